@@ -1,0 +1,60 @@
+# One entry point for people and for CI. `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Flags for `make dev`, e.g. make dev ARGS="--data-dir /srv/trenova --api-port 9090"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup dev run run-worker logs test lint format lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
+
+setup: $(STAMP) ## Create .venv and install the locked dependencies
+
+# The stamp is written last: an interrupted install is simply done again.
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: $(PYTHON) is older than Python 3.11" >&2; \
+	    echo "hint: install Python 3.11 or newer, or name one: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "error: python cannot create a virtual environment" >&2; \
+	    echo "hint: install the venv module (Debian: apt-get install python3-venv), remove $(VENV) and run this again" >&2; exit 1; }
+	@echo "Installing the locked dependencies into $(VENV) (once; a minute or two) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+dev: $(STAMP) ## Run everything on this machine: PostgreSQL, Temporal, API, worker
+	@exec $(BIN)/trenova dev $(ARGS)
+
+run: $(STAMP) ## Run the API server (configuration: config/config.yaml)
+	@exec $(BIN)/trenova api $(ARGS)
+
+run-worker: $(STAMP) ## Run the worker (configuration: config/config.yaml)
+	@exec $(BIN)/trenova worker $(ARGS)
+
+logs: $(STAMP) ## Follow the logs of everything that `make dev` runs
+	@exec $(BIN)/trenova logs --follow $(ARGS)
+
+test: $(STAMP) ## Run all tests against a real Temporal server and a real PostgreSQL
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP) ## Check style, types and import directions
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: $(STAMP) ## Rewrite the code in the project's format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: ## Renew requirements/dev.txt from pyproject.toml (needs uv)
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
+	  --extra dev --group test pyproject.toml -o requirements/dev.txt
+
+clean: ## Remove the virtual environment and caches (never the data folder)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,103 @@
+"""Every error of the project, grouped by what the one who meets it can do.
+
+TrenovaError
+├── fix the request
+│   ├── InvalidRequest        the request as a whole cannot be read
+│   ├── InvalidEntries        these entries, each named, are wrong
+│   ├── RequestTooLarge       more bytes or entries than one request may hold
+│   ├── Unauthenticated       no API key, an unknown one or a revoked one
+│   ├── Forbidden             the key may not do this
+│   └── NotFound              nothing there, or nothing this key may see
+├── retry later
+│   └── Unavailable           a part is away or full; nothing was taken in
+└── stop and call a human
+    ├── InvalidConfiguration  settings that cannot work, all of them listed
+    ├── InvalidBatch          a batch that no release of this program has sent
+    ├── SchemaMismatch        the database is older or newer than this program
+    └── PartFailed            a process that `trenova dev` runs cannot run
+
+Imports nothing. Messages are lower case, say what was expected, what was found and what to do next, and never hold a
+secret or the content of an entry.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class TrenovaError(Exception):
+    """What went wrong in one line, and in `hint` the next step for the reader, if there is one."""
+
+    retryable = False
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InvalidRequest(TrenovaError):
+    """The request cannot be read at all: broken JSON, wrong content type, a parameter out of range."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryProblem:
+    """One thing wrong with one entry: its 0-based position in the request and the field as a JSON Pointer."""
+
+    index: int
+    field: str
+    message: str
+
+
+class InvalidEntries(TrenovaError):
+    """One or more entries of a readable request are wrong; every bad entry is named."""
+
+    def __init__(self, problems: Sequence[EntryProblem], *, total: int) -> None:
+        bad = len({problem.index for problem in problems})
+        super().__init__(f"{bad} of {total} {'entry is' if total == 1 else 'entries are'} invalid; nothing was accepted")
+        self.problems = tuple(problems)
+
+
+class RequestTooLarge(TrenovaError):
+    """The request holds more bytes or entries than the limits allow."""
+
+
+class Unauthenticated(TrenovaError):
+    """No API key, or one that is unknown or revoked (deliberately not told apart)."""
+
+
+class Forbidden(TrenovaError):
+    """The API key is good, but its role or tenant does not allow this."""
+
+
+class NotFound(TrenovaError):
+    """There is no such thing, or none that this API key may see (deliberately not told apart)."""
+
+
+class Unavailable(TrenovaError):
+    """A part this needs is away or full. Nothing was taken in; the same request may be sent again."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: int = 1, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class InvalidConfiguration(TrenovaError):
+    """Settings that cannot work. `problems` has one line for each, with key, value given and value expected."""
+
+    def __init__(self, problems: Sequence[str], *, hint: str | None = None) -> None:
+        super().__init__("invalid configuration: " + "; ".join(problems), hint=hint)
+        self.problems = tuple(problems)
+
+
+class InvalidBatch(TrenovaError):
+    """A batch that reached the worker by another way than the API and cannot be stored as it is."""
+
+
+class SchemaMismatch(TrenovaError):
+    """The database schema is older or newer than this program."""
+
+
+class PartFailed(TrenovaError):
+    """A process that `trenova dev` runs cannot start or keeps dying."""
