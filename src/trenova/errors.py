@@ -3,6 +3,7 @@
 TrenovaError
 ├── fix the request
 │   ├── InvalidRequest        the request as a whole cannot be read
+│   │   └── UnsupportedMediaType  the content type is none that is understood
 │   ├── InvalidEntries        these entries, each named, are wrong
 │   ├── RequestTooLarge       more bytes or entries than one request may hold
 │   ├── Unauthenticated       no API key, an unknown one or a revoked one
@@ -14,7 +15,12 @@ TrenovaError
     ├── InvalidConfiguration  settings that cannot work, all of them listed
     ├── InvalidBatch          a batch that no release of this program has sent
     ├── SchemaMismatch        the database is older or newer than this program
-    └── PartFailed            a process that `trenova dev` runs cannot run
+    ├── PartFailed            a process that `trenova dev` runs cannot run
+    └── PayloadError          a payload on its way through Temporal cannot be read
+        ├── EncryptionKeyNotFound  it names a key that this program does not hold
+        ├── DecryptionFailed       the key of that name does not open it
+        ├── PlaintextRefused       it is not encrypted, and strict mode is on
+        └── InvalidPayload         it is broken, too deep or too large once decompressed
 
 Imports nothing. Messages are lower case, say what was expected, what was found and what to do next, and never hold a
 secret or the content of an entry.
@@ -39,6 +45,10 @@ class InvalidRequest(TrenovaError):
     """The request cannot be read at all: broken JSON, wrong content type, a parameter out of range."""
 
 
+class UnsupportedMediaType(InvalidRequest):
+    """The body has a content type or encoding that is not understood."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryProblem:
     """One thing wrong with one entry: its 0-based position in the request and the field as a JSON Pointer."""
@@ -53,7 +63,9 @@ class InvalidEntries(TrenovaError):
 
     def __init__(self, problems: Sequence[EntryProblem], *, total: int) -> None:
         bad = len({problem.index for problem in problems})
-        super().__init__(f"{bad} of {total} {'entry is' if total == 1 else 'entries are'} invalid; nothing was accepted")
+        super().__init__(
+            f"{bad} of {total} {'entry is' if total == 1 else 'entries are'} invalid; nothing was accepted"
+        )
         self.problems = tuple(problems)
 
 
@@ -101,3 +113,26 @@ class SchemaMismatch(TrenovaError):
 
 class PartFailed(TrenovaError):
     """A process that `trenova dev` runs cannot start or keeps dying."""
+
+
+class PayloadError(TrenovaError):
+    """A payload that cannot be read. `str()` holds the next step as well, since that is all Temporal shows."""
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+class EncryptionKeyNotFound(PayloadError):
+    """The payload names a key id that is not configured here. No other key is ever tried in its place."""
+
+
+class DecryptionFailed(PayloadError):
+    """The key does not open the payload: it is another key under the same id, or the payload was changed."""
+
+
+class PlaintextRefused(PayloadError):
+    """The payload came without encryption, and `requireEncryption` is on."""
+
+
+class InvalidPayload(PayloadError):
+    """The payload is broken inside, wrapped in too many layers, or too large once decompressed."""

@@ -1,0 +1,9 @@
+"""Effects that workflows ask for. Methods of a class that is given its store, so that workflows can name them.
+
+The workflow sandbox imports this package, so it must not import a database driver: the store is a Protocol here. May
+import: domain, errors.
+"""
+
+from trenova.activities.audit import AuditActivities, Log
+
+__all__ = ["AuditActivities", "Log"]

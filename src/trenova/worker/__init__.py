@@ -1,0 +1,4 @@
+"""The process that does the work: polls `audit-queue`, runs workflows and activities, drains on a signal.
+
+Wires the store into the activities. May import: workflows, activities, store, connection, codec, config, errors.
+"""

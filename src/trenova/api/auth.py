@@ -1,0 +1,51 @@
+"""Who asks, and whether they may. The tenant comes from the API key and from nowhere else."""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Request
+from litestar.di import NamedDependency
+
+from trenova.errors import Forbidden, Unauthenticated
+from trenova.store import Store
+from trenova.store.api_keys import Role
+
+SCHEME = "bearer"
+KEY_HINT = "send the header `Authorization: Bearer <api key>`; keys are made with `trenova api-key create`"
+
+WRITERS: AbstractSet[Role] = frozenset({"writer", "admin"})
+READERS: AbstractSet[Role] = frozenset({"reader", "admin"})
+ANYONE: AbstractSet[Role] = WRITERS | READERS
+# A route names its roles in its `opt` under this key. A route without them is refused to everybody.
+ROLES = "roles"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The holder of a good API key."""
+
+    key_id: str
+    tenant: str | None
+    """None: any tenant."""
+    role: Role
+
+    def tenant_to_read(self, asked: str | None) -> str | None:
+        """The tenant a search is limited to; None is every tenant."""
+        if self.tenant is not None and asked not in {None, self.tenant}:
+            raise Forbidden(f"this API key reads the tenant {self.tenant} only")
+        return self.tenant or asked
+
+
+async def caller(request: Request[Any, Any, Any], store: NamedDependency[Store]) -> Caller:
+    """The dependency of every route that asks for a key. Looks the key up each time: a revoked key stops at once."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != SCHEME or not key.strip():
+        raise Unauthenticated("an API key is needed", hint=KEY_HINT)
+    found = await store.api_keys.find(key.strip())
+    if found is None:
+        raise Unauthenticated("the API key is unknown or revoked", hint=KEY_HINT)
+    roles = request.route_handler.opt.get(ROLES, frozenset())
+    if found.role not in roles:
+        raise Forbidden(f"a key with the role {found.role} may not do this; it takes {' or '.join(sorted(roles))}")
+    return Caller(key_id=found.id, tenant=found.tenant, role=found.role)

@@ -1,0 +1,103 @@
+"""What became of a batch."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from litestar import get
+from litestar.di import NamedDependency
+from litestar.params import PathParameter
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from trenova.api.auth import ANYONE, ROLES, Caller
+from trenova.domain.batch import Batch, workflow_id
+from trenova.errors import NotFound
+from trenova.ingest.intake import unavailable
+from trenova.store import Store
+from trenova.store.batches import StoredBatch
+
+NO_BATCH = "no batch with this id"
+
+BatchId = Annotated[str, PathParameter(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
+
+
+class TenantOf(msgspec.Struct, frozen=True):
+    """The one part of an entry that says whose batch this is."""
+
+    tenant: str
+
+
+class BatchState(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch, as far as the API key may see it: the counts are of its tenant's entries alone."""
+
+    batch_id: str
+    state: Literal["accepted", "stored"]
+    entries: int
+    stored: int
+    duplicate: int
+    parked: int
+    workflow_id: str
+    workflow_status: str
+    """Temporal's word for the workflow, lower case; `expired` when Temporal has forgotten it since."""
+
+
+@get("/v1/batches/{batch_id:str}", opt={ROLES: ANYONE}, summary="Read the state of a batch", tags=["batches"])
+async def read_batch(
+    batch_id: BatchId, caller: NamedDependency[Caller], store: NamedDependency[Store], client: NamedDependency[Client]
+) -> BatchState:
+    """Tell whether a batch is accepted or stored. A writer may ask too: the answer holds no content."""
+    # Temporal first: a batch that is stored between the two questions is then found by the second.
+    status = await workflow_status(client, batch_id)
+    parts = [part for part in await store.batches.find(batch_id) if caller.tenant in {None, part.tenant}]
+    if parts:
+        return stored(batch_id, parts, status or "expired")
+    if status is None:
+        raise NotFound(NO_BATCH)
+    entries = await entries_in(client, batch_id, caller.tenant)
+    if entries == 0:
+        raise NotFound(NO_BATCH)
+    return BatchState(
+        batch_id=batch_id,
+        state="accepted",
+        entries=entries,
+        stored=0,
+        duplicate=0,
+        parked=0,
+        workflow_id=workflow_id(batch_id),
+        workflow_status=status,
+    )
+
+
+def stored(batch_id: str, parts: list[StoredBatch], status: str) -> BatchState:
+    fresh, duplicate = sum(part.stored for part in parts), sum(part.duplicate for part in parts)
+    return BatchState(
+        batch_id=batch_id,
+        state="stored",
+        entries=fresh + duplicate,
+        stored=fresh,
+        duplicate=duplicate,
+        parked=0,
+        workflow_id=workflow_id(batch_id),
+        workflow_status=status,
+    )
+
+
+async def workflow_status(client: Client, batch_id: str) -> str | None:
+    try:
+        description = await client.get_workflow_handle(workflow_id(batch_id)).describe()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise unavailable(error) from error
+    status = description.status or WorkflowExecutionStatus.RUNNING
+    return status.name.lower()
+
+
+async def entries_in(client: Client, batch_id: str, tenant: str | None) -> int:
+    """How many entries of this tenant (of all, if None) the workflow was started with; its input is in the history."""
+    async for event in client.get_workflow_handle(workflow_id(batch_id)).fetch_history_events(page_size=1):
+        payloads = event.workflow_execution_started_event_attributes.input.payloads
+        batch, *_ = await client.data_converter.decode(payloads, [Batch]) or [Batch()]
+        tenants = [msgspec.json.decode(entry, type=TenantOf).tenant for entry in batch.entries]
+        return len(tenants) if tenant is None else tenants.count(tenant)
+    return 0

@@ -1,0 +1,244 @@
+"""Taking entries in and giving them back."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import MediaType, Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
+
+from trenova.api import bodies, cursors
+from trenova.api.auth import READERS, ROLES, WRITERS, Caller
+from trenova.api.metrics import ENTRIES_ACCEPTED, ENTRIES_REFUSED
+from trenova.api.openapi import EntriesBody
+from trenova.api.problems import FieldProblem, listed
+from trenova.api.query import QUERY
+from trenova.config import Settings
+from trenova.domain import intake
+from trenova.domain.entry import Entry, Outcome, Sealed, Time
+from trenova.domain.same import same_content
+from trenova.errors import InvalidEntries, InvalidRequest, NotFound
+from trenova.ingest import AcceptedBatch, Ingest
+from trenova.store import Store
+from trenova.store.entries import Receipt
+from trenova.store.search import START_OF_FEED, FeedPosition, Filters, PagePosition
+
+MAX_PAGE, DEFAULT_PAGE = 1000, 100
+MAX_IDEMPOTENCY_KEY = 255
+NOW = "now"
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+
+
+class EntryState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one entry. The last three are there when it is stored."""
+
+    id: uuid.UUID
+    state: Literal["accepted", "stored"]
+    batch_id: str | None = None
+    """Only where the request was too large for one batch."""
+    index: int | None = None
+    """Position in the tenant's log, from 0."""
+    duplicate: bool | None = None
+    """An entry with this id was there before; it stays, this one was not stored again."""
+    body_differs: bool | None = None
+    """The entry that was there before has another content."""
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer to accepted entries, in the order of the request without those that were refused."""
+
+    batch_id: str
+    entries: list[EntryState]
+    errors: list[FieldProblem] | None = None
+    """With `?partial=true`: what is wrong with the entries that were refused."""
+
+
+class EntryList(msgspec.Struct, frozen=True):
+    """A page of entries."""
+
+    entries: list[Entry]
+    next_cursor: str | None
+
+
+@post(
+    "/v1/entries",
+    opt={ROLES: WRITERS, QUERY: {"wait", "partial"}},
+    operation_class=EntriesBody,
+    status_code=202,
+    summary="Add entries",
+    responses={
+        202: ResponseSpec(Accepted, description="Accepted: Temporal has persisted every entry"),
+        201: ResponseSpec(Accepted, description="Stored (with `wait=stored`)"),
+    },
+    tags=["entries"],
+)
+async def add_entries(
+    request: Request[Any, Any, Any],
+    caller: NamedDependency[Caller],
+    settings: NamedDependency[Settings],
+    ingest: NamedDependency[Ingest],
+    store: NamedDependency[Store],
+    wait: Annotated[
+        Literal["stored"] | None,
+        QueryParameter(
+            description="Answer 201 with receipts once the entries are stored, or 202 if that takes too long."
+        ),
+    ] = None,
+    *,
+    partial: Annotated[bool, QueryParameter(description="Accept the good entries even if others are refused.")] = False,
+    idempotency_key: Annotated[
+        str | None,
+        HeaderParameter(
+            name="Idempotency-Key",
+            max_length=MAX_IDEMPOTENCY_KEY,
+            description="Makes the ids of entries without one, so that the same request can be sent again.",
+        ),
+    ] = None,
+) -> Response[bytes]:
+    """Take in one entry (an object), several (an array), or one a line (NDJSON)."""
+    raws = bodies.entries(
+        await request.body(),
+        content_type=request.headers.get("content-type", ""),
+        content_encoding=request.headers.get("content-encoding", ""),
+        limits=settings.limits,
+    )
+    circumstances = intake.Circumstances(
+        received_at=datetime.now(UTC), tenant=caller.tenant, idempotency_key=idempotency_key
+    )
+    checked = intake.check(raws, circumstances, settings.limits)
+    refused = len({problem.index for problem in checked.problems})
+    ENTRIES_REFUSED.inc(refused)
+    if not checked.sealed or (checked.problems and not partial):
+        raise InvalidEntries(checked.problems, total=len(raws))
+    batches = await ingest.accept([entry for _, entry in checked.sealed])
+    ENTRIES_ACCEPTED.inc(len(checked.sealed))
+    errors = listed(tuple(checked.problems)) if partial else None
+    receipts = None
+    if wait == "stored" and await ingest.stored(batches, settings.api.wait_stored_seconds):
+        receipts = await receipts_for(batches, store)
+    answer = Accepted(batch_id=batches[0].batch_id, entries=states(batches, receipts), errors=errors)
+    return json(msgspec.json.encode(answer), status_code=202 if receipts is None else 201)
+
+
+Receipts = dict[tuple[str, uuid.UUID], Receipt]
+
+
+async def receipts_for(batches: Sequence[AcceptedBatch], store: Store) -> Receipts:
+    wanted = [(entry.tenant, entry.id) for batch in batches for entry in batch.entries]
+    return await store.entries.receipts([batch.batch_id for batch in batches], wanted)
+
+
+def states(batches: Sequence[AcceptedBatch], receipts: Receipts | None) -> list[EntryState]:
+    split = len(batches) > 1
+    return [
+        state(entry, batch.batch_id if split else None, (receipts or {}).get((entry.tenant, entry.id)))
+        for batch in batches
+        for entry in batch.entries
+    ]
+
+
+def state(entry: Sealed, batch_id: str | None, receipt: Receipt | None) -> EntryState:
+    if receipt is None:
+        return EntryState(id=entry.id, state="accepted", batch_id=batch_id)
+    return EntryState(
+        id=entry.id,
+        state="stored",
+        batch_id=batch_id,
+        index=receipt.index,
+        duplicate=receipt.duplicate,
+        body_differs=receipt.duplicate and not same_content(entry.body, receipt.body),
+    )
+
+
+@get(
+    "/v1/entries",
+    opt={
+        ROLES: READERS,
+        QUERY: {"tenant", "actor", "action", "target", "outcome", "from", "to", "q", "order", "cursor", "limit"},
+    },
+    summary="List entries",
+    responses={200: ResponseSpec(EntryList, description="A page of entries, exactly as they are stored")},
+    tags=["entries"],
+)
+async def list_entries(
+    caller: NamedDependency[Caller],
+    store: NamedDependency[Store],
+    tenant: FromQuery[Text | None] = None,
+    actor: Annotated[Text | None, QueryParameter(description="The actor's id.")] = None,
+    action: Annotated[Text | None, QueryParameter(description="The action, or its beginning and `*`.")] = None,
+    target: Annotated[Text | None, QueryParameter(description="The target's id.")] = None,
+    outcome: FromQuery[Outcome | None] = None,
+    occurred_from: Annotated[Time | None, QueryParameter(name="from", description="Not before this time.")] = None,
+    occurred_to: Annotated[Time | None, QueryParameter(name="to", description="Before this time.")] = None,
+    text: Annotated[Text | None, QueryParameter(name="q", description="Occurs anywhere in the entry.")] = None,
+    order: Annotated[
+        Literal["newest", "stored"],
+        QueryParameter(
+            description="`newest`: by `occurred_at`, backwards. `stored`: as stored, forwards, to follow the log."
+        ),
+    ] = "newest",
+    cursor: Annotated[
+        Text | None, QueryParameter(description="`next_cursor` of the page before; with `order=stored` also `now`.")
+    ] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
+) -> Response[bytes]:
+    """Page through entries. Pages never shift or repeat, whatever is stored meanwhile.
+
+    With `order=stored` there is always a `next_cursor`: ask again with it to get what has been stored since.
+    """
+    filters = Filters(
+        tenant=caller.tenant_to_read(tenant),
+        actor=actor,
+        action=action,
+        target=target,
+        outcome=outcome,
+        occurred_from=occurred_from,
+        occurred_to=occurred_to,
+        text=text,
+    )
+    if order == "stored":
+        page = await store.search.feed(filters, after=await feed_position(cursor, store), limit=limit)
+    else:
+        before = None if cursor is None else cursors.decode(cursor, PagePosition)
+        page = await store.search.page(filters, after=before, limit=limit)
+    next_cursor = None if page.next is None else cursors.encode(page.next)
+    return json(
+        msgspec.json.encode({"entries": [msgspec.Raw(body) for body in page.bodies], "next_cursor": next_cursor})
+    )
+
+
+@get(
+    "/v1/entries/{entry_id:uuid}",
+    opt={ROLES: READERS, QUERY: {"tenant"}},
+    summary="Read one entry",
+    responses={200: ResponseSpec(Entry, description="The entry, exactly as it is stored")},
+    tags=["entries"],
+)
+async def read_entry(
+    entry_id: FromPath[uuid.UUID],
+    caller: NamedDependency[Caller],
+    store: NamedDependency[Store],
+    tenant: FromQuery[Text | None] = None,
+) -> Response[bytes]:
+    """Read a stored entry. An accepted one is not there yet."""
+    found = await store.entries.find(entry_id, tenant=caller.tenant_to_read(tenant))
+    if not found:
+        raise NotFound("no stored entry with this id")
+    if len(found) > 1:
+        raise InvalidRequest(f"{len(found)} tenants have an entry with this id", hint="name one: ?tenant=…")
+    return json(found[0])
+
+
+async def feed_position(cursor: str | None, store: Store) -> FeedPosition:
+    if cursor is None:
+        return START_OF_FEED
+    return await store.search.now() if cursor == NOW else cursors.decode(cursor, FeedPosition)
+
+
+def json(body: bytes, *, status_code: int = 200) -> Response[bytes]:
+    return Response(content=body, status_code=status_code, media_type=MediaType.JSON)

@@ -1,0 +1,104 @@
+"""What the OpenAPI document says that the handlers' signatures cannot, and the page that shows it without a network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import litestar_offline_docs
+import msgspec
+from litestar import Request, get
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.spec import (
+    Components,
+    OpenAPIMediaType,
+    Operation,
+    RequestBody,
+    SecurityScheme,
+)
+from litestar.static_files import create_static_files_router
+
+import trenova
+from trenova.api.bodies import NDJSON
+from trenova.domain.entry import Draft
+
+# Beside the page rather than below it: everything under /docs is the page itself.
+ASSETS = "/docs-assets"
+
+
+def entry_schema() -> dict[str, Any]:
+    """The JSON Schema of an entry as it is sent, with its parts in line."""
+    (schema,), parts = msgspec.json.schema_components([Draft], ref_template="{name}")
+    inlined = inline(parts[schema["$ref"]], parts)
+    assert isinstance(inlined, dict)
+    return inlined
+
+
+def inline(node: Any, parts: dict[str, Any]) -> Any:
+    if isinstance(node, list):
+        return [inline(item, parts) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        return inline(parts[node["$ref"]], parts)
+    # \Z is Python's end of text; JSON Schema's regular expressions write $.
+    return {
+        key: value.replace(r"\Z", "$") if key == "pattern" else inline(value, parts)
+        for key, value in node.items()
+        if key != "default"
+    }
+
+
+@dataclass
+class EntriesBody(Operation):
+    """The operation that takes entries: the body is read by hand, so it is described by hand."""
+
+    def __post_init__(self) -> None:
+        entry = entry_schema()
+        one_or_more: Any = {"oneOf": [entry, {"type": "array", "items": entry, "minItems": 1}]}
+        lines: Any = {"type": "string", "description": "One entry a line."}
+        self.request_body = RequestBody(
+            required=True,
+            description="One entry, an array of entries, or NDJSON.",
+            content={
+                "application/json": OpenAPIMediaType(schema=one_or_more),
+                **{kind: OpenAPIMediaType(schema=lines) for kind in sorted(NDJSON)},
+            },
+        )
+
+
+def config() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Trenova",
+        version=trenova.__version__,
+        summary="An audit log that loses nothing and can prove it.",
+        path="/docs",
+        components=Components(
+            security_schemes={
+                "apiKey": SecurityScheme(
+                    type="http", scheme="bearer", description="An API key: `trenova api-key create`."
+                )
+            }
+        ),
+        security=[{"apiKey": []}],
+        render_plugins=[
+            SwaggerRenderPlugin(
+                path="/",
+                js_url=f"{ASSETS}/swagger-ui-bundle.js",
+                css_url=f"{ASSETS}/swagger-ui.css",
+                standalone_preset_js_url=f"{ASSETS}/swagger-ui-standalone-preset.js",
+                favicon="",  # Litestar's own would be fetched from another server
+            ),
+        ],
+    )
+
+
+@get("/openapi.json", include_in_schema=False, sync_to_thread=False)
+def document(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of this API."""
+    return request.app.openapi_schema.to_schema()
+
+
+assets = create_static_files_router(
+    path=ASSETS, directories=[Path(litestar_offline_docs.__file__).with_name("static")], include_in_schema=False
+)

@@ -1,0 +1,98 @@
+"""Errors as RFC 9457 problem documents. One table says which error has which status."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from trenova import errors
+
+log = structlog.get_logger()
+
+PROBLEM_TYPE = "application/problem+json"
+SERVER_ERROR = 500
+
+STATUS: Mapping[type[errors.TrenovaError], tuple[int, str]] = {
+    errors.InvalidRequest: (400, "Invalid request"),
+    errors.Unauthenticated: (401, "API key needed"),
+    errors.Forbidden: (403, "Not allowed"),
+    errors.NotFound: (404, "Not found"),
+    errors.RequestTooLarge: (413, "Request too large"),
+    errors.UnsupportedMediaType: (415, "Unsupported media type"),
+    errors.InvalidEntries: (422, "Invalid entries"),
+    errors.Unavailable: (503, "Try again later"),
+}
+
+
+class FieldProblem(msgspec.Struct, frozen=True):
+    """One thing wrong with one entry of the request."""
+
+    index: int
+    """Position of the entry in the request, from 0."""
+    field: str
+    """JSON Pointer (RFC 6901) of the field; empty for the entry itself."""
+    message: str
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An RFC 9457 problem document."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    hint: str | None = None
+    errors: list[FieldProblem] | None = None
+
+
+def listed(problems: tuple[errors.EntryProblem, ...]) -> list[FieldProblem]:
+    return [FieldProblem(problem.index, problem.field, problem.message) for problem in problems]
+
+
+def of_ours(_: Request[Any, Any, Any], error: errors.TrenovaError) -> Response[bytes]:
+    status, title = next(
+        (STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), (SERVER_ERROR, "Internal error")
+    )
+    if status >= SERVER_ERROR:
+        log.warning("request failed", error=error.message, status=status)
+    headers = {}
+    if isinstance(error, errors.Unavailable):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="trenova"'
+    found = listed(error.problems) if isinstance(error, errors.InvalidEntries) else None
+    return answer(Problem(title=title, status=status, detail=error.message, hint=error.hint, errors=found), headers)
+
+
+def of_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Unknown paths, wrong methods, bodies over the limit, parameters of the wrong type."""
+    detail = f"{error.detail}: {request.method} {request.url.path}"
+    if isinstance(error.extra, list):
+        detail = "; ".join(f"{each.get('key', '')}: {each.get('message', '')}" for each in error.extra) or detail
+    title = {404: "Not found", 405: "Method not allowed", 413: "Request too large"}.get(
+        error.status_code, "Invalid request"
+    )
+    return answer(Problem(title=title, status=error.status_code, detail=detail), dict(error.headers or {}))
+
+
+def of_anyone(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """A bug. The client learns nothing of it but where to look; the log has the rest."""
+    log.error("request failed", path=request.url.path, method=request.method, exc_info=error)
+    return answer(
+        Problem(title="Internal error", status=500, detail="something went wrong here; the API's log says what"), {}
+    )
+
+
+def answer(problem: Problem, headers: Mapping[str, str]) -> Response[bytes]:
+    return Response(
+        content=msgspec.json.encode(problem),
+        status_code=problem.status,
+        media_type=PROBLEM_TYPE,
+        headers=dict(headers),
+    )
+
+
+HANDLERS: dict[Any, Any] = {errors.TrenovaError: of_ours, HTTPException: of_litestar, Exception: of_anyone}

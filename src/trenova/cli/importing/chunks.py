@@ -1,0 +1,40 @@
+"""Mapped lines in portions of a request's size."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+MAX_ENTRIES = 500
+# Of the lines as they were read, which is about what is sent; the API takes 16 MiB.
+MAX_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line and the entry that was made of it."""
+
+    file: str
+    line: int
+    raw: bytes
+    entry: dict[str, Any]
+
+
+Chunk = list[Line]
+
+
+def chunked(lines: Iterable[Line]) -> Iterator[Chunk]:
+    """The lines in order, in chunks. An id stands once in a chunk, as the API wants: a second one opens the next."""
+    chunk: Chunk = []
+    ids: set[tuple[object, object]] = set()
+    size = 0
+    for line in lines:
+        identity = (line.entry.get("tenant"), line.entry.get("id"))
+        if chunk and (len(chunk) == MAX_ENTRIES or size + len(line.raw) > MAX_BYTES or identity in ids):
+            yield chunk
+            chunk, ids, size = [], set(), 0
+        chunk.append(line)
+        size += len(line.raw)
+        if isinstance(identity[1], str):
+            ids.add(identity)
+    if chunk:
+        yield chunk

@@ -1,0 +1,11 @@
+"""Why a record cannot become an entry."""
+
+from trenova.errors import TrenovaError
+
+
+class MapError(TrenovaError):
+    """The record lacks what an entry needs, or holds what none can. Says what was expected and what was found."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

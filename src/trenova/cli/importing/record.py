@@ -1,0 +1,91 @@
+"""One record: a JSON object with its place in the source and its own bytes, or the reason why it is none."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from trenova.domain import strict_json
+
+MAX_NESTING = 32  # of an entry; a record nested deeper can be no part of one
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`line` counts from 1: the line of an NDJSON source, the element of an array. `raw` is without its line end."""
+
+    line: int
+    event: dict[str, Any]
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A record that cannot be used. `raw` is empty or cut where it could not be read or was longer than the limit."""
+
+    line: int
+    reason: str
+    raw: bytes
+
+
+class Trail(msgspec.Struct):
+    """The object that CloudTrail writes around the records of a file."""
+
+    Records: list[msgspec.Raw]
+
+
+decode = msgspec.json.Decoder().decode
+decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+decode_trail = msgspec.json.Decoder(Trail).decode
+encode = msgspec.json.Encoder().encode
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def parse(line: int, raw: bytes) -> Record | Refused:
+    """The object in `raw`; refused if it is none, or holds what an audit log cannot keep as it is (`strict_json`)."""
+    try:
+        event = decode(raw)
+    except UNREADABLE as error:
+        return Refused(line, complaint(raw, error), raw)
+    if not isinstance(event, dict):
+        return Refused(line, f"expected a JSON object, found {kind(event)}", raw)
+    try:
+        unfit = strict_json.problem(raw, encode(event), max_nesting=MAX_NESTING)
+    except (ValueError, RecursionError):
+        unfit = f"is nested deeper than {MAX_NESTING} levels, or holds an integer beyond 64 bits"
+    return Refused(line, f"unfit for an audit log: {unfit}", raw) if unfit else Record(line, event, raw)
+
+
+def split(text: bytes) -> list[bytes] | Refused:
+    """The elements of a JSON array or of CloudTrail's `Records`; a lone object is its own only element."""
+    try:
+        if text.lstrip()[:1] == b"[":
+            return [bytes(element) for element in decode_array(text)]
+        return [bytes(element) for element in decode_trail(text).Records]
+    except msgspec.ValidationError:
+        return [text.strip()]
+    except UNREADABLE as error:
+        reason = complaint(text, error)
+    return Refused(1, f"{reason}; expected one JSON text, or one record a line (jq -c . writes it so)", b"")
+
+
+def complaint(raw: bytes, error: Exception) -> str:
+    """Why this is not JSON, with the place. Python's own reader is asked, for msgspec does not always name one."""
+    try:
+        json.loads(raw.decode())
+    except UnicodeDecodeError as invalid:
+        return f"not UTF-8: {invalid.reason} at byte {invalid.start + 1}"
+    except json.JSONDecodeError as invalid:
+        return f"not JSON: {invalid.msg.lower()} at line {invalid.lineno}, character {invalid.colno}"
+    except RecursionError:
+        return f"nested deeper than {MAX_NESTING} levels"
+    except ValueError:
+        return "an integer beyond 64 bits"
+    return f"not JSON as RFC 8259 has it: NaN, a number out of range or half a surrogate pair ({error})"
+
+
+def kind(value: object) -> str:
+    """What sort of JSON value this is, in words for a message."""
+    names = {dict: "an object", list: "an array", str: "a string", bool: "true or false", type(None): "nothing"}
+    return names.get(type(value), "a number")

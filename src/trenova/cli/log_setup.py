@@ -1,0 +1,40 @@
+"""What the servers write: lines for people on a terminal, one JSON object a line anywhere else."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from trenova.config import Log
+
+STAMPS: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def set_up(log: Log) -> None:
+    """Send structlog's and the standard library's records (uvicorn's, Temporal's) the same way, to standard error."""
+    console = log.format == "console" or (log.format == "auto" and sys.stderr.isatty())
+    rendering: list[Any] = (
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        if console
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=STAMPS,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=log.level.upper(), force=True)
+    structlog.configure(
+        processors=[*STAMPS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,19 @@
+"""`trenova logs`: what the parts of `trenova dev` write."""
+
+from typing import Annotated
+
+import typer
+
+from trenova.cli import settings
+from trenova.config import DEFAULT_DATA_DIR
+
+
+def logs(
+    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option(min=0, help="How many lines back, for each part.")] = 20,
+) -> None:
+    """Show the logs of everything that `trenova dev` runs."""
+    from trenova.dev import logs as parts  # noqa: PLC0415 - slow to import
+
+    parts.show(data_dir, follow=follow, lines=lines)

@@ -1,0 +1,73 @@
+"""The command `trenova` and how its errors look."""
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+import trenova
+from trenova.cli import api_keys, dev, entries, importing_command, logs, servers
+from trenova.errors import InvalidConfiguration, TrenovaError
+
+FAILED, STOPPED = 1, 130
+
+app = typer.Typer(
+    name="trenova",
+    help="An audit log that loses nothing and can prove it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start here: [bold]trenova dev[/bold]. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part.",
+)
+app.command()(dev.dev)
+app.command()(servers.api)
+app.command()(servers.worker)
+app.command()(servers.migrate)
+app.command("import")(importing_command.import_files)
+app.command()(entries.entries)
+app.command()(entries.tail)
+app.command()(logs.logs)
+app.add_typer(api_keys.app, name="api-key")
+
+
+def show_version(value: bool) -> None:
+    if value:
+        print(f"trenova {trenova.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=show_version, is_eager=True)
+    ] = False,
+) -> None:
+    del version
+
+
+def main() -> NoReturn:
+    """Run the command line; errors of ours become one line, and a second with the next step."""
+    try:
+        app()
+    except TrenovaError as error:
+        complain(error)
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)
+    except BrokenPipeError:
+        # The reader of our output has seen enough (`trenova entries | head`).
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(0)
+
+
+def complain(error: TrenovaError) -> None:
+    if isinstance(error, InvalidConfiguration) and len(error.problems) > 1:
+        print("error: invalid configuration", file=sys.stderr)
+        for problem in error.problems:
+            print(f"  {problem}", file=sys.stderr)
+    else:
+        print(f"error: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)

@@ -1,0 +1,87 @@
+"""Where commands find their settings, the running server and the database."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from pydantic import SecretStr
+
+from trenova import config
+from trenova.errors import InvalidConfiguration
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help="Settings in YAML; else TRENOVA_CONFIG, else config/config.yaml.", dir_okay=False),
+]
+DataDir = Annotated[
+    Path,
+    typer.Option("--data-dir", help="The data folder of `trenova dev`.", envvar="TRENOVA_DATA_DIR", file_okay=False),
+]
+
+
+class Running(msgspec.Struct, frozen=True):
+    """What the commands need of `dev.json`, which is there while `trenova dev` runs."""
+
+    api_url: str
+    api_key: str
+    database_url: str
+
+    def __repr__(self) -> str:
+        return f"Running(api_url={self.api_url!r})"
+
+
+def load(file: Path | None, data_dir: Path = config.DEFAULT_DATA_DIR) -> config.Settings:
+    """The settings; without a `database.url` that of the `trenova dev` that runs here, if one does."""
+    settings = config.load(os.environ, file=file)
+    running = read_running(data_dir) if settings.database.url is None else None
+    if running is None:
+        return settings
+    database = settings.database.model_copy(update={"url": SecretStr(running.database_url)})
+    return settings.model_copy(update={"database": database})
+
+
+def database_url(settings: config.Settings) -> str:
+    if settings.database.url is None:
+        raise InvalidConfiguration(
+            ["database.url: nothing given, expected postgresql://user:password@host:5432/trenova"],
+            hint="set it in config/config.yaml or TRENOVA_DATABASE__URL, or start a database with `make dev`",
+        )
+    return settings.database.url.get_secret_value()
+
+
+def read_running(data_dir: Path) -> Running | None:
+    file = data_dir / "dev.json"
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Running)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise InvalidConfiguration([f"{file}: cannot be read: {error}"]) from None
+
+
+def server(data_dir: Path, api_url: str | None, api_key: str | None) -> tuple[str, str]:
+    """Address and API key: as given by flag or variable, else those of `dev.json`."""
+    running = None if api_url and api_key else read_running(data_dir)
+    url = api_url or (running.api_url if running else None)
+    # A key is only for the server it belongs to.
+    key = api_key or (running.api_key if running and url == running.api_url else None)
+    if url is None or key is None:
+        missing = "TRENOVA_API_URL" if url is None else "TRENOVA_API_KEY"
+        raise InvalidConfiguration(
+            [f"{missing}: nothing given, and no `trenova dev` runs on {data_dir}"],
+            hint="start one with `make dev`, or set TRENOVA_API_URL and TRENOVA_API_KEY",
+        )
+    return url, key
+
+
+ApiUrl = Annotated[str | None, typer.Option("--api-url", envvar="TRENOVA_API_URL", help="Address of the API.")]
+ApiKeyText = Annotated[
+    str | None, typer.Option("--api-key", envvar="TRENOVA_API_KEY", help="API key.", show_envvar=True)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+
+
+def plain_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

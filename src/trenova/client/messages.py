@@ -1,0 +1,101 @@
+"""Requests and answers, without a connection: what both clients share."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import msgspec
+import uuid_utils
+
+from trenova.errors import EntryProblem, TrenovaError, Unavailable
+
+MANY_REQUESTS, SERVER_ERROR = 429, 500
+
+
+class ApiError(TrenovaError):
+    """The API refused the request; `status` and `problems` (of single entries) say why."""
+
+    def __init__(self, message: str, *, status: int, problems: Sequence[EntryProblem], hint: str | None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.problems = tuple(problems)
+
+
+class EntryAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one entry."""
+
+    id: uuid.UUID
+    state: str
+    batch_id: str | None = None
+    index: int | None = None
+    duplicate: bool = False
+    body_differs: bool = False
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a request: its accepted entries in order, and what was wrong with the others."""
+
+    batch_id: str
+    entries: list[EntryAnswer]
+    errors: list[EntryProblem] = []
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Some entries, each as the exact JSON that is stored, and where to go on."""
+
+    entries: list[msgspec.Raw]
+    next_cursor: str | None = None
+
+
+class ProblemDocument(msgspec.Struct, frozen=True):
+    title: str = ""
+    detail: str = ""
+    hint: str | None = None
+    errors: list[EntryProblem] = []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request, ready to be sent any number of times with the same effect."""
+
+    method: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {} if self.content is None else {"Content-Type": "application/json"}
+
+
+def add(entries: Sequence[Mapping[str, Any]], *, wait: bool, partial: bool) -> Call:
+    """Entries without an id get one here, so that sending them again stores nothing twice."""
+    with_ids = [entry if entry.get("id") else {**entry, "id": str(uuid_utils.uuid7())} for entry in entries]
+    params = {**({"wait": "stored"} if wait else {}), **({"partial": "true"} if partial else {})}
+    return Call(method="POST", path="/v1/entries", params=params, content=msgspec.json.encode(with_ids))
+
+
+def list_entries(filters: Mapping[str, str | None], *, cursor: str | None, limit: int) -> Call:
+    params = {name: value for name, value in filters.items() if value is not None} | {"limit": str(limit)}
+    return Call(method="GET", path="/v1/entries", params=params | ({"cursor": cursor} if cursor else {}))
+
+
+def read_entry(entry_id: uuid.UUID | str) -> Call:
+    return Call(method="GET", path=f"/v1/entries/{uuid.UUID(str(entry_id))}")
+
+
+def body_of(response: httpx.Response) -> bytes:
+    """The body of a good answer. Raises Unavailable where trying again may help, else ApiError."""
+    if response.is_success:
+        return response.content
+    try:
+        problem = msgspec.json.decode(response.content, type=ProblemDocument)
+    except msgspec.DecodeError:
+        problem = ProblemDocument(title=f"the server answered {response.status_code} {response.reason_phrase}")
+    message = problem.detail or problem.title
+    if response.status_code >= SERVER_ERROR or response.status_code == MANY_REQUESTS:
+        seconds = response.headers.get("Retry-After", "")
+        raise Unavailable(message, retry_after_s=int(seconds) if seconds.isdigit() else 1, hint=problem.hint)
+    raise ApiError(message, status=response.status_code, problems=problem.errors, hint=problem.hint)

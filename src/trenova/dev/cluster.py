@@ -1,0 +1,161 @@
+"""Where PostgreSQL keeps its data, under which user, and how that folder comes to be."""
+
+import asyncio
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from trenova.dev import binaries, users
+from trenova.dev.binaries import Binaries
+from trenova.dev.folder import Folder, make_folder, read_json, sync_folder, write_private
+from trenova.dev.part import Part
+from trenova.dev.process import Process
+from trenova.dev.users import User
+from trenova.errors import PartFailed
+
+OWNER = "trenova_owner"
+# Root's data goes here when the user that runs PostgreSQL cannot pass through to the data folder.
+SHARED = Path("/var/lib/trenova")
+BUILTIN_LOCALES_SINCE = 17
+INITDB_LIMIT_S = 600
+MEMORY = "postgres.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A complete PostgreSQL data folder, the programs that can open it and the user they must run as."""
+
+    binaries: Binaries
+    data: Path
+    user: User | None
+
+
+async def open_cluster(folder: Folder, say: Callable[[str], None]) -> Cluster:
+    """The folder's cluster, created at the first start. `say` is told when its place is an unexpected one."""
+    data = remembered(folder)
+    user = None
+    if os.geteuid() == 0:
+        # The data of an ordinary user stays that user's.
+        user = users.owner_of(data) if data else users.ensure()
+    programs = binaries.find(major_of(data) if data else None)
+    if user is not None:
+        found, programs = programs, await binaries.usable_by(user, programs, SHARED)
+        if programs != found:
+            say(f"PostgreSQL's programs are copied to {programs.folder}: {user.name} may not enter {found.folder}")
+    if data is None:
+        data = await choose_place(folder, user)
+        if not data.is_relative_to(folder.path):
+            say(f"PostgreSQL's data is kept in {data}: {user.name if user else ''} may not enter {folder.path}")
+        await initialise(folder, Cluster(binaries=programs, data=data, user=user))
+    # Killed before this: the data is complete all the same, and the next start comes by here again.
+    remember(folder, data, complete=True)
+    return Cluster(binaries=programs, data=data, user=user)
+
+
+def remembered(folder: Folder) -> Path | None:
+    """The data of an earlier start, if initdb came to its end then."""
+    memory = read_json(folder.path / MEMORY)
+    place = memory.get("data")
+    if not isinstance(place, str):
+        return None
+    data = folder.path / place  # relative while it is inside the data folder, so that the two move together
+    if data.exists():
+        return data
+    if memory.get("complete"):
+        raise PartFailed(
+            f"PostgreSQL's data is not where it was: {data}",
+            hint=f"put it back there, or remove {folder.path} to begin with an empty log",
+        )
+    return None
+
+
+def remember(folder: Folder, data: Path, *, complete: bool) -> None:
+    place = data.relative_to(folder.path) if data.is_relative_to(folder.path) else data
+    memory = {"data": str(place), "complete": complete}
+    if memory != read_json(folder.path / MEMORY):
+        write_private(folder.path / MEMORY, json.dumps(memory))
+
+
+def major_of(data: Path) -> int:
+    text = (data / "PG_VERSION").read_text(encoding="ascii").strip()
+    return int(text)
+
+
+async def choose_place(folder: Folder, user: User | None) -> Path:
+    """Decide once where the data goes, and remember it before anything is there."""
+    kept = read_json(folder.path / MEMORY).get("data")
+    if isinstance(kept, str):
+        return folder.path / kept
+    data = folder.path / "postgres" / "data"
+    if user is not None and not await users.may_enter(user, folder.path):
+        # The random end keeps a new folder of an old name away from the old data, whose passwords are gone.
+        make_folder(SHARED, 0o755)
+        data = SHARED / f"{folder.path.name.lstrip('.') or 'data'}-{secrets.token_hex(4)}" / "data"
+    remember(folder, data, complete=False)
+    return data
+
+
+async def initialise(folder: Folder, cluster: Cluster) -> None:
+    """Run initdb beside the final place and rename when it is complete.
+
+    Killed before the rename: only the draft is there; the next start ends an initdb that still runs and begins anew.
+    Killed after it: the cluster is complete, with the password that was in the secrets before it began.
+    """
+    parent = cluster.data.parent
+    make_folder(parent, 0o711)
+    draft, password = parent / "data.draft", parent / "initdb-password"
+    uid, gid = (cluster.user.uid, cluster.user.gid) if cluster.user else (os.getuid(), os.getgid())
+
+    async def clean() -> None:
+        await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+        make_folder(draft, 0o700)
+        write_private(password, folder.secret("postgres-owner"))
+        for path in (draft, password):
+            os.chown(path, uid, gid)
+
+    initdb = Part(
+        name="initdb",
+        argv=initdb_command(cluster, draft, password),
+        env=users.NEUTRAL,
+        log=folder.log("postgres"),
+        record=folder.record("initdb"),
+        ready=never,
+        before=clean,
+        user=cluster.user,
+        folder=Path("/"),
+    )
+    process = await Process.spawn(initdb)
+    try:
+        async with asyncio.timeout(INITDB_LIMIT_S):
+            await process.ended()
+    finally:
+        await process.stop()
+        password.unlink(missing_ok=True)
+    if not process.succeeded:
+        raise process.failure(f"initdb {process.ending}")
+    draft.rename(cluster.data)
+    sync_folder(parent)
+
+
+async def never(_pid: int) -> bool:
+    return False
+
+
+def initdb_command(cluster: Cluster, draft: Path, password: Path) -> tuple[str, ...]:
+    # The built-in locale sorts the same on every machine; indexes stay good when the system's C library changes.
+    builtin = cluster.binaries.major >= BUILTIN_LOCALES_SINCE
+    locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8") if builtin else ()
+    return (
+        str(cluster.binaries.initdb),
+        f"--pgdata={draft}",
+        f"--username={OWNER}",
+        "--auth=scram-sha-256",
+        f"--pwfile={password}",
+        "--encoding=UTF8",
+        "--locale=C",
+        *locale,
+    )

@@ -1,0 +1,16 @@
+"""The environment of what we start: `trenova dev` is a world of its own, whatever server the user's shell points to."""
+
+import re
+from collections.abc import Mapping
+
+FOREIGN = re.compile(
+    r"PG[A-Z]+"  # libpq would send us to another server, or ask for TLS
+    r"|TEMPORAL_(ADDRESS|NAMESPACE|PROFILE|CONFIG_FILE|API_KEY|GRPC_META.*|TLS.*|CODEC_.*|CLI_.*)"
+    r"|TRENOVA_TEMPORAL__(HOST_PORT|NAMESPACE|API_KEY|GRPC_META|TLS__.*)"
+    r"|TRENOVA_(DATABASE__URL|API__HOST|API__PORT)"
+)
+
+
+def own_world(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` without the variables that name other servers. Encryption keys and all else stay."""
+    return {name: value for name, value in environ.items() if not FOREIGN.fullmatch(name)}

@@ -1,0 +1,56 @@
+"""The API and the worker as parts: the same programs as in production, told by their environment where things are."""
+
+import os
+import sys
+from pathlib import Path
+
+from trenova.dev import readiness
+from trenova.dev.environment import own_world
+from trenova.dev.folder import Folder
+from trenova.dev.part import Part
+from trenova.dev.ports import LOCALHOST, listens
+from trenova.dev.postgres import Postgres
+from trenova.dev.temporal import Temporal
+
+
+def api(folder: Folder, postgres: Postgres, temporal: Temporal, port: int) -> Part:
+    url = f"http://{LOCALHOST}:{port}"
+
+    async def ready(pid: int) -> bool:
+        return listens(pid, port) and await readiness.answers(f"{url}/readyz")
+
+    return Part(
+        name="api",
+        argv=(sys.executable, "-m", "trenova", "api"),
+        env=environment(postgres, temporal) | {"TRENOVA_API__HOST": LOCALHOST, "TRENOVA_API__PORT": str(port)},
+        log=folder.log("api"),
+        record=folder.record("api"),
+        ready=ready,
+        folder=Path.cwd(),
+    )
+
+
+def worker(folder: Folder, postgres: Postgres, temporal: Temporal) -> Part:
+    async def ready(pid: int) -> bool:
+        return await readiness.polls(temporal, pid)
+
+    return Part(
+        name="worker",
+        argv=(sys.executable, "-m", "trenova", "worker"),
+        env=environment(postgres, temporal),
+        log=folder.log("worker"),
+        record=folder.record("worker"),
+        ready=ready,
+        folder=Path.cwd(),
+    )
+
+
+def environment(postgres: Postgres, temporal: Temporal) -> dict[str, str]:
+    return own_world(os.environ) | {
+        "TRENOVA_DATABASE__URL": postgres.app_url,
+        "TRENOVA_TEMPORAL__HOST_PORT": temporal.address,
+        "TRENOVA_TEMPORAL__NAMESPACE": temporal.namespace,
+        # A configuration file may hold an API key or a certificate for another server; ours speaks no TLS.
+        "TRENOVA_TEMPORAL__TLS__ENABLED": "false",
+        "PYTHONUNBUFFERED": "1",
+    }

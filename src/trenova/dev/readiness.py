@@ -1,0 +1,68 @@
+"""What "ready" means: the API answers, the worker's poll is known to Temporal, a probe entry was stored."""
+
+import asyncio
+import socket
+import time
+import uuid
+from collections.abc import Mapping
+
+import httpx
+
+from trenova.config import TASK_QUEUE
+from trenova.dev.temporal import ANSWER_LIMIT, Temporal
+from trenova.errors import PartFailed
+from trenova.worker.polls import QUEUES, pollers
+
+PROBE_TENANT = "_trenova"
+PROBE_LIMIT_S = 180
+PROBE_REQUEST_LIMIT_S = 60
+RETRY_EVERY_S = 0.2
+
+
+async def answers(url: str) -> bool:
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=ANSWER_LIMIT.total_seconds()) as client:
+            return (await client.get(url)).is_success
+    except httpx.HTTPError:
+        return False
+
+
+async def polls(temporal: Temporal, pid: int) -> bool:
+    """Whether Temporal has seen this very worker ask for both workflow and activity tasks."""
+    identity = f"{pid}@{socket.gethostname()}"  # the SDK's own way to name a client
+    try:
+        client = await temporal.client()
+        async with asyncio.timeout(ANSWER_LIMIT.total_seconds()):
+            return all([identity in await pollers(client, TASK_QUEUE, kind) for kind in QUEUES])
+    except (RuntimeError, TimeoutError):
+        return False
+
+
+async def probe(api_url: str, api_key: str) -> None:
+    """Send one entry on the whole journey and come back when it is stored."""
+    entry = {
+        "id": str(uuid.uuid4()),  # one id for all tries, so that the probe is stored once
+        "tenant": PROBE_TENANT,
+        "actor": {"type": "system", "id": "trenova-dev"},
+        "action": "trenova.probe",
+        "target": {"type": "system", "id": TASK_QUEUE},
+    }
+    deadline = time.monotonic() + PROBE_LIMIT_S
+    headers = {"Authorization": f"Bearer {api_key}"}
+    async with httpx.AsyncClient(trust_env=False, timeout=PROBE_REQUEST_LIMIT_S, headers=headers) as client:
+        while (answer := await attempt(client, f"{api_url}/v1/entries?wait=stored", entry)) != httpx.codes.CREATED:
+            refused = isinstance(answer, int) and httpx.codes.is_client_error(answer)
+            if refused or time.monotonic() > deadline:
+                raise PartFailed(
+                    f"a probe entry was not stored: the last answer was {answer}",
+                    hint="see the logs: trenova logs",
+                )
+            await asyncio.sleep(RETRY_EVERY_S)
+
+
+async def attempt(client: httpx.AsyncClient, url: str, entry: Mapping[str, object]) -> int | str:
+    """The status of the answer, or what kept it from coming."""
+    try:
+        return (await client.post(url, json=entry)).status_code
+    except httpx.HTTPError as error:
+        return type(error).__name__

@@ -1,0 +1,73 @@
+"""What `trenova dev` shows: a line that moves while it starts, a summary, and what happens afterwards."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from trenova.dev.state import State
+from trenova.errors import PartFailed
+
+EXAMPLE = {
+    "tenant": "acme",
+    "actor": {"type": "user", "id": "u-1"},
+    "action": "shipment.update",
+    "target": {"type": "shipment", "id": "s-1"},
+    "before": {"status": "new"},
+    "after": {"status": "sent"},
+}
+
+
+class Screen:
+    """Writes for people on a terminal and plain lines elsewhere."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(soft_wrap=True, highlight=False)
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """Show `what` for as long as it takes."""
+        if not self._console.is_terminal:
+            self.say(f"{what} …")
+            yield
+            return
+        with self._console.status(f"{what} …"):
+            yield
+
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False)
+
+    def died(self, error: PartFailed) -> None:
+        """A part that ended by itself, with the last lines of its log."""
+        self._console.print(error.message, markup=False, style="bold red")
+        self.end_of_log(error)
+
+    def end_of_log(self, error: PartFailed) -> None:
+        for line in getattr(error, "__notes__", ()):
+            self._console.print(f"  {line}", markup=False, style="dim")
+
+    def ready(self, state: State, data_dir: Path) -> None:
+        self.say("\ntrenova is ready\n")
+        for name, value in (
+            ("API", state.api_url),
+            ("docs", f"{state.api_url}/docs"),
+            ("metrics", state.metrics_url),
+            ("Temporal", f"{state.temporal_address}, namespace {state.temporal_namespace}"),
+            ("Web UI", state.ui_url),
+            ("API key", state.api_key),
+            ("data", str(data_dir)),
+        ):
+            self.say(f"  {name:<10}{value}")
+        self.say(
+            f"\nSend an entry:\n\n  {curl(state)}\n\nFollow the logs with `trenova logs --follow`; stop with Ctrl-C."
+        )
+
+
+def curl(state: State) -> str:
+    """One line for a shell that stores an entry."""
+    return (
+        f"curl -sS '{state.api_url}/v1/entries?wait=stored' -H 'Authorization: Bearer {state.api_key}' "
+        f"-H 'Content-Type: application/json' -d '{json.dumps(EXAMPLE, separators=(',', ':'))}'"
+    )

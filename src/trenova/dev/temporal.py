@@ -1,0 +1,91 @@
+"""Temporal and its Web UI on this machine, with every write on the disk before it is answered."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from trenova.dev import ports
+from trenova.dev.environment import own_world
+from trenova.dev.folder import Folder, lock, make_folder
+from trenova.dev.part import Part
+from trenova.dev.process import running
+
+NAMESPACE = "default"
+ANSWER_LIMIT = timedelta(seconds=5)
+
+
+class Temporal:
+    """The Temporal server of one data folder; without `ui_port` it has no Web UI."""
+
+    def __init__(self, folder: Path, *, port: int | None = None, ui_port: int | None = None) -> None:
+        self.folder = Folder(folder)
+        self.port = ports.choose() if port is None else port
+        self.ui_port = ui_port
+        self.metrics_port = ports.choose()
+        self.namespace = NAMESPACE
+        self.address = f"{ports.LOCALHOST}:{self.port}"
+        self.ui_url = f"http://{ports.LOCALHOST}:{ui_port}" if ui_port else None
+        self._client: Client | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Self]:
+        with self.part() as part:
+            async with running(part):
+                yield self
+
+    @contextmanager
+    def part(self) -> Iterator[Part]:
+        """The server as a part, its database file held for this process."""
+        data = self.folder.path / "temporal"
+        make_folder(data, 0o700)
+        with lock(data / "lock", f"Temporal's data in {data}"):
+            yield Part(
+                name="temporal",
+                argv=self._command(data / "temporal.db"),
+                # The CLI reads configuration of the user's home, even when it is the server that it starts.
+                env=own_world(os.environ) | {"HOME": str(data), "XDG_CONFIG_HOME": str(data)},
+                log=self.folder.log("temporal"),
+                record=self.folder.record("temporal"),
+                ready=self.is_ready,
+            )
+
+    async def is_ready(self, pid: int) -> bool:
+        """Whether it answers for the namespace, which it registers a moment after it has begun to listen."""
+        if not ports.listens(pid, self.port):
+            return False
+        try:
+            client = await self.client()
+            asked = DescribeNamespaceRequest(namespace=NAMESPACE)
+            await client.workflow_service.describe_namespace(asked, timeout=ANSWER_LIMIT)
+        except (RuntimeError, RPCError, TimeoutError):
+            return False
+        return True
+
+    async def client(self) -> Client:
+        """A connection without our codec: good for questions about the server, not for starting workflows."""
+        if self._client is None:
+            async with asyncio.timeout(ANSWER_LIMIT.total_seconds()):
+                self._client = await Client.connect(self.address, namespace=NAMESPACE)
+        return self._client
+
+    def _command(self, database: Path) -> tuple[str, ...]:
+        ui = ("--ui-port", str(self.ui_port), "--ui-disable-news-fetch") if self.ui_port else ("--headless",)
+        return (
+            # pip puts it beside the interpreter; never another `temporal` that happens to be on the PATH.
+            str(Path(sys.executable).with_name("temporal")),
+            *("server", "start-dev", "--ip", ports.LOCALHOST, "--port", str(self.port), *ui),
+            *("--metrics-port", str(self.metrics_port), "--namespace", NAMESPACE, "--log-level", "warn"),
+            *("--db-filename", str(database)),
+            *("--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=2"),
+            # Tenants share one queue; without this a tenant with a long backlog holds up all others.
+            *("--dynamic-config-value", "matching.enableFairness=true"),
+        )

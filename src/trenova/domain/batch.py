@@ -1,0 +1,36 @@
+"""What travels through Temporal: one message into the workflow and its activities, one out."""
+
+import msgspec
+from msgspec import Struct
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    """Entries that are made durable together. `entries` keep their exact bytes on the whole way."""
+
+    batch_id: str = ""
+    """Empty: the workflow's own id stands for it."""
+    entries: list[msgspec.Raw] = []
+
+
+class Head(Struct, frozen=True, kw_only=True):
+    """How long a tenant's log was right after a batch."""
+
+    tenant: str
+    size: int
+
+
+class BatchResult(Struct, frozen=True, kw_only=True):
+    """What became of a batch. The three counts add up to its entries."""
+
+    batch_id: str
+    stored: int = 0
+    duplicate: int = 0
+    parked: int = 0
+    heads: list[Head] = []
+
+
+BATCH_WORKFLOW_PREFIX = "audit-batch-"
+
+
+def workflow_id(batch_id: str) -> str:
+    return BATCH_WORKFLOW_PREFIX + batch_id

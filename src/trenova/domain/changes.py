@@ -1,0 +1,62 @@
+"""What differs between two states of a thing, as a list that is the same every time."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import dictdiffer
+
+from trenova.domain.entry import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """A boolean or a number, compared as JSON does.
+
+    dictdiffer takes true for 1 and compares numbers as floats, so that 2**53 and 2**53 + 1 would be the same.
+    """
+
+    value: bool | int | float
+    is_bool: bool
+
+
+def between(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
+    """Every difference, ordered by path. Arrays are compared position by position; 1 and 1.0 are the same number."""
+    found = dictdiffer.diff(scalars(before, exact), scalars(after, exact), dot_notation=False)
+    return sorted(each_change(found), key=lambda change: (change.path, change.op))
+
+
+def each_change(found: Any) -> Iterator[Change]:
+    for kind, where, what in found:
+        if kind == "change":
+            old, new = what
+            yield Change(path=pointer(where), op="replace", before=scalars(old, plain), after=scalars(new, plain))
+            continue
+        for key, value in what:
+            path = pointer([*where, key])
+            if kind == "add":
+                yield Change(path=path, op="add", after=scalars(value, plain))
+            else:
+                yield Change(path=path, op="remove", before=scalars(value, plain))
+
+
+def pointer(keys: list[str | int]) -> str:
+    """A JSON Pointer (RFC 6901 §3) from the keys and positions that lead to a value."""
+    return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in keys)
+
+
+def exact(leaf: Any) -> Any:
+    return Exact(leaf, isinstance(leaf, bool)) if isinstance(leaf, bool | int | float) else leaf
+
+
+def plain(leaf: Any) -> Any:
+    return leaf.value if isinstance(leaf, Exact) else leaf
+
+
+def scalars(value: Any, change: Callable[[Any], Any]) -> Any:
+    """A copy of a JSON value with each of its scalars passed through `change`."""
+    if isinstance(value, dict):
+        return {key: scalars(item, change) for key, item in value.items()}
+    if isinstance(value, list):
+        return [scalars(item, change) for item in value]
+    return change(value)

@@ -1,0 +1,131 @@
+"""The fields of an entry: `Draft` as a client sends it, `Entry` as it is sealed, `Sealed` as it travels."""
+
+import uuid
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+# PostgreSQL refuses an index row over 2,704 bytes: 512 characters of up to 4 bytes, the tenant and the time fit.
+MAX_ID_LENGTH = 512
+MAX_ACTION_LENGTH = 200
+
+Tenant = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9._-]{1,128}\Z",
+        description="Whose log the entry belongs to. Taken from the API key; needed only with a key for any tenant.",
+        examples=["acme"],
+    ),
+]
+Action = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)*\Z",
+        max_length=MAX_ACTION_LENGTH,
+        description="What was done: dotted lower-case words, the subject first.",
+        examples=["shipment.update"],
+    ),
+]
+Outcome = Literal["success", "failure", "denied"]
+Time = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset; kept to the microsecond, in UTC.")]
+Name = Annotated[str, Meta(min_length=1, max_length=1024)]
+PartyType = Annotated[str, Meta(min_length=1, max_length=128)]
+PartyId = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
+Comment = Annotated[str, Meta(min_length=1, max_length=8192)]
+ContextKey = Annotated[str, Meta(min_length=1, max_length=128)]
+ContextValue = Annotated[str, Meta(max_length=4096)]
+Pointer = Annotated[str, Meta(max_length=4096, pattern=r"^(/.*)?\Z", description="A JSON Pointer (RFC 6901).")]
+
+
+class Party(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Who did it or what it was done to. `type` is free: user, service, api_key, agent, shipment."""
+
+    type: PartyType
+    id: PartyId
+    name: Name | None = None
+
+
+class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One difference between `before` and `after`. A value that is null is written; one that is absent is left out."""
+
+    path: Pointer
+    op: Literal["add", "remove", "replace"]
+    before: Any | UnsetType = UNSET
+    after: Any | UnsetType = UNSET
+
+
+class Draft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, rename=None):
+    """An entry as a client sends it. An optional field that is null counts as absent."""
+
+    actor: Party
+    action: Action
+    target: Party
+    id: (
+        Annotated[
+            uuid.UUID,
+            Meta(description="The caller's idempotency key: unique within the tenant for ever."),
+        ]
+        | None
+    ) = None
+    tenant: Tenant | None = None
+    occurred_at: Time | None = None
+    outcome: Outcome | None = None
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+    changes: list[Change] | None = None
+    context: dict[ContextKey, ContextValue] | None = None
+    comment: Comment | None = None
+    metadata: dict[str, Any] | None = None
+    critical: bool | None = None
+
+
+class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An entry as it is sealed: every field decided, absent ones left out."""
+
+    id: uuid.UUID
+    tenant: str
+    occurred_at: datetime
+    received_at: datetime
+    actor: Party
+    action: str
+    target: Party
+    outcome: Outcome
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+    changes: list[Change] | None = None
+    context: dict[str, str] | None = None
+    comment: str | None = None
+    metadata: dict[str, Any] | None = None
+    critical: bool | None = None
+
+
+class Sealed(Struct, frozen=True, kw_only=True):
+    """An entry in its final bytes. Nothing encodes it again: these bytes are stored, hashed and exported."""
+
+    id: uuid.UUID
+    tenant: str
+    body: bytes
+    """Canonical JSON: UTF-8, keys sorted, no white space between tokens, times in UTC."""
+
+
+class PartyKey(Struct, frozen=True):
+    type: PartyType
+    id: PartyId
+
+
+class Searchable(Struct, frozen=True, kw_only=True):
+    """The parts of a sealed body that are searched by. Everything else in the body is skipped.
+
+    What a release may loosen is not asked for again, so that a worker can be older than the API; what the indexes could
+    not hold is.
+    """
+
+    id: uuid.UUID
+    tenant: Tenant
+    occurred_at: Time
+    received_at: Time
+    actor: PartyKey
+    action: Annotated[str, Meta(max_length=MAX_ACTION_LENGTH)]
+    target: PartyKey
+    outcome: Outcome

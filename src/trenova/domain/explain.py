@@ -1,0 +1,58 @@
+"""msgspec's complaints as a JSON Pointer and a sentence for the one who sent the entry."""
+
+import re
+
+import msgspec
+
+WHERE = re.compile(r" - at `\$(?P<path>.*)`$")
+STEP = re.compile(r"\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)|\[(?P<position>\d+)\]|(?P<any>\[\.\.\.\])")
+NAMED = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<name>.*)`$", re.DOTALL)
+
+WANTED = {
+    "/action": "must be dotted lower-case words such as shipment.update, at most 200 characters",
+    "/tenant": "must be 1 to 128 of the characters A-Z a-z 0-9 . _ -",
+}
+
+
+def complaint(message: str) -> tuple[str, str]:
+    """The field (a JSON Pointer; empty for the entry itself) and what is wrong with it."""
+    where = WHERE.search(message)
+    field = json_pointer(where["path"]) if where else ""
+    text = message[: where.start()] if where else message
+    if named := NAMED.match(text):
+        missing = named["what"].startswith("missing")
+        return f"{field}/{escaped(named['name'])}", "is required" if missing else "is not a field of an entry"
+    if "matching regex" in text and field in WANTED:
+        return field, WANTED[field]
+    return field, plain(text)
+
+
+def syntax(error: msgspec.DecodeError) -> str:
+    """Where and why a text is no JSON."""
+    text = str(error).removeprefix("JSON is malformed: ")
+    if text == "Input data was truncated":
+        # msgspec says the same of an escaped surrogate that stands alone.
+        return "it ends too early, or a string holds half a surrogate pair"
+    return text[:1].lower() + text[1:]
+
+
+def json_pointer(path: str) -> str:
+    """`.changes[0].op` as `/changes/0/op`. msgspec does not name the key of a free object (`[...]`): it ends there."""
+    pointer = ""
+    for step in STEP.finditer(path):
+        if step["any"]:
+            break
+        pointer += "/" + (escaped(step["name"]) if step["name"] else step["position"])
+    return pointer
+
+
+def plain(text: str) -> str:
+    text = text.replace("`str`", "a string").replace("`int`", "an integer").replace("`float`", "a number")
+    text = text.replace("`object`", "an object").replace("`array`", "an array").replace("`bool`", "true or false")
+    text = text.replace("`null`", "null").replace(" | ", " or ")
+    text = text.replace("`datetime` with a timezone component", "a time with an offset, such as 2026-01-31T09:30:00Z")
+    return text[:1].lower() + text[1:]
+
+
+def escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,149 @@
+"""From the bytes of a request to sealed entries, in one pass; or every problem of every entry."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+import uuid_utils.compat
+
+from trenova.config import Limits
+from trenova.domain import changes, explain, strict_json
+from trenova.domain.entry import Draft, Entry, Sealed
+from trenova.errors import EntryProblem
+
+# Canonical bytes can be longer than what was sent (computed changes, 1E15 written out). Twice the limit keeps the
+# largest entry well under Temporal's 2 MiB for one payload.
+CANONICAL_FACTOR = 2
+# Namespace of the ids made from an Idempotency-Key. Never change it: a retry would become a second entry.
+IDEMPOTENCY_NAMESPACE = uuid.UUID("6f1d1f5e-3a0b-5c55-9d0e-7c1f4a0c6b11")
+
+decoder = msgspec.json.Decoder(Draft)
+encoder = msgspec.json.Encoder(order="sorted")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What an entry gets from the request that brings it."""
+
+    received_at: datetime
+    tenant: str | None
+    """The API key's tenant; None for a key that may write for any."""
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """The good entries with their positions in the request, and what is wrong with the others."""
+
+    sealed: Sequence[tuple[int, Sealed]]
+    problems: Sequence[EntryProblem]
+
+
+class Unfit(Exception):
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.message = message
+
+
+def check(raws: Sequence[bytes | memoryview], circumstances: Circumstances, limits: Limits) -> Checked:
+    """Check and seal the JSON texts of a request's entries. Raises nothing for bad entries: they are listed."""
+    sealed: list[tuple[int, Sealed]] = []
+    problems: list[EntryProblem] = []
+    first_with: dict[tuple[str, uuid.UUID], int] = {}
+    for index, raw in enumerate(raws):
+        try:
+            entry = seal(bytes(raw), index, circumstances, limits)
+        except Unfit as unfit:
+            problems.append(EntryProblem(index=index, field=unfit.field, message=unfit.message))
+            continue
+        first = first_with.setdefault((entry.tenant, entry.id), index)
+        if first == index:
+            sealed.append((index, entry))
+        else:
+            message = f"is also the id of entry {first} of this request"
+            problems.append(EntryProblem(index=index, field="/id", message=message))
+    return Checked(sealed=sealed, problems=problems)
+
+
+def seal(raw: bytes, index: int, circumstances: Circumstances, limits: Limits) -> Sealed:
+    if len(raw) > limits.max_entry_bytes:
+        raise Unfit("", f"has {len(raw):,} bytes, the limit for one entry is {limits.max_entry_bytes:,}")
+    draft = read(raw, limits)
+    entry = complete(draft, index, circumstances)
+    body = encoder.encode(entry)
+    if len(body) > CANONICAL_FACTOR * limits.max_entry_bytes and draft.changes is None:
+        # Computed changes repeat what before and after already say: an honest large entry is kept without them.
+        body = encoder.encode(msgspec.structs.replace(entry, changes=None))
+    if len(body) > CANONICAL_FACTOR * limits.max_entry_bytes:
+        most = CANONICAL_FACTOR * limits.max_entry_bytes
+        raise Unfit("", f"has {len(body):,} bytes in canonical form, the limit is {most:,}")
+    return Sealed(id=entry.id, tenant=entry.tenant, body=body)
+
+
+def read(raw: bytes, limits: Limits) -> Draft:
+    try:
+        draft = decoder.decode(raw)
+        found = strict_json.problem(raw, encoder.encode(draft), max_nesting=limits.max_nesting)
+    except msgspec.ValidationError as error:
+        raise Unfit(*explain.complaint(str(error))) from None
+    except UnicodeDecodeError as error:
+        raise Unfit("", f"is not valid UTF-8: {error.reason} at byte {error.start} of a string") from None
+    except msgspec.DecodeError as error:
+        raise Unfit("", f"is not valid JSON: {explain.syntax(error)}") from None
+    except RecursionError:
+        raise Unfit("", f"is nested deeper than {limits.max_nesting} levels") from None
+    if found:
+        raise Unfit("", found)
+    return draft
+
+
+def complete(draft: Draft, index: int, circumstances: Circumstances) -> Entry:
+    tenant = tenant_of(draft, circumstances)
+    differences = draft.changes
+    if differences is None and draft.before is not None and draft.after is not None:
+        differences = changes.between(draft.before, draft.after)
+    return Entry(
+        id=draft.id or new_id(tenant, index, circumstances),
+        tenant=tenant,
+        occurred_at=in_utc(draft.occurred_at) if draft.occurred_at else circumstances.received_at,
+        received_at=circumstances.received_at,
+        actor=draft.actor,
+        action=draft.action,
+        target=draft.target,
+        outcome=draft.outcome or "success",
+        before=draft.before,
+        after=draft.after,
+        changes=differences,
+        context=draft.context,
+        comment=draft.comment,
+        metadata=draft.metadata,
+        critical=draft.critical,
+    )
+
+
+def tenant_of(draft: Draft, circumstances: Circumstances) -> str:
+    """The tenant, from the key and nowhere else; a key for any tenant needs the entry to name it."""
+    if circumstances.tenant is None:
+        if draft.tenant is None:
+            raise Unfit("/tenant", "is required: this API key may write for any tenant")
+        return draft.tenant
+    if draft.tenant not in {None, circumstances.tenant}:
+        raise Unfit("/tenant", f"must be {circumstances.tenant} or absent: this API key writes for that tenant only")
+    return circumstances.tenant
+
+
+def new_id(tenant: str, index: int, circumstances: Circumstances) -> uuid.UUID:
+    """The same id for the same place in a retried request; else one that sorts by time (UUIDv7)."""
+    if circumstances.idempotency_key is not None:
+        return uuid.uuid5(IDEMPOTENCY_NAMESPACE, f"{tenant}\n{circumstances.idempotency_key}\n{index}")
+    return uuid_utils.compat.uuid7()
+
+
+def in_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise Unfit("/occurred_at", "is before the year 1 or after the year 9999 in UTC") from None

@@ -1,0 +1,73 @@
+"""What JSON allows and an audit log cannot: things that one reader drops and another keeps.
+
+A repeated key, U+0000 (PostgreSQL has no such character), an integer beyond 64 bits and bottomless nesting are refused,
+because what is stored must mean the same to everybody. msgspec reads them all without a word, so they are looked for
+here: cheaply in the bytes first, exactly only where the cheap look finds cause.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
+MAX_INTEGER_LENGTH = 20
+# Nineteen digits may be beyond 64 bits. Finding them this way takes a tenth of the time of a regular expression.
+DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
+LONG_NUMBER = b"0" * 19
+
+
+def problem(raw: bytes, encoded: bytes, *, max_nesting: int) -> str | None:
+    """What makes this JSON text unfit, or None. `encoded` is the same text decoded and encoded again by msgspec."""
+    if may_repeat_a_key(raw, encoded) and (key := repeated_key(raw)) is not None:
+        return f"the key {key!r} stands twice in one object"
+    brackets = raw.count(b"{") + raw.count(b"[")
+    if brackets > max_nesting or b"\\u0000" in raw or LONG_NUMBER in raw.translate(DIGITS_TO_ZERO):
+        return unfit_value(json.loads(raw, parse_int=bounded), max_nesting)
+    return None
+
+
+def may_repeat_a_key(raw: bytes, encoded: bytes) -> bool:
+    """Whether a key was dropped in decoding, judged by the quotation marks.
+
+    Every member that is dropped takes at least the two marks of its key along. Only an escaped mark (backslash u0022)
+    changes their number otherwise, so texts with that escape are looked at exactly.
+    """
+    return raw.count(b'"') != encoded.count(b'"') or b"\\u0022" in raw
+
+
+def repeated_key(raw: bytes) -> str | None:
+    repeated: list[str] = []
+
+    def keep(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in seen:
+                repeated.append(key)
+            seen[key] = value
+        return seen
+
+    json.loads(raw, object_pairs_hook=keep, parse_int=bounded)
+    return repeated[0] if repeated else None
+
+
+def bounded(digits: str) -> int:
+    """The integer, or one as much beyond 64 bits: Python refuses to read numbers of thousands of digits."""
+    return int(digits) if len(digits) <= MAX_INTEGER_LENGTH else MAX_INTEGER + 1
+
+
+def unfit_value(value: Any, max_nesting: int) -> str | None:
+    return next(unfit_values(value, max_nesting, depth=1), None)
+
+
+def unfit_values(value: Any, max_nesting: int, *, depth: int) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        if depth > max_nesting:
+            yield f"is nested deeper than {max_nesting} levels"
+            return
+        for item in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from unfit_values(item, max_nesting, depth=depth + 1)
+    elif isinstance(value, str):
+        if "\0" in value:
+            yield "holds the character U+0000, which PostgreSQL cannot store; remove or replace it"
+    elif isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
+        yield "holds an integer beyond 64 bits; send it as a string"

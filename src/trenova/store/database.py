@@ -1,0 +1,47 @@
+"""The store as its users see it: its parts, over one pool of connections."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from trenova.errors import InvalidConfiguration
+from trenova.store import migrate
+from trenova.store.api_keys import ApiKeys
+from trenova.store.batches import Batches
+from trenova.store.entries import Entries
+from trenova.store.pool import Pool
+from trenova.store.search import Search
+
+OLDEST_SERVER = 150_000  # PostgreSQL 15, as server_version_num
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Everything this program keeps. Open one with `Store.open`."""
+
+    pool: Pool
+    entries: Entries
+    search: Search
+    batches: Batches
+    api_keys: ApiKeys
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, *, pool_size: int = 8) -> AsyncIterator["Store"]:
+        async with Pool.open(url, size=pool_size) as pool:
+            yield cls(pool, Entries(pool), Search(pool), Batches(pool), ApiKeys(pool))
+
+    async def check(self) -> None:
+        """Raise Unavailable when the database does not answer, SchemaMismatch when it holds another schema."""
+        async with self.pool.transaction() as connection:
+            version = (await connection.execute(text("SHOW server_version_num"))).scalar_one()
+            if int(version) < OLDEST_SERVER:
+                raise InvalidConfiguration([f"database.url: PostgreSQL {version} found, 15 or newer needed"])
+            await connection.run_sync(migrate.check)
+
+    async def ping(self) -> None:
+        """Raise Unavailable when the database does not answer."""
+        async with self.pool.transaction() as connection:
+            await connection.execute(text("SELECT 1"))

@@ -1,0 +1,92 @@
+"""Transactions on pooled connections to PostgreSQL, with its errors in this project's words."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import psycopg
+import sqlalchemy.exc
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from trenova.errors import InvalidConfiguration, Unavailable
+
+CONNECT_TIMEOUT_S = 10
+# Longer than any statement of ours; a statement that takes longer than this waits for something that will not come.
+STATEMENT_TIMEOUT_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """At most `size` connections, made when they are first needed, so a database may come up after its users."""
+
+    engine: AsyncEngine
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, *, size: int) -> AsyncIterator["Pool"]:
+        engine = create_async_engine(
+            sqlalchemy_url(url),
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=CONNECT_TIMEOUT_S,
+            # A connection that died while it lay in the pool is replaced instead of failing somebody's request.
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": CONNECT_TIMEOUT_S,
+                "options": f"-c timezone=UTC -c client_min_messages=error -c statement_timeout={STATEMENT_TIMEOUT_MS}",
+            },
+        )
+        try:
+            yield cls(engine)
+        finally:
+            await engine.dispose()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that commits when the block ends and vanishes when it raises."""
+        with translated():
+            async with self.engine.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def cursor(self) -> AsyncIterator[psycopg.AsyncCursor[Any]]:
+        """The same, as psycopg's own cursor: for COPY and for SQL that lies in files."""
+        async with self.transaction() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            async with cast("psycopg.AsyncConnection[Any]", driver).cursor() as cursor:
+                yield cursor
+
+
+def sqlalchemy_url(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except sqlalchemy.exc.ArgumentError:
+        raise InvalidConfiguration(
+            ["database.url: (hidden) given, expected postgresql://user:password@host:port/database"]
+        ) from None
+    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+        raise InvalidConfiguration([f"database.url: {parsed.drivername}:// given, expected postgresql://"])
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn "the database is away" into Unavailable. Anything else is a bug or a bad row and stays what it is."""
+    try:
+        yield
+    except sqlalchemy.exc.TimeoutError:
+        raise Unavailable("every database connection is busy") from None
+    except sqlalchemy.exc.DBAPIError as error:
+        if isinstance(error.orig, psycopg.OperationalError | psycopg.InterfaceError):
+            raise away(error.orig) from error
+        raise
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise away(error) from error
+
+
+def away(error: Exception) -> Unavailable:
+    # libpq names host, port and user, never the password.
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return Unavailable(f"the database is away: {reason}", hint="start PostgreSQL, or correct database.url")

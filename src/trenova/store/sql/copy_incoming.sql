@@ -1,0 +1,3 @@
+COPY incoming (
+    ordinal, tenant, id, occurred_at, received_at, actor_type, actor_id, action, target_type, target_id, outcome, body
+) FROM STDIN (FORMAT BINARY)

@@ -1,0 +1,112 @@
+"""A worker from its start to its last finished activity."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+
+import structlog
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from trenova.activities import AuditActivities
+from trenova.codec.converter import data_converter
+from trenova.config import TASK_QUEUE, Settings
+from trenova.connection import connect
+from trenova.errors import InvalidConfiguration, Unavailable
+from trenova.store import Store
+from trenova.worker.polls import polls_confirmed
+from trenova.workflows import ProcessAuditBatchWorkflow
+
+log = structlog.get_logger()
+
+RETRY_AFTER_S = 2
+# The messages must be the same classes inside the sandbox and outside, or msgspec does not know them.
+PASSED_THROUGH = ("msgspec", "trenova")
+
+Result = TypeVar("Result")
+
+
+def run(settings: Settings) -> None:
+    """Work until SIGTERM or Ctrl-C, then finish what is running and end."""
+    asyncio.run(work(settings))
+
+
+async def work(settings: Settings) -> None:
+    if settings.database.url is None:
+        raise InvalidConfiguration(["database.url: nothing given, expected postgresql://…"])
+    stop = stop_signal()
+    async with Store.open(settings.database.url.get_secret_value(), pool_size=settings.database.pool_size) as store:
+        await patiently(store.check, stop)
+        client = await patiently(lambda: connect(settings.temporal, data_converter()), stop)
+        if client is not None:
+            await poll(client, store, settings, stop)
+
+
+async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.Event) -> None:
+    worker = create(client, store, settings)
+    async with worker:
+        # Dying from here on costs nothing: Temporal gives the tasks of a lost worker to another.
+        started = asyncio.create_task(announce(client, settings))
+        stopped = asyncio.create_task(stop.wait())
+        await stopped
+        started.cancel()
+        log.info("worker draining", seconds=settings.worker.drain_seconds)
+    log.info("worker stopped")
+
+
+def create(client: Client, store: Store, settings: Settings) -> Worker:
+    size = settings.worker
+    return Worker(
+        client,
+        task_queue=TASK_QUEUE,
+        workflows=[ProcessAuditBatchWorkflow],
+        activities=[AuditActivities(store.entries).store_batch],
+        workflow_runner=SandboxedWorkflowRunner(
+            restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+        ),
+        max_concurrent_activities=size.max_concurrent_activity_execution_size,
+        max_concurrent_workflow_tasks=size.max_concurrent_workflow_task_execution_size,
+        max_concurrent_workflow_task_polls=size.max_concurrent_workflow_task_pollers,
+        max_concurrent_activity_task_polls=size.max_concurrent_activity_task_pollers,
+        graceful_shutdown_timeout=timedelta(seconds=size.drain_seconds),
+    )
+
+
+async def announce(client: Client, settings: Settings) -> None:
+    """Say `worker started` once the server has seen this worker poll, and not before."""
+    await polls_confirmed(client, TASK_QUEUE)
+    log.info(
+        "worker started",
+        task_queue=TASK_QUEUE,
+        namespace=settings.temporal.namespace,
+        address=settings.temporal.host_port,
+        identity=client.identity,
+        pid=os.getpid(),
+    )
+
+
+async def patiently(attempt: Callable[[], Awaitable[Result]], stop: asyncio.Event) -> Result | None:
+    """The attempt's result, tried again while a part is away; None when the process is told to stop first."""
+    while not stop.is_set():
+        try:
+            return await attempt()
+        except Unavailable as error:
+            log.warning("waiting", error=error.message, hint=error.hint)
+        try:
+            async with asyncio.timeout(RETRY_AFTER_S):
+                await stop.wait()
+        except TimeoutError:
+            continue
+    return None
+
+
+def stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

@@ -1,0 +1,174 @@
+"""The real parts that tests run on: one PostgreSQL and one Temporal for the whole run, each test in tenants of its own.
+
+Nothing is skipped where a part is missing: the project's own dependencies bring both servers.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+import uvicorn
+from hypothesis import settings as hypothesis_settings
+from pydantic import SecretStr
+from temporalio.client import Client
+
+from trenova.api import app
+from trenova.codec.converter import data_converter
+from trenova.config import Settings
+from trenova.connection import connect
+from trenova.dev import schema
+from trenova.dev.ports import choose
+from trenova.dev.postgres import Postgres
+from trenova.dev.temporal import Temporal
+from trenova.store import Store
+from trenova.store.api_keys import Role
+from trenova.worker import process
+from trenova.worker.polls import polls_confirmed
+
+# Machines stall: a test waits for a condition this long before it fails, and examples have no deadline.
+GENEROUS_S = 120
+hypothesis_settings.register_profile("trenova", deadline=None)
+hypothesis_settings.load_profile("trenova")
+
+
+def pytest_configure() -> None:
+    """No test sees the settings of whoever runs it."""
+    for name in [name for name in os.environ if name.startswith(("TRENOVA_", "TEMPORAL_", "PG"))]:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's own user may enter, unlike pytest's."""
+    path = Path(tempfile.mkdtemp(prefix="trenova-test-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+async def postgres(folder: Path) -> AsyncIterator[Postgres]:
+    async with Postgres(folder / "servers").running() as server:
+        await schema.prepare(server)
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def temporal(folder: Path) -> AsyncIterator[Temporal]:
+    async with Temporal(folder / "servers").running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def store(postgres: Postgres) -> AsyncIterator[Store]:
+    """The store with the rights of the application, not of the owner."""
+    async with Store.open(postgres.app_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def owner(postgres: Postgres) -> AsyncIterator[psycopg.AsyncConnection[tuple[Any, ...]]]:
+    """The owner of the tables, to look at them from outside; each statement a transaction."""
+    async with await psycopg.AsyncConnection.connect(postgres.owner_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def tenant() -> str:
+    return new_tenant()
+
+
+@pytest.fixture(scope="session")
+def settings(postgres: Postgres, temporal: Temporal) -> Settings:
+    return Settings.model_validate(
+        {
+            "temporal": {"hostPort": temporal.address, "namespace": temporal.namespace},
+            "database": {"url": SecretStr(postgres.app_url)},
+            "api": {"port": choose(), "waitStoredSeconds": GENEROUS_S},
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+async def client(settings: Settings) -> Client:
+    return await connect(settings.temporal, data_converter())
+
+
+@pytest.fixture(scope="session")
+async def worker(client: Client, store: Store, settings: Settings) -> AsyncIterator[None]:
+    async with process.create(client, store, settings):
+        async with asyncio.timeout(GENEROUS_S):
+            await polls_confirmed(client, "audit-queue")
+        yield
+
+
+@asynccontextmanager
+async def serving(settings: Settings, store: Store, client: Client) -> AsyncIterator[str]:
+    """The API on a real port of this machine; gives its address."""
+    config = uvicorn.Config(app.create(settings, store, client), port=settings.api.port, log_config=None)
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server.serve())
+    try:
+        async with asyncio.timeout(GENEROUS_S):
+            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+                await asyncio.sleep(0.05)
+        yield f"http://127.0.0.1:{settings.api.port}"
+    finally:
+        server.should_exit = True
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+@pytest.fixture(scope="session")
+async def api_url(settings: Settings, store: Store, client: Client, worker: None) -> AsyncIterator[str]:
+    async with serving(settings, store, client) as url:
+        yield url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """API keys of one tenant, and one for any tenant."""
+
+    tenant: str
+    writer: str
+    reader: str
+    admin: str
+    any_tenant: str
+
+
+@pytest.fixture
+async def keys(store: Store) -> Keys:
+    tenant = new_tenant()
+
+    async def create(role: Role, of: str | None) -> str:
+        return (await store.api_keys.create(tenant=of, role=role, name="test")).text
+
+    return Keys(
+        tenant=tenant,
+        writer=await create("writer", tenant),
+        reader=await create("reader", tenant),
+        admin=await create("admin", tenant),
+        any_tenant=await create("admin", None),
+    )
+
+
+@pytest.fixture
+async def api(api_url: str, keys: Keys) -> AsyncIterator[httpx.AsyncClient]:
+    """The API, asked with the admin key of the test's own tenant."""
+    headers = {"Authorization": f"Bearer {keys.admin}"}
+    async with httpx.AsyncClient(base_url=api_url, headers=headers, timeout=GENEROUS_S) as opened:
+        yield opened
+
+
+def new_tenant() -> str:
+    return f"t-{uuid.uuid4().hex[:12]}"

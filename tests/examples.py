@@ -1,0 +1,39 @@
+"""Entries for tests: as a client sends them, and sealed as the API hands them on."""
+
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from trenova.config import Limits
+from trenova.domain import intake
+from trenova.domain.entry import Sealed
+
+RECEIVED_AT = datetime(2026, 2, 1, 12, 30, 15, 123456, tzinfo=UTC)
+
+
+def entry(**fields: Any) -> dict[str, Any]:
+    return {
+        "actor": {"type": "user", "id": "u-1", "name": "Ada"},
+        "action": "shipment.update",
+        "target": {"type": "shipment", "id": "s-1"},
+        **fields,
+    }
+
+
+def seal(tenant: str, *, received_at: datetime = RECEIVED_AT, **fields: Any) -> Sealed:
+    """The entry as the API seals it for this tenant."""
+    circumstances = intake.Circumstances(received_at=received_at, tenant=tenant)
+    return intake.seal(json.dumps(entry(**fields)).encode(), 0, circumstances, Limits())
+
+
+def body(tenant: str, **fields: Any) -> bytes:
+    return seal(tenant, **fields).body
+
+
+def bodies(tenant: str, count: int) -> list[bytes]:
+    return [body(tenant, id=str(uuid.uuid4())) for _ in range(count)]
+
+
+def ids(found: list[bytes]) -> list[uuid.UUID]:
+    return [uuid.UUID(json.loads(each)["id"]) for each in found]

@@ -1,0 +1,94 @@
+import json
+
+import pytest
+from google.protobuf import json_format
+from hypothesis import given
+from hypothesis import strategies as st
+from temporalio.api.common.v1 import Payload, Payloads
+
+from trenova.codec.compose import payload_codec
+from trenova.codec.endpoint import decode, encode
+from trenova.codec.keyring import Keyring
+from trenova.codec.keytool import generate
+from trenova.codec.loading import load_keyring
+from trenova.codec.secrecy import Secrecy
+from trenova.errors import DecryptionFailed, InvalidRequest, PayloadError
+
+ON = Secrecy(enable_encryption=True)
+CODEC = payload_codec(ON, load_keyring(ON, {"TEMPORAL_ENCRYPTION_KEY": generate().text}))
+# As `temporal workflow execute --input '{"a":1}'` posts it: base64 of json/plain and of the data.
+BODY = b'{"payloads":[{"metadata":{"encoding":"anNvbi9wbGFpbg=="},"data":"eyJhIjoxfQ=="}]}'
+
+
+async def test_what_the_temporal_cli_posts_goes_there_and_back() -> None:
+    encoded = await encode(CODEC, BODY)
+    (payload,) = json.loads(encoded)["payloads"]
+    assert payload["metadata"] == {"encoding": "YmluYXJ5L2VuY3J5cHRlZA==", "encryption-key-id": "ZGVmYXVsdA=="}
+    assert json.loads(await decode(CODEC, encoded)) == json.loads(BODY)
+
+
+async def test_every_field_of_a_payload_is_kept_and_an_unknown_one_refused() -> None:
+    external = Payload(metadata={"encoding": b"x"}, data=b"y")
+    external.external_payloads.add(size_bytes=2**40)
+    plain = payload_codec(Secrecy(enable_compression=False), Keyring())
+    answer = await decode(plain, json_format.MessageToJson(Payloads(payloads=[external])).encode())
+    assert list(json_format.Parse(answer, Payloads()).payloads) == [external]
+    with pytest.raises(InvalidRequest):
+        await decode(plain, b'{"payloads":[{"data":"YQ==","invented":1}]}')
+
+
+async def test_an_empty_list_is_a_list() -> None:
+    assert json.loads(await encode(CODEC, b"{}")) == {}
+    assert json.loads(await decode(CODEC, b'{"payloads":[]}')) == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"null",
+        b'{"payloads": 1}',
+        b'{"secret": 1}',
+        b'{"payloads":[{"data":"%%%"}]}',
+        b"[" * 100_000,
+        b'{"payloads":[{"metadata":{"\\ud800":"YQ=="}}]}',
+        b'{"payloads":[{"externalPayloads":[{"sizeBytes":"x"}]}]}',
+        b'{"payloads":[{"externalPayloads":[{"sizeBytes":99999999999999999999}]}]}',
+    ],
+)
+async def test_a_body_that_is_no_payloads_is_an_invalid_request(body: bytes) -> None:
+    for way in (encode, decode):
+        with pytest.raises(InvalidRequest, match="no protobuf-JSON Payloads") as caught:
+            await way(CODEC, body)
+        assert "secret" not in str(caught.value)
+
+
+async def test_a_payload_that_cannot_be_read_fails_the_call_or_is_explained_in_its_place() -> None:
+    encoded = await CODEC.encode([Payload(metadata={"encoding": b"json/plain"}, data=b'"one"')] * 2)
+    encoded[0].data = encoded[0].data[:-1] + bytes([encoded[0].data[-1] ^ 1])
+    body = json_format.MessageToJson(Payloads(payloads=encoded)).encode()
+    with pytest.raises(DecryptionFailed):
+        await decode(CODEC, body)
+    answer = json_format.Parse(await decode(CODEC, body, explain=True), Payloads())
+    assert answer.payloads[0].metadata["encoding"] == b"json/plain"
+    assert json.loads(answer.payloads[0].data).startswith("cannot be read: decryption failed with the key ID: default")
+    assert json.loads(answer.payloads[1].data) == "one"
+
+
+@given(
+    st.binary()
+    | st.recursive(
+        st.none() | st.text() | st.integers(),
+        lambda inner: (
+            st.dictionaries(st.sampled_from(["payloads", "metadata", "data", "encoding"]), inner) | st.lists(inner)
+        ),
+    ).map(lambda value: json.dumps(value).encode())
+)
+async def test_any_body_is_answered_or_refused(body: bytes) -> None:
+    for way in (encode, decode):
+        try:
+            await way(CODEC, body)
+        except (InvalidRequest, PayloadError):
+            continue

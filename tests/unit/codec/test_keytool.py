@@ -1,0 +1,75 @@
+import base64
+from pathlib import Path
+
+import pytest
+
+from trenova.codec.keyservice import MasterKeyFile
+from trenova.codec.keytool import check, generate
+from trenova.codec.loading import load_keyring
+from trenova.codec.secrecy import Secrecy
+from trenova.errors import InvalidConfiguration, InvalidRequest
+
+
+def test_a_generated_key_is_32_bytes_in_base64_with_its_export_line() -> None:
+    made = generate(random_bytes=lambda count: bytes(range(count)))
+    assert base64.b64decode(made.text) == bytes(range(32))
+    assert made.export_line == f"export TEMPORAL_ENCRYPTION_KEY='{made.text}'"
+    other = generate("k2")
+    assert other.export_line == f"export TEMPORAL_ENCRYPTION_KEY_k2='{other.text}'"
+
+
+def test_two_generated_keys_differ() -> None:
+    assert generate().text != generate().text
+
+
+def test_an_id_that_no_shell_can_export_has_no_export_line() -> None:
+    made = generate("eu-1")
+    assert made.export_line is None
+    assert load_keyring(Secrecy(), {"TEMPORAL_ENCRYPTION_KEY_eu-1": made.text}).ids == ("eu-1",)
+
+
+@pytest.mark.parametrize("key_id", ["", "a b", "a/b", "ü", "x" * 65, "a\nb"])
+def test_an_impossible_id_is_refused(key_id: str) -> None:
+    with pytest.raises(InvalidRequest, match="cannot be a key ID"):
+        generate(key_id)
+
+
+def test_repr_of_a_generated_key_shows_no_key() -> None:
+    made = generate()
+    assert made.text not in repr(made)
+
+
+def test_check_says_which_ids_there_are_and_which_encrypts() -> None:
+    old, new = generate("old"), generate("new")
+    environ = {"TEMPORAL_ENCRYPTION_KEY_old": old.text, "TEMPORAL_ENCRYPTION_KEY_new": new.text}
+    reports = check(load_keyring(Secrecy(enable_encryption=True, encryption_key_id="new"), environ))
+    assert [(report.id, report.encrypts, report.form, report.source) for report in reports] == [
+        ("new", True, "base64", "TEMPORAL_ENCRYPTION_KEY_new"),
+        ("old", False, "base64", "TEMPORAL_ENCRYPTION_KEY_old"),
+    ]
+    assert len({report.fingerprint for report in reports}) == 2
+    assert not any(made.text in str(reports) for made in (old, new))
+
+
+@pytest.mark.parametrize("content", [b"", b"a master key that somebody thought of, long enough", b"\xff" * 32])
+def test_a_master_key_is_32_bytes_in_base64_or_hex_and_nothing_else(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "master"
+    path.write_bytes(content)
+    with pytest.raises(InvalidConfiguration, match="expected 32 bytes in base64 or hex"):
+        MasterKeyFile(path)
+    with pytest.raises(InvalidConfiguration, match="No such file"):
+        MasterKeyFile(tmp_path / "gone")
+
+
+def test_a_changed_wrapped_key_does_not_open(tmp_path: Path) -> None:
+    path = tmp_path / "master"
+    path.write_text(generate().text + "\n")
+    service = MasterKeyFile(path)
+    wrapped = service.wrap(bytes(32))
+    assert service.unwrap(wrapped) == bytes(32)
+    for position in range(len(wrapped)):
+        changed = bytearray(wrapped)
+        changed[position] ^= 1
+        assert service.unwrap(bytes(changed)) is None
+    assert service.unwrap(b"") is None
+    assert path.read_text().strip() not in repr(service)
