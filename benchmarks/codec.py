@@ -1,4 +1,3 @@
-# ruff: noqa: INP001, T201 - a script that prints
 """One batch of 500 real entries through our data converter and through the published sample's, side by side.
 
 Run: python benchmarks/codec.py /path/to/cloudtrail.ndjson.gz [rounds]
