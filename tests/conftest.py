@@ -21,6 +21,7 @@ import uvicorn
 from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
 from temporalio.client import Client
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from trenova.api import app
 from trenova.codec.converter import data_converter
@@ -110,6 +111,13 @@ async def worker(client: Client, store: Store, settings: Settings) -> AsyncItera
         async with asyncio.timeout(GENEROUS_S):
             await polls_confirmed(client, "audit-queue")
         yield
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> SandboxedWorkflowRunner:
+    """The sandbox in which the worker runs its workflows."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*process.PASSED_THROUGH)
+    return SandboxedWorkflowRunner(restrictions=restrictions)
 
 
 @asynccontextmanager

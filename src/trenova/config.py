@@ -7,12 +7,13 @@ a TOML profile that was asked for (`TEMPORAL_PROFILE`, `TEMPORAL_CONFIG_FILE`) a
 May import: errors. Everything else is given a part of `Settings`.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
 from trenova.errors import InvalidConfiguration
@@ -24,6 +25,9 @@ TASK_QUEUE = "audit-queue"
 ENVIRONMENT_PREFIX = "TRENOVA_"
 # Variables with our prefix that are no settings of the server processes.
 OTHER_VARIABLES = frozenset({"TRENOVA_CONFIG", "TRENOVA_DATA_DIR", "TRENOVA_API_URL", "TRENOVA_API_KEY"})
+
+SECRETS = ("database.url", "temporal.apiKey", "temporal.tls.keyData", "temporal.grpcMeta")
+QUOTE = re.compile(r"\s*\d*\s*\|")
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -57,6 +61,14 @@ class Security(Section):
     enable_compression: bool = True
     compression_threshold: int = Field(1024, ge=0)
     """Bytes; smaller payloads are not compressed."""
+    require_encryption: bool = False
+    """Strict: refuse payloads that arrive in plain text. Workflows started in plain text then stand still."""
+    key_format: Literal["auto", "raw32"] = "auto"
+    """How the text of a key becomes 32 bytes; `raw32` is what the older Go system does."""
+    key_folder: Path | None = None
+    """A folder with one file for each key id, for mounted secrets, beside the `TEMPORAL_ENCRYPTION_KEY…` variables."""
+    master_key_file: Path | None = None
+    """The master key that opens keys written as `wrapped:…`."""
 
 
 class Temporal(Section):
@@ -66,7 +78,8 @@ class Temporal(Section):
     namespace: str = Field("default", min_length=1)
     api_key: SecretStr | None = None
     tls: Tls = Tls()
-    grpc_meta: dict[str, str] = Field(default_factory=dict)
+    grpc_meta: dict[str, str] = Field(default_factory=dict, repr=False)
+    """Headers of every call. They may hold a token, so they are not shown."""
     security: Security = Security()
 
 
@@ -90,6 +103,21 @@ class Database(Section):
     """Connections of one process at most."""
 
 
+class CodecEndpoint(Section):
+    """The routes with which Temporal's Web UI and CLI read encrypted payloads. Whoever may call them reads all."""
+
+    enabled: bool = False
+    authorize: bool = True
+    """Ask for an admin key for any tenant. Without it the API must listen on a loopback address."""
+    ui_origins: tuple[str, ...] = ()
+    """Origins of the Web UIs whose pages may call it, as `https://temporal.example.com`; a variable parts by commas."""
+
+    @field_validator("ui_origins", mode="before")
+    @classmethod
+    def split_at_commas(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+
 class Api(Section):
     """The HTTP door."""
 
@@ -99,6 +127,7 @@ class Api(Section):
     """How long `?wait=stored` waits before it answers 202 instead of 201."""
     drain_seconds: int = Field(30, ge=0)
     """After SIGTERM, how long requests that are being answered may take."""
+    codec: CodecEndpoint = CodecEndpoint()
 
 
 class Limits(Section):
@@ -137,9 +166,10 @@ def load(environ: Mapping[str, str], *, file: Path | None = None) -> Settings:
     """
     named = file or (Path(environ["TRENOVA_CONFIG"]) if environ.get("TRENOVA_CONFIG") else None)
     problems: list[str] = []
-    tree = temporal_profile({}, asked_for=False, problems=problems) if not asks_for_profile(environ) else {}
+    asked_for = asks_for_profile(environ)
+    tree = {} if asked_for else temporal_profile({}, read_file=True, problems=problems)
     overlay(tree, read_yaml(named or DEFAULT_FILE, must_exist=named is not None, problems=problems))
-    overlay(tree, temporal_profile(environ, asked_for=asks_for_profile(environ), problems=problems))
+    overlay(tree, temporal_profile(environ, read_file=asked_for, problems=problems))
     overlay(tree, trenova_variables(environ, problems))
     try:
         settings = Settings.model_validate(tree)
@@ -152,12 +182,17 @@ def load(environ: Mapping[str, str], *, file: Path | None = None) -> Settings:
 
 
 def overlay(base: dict[str, Any], upper: Mapping[str, Any]) -> None:
-    """Lay `upper` over `base` in place; objects are merged, anything else is replaced."""
+    """Lay `upper` over `base` in place; objects are merged, anything else is replaced.
+
+    What stands in `base` where an object belongs stays, for the check to complain of.
+    """
     for key, value in upper.items():
-        if isinstance(value, Mapping) and isinstance(base.get(key), dict):
+        if not isinstance(value, Mapping):
+            base[key] = value
+        elif base.get(key) is None:
+            base[key] = dict(value)
+        elif isinstance(base[key], dict):
             overlay(base[key], value)
-        else:
-            base[key] = dict(value) if isinstance(value, Mapping) else value
 
 
 def read_yaml(file: Path, *, must_exist: bool, problems: list[str]) -> dict[str, Any]:
@@ -168,7 +203,7 @@ def read_yaml(file: Path, *, must_exist: bool, problems: list[str]) -> dict[str,
             problems.append(f"{file}: no such file")
         return {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        problems.append(f"{file}: cannot be read as YAML: {' '.join(str(error).split())}")
+        problems.append(f"{file}: cannot be read as YAML: {yaml_complaint(error)}")
         return {}
     if content is None:
         return {}
@@ -178,27 +213,39 @@ def read_yaml(file: Path, *, must_exist: bool, problems: list[str]) -> dict[str,
     return content
 
 
+def yaml_complaint(error: Exception) -> str:
+    """What is wrong and where, without the line itself: it may hold a secret."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"{error.problem} at line {mark.line + 1}, column {mark.column + 1}"
+    return " ".join(str(error).split())
+
+
 def asks_for_profile(environ: Mapping[str, str]) -> bool:
     return bool(environ.get("TEMPORAL_PROFILE") or environ.get("TEMPORAL_CONFIG_FILE"))
 
 
-def temporal_profile(environ: Mapping[str, str], *, asked_for: bool, problems: list[str]) -> dict[str, Any]:
-    """What Temporal's own variables and TOML profiles say, in the shape of our `temporal` section.
+def temporal_profile(environ: Mapping[str, str], *, read_file: bool, problems: list[str]) -> dict[str, Any]:
+    """What Temporal's own variables say, over a profile of the TOML file if `read_file`, as our `temporal` section.
 
-    With an empty `environ` this is the default profile of the user's TOML file. A profile that was `asked_for` and is
-    not there is a problem.
+    With an empty `environ` that is the default profile of the user's file, if there is one. A profile or a file that
+    is named and not there is a problem.
     """
     from temporalio.envconfig import ClientConfigProfile  # noqa: PLC0415 - slow to import, and most commands need none
 
+    file = Path(environ["TEMPORAL_CONFIG_FILE"]) if environ.get("TEMPORAL_CONFIG_FILE") else None
+    if file is not None and not file.is_file():
+        problems.append(f"TEMPORAL_CONFIG_FILE: {file}: no such file")
+        return {}
     try:
         profile = ClientConfigProfile.load(
             environ.get("TEMPORAL_PROFILE") or None,
-            config_source=Path(environ["TEMPORAL_CONFIG_FILE"]) if environ.get("TEMPORAL_CONFIG_FILE") else None,
-            disable_file=bool(environ) and not asked_for,
+            config_source=file,
+            disable_file=not read_file,
             override_env_vars=dict(environ),
         )
     except (RuntimeError, OSError) as error:
-        problems.append(f"TEMPORAL_PROFILE / TEMPORAL_CONFIG_FILE: {error}")
+        problems.append(f"TEMPORAL_PROFILE / TEMPORAL_CONFIG_FILE: {toml_complaint(error)}")
         return {}
     temporal: dict[str, Any] = {
         "hostPort": profile.address,
@@ -211,8 +258,13 @@ def temporal_profile(environ: Mapping[str, str], *, asked_for: bool, problems: l
     return {"temporal": {key: value for key, value in temporal.items() if value}}
 
 
+def toml_complaint(error: Exception) -> str:
+    """The message without the lines that quote the file (`2 | api_key = …`): they may hold a secret."""
+    return ": ".join(line.strip() for line in str(error).splitlines() if line.strip() and not QUOTE.match(line))
+
+
 def profile_tls(tls: Mapping[str, Any]) -> dict[str, Any]:
-    names = {"client_cert": "cert", "client_private_key": "key", "server_root_ca_cert": "ca"}
+    names = {"client_cert": "cert", "client_key": "key", "server_ca_cert": "ca"}
     found: dict[str, Any] = {}
     if "disabled" in tls:
         found["enabled"] = not tls["disabled"]
@@ -263,9 +315,10 @@ def describe(detail: Any) -> str:
     key = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         return f"{key}: there is no such setting"
-    given = "(hidden)" if is_secret(key) else repr(detail["input"])
+    given = "(hidden)" if may_hold_secret(key) else repr(detail["input"])
     return f"{key}: {given} given, {detail['msg'][:1].lower()}{detail['msg'][1:]}"
 
 
-def is_secret(key: str) -> bool:
-    return key in {"database.url", "temporal.apiKey", "temporal.tls.keyData"}
+def may_hold_secret(key: str) -> bool:
+    """Also a section that was given as something else: `database: postgresql://…` is easily written."""
+    return any(f"{secret}.".startswith(f"{key}.") or key.startswith(f"{secret}.") for secret in SECRETS)

@@ -67,6 +67,14 @@ async def test_a_resent_entry_is_a_duplicate_and_a_changed_one_says_so(api: http
     assert [each.get("comment") for each in listed] == [None]
 
 
+async def test_of_one_entry_sent_by_many_at_once_one_is_stored(api: httpx.AsyncClient) -> None:
+    sent = entry(id=str(uuid.uuid4()))
+    answers = await asyncio.gather(*(send(api, sent) for _ in range(12)))
+    states = [answer["entries"][0] for answer in answers]
+    assert [state["duplicate"] for state in states].count(False) == 1
+    assert {(state["index"], state["body_differs"]) for state in states} == {(0, False)}
+
+
 async def test_an_idempotency_key_makes_the_same_ids_again(api: httpx.AsyncClient) -> None:
     answers = [
         (
@@ -92,11 +100,11 @@ async def test_changes_are_computed_from_before_and_after(api: httpx.AsyncClient
 
 
 async def test_a_request_too_large_for_one_batch_becomes_several(api: httpx.AsyncClient) -> None:
-    many = [entry(comment="x" * 8000) for _ in range(200)]
+    many = [entry(comment="x" * 8000) for _ in range(300)]
     answer = await send(api, many)
-    assert len(answer["entries"]) == 200
+    assert len(answer["entries"]) == 300
     assert len({each["batch_id"] for each in answer["entries"]}) > 1
-    assert sorted(each["index"] for each in answer["entries"]) == list(range(200))
+    assert sorted(each["index"] for each in answer["entries"]) == list(range(300))
 
 
 async def test_partial_accepts_the_good_entries_and_names_the_others(api: httpx.AsyncClient) -> None:

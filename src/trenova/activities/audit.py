@@ -27,6 +27,7 @@ class AuditActivities:
         try:
             return await self.log.append(batch.batch_id, [bytes(entry) for entry in batch.entries])
         except TrenovaError as error:
+            # Without its cause: with the stacks of two drivers Temporal keeps only "Failure exceeds size limit".
             raise ApplicationError(
                 error.message, type=type(error).__name__, non_retryable=not error.retryable
-            ) from error
+            ) from None

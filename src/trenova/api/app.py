@@ -7,17 +7,20 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from temporalio.client import Client
 
-from trenova.api import auth, batches, entries, health, metrics, openapi
+from trenova.api import auth, batches, codec, entries, health, metrics, openapi
+from trenova.api.admission import Admission
+from trenova.api.codec import RemoteCodec
+from trenova.api.key_lookups import KeyLookups
+from trenova.api.open_keys import OpenKeys
 from trenova.api.problems import HANDLERS
 from trenova.api.query import check_query
 from trenova.config import Settings
-from trenova.ingest import Ingest
+from trenova.ingest import GroupCommit
 from trenova.store import Store
 
 
-def create(settings: Settings, store: Store, client: Client) -> Litestar:
+def create(settings: Settings, store: Store, client: Client, remote: RemoteCodec | None = None) -> Litestar:
     """The ASGI application. It owns neither the store nor the client: whoever opened them closes them."""
-    ingest = Ingest(client)
     return Litestar(
         route_handlers=[
             Router(
@@ -36,12 +39,16 @@ def create(settings: Settings, store: Store, client: Client) -> Litestar:
                 ],
             ),
             openapi.assets,
+            *([] if remote is None else [codec.router(remote)]),
         ],
         dependencies={
             "settings": given(settings),
             "store": given(store),
             "client": given(client),
-            "ingest": given(ingest),
+            "ingest": given(GroupCommit(client)),
+            "admission": given(Admission()),
+            "lookups": given(KeyLookups(store.api_keys)),
+            "open_keys": given(OpenKeys(client)),
         },
         openapi_config=openapi.config(),
         exception_handlers=HANDLERS,

@@ -7,8 +7,8 @@ from typing import Any
 from litestar import Request
 from litestar.di import NamedDependency
 
+from trenova.api.key_lookups import KeyLookups
 from trenova.errors import Forbidden, Unauthenticated
-from trenova.store import Store
 from trenova.store.api_keys import Role
 
 SCHEME = "bearer"
@@ -37,15 +37,19 @@ class Caller:
         return self.tenant or asked
 
 
-async def caller(request: Request[Any, Any, Any], store: NamedDependency[Store]) -> Caller:
-    """The dependency of every route that asks for a key. Looks the key up each time: a revoked key stops at once."""
+async def caller(request: Request[Any, Any, Any], lookups: NamedDependency[KeyLookups]) -> Caller:
+    """The dependency of every route that asks for a key."""
+    return await authenticated(request, lookups, request.route_handler.opt.get(ROLES, frozenset()))
+
+
+async def authenticated(request: Request[Any, Any, Any], lookups: KeyLookups, roles: AbstractSet[Role]) -> Caller:
+    """The caller, if the key is good and has one of the roles. Looks it up each time: a revoked key stops at once."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != SCHEME or not key.strip():
         raise Unauthenticated("an API key is needed", hint=KEY_HINT)
-    found = await store.api_keys.find(key.strip())
+    found = await lookups.find(key.strip())
     if found is None:
         raise Unauthenticated("the API key is unknown or revoked", hint=KEY_HINT)
-    roles = request.route_handler.opt.get(ROLES, frozenset())
     if found.role not in roles:
         raise Forbidden(f"a key with the role {found.role} may not do this; it takes {' or '.join(sorted(roles))}")
     return Caller(key_id=found.id, tenant=found.tenant, role=found.role)

@@ -10,9 +10,10 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from trenova.api.auth import ANYONE, ROLES, Caller
+from trenova.api.openapi import problems
 from trenova.domain.batch import Batch, workflow_id
 from trenova.errors import NotFound
-from trenova.ingest.intake import unavailable
+from trenova.ingest.start import unavailable
 from trenova.store import Store
 from trenova.store.batches import StoredBatch
 
@@ -41,7 +42,13 @@ class BatchState(msgspec.Struct, frozen=True, kw_only=True):
     """Temporal's word for the workflow, lower case; `expired` when Temporal has forgotten it since."""
 
 
-@get("/v1/batches/{batch_id:str}", opt={ROLES: ANYONE}, summary="Read the state of a batch", tags=["batches"])
+@get(
+    "/v1/batches/{batch_id:str}",
+    opt={ROLES: ANYONE},
+    summary="Read the state of a batch",
+    responses=problems(400, 401, 403, 404, 503),
+    tags=["batches"],
+)
 async def read_batch(
     batch_id: BatchId, caller: NamedDependency[Caller], store: NamedDependency[Store], client: NamedDependency[Client]
 ) -> BatchState:

@@ -1,5 +1,6 @@
 """Taking entries in and giving them back."""
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,21 +9,21 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import MediaType, Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 
 from trenova.api import bodies, cursors
+from trenova.api.admission import Admission
 from trenova.api.auth import READERS, ROLES, WRITERS, Caller
 from trenova.api.metrics import ENTRIES_ACCEPTED, ENTRIES_REFUSED
-from trenova.api.openapi import EntriesBody
+from trenova.api.openapi import EntriesBody, answers, problems
 from trenova.api.problems import FieldProblem, listed
-from trenova.api.query import QUERY
-from trenova.config import Settings
+from trenova.api.query import QUERY, moment, words
+from trenova.config import KIB, Limits, Settings
 from trenova.domain import intake
-from trenova.domain.entry import Entry, Outcome, Sealed, Time
+from trenova.domain.entry import Entry, Outcome, Sealed
 from trenova.domain.same import same_content
 from trenova.errors import InvalidEntries, InvalidRequest, NotFound
-from trenova.ingest import AcceptedBatch, Ingest
+from trenova.ingest import GroupCommit, Placed, all_stored
 from trenova.store import Store
 from trenova.store.entries import Receipt
 from trenova.store.search import START_OF_FEED, FeedPosition, Filters, PagePosition
@@ -30,8 +31,8 @@ from trenova.store.search import START_OF_FEED, FeedPosition, Filters, PagePosit
 MAX_PAGE, DEFAULT_PAGE = 1000, 100
 MAX_IDEMPOTENCY_KEY = 255
 NOW = "now"
-
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+OFF_LOOP_BYTES = 64 * KIB
+BODY_TIMEOUT_S = 60  # a body that trickles in holds room that others want
 
 
 class EntryState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,8 +73,9 @@ class EntryList(msgspec.Struct, frozen=True):
     status_code=202,
     summary="Add entries",
     responses={
-        202: ResponseSpec(Accepted, description="Accepted: Temporal has persisted every entry"),
-        201: ResponseSpec(Accepted, description="Stored (with `wait=stored`)"),
+        202: answers(Accepted, "Accepted: Temporal has persisted every entry"),
+        201: answers(Accepted, "Stored (with `wait=stored`)"),
+        **problems(400, 401, 403, 413, 415, 422, 503),
     },
     tags=["entries"],
 )
@@ -81,7 +83,8 @@ async def add_entries(
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
     settings: NamedDependency[Settings],
-    ingest: NamedDependency[Ingest],
+    admission: NamedDependency[Admission],
+    ingest: NamedDependency[GroupCommit],
     store: NamedDependency[Store],
     wait: Annotated[
         Literal["stored"] | None,
@@ -95,63 +98,89 @@ async def add_entries(
         str | None,
         HeaderParameter(
             name="Idempotency-Key",
+            min_length=1,
             max_length=MAX_IDEMPOTENCY_KEY,
             description="Makes the ids of entries without one, so that the same request can be sent again.",
         ),
     ] = None,
 ) -> Response[bytes]:
     """Take in one entry (an object), several (an array), or one a line (NDJSON)."""
-    raws = bodies.entries(
-        await request.body(),
-        content_type=request.headers.get("content-type", ""),
-        content_encoding=request.headers.get("content-encoding", ""),
-        limits=settings.limits,
-    )
     circumstances = intake.Circumstances(
         received_at=datetime.now(UTC), tenant=caller.tenant, idempotency_key=idempotency_key
     )
-    checked = intake.check(raws, circumstances, settings.limits)
-    refused = len({problem.index for problem in checked.problems})
-    ENTRIES_REFUSED.inc(refused)
-    if not checked.sealed or (checked.problems and not partial):
-        raise InvalidEntries(checked.problems, total=len(raws))
-    batches = await ingest.accept([entry for _, entry in checked.sealed])
+    with admission.room(announced_bytes(request, settings.limits)):
+        checked, total = await read_entries(request, circumstances, settings.limits)
+        ENTRIES_REFUSED.inc(len({problem.index for problem in checked.problems}))
+        if not checked.sealed or (checked.problems and not partial):
+            raise InvalidEntries(checked.problems, total=total)
+        placed = await ingest.add([entry for _, entry in checked.sealed])
     ENTRIES_ACCEPTED.inc(len(checked.sealed))
     errors = listed(tuple(checked.problems)) if partial else None
     receipts = None
-    if wait == "stored" and await ingest.stored(batches, settings.api.wait_stored_seconds):
-        receipts = await receipts_for(batches, store)
-    answer = Accepted(batch_id=batches[0].batch_id, entries=states(batches, receipts), errors=errors)
+    if wait == "stored" and await all_stored(placed, settings.api.wait_stored_seconds):
+        receipts = await receipts_for(placed, store)
+    answer = Accepted(batch_id=placed[0].batch.batch_id, entries=states(placed, receipts), errors=errors)
     return json(msgspec.json.encode(answer), status_code=202 if receipts is None else 201)
+
+
+def announced_bytes(request: Request[Any, Any, Any], limits: Limits) -> int:
+    """The size of the body before it is read; the most there may be, where the client does not say."""
+    length = request.headers.get("content-length", "")
+    return min(int(length), limits.max_request_bytes) if length.isdecimal() else limits.max_request_bytes
+
+
+async def read_entries(
+    request: Request[Any, Any, Any], circumstances: intake.Circumstances, limits: Limits
+) -> tuple[intake.Checked, int]:
+    """The checked entries of the body, and how many it held."""
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            body = await request.body()
+    except TimeoutError:
+        raise InvalidRequest(f"the body did not arrive within {BODY_TIMEOUT_S} s") from None
+
+    def check() -> tuple[intake.Checked, int]:
+        raws = bodies.entries(
+            body,
+            content_type=request.headers.get("content-type", ""),
+            content_encoding=request.headers.get("content-encoding", ""),
+            limits=limits,
+        )
+        return intake.check(raws, circumstances, limits), len(raws)
+
+    # A large request takes long enough to check that others would notice.
+    return check() if len(body) < OFF_LOOP_BYTES else await asyncio.to_thread(check)
 
 
 Receipts = dict[tuple[str, uuid.UUID], Receipt]
 
 
-async def receipts_for(batches: Sequence[AcceptedBatch], store: Store) -> Receipts:
-    wanted = [(entry.tenant, entry.id) for batch in batches for entry in batch.entries]
-    return await store.entries.receipts([batch.batch_id for batch in batches], wanted)
+async def receipts_for(placed: Sequence[Placed], store: Store) -> Receipts:
+    wanted = [(entry.tenant, entry.id) for each in placed for entry in each.entries]
+    return await store.entries.receipts([each.batch.batch_id for each in placed], wanted)
 
 
-def states(batches: Sequence[AcceptedBatch], receipts: Receipts | None) -> list[EntryState]:
-    split = len(batches) > 1
+def states(placed: Sequence[Placed], receipts: Receipts | None) -> list[EntryState]:
+    split = len(placed) > 1
     return [
-        state(entry, batch.batch_id if split else None, (receipts or {}).get((entry.tenant, entry.id)))
-        for batch in batches
-        for entry in batch.entries
+        state(entry, each.batch.batch_id if split else None, (receipts or {}).get((entry.tenant, entry.id)))
+        for each in placed
+        for entry in each.entries
     ]
 
 
 def state(entry: Sealed, batch_id: str | None, receipt: Receipt | None) -> EntryState:
     if receipt is None:
         return EntryState(id=entry.id, state="accepted", batch_id=batch_id)
+    # Two callers may send the same id in one batch: then the bytes tell whose entry was first.
+    duplicate = not receipt.by_this_batch or receipt.body != entry.body
     return EntryState(
         id=entry.id,
         state="stored",
         batch_id=batch_id,
         index=receipt.index,
-        duplicate=receipt.duplicate,
-        body_differs=receipt.duplicate and not same_content(entry.body, receipt.body),
+        duplicate=duplicate,
+        body_differs=duplicate and not same_content(entry.body, receipt.body),
     )
 
 
@@ -162,29 +191,30 @@ def state(entry: Sealed, batch_id: str | None, receipt: Receipt | None) -> Entry
         QUERY: {"tenant", "actor", "action", "target", "outcome", "from", "to", "q", "order", "cursor", "limit"},
     },
     summary="List entries",
-    responses={200: ResponseSpec(EntryList, description="A page of entries, exactly as they are stored")},
+    responses={
+        200: answers(EntryList, "A page of entries, exactly as they are stored"),
+        **problems(400, 401, 403, 503),
+    },
     tags=["entries"],
 )
 async def list_entries(
     caller: NamedDependency[Caller],
     store: NamedDependency[Store],
-    tenant: FromQuery[Text | None] = None,
-    actor: Annotated[Text | None, QueryParameter(description="The actor's id.")] = None,
-    action: Annotated[Text | None, QueryParameter(description="The action, or its beginning and `*`.")] = None,
-    target: Annotated[Text | None, QueryParameter(description="The target's id.")] = None,
+    tenant: Annotated[str | None, words("Whose entries; needed by nobody whose key is for one tenant.")] = None,
+    actor: Annotated[str | None, words("The actor's id.")] = None,
+    action: Annotated[str | None, words("The action, or its beginning and `*`.")] = None,
+    target: Annotated[str | None, words("The target's id.")] = None,
     outcome: FromQuery[Outcome | None] = None,
-    occurred_from: Annotated[Time | None, QueryParameter(name="from", description="Not before this time.")] = None,
-    occurred_to: Annotated[Time | None, QueryParameter(name="to", description="Before this time.")] = None,
-    text: Annotated[Text | None, QueryParameter(name="q", description="Occurs anywhere in the entry.")] = None,
+    occurred_from: Annotated[str | None, words("Not before this time (RFC 3339).", name="from")] = None,
+    occurred_to: Annotated[str | None, words("Before this time (RFC 3339).", name="to")] = None,
+    text: Annotated[str | None, words("Occurs anywhere in the entry.", name="q")] = None,
     order: Annotated[
         Literal["newest", "stored"],
         QueryParameter(
             description="`newest`: by `occurred_at`, backwards. `stored`: as stored, forwards, to follow the log."
         ),
     ] = "newest",
-    cursor: Annotated[
-        Text | None, QueryParameter(description="`next_cursor` of the page before; with `order=stored` also `now`.")
-    ] = None,
+    cursor: Annotated[str | None, words("`next_cursor` of the page before; with `order=stored` also `now`.")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
 ) -> Response[bytes]:
     """Page through entries. Pages never shift or repeat, whatever is stored meanwhile.
@@ -197,8 +227,8 @@ async def list_entries(
         action=action,
         target=target,
         outcome=outcome,
-        occurred_from=occurred_from,
-        occurred_to=occurred_to,
+        occurred_from=moment("from", occurred_from),
+        occurred_to=moment("to", occurred_to),
         text=text,
     )
     if order == "stored":
@@ -216,14 +246,17 @@ async def list_entries(
     "/v1/entries/{entry_id:uuid}",
     opt={ROLES: READERS, QUERY: {"tenant"}},
     summary="Read one entry",
-    responses={200: ResponseSpec(Entry, description="The entry, exactly as it is stored")},
+    responses={
+        200: answers(Entry, "The entry, exactly as it is stored"),
+        **problems(400, 401, 403, 404, 503),
+    },
     tags=["entries"],
 )
 async def read_entry(
     entry_id: FromPath[uuid.UUID],
     caller: NamedDependency[Caller],
     store: NamedDependency[Store],
-    tenant: FromQuery[Text | None] = None,
+    tenant: Annotated[str | None, words("Whose entry, if several tenants have one with this id.")] = None,
 ) -> Response[bytes]:
     """Read a stored entry. An accepted one is not there yet."""
     found = await store.entries.find(entry_id, tenant=caller.tenant_to_read(tenant))

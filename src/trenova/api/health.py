@@ -8,6 +8,8 @@ from litestar.di import NamedDependency
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from trenova.api.open_keys import OpenKeys
+from trenova.api.openapi import WithoutKey, answers, problems
 from trenova.errors import TrenovaError
 from trenova.store import Store
 
@@ -20,18 +22,35 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool
     temporal: str
     database: str
+    keys: str
+    """Whether the keys here open what open workflows hold; if not, which key id is missing or wrong."""
 
 
-@get("/livez", security=[], media_type="text/plain", summary="Is the process alive?", tags=["operation"])
+@get(
+    "/livez",
+    operation_class=WithoutKey,
+    media_type="text/plain",
+    summary="Is the process alive?",
+    responses=problems(400),
+    tags=["operation"],
+)
 async def livez() -> str:
     return "ok"
 
 
-@get("/readyz", security=[], summary="Can the process do its work?", tags=["operation"])
-async def readyz(store: NamedDependency[Store], client: NamedDependency[Client]) -> Response[Ready]:
-    """Ask Temporal and the database. 200 when both answer, else 503."""
-    temporal, database = await asyncio.gather(check_temporal(client), check_database(store))
-    ready = Ready(ready=temporal == database == "ok", temporal=temporal, database=database)
+@get(
+    "/readyz",
+    operation_class=WithoutKey,
+    summary="Can the process do its work?",
+    responses={503: answers(Ready, "A part is away"), **problems(400)},
+    tags=["operation"],
+)
+async def readyz(
+    store: NamedDependency[Store], client: NamedDependency[Client], open_keys: NamedDependency[OpenKeys]
+) -> Response[Ready]:
+    """Ask Temporal and the database, and try the keys on open workflows. 200 when all is well, else 503."""
+    temporal, database, keys = await asyncio.gather(check_temporal(client), check_database(store), open_keys.check())
+    ready = Ready(ready=temporal == database == keys == "ok", temporal=temporal, database=database, keys=keys)
     return Response(content=ready, status_code=200 if ready.ready else 503)
 
 

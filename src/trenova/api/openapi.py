@@ -8,6 +8,7 @@ import litestar_offline_docs
 import msgspec
 from litestar import Request, get
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import (
     Components,
@@ -20,10 +21,22 @@ from litestar.static_files import create_static_files_router
 
 import trenova
 from trenova.api.bodies import NDJSON
+from trenova.api.problems import PROBLEM_TYPE, STATUS, Problem
 from trenova.domain.entry import Draft
 
 # Beside the page rather than below it: everything under /docs is the page itself.
 ASSETS = "/docs-assets"
+
+
+def answers(kind: type[Any], description: str, media_type: str = "application/json") -> ResponseSpec:
+    # Litestar's examples are random letters.
+    return ResponseSpec(kind, description=description, media_type=media_type, generate_examples=False)
+
+
+def problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """The errors that a route answers with."""
+    titles = dict(STATUS.values())
+    return {status: answers(Problem, titles[status], PROBLEM_TYPE) for status in statuses}
 
 
 def entry_schema() -> dict[str, Any]:
@@ -67,12 +80,21 @@ class EntriesBody(Operation):
         )
 
 
+@dataclass
+class WithoutKey(Operation):
+    """An operation that asks for no API key. Litestar leaves an empty `security` out, which means the opposite."""
+
+    def __post_init__(self) -> None:
+        self.security = []
+
+
 def config() -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Trenova",
         version=trenova.__version__,
         summary="An audit log that loses nothing and can prove it.",
         path="/docs",
+        operation_id_creator=lambda handler, _method, _path: handler.handler_name,
         components=Components(
             security_schemes={
                 "apiKey": SecurityScheme(

@@ -7,8 +7,10 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.params import ParameterKwarg
 
 from trenova import errors
+from trenova.domain.explain import plain
 
 log = structlog.get_logger()
 
@@ -71,11 +73,21 @@ def of_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Respon
     """Unknown paths, wrong methods, bodies over the limit, parameters of the wrong type."""
     detail = f"{error.detail}: {request.method} {request.url.path}"
     if isinstance(error.extra, list):
-        detail = "; ".join(f"{each.get('key', '')}: {each.get('message', '')}" for each in error.extra) or detail
+        found = (
+            f"{public_name(request, each.get('key', ''))}: {plain(each.get('message', ''))}" for each in error.extra
+        )
+        detail = "; ".join(found) or detail
     title = {404: "Not found", 405: "Method not allowed", 413: "Request too large"}.get(
         error.status_code, "Invalid request"
     )
     return answer(Problem(title=title, status=error.status_code, detail=detail), dict(error.headers or {}))
+
+
+def public_name(request: Request[Any, Any, Any], parameter: str) -> str:
+    """What the client calls a parameter of the handler."""
+    field = request.route_handler.parsed_fn_signature.parameters.get(parameter)
+    described = field.kwarg_definition if field else None
+    return (described.name if isinstance(described, ParameterKwarg) else None) or parameter
 
 
 def of_anyone(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -1,13 +1,18 @@
 """Query parameters that are not understood are refused: a mistyped filter must not silently show everything."""
 
+from datetime import datetime
 from typing import Any
 
+import msgspec
 from litestar import Request
+from litestar.params import QueryParameter
 
+from trenova.domain.entry import Time
 from trenova.errors import InvalidRequest
 
 # A route names its parameters in its `opt` under this key.
 QUERY = "query"
+MAX_WORDS = 1024
 
 
 async def check_query(request: Request[Any, Any, Any]) -> None:
@@ -20,3 +25,19 @@ async def check_query(request: Request[Any, Any, Any]) -> None:
             raise InvalidRequest(f"the query parameter {name!r} holds the character U+0000, which no entry has")
         if len(request.query_params.getall(name)) > 1:
             raise InvalidRequest(f"the query parameter {name!r} is given twice")
+
+
+def words(description: str, *, name: str | None = None) -> QueryParameter:
+    """A parameter that is a text. Litestar sees limits only here, not in the annotation of an optional parameter."""
+    return QueryParameter(name=name, min_length=1, max_length=MAX_WORDS, description=description)
+
+
+def moment(name: str, text: str | None) -> datetime | None:
+    """The time in a parameter, read as strictly as in an entry: `2026` is no time, and none lacks its offset."""
+    try:
+        return None if text is None else msgspec.convert(text, Time)
+    except msgspec.ValidationError:
+        raise InvalidRequest(
+            f"the query parameter {name!r} is not a time with an offset, such as 2026-01-31T09:30:00Z",
+            hint="in an address, write the + of an offset as %2B",
+        ) from None

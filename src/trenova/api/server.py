@@ -2,45 +2,63 @@
 
 import asyncio
 import os
+import signal
+from collections.abc import Mapping
 
 import structlog
 import uvicorn
 
 from trenova.api import app
-from trenova.codec.converter import data_converter
+from trenova.api.codec import remote_codec
+from trenova.codec.compose import data_converter_for
+from trenova.codec.settings import keyring_of, secrecy_of
 from trenova.config import Settings
 from trenova.connection import connect
 from trenova.errors import InvalidConfiguration, Unavailable
+from trenova.memory import give_back_large_blocks
 from trenova.store import Store
 
 log = structlog.get_logger()
 
+# Longer than clients and proxies keep idle connections, so that they close them first: the other way round, a request
+# can meet a connection that is just being closed.
+KEEP_ALIVE_S = 75
 
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or Ctrl-C, then answer the requests that are under way and end."""
+
+def run(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Serve until SIGTERM or Ctrl-C, then answer the requests that are under way and end. `environ` holds the keys."""
+    give_back_large_blocks()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(serve(settings))
+        runner.run(serve(settings, environ))
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     if settings.database.url is None:
         raise InvalidConfiguration(["database.url: nothing given, expected postgresql://…"])
+    security = settings.temporal.security
+    keyring = keyring_of(security, environ)
+    converter = data_converter_for(secrecy_of(security), keyring)
+    remote = remote_codec(settings.api, secrecy_of(security), keyring)
     # Lazy: the API comes up while Temporal is away, and says so in /readyz and in its 503 answers.
-    client = await connect(settings.temporal, data_converter(), lazy=True)
+    client = await connect(settings.temporal, converter, lazy=True)
     async with Store.open(settings.database.url.get_secret_value(), pool_size=settings.database.pool_size) as store:
         await check_at_start(store)
         server = uvicorn.Server(
             uvicorn.Config(
-                app.create(settings, store, client),
+                app.create(settings, store, client, remote),
                 host=settings.api.host,
                 port=settings.api.port,
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=settings.api.drain_seconds,
             )
         )
         log.info("api starting", url=f"http://{settings.api.host}:{settings.api.port}", pid=os.getpid())
+        # After a good end uvicorn raises the signal again; taken here, the store is closed and the exit code is 0.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, log.debug, "signal received")
         await server.serve()
 
 

@@ -1,23 +1,27 @@
 """`trenova api-key`: who may ask for what."""
 
 import asyncio
-from typing import Annotated, Literal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from trenova.cli import settings
+from trenova.cli.screen import console, literal
 from trenova.config import DEFAULT_DATA_DIR
-from trenova.errors import InvalidConfiguration
-from trenova.store import Store
-from trenova.store.api_keys import ApiKey, NewApiKey
+
+if TYPE_CHECKING:
+    from trenova.store.api_keys import ApiKeys
 
 app = typer.Typer(
     help="Make, list and revoke API keys.",
     no_args_is_help=True,
     epilog="Example: trenova api-key create --tenant acme --role writer",
 )
+
+Result = TypeVar("Result")
 
 
 @app.command()
@@ -30,20 +34,19 @@ def create(
     data_dir: settings.DataDir = DEFAULT_DATA_DIR,
     as_json: settings.Json = False,
 ) -> None:
-    """Make an API key and show it, this once: only a hash of it is kept."""
+    """Make an API key and show it, this once: only a hash of it is kept.
+
+    Example: trenova api-key create --tenant acme --role writer --name billing
+    """
     if (tenant is None) != any_tenant:
-        raise InvalidConfiguration(["say either --tenant NAME or --any-tenant"])
-
-    async def make() -> NewApiKey:
-        async with Store.open(settings.database_url(settings.load(config, data_dir))) as store:
-            return await store.api_keys.create(tenant=tenant, role=role, name=name)
-
-    key = asyncio.run(make())
+        raise typer.BadParameter("say either --tenant NAME or --any-tenant")
+    settings.check_tenant(tenant)
+    key = with_keys(config, data_dir, lambda keys: keys.create(tenant=tenant, role=role, name=name))
     if as_json:
         print(settings.plain_json({"id": key.id, "key": key.text, "tenant": tenant, "role": role}))
         return
-    print(key.text)
-    Console(stderr=True).print(f"Keep it: it is not shown again. To take it back: trenova api-key revoke {key.id}")
+    print(key.text, flush=True)
+    typer.echo(f"Keep it: it is not shown again. To take it back: trenova api-key revoke {key.id}", err=True)
 
 
 @app.command("list")
@@ -52,21 +55,17 @@ def list_keys(
     data_dir: settings.DataDir = DEFAULT_DATA_DIR,
     as_json: settings.Json = False,
 ) -> None:
-    """List the API keys, revoked ones too."""
-
-    async def read() -> list[ApiKey]:
-        async with Store.open(settings.database_url(settings.load(config, data_dir))) as store:
-            return await store.api_keys.list()
-
-    keys = asyncio.run(read())
+    """List the API keys, revoked ones too. Times are UTC."""
+    keys = with_keys(config, data_dir, lambda keys: keys.list())
     if as_json:
         print(settings.plain_json(keys))
         return
-    table = Table("id", "tenant", "role", "name", "created", "revoked", box=None)
+    table = Table("id", "tenant", "role", "name", "created", "revoked", box=None, pad_edge=False)
     for key in keys:
-        revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}Z" if key.revoked_at else ""
-        table.add_row(key.id, key.tenant or "(any)", key.role, key.name, f"{key.created_at:%Y-%m-%d %H:%M}Z", revoked)
-    Console().print(table)
+        revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
+        cells = (key.id, key.tenant or "(any)", key.role, key.name, f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
+        table.add_row(*map(literal, cells))
+    console().print(table)
 
 
 @app.command()
@@ -75,11 +74,19 @@ def revoke(
     config: settings.ConfigFile = None,
     data_dir: settings.DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Revoke an API key. It stops working with the next request."""
+    """Revoke an API key. It stops working with the next request.
 
-    async def revoke_it() -> None:
-        async with Store.open(settings.database_url(settings.load(config, data_dir))) as store:
-            await store.api_keys.revoke(key_id)
-
-    asyncio.run(revoke_it())
+    Example: trenova api-key revoke 3f9a0c1d2e4b
+    """
+    with_keys(config, data_dir, lambda keys: keys.revoke(key_id))
     print(f"revoked {key_id}")
+
+
+def with_keys(config: Path | None, data_dir: Path, use: "Callable[[ApiKeys], Awaitable[Result]]") -> Result:
+    from trenova.store import Store  # noqa: PLC0415 - slow to import
+
+    async def opened() -> Result:
+        async with Store.open(settings.database_url(settings.load(config, data_dir))) as store:
+            return await use(store.api_keys)
+
+    return asyncio.run(opened())

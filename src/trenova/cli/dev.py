@@ -1,24 +1,28 @@
 """`trenova dev`: everything on one machine."""
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from trenova.cli import settings
 from trenova.config import DEFAULT_DATA_DIR
 
-Port = Annotated[int, typer.Option(min=1, max=65535)]
+
+def port(what: str) -> Any:
+    return typer.Option(min=1, max=65535, help=f"Port of {what}.")
 
 
 def dev(
-    data_dir: Annotated[Path, typer.Option(help="Where everything is kept.", file_okay=False)] = DEFAULT_DATA_DIR,
-    api_port: Port = 8080,
-    temporal_port: Port = 7233,
-    ui_port: Port = 8233,
+    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
+    api_port: Annotated[int, port("the API")] = 8080,
+    temporal_port: Annotated[int, port("Temporal")] = 7233,
+    ui_port: Annotated[int, port("Temporal's Web UI")] = 8233,
 ) -> None:
     """Run PostgreSQL, Temporal with its Web UI, the API and a worker on this machine, until Ctrl-C.
 
     Everything is kept in the data folder: stopped, or killed, and started again, nothing is lost.
+
+    Example: trenova dev --data-dir /srv/trenova --api-port 9090
     """
     from trenova.dev.supervisor import Options, run  # noqa: PLC0415 - slow to import
 

@@ -1,23 +1,26 @@
 """`trenova entries` and `trenova tail`: reading the log."""
 
 import asyncio
+import sys
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from trenova.cli import settings
+from trenova.cli.screen import console, literal
 from trenova.client import AsyncClient
 from trenova.config import DEFAULT_DATA_DIR
 
 PAGE = 1000
 DEFAULT_LIMIT = 50
 ASK_AGAIN_S = 1.0
-PIPE_WIDTH = 250  # a file or another program has no width; a line an entry is what they want
+GIVE_UP_READING_S = 5.0  # somebody sits and waits for the answer
+GIVE_UP_FOLLOWING_S = 60.0
+COLUMNS = ("occurred", "tenant", "actor", "action", "target", "outcome")
+GAP = 2  # what the table puts between two columns
 NOW = "now"  # the cursor of the feed's end
 
 Tenant = Annotated[str | None, typer.Option(help="Of this tenant only.")]
@@ -69,7 +72,7 @@ def entries(
         "to": until,
         "q": text,
     }
-    client = AsyncClient(*settings.server(data_dir, api_url, api_key))
+    client = settings.client(data_dir, api_url, api_key, retry_for_s=GIVE_UP_READING_S)
     asyncio.run(show_pages(client, filters, None if everything else limit, Output(as_json)))
 
 
@@ -86,9 +89,12 @@ def tail(
     data_dir: settings.DataDir = DEFAULT_DATA_DIR,
     as_json: settings.Json = False,
 ) -> None:
-    """Follow the log: print entries as they are stored, until Ctrl-C. None is left out, none comes twice."""
+    """Follow the log: print entries as they are stored, until Ctrl-C. None is left out, none comes twice.
+
+    Example: trenova tail --tenant acme --outcome denied
+    """
     filters = {"tenant": tenant, "actor": actor, "action": action, "target": target, "outcome": outcome, "q": text}
-    client = AsyncClient(*settings.server(data_dir, api_url, api_key))
+    client = settings.client(data_dir, api_url, api_key, retry_for_s=GIVE_UP_FOLLOWING_S)
     asyncio.run(follow(client, filters, Output(as_json), from_start=from_start))
 
 
@@ -102,7 +108,8 @@ async def show_pages(client: AsyncClient, filters: dict[str, str | None], limit:
             left = None if left is None else left - len(page.entries)
             cursor = page.next_cursor
             if cursor is None:
-                return
+                break
+    output.end()
 
 
 async def follow(client: AsyncClient, filters: dict[str, str | None], output: "Output", *, from_start: bool) -> None:
@@ -121,37 +128,51 @@ class Output:
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
-        self.console = Console()
-        if not self.console.is_terminal:
-            self.console.width = PIPE_WIDTH
+        self.console = console()
         self.decoder = msgspec.json.Decoder(Row)
+        self.widths = [len(name) for name in COLUMNS]
+        self.shown = 0
 
     def write(self, found: list[msgspec.Raw]) -> None:
         if self.as_json:
-            for entry in found:
-                print(bytes(entry).decode())
+            # Bytes, whatever encoding the terminal has: these are the ones that are hashed.
+            sys.stdout.buffer.writelines(bytes(entry) + b"\n" for entry in found)
+            sys.stdout.buffer.flush()
         elif found:
             self.console.print(self.table(found))
-        self.console.file.flush()
+            self.console.file.flush()
+        self.shown += len(found)
+
+    def end(self) -> None:
+        if not self.shown and not self.as_json:
+            print("no entries found", file=sys.stderr)
 
     def table(self, found: list[msgspec.Raw]) -> Table:
-        """Text() takes everything literally: entries are other people's words, and may hold markup."""
-        table = Table(box=None, pad_edge=False)
-        table.add_column("occurred", no_wrap=True, min_width=19)
-        for name in ("tenant", "actor", "action", "target", "outcome"):
-            table.add_column(name, no_wrap=True, overflow="ellipsis")
-        for entry in found:
-            row = self.decoder.decode(entry)
-            when = row.occurred_at.strftime("%Y-%m-%d %H:%M:%S")
-            texts = (when, row.tenant, party(row.actor), row.action, party(row.target), row.outcome)
-            table.add_row(*(Text(printable(text)) for text in texts))
+        """Further tables of an output have no header, and their columns are no narrower than before."""
+        rows = [[literal(text) for text in cells(self.decoder.decode(entry))] for entry in found]
+        self.widths = [
+            max(before, *(row[column].cell_len for row in rows)) for column, before in enumerate(self.widths)
+        ]
+        table = Table(box=None, pad_edge=False, show_header=not self.shown)
+        for name, width in zip(COLUMNS, fitted(self.widths, self.console.width), strict=True):
+            table.add_column(name, no_wrap=True, overflow="ellipsis", width=width)
+        for row in rows:
+            table.add_row(*row)
         return table
+
+
+def fitted(widths: list[int], screen: int) -> list[int]:
+    """The widths with the widest, but never the time, cut until all columns and their gaps fit the screen."""
+    time, *cut = widths
+    while time + sum(cut) + GAP * len(cut) > screen and max(cut) > 1:
+        cut[cut.index(max(cut))] -= 1
+    return [time, *cut]
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    when = row.occurred_at.strftime("%Y-%m-%d %H:%M:%S")
+    return when, row.tenant, party(row.actor), row.action, party(row.target), row.outcome
 
 
 def party(value: dict[str, Any]) -> str:
     return f"{value['type']} {value.get('name') or value['id']}"
-
-
-def printable(text: str) -> str:
-    """Control characters could rewrite the reader's terminal."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

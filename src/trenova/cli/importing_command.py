@@ -19,16 +19,17 @@ from trenova.cli.importing.record import Refused
 from trenova.cli.importing.tally import Tally
 from trenova.client import ApiError, AsyncClient
 from trenova.config import DEFAULT_DATA_DIR
-from trenova.errors import TrenovaError
+from trenova.errors import InvalidRequest, TrenovaError
 
 # Enough to keep the server busy while an answer is on its way; more only waits there.
 REQUESTS_AT_ONCE = 4
+GIVE_UP_S = 60.0  # a server that starts anew is back by then
 INVALID_ENTRIES = 422
 IN_PART = 3
 
 
 def import_files(
-    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="NDJSON or JSON, plain or .gz; - reads stdin.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="NDJSON or JSON, plain or .gz; - reads stdin.")],
     map_name: Annotated[
         Literal["none", "cloudtrail", "kubernetes", "github", "okta", "gcp"],
         typer.Option("--map", help="Whose events they are; none: they are entries already."),
@@ -46,15 +47,18 @@ def import_files(
 
     Example: trenova import --map cloudtrail trail.ndjson.gz
     """
-    url, key = settings.server(data_dir, api_url, api_key)
+    client = settings.client(data_dir, api_url, api_key, retry_for_s=GIVE_UP_S)
     mapper(map_name, tenant=tenant)  # a wrong name or tenant is an error before anything is sent
+    if refused.resolve() in {Path(name).resolve() for name in files}:
+        raise InvalidRequest(f"{refused} cannot be read and written at once", hint="name another file with --refused")
     tally = Tally(refused_file=refused)
     try:
         with tally:
-            asyncio.run(run(files, map_name, tenant, AsyncClient(url, key), tally))
+            asyncio.run(run(files, map_name, tenant, client, tally))
     except (TrenovaError, KeyboardInterrupt):
-        summarize(tally, as_json)
-        print("stopped early; run the same import again to go on: nothing is stored twice", file=sys.stderr)
+        if tally.read:
+            summarize(tally, as_json)
+            print("stopped early; run the same import again to go on: nothing is stored twice", file=sys.stderr)
         raise
     summarize(tally, as_json)
     if tally.refused:
@@ -72,8 +76,8 @@ async def run(files: list[str], map_name: str, tenant: str | None, client: Async
     async with client:
         with ExitStack() as stack:
             progress = stack.enter_context(Progress(*columns, console=console, disable=not console.is_terminal))
-            for name in files:
-                source = stack.enter_context(open_source(name))
+            # All are opened first: a wrong name is an error before anything is sent.
+            for name, source in [(name, stack.enter_context(open_source(name))) for name in files]:
                 bar = progress.add_task(name, total=source.total_bytes, entries=0, rate=0.0)
                 lines = mapped(name, source, map_name, tenant, tally)
                 await send_all(client, chunked(lines), tally, lambda: show(progress, bar, source, tally))  # noqa: B023 - used within the turn

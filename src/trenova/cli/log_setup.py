@@ -20,7 +20,8 @@ def set_up(log: Log) -> None:
     """Send structlog's and the standard library's records (uvicorn's, Temporal's) the same way, to standard error."""
     console = log.format == "console" or (log.format == "auto" and sys.stderr.isatty())
     rendering: list[Any] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Plain tracebacks: the default ones show local variables, and with them entries and keys.
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

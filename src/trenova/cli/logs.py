@@ -13,7 +13,10 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option(min=0, help="How many lines back, for each part.")] = 20,
 ) -> None:
-    """Show the logs of everything that `trenova dev` runs."""
+    """Show the logs of everything that `trenova dev` runs.
+
+    Example: trenova logs --follow --lines 100
+    """
     from trenova.dev import logs as parts  # noqa: PLC0415 - slow to import
 
     parts.show(data_dir, follow=follow, lines=lines)

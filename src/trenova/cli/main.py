@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import trenova
-from trenova.cli import api_keys, dev, entries, importing_command, logs, servers
+from trenova.cli import api_keys, dev, entries, importing_command, keys, logs, servers, verify_encryption
 from trenova.errors import InvalidConfiguration, TrenovaError
 
 FAILED, STOPPED = 1, 130
@@ -28,7 +28,9 @@ app.command("import")(importing_command.import_files)
 app.command()(entries.entries)
 app.command()(entries.tail)
 app.command()(logs.logs)
+app.command("verify-encryption")(verify_encryption.verify_encryption)
 app.add_typer(api_keys.app, name="api-key")
+app.add_typer(keys.app, name="keys")
 
 
 def show_version(value: bool) -> None:
@@ -55,10 +57,6 @@ def main() -> NoReturn:
         sys.exit(FAILED)
     except KeyboardInterrupt:
         sys.exit(STOPPED)
-    except BrokenPipeError:
-        # The reader of our output has seen enough (`trenova entries | head`).
-        sys.stderr.close()
-        sys.exit(0)
     sys.exit(0)
 
 

@@ -1,5 +1,10 @@
 """`trenova api`, `trenova worker`, `trenova migrate`."""
 
+import os
+from typing import Annotated
+
+import typer
+
 from trenova.cli import log_setup, settings
 from trenova.config import DEFAULT_DATA_DIR
 
@@ -8,33 +13,48 @@ def api(config: settings.ConfigFile = None, data_dir: settings.DataDir = DEFAULT
     """Run the API server.
 
     Without a database.url it uses the database of the `trenova dev` that runs on the data folder.
+
+    Example: trenova api --config config/config.yaml
     """
     from trenova.api import server  # noqa: PLC0415 - slow to import, and `trenova --help` needs none of it
 
     loaded = settings.load(config, data_dir)
     settings.database_url(loaded)
     log_setup.set_up(loaded.log)
-    server.run(loaded)
+    server.run(loaded, os.environ)
 
 
-def worker(config: settings.ConfigFile = None, data_dir: settings.DataDir = DEFAULT_DATA_DIR) -> None:
+def worker(
+    config: settings.ConfigFile = None,
+    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
+    processes: Annotated[int, typer.Option(min=1, help="How many worker processes to run.")] = 1,
+) -> None:
     """Run a worker on the task queue audit-queue.
 
     It logs `worker started` when Temporal has seen it poll, and finishes what it runs on SIGTERM.
+
+    Example: trenova worker --config config/config.yaml
     """
     from trenova.worker import process  # noqa: PLC0415 - slow to import
+    from trenova.worker import processes as several  # noqa: PLC0415 - slow to import
 
     loaded = settings.load(config, data_dir)
     settings.database_url(loaded)
     log_setup.set_up(loaded.log)
-    process.run(loaded)
+    if processes > 1:
+        same = [*(["--config", str(config)] if config else []), "--data-dir", str(data_dir)]
+        raise typer.Exit(several.run(processes, same))
+    process.run(loaded, os.environ)
 
 
 def migrate(config: settings.ConfigFile = None) -> None:
     """Bring the database schema up to date.
 
-    The role in database.url must be able to create tables and roles. API and worker need less: give their login the
-    role trenova_app (GRANT trenova_app TO some_login).
+    The role in database.url must be able to create tables and roles.
+
+    API and worker need less: give their login the role trenova_app.
+
+    Example: trenova migrate --config owner.yaml
     """
     from trenova.store import migrate as migration  # noqa: PLC0415 - slow to import
 

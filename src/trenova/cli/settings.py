@@ -1,15 +1,20 @@
 """Where commands find their settings, the running server and the database."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import stamina.instrumentation
 import typer
 from pydantic import SecretStr
+from stamina.instrumentation import RetryDetails
 
 from trenova import config
-from trenova.errors import InvalidConfiguration
+from trenova.client import AsyncClient
+from trenova.domain.entry import Tenant
+from trenova.errors import InvalidConfiguration, InvalidRequest
 
 ConfigFile = Annotated[
     Path | None,
@@ -71,14 +76,35 @@ def server(data_dir: Path, api_url: str | None, api_key: str | None) -> tuple[st
         missing = "TRENOVA_API_URL" if url is None else "TRENOVA_API_KEY"
         raise InvalidConfiguration(
             [f"{missing}: nothing given, and no `trenova dev` runs on {data_dir}"],
-            hint="start one with `make dev`, or set TRENOVA_API_URL and TRENOVA_API_KEY",
+            hint="start one with `make dev`, name its --data-dir, or set TRENOVA_API_URL and TRENOVA_API_KEY",
         )
     return url, key
 
 
+def client(data_dir: Path, api_url: str | None, api_key: str | None, *, retry_for_s: float) -> AsyncClient:
+    """A client of the server, which says when it waits."""
+    stamina.instrumentation.set_on_retry_hooks([say_waiting])
+    return AsyncClient(*server(data_dir, api_url, api_key), retry_for_s=retry_for_s)
+
+
+def say_waiting(details: RetryDetails) -> None:
+    if details.retry_num == 1:
+        print(f"waiting for the API: {details.caused_by}", file=sys.stderr)
+
+
+def check_tenant(tenant: str | None) -> None:
+    try:
+        msgspec.convert(tenant, Tenant | None)
+    except msgspec.ValidationError:
+        raise InvalidRequest(
+            f"invalid tenant {tenant!r}", hint="use 1 to 128 of the characters A-Z a-z 0-9 . _ -"
+        ) from None
+
+
 ApiUrl = Annotated[str | None, typer.Option("--api-url", envvar="TRENOVA_API_URL", help="Address of the API.")]
 ApiKeyText = Annotated[
-    str | None, typer.Option("--api-key", envvar="TRENOVA_API_KEY", help="API key.", show_envvar=True)
+    str | None,
+    typer.Option("--api-key", envvar="TRENOVA_API_KEY", help="API key; other users can see a flag."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -11,7 +11,9 @@ import uuid_utils
 
 from trenova.errors import EntryProblem, TrenovaError, Unavailable
 
-MANY_REQUESTS, SERVER_ERROR = 429, 500
+OK, MANY_REQUESTS, SERVER_ERROR = 200, 429, 500
+
+Message = TypeVar("Message")
 
 
 class ApiError(TrenovaError):
@@ -72,7 +74,7 @@ class Call:
 
 def add(entries: Sequence[Mapping[str, Any]], *, wait: bool, partial: bool) -> Call:
     """Entries without an id get one here, so that sending them again stores nothing twice."""
-    with_ids = [entry if entry.get("id") else {**entry, "id": str(uuid_utils.uuid7())} for entry in entries]
+    with_ids = [entry if entry.get("id") is not None else {**entry, "id": str(uuid_utils.uuid7())} for entry in entries]
     params = {**({"wait": "stored"} if wait else {}), **({"partial": "true"} if partial else {})}
     return Call(method="POST", path="/v1/entries", params=params, content=msgspec.json.encode(with_ids))
 
@@ -86,15 +88,25 @@ def read_entry(entry_id: uuid.UUID | str) -> Call:
     return Call(method="GET", path=f"/v1/entries/{uuid.UUID(str(entry_id))}")
 
 
+def decode(body: bytes, kind: type[Message]) -> Message:
+    """The message in the body of a good answer. Raises ApiError when whoever answered is no Trenova API."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ApiError(
+            "the answer is not one of a Trenova API", status=OK, problems=(), hint="is the address right?"
+        ) from None
+
+
 def body_of(response: httpx.Response) -> bytes:
     """The body of a good answer. Raises Unavailable where trying again may help, else ApiError."""
     if response.is_success:
         return response.content
     try:
         problem = msgspec.json.decode(response.content, type=ProblemDocument)
-    except msgspec.DecodeError:
-        problem = ProblemDocument(title=f"the server answered {response.status_code} {response.reason_phrase}")
-    message = problem.detail or problem.title
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        problem = ProblemDocument()
+    message = problem.detail or problem.title or f"the server answered {response.status_code} {response.reason_phrase}"
     if response.status_code >= SERVER_ERROR or response.status_code == MANY_REQUESTS:
         seconds = response.headers.get("Retry-After", "")
         raise Unavailable(message, retry_after_s=int(seconds) if seconds.isdigit() else 1, hint=problem.hint)

@@ -12,17 +12,21 @@ from trenova.dev.ports import LOCALHOST, listens
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
 
+CODEC_PATH = "/codec"
+
 
 def api(folder: Folder, postgres: Postgres, temporal: Temporal, port: int) -> Part:
     url = f"http://{LOCALHOST}:{port}"
 
     async def ready(pid: int) -> bool:
-        return listens(pid, port) and await readiness.answers(f"{url}/readyz")
+        return listens(pid, port) and await readiness.answers(f"{url}/livez")
 
     return Part(
         name="api",
         argv=(sys.executable, "-m", "trenova", "api"),
-        env=environment(postgres, temporal) | {"TRENOVA_API__HOST": LOCALHOST, "TRENOVA_API__PORT": str(port)},
+        env=environment(postgres, temporal)
+        | {"TRENOVA_API__HOST": LOCALHOST, "TRENOVA_API__PORT": str(port)}
+        | codec_endpoint(temporal),
         log=folder.log("api"),
         record=folder.record("api"),
         ready=ready,
@@ -43,6 +47,16 @@ def worker(folder: Folder, postgres: Postgres, temporal: Temporal) -> Part:
         ready=ready,
         folder=Path.cwd(),
     )
+
+
+def codec_endpoint(temporal: Temporal) -> dict[str, str]:
+    """The Web UI of this machine, and whoever else is on it, may read payloads; a browser only from the UI's pages."""
+    origins = [f"http://{host}:{temporal.ui_port}" for host in (LOCALHOST, "localhost")]
+    return {
+        "TRENOVA_API__CODEC__ENABLED": "true",
+        "TRENOVA_API__CODEC__AUTHORIZE": "false",
+        "TRENOVA_API__CODEC__UI_ORIGINS": ",".join(origins),
+    }
 
 
 def environment(postgres: Postgres, temporal: Temporal) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from trenova.dev.programs import CODEC_PATH
 from trenova.dev.state import State
 from trenova.errors import PartFailed
 
@@ -61,8 +62,13 @@ class Screen:
         ):
             self.say(f"  {name:<10}{value}")
         self.say(
-            f"\nSend an entry:\n\n  {curl(state)}\n\nFollow the logs with `trenova logs --follow`; stop with Ctrl-C."
+            f"\nSend an entry:\n\n  {curl(state)}\n\nRead payloads with the temporal command:\n\n  {codec_line(state)}"
         )
+        self.say("\nFollow the logs with `trenova logs --follow`; stop with Ctrl-C.")
+
+
+def codec_line(state: State) -> str:
+    return f"export TEMPORAL_ADDRESS={state.temporal_address} TEMPORAL_CODEC_ENDPOINT={state.api_url}{CODEC_PATH}"
 
 
 def curl(state: State) -> str:

@@ -201,7 +201,13 @@ class Run:
     async def _start(self) -> State:
         options, folder, screen, supervisor = self._options, self._folder, self._screen, self._supervisor
         postgres = Postgres(folder.path, say=screen.say)
-        temporal = Temporal(folder.path, port=options.temporal_port, ui_port=options.ui_port)
+        api_url = f"http://{ports.LOCALHOST}:{options.api_port}"
+        temporal = Temporal(
+            folder.path,
+            port=options.temporal_port,
+            ui_port=options.ui_port,
+            codec_endpoint=f"{api_url}{programs.CODEC_PATH}",
+        )
         for name, signals in STOP_ORDER.items():
             if await orphans.end(folder.record(name), signals):
                 screen.say(f"Ended the {name} process that a killed run left behind.")
@@ -221,7 +227,6 @@ class Run:
                 programs.api(folder, postgres, temporal, options.api_port),
                 programs.worker(folder, postgres, temporal),
             )
-        api_url = f"http://{ports.LOCALHOST}:{options.api_port}"
         with screen.doing("Sending a probe entry through all parts"):
             await readiness.probe(api_url, api_key)
         return State(

@@ -24,12 +24,18 @@ ANSWER_LIMIT = timedelta(seconds=5)
 
 
 class Temporal:
-    """The Temporal server of one data folder; without `ui_port` it has no Web UI."""
+    """The Temporal server of one data folder; without `ui_port` it has no Web UI.
 
-    def __init__(self, folder: Path, *, port: int | None = None, ui_port: int | None = None) -> None:
+    `codec_endpoint` is where the Web UI has payloads decoded.
+    """
+
+    def __init__(
+        self, folder: Path, *, port: int | None = None, ui_port: int | None = None, codec_endpoint: str | None = None
+    ) -> None:
         self.folder = Folder(folder)
         self.port = ports.choose() if port is None else port
         self.ui_port = ui_port
+        self.codec_endpoint = codec_endpoint
         self.metrics_port = ports.choose()
         self.namespace = NAMESPACE
         self.address = f"{ports.LOCALHOST}:{self.port}"
@@ -78,7 +84,11 @@ class Temporal:
         return self._client
 
     def _command(self, database: Path) -> tuple[str, ...]:
-        ui = ("--ui-port", str(self.ui_port), "--ui-disable-news-fetch") if self.ui_port else ("--headless",)
+        ui: tuple[str, ...] = (
+            ("--ui-port", str(self.ui_port), "--ui-disable-news-fetch") if self.ui_port else ("--headless",)
+        )
+        if self.ui_port and self.codec_endpoint:
+            ui += ("--ui-codec-endpoint", self.codec_endpoint)
         return (
             # pip puts it beside the interpreter; never another `temporal` that happens to be on the PATH.
             str(Path(sys.executable).with_name("temporal")),

@@ -35,7 +35,7 @@ PartyId = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
 Comment = Annotated[str, Meta(min_length=1, max_length=8192)]
 ContextKey = Annotated[str, Meta(min_length=1, max_length=128)]
 ContextValue = Annotated[str, Meta(max_length=4096)]
-Pointer = Annotated[str, Meta(max_length=4096, pattern=r"^(/.*)?\Z", description="A JSON Pointer (RFC 6901).")]
+Pointer = Annotated[str, Meta(max_length=4096, pattern=r"^(?![^/])", description="A JSON Pointer (RFC 6901).")]
 
 
 class Party(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -8,6 +8,21 @@ WHERE = re.compile(r" - at `\$(?P<path>.*)`$")
 STEP = re.compile(r"\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)|\[(?P<position>\d+)\]|(?P<any>\[\.\.\.\])")
 NAMED = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<name>.*)`$", re.DOTALL)
 
+TYPES = re.compile(r"`([a-z]+(?: \| [a-z]+)*)`")
+WORDS = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "an array",
+    "uuid": "a UUID",
+    "datetime": "a time",
+}
+SENTENCES = {
+    "Integer value out of range": "holds an integer beyond 64 bits; send it as a string",
+    "Expected a time with a timezone component": "expected a time with an offset, such as 2026-01-31T09:30:00Z",
+}
 WANTED = {
     "/action": "must be dotted lower-case words such as shipment.update, at most 200 characters",
     "/tenant": "must be 1 to 128 of the characters A-Z a-z 0-9 . _ -",
@@ -47,11 +62,8 @@ def json_pointer(path: str) -> str:
 
 
 def plain(text: str) -> str:
-    text = text.replace("`str`", "a string").replace("`int`", "an integer").replace("`float`", "a number")
-    text = text.replace("`object`", "an object").replace("`array`", "an array").replace("`bool`", "true or false")
-    text = text.replace("`null`", "null").replace(" | ", " or ")
-    text = text.replace("`datetime` with a timezone component", "a time with an offset, such as 2026-01-31T09:30:00Z")
-    return text[:1].lower() + text[1:]
+    text = TYPES.sub(lambda types: " or ".join(WORDS.get(each, each) for each in types[1].split(" | ")), text)
+    return SENTENCES.get(text, text[:1].lower() + text[1:])
 
 
 def escaped(name: str) -> str:

@@ -3,6 +3,6 @@
 May import: workflows, domain, config, errors.
 """
 
-from trenova.ingest.intake import AcceptedBatch, Ingest
+from trenova.ingest.group import AcceptedBatch, GroupCommit, Placed, all_stored
 
-__all__ = ["AcceptedBatch", "Ingest"]
+__all__ = ["AcceptedBatch", "GroupCommit", "Placed", "all_stored"]

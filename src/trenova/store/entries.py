@@ -1,5 +1,6 @@
 """Appending entries to the tenants' logs, exactly once, and reading single ones back."""
 
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,18 +22,20 @@ ENTRY, RECEIPTS = sql("entry"), sql("receipts")
 COLUMN_TYPES = ["int4", "text", "uuid", *["timestamptz"] * 2, *["text"] * 6, "bytea"]
 
 decoder = msgspec.json.Decoder(Searchable)
+# msgspec repeats a value that is none of an enumeration. It may be anything, and errors are logged.
+QUOTED = re.compile(r" '.*'", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """Where an entry stands in its tenant's log, and whether it was there before this batch came."""
+    """Where an entry stands in its tenant's log, and whether one of the batches asked about put it there."""
 
     tenant: str
     id: uuid.UUID
     index: int
-    duplicate: bool
+    by_this_batch: bool
     body: bytes
-    """As stored: of the entry that came first, if this one is a duplicate."""
+    """As stored: those of the entry that came first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class Entries:
             await cursor.execute(RECEIPTS, asked)
             return {
                 (tenant, id_): Receipt(
-                    tenant=tenant, id=id_, index=index, duplicate=not by_this_batch, body=bytes(body)
+                    tenant=tenant, id=id_, index=index, by_this_batch=by_this_batch, body=bytes(body)
                 )
                 for tenant, id_, index, body, by_this_batch in await cursor.fetchall()
             }
@@ -100,7 +103,7 @@ def searchable(ordinal: int, body: bytes) -> Searchable:
         body.decode()  # msgspec does not look at the strings it skips, and a search reads the whole body as text
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise not_sealed(ordinal, str(error)) from None
+        raise not_sealed(ordinal, QUOTED.sub("", str(error))) from None
     except RecursionError:
         raise not_sealed(ordinal, "nested too deep to be read") from None
 

@@ -33,6 +33,8 @@ class Pool:
             pool_timeout=CONNECT_TIMEOUT_S,
             # A connection that died while it lay in the pool is replaced instead of failing somebody's request.
             pool_pre_ping=True,
+            # What is looked for and who asks does not belong in a log, not even with a bug of ours.
+            hide_parameters=True,
             connect_args={
                 "connect_timeout": CONNECT_TIMEOUT_S,
                 "options": f"-c timezone=UTC -c client_min_messages=error -c statement_timeout={STATEMENT_TIMEOUT_MS}",
@@ -62,7 +64,7 @@ class Pool:
 def sqlalchemy_url(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except sqlalchemy.exc.ArgumentError:
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # the latter for a port that is no number
         raise InvalidConfiguration(
             ["database.url: (hidden) given, expected postgresql://user:password@host:port/database"]
         ) from None

@@ -4,12 +4,14 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 from sqlalchemy import ColumnElement, Select, and_, cast, column, func, literal, select, table, tuple_
 from sqlalchemy.types import UserDefinedType
 
+from trenova.domain.entry import Time
 from trenova.store.pool import Pool
 
 # Tenants whose names begin so belong to the system; a search over all tenants leaves them out.
@@ -44,20 +46,26 @@ class Filters:
     """Occurs anywhere in the entry, in whatever case."""
 
 
+# Positions come back from clients: they hold nothing that PostgreSQL cannot take.
+Text = Annotated[str, Meta(pattern=r"^[^\0]*\Z")]
+XID = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Index = Annotated[int, Meta(ge=-1, le=2**63 - 1)]
+
+
 class PagePosition(msgspec.Struct, frozen=True, array_like=True, tag="page"):
     """The last entry of a page; the next page begins right after it, whatever has been stored since."""
 
-    occurred_at: datetime
-    tenant: str
+    occurred_at: Time
+    tenant: Text
     id: uuid.UUID
 
 
 class FeedPosition(msgspec.Struct, frozen=True, array_like=True, tag="feed"):
     """The last entry read from the feed: its transaction, its tenant, its index."""
 
-    xid: int
-    tenant: str
-    index: int
+    xid: XID
+    tenant: Text
+    index: Index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

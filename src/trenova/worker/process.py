@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import TypeVar
 
@@ -13,10 +13,11 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from trenova.activities import AuditActivities
-from trenova.codec.converter import data_converter
+from trenova.codec.settings import converter_of
 from trenova.config import TASK_QUEUE, Settings
 from trenova.connection import connect
 from trenova.errors import InvalidConfiguration, Unavailable
+from trenova.memory import give_back_large_blocks
 from trenova.store import Store
 from trenova.worker.polls import polls_confirmed
 from trenova.workflows import ProcessAuditBatchWorkflow
@@ -30,18 +31,20 @@ PASSED_THROUGH = ("msgspec", "trenova")
 Result = TypeVar("Result")
 
 
-def run(settings: Settings) -> None:
-    """Work until SIGTERM or Ctrl-C, then finish what is running and end."""
-    asyncio.run(work(settings))
+def run(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Work until SIGTERM or Ctrl-C, then finish what is running and end. `environ` holds the keys."""
+    give_back_large_blocks()
+    asyncio.run(work(settings, environ))
 
 
-async def work(settings: Settings) -> None:
+async def work(settings: Settings, environ: Mapping[str, str]) -> None:
     if settings.database.url is None:
         raise InvalidConfiguration(["database.url: nothing given, expected postgresql://…"])
+    converter = converter_of(settings.temporal.security, environ)
     stop = stop_signal()
     async with Store.open(settings.database.url.get_secret_value(), pool_size=settings.database.pool_size) as store:
         await patiently(store.check, stop)
-        client = await patiently(lambda: connect(settings.temporal, data_converter()), stop)
+        client = await patiently(lambda: connect(settings.temporal, converter), stop)
         if client is not None:
             await poll(client, store, settings, stop)
 
@@ -69,6 +72,7 @@ def create(client: Client, store: Store, settings: Settings) -> Worker:
             restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
         ),
         max_concurrent_activities=size.max_concurrent_activity_execution_size,
+        max_concurrent_local_activities=size.max_concurrent_activity_execution_size,
         max_concurrent_workflow_tasks=size.max_concurrent_workflow_task_execution_size,
         max_concurrent_workflow_task_polls=size.max_concurrent_workflow_task_pollers,
         max_concurrent_activity_task_polls=size.max_concurrent_activity_task_pollers,

@@ -10,7 +10,7 @@ import msgspec
 
 from trenova.cli.importing.chunks import Chunk
 from trenova.client import EntryAnswer
-from trenova.errors import EntryProblem
+from trenova.errors import EntryProblem, InvalidRequest
 
 
 class Tally:
@@ -54,11 +54,20 @@ class Tally:
             self.accepted += 1
 
     def refuse(self, file: str, line: int, reason: str, raw: bytes) -> None:
-        self.refused += 1
         if self.file is None:
-            self.file = self.refused_file.open("wb")
+            self.file = self.opened()
+        self.refused += 1
         refused = {"file": file, "line": line, "reason": reason, "record": raw.decode(errors="replace")}
         self.file.write(msgspec.json.encode(refused) + b"\n")
+
+    def opened(self) -> IO[bytes]:
+        try:
+            return self.refused_file.open("wb")
+        except OSError as error:
+            raise InvalidRequest(
+                f"cannot write refused lines to {self.refused_file}: {error.strerror}",
+                hint="name another file with --refused",
+            ) from None
 
     def refuse_lines(self, chunk: Chunk, problems: Sequence[EntryProblem]) -> None:
         """The API's complaints about a chunk, one refused line for each entry however much is wrong with it."""

@@ -1,0 +1,152 @@
+"""Temporal's remote codec: whoever may call it sees payloads as they were before they were encrypted.
+
+It is a decryption oracle. So it is off unless `api.codec.enabled`. With `authorize` it takes an admin key for any
+tenant. Without, the API must listen on a loopback address, and only requests whose Host names one are answered: a page
+of another site that rebinds its name to this machine comes with its own name. Browsers are let in by the Web UI's
+origins alone (CORS), and only `application/json` is read, for which a browser always asks first.
+"""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import Any
+
+from litestar import HttpMethod, Request, Response, Router, post, route
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath
+from temporalio.converter import PayloadCodec
+
+from trenova.api.auth import authenticated
+from trenova.api.key_lookups import KeyLookups
+from trenova.codec import endpoint
+from trenova.codec.compose import payload_codec
+from trenova.codec.keyring import Keyring
+from trenova.codec.secrecy import Secrecy
+from trenova.config import Api, CodecEndpoint
+from trenova.errors import Forbidden, InvalidConfiguration, UnsupportedMediaType
+from trenova.store.api_keys import Role
+
+ADMINS: AbstractSet[Role] = frozenset({"admin"})
+# As large as two of Temporal's own messages; a page of history is asked for payload by payload.
+MAX_BODY_BYTES = 8 * 1024 * 1024
+PREFLIGHT_SECONDS = "600"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteCodec:
+    """What the routes need: the codec, and who may use it."""
+
+    codec: PayloadCodec
+    settings: CodecEndpoint
+
+
+def remote_codec(api: Api, secrecy: Secrecy, keyring: Keyring) -> RemoteCodec | None:
+    """None when it is off. Raises InvalidConfiguration for an endpoint that anybody on the network could use."""
+    if not api.codec.enabled:
+        return None
+    if not api.codec.authorize and not is_loopback(api.host):
+        raise InvalidConfiguration(
+            [f"api.codec.authorize: false given with api.host {api.host}, expected true or a loopback address"],
+            hint="without authorization, whoever reaches this address could decrypt everything",
+        )
+    # Strict mode is for workers: a reader must be able to look at payloads from before it was turned on.
+    codec = payload_codec(replace(secrecy, require_encryption=False), keyring)
+    return RemoteCodec(codec=codec, settings=api.codec)
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@post(["/encode", "/{namespace:str}/encode"], status_code=200, summary="Encode payloads", tags=["codec"])
+async def encode(
+    request: Request[Any, Any, Any],
+    lookups: NamedDependency[KeyLookups],
+    remote: NamedDependency[RemoteCodec],
+    namespace: FromPath[str] = "",
+) -> Response[bytes]:
+    """Encode as a worker would: what the CLI sends in is then compressed and encrypted."""
+    del namespace  # one keyring serves all namespaces
+    await admit(request, lookups, remote)
+    return answer(request, remote, await endpoint.encode(remote.codec, await body_of(request)))
+
+
+@post(["/decode", "/{namespace:str}/decode"], status_code=200, summary="Decode payloads", tags=["codec"])
+async def decode(
+    request: Request[Any, Any, Any],
+    lookups: NamedDependency[KeyLookups],
+    remote: NamedDependency[RemoteCodec],
+    namespace: FromPath[str] = "",
+) -> Response[bytes]:
+    """Decode what this API's keys open. A payload that cannot be read comes back as a text that says why."""
+    del namespace
+    await admit(request, lookups, remote)
+    # The Web UI shows no error of an endpoint, only the ciphertext; so the reason travels as the payload.
+    return answer(request, remote, await endpoint.decode(remote.codec, await body_of(request), explain=True))
+
+
+@route(
+    ["/encode", "/decode", "/{namespace:str}/encode", "/{namespace:str}/decode"],
+    http_method=[HttpMethod.OPTIONS],
+    include_in_schema=False,
+)
+async def preflight(
+    request: Request[Any, Any, Any], remote: NamedDependency[RemoteCodec], namespace: FromPath[str] = ""
+) -> Response[None]:
+    """Answer a browser that asks whether a page may call. Holds no secret, so it asks for no key."""
+    del namespace
+    allowed = {
+        "Access-Control-Allow-Methods": "POST",
+        "Access-Control-Allow-Headers": "content-type,x-namespace,authorization",
+        "Access-Control-Max-Age": PREFLIGHT_SECONDS,
+    }
+    origin = cors(request, remote)
+    return Response(content=None, status_code=204, headers=origin | allowed if len(origin) > 1 else origin)
+
+
+async def admit(request: Request[Any, Any, Any], lookups: KeyLookups, remote: RemoteCodec) -> None:
+    if remote.settings.authorize:
+        found = await authenticated(request, lookups, ADMINS)
+        if found.tenant is not None:
+            raise Forbidden("payloads hold entries of all tenants; this API key is for one")
+    elif not is_loopback(request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")):
+        raise Forbidden(
+            "the codec endpoint answers only on a loopback address", hint="turn api.codec.authorize on to use another"
+        )
+    origin = request.headers.get("origin")
+    if origin is not None and origin not in remote.settings.ui_origins:
+        raise Forbidden(f"pages of {origin} may not use the codec endpoint", hint="add it to api.codec.uiOrigins")
+
+
+async def body_of(request: Request[Any, Any, Any]) -> bytes:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise UnsupportedMediaType(f"the content type {kind or '(none)'} is not understood; send application/json")
+    return await request.body()
+
+
+def answer(request: Request[Any, Any, Any], remote: RemoteCodec, body: bytes) -> Response[bytes]:
+    return Response(content=body, media_type="application/json", headers=cors(request, remote))
+
+
+def cors(request: Request[Any, Any, Any], remote: RemoteCodec) -> dict[str, str]:
+    origin = request.headers.get("origin", "")
+    if origin not in remote.settings.ui_origins:
+        return {"Vary": "Origin"}
+    return {"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "true", "Vary": "Origin"}
+
+
+def router(remote: RemoteCodec) -> Router:
+    async def provide() -> RemoteCodec:
+        return remote
+
+    return Router(
+        path="/codec",
+        # The preflight first: Litestar answers OPTIONS itself for a route that has no handler of its own by then.
+        route_handlers=[preflight, encode, decode],
+        dependencies={"remote": Provide(provide)},
+        request_max_body_size=MAX_BODY_BYTES,
+    )

@@ -1,0 +1,67 @@
+"""`trenova keys`: the keys that encrypt what passes through Temporal."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trenova.cli import settings
+from trenova.config import DEFAULT_DATA_DIR
+
+app = typer.Typer(
+    help="Make encryption keys, and see which are needed.",
+    no_args_is_help=True,
+    epilog="Example: trenova keys generate --id eu1",
+)
+
+
+@app.command()
+def generate(
+    key_id: Annotated[str, typer.Option("--id", help="The key's id.")] = "default",
+    master_key_file: Annotated[
+        Path | None, typer.Option(help="Wrap the key under the master key in this file.", dir_okay=False)
+    ] = None,
+    as_json: settings.Json = False,
+) -> None:
+    """Make a new 32-byte key and print the line that sets it.
+
+    Example: trenova keys generate --id eu1
+    """
+    from trenova.codec import keytool  # noqa: PLC0415 - slow to import
+    from trenova.codec.keyservice import MasterKeyFile  # noqa: PLC0415
+
+    service = None if master_key_file is None else MasterKeyFile(master_key_file)
+    key = keytool.generate(key_id, service=service)
+    if as_json:
+        print(settings.plain_json({"id": key.id, "key": key.text}))
+    elif key.export_line is not None:
+        print(key.export_line)
+    else:
+        print(key.text)
+        print(f"a shell cannot export a variable for {key.id}: put it in a file of that name", file=sys.stderr)
+
+
+@app.command()
+def check(
+    config: settings.ConfigFile = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask Temporal what open workflows need.")] = False,
+    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
+    as_json: settings.Json = False,
+) -> None:
+    """Try every configured key, and tell which ids open workflows still need.
+
+    An id that no open workflow needs and that does not encrypt may be taken away. Exit code 1 when open workflows need
+    a key that is missing or wrong.
+    """
+    from trenova.cli import bridge, keys_check  # noqa: PLC0415 - slow to import
+
+    loaded = settings.load(config, data_dir)
+    keys = keys_check.configured(loaded)
+    work = None if offline else bridge.run(keys_check.ask(loaded))
+    if as_json:
+        print(settings.plain_json(keys_check.report(keys, work)))
+    else:
+        keys_check.show(keys, work)
+    if work is not None and work.unreadable:
+        raise typer.Exit(1)

@@ -1,0 +1,116 @@
+"""What waits to be put into a batch, and whose turn it is. No input or output: only order and sizes."""
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from trenova.domain.entry import Sealed
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """The entries of one caller, and how many of them still wait."""
+
+    entries: Sequence[Sealed]
+    taken: int = 0
+
+    @property
+    def waiting(self) -> int:
+        return len(self.entries) - self.taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Consecutive entries of one request inside a batch: all of it, or a part of a large one."""
+
+    request: Request
+    begin: int
+    end: int
+
+    @property
+    def entries(self) -> Sequence[Sealed]:
+        return self.request.entries[self.begin : self.end]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """When a batch is full. An entry larger than `max_bytes` makes a batch of its own."""
+
+    max_entries: int
+    max_bytes: int
+
+
+@dataclass(slots=True)
+class Queue:
+    """Requests in lanes, one a tenant. Each batch begins with the next lane, so nobody waits behind a flood."""
+
+    caps: Caps
+    lanes: OrderedDict[str, deque[Request]] = field(default_factory=OrderedDict)
+    waiting_bytes: int = 0
+    waiting_entries: int = 0
+
+    def put(self, request: Request) -> None:
+        self.lanes.setdefault(lane_of(request.entries), deque()).append(request)
+        self.waiting_bytes += sum(len(entry.body) for entry in request.entries)
+        self.waiting_entries += len(request.entries)
+
+    @property
+    def has_full_batch(self) -> bool:
+        return self.waiting_bytes >= self.caps.max_bytes or self.waiting_entries >= self.caps.max_entries
+
+    def take(self) -> list[Piece]:
+        """The next batch: from the lane whose turn it is, filled up from the lanes after it. Empty if nothing waits."""
+        pieces: list[Piece] = []
+        room_entries, room_bytes = self.caps.max_entries, self.caps.max_bytes
+        for name in list(self.lanes):
+            lane = self.lanes[name]
+            while lane:
+                piece, size = cut(lane[0], room_entries, room_bytes, must=not pieces)
+                if piece is None:
+                    break
+                pieces.append(piece)
+                room_entries -= piece.end - piece.begin
+                room_bytes -= size
+                self.waiting_bytes -= size
+                self.waiting_entries -= piece.end - piece.begin
+                if not lane[0].waiting:
+                    lane.popleft()
+            # Served: to the end of the line, or out of it.
+            if lane:
+                self.lanes.move_to_end(name)
+                return pieces
+            del self.lanes[name]
+        return pieces
+
+    def drop(self, request: Request) -> None:
+        """Forget what still waits of a request whose caller has gone or failed."""
+        name = lane_of(request.entries)
+        lane = self.lanes.get(name)
+        if lane is None or request not in lane:
+            return
+        lane.remove(request)
+        self.waiting_bytes -= sum(len(entry.body) for entry in request.entries[request.taken :])
+        self.waiting_entries -= request.waiting
+        if not lane:
+            del self.lanes[name]
+
+
+def lane_of(entries: Sequence[Sealed]) -> str:
+    """The tenant; the empty lane for requests that hold several."""
+    first = entries[0].tenant
+    return first if all(entry.tenant == first for entry in entries) else ""
+
+
+def cut(request: Request, room_entries: int, room_bytes: int, *, must: bool) -> tuple[Piece | None, int]:
+    """As much of the request as fits, and its bytes; with `must`, one entry at the least."""
+    begin = end = request.taken
+    size = 0
+    for entry in request.entries[begin : begin + room_entries]:
+        if size + len(entry.body) > room_bytes and not (must and end == begin):
+            break
+        size += len(entry.body)
+        end += 1
+    if end == begin:
+        return None, 0
+    request.taken = end
+    return Piece(request=request, begin=begin, end=end), size

@@ -1,0 +1,208 @@
+"""The product as its user has it: the command `trenova` as a process, and one `trenova dev` for all who type it."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from conftest import new_tenant
+from trenova.dev import orphans, ports
+from trenova.dev.process import last_lines
+
+LIMIT_S = 240
+BESIDE_PYTHON = Path(sys.executable).parent
+PARTS = ("worker", "api", "temporal", "postgres")
+SCRUBBED = ("TRENOVA_", "TEMPORAL_", "PG")
+
+
+def until(true: Callable[[], object], what: Callable[[], object] = lambda: "") -> None:
+    """Wait for a condition; `what` is told when it does not come."""
+    deadline = time.monotonic() + LIMIT_S
+    while not true():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.05)
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """The environment of whoever runs the tests without anything that concerns us, and plain output 80 columns wide."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(SCRUBBED)}
+    return {**inherited, "COLUMNS": "80", "NO_COLOR": "1", **variables}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A command that has ended."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    def complaint(self) -> tuple[str, str]:
+        """What stands behind `error:` and `hint:`; fails unless that is all there is, on a line each."""
+        assert self.exit_code == 1, self
+        error, hint = self.err.splitlines()
+        assert error.startswith("error: "), self.err
+        assert hint.startswith("hint: "), self.err
+        return error.removeprefix("error: "), hint.removeprefix("hint: ")
+
+
+def run(argv: Sequence[str], folder: Path, stdin: bytes = b"", **variables: str) -> Ended:
+    ended = subprocess.run(
+        argv, cwd=folder, env=environment(**variables), input=stdin, capture_output=True, timeout=LIMIT_S, check=False
+    )
+    return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+
+
+@dataclass(frozen=True, slots=True)
+class Dev:
+    """A `trenova dev` and what its file says."""
+
+    data_dir: Path
+    supervisor: subprocess.Popen[bytes]
+
+    @property
+    def state(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.data_dir / "dev.json").read_text())
+        return content
+
+    def parts(self) -> list[psutil.Process]:
+        return [psutil.Process(self.state["pids"][part]) for part in PARTS]
+
+
+@contextmanager
+def dev_running(data_dir: Path, flags: Sequence[str]) -> Iterator[Dev]:
+    """`trenova dev`, ready; stopped in the end if it still runs."""
+    output = data_dir.with_name("output")
+    # In a session of its own: a Ctrl-C at the tests must not stop it before them.
+    with output.open("wb") as file:
+        command = [str(BESIDE_PYTHON / "trenova"), "dev", "--data-dir", str(data_dir), *flags]
+        supervisor = subprocess.Popen(
+            command, stdout=file, stderr=file, env=environment(), cwd=data_dir.parent, start_new_session=True
+        )
+    try:
+        until(
+            lambda: (data_dir / "dev.json").exists() or supervisor.poll() is not None,
+            lambda: last_lines(output),
+        )
+        assert supervisor.poll() is None, last_lines(output)
+        yield Dev(data_dir, supervisor)
+    finally:
+        if supervisor.poll() is None:
+            supervisor.send_signal(signal.SIGTERM)
+        supervisor.wait(LIMIT_S)
+
+
+def free_ports() -> list[str]:
+    return [word for name in ("--api-port", "--temporal-port", "--ui-port") for word in (name, str(ports.choose()))]
+
+
+@contextmanager
+def home() -> Iterator[Path]:
+    """A folder that PostgreSQL's own user may enter. What a failed test left running there is ended."""
+    path = Path(tempfile.mkdtemp(prefix="trenova-test-", dir="/tmp"))
+    path.chmod(0o755)
+    try:
+        yield path
+    finally:
+        for part in PARTS:
+            for process in orphans.find(path / "data" / "run" / f"{part}.json"):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def dev() -> Iterator[Dev]:
+    with home() as path, dev_running(path / "data", free_ports()) as running:
+        yield running
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who types commands, in a folder of their own, with `trenova dev` running in another."""
+
+    folder: Path
+    data_dir: Path
+    tenant: str
+
+    def __call__(self, *words: str, stdin: bytes = b"", **variables: str) -> Ended:
+        """Type `trenova` and these words."""
+        variables = {"TRENOVA_DATA_DIR": str(self.data_dir), **variables}
+        return run([str(BESIDE_PYTHON / "trenova"), *words], self.folder, stdin, **variables)
+
+    def api(self) -> httpx.Client:
+        """The API itself, asked with the key of `trenova dev`."""
+        state = json.loads((self.data_dir / "dev.json").read_text())
+        key = {"Authorization": f"Bearer {state['api_key']}"}
+        return httpx.Client(base_url=state["api_url"], headers=key, timeout=LIMIT_S, trust_env=False)
+
+    def add(self, *entries: dict[str, Any]) -> None:
+        """Store entries of the tenant, each with what is not given filled in."""
+        body = [entry_of(tenant=self.tenant, **entry) for entry in entries]
+        with self.api() as client:
+            answer = client.post("/v1/entries?wait=stored", json=body)
+        assert answer.status_code == 201, answer.text
+
+    def stored(self) -> list[dict[str, Any]]:
+        """At most a thousand entries of the tenant, newest first."""
+        with self.api() as client:
+            answer = client.get("/v1/entries", params={"tenant": self.tenant, "limit": 1000})
+        entries: list[dict[str, Any]] = answer.json()["entries"]
+        return entries
+
+    def start(self, *words: str, **variables: str) -> subprocess.Popen[bytes]:
+        """Type `trenova` and these words, and do not wait for the end."""
+        return subprocess.Popen(
+            [str(BESIDE_PYTHON / "trenova"), *words],
+            cwd=self.folder,
+            env=environment(TRENOVA_DATA_DIR=str(self.data_dir), **variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+
+def ndjson(*entries: dict[str, Any]) -> bytes:
+    return b"".join(json.dumps(entry_of(**entry)).encode() + b"\n" for entry in entries)
+
+
+def entry_of(**fields: Any) -> dict[str, Any]:
+    return {
+        "actor": {"type": "user", "id": "u-1"},
+        "action": "shipment.update",
+        "target": {"type": "shipment", "id": "s-1"},
+        **fields,
+    }
+
+
+@pytest.fixture
+def trenova(dev: Dev, tmp_path: Path) -> User:
+    return User(tmp_path, dev.data_dir, new_tenant())
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> User:
+    """Somebody who has nothing running, nothing set and nothing in their folder."""
+    return User(tmp_path, tmp_path / ".trenova", new_tenant())

@@ -1,0 +1,192 @@
+"""From the first start to the last stop: nothing that was acknowledged is lost, whatever is killed on the way."""
+
+import json
+import signal
+import subprocess
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from acceptance.conftest import BESIDE_PYTHON, User, dev_running, entry_of, environment, free_ports, home, until
+from conftest import new_tenant
+from trenova.dev import orphans, ports, schema
+from trenova.dev.postgres import Postgres
+from trenova.dev.temporal import Temporal
+
+CLOUDTRAIL = Path(__file__).parents[1] / "data" / "importing" / "cloudtrail.ndjson"
+DRAIN_S = 30  # far more than a worker needs that has nothing to do
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with home() as path:
+        yield path
+
+
+def stored(trenova: User) -> list[str]:
+    """The stored entries of the tenant, newest first, as their exact bytes."""
+    ended = trenova("entries", "--all", "--json", "--tenant", trenova.tenant)
+    assert ended.exit_code == 0, ended
+    return ended.lines
+
+
+def test_everything_is_still_there_after_all_of_it_was_killed_and_nothing_runs_after_a_stop(place: Path) -> None:
+    data_dir, flags = place / "data", free_ports()
+    trenova = User(place, data_dir, new_tenant())
+    words = ("import", "--map", "cloudtrail", "--tenant", trenova.tenant, "--json", str(CLOUDTRAIL))
+
+    with dev_running(data_dir, flags) as dev:
+        assert trenova(*words).json["accepted"] == 12
+        before, first = stored(trenova), dev.state
+        for process in (psutil.Process(dev.supervisor.pid), *dev.parts()):
+            process.kill()
+        dev.supervisor.wait()
+    # The next start takes it away too, but the wait for that start must not see it.
+    (data_dir / "dev.json").unlink()
+
+    with dev_running(data_dir, flags) as dev:
+        second, parts = dev.state, dev.parts()
+        assert not set(first["pids"].values()) & set(second["pids"].values())
+        for name in ("api_url", "api_key", "temporal_address", "temporal_namespace", "ui_url"):
+            assert second[name] == first[name]
+        assert stored(trenova) == before
+        assert trenova(*words).json["duplicates"] == 12
+        trenova.add({"comment": "after the kill"})
+        assert len(stored(trenova)) == 13
+
+        dev.supervisor.send_signal(signal.SIGTERM)
+        assert dev.supervisor.wait() == 0
+        assert not any(orphans.runs(part) for part in parts)
+        assert not (data_dir / "dev.json").exists()
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """A PostgreSQL and a Temporal that nobody supervises, as in production."""
+
+    folder: Path
+    variables: dict[str, str]
+
+    @contextmanager
+    def running(self, command: str) -> Iterator["Server"]:
+        """`trenova <command>`; killed in the end if it still runs."""
+        log = self.folder / f"{command}-{uuid.uuid4()}.log"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                [str(BESIDE_PYTHON / "trenova"), command],
+                cwd=self.folder,
+                env=environment(**self.variables),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+            )
+        try:
+            yield Server(process, log)
+        finally:
+            process.kill()
+            process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running `trenova api` or `trenova worker`."""
+
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def events(self) -> list[dict[str, Any]]:
+        """Every line of its log, each a JSON object."""
+        return [json.loads(line) for line in self.log.read_bytes().split(b"\n")[:-1]]
+
+    def has_logged(self, event: str) -> dict[str, Any]:
+        """The log line of this event, once it is there."""
+
+        def found() -> list[dict[str, Any]]:
+            return [line for line in self.events() if line["event"] == event]
+
+        until(lambda: found() or self.process.poll() is not None, self.log.read_text)
+        assert found(), self.log.read_text()
+        return found()[0]
+
+    def stop(self) -> None:
+        """SIGTERM ends it well and soon."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(DRAIN_S) == 0, self.log.read_text()
+
+
+@pytest.fixture
+async def servers(place: Path) -> AsyncIterator[Servers]:
+    folder = place / "servers"
+    async with Postgres(folder).running() as postgres, Temporal(folder).running() as temporal:
+        await schema.prepare(postgres)
+        yield Servers(
+            place,
+            {
+                "TRENOVA_DATABASE__URL": postgres.app_url,
+                "TRENOVA_TEMPORAL__HOST_PORT": temporal.address,
+                "TRENOVA_API__PORT": str(ports.choose()),
+            },
+        )
+
+
+def test_api_and_worker_run_on_their_own_and_what_was_accepted_without_a_worker_is_stored_by_the_next(
+    servers: Servers,
+) -> None:
+    url = f"http://127.0.0.1:{servers.variables['TRENOVA_API__PORT']}"
+    trenova = User(servers.folder, servers.folder, new_tenant())
+    made = trenova(
+        "api-key", "create", "--role", "admin", "--any-tenant", "--json", stdin=b"", **servers.variables
+    ).json
+    key = {"Authorization": f"Bearer {made['key']}"}
+    entries = [entry_of(tenant=trenova.tenant, id=str(uuid.uuid4())) for _ in range(20)]
+
+    with (
+        servers.running("api") as api,
+        httpx.Client(base_url=url, headers=key, timeout=60, trust_env=False) as client,
+    ):
+        until(lambda: answers(client), api.log.read_text)
+        answer = client.post("/v1/entries", json=entries)
+        assert answer.status_code == 202
+        assert {entry["state"] for entry in answer.json()["entries"]} == {"accepted"}
+        assert client.get("/v1/entries").json()["entries"] == []
+
+        with servers.running("worker") as worker:
+            started = worker.has_logged("worker started")
+            assert started["task_queue"] == "audit-queue"
+            assert started["namespace"] == "default"
+            assert started["address"] == servers.variables["TRENOVA_TEMPORAL__HOST_PORT"]
+            assert started["level"] == "info"
+            assert started["pid"] == worker.process.pid
+            until(lambda: len(client.get("/v1/entries").json()["entries"]) == len(entries), worker.log.read_text)
+            # The same entries again: the client of a lost answer does this.
+            assert client.post("/v1/entries?wait=stored", json=entries).status_code == 201
+            found = client.get("/v1/entries").json()["entries"]
+            assert sorted(entry["id"] for entry in found) == sorted(entry["id"] for entry in entries)
+            worker.stop()
+            assert worker.events()[-1]["event"] == "worker stopped"
+        api.stop()
+        assert all(made["key"] not in server.log.read_text() for server in (api, worker))
+
+
+def answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_a_worker_without_temporal_says_so_waits_and_can_be_stopped(servers: Servers) -> None:
+    address = f"127.0.0.1:{ports.choose()}"
+    alone = Servers(servers.folder, {**servers.variables, "TRENOVA_TEMPORAL__HOST_PORT": address})
+    with alone.running("worker") as worker:
+        waiting = worker.has_logged("waiting")
+        assert f"failed to dial temporal client at {address}" in waiting["error"]
+        assert "temporal server start-dev" in waiting["hint"]
+        worker.stop()

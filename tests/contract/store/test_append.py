@@ -1,0 +1,159 @@
+"""Appending: every entry once, at the next index of its tenant's log, whatever comes again."""
+
+import uuid
+from typing import Any
+
+import psycopg
+import pytest
+
+from conftest import new_tenant
+from examples import bodies, body, ids
+from trenova.dev.ports import choose
+from trenova.domain.batch import BatchResult, Head
+from trenova.errors import InvalidBatch, Unavailable
+from trenova.store import Store
+
+Owner = psycopg.AsyncConnection[tuple[Any, ...]]
+
+
+async def log(owner: Owner, tenant: str) -> list[bytes]:
+    """The tenant's log, after checking that its indexes run from 0 without a gap up to its head."""
+    rows = await (
+        await owner.execute("SELECT index, body FROM entries WHERE tenant = %s ORDER BY index", [tenant])
+    ).fetchall()
+    head = await (await owner.execute("SELECT size FROM heads WHERE tenant = %s", [tenant])).fetchone()
+    assert [index for index, _ in rows] == list(range(len(rows)))
+    assert (head[0] if head else 0) == len(rows)
+    return [bytes(stored) for _, stored in rows]
+
+
+def batch_id() -> str:
+    return str(uuid.uuid4())
+
+
+async def test_entries_stand_in_the_log_in_the_order_of_the_batch_with_their_exact_bytes(
+    store: Store, owner: Owner, tenant: str
+) -> None:
+    sent, name = bodies(tenant, 50), batch_id()
+    result = await store.entries.append(name, sent)
+    assert result == BatchResult(batch_id=name, stored=50, heads=[Head(tenant=tenant, size=50)])
+    assert await log(owner, tenant) == sent
+
+
+async def test_the_same_batch_again_changes_nothing_and_gives_the_same_counts(
+    store: Store, owner: Owner, tenant: str
+) -> None:
+    sent, name = bodies(tenant, 5), batch_id()
+    first = await store.entries.append(name, sent)
+    assert [await store.entries.append(name, sent) for _ in range(3)] == [first] * 3
+    assert await log(owner, tenant) == sent
+    notes = await (await owner.execute("SELECT count(*) FROM batches WHERE batch_id = %s", [name])).fetchone()
+    assert notes == (1,)
+
+
+async def test_overlapping_batches_store_what_they_share_once(store: Store, owner: Owner, tenant: str) -> None:
+    sent = bodies(tenant, 9)
+    await store.entries.append(batch_id(), sent[:6])
+    result = await store.entries.append(batch_id(), sent[3:])
+    assert (result.stored, result.duplicate, result.parked) == (3, 3, 0)
+    assert result.heads == [Head(tenant=tenant, size=9)]
+    assert await log(owner, tenant) == sent
+
+
+async def test_a_batch_of_nothing_but_duplicates_is_noted_as_such(store: Store, owner: Owner, tenant: str) -> None:
+    sent, name = bodies(tenant, 3), batch_id()
+    await store.entries.append(batch_id(), sent)
+    for _ in range(2):
+        result = await store.entries.append(name, sent)
+        assert (result.stored, result.duplicate) == (0, 3)
+    (part,) = await store.batches.find(name)
+    assert (part.tenant, part.stored, part.duplicate) == (tenant, 0, 3)
+
+
+async def test_of_two_entries_with_one_id_in_a_batch_the_first_is_stored(
+    store: Store, owner: Owner, tenant: str
+) -> None:
+    same = str(uuid.uuid4())
+    first, second = body(tenant, id=same), body(tenant, id=same, comment="second")
+    other = body(tenant)
+    result = await store.entries.append(batch_id(), [first, second, other, first])
+    assert (result.stored, result.duplicate) == (2, 2)
+    assert await log(owner, tenant) == [first, other]
+
+
+async def test_the_body_that_came_first_stays_when_another_comes_under_its_id(
+    store: Store, owner: Owner, tenant: str
+) -> None:
+    same = uuid.uuid4()
+    first, other = body(tenant, id=str(same)), body(tenant, id=str(same), comment="another")
+    earlier, later = batch_id(), batch_id()
+    await store.entries.append(earlier, [first])
+    await store.entries.append(later, [other])
+    assert await log(owner, tenant) == [first]
+    for name, duplicate in ((earlier, False), (later, True)):
+        receipt = (await store.entries.receipts([name], [(tenant, same)]))[tenant, same]
+        assert (receipt.index, not receipt.by_this_batch, receipt.body) == (0, duplicate, first)
+
+
+async def test_one_batch_may_hold_several_tenants_and_one_id_in_each(store: Store, owner: Owner) -> None:
+    tenants, same, name = sorted(new_tenant() for _ in range(3)), uuid.uuid4(), batch_id()
+    sent = [body(tenant, id=str(same)) for tenant in tenants]
+    result = await store.entries.append(name, [*sent, body(tenants[1]), *sent])
+    assert (result.stored, result.duplicate) == (4, 3)
+    assert result.heads == [Head(tenant=tenant, size=size) for tenant, size in zip(tenants, (1, 2, 1), strict=True)]
+    assert [(await log(owner, tenant))[0] for tenant in tenants] == sent
+    assert [part.tenant for part in await store.batches.find(name)] == tenants
+    assert sorted(await store.entries.find(same, tenant=None)) == sorted(sent)
+    assert await store.entries.find(same, tenant=tenants[1]) == [sent[1]]
+
+
+async def test_receipts_leave_out_what_is_not_stored(store: Store, tenant: str) -> None:
+    sent = bodies(tenant, 1)
+    name = batch_id()
+    await store.entries.append(name, sent)
+    (known,) = ids(sent)
+    found = await store.entries.receipts([name], [(tenant, known), (tenant, uuid.uuid4()), (new_tenant(), known)])
+    assert list(found) == [(tenant, known)]
+
+
+async def test_a_batch_that_is_not_stored_is_not_found(store: Store) -> None:
+    assert await store.batches.find(batch_id()) == []
+
+
+def spoiled(tenant: str, old: bytes, new: bytes) -> bytes:
+    whole = body(tenant, comment="here")
+    assert old in whole
+    return whole.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param(b'"action":', b'"act":', id="a field is missing"),
+        pytest.param(b'"u-1"', b"17", id="a field has another type"),
+        pytest.param(b'"s-1"', b'""', id="an id is empty"),
+        pytest.param(b'"s-1"', b'"' + b"x" * 5000 + b'"', id="an id is too long for the index"),
+        pytest.param(b'"s-1"', b'"s\\u0000"', id="an id holds U+0000"),
+        pytest.param(b'"shipment.update"', b'"' + b"x" * 3000 + b'"', id="an action is too long for the index"),
+        pytest.param(b'"success"', b'"perhaps"', id="an unknown outcome"),
+        pytest.param(b"15.123456Z", b"15.123456", id="a time without an offset"),
+        pytest.param(b'"here"', b'"\xff"', id="no UTF-8"),
+        pytest.param(b'"here"', b"[" * 100_000 + b"]" * 100_000, id="nested without end"),
+        pytest.param(b'"here"', b"", id="no JSON"),
+        pytest.param(b'"t-', b'"t ', id="a tenant with a space"),
+    ],
+)
+async def test_a_body_that_is_no_sealed_entry_is_refused_with_its_position_and_nothing_is_stored(
+    store: Store, owner: Owner, tenant: str, old: bytes, new: bytes
+) -> None:
+    with pytest.raises(InvalidBatch, match=r"^entry 1 of the batch is not a sealed entry: "):
+        await store.entries.append(batch_id(), [body(tenant), spoiled(tenant, old, new)])
+    assert await log(owner, tenant) == []
+
+
+async def test_appending_without_a_database_says_that_it_is_away_and_never_the_password(tenant: str) -> None:
+    async with Store.open(f"postgresql://somebody:secret-word@127.0.0.1:{choose()}/trenova") as nowhere:
+        with pytest.raises(Unavailable, match="the database is away") as failure:
+            await nowhere.entries.append(batch_id(), bodies(tenant, 1))
+    assert failure.value.retryable
+    assert "secret-word" not in f"{failure.value.message} {failure.value.hint}"

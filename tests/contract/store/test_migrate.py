@@ -1,0 +1,92 @@
+"""Bringing databases to the schema of this program, each test with a database of its own."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from trenova.dev.ports import choose
+from trenova.dev.postgres import DATABASE, Postgres
+from trenova.errors import InvalidConfiguration, SchemaMismatch, Unavailable
+from trenova.store import Store, migrate
+
+Owner = psycopg.AsyncConnection[tuple[Any, ...]]
+TABLES = {"api_keys", "batches", "entries", "heads", "schema_version"}
+
+
+@pytest.fixture
+async def empty(postgres: Postgres, owner: Owner) -> AsyncIterator[str]:
+    """The owner's address of an empty database."""
+    name = f"migrate_{uuid.uuid4().hex[:12]}"
+    await owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield postgres.owner_url.removesuffix(DATABASE) + name
+    await owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+async def tables(url: str) -> set[str]:
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        found = await connection.execute("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")
+        return {str(name) for (name,) in await found.fetchall()}
+
+
+async def at_revision(url: str, revision: str) -> None:
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        await connection.execute("UPDATE schema_version SET version_num = %s", [revision])
+
+
+async def test_an_empty_database_gets_the_schema_and_a_second_run_changes_nothing(empty: str) -> None:
+    for _ in range(2):
+        assert await asyncio.to_thread(migrate.upgrade, empty) == migrate.latest()
+        assert await tables(empty) == TABLES
+    async with Store.open(empty) as store:
+        await store.check()
+
+
+async def test_programs_that_migrate_at_the_same_time_do_it_one_after_the_other(empty: str) -> None:
+    revisions = await asyncio.gather(*(asyncio.to_thread(migrate.upgrade, empty) for _ in range(4)))
+    assert set(revisions) == {migrate.latest()}
+    assert await tables(empty) == TABLES
+
+
+async def test_a_migration_that_fails_leaves_the_database_as_it_was(empty: str) -> None:
+    async with await psycopg.AsyncConnection.connect(empty) as connection:
+        await connection.execute("CREATE TABLE api_keys (mine text)")
+    with pytest.raises(Exception, match="already exists"):
+        await asyncio.to_thread(migrate.upgrade, empty)
+    assert await tables(empty) == {"api_keys"}
+
+
+async def test_a_database_without_schema_is_refused_with_the_command_that_mends_it(empty: str) -> None:
+    async with Store.open(empty) as store:
+        with pytest.raises(SchemaMismatch, match="no Trenova schema yet") as failure:
+            await store.check()
+    assert "trenova migrate" in str(failure.value.hint)
+
+
+async def test_a_schema_of_a_newer_release_is_refused_and_left_alone(empty: str) -> None:
+    await asyncio.to_thread(migrate.upgrade, empty)
+    await at_revision(empty, "9999")
+    with pytest.raises(SchemaMismatch, match="9999, which is newer than this program"):
+        await asyncio.to_thread(migrate.upgrade, empty)
+    async with Store.open(empty) as store:
+        with pytest.raises(SchemaMismatch, match="newer") as failure:
+            await store.check()
+    assert "install the release" in str(failure.value.hint)
+
+
+async def test_migrating_where_no_database_answers_says_so() -> None:
+    with pytest.raises(Unavailable, match="the database is away"):
+        await asyncio.to_thread(migrate.upgrade, f"postgresql://somebody@127.0.0.1:{choose()}/trenova")
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://root:secret-word@localhost/x", "secret-word", "", "postgresql://host:secret-word/x"]
+)
+async def test_an_address_of_something_else_is_an_error_of_the_configuration_that_shows_no_password(url: str) -> None:
+    with pytest.raises(InvalidConfiguration, match=r"database\.url") as failure:
+        await asyncio.to_thread(migrate.upgrade, url)
+    assert "secret-word" not in failure.value.message

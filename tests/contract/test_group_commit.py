@@ -1,0 +1,163 @@
+"""Group commit against a real Temporal server, with a network that loses things."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+from temporalio.client import Client
+
+from conftest import GENEROUS_S, new_tenant
+from contract.lossy import LossyProxy
+from trenova.codec.converter import data_converter
+from trenova.config import Settings
+from trenova.connection import connect
+from trenova.dev.temporal import Temporal
+from trenova.domain.entry import Sealed
+from trenova.errors import Unavailable
+from trenova.ingest import GroupCommit, all_stored, group
+from trenova.store import Store
+
+
+def entries(tenant: str, number: int, *, padding: int = 0) -> list[Sealed]:
+    return [sealed(tenant, padding) for _ in range(number)]
+
+
+def sealed(tenant: str, padding: int) -> Sealed:
+    id_ = uuid.uuid4()
+    body = (
+        f'{{"action":"a.b","actor":{{"id":"u","type":"user"}},"comment":"{"x" * padding}","id":"{id_}",'
+        f'"occurred_at":"2026-01-01T00:00:00Z","outcome":"success","received_at":"2026-01-01T00:00:00Z",'
+        f'"target":{{"id":"t","type":"thing"}},"tenant":"{tenant}"}}'
+    )
+    return Sealed(id=id_, tenant=tenant, body=body.encode())
+
+
+@pytest.fixture
+async def proxy(temporal: Temporal) -> AsyncIterator[LossyProxy]:
+    host, _, port = temporal.address.rpartition(":")
+    async with LossyProxy(host, int(port)).running() as running:
+        yield running
+
+
+@pytest.fixture
+async def far_client(proxy: LossyProxy, settings: Settings) -> Client:
+    """A client that reaches Temporal through the proxy."""
+    away = settings.temporal.model_copy(update={"host_port": proxy.address})
+    return await connect(away, data_converter())
+
+
+async def test_a_lone_entry_leaves_at_once_and_alone(client: Client) -> None:
+    commit = GroupCommit(client)
+    (placed,) = await commit.add(entries(new_tenant(), 1))
+    assert len(placed.entries) == 1
+
+
+async def test_many_callers_travel_in_few_batches(client: Client, worker: None, store: Store) -> None:
+    commit = GroupCommit(client)
+    tenant = new_tenant()
+    answers = await asyncio.gather(*(commit.add(entries(tenant, 1)) for _ in range(500)))
+    batches = {placed.batch.batch_id for answer in answers for placed in answer}
+    assert len(batches) <= 20
+    assert await all_stored([placed for answer in answers for placed in answer], GENEROUS_S)
+    assert sum([part.stored for batch in batches for part in await store.batches.find(batch)]) == 500
+
+
+async def test_a_large_request_and_its_small_neighbours_all_arrive(client: Client, worker: None) -> None:
+    commit = GroupCommit(client)
+    large, small = entries(new_tenant(), 600, padding=6000), [entries(new_tenant(), 1) for _ in range(20)]
+    answers = await asyncio.gather(commit.add(large), *(commit.add(each) for each in small))
+    assert [entry for placed in answers[0] for entry in placed.entries] == large
+    assert len(answers[0]) > 1
+    assert all(len(answer) == 1 for answer in answers[1:])
+    assert await all_stored([placed for answer in answers for placed in answer], GENEROUS_S)
+
+
+async def test_a_failing_temporal_fails_those_who_wait_and_nobody_after(proxy: LossyProxy, far_client: Client) -> None:
+    commit = GroupCommit(far_client)
+    await commit.add(entries(new_tenant(), 1))
+    proxy.mode = "refuse"
+    proxy.cut()
+    results = await asyncio.gather(*(commit.add(entries(new_tenant(), 1)) for _ in range(5)), return_exceptions=True)
+    assert all(isinstance(result, Unavailable) for result in results)
+    proxy.mode = "pass"
+    async with asyncio.timeout(GENEROUS_S):
+        while True:
+            try:
+                await commit.add(entries(new_tenant(), 1))
+                break
+            except Unavailable:
+                continue
+    assert (commit.queue.waiting_bytes, commit.waiters) == (0, {})
+
+
+async def test_an_answer_lost_on_the_way_starts_nothing_twice(
+    proxy: LossyProxy, far_client: Client, client: Client, worker: None, store: Store
+) -> None:
+    """Persisted, but the answer was lost: the same call with the same id finds the workflow."""
+    commit = GroupCommit(far_client)
+    await commit.add(entries(new_tenant(), 1))
+    tenant = new_tenant()
+    proxy.mode = "lose answers"
+    waiting = asyncio.create_task(commit.add(entries(tenant, 3)))
+    async with asyncio.timeout(GENEROUS_S):
+        while await size_of(store, tenant) == 0:  # noqa: ASYNC110 - the database cannot call
+            await asyncio.sleep(0.1)
+        proxy.mode = "pass"
+        proxy.cut()
+        (placed,) = await waiting
+    assert await all_stored([placed], GENEROUS_S)
+    assert await size_of(store, tenant) == 3
+    (part,) = await store.batches.find(placed.batch.batch_id)
+    assert (part.stored, part.duplicate) == (3, 0)
+
+
+async def test_a_request_lost_on_the_way_is_sent_again(
+    proxy: LossyProxy, far_client: Client, worker: None, store: Store
+) -> None:
+    """Not persisted: the same call, repeated, persists it."""
+    commit = GroupCommit(far_client)
+    await commit.add(entries(new_tenant(), 1))
+    tenant = new_tenant()
+    proxy.mode = "lose requests"
+    waiting = asyncio.create_task(commit.add(entries(tenant, 3)))
+    async with asyncio.timeout(GENEROUS_S):
+        await proxy.lost.wait()
+        proxy.mode = "pass"
+        proxy.cut()
+        placed = await waiting
+    assert await all_stored(placed, GENEROUS_S)
+    assert await size_of(store, tenant) == 3
+
+
+async def test_past_its_bound_the_queue_says_come_back(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group, "MAX_WAITING_BYTES", 10_000)
+    commit = GroupCommit(client)
+    tenant = new_tenant()
+    results = await asyncio.gather(
+        *(commit.add(entries(tenant, 1, padding=3000)) for _ in range(30)), return_exceptions=True
+    )
+    refused = [result for result in results if isinstance(result, Unavailable)]
+    assert refused
+    assert all(error.retry_after_s >= 1 for error in refused)
+    assert any(isinstance(result, list) for result in results)
+    await commit.add(entries(tenant, 1))
+
+
+async def test_a_caller_that_goes_away_leaves_no_trace(client: Client) -> None:
+    commit = GroupCommit(client)
+    tenant = new_tenant()
+    callers = [asyncio.create_task(commit.add(entries(tenant, 200, padding=2000))) for _ in range(10)]
+    await asyncio.sleep(0)
+    for caller in callers[3:]:
+        caller.cancel()
+    done = await asyncio.gather(*callers, return_exceptions=True)
+    assert sum(isinstance(each, list) for each in done) == 3
+    assert (commit.queue.waiting_bytes, commit.queue.waiting_entries, commit.waiters) == (0, 0, {})
+
+
+async def size_of(store: Store, tenant: str) -> int:
+    async with store.pool.cursor() as cursor:
+        await cursor.execute("SELECT size FROM heads WHERE tenant = %s", (tenant,))
+        row = await cursor.fetchone()
+        return 0 if row is None else int(row[0])

@@ -1,0 +1,231 @@
+"""From the text of an entry to its one canonical form."""
+
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from examples import RECEIVED_AT, entry, seal
+from trenova.config import KIB, Limits
+from trenova.domain import intake
+from trenova.errors import EntryProblem
+
+ACME = intake.Circumstances(received_at=RECEIVED_AT, tenant="acme")
+
+
+def check(*entries: dict[str, Any], circumstances: intake.Circumstances = ACME) -> intake.Checked:
+    return intake.check([json.dumps(each).encode() for each in entries], circumstances, Limits())
+
+
+def sealed(raw: dict[str, Any] | bytes, limits: Limits | None = None) -> dict[str, Any]:
+    """The fields of the sealed entry."""
+    text = raw if isinstance(raw, bytes) else json.dumps(raw).encode()
+    fields: dict[str, Any] = json.loads(intake.seal(text, 0, ACME, limits or Limits()).body)
+    return fields
+
+
+def canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def test_the_whole_canonical_form() -> None:
+    id_ = "0199a0c0-0000-7000-8000-000000000001"
+    sent = b"""{
+        "target": {"id": "s-1", "type": "shipment", "name": null},
+        "id": "0199A0C0-0000-7000-8000-000000000001", "metadata": {"b": 1.50, "a": {"d": null, "c": "\\u00fc"}},
+        "action": "shipment.update", "occurred_at": "2026-01-31T10:00:00.5+02:00",
+        "actor": {"type": "user", "id": "u-1"}
+    }"""
+    assert intake.seal(sent, 0, ACME, Limits()).body == (
+        b'{"action":"shipment.update","actor":{"id":"u-1","type":"user"},"id":"' + id_.encode() + b'",'
+        b'"metadata":{"a":{"c":"\xc3\xbc","d":null},"b":1.5},"occurred_at":"2026-01-31T08:00:00.500000Z",'
+        b'"outcome":"success","received_at":"2026-02-01T12:30:15.123456Z",'
+        b'"target":{"id":"s-1","type":"shipment"},"tenant":"acme"}'
+    )
+
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=10)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | WORDS,
+    lambda each: st.lists(each, max_size=3) | st.dictionaries(WORDS, each, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(WORDS, JSON_VALUES, max_size=4))
+def test_canonical_bytes_are_sorted_and_without_white_space_and_mean_what_was_sent(metadata: dict[str, Any]) -> None:
+    body = seal("acme", metadata=metadata).body
+    assert json.loads(body)["metadata"] == metadata
+    # Keys are sorted by their UTF-8 bytes, which is the order of their characters.
+    assert body == canonical(json.loads(body))
+
+
+@given(st.permutations(list(entry(id=str(uuid.UUID(int=7)), comment="x", critical=False).items())))
+def test_the_order_of_the_fields_makes_no_difference(items: list[tuple[str, Any]]) -> None:
+    assert sealed(dict(items)) == sealed(dict(sorted(items)))
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("2026-01-31T10:00:00+02:00", "2026-01-31T08:00:00Z"),
+        ("2026-01-31T23:30:00-01:00", "2026-02-01T00:30:00Z"),
+        ("2026-01-31T10:00:00.123456Z", "2026-01-31T10:00:00.123456Z"),
+        ("2026-01-31T10:00:00.1Z", "2026-01-31T10:00:00.100000Z"),
+        ("2026-01-31 10:00:00z", "2026-01-31T10:00:00Z"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+    ],
+)
+def test_times_are_kept_in_utc_to_the_microsecond(sent: str, kept: str) -> None:
+    assert sealed(entry(occurred_at=sent))["occurred_at"] == kept
+
+
+def test_digits_after_the_microseconds_are_rounded() -> None:
+    assert sealed(entry(occurred_at="2026-01-31T10:00:00.1234567Z"))["occurred_at"] == "2026-01-31T10:00:00.123457Z"
+
+
+@given(st.datetimes(timezones=st.timezones()))
+def test_a_time_means_the_same_moment_before_and_after(time: datetime) -> None:
+    try:
+        moment = time.astimezone(UTC)
+    except OverflowError:
+        return
+    offset = time.utcoffset()
+    if offset is None or offset.total_seconds() % 60:
+        return  # RFC 3339 writes offsets in minutes
+    kept = sealed(entry(occurred_at=time.isoformat()))["occurred_at"]
+    assert datetime.fromisoformat(kept) == moment
+
+
+def test_an_entry_without_a_time_occurred_when_it_was_received() -> None:
+    fields = sealed(entry())
+    assert fields["occurred_at"] == fields["received_at"] == "2026-02-01T12:30:15.123456Z"
+
+
+def test_optional_fields_that_are_null_count_as_absent_and_nulls_inside_stay() -> None:
+    optional = ("id", "tenant", "occurred_at", "outcome", "before", "after", "changes", "context", "comment")
+    nulls = dict.fromkeys((*optional, "metadata", "critical"))
+    assert sealed(entry(**nulls)).keys() == sealed(entry()).keys()
+    assert sealed(entry(metadata={"a": None}))["metadata"] == {"a": None}
+
+
+def test_false_and_empty_values_are_kept() -> None:
+    fields = sealed(entry(critical=False, metadata={}, context={}, changes=[], before={}))
+    assert [fields[name] for name in ("critical", "metadata", "context", "changes", "before")] == [
+        False,
+        {},
+        {},
+        [],
+        {},
+    ]
+
+
+def test_an_id_of_the_caller_is_kept_and_an_absent_one_sorts_by_time() -> None:
+    given_id = uuid.uuid4()
+    assert seal("acme", id=str(given_id)).id == given_id
+    made = [seal("acme").id for _ in range(100)]
+    assert made == sorted(made)
+    assert {each.version for each in made} == {7}
+
+
+def test_an_idempotency_key_makes_ids_that_depend_on_tenant_key_and_position_alone() -> None:
+    def ids(tenant: str, key: str) -> list[uuid.UUID]:
+        circumstances = intake.Circumstances(received_at=RECEIVED_AT, tenant=tenant, idempotency_key=key)
+        return [each.id for _, each in check(entry(), entry(), circumstances=circumstances).sealed]
+
+    assert ids("acme", "k") == ids("acme", "k")
+    every = [*ids("acme", "k"), *ids("acme", "other"), *ids("globex", "k")]
+    assert len(set(every)) == len(every)
+    # These ids are known to the world: they must be the same in every release.
+    assert ids("acme", "order 17")[0] == uuid.uuid5(
+        uuid.UUID("6f1d1f5e-3a0b-5c55-9d0e-7c1f4a0c6b11"), "acme\norder 17\n0"
+    )
+
+
+def test_changes_are_computed_only_when_both_states_and_no_changes_are_sent() -> None:
+    assert sealed(entry(before={"a": 1}, after={"a": 2}))["changes"] == [
+        {"after": 2, "before": 1, "op": "replace", "path": "/a"}
+    ]
+    assert "changes" not in sealed(entry(before={"a": 1}))
+    assert sealed(entry(before={"a": 1}, after={"a": 2}, changes=[]))["changes"] == []
+
+
+def test_every_bad_entry_is_listed_and_the_good_ones_keep_their_positions() -> None:
+    checked = check(entry(), entry(action="BAD"), entry(), entry(actor=1), entry())
+    assert [index for index, _ in checked.sealed] == [0, 2, 4]
+    assert [(each.index, each.field) for each in checked.problems] == [(1, "/action"), (3, "/actor")]
+
+
+def test_one_id_twice_is_a_problem_in_one_tenant_only() -> None:
+    anybody = intake.Circumstances(received_at=RECEIVED_AT, tenant=None)
+    same = str(uuid.uuid4())
+    sent = [entry(id=same, tenant=tenant) for tenant in ("acme", "globex", "acme")]
+    checked = check(*sent, circumstances=anybody)
+    assert [index for index, _ in checked.sealed] == [0, 1]
+    assert checked.problems == [EntryProblem(index=2, field="/id", message="is also the id of entry 0 of this request")]
+
+
+def test_a_key_for_one_tenant_takes_its_name_or_none_and_one_for_any_needs_a_name() -> None:
+    anybody = intake.Circumstances(received_at=RECEIVED_AT, tenant=None)
+    assert [each.tenant for _, each in check(entry(), entry(tenant="acme")).sealed] == ["acme", "acme"]
+    assert [each.field for each in check(entry(tenant="globex")).problems] == ["/tenant"]
+    assert [each.tenant for _, each in check(entry(tenant="globex"), circumstances=anybody).sealed] == ["globex"]
+    assert [each.field for each in check(entry(), circumstances=anybody).problems] == ["/tenant"]
+
+
+SMALL = Limits(maxEntryBytes=4 * KIB)
+
+
+def unfit(raw: bytes, limits: Limits) -> str:
+    (problem,) = intake.check([raw], ACME, limits).problems
+    return f"{problem.field} {problem.message}"
+
+
+def test_an_entry_is_measured_as_it_was_sent() -> None:
+    text = json.dumps(entry()).encode()
+    assert sealed(text + b" " * (4 * KIB - len(text)), SMALL)
+    assert "has 4,097 bytes, the limit for one entry is 4,096" in unfit(text + b" " * (4 * KIB + 1 - len(text)), SMALL)
+
+
+def test_computed_changes_that_make_an_entry_too_large_are_left_out() -> None:
+    before, after = ({f"k{n}": value for n in range(150)} for value in (0, 1))
+    big = json.dumps(entry(before=before, after=after)).encode()
+    assert len(big) < 4 * KIB
+    assert "changes" in sealed(big)
+    fields = sealed(big, SMALL)
+    assert "changes" not in fields
+    assert (fields["before"], fields["after"]) == (before, after)
+
+
+def test_changes_of_the_caller_are_never_left_out() -> None:
+    # Each is a number that is short as it is sent and long as it is written out.
+    numbers = ",".join(["1e15"] * 700)
+    changes = b'[{"path":"/a","op":"add","after":[' + numbers.encode() + b"]}]"
+    text = json.dumps(entry(changes=0)).encode().replace(b'"changes": 0', b'"changes":' + changes)
+    assert len(text) < 4 * KIB
+    assert "bytes in canonical form, the limit is 8,192" in unfit(text, SMALL)
+
+
+def test_nesting_is_counted_from_the_entry_itself() -> None:
+    def nested(levels: int) -> bytes:
+        inner = b'{"a":' * (levels - 1) + b"1" + b"}" * (levels - 1)
+        return json.dumps(entry(metadata=0)).encode().replace(b'"metadata": 0', b'"metadata":' + inner)
+
+    limits = Limits(maxNesting=6)
+    assert sealed(nested(6), limits)
+    assert "deeper than 6 levels" in unfit(nested(7), limits)
+    assert "deeper than 6 levels" in unfit(nested(10_000), limits)
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"null", b"17", b"[]", b"\xff", b'{"actor":"\xff"}', b"{}" * 2])
+def test_any_text_that_is_no_entry_is_listed_and_nothing_is_raised(raw: bytes) -> None:
+    assert unfit(raw, Limits())
+
+
+@given(st.binary())
+def test_no_bytes_whatever_raise(raw: bytes) -> None:
+    assert len(intake.check([raw], ACME, Limits()).problems) == 1

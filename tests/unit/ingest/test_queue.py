@@ -1,0 +1,75 @@
+"""Which entries leave together, and in whose turn."""
+
+import uuid
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trenova.domain.entry import Sealed
+from trenova.ingest.queue import Caps, Queue, Request
+
+CAPS = Caps(max_entries=10, max_bytes=1000)
+SIZES = st.lists(st.integers(1, 1500), min_size=1, max_size=30)
+
+
+def request(tenant: str, sizes: list[int]) -> Request:
+    return Request([Sealed(id=uuid.uuid4(), tenant=tenant, body=b"x" * size) for size in sizes])
+
+
+def bytes_of(batch: list[Sealed]) -> int:
+    return sum(len(entry.body) for entry in batch)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), SIZES), min_size=1, max_size=8))
+def test_every_entry_leaves_once_in_its_order_and_no_batch_is_over_its_caps(asked: list[tuple[str, list[int]]]) -> None:
+    queue = Queue(CAPS)
+    requests = [request(tenant, sizes) for tenant, sizes in asked]
+    for each in requests:
+        queue.put(each)
+    left: dict[Request, list[Sealed]] = {each: [] for each in requests}
+    while pieces := queue.take():
+        batch = [entry for piece in pieces for entry in piece.entries]
+        assert 0 < len(batch) <= CAPS.max_entries
+        assert bytes_of(batch) <= CAPS.max_bytes or len(batch) == 1
+        for piece in pieces:
+            left[piece.request] += piece.entries
+    assert all(left[each] == list(each.entries) for each in requests)
+    assert (queue.waiting_bytes, queue.waiting_entries, len(queue.lanes)) == (0, 0, 0)
+
+
+def test_a_flood_of_one_tenant_does_not_hold_up_the_others() -> None:
+    queue = Queue(CAPS)
+    for _ in range(50):
+        queue.put(request("flood", [100] * 10))
+    queue.put(request("quiet", [100]))
+    first, second = queue.take(), queue.take()
+    assert Counter(entry.tenant for piece in first for entry in piece.entries) == {"flood": 10}
+    assert second[0].entries[0].tenant == "quiet"
+
+
+def test_small_requests_of_many_tenants_share_a_batch() -> None:
+    queue = Queue(CAPS)
+    for tenant in "abcdefgh":
+        queue.put(request(tenant, [100]))
+    assert len(queue.take()) == 8
+    assert queue.take() == []
+
+
+def test_what_a_caller_no_longer_waits_for_does_not_leave() -> None:
+    queue = Queue(CAPS)
+    gone, stays = request("a", [100] * 25), request("a", [100])
+    queue.put(gone)
+    queue.put(stays)
+    assert len(queue.take()[0].entries) == 10
+    queue.drop(gone)
+    queue.drop(gone)
+    assert (queue.waiting_entries, queue.waiting_bytes) == (1, 100)
+    assert [piece.request for piece in queue.take()] == [stays]
+
+
+def test_requests_that_hold_several_tenants_have_a_lane_of_their_own() -> None:
+    queue = Queue(CAPS)
+    mixed = Request([*request("a", [1]).entries, *request("b", [1]).entries])
+    queue.put(mixed)
+    assert list(queue.lanes) == [""]

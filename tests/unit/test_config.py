@@ -1,0 +1,389 @@
+"""Settings: every source and its rank, every problem at once, and no secret in any message."""
+
+from pathlib import Path
+
+import pytest
+
+from trenova.config import Settings, load
+from trenova.errors import InvalidConfiguration
+
+REPOSITORY = Path(__file__).parents[2]
+SECRET = "hunter2-never-show-me"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder, and a home without Temporal's TOML file until a test writes one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / ".config"))
+    return tmp_path
+
+
+def write_yaml(text: str, path: str = "config/config.yaml") -> Path:
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def write_profiles(home: Path, text: str) -> None:
+    file = home / ".config" / "temporalio" / "temporal.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+
+
+def problems(environ: dict[str, str], file: Path | None = None) -> tuple[str, ...]:
+    with pytest.raises(InvalidConfiguration) as caught:
+        load(environ, file=file)
+    assert caught.value.hint is not None
+    return caught.value.problems
+
+
+# Sources
+
+
+def test_without_any_source_the_defaults_hold() -> None:
+    assert load({}) == Settings()
+
+
+def test_the_settings_file_of_the_repository_says_the_defaults() -> None:
+    assert load({}, file=REPOSITORY / "config" / "config.yaml") == Settings()
+
+
+def test_defaults_are_those_of_the_documented_set_up() -> None:
+    settings = Settings()
+    assert (settings.temporal.host_port, settings.temporal.namespace) == ("localhost:7233", "default")
+    security = settings.temporal.security
+    assert (security.enable_encryption, security.encryption_key_id) == (False, "default")
+    assert (security.enable_compression, security.compression_threshold) == (True, 1024)
+    worker = settings.worker
+    assert (worker.max_concurrent_activity_execution_size, worker.max_concurrent_workflow_task_execution_size) == (
+        10,
+        10,
+    )
+    assert (worker.max_concurrent_workflow_task_pollers, worker.max_concurrent_activity_task_pollers) == (2, 2)
+    assert (settings.api.host, settings.api.port) == ("127.0.0.1", 8080)
+
+
+def test_the_default_file_is_read_from_the_working_folder() -> None:
+    write_yaml("temporal: {hostPort: 'from-file:7233'}")
+    assert load({}).temporal.host_port == "from-file:7233"
+
+
+def test_a_named_file_goes_instead_of_the_default_file_and_the_argument_before_the_variable() -> None:
+    write_yaml("api: {port: 1}")
+    write_yaml("api: {port: 2}", "other.yaml")
+    write_yaml("api: {port: 3}", "third.yaml")
+    assert load({"TRENOVA_CONFIG": "other.yaml"}).api.port == 2
+    assert load({"TRENOVA_CONFIG": "other.yaml"}, file=Path("third.yaml")).api.port == 3
+
+
+def test_each_source_goes_over_the_one_before(home: Path) -> None:
+    def address(environ: dict[str, str] | None = None) -> str:
+        return load(environ or {}).temporal.host_port
+
+    assert address() == "localhost:7233"
+    write_profiles(home, '[profile.default]\naddress = "profile:1"\n[profile.asked]\naddress = "asked:3"\n')
+    assert address() == "profile:1"
+    write_yaml("temporal: {hostPort: 'yaml:2'}")
+    assert address() == "yaml:2"
+    assert address({"TEMPORAL_PROFILE": "asked"}) == "asked:3"
+    assert address({"TEMPORAL_PROFILE": "asked", "TEMPORAL_ADDRESS": "variable:4"}) == "variable:4"
+    assert address({"TEMPORAL_ADDRESS": "variable:4"}) == "variable:4"
+    ours = {"TRENOVA_TEMPORAL__HOST_PORT": "ours:5"}
+    assert address({"TEMPORAL_PROFILE": "asked", "TEMPORAL_ADDRESS": "variable:4", **ours}) == "ours:5"
+
+
+def test_sources_are_merged_setting_by_setting() -> None:
+    write_yaml("temporal: {hostPort: 'yaml:2', security: {encryptionKeyID: prod}}\napi: {host: 0.0.0.0}")
+    settings = load(
+        {
+            "TEMPORAL_NAMESPACE": "audit",
+            "TRENOVA_TEMPORAL__SECURITY__ENABLE_COMPRESSION": "false",
+            "TRENOVA_API__PORT": "81",
+        }
+    )
+    assert (settings.temporal.host_port, settings.temporal.namespace) == ("yaml:2", "audit")
+    assert settings.temporal.security.encryption_key_id == "prod"
+    assert settings.temporal.security.enable_compression is False
+    assert (settings.api.host, settings.api.port) == ("0.0.0.0", 81)
+
+
+def test_a_profile_of_a_named_toml_file_counts_as_asked_for() -> None:
+    write_yaml("temporal: {namespace: yaml}")
+    Path("mine.toml").write_text('[profile.default]\nnamespace = "mine"\n')
+    assert load({"TEMPORAL_CONFIG_FILE": "mine.toml"}).temporal.namespace == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "path", "value"),
+    [
+        ("TRENOVA_TEMPORAL__HOST_PORT", "t:1", "temporal.host_port", "t:1"),
+        ("TRENOVA_TEMPORAL__NAMESPACE", "audit", "temporal.namespace", "audit"),
+        ("TRENOVA_TEMPORAL__TLS__CERT_FILE", "c.pem", "temporal.tls.cert_file", Path("c.pem")),
+        ("TRENOVA_TEMPORAL__SECURITY__ENABLE_ENCRYPTION", "true", "temporal.security.enable_encryption", True),
+        ("TRENOVA_TEMPORAL__SECURITY__ENCRYPTION_KEY_ID", "k2", "temporal.security.encryption_key_id", "k2"),
+        ("TRENOVA_TEMPORAL__SECURITY__ENABLE_COMPRESSION", "0", "temporal.security.enable_compression", False),
+        ("TRENOVA_TEMPORAL__SECURITY__COMPRESSION_THRESHOLD", "0", "temporal.security.compression_threshold", 0),
+        (
+            "TRENOVA_WORKER__MAX_CONCURRENT_ACTIVITY_EXECUTION_SIZE",
+            "7",
+            "worker.max_concurrent_activity_execution_size",
+            7,
+        ),
+        (
+            "TRENOVA_WORKER__MAX_CONCURRENT_WORKFLOW_TASK_EXECUTION_SIZE",
+            "8",
+            "worker.max_concurrent_workflow_task_execution_size",
+            8,
+        ),
+        ("TRENOVA_WORKER__MAX_CONCURRENT_WORKFLOW_TASK_POLLERS", "5", "worker.max_concurrent_workflow_task_pollers", 5),
+        ("TRENOVA_WORKER__MAX_CONCURRENT_ACTIVITY_TASK_POLLERS", "6", "worker.max_concurrent_activity_task_pollers", 6),
+        ("TRENOVA_WORKER__DRAIN_SECONDS", "1.5", "worker.drain_seconds", 1.5),
+        ("TRENOVA_DATABASE__POOL_SIZE", "3", "database.pool_size", 3),
+        ("TRENOVA_API__WAIT_STORED_SECONDS", "2", "api.wait_stored_seconds", 2.0),
+        ("TRENOVA_LIMITS__MAX_ENTRY_BYTES", "2048", "limits.max_entry_bytes", 2048),
+        ("TRENOVA_LOG__FORMAT", "json", "log.format", "json"),
+    ],
+)
+def test_a_variable_sets_the_setting_of_its_path(name: str, text: str, path: str, value: object) -> None:
+    found: object = load({name: text})
+    for part in path.split("."):
+        found = getattr(found, part)
+    assert found == value
+
+
+def test_an_empty_variable_gives_nothing() -> None:
+    write_yaml("temporal: {namespace: audit}")
+    settings = load({"TRENOVA_TEMPORAL__NAMESPACE": "", "TEMPORAL_NAMESPACE": "", "TRENOVA_CONFIG": ""})
+    assert settings.temporal.namespace == "audit"
+
+
+def test_variables_of_other_parts_of_the_program_are_no_settings() -> None:
+    environ = {"TRENOVA_DATA_DIR": "d", "TRENOVA_API_URL": "u", "TRENOVA_API_KEY": "k", "PATH": "/bin"}
+    assert load(environ) == Settings()
+
+
+def test_encryption_keys_are_left_to_the_codec() -> None:
+    assert load({"TEMPORAL_ENCRYPTION_KEY": SECRET, "TEMPORAL_ENCRYPTION_KEY_prod": SECRET}) == Settings()
+
+
+# Temporal Cloud
+
+
+def test_the_official_variables_for_temporal_cloud_are_read() -> None:
+    temporal = load(
+        {
+            "TEMPORAL_ADDRESS": "ns.acct.tmprl.cloud:7233",
+            "TEMPORAL_NAMESPACE": "ns.acct",
+            "TEMPORAL_API_KEY": SECRET,
+            "TEMPORAL_TLS_SERVER_NAME": "other.example",
+            "TEMPORAL_GRPC_META_TEAM": "audit",
+        }
+    ).temporal
+    assert (temporal.host_port, temporal.namespace) == ("ns.acct.tmprl.cloud:7233", "ns.acct")
+    assert temporal.api_key is not None
+    assert temporal.api_key.get_secret_value() == SECRET
+    assert temporal.tls.server_name == "other.example"
+    assert temporal.grpc_meta == {"team": "audit"}
+
+
+def test_certificates_come_as_files_or_as_their_text() -> None:
+    files = load(
+        {
+            "TEMPORAL_TLS_CLIENT_CERT_PATH": "c.pem",
+            "TEMPORAL_TLS_CLIENT_KEY_PATH": "k.pem",
+            "TEMPORAL_TLS_SERVER_CA_CERT_PATH": "ca.pem",
+        }
+    ).temporal.tls
+    assert (files.cert_file, files.key_file, files.ca_file) == (Path("c.pem"), Path("k.pem"), Path("ca.pem"))
+    texts = load(
+        {
+            "TEMPORAL_TLS_CLIENT_CERT_DATA": "CERT",
+            "TEMPORAL_TLS_CLIENT_KEY_DATA": SECRET,
+            "TEMPORAL_TLS_SERVER_CA_CERT_DATA": "CA",
+        }
+    ).temporal.tls
+    assert (texts.cert_data, texts.ca_data) == ("CERT", "CA")
+    assert texts.key_data is not None
+    assert texts.key_data.get_secret_value() == SECRET
+
+
+@pytest.mark.parametrize(("text", "enabled"), [("true", True), ("false", False)])
+def test_tls_can_be_turned_on_and_off(text: str, enabled: bool) -> None:  # noqa: FBT001 - an example
+    assert load({"TEMPORAL_TLS": text}).temporal.tls.enabled is enabled
+
+
+def test_temporal_cloud_in_yaml() -> None:
+    write_yaml(
+        """
+        temporal:
+          hostPort: "ns.acct.tmprl.cloud:7233"
+          namespace: ns.acct
+          apiKey: k
+          tls: {certFile: c.pem, keyFile: k.pem, caFile: ca.pem, serverName: n}
+          security: {enableEncryption: true, encryptionKeyID: production}
+        """
+    )
+    temporal = load({}).temporal
+    assert temporal.api_key is not None
+    assert temporal.tls.server_name == "n"
+    assert temporal.security.enable_encryption is True
+
+
+# Problems
+
+
+def test_every_problem_is_told_at_once_with_key_value_and_what_was_expected() -> None:
+    write_yaml("temporal: {hostPort: 'no port', wrong: 1}\nworker: {maxConcurrentActivityTaskPollers: 0}\nextra: {}")
+    found = problems({"TRENOVA_API__PORT": "http", "TRENOVA_LOG__LEVEL": "loud", "TRENOVA_NO__SUCH": "1"})
+    text = "\n".join(found)
+    assert "TRENOVA_NO__SUCH: there is no such setting" in found
+    assert "temporal.wrong: there is no such setting" in found
+    assert "extra: there is no such setting" in found
+    assert "temporal.hostPort: 'no port' given" in text
+    assert "worker.maxConcurrentActivityTaskPollers: 0 given" in text
+    assert "greater than or equal to 1" in text
+    assert "api.port: 'http' given" in text
+    assert "log.level: 'loud' given, input should be 'debug', 'info', 'warning' or 'error'" in text
+    assert len(found) == 7
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "TRENOVA_FOO",
+        "TRENOVA_TEMPORAL",  # a section is no setting
+        "TRENOVA_TEMPORAL__SECURITY",
+        "TRENOVA_API__PORT__X",
+        "TRENOVA_TEMPORAL_HOST_PORT",  # one underscore instead of two
+        "TRENOVA_",
+    ],
+)
+def test_an_unknown_variable_is_an_error_that_names_it(name: str) -> None:
+    assert problems({name: "1"}) == (f"{name}: there is no such setting",)
+
+
+@pytest.mark.parametrize("text", ["temporal:\n  host_port: a:1\n", "temporal: {hostport: a:1}"])
+def test_names_in_yaml_are_exactly_those_that_are_documented(text: str) -> None:
+    write_yaml(text)
+    (problem,) = problems({})
+    assert problem.endswith("there is no such setting")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("- a\n- b\n", "expected a mapping at the top, found list"),
+        ("just words", "expected a mapping at the top, found str"),
+        ("temporal: {hostPort: ", "cannot be read as YAML"),
+        ("a: !!python/object/apply:os.system ['true']", "cannot be read as YAML"),
+    ],
+)
+def test_a_file_that_is_no_settings_is_one_error_on_one_line(text: str, words: str) -> None:
+    write_yaml(text)
+    (problem,) = problems({})
+    assert problem.startswith("config/config.yaml: ")
+    assert words in problem
+    assert "\n" not in problem
+
+
+def test_a_section_that_is_no_mapping_is_an_error() -> None:
+    write_yaml("temporal: localhost:7233")
+    assert problems({})[0].startswith("temporal: (hidden) given")
+    write_yaml("api: 8080")
+    assert problems({"TRENOVA_API__PORT": "81"})[0].startswith("api: 8080 given")
+
+
+def test_an_empty_file_says_nothing() -> None:
+    write_yaml("# nothing yet\n")
+    assert load({}) == Settings()
+
+
+def test_a_file_that_is_not_text_is_an_error() -> None:
+    Path("bin.yaml").write_bytes(b"\xff\xfe\x00")
+    (problem,) = problems({}, Path("bin.yaml"))
+    assert "bin.yaml: cannot be read as YAML" in problem
+
+
+def test_a_named_file_must_be_there() -> None:
+    assert problems({}, Path("gone.yaml")) == ("gone.yaml: no such file",)
+    assert problems({"TRENOVA_CONFIG": "gone.yaml"}) == ("gone.yaml: no such file",)
+
+
+def test_a_folder_is_no_file() -> None:
+    (problem,) = problems({}, Path())
+    assert "cannot be read as YAML" in problem
+
+
+def test_a_profile_that_was_asked_for_must_be_there(home: Path) -> None:
+    (problem,) = problems({"TEMPORAL_PROFILE": "gone"})
+    assert "TEMPORAL_PROFILE" in problem
+    assert "gone" in problem
+    (problem,) = problems({"TEMPORAL_CONFIG_FILE": str(home / "gone.toml")})
+    assert "TEMPORAL_CONFIG_FILE" in problem
+
+
+# Secrets
+
+SECRETS = {
+    "TRENOVA_DATABASE__URL": f"postgresql://u:{SECRET}@h/d",
+    "TRENOVA_TEMPORAL__API_KEY": SECRET,
+    "TRENOVA_TEMPORAL__TLS__KEY_DATA": SECRET,
+}
+
+
+def test_no_secret_is_shown_with_the_settings() -> None:
+    settings = load(SECRETS)
+    assert settings.database.url is not None
+    assert SECRET in settings.database.url.get_secret_value()
+    assert SECRET not in repr(settings)
+    assert SECRET not in repr(load({"TEMPORAL_GRPC_META_AUTHORIZATION": SECRET}))
+    assert SECRET not in str(settings)
+    assert SECRET not in settings.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "secret", ["database: {url: [%s]}", "temporal: {apiKey: [%s]}", "temporal: {tls: {keyData: [%s]}}"]
+)
+def test_no_secret_of_the_wrong_kind_is_in_a_message(secret: str) -> None:
+    write_yaml(secret % SECRET)
+    (problem,) = problems({})
+    assert "(hidden) given" in problem
+    assert SECRET not in problem
+
+
+@pytest.mark.parametrize("text", ["database: %s", "database: [%s]", "temporal: %s", "temporal: {tls: %s}"])
+def test_no_secret_in_the_wrong_place_is_in_a_message(text: str) -> None:
+    """A section in place of its secret setting, as an indentation that was lost gives it."""
+    write_yaml(text % f"postgresql-u-{SECRET}")
+    (problem,) = problems({})
+    assert SECRET not in problem
+
+
+def test_no_secret_beside_a_broken_setting_is_in_a_message() -> None:
+    found = problems({**SECRETS, "TRENOVA_API__PORT": "x"})
+    assert SECRET not in "".join(found)
+
+
+@pytest.mark.parametrize("url", ["'postgresql://u:%s@h/d", "postgresql://u:%s@h: d", "@%s"])
+def test_broken_yaml_is_placed_but_not_quoted(url: str) -> None:
+    write_yaml(f"database:\n  url: {url % SECRET}\n")
+    (problem,) = problems({})
+    assert SECRET not in problem
+    assert " at line " in problem
+
+
+def test_broken_toml_is_placed_but_not_quoted(home: Path) -> None:
+    write_profiles(home, f'[profile.default]\napi_key = "{SECRET}\n')
+    (problem,) = problems({"PATH": "/bin"})
+    assert SECRET not in problem
+    assert "at line 2" in problem
+    assert "\n" not in problem
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = Settings()
+    with pytest.raises(Exception, match="frozen"):
+        settings.api.port = 1  # type: ignore[misc]

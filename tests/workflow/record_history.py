@@ -1,0 +1,92 @@
+"""Record the histories in `histories/` again: real workflows on a real Temporal server, beside a real PostgreSQL.
+
+    .venv/bin/python tests/workflow/record_history.py
+
+Recorded histories stand for workflows that run while a new release is installed. So never replace one because its
+replay fails; add new ones beside it. A file that exists is left as it is.
+"""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+from pydantic import SecretStr
+from temporalio.client import Client, WorkflowFailureError
+
+from trenova.codec.converter import data_converter
+from trenova.config import TASK_QUEUE, Settings
+from trenova.connection import connect
+from trenova.dev import schema
+from trenova.dev.postgres import Postgres
+from trenova.dev.temporal import Temporal
+from trenova.domain.batch import Batch, workflow_id
+from trenova.store import Store
+from trenova.worker import process
+from trenova.workflows import ProcessAuditBatchWorkflow
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from examples import body
+
+HISTORIES = Path(__file__).with_name("histories")
+IDS = (f"0199a0c0-0000-7000-8000-{number:012}" for number in range(100))
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="trenova-record-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # noqa: ASYNC240 - nothing else runs yet
+        async with Postgres(folder).running() as postgres, Temporal(folder).running() as temporal:
+            settings = Settings.model_validate(
+                {
+                    "temporal": {"hostPort": temporal.address, "namespace": temporal.namespace},
+                    "database": {"url": SecretStr(postgres.app_url)},
+                }
+            )
+            client = await connect(settings.temporal, data_converter())
+            async with Store.open(postgres.app_url) as store, process.create(client, store, settings):
+                await record_waiting(client, postgres)
+                await record_others(client)
+
+
+async def record_waiting(client: Client, postgres: Postgres) -> None:
+    """A batch whose first attempts find a database without tables for it."""
+    batch = Batch(batch_id="waiting", entries=[msgspec.Raw(body("acme", id=next(IDS)))])
+    running = asyncio.create_task(run(client, batch))
+    await asyncio.sleep(2)
+    await schema.prepare(postgres)
+    await running
+    await save(client, "waiting")
+
+
+async def record_others(client: Client) -> None:
+    await client.execute_workflow("ProcessAuditBatchWorkflow", id=workflow_id("without-input"), task_queue=TASK_QUEUE)
+    await save(client, "without-input")
+    entries = [msgspec.Raw(body(tenant, id=next(IDS))) for tenant in ("acme", "globex", "acme")]
+    await run(client, Batch(batch_id="stored", entries=entries))
+    await save(client, "stored")
+    try:
+        await run(client, Batch(batch_id="invalid", entries=[msgspec.Raw(b"{}")]))
+    except WorkflowFailureError:
+        await save(client, "invalid")
+
+
+async def run(client: Client, batch: Batch) -> None:
+    await client.execute_workflow(
+        ProcessAuditBatchWorkflow.run, batch, id=workflow_id(batch.batch_id), task_queue=TASK_QUEUE
+    )
+
+
+async def save(client: Client, name: str) -> None:
+    file = HISTORIES / f"{name}.json"
+    if file.exists():
+        sys.stdout.write(f"{file} is there already\n")
+        return
+    history = await client.get_workflow_handle(workflow_id(name)).fetch_history()
+    file.write_text(history.to_json() + "\n", encoding="utf-8")
+    sys.stdout.write(f"{file} recorded, {len(history.events)} events\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

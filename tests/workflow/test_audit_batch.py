@@ -1,0 +1,145 @@
+"""The workflow that stores a batch, on a real Temporal server and a real PostgreSQL."""
+
+import asyncio
+import json
+import uuid
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
+
+from conftest import new_tenant
+from examples import bodies, body
+from trenova.config import TASK_QUEUE
+from trenova.domain.batch import Batch, BatchResult, Head, workflow_id
+from trenova.workflows import ProcessAuditBatchWorkflow
+
+Owner = psycopg.AsyncConnection[tuple[Any, ...]]
+Handle = WorkflowHandle[ProcessAuditBatchWorkflow, BatchResult]
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+def batch_of(entries: list[bytes]) -> Batch:
+    return Batch(batch_id=str(uuid.uuid4()), entries=[msgspec.Raw(each) for each in entries])
+
+
+async def start(client: Client, batch: Batch) -> Handle:
+    """As the API starts it."""
+    return await client.start_workflow(
+        ProcessAuditBatchWorkflow.run,
+        batch,
+        id=workflow_id(batch.batch_id),
+        task_queue=TASK_QUEUE,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+    )
+
+
+async def stored(owner: Owner, tenant: str) -> list[bytes]:
+    rows = await owner.execute("SELECT body FROM entries WHERE tenant = %s ORDER BY index", [tenant])
+    return [bytes(each) for (each,) in await rows.fetchall()]
+
+
+async def test_without_input_it_completes_with_zero_counts(client: Client) -> None:
+    name = f"check-{uuid.uuid4()}"
+    result = await client.execute_workflow(
+        "ProcessAuditBatchWorkflow", id=name, task_queue="audit-queue", result_type=BatchResult
+    )
+    assert result == BatchResult(batch_id=name)
+
+
+@pytest.mark.parametrize("given", [None, {}, {"entries": []}])
+async def test_an_empty_batch_completes_with_zero_counts_too(client: Client, given: Any) -> None:
+    name = f"check-{uuid.uuid4()}"
+    result = await client.execute_workflow("ProcessAuditBatchWorkflow", given, id=name, task_queue="audit-queue")
+    assert result == {"batch_id": name, "stored": 0, "duplicate": 0, "parked": 0, "heads": []}
+
+
+async def test_a_batch_is_stored_and_counted_with_the_heads_of_its_tenants(client: Client, owner: Owner) -> None:
+    one, other = sorted((new_tenant(), new_tenant()))
+    sent = bodies(one, 3)
+    batch = batch_of([*sent, body(other)])
+    result = await (await start(client, batch)).result()
+    assert result == BatchResult(
+        batch_id=batch.batch_id, stored=4, heads=[Head(tenant=one, size=3), Head(tenant=other, size=1)]
+    )
+    assert await stored(owner, one) == sent
+
+
+async def test_the_same_entries_in_another_batch_are_duplicates(client: Client, owner: Owner, tenant: str) -> None:
+    sent = bodies(tenant, 3)
+    await (await start(client, batch_of(sent))).result()
+    result = await (await start(client, batch_of(sent))).result()
+    assert (result.stored, result.duplicate, result.heads) == (0, 3, [Head(tenant=tenant, size=3)])
+    assert await stored(owner, tenant) == sent
+
+
+async def test_a_batch_without_a_name_gets_that_of_its_workflow(client: Client, tenant: str) -> None:
+    name = f"by-hand-{uuid.uuid4()}"
+    batch = msgspec.structs.replace(batch_of(bodies(tenant, 1)), batch_id="")
+    result = await client.execute_workflow(ProcessAuditBatchWorkflow.run, batch, id=name, task_queue="audit-queue")
+    assert (result.batch_id, result.stored) == (name, 1)
+
+
+async def test_a_start_that_is_repeated_at_once_finds_the_first_and_stores_once(
+    client: Client, owner: Owner, tenant: str
+) -> None:
+    batch = batch_of(bodies(tenant, 3))
+    handles = await asyncio.gather(*(start(client, batch) for _ in range(3)), return_exceptions=True)
+    # Who comes after the workflow has ended is told so, which says the same: it is accepted.
+    found = [handle for handle in handles if not isinstance(handle, WorkflowAlreadyStartedError)]
+    assert found
+    for handle in found:
+        assert not isinstance(handle, BaseException)
+        assert (await handle.result()).stored == 3
+    with pytest.raises(WorkflowAlreadyStartedError):
+        await start(client, batch)
+    assert await stored(owner, tenant) == [bytes(each) for each in batch.entries]
+
+
+HARD = {
+    "unicode": "Grüße, 世界 🌍 \u2028 \x7f",
+    "escapes": 'quote " backslash \\ slash / tab \t',
+    "markup": "</script>&amp;",
+    "numbers": [1.0, 1, -0.0, 1e300, 5e-324, 0.1, 2**64 - 1, -(2**63)],
+    "empty": [{}, [], "", None],
+}
+
+
+async def test_the_bytes_in_postgresql_are_the_bytes_that_were_sealed(
+    client: Client, owner: Owner, tenant: str
+) -> None:
+    canonical = body(tenant, metadata=HARD)
+    # Nobody seals these, so nothing may be able to put them right again on the way.
+    unusual = json.dumps(json.loads(body(tenant, metadata=HARD)), indent=2).encode() + b"\n"
+    result = await (await start(client, batch_of([canonical, unusual.strip()]))).result()
+    assert result.stored == 2
+    assert await stored(owner, tenant) == [canonical, unusual.strip()]
+
+
+async def test_a_batch_that_holds_no_sealed_entries_fails_at_once_and_says_why(
+    client: Client, owner: Owner, tenant: str
+) -> None:
+    batch = batch_of([body(tenant), b'{"hello":"world"}'])
+    with pytest.raises(WorkflowFailureError) as failure:
+        await (await start(client, batch)).result()
+    ending = failure.value.cause
+    cause = ending.cause if isinstance(ending, ActivityError) else ending
+    assert isinstance(cause, ApplicationError)
+    assert cause.type == "InvalidBatch"
+    assert cause.non_retryable
+    assert cause.message.startswith("entry 1 of the batch is not a sealed entry: ")
+    assert await stored(owner, tenant) == []
+
+
+async def test_the_id_of_a_failed_batch_may_be_used_again(client: Client, owner: Owner, tenant: str) -> None:
+    bad = batch_of([b"{}"])
+    with pytest.raises(WorkflowFailureError):
+        await (await start(client, bad)).result()
+    good = msgspec.structs.replace(bad, entries=[msgspec.Raw(each) for each in bodies(tenant, 2)])
+    assert (await (await start(client, good)).result()).stored == 2
