@@ -8,6 +8,7 @@ TrenovaError
 │   ├── RequestTooLarge       more bytes or entries than one request may hold
 │   ├── Unauthenticated       no API key, an unknown one or a revoked one
 │   ├── Forbidden             the key may not do this
+│   ├── client.ApiError       the API's refusal, as the HTTP client tells it
 │   └── NotFound              nothing there, or nothing this key may see
 ├── retry later
 │   └── Unavailable           a part is away or full; nothing was taken in

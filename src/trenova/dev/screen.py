@@ -1,12 +1,14 @@
 """What `trenova dev` shows: a line that moves while it starts, a summary, and what happens afterwards."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
+from trenova.config import DEFAULT_DATA_DIR
 from trenova.dev.programs import CODEC_PATH
 from trenova.dev.state import State
 from trenova.errors import PartFailed
@@ -64,7 +66,8 @@ class Screen:
         self.say(
             f"\nSend an entry:\n\n  {curl(state)}\n\nRead payloads with the temporal command:\n\n  {codec_line(state)}"
         )
-        self.say("\nFollow the logs with `trenova logs --follow`; stop with Ctrl-C.")
+        where = "" if data_dir == DEFAULT_DATA_DIR else f" --data-dir {shlex.quote(str(data_dir))}"
+        self.say(f"\nFollow the logs with `trenova logs --follow{where}`; stop with Ctrl-C.")
 
 
 def codec_line(state: State) -> str:

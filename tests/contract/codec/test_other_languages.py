@@ -1,18 +1,17 @@
 """Ours read by WebCrypto of Node.js, as Temporal's TypeScript sample uses it, and the other way round."""
 
 import json
-import shutil
 import subprocess
 from base64 import b64decode, b64encode
 
-import pytest
+from playwright._impl._driver import compute_driver_executable
 from temporalio.api.common.v1 import Payload
 
 from trenova.codec.encryption import Encryption
 from trenova.codec.keyring import Keyring
 from trenova.codec.keys import Key
 
-NODE = shutil.which("node")
+NODE = compute_driver_executable()[0]  # the Node.js that Playwright brings
 SCRIPT = """
 const { webcrypto } = require('node:crypto');
 (async () => {
@@ -32,9 +31,7 @@ const { webcrypto } = require('node:crypto');
 """
 
 
-@pytest.mark.skipif(NODE is None, reason="node is not installed")
 def test_node_opens_ours_and_we_open_node_s() -> None:
-    assert NODE is not None
     key = Key(id="test-key-id", secret=b"test-key-test-key-test-key-test!", form="raw32", source="test")
     encryption = Encryption(Keyring(keys={key.id: key}, encrypting_id=key.id))
     inner = Payload(metadata={"encoding": b"json/plain"}, data=b'{"a":1}')
