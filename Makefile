@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser dev run run-worker logs test lint format lock clean
+.PHONY: help setup browser dev run run-worker logs test lint format bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -61,9 +61,19 @@ format: $(STAMP) ## Rewrite the code in the project's format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-lock: ## Renew requirements/dev.txt from pyproject.toml (needs uv)
+BENCH_STAMP := $(VENV)/.bench
+$(BENCH_STAMP): $(STAMP) requirements/bench.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $@
+
+bench: $(BENCH_STAMP) ## Measure Trenova beside the limits and the alternatives (ARGS=--quick, ARGS=--scaling)
+	@$(BIN)/python -m benchmarks.bench $(ARGS)
+
+lock: ## Renew requirements/*.txt from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
 	  --extra dev --group test pyproject.toml -o requirements/dev.txt
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
+	  --constraints requirements/dev.txt --extra dev --group bench pyproject.toml -o requirements/bench.txt
 
 clean: ## Remove the virtual environment and caches (never the data folder)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

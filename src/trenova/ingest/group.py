@@ -23,8 +23,9 @@ from trenova.ingest.start import Handle, start, unavailable
 MAX_BATCH_BYTES = 7 * MIB // 4
 # Stored in one transaction; more would hold the tenants' locks for longer without going faster.
 MAX_BATCH_ENTRIES = 2_000
-# Batches that are not full leave only while fewer than this are under way: that is what makes them grow.
-SMALL_STARTS = 2
+# Batches that are not full leave only while fewer than this are under way: that is what makes them grow. With two, a
+# lone entry and its followers took turns, and twice as many workflows carried the same entries.
+SMALL_STARTS = 1
 # Full ones may be this many at once. They cost memory: each is held plain, encoded and in the call.
 MAX_STARTS = 6
 # What may wait in this process. Past it callers are told to come back: memory would be the next thing to run out.

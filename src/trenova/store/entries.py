@@ -93,7 +93,7 @@ def row(ordinal: int, body: bytes) -> tuple[Any, ...]:
     """One row for COPY, in the order of COLUMN_TYPES."""
     entry = searchable(ordinal, body)
     texts = (entry.actor.type, entry.actor.id, entry.action, entry.target.type, entry.target.id, entry.outcome)
-    if any("\0" in text for text in texts):
+    if b"\\u0000" in body and any("\0" in text for text in texts):
         raise not_sealed(ordinal, "a field holds U+0000")
     return (ordinal, entry.tenant, entry.id, entry.occurred_at, entry.received_at, *texts, body)
 

@@ -34,7 +34,8 @@ Result = TypeVar("Result")
 def run(settings: Settings, environ: Mapping[str, str]) -> None:
     """Work until SIGTERM or Ctrl-C, then finish what is running and end. `environ` holds the keys."""
     give_back_large_blocks()
-    asyncio.run(work(settings, environ))
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(work(settings, environ))
 
 
 async def work(settings: Settings, environ: Mapping[str, str]) -> None:
@@ -106,6 +107,12 @@ async def patiently(attempt: Callable[[], Awaitable[Result]], stop: asyncio.Even
         except TimeoutError:
             continue
     return None
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    import uvloop  # noqa: PLC0415 - not there on every platform
+
+    return uvloop.new_event_loop()
 
 
 def stop_signal() -> asyncio.Event:

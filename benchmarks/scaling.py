@@ -1,0 +1,126 @@
+"""How our own path scales: worker processes, request sizes, tenants, and the size of the table."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+from benchmarks.contestants import ours
+from benchmarks.contestants.ours import Sender
+from benchmarks.entries import COLUMNS
+from benchmarks.rounds import BULK_CONNECTIONS, BULK_ENTRIES, Round, Say
+from benchmarks.servers import Servers, trenova_running
+
+WORKERS = (1, 2, 4)
+# Entries a request, connections, and what part of the wanted entries is sent: small requests are slow.
+REQUESTS = ((1, 64, 10), (10, 64, 2), (100, 32, 1), (1000, 16, 1))
+TENANTS = (1, 10, 1000)
+TENANT_REQUEST = 20
+MOST_ROWS = 10_000_000
+NOTES = {
+    "workers": f"requests of {BULK_ENTRIES} entries over {BULK_CONNECTIONS} connections, so many worker processes",
+    "requests": "entries a request; 64 connections for 1 and 10, 32 for 100, 16 for 1,000",
+    "tenants": f"requests of {TENANT_REQUEST} entries of one tenant each, in turn, over 64 connections",
+    "rows": "bulk as above, into a table of so many rows of 300 bytes of ten tenants, for one of these",
+}
+FILLED_TENANTS = 10
+FILL_CHUNK = 100_000
+
+
+async def by_workers(servers: Servers, entries: int, rounds: int, say: Say) -> list[Round]:
+    measured: list[Round] = [{} for _ in range(rounds)]
+    for number, each in enumerate(measured, start=1):
+        for workers in WORKERS:
+            name = f"workers: {workers}"
+            say(f"round {number}: {name}")
+            async with trenova_running(servers, workers=workers) as trenova:
+                await ours.warm_up(trenova)
+                each[name] = await ours.run(trenova, name, [bulk(entries)])
+    return measured
+
+
+async def by_request_and_tenants(servers: Servers, entries: int, rounds: int, say: Say) -> list[Round]:
+    measured: list[Round] = [{} for _ in range(rounds)]
+    async with trenova_running(servers) as trenova:
+        await ours.warm_up(trenova)
+        for number, each in enumerate(measured, start=1):
+            for size, connections, part in REQUESTS:
+                name = f"requests: {size}"
+                say(f"round {number}: {name}")
+                sender = Sender(requests=entries // part // size, entries_each=size, connections=connections)
+                each[name] = await ours.run(trenova, name, [sender])
+            for tenants in TENANTS:
+                name = f"tenants: {tenants}"
+                say(f"round {number}: {name}")
+                requests = max(tenants, entries // TENANT_REQUEST)
+                sender = Sender(requests=requests, entries_each=TENANT_REQUEST, connections=64, tenants=tenants)
+                each[name] = await ours.run(trenova, name, [sender])
+    return measured
+
+
+async def by_rows(servers: Servers, entries: int, rounds: int, most: int, say: Say) -> list[Round]:
+    """The sizes cannot alternate: a table grows once. The rounds of one size follow each other."""
+    measured: list[Round] = [{} for _ in range(rounds)]
+    filled = 0
+    async with trenova_running(servers) as trenova:
+        await ours.warm_up(trenova)
+        await servers.empty_log()
+        for rows in (0, most // 10, most):
+            await fill(servers, filled, rows, say)
+            filled = rows
+            name = f"rows: {rows:,}"
+            for number, each in enumerate(measured, start=1):
+                say(f"round {number}: {name}")
+                await servers.settle()
+                each[name] = await ours.run(trenova, name, [bulk(entries, tenant="filled-0")], empty=False)
+    return measured
+
+
+def bulk(entries: int, tenant: str | None = None) -> Sender:
+    requests = entries // BULK_ENTRIES
+    return Sender(requests=requests, entries_each=BULK_ENTRIES, connections=BULK_CONNECTIONS, tenant=tenant)
+
+
+async def fill(servers: Servers, begin: int, end: int, say: Say) -> None:
+    """Generated rows by COPY into `entries`, past our own path, and the heads that go with them."""
+    url = servers.postgres.owner_url
+    found = await servers.owner.execute("SELECT coalesce(max(size), 0) FROM heads")
+    (first_index,) = (await found.fetchone()) or (0,)
+    for at in range(begin, end, FILL_CHUNK):
+        say(f"filling the table: {at:,} of {end:,} rows")
+        await asyncio.to_thread(copy_chunk, url, first_index, at, min(at + FILL_CHUNK, end))
+    await servers.owner.execute(
+        "INSERT INTO heads (tenant, size) SELECT tenant, max(index) + 1 FROM entries WHERE tenant LIKE 'filled-%'"
+        " GROUP BY tenant ON CONFLICT (tenant) DO UPDATE SET size = excluded.size"
+    )
+    await servers.owner.execute("VACUUM (ANALYZE) entries")
+
+
+def copy_chunk(url: str, first_index: int, begin: int, end: int) -> None:
+    names = ", ".join(name for name, _ in COLUMNS)
+    statement = f"COPY entries ({names}) FROM STDIN (FORMAT BINARY)".encode()
+    with psycopg.connect(url) as connection, connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types([kind for _, kind in COLUMNS])
+        for row in generated(first_index, begin, end):
+            copy.write_row(row)
+
+
+def generated(first_index: int, begin: int, end: int) -> Iterator[tuple[Any, ...]]:
+    """Rows of ten tenants in turn, random ids, a second apart: a thousand actors, a hundred thousand targets."""
+    chance = random.Random(begin)
+    since = datetime(2025, 1, 1, tzinfo=UTC)
+    for number in range(begin, end):
+        tenant, index = f"filled-{number % FILLED_TENANTS}", first_index + number
+        made = since + timedelta(seconds=number)
+        id_ = uuid.UUID(int=chance.getrandbits(128), version=4)
+        actor, target = f"user-{chance.randrange(1000)}", f"shipment-{chance.randrange(100_000)}"
+        body = (
+            f'{{"action":"shipment.update","actor":{{"id":"{actor}","type":"user"}},"id":"{id_}",'
+            f'"occurred_at":"{made.isoformat()}","outcome":"success","received_at":"{made.isoformat()}",'
+            f'"target":{{"id":"{target}","type":"shipment"}},"tenant":"{tenant}"}}'
+        ).encode()
+        party = ("user", actor, "shipment.update", "shipment", target, "success")
+        yield (index, tenant, id_, made, made, *party, body)
