@@ -17,6 +17,7 @@ TrenovaError
     ├── InvalidBatch          a batch that no release of this program has sent
     ├── SchemaMismatch        the database is older or newer than this program
     ├── PartFailed            a process that `trenova dev` runs cannot run
+    ├── VerificationError     a proof, checkpoint, signature or evidence file that does not hold
     └── PayloadError          a payload on its way through Temporal cannot be read
         ├── EncryptionKeyNotFound  it names a key that this program does not hold
         ├── DecryptionFailed       the key of that name does not open it
@@ -114,6 +115,10 @@ class SchemaMismatch(TrenovaError):
 
 class PartFailed(TrenovaError):
     """A process that `trenova dev` runs cannot start or keeps dying."""
+
+
+class VerificationError(TrenovaError):
+    """A proof, checkpoint, signature or evidence file does not hold. The message says where, expected and found."""
 
 
 class PayloadError(TrenovaError):

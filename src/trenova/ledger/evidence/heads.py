@@ -1,0 +1,137 @@
+"""The checkpoints of an evidence file: its own, those it says came before, and those its reader has kept."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from trenova.errors import VerificationError
+from trenova.ledger import checkpoint, hashing, note, verify
+from trenova.ledger.checkpoint import Checkpoint
+from trenova.ledger.evidence.lines import Header
+from trenova.ledger.evidence.verdict import Damage, Kind
+from trenova.ledger.note import VerifierKey
+from trenova.ledger.tiles import WIDTH
+from trenova.ledger.tree import Frontier, extend, fold
+from trenova.ledger.verify import CheckSignature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heads:
+    """What was read of the checkpoints. `checkpoint` is None if it cannot be read; its signature may still be bad.
+
+    `earlier` and `known` hold only those that are properly signed and of the same log.
+    """
+
+    checkpoint: Checkpoint | None
+    earlier: tuple[Checkpoint, ...]
+    known: tuple[Checkpoint, ...]
+    damages: tuple[Damage, ...]
+
+
+def read_heads(
+    header: Header, *, keys: Sequence[VerifierKey] | None, known: Sequence[bytes], check_signature: CheckSignature
+) -> Heads:
+    """Read and check all checkpoints, their signatures, and the header's claims about them."""
+    found = _Found(keys, check_signature)
+    found.read_keys(header)
+    own = found.signed(header.checkpoint.encode(), header.origin, "checkpoint")
+    if own is not None:
+        end = header.first + header.count
+        if end > own.size:
+            found.add(Kind.CHECKPOINT, f"covers {own.size} entries, the file goes up to {end}")
+        if header.tenant != header.origin.rpartition("/")[2]:
+            found.add(Kind.HEADER, f"tenant {header.tenant!r:.200} is not that of the log {header.origin!r:.200}")
+    earlier: list[Checkpoint] = []
+    for one in header.earlier:
+        head = found.signed(one.checkpoint.encode(), header.origin, "earlier checkpoint")
+        if head is None or own is None:
+            continue
+        earlier.append(head)
+        try:
+            verify.consistency(
+                size=head.size, root=head.root, new_size=own.size, new_root=own.root, path=one.consistency
+            )
+        except VerificationError as error:
+            found.add(Kind.INCONSISTENT, f"earlier checkpoint: {error.message}")
+    kept = [found.signed(message, header.origin, "your checkpoint") for message in known]
+    return Heads(
+        checkpoint=own,
+        earlier=tuple(earlier),
+        known=tuple(head for head in kept if head is not None),
+        damages=tuple(found.damages),
+    )
+
+
+def compare(heads: Heads, tiles: Mapping[int, bytes], cut_roots: Mapping[int, bytes]) -> list[Damage]:
+    """Whether the log of the file continues every checkpoint that the reader has kept.
+
+    `tiles` has the roots of the file's tiles, `cut_roots` the roots of beginnings of a tile by the log's size then.
+    """
+    own, damages = heads.checkpoint, list[Damage]()
+    for kept in heads.known:
+        if own is None:
+            continue
+        if kept.size > own.size:
+            detail = f"your checkpoint has {kept.size} entries, that of the file only {own.size}"
+            damages.append(Damage(kind=Kind.OLDER, detail=detail))
+            continue
+        roots = {head.root for head in (own, *heads.earlier) if head.size == kept.size}
+        computed = _root_at(kept.size, tiles, cut_roots)
+        if computed is not None:
+            roots.add(computed)
+        if not roots:
+            detail = f"the file has no consistency proof from size {kept.size}; ask for one that starts there"
+            damages.append(Damage(kind=Kind.UNPROVED, detail=detail))
+        elif roots != {kept.root}:
+            detail = f"at size {kept.size} your checkpoint has the root {kept.root.hex()}, the file another"
+            damages.append(Damage(kind=Kind.INCONSISTENT, detail=detail))
+    return damages
+
+
+def _root_at(size: int, tiles: Mapping[int, bytes], cut_roots: Mapping[int, bytes]) -> bytes | None:
+    whole, rest = divmod(size, WIDTH)
+    if any(tile not in tiles for tile in range(whole)) or (rest and size not in cut_roots):
+        return None
+    edge = extend(Frontier(), (tiles[tile] for tile in range(whole))).hashes
+    parts = (*edge, cut_roots[size]) if rest else edge
+    return fold(parts) if parts else hashing.EMPTY_ROOT
+
+
+class _Found:
+    """The keys to check with, and what is wrong so far."""
+
+    def __init__(self, keys: Sequence[VerifierKey] | None, check_signature: CheckSignature) -> None:
+        self.keys = keys
+        self.check_signature = check_signature
+        self.damages: list[Damage] = []
+
+    def read_keys(self, header: Header) -> None:
+        """Check the keys of the file, and take them if the reader has given none."""
+        own: list[VerifierKey] = []
+        for text in header.keys:
+            try:
+                own.append(note.parse_key(text))
+            except VerificationError as error:
+                self.add(Kind.HEADER, error.message)
+        if self.keys is None:
+            self.keys = own
+
+    def signed(self, message: bytes, origin: str, what: str) -> Checkpoint | None:
+        """The checkpoint if it can be read, whoever signed it; but of those besides the file's own only good ones."""
+        try:
+            parsed = note.parse(message)
+            head = checkpoint.parse(parsed.text)
+            if head.origin != origin:
+                raise VerificationError(f"expected the log {origin!r:.200}, got {head.origin!r:.200}")  # noqa: TRY301
+        except VerificationError as error:
+            self.add(Kind.CHECKPOINT, f"{what}: {error.message}")
+            return None
+        try:
+            verify.signatures(parsed, keys=self.keys or (), check=self.check_signature)
+        except VerificationError as error:
+            self.add(Kind.SIGNATURE, f"{what}: {error.message}")
+            return head if what == "checkpoint" else None
+        return head
+
+    def add(self, kind: Kind, detail: str) -> None:
+        """Note a damage of the first line."""
+        self.damages.append(Damage(kind=kind, detail=detail))

@@ -1,0 +1,31 @@
+"""The four hashes everything is made of: commitment, leaf, node, and the root of nothing."""
+
+from hashlib import sha256
+
+HASH_BYTES = 32
+SALT_BYTES = 16
+ENTRY_DOMAIN = b"trenova/entry/v1\x00"  # no other hash of ours begins with it
+LEAF_PREFIX = b"\x00"
+NODE_PREFIX = b"\x01"
+EMPTY_ROOT = sha256(b"").digest()
+
+
+def commitment(salt: bytes, body: bytes) -> bytes:
+    """The 32 bytes that stand for an entry in the log: SHA-256("trenova/entry/v1" ‖ 0x00 ‖ salt ‖ body).
+
+    The salt is exactly 16 bytes, so that no byte can wander from salt to body. Who does not hold the salt can neither
+    read the body from the commitment nor test a guess of it.
+    """
+    if len(salt) != SALT_BYTES:
+        raise ValueError(f"salt has {len(salt)} bytes, must have {SALT_BYTES}")
+    return sha256(ENTRY_DOMAIN + salt + body).digest()
+
+
+def leaf(data: bytes) -> bytes:
+    """The hash of a log entry, SHA-256(0x00 ‖ data). Ours are commitments. (RFC 6962 §2.1)."""
+    return sha256(LEAF_PREFIX + data).digest()
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    """The hash of two 32-byte subtree hashes, SHA-256(0x01 ‖ left ‖ right). (RFC 6962 §2.1)."""
+    return sha256(NODE_PREFIX + left + right).digest()

@@ -1,0 +1,74 @@
+"""Receipts: one entry's proof as a text file that other people's tools can check (c2sp.org/tlog-proof).
+
+The extra line holds the entry's salt, which is needed, together with the body, to compute the commitment. Once the body
+is removed the line is absent, and the receipt still proves that the commitment is in the log.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trenova.errors import VerificationError
+from trenova.ledger import hashing, verify
+from trenova.ledger.checkpoint import Checkpoint
+from trenova.ledger.note import VerifierKey, decode_base64
+from trenova.ledger.verify import CheckSignature
+
+FORMAT = "c2sp.org/tlog-proof@v1"
+MAX_PATH = 63
+_INDEX = re.compile("index (0|[1-9][0-9]{0,18})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """Where an entry is and the proof of it: 0-based index, path leaf→root, signed checkpoint, and the salt if any."""
+
+    index: int
+    path: tuple[bytes, ...]
+    checkpoint: bytes
+    salt: bytes | None = None
+
+    def encode(self) -> bytes:
+        """The text of the receipt."""
+        extra = [f"extra {b64encode(self.salt).decode()}"] if self.salt is not None else []
+        hashes = [b64encode(sibling).decode() for sibling in self.path]
+        head = "\n".join([FORMAT, *extra, f"index {self.index}", *hashes])
+        return f"{head}\n\n".encode() + self.checkpoint
+
+
+def parse(data: bytes) -> Receipt:
+    """What a receipt says, nothing of it verified."""
+    head, blank, checkpoint = data.partition(b"\n\n")
+    try:
+        lines = head.decode("ascii").split("\n")
+    except UnicodeDecodeError:
+        lines = [""]
+    if not blank or lines.pop(0) != FORMAT or not lines:
+        raise VerificationError(f"receipt: expected {FORMAT}, the proof, an empty line and a checkpoint")
+    salt = None
+    if lines[0].startswith("extra "):
+        salt = decode_base64(lines.pop(0).removeprefix("extra "), where="receipt: salt")
+    index = _INDEX.fullmatch(lines[0]) if lines else None
+    if index is None or len(lines) > 1 + MAX_PATH:
+        raise VerificationError(f"receipt: expected an index line and at most {MAX_PATH} hashes")
+    path = tuple(decode_base64(line, where="receipt: path") for line in lines[1:])
+    return Receipt(index=int(index[1]), path=path, checkpoint=checkpoint, salt=salt)
+
+
+def check(
+    receipt: Receipt, *, body: bytes, keys: Sequence[VerifierKey], check: CheckSignature, origin: str | None = None
+) -> Checkpoint:
+    """Exactly this body is entry number `receipt.index` of the log that signed the checkpoint, which is returned."""
+    signed = verify.signed_checkpoint(receipt.checkpoint, keys=keys, check=check, origin=origin)
+    if receipt.salt is None or len(receipt.salt) != hashing.SALT_BYTES:
+        got = "none" if receipt.salt is None else f"{len(receipt.salt)} bytes"
+        raise VerificationError(f"receipt: expected a salt of {hashing.SALT_BYTES} bytes, got {got}")
+    verify.inclusion(
+        leaf_hash=hashing.leaf(hashing.commitment(receipt.salt, body)),
+        index=receipt.index,
+        size=signed.size,
+        path=receipt.path,
+        root=signed.root,
+    )
+    return signed

@@ -1,0 +1,110 @@
+"""Ed25519: signing checkpoints, cosigning them, and the signature check for the verifier. Alone uses `cryptography`."""
+
+from base64 import b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from trenova.errors import InvalidConfiguration, VerificationError
+from trenova.ledger.checkpoint import Checkpoint
+from trenova.ledger.note import (
+    COSIGNATURE,
+    ED25519,
+    KEY_BYTES,
+    MAX_TIMESTAMP,
+    TIMESTAMP_BYTES,
+    Note,
+    Signature,
+    VerifierKey,
+    check_name,
+    cosigned_message,
+    decode_base64,
+)
+
+_PRIVATE = "PRIVATE+KEY+"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signer:
+    """A private key under a name. `seed` is the 32-byte Ed25519 secret (RFC 8032 §5.1.5), never shown by repr."""
+
+    name: str
+    seed: bytes = field(repr=False)
+    algorithm: int = ED25519
+
+    @property
+    def key(self) -> VerifierKey:
+        """The public half, to hand to whoever verifies."""
+        public = Ed25519PrivateKey.from_private_bytes(self.seed).public_key().public_bytes_raw()
+        return VerifierKey(name=self.name, public_key=public, algorithm=self.algorithm)
+
+    @property
+    def secret_text(self) -> str:
+        """The private key as one line: `PRIVATE+KEY+<name>+<id in hex>+<base64 of algorithm and seed>`."""
+        typed = b64encode(bytes([self.algorithm]) + self.seed).decode()
+        return f"{_PRIVATE}{self.name}+{self.key.id.hex()}+{typed}"
+
+    def named(self, name: str) -> "Signer":
+        """The same secret under another name: one secret signs for the origins of all tenants.
+
+        That is safe because the origin is part of every text that is signed.
+        """
+        return replace(self, name=name)
+
+
+def parse_signer(text: str) -> Signer:
+    """The signer that `secret_text` wrote; for any other text InvalidConfiguration, without a word of the secret."""
+    try:
+        name, _, rest = text.removeprefix(_PRIVATE).partition("+")
+        check_name(name, where="signing key")
+        typed = decode_base64(rest.partition("+")[2], where="signing key")
+    except VerificationError:
+        typed, name = b"", ""
+    if len(typed) == 1 + KEY_BYTES and typed[0] in {ED25519, COSIGNATURE}:
+        signer = Signer(name=name, seed=typed[1:], algorithm=typed[0])
+        if signer.secret_text == text:
+            return signer
+    raise InvalidConfiguration(
+        ["signing key: expected PRIVATE+KEY+<name>+<id>+<base64>, got a text of another form or with a wrong id"],
+        hint="make a new key, or copy the whole line again",
+    )
+
+
+def sign(checkpoint: Checkpoint, signers: Iterable[Signer]) -> bytes:
+    """The signed note of a checkpoint, with a signature line of each signer, the log's own key among them."""
+    return sign_text(checkpoint.text, signers)
+
+
+def sign_text(text: str, signers: Iterable[Signer]) -> bytes:
+    """The signed note of any text that ends in a newline."""
+    signatures = tuple(
+        Signature(name=signer.name, key_id=signer.key.id, data=_raw(signer, text.encode())) for signer in signers
+    )
+    return Note(text=text, signatures=signatures).encode()
+
+
+def cosign(note: Note, witness: Signer, *, timestamp: int) -> bytes:
+    """The note with the witness's cosignature added; `timestamp` in seconds since 1970.
+
+    The caller has verified the note and its consistency with the last checkpoint it cosigned: that is what it states.
+    """
+    if witness.algorithm != COSIGNATURE or not 0 <= timestamp <= MAX_TIMESTAMP:
+        raise ValueError("a cosignature needs a key of type 4 and a time since 1970")
+    data = timestamp.to_bytes(TIMESTAMP_BYTES, "big") + _raw(witness, cosigned_message(note.text, timestamp))
+    signature = Signature(name=witness.name, key_id=witness.key.id, data=data)
+    return replace(note, signatures=(*note.signatures, signature)).encode()
+
+
+def check(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether the 64-byte signature over the message was made with the key. Never raises: a broken key is a no."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _raw(signer: Signer, message: bytes) -> bytes:
+    return Ed25519PrivateKey.from_private_bytes(signer.seed).sign(message)

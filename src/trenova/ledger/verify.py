@@ -1,0 +1,134 @@
+"""Checking what a log hands out. Standard library only; the check of one Ed25519 signature is passed in.
+
+A function returns what it has proved, or raises VerificationError with where, what was expected and what was found.
+With `hashing`, `note` and `checkpoint` this is all that has to be believed; `docs/proofs.md` says what follows from it.
+"""
+
+from collections.abc import Callable, Sequence
+
+from trenova.errors import VerificationError
+from trenova.ledger import checkpoint, hashing
+from trenova.ledger import note as notes
+from trenova.ledger.checkpoint import Checkpoint
+from trenova.ledger.note import Note, VerifierKey
+
+CheckSignature = Callable[[bytes, bytes, bytes], bool]
+"""(32-byte public key, message, 64-byte signature) → whether it holds. It must not raise."""
+
+
+def entry(*, salt: bytes, body: bytes, commitment: bytes, where: str = "entry") -> None:
+    """Body and salt are those that the 32-byte commitment in the log was made of."""
+    if len(salt) != hashing.SALT_BYTES:
+        raise VerificationError(f"{where}: expected a salt of {hashing.SALT_BYTES} bytes, got {len(salt)}")
+    _same(hashing.commitment(salt, body), commitment, f"{where}: commitment of salt and body")
+
+
+def inclusion(*, leaf_hash: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> None:
+    """The leaf is at `index` (0-based) in the tree of `size` leaves with this root (RFC 9162 §2.1.3.2).
+
+    `path` goes leaf→root. A subtree can stand for a leaf when the tree is seen as one of such subtrees.
+    """
+    where = f"inclusion of leaf {index} in a tree of size {size}"
+    if not 0 <= index < size:
+        raise VerificationError(f"{where}: expected an index from 0 up to but without the size")
+    # Up to where the ways of this leaf and of the last one meet, each level has a hash; above, each step to the right.
+    meeting = (index ^ (size - 1)).bit_length()
+    _path(path, meeting + (index >> meeting).bit_count(), where)
+    _hash(leaf_hash, where)
+    here, last, result = index, size - 1, leaf_hash
+    for sibling in path:
+        while here == last and not here & 1:
+            here, last = here >> 1, last >> 1
+        result = hashing.node(sibling, result) if here & 1 else hashing.node(result, sibling)
+        here, last = here >> 1, last >> 1
+    _same(result, root, f"{where}: root hash")
+
+
+def consistency(*, size: int, root: bytes, new_size: int, new_root: bytes, path: Sequence[bytes]) -> None:
+    """The tree of `size` leaves is a beginning of the one of `new_size` leaves (RFC 9162 §2.1.4.2): nothing changed.
+
+    An empty tree is a beginning of any; then, and when the sizes are equal, the path is empty.
+    """
+    where = f"consistency of size {size} with size {new_size}"
+    if not 0 <= size <= new_size:
+        raise VerificationError(f"{where}: expected a size that is not above the new one")
+    _hash(root, where)
+    _hash(new_root, where)
+    if size in {0, new_size}:
+        _path(path, 0, where)
+        _same(root, hashing.EMPTY_ROOT if size == 0 else new_root, f"{where}: root hash")
+        return
+    # The largest complete subtree that ends where the old tree ends: unless it is that whole tree, the path begins with
+    # its hash. From there on every hash on the left belongs to both trees, every hash on the right only to the new one.
+    level = (size & -size).bit_length() - 1
+    here, last = (size - 1) >> level, (new_size - 1) >> level
+    meeting = (here ^ last).bit_length()
+    seed = () if size & (size - 1) == 0 else (0,)
+    _path(path, len(seed) + meeting + (here >> meeting).bit_count(), where)
+    old = new = path[0] if seed else root
+    for sibling in path[len(seed) :]:
+        while here == last and not here & 1:
+            here, last = here >> 1, last >> 1
+        if here & 1:
+            old, new = hashing.node(sibling, old), hashing.node(sibling, new)
+        else:
+            new = hashing.node(new, sibling)
+        here, last = here >> 1, last >> 1
+    _same(old, root, f"{where}: old root hash")
+    _same(new, new_root, f"{where}: new root hash")
+
+
+def signatures(note: Note, *, keys: Sequence[VerifierKey], check: CheckSignature) -> tuple[VerifierKey, ...]:
+    """The keys, at least one, that have signed the note. A bad signature under a known key spoils the whole note.
+
+    Signature lines of unknown keys are passed over, as the specification demands (c2sp.org/signed-note).
+    """
+    signed: dict[VerifierKey, None] = {}
+    for signature in note.signatures:
+        for key in keys:
+            if (key.name, key.id) != (signature.name, signature.key_id):
+                continue
+            claim = notes.signed_message(key, note.text, signature)
+            if claim is None or not check(key.public_key, *claim):
+                raise VerificationError(
+                    f"note: expected a signature of {key.name} ({key.id.hex()}), got one that is not"
+                )
+            signed[key] = None
+    if not signed:
+        known = ", ".join(f"{key.name} ({key.id.hex()})" for key in keys) or "nobody"
+        found = ", ".join(f"{line.name} ({line.key_id.hex()})" for line in note.signatures)
+        raise VerificationError(f"note: expected a signature of {known}, got those of {found:.400}")
+    return tuple(signed)
+
+
+def signed_checkpoint(
+    message: bytes, *, keys: Sequence[VerifierKey], check: CheckSignature, origin: str | None = None
+) -> Checkpoint:
+    """The checkpoint in a note that one of `keys` has signed; of the log `origin`, if that is given.
+
+    A witness's cosignature says that the log never showed it another history, not that the log speaks through it. So
+    give only the log's own keys here, and check cosignatures with `signatures`.
+    """
+    note = notes.parse(message)
+    found = checkpoint.parse(note.text)
+    if origin is not None and found.origin != origin:
+        raise VerificationError(f"checkpoint: expected the log {origin}, got {found.origin:.200}")
+    signatures(note, keys=keys, check=check)
+    return found
+
+
+def _path(path: Sequence[bytes], length: int, where: str) -> None:
+    if len(path) != length:
+        raise VerificationError(f"{where}: expected a path of {length} hashes, got {len(path)}")
+    for sibling in path:
+        _hash(sibling, where)
+
+
+def _hash(value: bytes, where: str) -> None:
+    if len(value) != hashing.HASH_BYTES:
+        raise VerificationError(f"{where}: expected hashes of {hashing.HASH_BYTES} bytes, got one of {len(value)}")
+
+
+def _same(computed: bytes, claimed: bytes, where: str) -> None:
+    if computed != claimed:
+        raise VerificationError(f"{where}: expected {claimed.hex()}, got {computed.hex()}")

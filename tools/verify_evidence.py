@@ -1,0 +1,616 @@
+"""Check an evidence file of a Trenova audit log. Needs Python 3.11 and `cryptography`, and nothing of Trenova.
+
+    python verify_evidence.py FILE [--key VERIFIER_KEY]... [--known CHECKPOINT_FILE]... [--json]
+
+FILE may be gzip. Give the log's verifier key as its owner handed it to you: without --key the keys in the file are
+taken, and then the check shows only that the file is whole, not who wrote it. --known takes a checkpoint that you kept
+from earlier, and checks that the log has only grown since. Exit code: 0 the evidence holds, 1 it does not, 2 wrong use.
+
+Written apart from the program that it checks, so that one mistake is not made twice: every rule here comes from
+docs/evidence.md, RFC 6962 and the C2SP specifications (signed-note, tlog-checkpoint). Read it; it is meant to be read.
+"""
+# ruff: noqa: INP001, T201, TRY301, PLR2004 - one file that prints, and names its numbers where they stand
+
+import argparse
+import base64
+import gzip
+import hashlib
+import json
+import re
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+Key = tuple[str, bytes, int, bytes]  # name, key id, type, public key
+Head = tuple[str, int, bytes]  # origin, size, root
+TILE = 256
+NUMBER_LIMIT = 1 << 63
+COSIGNATURE = 4
+
+
+class Bad(Exception):
+    """Something in the file is not as it must be."""
+
+
+# ---- hashing (RFC 6962, section 2.1) -------------------------------------------------------------------------------
+
+
+def leaf(data: bytes) -> bytes:
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def half(size: int) -> int:
+    """The largest power of two below size."""
+    power = 1
+    while power * 2 < size:
+        power *= 2
+    return power
+
+
+def tree(leaves: list[bytes]) -> bytes:
+    if len(leaves) <= 1:
+        return leaves[0] if leaves else hashlib.sha256(b"").digest()
+    middle = half(len(leaves))
+    return node(tree(leaves[:middle]), tree(leaves[middle:]))
+
+
+def climb(start: bytes, index: int, size: int, path: list[bytes]) -> bytes:
+    """The root that a path (from leaf to root) leads to."""
+    if size == 1:
+        if path:
+            raise Bad("the path is too long")
+        return start
+    if not path:
+        raise Bad("the path is too short")
+    middle, rest, last = half(size), path[:-1], path[-1]
+    if index < middle:
+        return node(climb(start, index, middle, rest), last)
+    return node(last, climb(start, index - middle, size - middle, rest))
+
+
+def grown(old: int, new: int, path: list[bytes], old_root: bytes | None) -> tuple[bytes, bytes]:
+    """Both roots that a consistency proof leads to. It uses up the path. old_root is None below a left sibling."""
+    if old == new:
+        if old_root is not None:
+            return old_root, old_root
+        if not path:
+            raise Bad("the consistency proof is too short")
+        first = path.pop(0)
+        return first, first
+    if not path:
+        raise Bad("the consistency proof is too short")
+    middle, last = half(new), path.pop()
+    if old <= middle:
+        before, after = grown(old, middle, path, old_root)
+        return before, node(after, last)
+    before, after = grown(old - middle, new - middle, path, None)
+    return node(last, before), node(last, after)
+
+
+def check_grown(old: Head, new: Head, proof: list[bytes]) -> None:
+    path = list(proof)
+    if old[1] > new[1]:
+        raise Bad(f"size {old[1]} is above {new[1]}")
+    roots = grown(old[1], new[1], path, old[2]) if old[1] else (tree([]), new[2])
+    if path:
+        raise Bad("the consistency proof is too long")
+    if roots != (old[2], new[2]):
+        raise Bad(f"sizes {old[1]} and {new[1]} have no common history")
+
+
+# ---- notes and checkpoints (c2sp.org/signed-note, c2sp.org/tlog-checkpoint) ----------------------------------------
+
+
+def unbase64(text: str, length: int | None = None) -> bytes:
+    try:
+        data = base64.b64decode(text.encode("ascii"), validate=True)
+    except ValueError:
+        raise Bad(f"not base64: {text[:60]!r}") from None
+    if base64.b64encode(data).decode() != text or length not in {None, len(data)}:
+        raise Bad(f"not base64 of {length or 'any'} bytes: {text[:60]!r}")
+    return data
+
+
+def good_name(name: str) -> bool:
+    return bool(name) and "+" not in name and not re.search(r"[\s\x00-\x1f]", name)
+
+
+def read_key(text: str) -> Key:
+    parts = text.split("+", 2)
+    if len(parts) != 3 or not good_name(parts[0]):
+        raise Bad(f"not a verifier key: {text[:80]!r}")
+    name, typed = parts[0], unbase64(parts[2], 33)
+    found = hashlib.sha256(name.encode() + b"\n" + typed).digest()[:4]
+    if typed[0] not in {1, COSIGNATURE} or parts[1] != found.hex():
+        raise Bad(f"verifier key of {name}: wrong type or id")
+    return name, found, typed[0], typed[1:]
+
+
+def read_note(text: str) -> tuple[str, list[tuple[str, bytes]]]:
+    """The signed text and the signatures, each a name and its decoded bytes."""
+    if len(text.encode()) > 1 << 20 or re.search(r"[\x00-\x09\x0b-\x1f]", text):
+        raise Bad("the note is too long or has control characters")
+    cut = text.rfind("\n\n")
+    if cut < 0 or not text.endswith("\n"):
+        raise Bad("the note has no signatures")
+    found = []
+    for line in text[cut + 2 :].split("\n")[:-1]:
+        parts = line.split(" ")
+        if len(parts) != 3 or parts[0] != "\u2014" or not good_name(parts[1]):
+            raise Bad(f"not a signature line: {line[:80]!r}")
+        data = unbase64(parts[2])
+        if len(data) < 5:
+            raise Bad(f"no signature: {line[:80]!r}")
+        found.append((parts[1], data))
+    if not 1 <= len(found) <= 100:
+        raise Bad(f"{len(found)} signatures")
+    return text[: cut + 1], found
+
+
+def read_checkpoint(text: str) -> Head:
+    lines = text.split("\n")[:-1]
+    if len(lines) < 3 or "" in lines or not re.fullmatch("0|[1-9][0-9]{0,18}", lines[1]):
+        raise Bad("not a checkpoint")
+    if int(lines[1]) >= NUMBER_LIMIT:
+        raise Bad("the tree size is too large")
+    return lines[0], int(lines[1]), unbase64(lines[2], 32)
+
+
+def check_signatures(text: str, signatures: list[tuple[str, bytes]], keys: list[Key]) -> None:
+    """One good signature of a known key at least, and no bad one."""
+    good = 0
+    for name, data in signatures:
+        for key in keys:
+            if key[:2] != (name, data[:4]):
+                continue
+            message, signature = text.encode(), data[4:]
+            if key[2] == COSIGNATURE:
+                time = int.from_bytes(signature[:8], "big")
+                if len(signature) <= 8 or time >= NUMBER_LIMIT:
+                    raise Bad(f"bad signature of {name}")
+                message, signature = f"cosignature/v1\ntime {time}\n".encode() + message, signature[8:]
+            try:
+                Ed25519PublicKey.from_public_bytes(key[3]).verify(signature, message)
+            except (InvalidSignature, ValueError):
+                raise Bad(f"bad signature of {name}") from None
+            good += 1
+    if not good:
+        raise Bad("not signed by " + (", ".join(key[0] for key in keys) or "any known key"))
+
+
+# ---- the lines of the file (docs/evidence.md) ----------------------------------------------------------------------
+
+
+def spell(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def read_json(line: bytes, names: list[str]) -> dict[str, Any]:
+    """The object in a line, which must be spelled in the one way that is allowed, with its members in this order."""
+    try:
+        value = json.loads(line)
+        if isinstance(value, dict) and list(value) == names and spell(value) == line:
+            return value
+    except (ValueError, RecursionError):
+        pass
+    raise Bad(f"not an object of {', '.join(names)}: {line[:60]!r}")
+
+
+def number(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < NUMBER_LIMIT:
+        raise Bad(f"not a number: {value!r:.60}")
+    return value
+
+
+def text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Bad(f"not text: {value!r:.60}")
+    return value
+
+
+def texts(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise Bad(f"not a list: {value!r:.60}")
+    return [text(one) for one in value]
+
+
+def read_header(line: bytes) -> dict[str, Any]:
+    names = ["format", "version", "tenant", "origin", "keys", "first", "count", "checkpoint", "earlier"]
+    header = read_json(line, names)
+    if header["format"] != "trenova-evidence" or header["version"] != 1 or header["version"] is True:
+        raise Bad("not an evidence file of version 1")
+    for name in ("tenant", "origin", "checkpoint"):
+        text(header[name])
+    texts(header["keys"])
+    number(header["first"])
+    number(header["count"])
+    if not isinstance(header["earlier"], list):
+        raise Bad("earlier is not a list")
+    for one in header["earlier"]:
+        if not isinstance(one, dict) or list(one) != ["checkpoint", "consistency"]:
+            raise Bad("an earlier checkpoint is not an object of checkpoint and consistency")
+        text(one["checkpoint"])
+        one["consistency"] = [unbase64(part, 32) for part in texts(one["consistency"])]
+    return header
+
+
+def read_tile(line: bytes) -> tuple[int, list[bytes], list[bytes]]:
+    value = read_json(line, ["tile", "commitments", "path"])
+    joined = unbase64(text(value["commitments"]))
+    if len(joined) % 32:
+        raise Bad("the commitments have not 32 bytes each")
+    path = [unbase64(part, 32) for part in texts(value["path"])]
+    return number(value["tile"]), [joined[at : at + 32] for at in range(0, len(joined), 32)], path
+
+
+def read_entry(line: bytes) -> tuple[int, bytes, bool]:
+    """Index and commitment of an entry, and whether its body is removed."""
+    start, mark, rest = line.partition(b',"body":')
+    if mark and rest.endswith(b"}"):
+        head = read_json(start + b"}", ["index", "salt"])
+        body = rest[:-1]
+    elif b'"commitment"' in line:
+        head = read_json(line, ["index", "commitment"])
+        return short(head["index"]), unbase64(text(head["commitment"]), 32), True
+    else:
+        head = read_json(line, ["index", "salt", "body_base64"])
+        body = unbase64(text(head["body_base64"]))
+    salt = unbase64(text(head["salt"]), 16)
+    return short(head["index"]), hashlib.sha256(b"trenova/entry/v1\x00" + salt + body).digest(), False
+
+
+def short(value: Any) -> int:
+    """An index of at most 19 digits."""
+    if type(value) is not int or not 0 <= value < 10**19:
+        raise Bad(f"not an index: {value!r:.60}")
+    return value
+
+
+# ---- the check ------------------------------------------------------------------------------------------------------
+
+
+class Audit:
+    """One pass over a file. Collects every damage; nothing stops it but an unreadable first line."""
+
+    def __init__(self, keys: list[Key], known: list[bytes]) -> None:
+        self.keys, self.known_notes, self.given = list(keys), known, bool(keys)
+        self.damages: list[dict[str, Any]] = []
+        self.header: dict[str, Any] = {}
+        self.head: Head | None = None
+        self.known: list[Head] = []
+        self.earlier: list[Head] = []
+        self.first = self.end = self.size = 0
+        self.missing: list[int] = []  # of tiles that are there
+        self.strays: set[int] = set()  # entries found elsewhere than in their tile
+        self.highest = -1
+        self.tiles: dict[int, bytes] = {}
+        self.cut_roots: dict[int, bytes] = {}
+        self.apart: list[int] = []
+        self.removed: list[int] = []
+        self.sound = 0
+        # the section that is being read
+        self.tile: int | None = None
+        self.ignored = False
+        self.commitments: list[bytes] = []
+        self.order: dict[int, None] = {}
+        self.trailer: tuple[int, bytes] | None = None
+
+    def damage(
+        self, kind: str, detail: str, first: int | None = None, last: int | None = None, line: int | None = None
+    ) -> None:
+        last = first if last is None else last
+        self.damages.append({"kind": kind, "first": first, "last": last, "line": line, "detail": detail})
+
+    # -- heads
+
+    def signed(self, note: str, what: str) -> Head | None:
+        try:
+            body, signatures = read_note(note)
+            head = read_checkpoint(body)
+            if head[0] != self.header["origin"]:
+                raise Bad(f"is of the log {head[0]!r:.200}")
+        except Bad as error:
+            self.damage("checkpoint", f"{what}: {error}")
+            return None
+        try:
+            check_signatures(body, signatures, self.keys)
+        except Bad as error:
+            self.damage("signature", f"{what}: {error}")
+            return head if what == "checkpoint" else None
+        return head
+
+    def read_heads(self) -> None:
+        header = self.header
+        for key in header["keys"]:
+            try:
+                parsed = read_key(key)
+                if not self.given:
+                    self.keys.append(parsed)
+            except Bad as error:
+                self.damage("header", str(error))
+        self.first, self.end = header["first"], header["first"] + header["count"]
+        self.size = self.end
+        self.head = self.signed(header["checkpoint"], "checkpoint")
+        if self.head is not None:
+            self.size = self.head[1]
+            if self.end > self.size:
+                self.damage("checkpoint", f"covers {self.size} entries, the file goes up to {self.end}")
+            if header["tenant"] != header["origin"].split("/")[-1]:
+                self.damage("header", "the tenant is not that of the log")
+        self.end = min(self.end, self.size)
+
+    def read_other_heads(self) -> None:
+        for one in self.header["earlier"]:
+            head = self.signed(one["checkpoint"], "earlier checkpoint")
+            if head is not None and self.head is not None:
+                self.earlier.append(head)
+                try:
+                    check_grown(head, self.head, one["consistency"])
+                except Bad as error:
+                    self.damage("inconsistent", f"earlier checkpoint: {error}")
+        for note in self.known_notes:
+            try:
+                kept = self.signed(note.decode(), "your checkpoint")
+            except UnicodeDecodeError:
+                self.damage("checkpoint", "your checkpoint: not UTF-8")
+            else:
+                self.known += [kept] if kept is not None else []
+
+    def compare(self) -> None:
+        for kept in self.known:
+            if self.head is None:
+                continue
+            if kept[1] > self.head[1]:
+                self.damage("older", f"your checkpoint has {kept[1]} entries, that of the file {self.head[1]}")
+                continue
+            roots = {head[2] for head in [self.head, *self.earlier] if head[1] == kept[1]}
+            whole = kept[1] // TILE
+            if all(tile in self.tiles for tile in range(whole)) and (kept[1] % TILE == 0 or kept[1] in self.cut_roots):
+                parts = [self.tiles[tile] for tile in range(whole)]
+                # Seen from above, the tree is one over the roots of its tiles.
+                roots.add(tree(parts + ([self.cut_roots[kept[1]]] if kept[1] % TILE else [])))
+            if not roots:
+                self.damage("unproved", f"the file has no consistency proof from size {kept[1]}")
+            elif roots != {kept[2]}:
+                self.damage("inconsistent", f"at size {kept[1]} your checkpoint has another root than the file")
+
+    # -- sections
+
+    def wanted(self, tile: int) -> range:
+        return range(max(self.first, tile * TILE), min(self.end, (tile + 1) * TILE))
+
+    def close_section(self) -> None:
+        for index, belonging in zip(self.order, sorted(self.order), strict=True):
+            if index != belonging:
+                self.damage("misplaced", f"stands where entry {belonging} belongs", index)
+        if self.tile is not None and not self.ignored:
+            self.missing += [index for index in self.wanted(self.tile) if index not in self.order]
+        self.order = {}
+
+    def open_section(self, line: bytes, at: int) -> None:
+        self.close_section()
+        self.tile, self.commitments, self.ignored = None, [], False
+        try:
+            tile, self.commitments, path = read_tile(line)
+        except Bad as error:
+            self.damage("unreadable", str(error), line=at)
+            return
+        self.tile, wanted = tile, self.wanted(tile)
+        if not wanted or tile in self.tiles:
+            self.ignored = True
+            first, last = (wanted[0], wanted[-1]) if wanted else (None, None)
+            self.damage("inserted", f"tile {tile} is one too many", first, last, at)
+            return
+        leaves = [leaf(one) for one in self.commitments]
+        self.tiles[tile] = tree(leaves)
+        for _, size, _ in self.known:
+            if tile * TILE < size <= tile * TILE + len(leaves):
+                self.cut_roots[size] = tree(leaves[: size - tile * TILE])
+        if self.head is None:
+            return
+        try:
+            if len(leaves) != min(TILE, self.size - tile * TILE):
+                raise Bad(f"{len(leaves)} commitments")
+            if climb(self.tiles[tile], tile, -(-self.size // TILE), path) != self.head[2]:
+                raise Bad("the commitments are not those of the signed tree")
+        except Bad as error:
+            self.damage("commitments", str(error), wanted[0], wanted[-1], at)
+
+    def take_entry(self, line: bytes, at: int) -> None:
+        try:
+            index, found, removed = read_entry(line)
+        except Bad as error:
+            self.damage("unreadable", str(error), line=at)
+            return
+        if not self.first <= index < self.end:
+            self.damage("inserted", "is not in the range of the file", index, line=at)
+            return
+        self.highest = max(self.highest, index)
+        if self.tile is None:
+            self.apart.append(index)
+            self.strays.add(index)
+        elif index // TILE != self.tile:
+            self.strays.add(index)
+            self.damage("misplaced", f"stands among the entries of tile {self.tile}", index)
+        elif index in self.order:
+            self.damage("inserted", "is there more than once", index, line=at)
+        else:
+            self.order[index] = None
+            place = index % TILE
+            if place < len(self.commitments) and self.commitments[place] == found:
+                self.sound += 1
+                self.removed += [index] if removed else []
+            elif found in self.commitments:
+                other = self.tile * TILE + self.commitments.index(found)
+                self.damage("swapped", f"holds what belongs to entry {other}", index)
+            else:
+                self.damage("changed", "is not what the log holds", index)
+
+    def read(self, rows: Iterator[tuple[int, bytes]]) -> None:
+        for at, row in rows:
+            if self.trailer is not None:
+                self.damage("inserted", "the file goes on after its end", line=at)
+                break
+            if not row.endswith(b"\n"):
+                self.damage("unreadable", "the last line has no end", line=at)
+            elif row.startswith(b'{"tile":'):
+                self.open_section(row[:-1], at)
+            elif row.startswith(b'{"end":'):
+                self.trailer = (at, row[:-1])
+            elif not self.ignored:
+                self.take_entry(row[:-1], at)
+        self.close_section()
+
+    # -- the whole
+
+    def finish(self, broken: str) -> None:
+        end = self.end if self.trailer is not None else max(self.highest + 1, self.first)
+        for tile, belonging in zip(self.tiles, sorted(self.tiles), strict=True):
+            if tile != belonging:
+                wanted = self.wanted(tile)
+                self.damage("misplaced", f"tile {tile} stands where {belonging} belongs", wanted[0], wanted[-1])
+        for index in self.apart:
+            if index // TILE in self.tiles:
+                self.damage("misplaced", "stands apart from its commitments", index)
+        for index in self.missing:
+            if index < end and index not in self.strays:
+                self.damage("missing", "is not there", index)
+        self.find_absent_tiles(end)
+        if self.trailer is not None:
+            self.check_trailer(*self.trailer)
+            if broken:
+                self.damage("cut", f"the packed file is broken after its last line {broken}")
+            return
+        rest = range(end, self.end)
+        first, last = (rest[0], rest[-1]) if rest else (None, None)
+        self.damage("cut", f"the file ends before its last line {broken}".rstrip(), first, last)
+
+    def find_absent_tiles(self, end: int) -> None:
+        """Whole stretches at once, since how long they are is only what the file says."""
+        at = self.first
+        for tile in [*sorted(self.tiles), -(-end // TILE)]:
+            until = min(tile * TILE, end)
+            if at < until:
+                self.damage("commitments", "are not there", at, until - 1)
+                for stray in sorted(index for index in self.strays if at <= index < until):
+                    if at < stray:
+                        self.damage("missing", "are not there", at, stray - 1)
+                    at = stray + 1
+                if at < until:
+                    self.damage("missing", "are not there", at, until - 1)
+            at = max(at, (tile + 1) * TILE)
+
+    def check_trailer(self, at: int, line: bytes) -> None:
+        try:
+            value = read_json(line, ["end", "entries", "checkpoint"])
+            if value["end"] is not True:
+                raise Bad("end is not true")
+            checkpoint, entries = text(value["checkpoint"]), number(value["entries"])
+        except Bad as error:
+            self.damage("trailer", str(error), line=at)
+            return
+        if checkpoint != self.header["checkpoint"]:
+            self.damage("trailer", "the checkpoint is not that of the first line", line=at)
+        if entries != self.header["count"]:
+            self.damage("trailer", f"{entries} entries", line=at)
+
+    def run(self, source: BinaryIO) -> dict[str, Any]:
+        reading = Reading(source)
+        rows = reading.rows()
+        _, line = next(rows, (1, b""))
+        try:
+            if not line.endswith(b"\n"):
+                raise Bad("the first line is absent or has no end")
+            self.header = read_header(line[:-1])
+        except Bad as error:
+            self.damage("header", str(error), line=1)
+            return {"holds": False, "damages": self.damages}
+        self.read_heads()
+        self.read_other_heads()
+        self.read(rows)
+        self.finish(reading.broken)
+        self.compare()
+        return {
+            "holds": not self.damages,
+            "trusted_key": self.given,
+            "tenant": self.header["tenant"],
+            "origin": self.header["origin"],
+            "size": self.size,
+            "root": self.head[2].hex() if self.head else "",
+            "first": self.header["first"],
+            "count": self.header["count"],
+            "entries": self.sound,
+            "removed": len(self.removed),
+            "damages": sorted(self.damages, key=lambda one: (one["first"] or -1, one["line"] or -1)),
+        }
+
+
+class Reading:
+    """The lines of a file, unpacked if it is gzip. `broken` says why they ended early."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self.source = source
+        self.broken = ""
+
+    def rows(self) -> Iterator[tuple[int, bytes]]:
+        packed = self.source.read(2) == b"\x1f\x8b"
+        self.source.seek(0)
+        lines: Any = gzip.GzipFile(fileobj=self.source) if packed else self.source
+        at = 0
+        while True:
+            at += 1
+            try:
+                line = lines.readline()
+            except (EOFError, OSError, zlib.error) as error:
+                self.broken = f"({error})"
+                return
+            if not line:
+                return
+            yield at, line
+
+
+def describe(verdict: dict[str, Any]) -> Iterator[str]:
+    for one in verdict["damages"]:
+        place = "" if one["first"] is None else f" entries {one['first']}–{one['last']}"
+        place += "" if one["line"] is None else f" line {one['line']}"
+        yield f"{one['kind']}:{place} {one['detail']}"
+    if not verdict["holds"]:
+        yield f"NOT PROVED: {len(verdict['damages'])} damaged places"
+        return
+    yield f"proved: {verdict['entries']} entries from {verdict['first']} of the log {verdict['origin']}"
+    yield f"tree of size {verdict['size']}, root {verdict['root']}"
+    if verdict["removed"]:
+        yield f"{verdict['removed']} have no body any more: proved is that they were in the log, not what they said"
+    if not verdict["trusted_key"]:
+        yield "the key came from the file itself: this says that the file is whole, not who wrote it (use --key)"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Check an evidence file of a Trenova audit log.")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--key", action="append", default=[], help="verifier key of the log: <name>+<id>+<base64>")
+    parser.add_argument("--known", action="append", default=[], type=Path, help="file with an earlier checkpoint")
+    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    options = parser.parse_args()
+    try:
+        audit = Audit([read_key(key) for key in options.key], [path.read_bytes() for path in options.known])
+        with options.file.open("rb") as source:
+            verdict = audit.run(source)
+    except (Bad, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(verdict) if options.json else "\n".join(describe(verdict)))
+    return 0 if verdict["holds"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
