@@ -7,6 +7,7 @@ replay fails; add new ones beside it. A file that exists is left as it is.
 """
 
 import asyncio
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -84,7 +85,9 @@ async def save(client: Client, name: str) -> None:
         sys.stdout.write(f"{file} is there already\n")
         return
     history = await client.get_workflow_handle(workflow_id(name)).fetch_history()
-    file.write_text(history.to_json() + "\n", encoding="utf-8")
+    # Stack traces name files of the machine that recorded them; nothing in a replay looks at those paths.
+    text = re.sub(r'(File \\")[^"]*?(?:site-packages|src)/', r"\1", history.to_json())
+    file.write_text(text + "\n", encoding="utf-8")
     sys.stdout.write(f"{file} recorded, {len(history.events)} events\n")
 
 
