@@ -40,7 +40,7 @@ logs: $(STAMP) ## Follow the logs of everything that `make dev` runs
 	@exec $(BIN)/trenova logs --follow $(ARGS)
 
 test: $(STAMP) browser ## Run all tests against a real Temporal server and a real PostgreSQL
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 # One test reads the real Web UI in a real browser. Distributions call its program chromium or chromium-browser.
 browser:

@@ -6,6 +6,7 @@ of another site that rebinds its name to this machine comes with its own name. B
 origins alone (CORS), and only `application/json` is read, for which a browser always asks first.
 """
 
+import re
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
@@ -30,6 +31,7 @@ ADMINS: AbstractSet[Role] = frozenset({"admin"})
 # As large as two of Temporal's own messages; a page of history is asked for payload by payload.
 MAX_BODY_BYTES = 8 * 1024 * 1024
 PREFLIGHT_SECONDS = "600"
+HOST_HEADER = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:\d*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,12 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def name_in(host_header: str) -> str:
+    """The name or address without the port; empty where there is none."""
+    found = HOST_HEADER.fullmatch(host_header)
+    return found[1] if found else ""
 
 
 @post(["/encode", "/{namespace:str}/encode"], status_code=200, summary="Encode payloads", tags=["codec"])
@@ -112,7 +120,7 @@ async def admit(request: Request[Any, Any, Any], lookups: KeyLookups, remote: Re
         found = await authenticated(request, lookups, ADMINS)
         if found.tenant is not None:
             raise Forbidden("payloads hold entries of all tenants; this API key is for one")
-    elif not is_loopback(request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")):
+    elif not is_loopback(name_in(request.headers.get("host", ""))):
         raise Forbidden(
             "the codec endpoint answers only on a loopback address", hint="turn api.codec.authorize on to use another"
         )

@@ -3,10 +3,10 @@
 import os
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from temporalio.service import RPCError
 
+from trenova.cli import screen
 from trenova.codec import keytool
 from trenova.codec.settings import converter_of, keyring_of
 from trenova.config import Settings
@@ -47,12 +47,16 @@ def report(keys: tuple[keytool.KeyReport, ...], work: OpenWork | None) -> dict[s
 
 
 def show(keys: tuple[keytool.KeyReport, ...], work: OpenWork | None) -> None:
-    console = Console(soft_wrap=True)
-    table = Table("id", "does", "form", "from", "fingerprint", "needed by open workflows", box=None)
+    console = screen.console()
+    # Fingerprints are there to be compared: never cut.
+    fingerprint = Column("fingerprint", no_wrap=True, min_width=16)
+    table = Table(
+        "id", "does", "form", Column("from", overflow="fold"), fingerprint, "needed by open workflows", box=None
+    )
     for key in keys:
         needed = "?" if work is None else str(work.key_ids.get(key.id, 0))
         does = "encrypts, decrypts" if key.encrypts else "decrypts"
-        table.add_row(key.id, does, key.form, key.source, key.fingerprint, needed)
+        table.add_row(screen.literal(key.id), does, key.form, screen.literal(key.source), key.fingerprint, needed)
     console.print(table if keys else "no encryption keys are configured")
     if work is None:
         return
@@ -60,9 +64,10 @@ def show(keys: tuple[keytool.KeyReport, ...], work: OpenWork | None) -> None:
         console.print(f"{plain:,} open workflows hold plain payloads, which need no key")
     for key_id, reason in work.unreadable.items():
         waiting = f"key {key_id or '(none)'}: {reason}; open workflows stand still until the right key is back"
-        console.print(waiting, style="red", markup=False)
+        console.print(screen.literal(waiting), style="red", soft_wrap=True)
     if not work.complete:
         console.print(f"only the {work.looked_at:,} latest of the open workflows were looked at", style="yellow")
     spare = [key.id for key in keys if not key.encrypts and not work.key_ids.get(key.id) and work.complete]
     if spare:
-        console.print(f"no open workflow needs {', '.join(spare)}; histories of closed ones become unreadable without")
+        unneeded = f"no open workflow needs {', '.join(spare)}; histories of closed ones become unreadable without"
+        console.print(unneeded, markup=False, soft_wrap=True)

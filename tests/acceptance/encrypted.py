@@ -1,0 +1,210 @@
+"""Trenova with encryption on, as processes, and ways to look at what Temporal keeps."""
+
+import asyncio
+import base64
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+from temporalio.client import Client
+
+from acceptance.conftest import Dev, Ended, environment, free_ports, home, until
+from trenova.codec.compose import data_converter_for
+from trenova.codec.keytool import generate
+from trenova.codec.loading import load_keyring
+from trenova.codec.secrecy import Secrecy
+from trenova.dev.ports import choose
+from trenova.dev.postgres import Postgres
+from trenova.dev.process import last_lines
+from trenova.dev.temporal import Temporal
+from trenova.store import Store
+
+LIMIT_S = 240
+BESIDE_PYTHON = Path(sys.executable).parent
+ENABLED = {"TRENOVA_TEMPORAL__SECURITY__ENABLE_ENCRYPTION": "true"}
+STRICT = {"TRENOVA_TEMPORAL__SECURITY__REQUIRE_ENCRYPTION": "true"}
+
+
+def new_key() -> str:
+    return generate().text
+
+
+def encrypting(key_id: str, **keys: str) -> dict[str, str]:
+    """The variables of a program that holds `keys` and encrypts under `key_id`."""
+    variables = {f"TEMPORAL_ENCRYPTION_KEY_{name}": text for name, text in keys.items()}
+    return {**ENABLED, "TRENOVA_TEMPORAL__SECURITY__ENCRYPTION_KEY_ID": key_id, **variables}
+
+
+async def encrypting_client(address: str, key: str) -> Client:
+    """A client of Temporal that sends what the API would, under the key `default`."""
+    secrecy = Secrecy(enable_encryption=True)
+    keyring = load_keyring(secrecy, {"TEMPORAL_ENCRYPTION_KEY": key})
+    return await Client.connect(address, data_converter=data_converter_for(secrecy, keyring))
+
+
+def forms_of(marker: str) -> list[bytes]:
+    """The marker as it would be found in bytes, and in base64 wherever it begins in it."""
+    forms = [marker.encode()]
+    for offset in range(3):
+        encoded = base64.b64encode(b"\0" * offset + marker.encode())
+        # The first and the last signs also depend on the neighbours.
+        forms.append(encoded[4 if offset else 0 : -4])
+    return forms
+
+
+def holds(content: bytes, marker: str) -> bool:
+    return any(form in content for form in forms_of(marker))
+
+
+def temporal_cli(address: str, folder: Path, *words: str) -> Ended:
+    """Temporal's own command line, without any configuration of whoever runs the tests."""
+    argv = [str(BESIDE_PYTHON / "temporal"), *words, "--address", address]
+    env = environment(HOME=str(folder), XDG_CONFIG_HOME=str(folder))
+    ended = subprocess.run(argv, env=env, capture_output=True, timeout=LIMIT_S, check=False)
+    return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+
+
+@contextmanager
+def dev_with(**variables: str) -> Iterator[Dev]:
+    """A `trenova dev` of its own with these variables."""
+    with home() as path:
+        data_dir, output = path / "data", path / "output"
+        with output.open("wb") as file:
+            supervisor = subprocess.Popen(
+                [str(BESIDE_PYTHON / "trenova"), "dev", "--data-dir", str(data_dir), *free_ports()],
+                stdout=file,
+                stderr=file,
+                env=environment(**variables),
+                cwd=path,
+                start_new_session=True,
+            )
+        try:
+            until(
+                lambda: (data_dir / "dev.json").exists() or supervisor.poll() is not None,
+                lambda: last_lines(output),
+            )
+            assert supervisor.poll() is None, last_lines(output)
+            yield Dev(data_dir, supervisor)
+        finally:
+            if supervisor.poll() is None:
+                supervisor.send_signal(signal.SIGTERM)
+            supervisor.wait(LIMIT_S)
+
+
+def argument_of(process: psutil.Process, flag: str) -> str:
+    words = process.cmdline()
+    return words[words.index(flag) + 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A `trenova api` or `trenova worker` that runs."""
+
+    process: asyncio.subprocess.Process
+    log: Path
+
+    async def stop(self) -> None:
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(LIMIT_S):
+            await self.process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A PostgreSQL and a Temporal, to which programs with different keys are connected."""
+
+    folder: Path
+    temporal: Temporal
+    database_url: str
+    api_key: str
+    api_port: int = field(default_factory=choose)
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.api_port}"
+
+    def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        return environment(
+            TRENOVA_DATABASE__URL=self.database_url,
+            TRENOVA_TEMPORAL__HOST_PORT=self.temporal.address,
+            TRENOVA_API__PORT=str(self.api_port),
+            TRENOVA_DATA_DIR=str(self.folder / "none"),
+            HOME=str(self.folder),
+            **variables,
+        )
+
+    async def start(self, name: str, variables: Mapping[str, str]) -> Program:
+        """`trenova api` or `trenova worker`, ready."""
+        log = self.folder / f"{name}-{len(list(self.folder.iterdir()))}.log"
+        with log.open("wb") as file:
+            process = await asyncio.create_subprocess_exec(
+                str(BESIDE_PYTHON / "trenova"),
+                name,
+                stdout=file,
+                stderr=file,
+                env=self.environment(variables),
+                cwd=self.folder,
+            )
+        async with asyncio.timeout(LIMIT_S):
+            while not (await self.answers() if name == "api" else b"worker started" in log.read_bytes()):
+                assert process.returncode is None, last_lines(log)
+                await asyncio.sleep(0.05)
+        return Program(process, log)
+
+    @asynccontextmanager
+    async def running(self, names: Sequence[str], variables: Mapping[str, str]) -> AsyncIterator[list[Program]]:
+        """Programs that are stopped in the end."""
+        async with AsyncExitStack() as stack:
+            programs = await asyncio.gather(*(self.start(name, variables) for name in names))
+            for program in programs:
+                stack.push_async_callback(program.stop)
+            yield list(programs)
+
+    async def answers(self) -> bool:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            try:
+                return (await client.get(f"{self.api_url}/livez", timeout=LIMIT_S)).is_success
+            except httpx.TransportError:
+                return False
+
+    def client(self) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {self.api_key}"}
+        return httpx.AsyncClient(base_url=self.api_url, headers=headers, timeout=LIMIT_S, trust_env=False)
+
+    async def command(self, *words: str, **variables: str) -> Ended:
+        """`trenova` with these words, ended."""
+        process = await asyncio.create_subprocess_exec(
+            str(BESIDE_PYTHON / "trenova"),
+            *words,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self.environment(variables),
+            cwd=self.folder,
+        )
+        async with asyncio.timeout(LIMIT_S):
+            out, err = await process.communicate()
+        assert process.returncode is not None
+        return Ended(process.returncode, out.decode(), err.decode())
+
+    async def cli(self, *words: str) -> Ended:
+        return await asyncio.to_thread(temporal_cli, self.temporal.address, self.folder, *words)
+
+
+@asynccontextmanager
+async def site(folder: Path, postgres: Postgres) -> AsyncIterator[Site]:
+    """A Temporal of its own for the test, beside the PostgreSQL of all tests."""
+    path = folder / f"site-{os.urandom(4).hex()}"
+    path.mkdir()
+    async with Store.open(postgres.app_url) as store:
+        api_key = (await store.api_keys.create(tenant=None, role="admin", name="test")).text
+    async with Temporal(path / "servers").running() as temporal:
+        yield Site(path, temporal, postgres.app_url, api_key)

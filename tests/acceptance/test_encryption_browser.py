@@ -1,0 +1,94 @@
+"""Temporal's real Web UI in a real browser: it shows entries with the codec endpoint, and ciphertext without."""
+
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.async_api import Browser, Error, Page, Route, async_playwright
+
+from acceptance.conftest import Dev, entry_of
+from acceptance.encrypted import ENABLED, LIMIT_S, dev_with, new_key
+from conftest import new_tenant
+
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+
+
+@pytest.fixture(scope="module")
+def dev() -> Iterator[Dev]:
+    with dev_with(**ENABLED, TEMPORAL_ENCRYPTION_KEY=new_key()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """The distribution's Chromium, with nothing kept from an earlier run."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert program, "install Chromium: make browser"
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=program, args=[*FLAGS], timeout=LIMIT_S * 1000)
+        yield launched
+        await launched.close()
+
+
+@pytest.fixture
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    context = await browser.new_context(viewport={"width": 1400, "height": 1600})
+    context.set_default_timeout(LIMIT_S * 1000)
+    yield await context.new_page()
+    await context.close()
+
+
+@pytest.fixture(scope="module")
+def actor() -> str:
+    return f"actor-{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="module")
+def address(dev: Dev, actor: str) -> str:
+    """The Web UI's page of the workflow that stored an entry of this actor."""
+    headers = {"Authorization": f"Bearer {dev.state['api_key']}"}
+    entry = {**entry_of(actor={"type": "user", "id": actor}), "tenant": new_tenant()}
+    url = f"{dev.state['api_url']}/v1/entries?wait=stored"
+    response = httpx.post(url, json=entry, headers=headers, timeout=LIMIT_S, trust_env=False)
+    assert response.status_code == 201, response.text
+    return f"{dev.state['ui_url']}/namespaces/default/workflows/audit-batch-{response.json()['batch_id']}"
+
+
+async def test_the_web_ui_shows_the_decoded_input(page: Page, address: str, actor: str, tmp_path: Path) -> None:
+    await page.goto(address)
+    await page.get_by_text(actor).first.wait_for(state="visible")
+    await page.screenshot(path=tmp_path / "decoded.png")
+    assert "binary/encrypted" not in await page.inner_text("body")
+
+
+async def test_the_web_ui_shows_ciphertext_alone_while_the_endpoint_is_away(
+    page: Page, address: str, actor: str
+) -> None:
+    asked: list[str] = []
+
+    async def away(route: Route) -> None:
+        asked.append(route.request.url)
+        await route.abort()
+
+    await page.route("**/codec/**", away)
+    await page.goto(address)
+    await page.get_by_text("YmluYXJ5L2VuY3J5cHRlZA==").first.wait_for(state="visible")  # binary/encrypted
+    assert asked
+    assert actor not in await page.content()
+
+
+async def test_a_page_of_another_origin_cannot_read_through_the_endpoint(page: Page, dev: Dev) -> None:
+    ask = """url => fetch(url, {method: 'POST', headers: {'content-type': 'application/json'}, body: '{"payloads":[]}'})
+        .then(answer => answer.text())"""
+    url = f"{dev.state['api_url']}/codec/decode"
+    await page.goto(f"{dev.state['ui_url']}/api/v1/settings")
+    assert await page.evaluate(ask, url) == "{}"
+    await page.goto("about:blank")
+    with pytest.raises(Error, match="Failed to fetch"):
+        await page.evaluate(ask, url)

@@ -1,0 +1,171 @@
+"""The documented change of the key, in its three steps, while entries are sent and read all the time."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from acceptance.conftest import entry_of
+from acceptance.encrypted import LIMIT_S, Program, Site, encrypting, new_key, site
+from conftest import new_tenant
+from trenova.dev.postgres import Postgres
+from trenova.domain.batch import workflow_id
+from trenova.inflight import by_key_id, history_of
+
+WRITERS = 2
+# So many between two steps, that each step meets work of the one before.
+SOME = 5
+# Slow enough that a busy machine is not busy with this alone.
+PACE_S = 0.25
+
+
+@dataclass
+class Traffic:
+    """Writers and a reader that never stop; `batches` has every acknowledged entry with its batch."""
+
+    client: httpx.AsyncClient
+    tenant: str = field(default_factory=new_tenant)
+    batches: dict[str, str] = field(default_factory=dict)
+    reads: int = 0
+
+    async def write(self) -> None:
+        while True:
+            entry = {**entry_of(comment="x" * 500), "id": str(uuid.uuid4()), "tenant": self.tenant}
+            answer = await self.ask("POST", "/v1/entries", json=entry)
+            assert answer.status_code == 202, answer.text
+            self.batches[entry["id"]] = answer.json()["batch_id"]
+            await asyncio.sleep(PACE_S)
+
+    async def read(self) -> None:
+        """States of batches, which for an open workflow are read out of its payloads."""
+        while True:
+            if self.batches:
+                batch_id = random.choice([*self.batches.values()][-2 * SOME :])
+                answer = await self.ask("GET", f"/v1/batches/{batch_id}")
+                assert answer.status_code == 200, answer.text
+                self.reads += 1
+            await asyncio.sleep(PACE_S)
+
+    async def ask(self, method: str, path: str, **content: Any) -> httpx.Response:
+        """The answer, asked for again while the API restarts."""
+        async with asyncio.timeout(LIMIT_S):
+            while True:
+                try:
+                    answer = await self.client.request(method, path, **content)
+                except httpx.TransportError:
+                    await asyncio.sleep(PACE_S)
+                    continue
+                if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                    return answer
+                await asyncio.sleep(PACE_S)
+
+    async def some_more(self) -> None:
+        """Return when so many entries more are acknowledged and as many batches more were read."""
+        entries, reads = len(self.batches) + SOME, self.reads + SOME
+        async with asyncio.timeout(LIMIT_S):
+            while len(self.batches) < entries or self.reads < reads:  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(PACE_S)
+
+    async def stored_ids(self) -> list[str]:
+        found: list[str] = []
+        params: dict[str, str] | None = {"tenant": self.tenant, "limit": "1000"}
+        while params is not None:
+            page = (await self.ask("GET", "/v1/entries", params=params)).json()
+            found += [entry["id"] for entry in page["entries"]]
+            params = {**params, "cursor": page["next_cursor"]} if page["next_cursor"] else None
+        return found
+
+
+@asynccontextmanager
+async def flowing(client: httpx.AsyncClient) -> AsyncIterator[Traffic]:
+    """Traffic; whatever one of its parts meets ends the test."""
+    traffic = Traffic(client)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(traffic.write()) for _ in range(WRITERS)]
+        tasks.append(group.create_task(traffic.read()))
+        yield traffic
+        for task in tasks:
+            task.cancel()
+
+
+async def restarted(site: Site, running: dict[str, Program], variables: dict[str, str]) -> None:
+    """Each program in turn, so that for a while they differ."""
+    for name in ("worker", "api"):
+        await running[name].stop()
+        running[name] = await site.start(name, variables)
+
+
+async def needed(site: Site, variables: dict[str, str]) -> dict[str, int]:
+    """What `trenova keys check` says open workflows need."""
+    ended = await site.command("keys", "check", "--json", **variables)
+    assert ended.exit_code == 0, ended
+    report = ended.json["open_workflows"]
+    assert report["complete"], report
+    assert report["unreadable"] == {}
+    found: dict[str, int] = report["by_key_id"]
+    return found
+
+
+async def no_longer_needed(site: Site, key_id: str, variables: dict[str, str]) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while key_id in await needed(site, variables):
+            pass
+
+
+async def nothing_open(site: Site, variables: dict[str, str]) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while await needed(site, variables):
+            pass
+
+
+async def used(site: Site, batch_id: str) -> set[str]:
+    client = await site.temporal.client()
+    execution = await client.get_workflow_handle(workflow_id(batch_id)).describe()
+    return {*by_key_id(await history_of(client, execution.id, execution.run_id))}
+
+
+async def test_the_key_is_changed_in_three_steps_and_nobody_notices(folder: Path, postgres: Postgres) -> None:
+    old, new = new_key(), new_key()
+    before, added = encrypting("old", old=old), encrypting("old", old=old, new=new)
+    switched, dropped = encrypting("new", old=old, new=new), encrypting("new", new=new)
+    async with site(folder, postgres) as place, place.client() as client:
+        running = {name: await place.start(name, before) for name in ("api", "worker")}
+        try:
+            async with flowing(client) as traffic:
+                await traffic.some_more()
+
+                # Step 1: everybody can read the new key, and nobody uses it.
+                await restarted(place, running, added)
+                await traffic.some_more()
+
+                # Step 2: the new key encrypts. Work under the old one is still open when it does.
+                await running["worker"].stop()
+                await traffic.some_more()
+                assert (await needed(place, added))["old"] > 0
+                await running["api"].stop()
+                running["api"] = await place.start("api", switched)
+                await traffic.some_more()
+                assert {"old", "new"} <= (await needed(place, switched)).keys()
+                running["worker"] = await place.start("worker", switched)
+
+                # Step 3: the old key goes, once no open workflow needs it.
+                await no_longer_needed(place, "old", switched)
+                await restarted(place, running, dropped)
+                await traffic.some_more()
+
+            await nothing_open(place, dropped)
+            found = await traffic.stored_ids()
+            assert len(found) == len(set(found))
+            assert traffic.batches.keys() <= set(found)
+            batches = [*traffic.batches.values()]
+            assert await used(place, batches[0]) == {"old"}
+            assert await used(place, batches[-1]) == {"new"}
+        finally:
+            for program in running.values():
+                await program.stop()

@@ -1,0 +1,177 @@
+"""With encryption on, what entries hold is found nowhere on its way through Temporal, and found again with the key."""
+
+import gzip
+import json
+import secrets
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import psutil
+import pytest
+from temporalio.client import WorkflowFailureError, WorkflowHandle
+
+from acceptance.conftest import Dev, Ended, entry_of
+from acceptance.encrypted import (
+    ENABLED,
+    LIMIT_S,
+    argument_of,
+    dev_with,
+    encrypting_client,
+    holds,
+    new_key,
+    temporal_cli,
+)
+from conftest import new_tenant
+from examples import body
+from trenova.cli.importing.maps import mapper
+from trenova.codec.encryption import ENCRYPTED
+from trenova.codec.layer import encoding_of
+from trenova.domain.batch import Batch, workflow_id
+from trenova.inflight import payloads_in
+
+CLOUDTRAIL = Path(__file__).parents[1] / "data" / "collections" / "cloudtrail-invictus-stratus-attack.ndjson.gz"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A `trenova dev` that encrypts, and its key."""
+
+    dev: Dev
+    key: str
+
+    @property
+    def address(self) -> str:
+        return str(self.dev.state["temporal_address"])
+
+    def temporal(self, *words: str) -> Ended:
+        return temporal_cli(self.address, self.dev.data_dir, *words)
+
+    def show(self, handle: WorkflowHandle[Any, Any], *flags: str) -> str:
+        ended = self.temporal("workflow", "show", "--workflow-id", handle.id, *flags)
+        assert ended.exit_code == 0, ended
+        return ended.out
+
+    def through_endpoint(self, handle: WorkflowHandle[Any, Any], *flags: str) -> str:
+        return self.show(handle, *flags, "--codec-endpoint", f"{self.dev.state['api_url']}/codec")
+
+    def post(self, *entries: dict[str, Any]) -> str:
+        """Store entries in one request; gives the batch's id."""
+        headers = {"Authorization": f"Bearer {self.dev.state['api_key']}"}
+        url = f"{self.dev.state['api_url']}/v1/entries?wait=stored"
+        response = httpx.post(url, json=entries, headers=headers, timeout=LIMIT_S, trust_env=False)
+        assert response.status_code == 201, response.text
+        return str(response.json()["batch_id"])
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    key = new_key()
+    with dev_with(**ENABLED, TEMPORAL_ENCRYPTION_KEY=key) as dev:
+        yield World(dev, key)
+
+
+def kept(world: World) -> dict[str, bytes]:
+    """Everything that Temporal's database and the logs hold now, and both metrics pages."""
+    files = [*(world.dev.data_dir / "temporal").glob("temporal.db*"), *(world.dev.data_dir / "logs").iterdir()]
+    assert len(files) >= 5
+    found = {str(file): file.read_bytes() for file in files}
+    state = world.dev.state
+    port = argument_of(psutil.Process(state["pids"]["temporal"]), "--metrics-port")
+    headers = {"Authorization": f"Bearer {state['api_key']}"}
+    for url in (state["metrics_url"], f"http://127.0.0.1:{port}/metrics"):
+        response = httpx.get(url, headers=headers if url == state["metrics_url"] else {}, trust_env=False)
+        assert response.status_code == 200, response.text
+        found[url] = response.content
+    return found
+
+
+async def test_a_marker_in_entries_and_failures_is_found_nowhere_but_through_the_codec_endpoint(world: World) -> None:
+    marker, control = f"marker-{secrets.token_hex(12)}", f"control-{secrets.token_hex(12)}"
+    client = await encrypting_client(world.address, world.key)
+    batch_id = world.post(
+        {
+            **entry_of(actor={"type": "user", "id": marker}, tenant=new_tenant()),
+            "metadata": {"note": marker},
+            "comment": f"{marker} once more",
+            "after": {marker: 1},
+        }
+    )
+    stored = client.get_workflow_handle(workflow_id(batch_id))
+    failed = [await failing(world, broken) for broken in broken_entries(marker)]
+
+    # What nobody encrypts is found: the search finds what is there.
+    ended = world.temporal(
+        *("workflow", "execute", "--type", "ProcessAuditBatchWorkflow", "--task-queue", "audit-queue"),
+        *("--workflow-id", f"plain-{uuid.uuid4()}", "--input", json.dumps({"batch_id": control, "entries": []})),
+    )
+    assert ended.exit_code == 0, ended
+
+    found = kept(world)
+    assert any(holds(content, control) for name, content in found.items() if "temporal.db" in name)
+    assert [name for name, content in found.items() if holds(content, marker)] == []
+    for handle in (stored, *failed):
+        for flags in ((), ("--detailed",), ("-o", "json")):
+            assert not holds(world.show(handle, *flags).encode(), marker)
+            if flags:
+                assert holds(world.through_endpoint(handle, *flags).encode(), marker)
+
+
+def broken_entries(marker: str) -> Iterator[bytes]:
+    """Bodies that hold the marker and that the store refuses with different complaints."""
+    sealed = json.loads(body(new_tenant()))
+    yield json.dumps(marker).encode()
+    for field in ("outcome", "id", "actor", "occurred_at"):
+        yield json.dumps({**sealed, field: marker}).encode()
+    yield json.dumps({**sealed, "action": marker * 20}).encode()
+    yield json.dumps({**sealed, "target": {"type": marker + "\0", "id": "x"}}).encode()
+
+
+async def failing(world: World, entry: bytes) -> WorkflowHandle[Any, Any]:
+    """A workflow that fails over an entry that no API has sealed."""
+    client = await encrypting_client(world.address, world.key)
+    batch = Batch(batch_id=str(uuid.uuid4()), entries=[msgspec.Raw(entry)])
+    handle = await client.start_workflow(
+        "ProcessAuditBatchWorkflow", batch, id=workflow_id(batch.batch_id), task_queue="audit-queue"
+    )
+    with pytest.raises(WorkflowFailureError) as caught:
+        await handle.result()
+    # With the key the reason can be read; it names the entry's place and nothing that it holds.
+    reason = repr(caught.value.cause) + repr(caught.value.cause.__cause__)
+    assert "entry 0 of the batch is not a sealed entry" in reason
+    return handle
+
+
+async def test_500_real_entries_take_a_fifth_of_their_size_in_the_history_at_most(world: World) -> None:
+    to_entry = mapper("cloudtrail", tenant=new_tenant())
+    with gzip.open(CLOUDTRAIL) as file:
+        entries = [to_entry(json.loads(line)) for line, _ in zip(file, range(500), strict=False)]
+    before = await ids_of_batches(world)
+    world.post(*entries)
+    client = await encrypting_client(world.address, world.key)
+    codec = client.data_converter.payload_codec
+    assert codec is not None
+    stored = plain = count = 0
+    for batch in await ids_of_batches(world) - before:
+        async for event in client.get_workflow_handle(batch).fetch_history_events():
+            for payload in payloads_in(event):
+                if encoding_of(payload) == ENCRYPTED:
+                    (opened,) = await codec.decode([payload])
+                    stored += payload.ByteSize()
+                    plain += opened.ByteSize()
+            if event.HasField("workflow_execution_started_event_attributes"):
+                payloads = event.workflow_execution_started_event_attributes.input.payloads
+                (sent,) = await client.data_converter.decode(payloads, [Batch])
+                count += len(sent.entries)
+    assert count == 500
+    print(f"{stored:,} bytes in the history for {plain:,}: {stored / plain:.1%}")  # noqa: T201 - see it with `-s`
+    assert stored <= 0.2 * plain
+
+
+async def ids_of_batches(world: World) -> set[str]:
+    client = await encrypting_client(world.address, world.key)
+    return {found.id async for found in client.list_workflows("WorkflowType = 'ProcessAuditBatchWorkflow'")}

@@ -1,0 +1,161 @@
+"""A wrong or missing key: refused at start where that can be noticed; otherwise work waits, and nothing is lost."""
+
+import asyncio
+import json
+import uuid
+from base64 import b64decode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acceptance.conftest import Ended, User, entry_of
+from acceptance.encrypted import LIMIT_S, STRICT, Site, encrypting, new_key, site
+from conftest import new_tenant
+from trenova.dev.postgres import Postgres
+
+
+async def accept(place: Site, tenant: str) -> str:
+    """The id of an entry that is accepted and not stored: no worker runs."""
+    entry = {**entry_of(), "id": str(uuid.uuid4()), "tenant": tenant}
+    async with place.client() as client:
+        answer = await client.post("/v1/entries", json=entry)
+    assert answer.status_code == 202, answer.text
+    return str(entry["id"])
+
+
+async def stored(place: Site, ids: list[str]) -> None:
+    """Return when every entry is stored."""
+    async with asyncio.timeout(LIMIT_S), place.client() as client:
+        for entry_id in ids:
+            while (await client.get(f"/v1/entries/{entry_id}")).status_code != 200:  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(0.1)
+
+
+async def ready(place: Site) -> tuple[int, dict[str, Any]]:
+    async with place.client() as client:
+        answer = await client.get("/readyz")
+    return answer.status_code, answer.json()
+
+
+async def test_what_waits_for_a_wrong_or_missing_key_is_told_and_stored_when_the_key_is_back(
+    folder: Path, postgres: Postgres
+) -> None:
+    one, other, tenant = new_key(), new_key(), new_tenant()
+    right, wrong, missing = encrypting("a", a=one), encrypting("a", a=other), encrypting("b", b=other)
+    async with site(folder, postgres) as place:
+        async with place.running(["api"], right):
+            waiting = [await accept(place, tenant) for _ in range(3)]
+            assert (await ready(place))[0] == 200
+            ended = await place.command("keys", "check", "--json", **right)
+            assert (ended.exit_code, ended.json["open_workflows"]["by_key_id"]) == (0, {"a": 3})
+
+        for variables, reason in (
+            (wrong, "decryption failed with the key ID: a"),
+            (missing, "encryption key not found for ID: a"),
+        ):
+            async with place.running(["api", "worker"], variables) as (_, worker):
+                # Entries of now are stored, so that the process is not simply broken.
+                async with place.client() as client:
+                    answer = await client.post("/v1/entries?wait=stored", json={**entry_of(), "tenant": tenant})
+                    assert answer.status_code == 201, answer.text
+                    assert [(await client.get(f"/v1/entries/{each}")).status_code for each in waiting] == [404] * 3
+                status, parts = await ready(place)
+                assert (status, parts["ready"]) == (503, False)
+                assert parts["temporal"] == parts["database"] == "ok"
+                assert parts["keys"] == f"open workflows wait: {reason}"
+                ended = await place.command("keys", "check", **variables)
+                assert ended.exit_code == 1
+                assert f"key a: {reason}; open workflows stand still until the right key is back" in ended.out
+                ended = await place.command("keys", "check", "--json", **variables)
+                assert ended.exit_code == 1
+                assert ended.json["open_workflows"]["unreadable"] == {"a": reason}
+                async with asyncio.timeout(LIMIT_S):
+                    while reason not in worker.log.read_text():  # noqa: ASYNC110 - no event for it
+                        await asyncio.sleep(0.1)
+                for text in (worker.log.read_text(), ended.out, json.dumps(parts)):
+                    assert one not in text
+                    assert other not in text
+
+        async with place.running(["api", "worker"], right):
+            await stored(place, waiting)
+            async with asyncio.timeout(LIMIT_S):
+                while (await ready(place))[0] != 200:  # noqa: ASYNC110 - no event for it
+                    await asyncio.sleep(0.5)
+
+
+@pytest.mark.parametrize("program", ["api", "worker"])
+def test_a_key_that_cannot_work_is_refused_at_start_with_all_problems_at_once(stranger: User, program: str) -> None:
+    def started(variables: dict[str, str]) -> Ended:
+        # Nobody is there: it is refused before anything is asked.
+        return stranger(program, stdin=b"", TRENOVA_DATABASE__URL="postgresql://nobody@127.0.0.1:1/none", **variables)
+
+    error, hint = started(encrypting("gone", here=new_key())).complaint()
+    assert "encryptionKeyID: 'gone'; expected a configured key (here), or set TEMPORAL_ENCRYPTION_KEY_gone" in error
+    assert hint == "make a key with `trenova keys generate`; docs/encryption.md says how keys are named"
+
+    many = started(encrypting("gone", short="0123456789", empty="", spaced=f" {new_key()}"))
+    assert (many.exit_code, many.out) == (1, "")
+    first, *problems, hint = many.err.splitlines()
+    assert first == "error: invalid configuration"
+    assert [problem.split(":")[0].strip() for problem in problems] == [
+        *(f"TEMPORAL_ENCRYPTION_KEY_{name}" for name in ("empty", "short", "spaced")),
+        "encryptionKeyID",
+    ]
+    assert hint.startswith("hint: make a key with `trenova keys generate`")
+    assert "0123456789" not in many.err
+
+    assert "requireEncryption: true with enableEncryption: false" in started(STRICT).complaint()[0]
+
+
+async def test_strict_mode_refuses_a_plain_start_and_tells_its_sender_why(folder: Path, postgres: Postgres) -> None:
+    variables = {
+        **encrypting("k", k=new_key()),
+        **STRICT,
+        "TRENOVA_API__CODEC__ENABLED": "true",
+    }
+    start = (
+        *("workflow", "execute", "--task-queue", "audit-queue", "--type", "ProcessAuditBatchWorkflow"),
+        *("--input", '{"batch_id":"x","entries":[]}', "-o", "json"),
+    )
+    async with site(folder, postgres) as place, place.running(["api", "worker"], variables):
+        endpoint = ("--codec-endpoint", f"{place.api_url}/codec", "--codec-auth", f"Bearer {place.api_key}")
+        plain = asyncio.create_task(place.cli(*start, "--workflow-id", "plain"))
+        # The reason is in the history at once; the workflow itself waits, and nothing ends it but its sender.
+        async with asyncio.timeout(LIMIT_S):
+            while "WORKFLOW_TASK_FAILED" not in (shown := await history(place, "plain", *endpoint)):
+                assert not plain.done(), plain.result()
+        reasons = " ".join(messages_in(json.loads(shown)))
+        assert "the payload came unencrypted (encoding: json/plain) and requireEncryption is on" in reasons
+        assert "its sender has encryption off or uses no codec" in reasons
+        assert "give the Temporal CLI --codec-endpoint" in reasons
+        # The name of the mistake can be read without the key.
+        assert "PlaintextRefused" in await history(place, "plain")
+        await place.cli("workflow", "terminate", "--workflow-id", "plain")
+        assert (await plain).exit_code != 0
+
+        good = await place.cli(*start, "--workflow-id", "good", *endpoint)
+        assert good.exit_code == 0, good
+        assert (good.json["status"], good.json["result"]["batch_id"]) == ("COMPLETED", "x")
+        raw = await history(place, "good")
+        assert "binary/encrypted" not in raw  # it is there in base64
+        assert "YmluYXJ5L2VuY3J5cHRlZA==" in raw
+
+
+def messages_in(value: object) -> Iterator[str]:
+    """The messages of all failures, which are payloads themselves."""
+    if isinstance(value, dict):
+        if "encodedAttributes" in value:
+            yield json.loads(b64decode(value["encodedAttributes"]["data"]))["message"]
+        for item in value.values():
+            yield from messages_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from messages_in(item)
+
+
+async def history(place: Site, workflow_id: str, *endpoint: str) -> str:
+    """The history as JSON, empty while there is none; through the endpoint with the failures decoded."""
+    ended = await place.cli("workflow", "show", "--workflow-id", workflow_id, "-o", "json", *endpoint)
+    return ended.out if ended.exit_code == 0 else ""

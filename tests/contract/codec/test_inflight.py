@@ -1,0 +1,120 @@
+"""Which keys open workflows need, asked of a real Temporal server."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from temporalio import activity, workflow
+from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import Worker
+
+from conftest import GENEROUS_S
+from trenova.codec.compose import data_converter_for
+from trenova.codec.keytool import generate
+from trenova.codec.loading import load_keyring
+from trenova.codec.secrecy import Secrecy
+from trenova.config import TASK_QUEUE
+from trenova.dev.temporal import Temporal
+from trenova.inflight import PLAIN, OpenWork, open_work
+
+OLD, NEW = generate().text, generate().text
+
+
+@activity.defn(name="wait")
+async def wait_for_ever(text: str) -> None:
+    await asyncio.Event().wait()
+
+
+@workflow.defn(sandboxed=False)
+class Waiting:
+    @workflow.run
+    async def run(self, text: str) -> None:
+        await workflow.execute_activity(wait_for_ever, text, start_to_close_timeout=timedelta(hours=1))
+
+
+@pytest.fixture
+async def server(folder: Path) -> AsyncIterator[Temporal]:
+    """One of its own: open workflows are all that matters here."""
+    async with Temporal(folder / f"inflight-{uuid.uuid4().hex[:8]}").running() as temporal:
+        yield temporal
+
+
+async def holding(server: Temporal, encrypting: str | None, **keys: str) -> Client:
+    secrecy = Secrecy(enable_encryption=encrypting is not None, encryption_key_id=encrypting or "default")
+    keyring = load_keyring(secrecy, {f"TEMPORAL_ENCRYPTION_KEY_{name}": text for name, text in keys.items()})
+    return await Client.connect(server.address, data_converter=data_converter_for(secrecy, keyring))
+
+
+async def start(client: Client, queue: str = TASK_QUEUE) -> WorkflowHandle[Waiting, None]:
+    return await client.start_workflow(Waiting.run, "x", id=str(uuid.uuid4()), task_queue=queue)
+
+
+async def listed(client: Client, count: int, most: int = 100) -> OpenWork:
+    """What is open, once Temporal lists so many; its list is a moment behind."""
+    async with asyncio.timeout(GENEROUS_S):
+        while True:
+            work = await open_work(client, most=most)
+            if work.looked_at == count:
+                return work
+
+
+async def test_open_workflows_are_counted_by_the_key_of_their_input(server: Temporal) -> None:
+    both = await holding(server, "old", old=OLD, new=NEW)
+    assert await open_work(both) == OpenWork(key_ids={})
+    for client in (both, both, await holding(server, "new", new=NEW), await holding(server, None)):
+        await start(client)
+    work = await listed(both, 4)
+    assert work.key_ids == {"old": 2, "new": 1, PLAIN: 1}
+    assert work.unreadable == {}
+    assert work.complete
+
+
+async def test_missing_and_wrong_keys_are_named(server: Temporal) -> None:
+    for client in (await holding(server, "old", old=OLD), await holding(server, "new", new=NEW)):
+        await start(client)
+    work = await listed(await holding(server, "new", new=OLD), 2)
+    assert work.unreadable == {
+        "old": "encryption key not found for ID: old",
+        "new": "decryption failed with the key ID: new",
+    }
+
+
+async def test_a_key_that_only_the_worker_used_is_needed_as_well(server: Temporal) -> None:
+    """A sender has changed to the new key already, its worker not yet, and the activity waits for hours."""
+    sender = await holding(server, "new", old=OLD, new=NEW)
+    slow = await holding(server, "old", old=OLD, new=NEW)
+    async with Worker(slow, task_queue=TASK_QUEUE, workflows=[Waiting], activities=[wait_for_ever]):
+        handle = await start(sender)
+        async with asyncio.timeout(GENEROUS_S):
+            while (await listed(sender, 1)).key_ids != {"old": 1, "new": 1}:
+                pass
+        await handle.terminate()
+
+
+async def test_other_queues_of_the_namespace_are_not_looked_at(server: Temporal) -> None:
+    await start(await holding(server, "theirs", theirs=generate().text), "their-queue")
+    ours = await holding(server, "old", old=OLD)
+    await start(ours)
+    work = await listed(ours, 1)
+    assert work.key_ids == {"old": 1}
+
+
+async def test_it_says_when_it_has_not_looked_at_all(server: Temporal) -> None:
+    ours = await holding(server, "old", old=OLD)
+    for _ in range(3):
+        await start(ours)
+    await listed(ours, 3)
+    work = await open_work(ours, most=2)
+    assert (work.looked_at, work.complete) == (2, False)
+
+
+async def test_those_that_began_earlier_can_be_asked_for(server: Temporal) -> None:
+    ours = await holding(server, "old", old=OLD)
+    await start(ours)
+    await listed(ours, 1)
+    now = datetime.now(UTC)
+    assert (await open_work(ours, started_before=now + timedelta(minutes=1))).looked_at == 1
+    assert (await open_work(ours, started_before=now - timedelta(minutes=1))).looked_at == 0
