@@ -67,6 +67,7 @@ $(BENCH_STAMP): $(STAMP) requirements/bench.txt
 	@touch $@
 
 bench: $(BENCH_STAMP) ## Measure Trenova beside the limits and the alternatives (ARGS=--quick, ARGS=--scaling)
+	@$(BIN)/python benchmarks/codec.py tests/data/collections/cloudtrail-invictus-stratus-attack.ndjson.gz
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
 
 lock: ## Renew requirements/*.txt from pyproject.toml (needs uv)
