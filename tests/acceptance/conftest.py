@@ -92,14 +92,14 @@ class Dev:
 
 
 @contextmanager
-def dev_running(data_dir: Path, flags: Sequence[str]) -> Iterator[Dev]:
+def dev_running(data_dir: Path, flags: Sequence[str], **variables: str) -> Iterator[Dev]:
     """`trenova dev`, ready; stopped in the end if it still runs."""
     output = data_dir.with_name("output")
     # In a session of its own: a Ctrl-C at the tests must not stop it before them.
     with output.open("wb") as file:
         command = [str(BESIDE_PYTHON / "trenova"), "dev", "--data-dir", str(data_dir), *flags]
         supervisor = subprocess.Popen(
-            command, stdout=file, stderr=file, env=environment(), cwd=data_dir.parent, start_new_session=True
+            command, stdout=file, stderr=file, env=environment(**variables), cwd=data_dir.parent, start_new_session=True
         )
     try:
         until(

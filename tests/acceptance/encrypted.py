@@ -5,7 +5,6 @@ import base64
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ import httpx
 import psutil
 from temporalio.client import Client
 
-from acceptance.conftest import Dev, Ended, environment, free_ports, home, until
+from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, Dev, Ended, dev_running, environment, free_ports, home
 from trenova.codec.compose import data_converter_for
 from trenova.codec.keytool import generate
 from trenova.codec.loading import load_keyring
@@ -26,8 +25,6 @@ from trenova.dev.process import last_lines
 from trenova.dev.temporal import Temporal
 from trenova.store import Store
 
-LIMIT_S = 240
-BESIDE_PYTHON = Path(sys.executable).parent
 ENABLED = {"TRENOVA_TEMPORAL__SECURITY__ENABLE_ENCRYPTION": "true"}
 STRICT = {"TRENOVA_TEMPORAL__SECURITY__REQUIRE_ENCRYPTION": "true"}
 
@@ -74,28 +71,8 @@ def temporal_cli(address: str, folder: Path, *words: str) -> Ended:
 @contextmanager
 def dev_with(**variables: str) -> Iterator[Dev]:
     """A `trenova dev` of its own with these variables."""
-    with home() as path:
-        data_dir, output = path / "data", path / "output"
-        with output.open("wb") as file:
-            supervisor = subprocess.Popen(
-                [str(BESIDE_PYTHON / "trenova"), "dev", "--data-dir", str(data_dir), *free_ports()],
-                stdout=file,
-                stderr=file,
-                env=environment(**variables),
-                cwd=path,
-                start_new_session=True,
-            )
-        try:
-            until(
-                lambda: (data_dir / "dev.json").exists() or supervisor.poll() is not None,
-                lambda: last_lines(output),
-            )
-            assert supervisor.poll() is None, last_lines(output)
-            yield Dev(data_dir, supervisor)
-        finally:
-            if supervisor.poll() is None:
-                supervisor.send_signal(signal.SIGTERM)
-            supervisor.wait(LIMIT_S)
+    with home() as path, dev_running(path / "data", free_ports(), **variables) as running:
+        yield running
 
 
 def argument_of(process: psutil.Process, flag: str) -> str:

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Error, Page, Route, async_playwright
 
-from acceptance.conftest import Dev, entry_of
-from acceptance.encrypted import ENABLED, LIMIT_S, dev_with, new_key
+from acceptance.conftest import LIMIT_S, Dev, entry_of
+from acceptance.encrypted import ENABLED, dev_with, new_key
 from conftest import new_tenant
 
 FLAGS = (

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
-from acceptance.conftest import entry_of
-from acceptance.encrypted import LIMIT_S, Program, Site, encrypting, new_key, site
+from acceptance.conftest import LIMIT_S, entry_of
+from acceptance.encrypted import Program, Site, encrypting, new_key, site
 from conftest import new_tenant
 from trenova.dev.postgres import Postgres
 from trenova.domain.batch import workflow_id

@@ -15,17 +15,8 @@ import psutil
 import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
-from acceptance.conftest import Dev, Ended, entry_of
-from acceptance.encrypted import (
-    ENABLED,
-    LIMIT_S,
-    argument_of,
-    dev_with,
-    encrypting_client,
-    holds,
-    new_key,
-    temporal_cli,
-)
+from acceptance.conftest import LIMIT_S, Dev, Ended, entry_of
+from acceptance.encrypted import ENABLED, argument_of, dev_with, encrypting_client, holds, new_key, temporal_cli
 from conftest import new_tenant
 from examples import body
 from trenova.cli.importing.maps import mapper

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from acceptance.conftest import Ended, User, entry_of
-from acceptance.encrypted import LIMIT_S, STRICT, Site, encrypting, new_key, site
+from acceptance.conftest import LIMIT_S, Ended, User, entry_of
+from acceptance.encrypted import STRICT, Site, encrypting, new_key, site
 from conftest import new_tenant
 from trenova.dev.postgres import Postgres
 
