@@ -14,6 +14,7 @@ from trenova.api.key_lookups import KeyLookups
 from trenova.api.open_keys import OpenKeys
 from trenova.api.problems import HANDLERS
 from trenova.api.query import check_query
+from trenova.api.services import Services
 from trenova.config import Settings
 from trenova.ingest import GroupCommit
 from trenova.store import Store
@@ -21,6 +22,15 @@ from trenova.store import Store
 
 def create(settings: Settings, store: Store, client: Client, remote: RemoteCodec | None = None) -> Litestar:
     """The ASGI application. It owns neither the store nor the client: whoever opened them closes them."""
+    services = Services(
+        settings=settings,
+        store=store,
+        client=client,
+        ingest=GroupCommit(client),
+        admission=Admission(),
+        lookups=KeyLookups(store.api_keys),
+        open_keys=OpenKeys(client),
+    )
     return Litestar(
         route_handlers=[
             Router(
@@ -41,15 +51,7 @@ def create(settings: Settings, store: Store, client: Client, remote: RemoteCodec
             openapi.assets,
             *([] if remote is None else [codec.router(remote)]),
         ],
-        dependencies={
-            "settings": given(settings),
-            "store": given(store),
-            "client": given(client),
-            "ingest": given(GroupCommit(client)),
-            "admission": given(Admission()),
-            "lookups": given(KeyLookups(store.api_keys)),
-            "open_keys": given(OpenKeys(client)),
-        },
+        dependencies={"services": given(services)},
         openapi_config=openapi.config(),
         exception_handlers=HANDLERS,
         request_max_body_size=settings.limits.max_request_bytes,

@@ -8,6 +8,7 @@ from litestar import Request
 from litestar.di import NamedDependency
 
 from trenova.api.key_lookups import KeyLookups
+from trenova.api.services import Services
 from trenova.errors import Forbidden, Unauthenticated
 from trenova.store.api_keys import Role
 
@@ -37,9 +38,9 @@ class Caller:
         return self.tenant or asked
 
 
-async def caller(request: Request[Any, Any, Any], lookups: NamedDependency[KeyLookups]) -> Caller:
+async def caller(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Caller:
     """The dependency of every route that asks for a key."""
-    return await authenticated(request, lookups, request.route_handler.opt.get(ROLES, frozenset()))
+    return await authenticated(request, services.lookups, request.route_handler.opt.get(ROLES, frozenset()))
 
 
 async def authenticated(request: Request[Any, Any, Any], lookups: KeyLookups, roles: AbstractSet[Role]) -> Caller:

@@ -11,10 +11,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from trenova.api.auth import ANYONE, ROLES, Caller
 from trenova.api.openapi import problems
+from trenova.api.services import Services
 from trenova.domain.batch import Batch, workflow_id
 from trenova.errors import NotFound
 from trenova.ingest.start import unavailable
-from trenova.store import Store
 from trenova.store.batches import StoredBatch
 
 NO_BATCH = "no batch with this id"
@@ -50,17 +50,17 @@ class BatchState(msgspec.Struct, frozen=True, kw_only=True):
     tags=["batches"],
 )
 async def read_batch(
-    batch_id: BatchId, caller: NamedDependency[Caller], store: NamedDependency[Store], client: NamedDependency[Client]
+    batch_id: BatchId, caller: NamedDependency[Caller], services: NamedDependency[Services]
 ) -> BatchState:
     """Tell whether a batch is accepted or stored. A writer may ask too: the answer holds no content."""
     # Temporal first: a batch that is stored between the two questions is then found by the second.
-    status = await workflow_status(client, batch_id)
-    parts = [part for part in await store.batches.find(batch_id) if caller.tenant in {None, part.tenant}]
+    status = await workflow_status(services.client, batch_id)
+    parts = [part for part in await services.store.batches.find(batch_id) if caller.tenant in {None, part.tenant}]
     if parts:
         return stored(batch_id, parts, status or "expired")
     if status is None:
         raise NotFound(NO_BATCH)
-    entries = await entries_in(client, batch_id, caller.tenant)
+    entries = await entries_in(services.client, batch_id, caller.tenant)
     if entries == 0:
         raise NotFound(NO_BATCH)
     return BatchState(

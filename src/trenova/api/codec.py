@@ -19,6 +19,7 @@ from temporalio.converter import PayloadCodec
 
 from trenova.api.auth import authenticated
 from trenova.api.key_lookups import KeyLookups
+from trenova.api.services import Services
 from trenova.codec import endpoint
 from trenova.codec.compose import payload_codec
 from trenova.codec.keyring import Keyring
@@ -72,26 +73,26 @@ def name_in(host_header: str) -> str:
 @post(["/encode", "/{namespace:str}/encode"], status_code=200, summary="Encode payloads", tags=["codec"])
 async def encode(
     request: Request[Any, Any, Any],
-    lookups: NamedDependency[KeyLookups],
+    services: NamedDependency[Services],
     remote: NamedDependency[RemoteCodec],
     namespace: FromPath[str] = "",
 ) -> Response[bytes]:
     """Encode as a worker would: what the CLI sends in is then compressed and encrypted."""
     del namespace  # one keyring serves all namespaces
-    await admit(request, lookups, remote)
+    await admit(request, services.lookups, remote)
     return answer(request, remote, await endpoint.encode(remote.codec, await body_of(request)))
 
 
 @post(["/decode", "/{namespace:str}/decode"], status_code=200, summary="Decode payloads", tags=["codec"])
 async def decode(
     request: Request[Any, Any, Any],
-    lookups: NamedDependency[KeyLookups],
+    services: NamedDependency[Services],
     remote: NamedDependency[RemoteCodec],
     namespace: FromPath[str] = "",
 ) -> Response[bytes]:
     """Decode what this API's keys open. A payload that cannot be read comes back as a text that says why."""
     del namespace
-    await admit(request, lookups, remote)
+    await admit(request, services.lookups, remote)
     # The Web UI shows no error of an endpoint, only the ciphertext; so the reason travels as the payload.
     return answer(request, remote, await endpoint.decode(remote.codec, await body_of(request), explain=True))
 

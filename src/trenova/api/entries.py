@@ -12,18 +12,18 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 
 from trenova.api import bodies, cursors
-from trenova.api.admission import Admission
 from trenova.api.auth import READERS, ROLES, WRITERS, Caller
 from trenova.api.metrics import ENTRIES_ACCEPTED, ENTRIES_REFUSED
 from trenova.api.openapi import EntriesBody, answers, problems
 from trenova.api.problems import FieldProblem, listed
 from trenova.api.query import QUERY, moment, words
-from trenova.config import KIB, Limits, Settings
+from trenova.api.services import Services
+from trenova.config import KIB, Limits
 from trenova.domain import intake
 from trenova.domain.entry import Entry, Outcome, Sealed
 from trenova.domain.same import same_content
 from trenova.errors import InvalidEntries, InvalidRequest, NotFound
-from trenova.ingest import GroupCommit, Placed, all_stored
+from trenova.ingest import Placed, all_stored
 from trenova.store import Store
 from trenova.store.entries import Receipt
 from trenova.store.search import START_OF_FEED, FeedPosition, Filters, PagePosition
@@ -82,10 +82,7 @@ class EntryList(msgspec.Struct, frozen=True):
 async def add_entries(
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
-    settings: NamedDependency[Settings],
-    admission: NamedDependency[Admission],
-    ingest: NamedDependency[GroupCommit],
-    store: NamedDependency[Store],
+    services: NamedDependency[Services],
     wait: Annotated[
         Literal["stored"] | None,
         QueryParameter(
@@ -108,17 +105,18 @@ async def add_entries(
     circumstances = intake.Circumstances(
         received_at=datetime.now(UTC), tenant=caller.tenant, idempotency_key=idempotency_key
     )
-    with admission.room(announced_bytes(request, settings.limits)):
-        checked, total = await read_entries(request, circumstances, settings.limits)
+    limits = services.settings.limits
+    with services.admission.room(announced_bytes(request, limits)):
+        checked, total = await read_entries(request, circumstances, limits)
         ENTRIES_REFUSED.inc(len({problem.index for problem in checked.problems}))
         if not checked.sealed or (checked.problems and not partial):
             raise InvalidEntries(checked.problems, total=total)
-        placed = await ingest.add([entry for _, entry in checked.sealed])
+        placed = await services.ingest.add([entry for _, entry in checked.sealed])
     ENTRIES_ACCEPTED.inc(len(checked.sealed))
     errors = listed(tuple(checked.problems)) if partial else None
     receipts = None
-    if wait == "stored" and await all_stored(placed, settings.api.wait_stored_seconds):
-        receipts = await receipts_for(placed, store)
+    if wait == "stored" and await all_stored(placed, services.settings.api.wait_stored_seconds):
+        receipts = await receipts_for(placed, services.store)
     answer = Accepted(batch_id=placed[0].batch.batch_id, entries=states(placed, receipts), errors=errors)
     return json(msgspec.json.encode(answer), status_code=202 if receipts is None else 201)
 
@@ -199,7 +197,7 @@ def state(entry: Sealed, batch_id: str | None, receipt: Receipt | None) -> Entry
 )
 async def list_entries(
     caller: NamedDependency[Caller],
-    store: NamedDependency[Store],
+    services: NamedDependency[Services],
     tenant: Annotated[str | None, words("Whose entries; needed by nobody whose key is for one tenant.")] = None,
     actor: Annotated[str | None, words("The actor's id.")] = None,
     action: Annotated[str | None, words("The action, or its beginning and `*`.")] = None,
@@ -232,10 +230,10 @@ async def list_entries(
         text=text,
     )
     if order == "stored":
-        page = await store.search.feed(filters, after=await feed_position(cursor, store), limit=limit)
+        page = await services.store.search.feed(filters, after=await feed_position(cursor, services.store), limit=limit)
     else:
         before = None if cursor is None else cursors.decode(cursor, PagePosition)
-        page = await store.search.page(filters, after=before, limit=limit)
+        page = await services.store.search.page(filters, after=before, limit=limit)
     next_cursor = None if page.next is None else cursors.encode(page.next)
     return json(
         msgspec.json.encode({"entries": [msgspec.Raw(body) for body in page.bodies], "next_cursor": next_cursor})
@@ -255,11 +253,11 @@ async def list_entries(
 async def read_entry(
     entry_id: FromPath[uuid.UUID],
     caller: NamedDependency[Caller],
-    store: NamedDependency[Store],
+    services: NamedDependency[Services],
     tenant: Annotated[str | None, words("Whose entry, if several tenants have one with this id.")] = None,
 ) -> Response[bytes]:
     """Read a stored entry. An accepted one is not there yet."""
-    found = await store.entries.find(entry_id, tenant=caller.tenant_to_read(tenant))
+    found = await services.store.entries.find(entry_id, tenant=caller.tenant_to_read(tenant))
     if not found:
         raise NotFound("no stored entry with this id")
     if len(found) > 1:

@@ -8,8 +8,8 @@ from litestar.di import NamedDependency
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from trenova.api.open_keys import OpenKeys
 from trenova.api.openapi import WithoutKey, answers, problems
+from trenova.api.services import Services
 from trenova.errors import TrenovaError
 from trenova.store import Store
 
@@ -45,11 +45,11 @@ async def livez() -> str:
     responses={503: answers(Ready, "A part is away"), **problems(400)},
     tags=["operation"],
 )
-async def readyz(
-    store: NamedDependency[Store], client: NamedDependency[Client], open_keys: NamedDependency[OpenKeys]
-) -> Response[Ready]:
+async def readyz(services: NamedDependency[Services]) -> Response[Ready]:
     """Ask Temporal and the database, and try the keys on open workflows. 200 when all is well, else 503."""
-    temporal, database, keys = await asyncio.gather(check_temporal(client), check_database(store), open_keys.check())
+    temporal, database, keys = await asyncio.gather(
+        check_temporal(services.client), check_database(services.store), services.open_keys.check()
+    )
     ready = Ready(ready=temporal == database == keys == "ok", temporal=temporal, database=database, keys=keys)
     return Response(content=ready, status_code=200 if ready.ready else 503)
 
