@@ -21,10 +21,14 @@ import uvicorn
 from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
 from temporalio.client import Client
+from temporalio.converter import DataConverter
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from trenova.api import app
-from trenova.codec.converter import data_converter
+from trenova.codec.compose import data_converter_for
+from trenova.codec.keyring import Keyring
+from trenova.codec.layers import MAX_SENT_BYTES
+from trenova.codec.secrecy import Secrecy
 from trenova.config import Settings
 from trenova.connection import connect
 from trenova.dev import schema
@@ -100,9 +104,14 @@ def settings(postgres: Postgres, temporal: Temporal) -> Settings:
     )
 
 
+def converter(*, compressed: bool = True) -> DataConverter:
+    """The API's, without encryption."""
+    return data_converter_for(Secrecy(enable_compression=compressed), Keyring(), max_sent_bytes=MAX_SENT_BYTES)
+
+
 @pytest.fixture(scope="session")
 async def client(settings: Settings) -> Client:
-    return await connect(settings.temporal, data_converter())
+    return await connect(settings.temporal, converter())
 
 
 @pytest.fixture(scope="session")

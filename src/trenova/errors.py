@@ -18,11 +18,12 @@ TrenovaError
     ├── SchemaMismatch        the database is older or newer than this program
     ├── PartFailed            a process that `trenova dev` runs cannot run
     ├── VerificationError     a proof, checkpoint, signature or evidence file that does not hold
-    └── PayloadError          a payload on its way through Temporal cannot be read
+    └── PayloadError          a payload cannot go into Temporal, or cannot be read when it comes out
         ├── EncryptionKeyNotFound  it names a key that this program does not hold
         ├── DecryptionFailed       the key of that name does not open it
         ├── PlaintextRefused       it is not encrypted, and strict mode is on
-        └── InvalidPayload         it is broken, too deep or too large once decompressed
+        ├── InvalidPayload         it is broken, too deep or too large once decompressed
+        └── PayloadTooLarge        it is larger than Temporal takes
 
 Imports nothing. Messages are lower case, say what was expected, what was found and what to do next, and never hold a
 secret or the content of an entry.
@@ -122,7 +123,7 @@ class VerificationError(TrenovaError):
 
 
 class PayloadError(TrenovaError):
-    """A payload that cannot be read. `str()` holds the next step as well, since that is all Temporal shows."""
+    """A payload that cannot be read or sent. `str()` holds the next step as well, since that is all Temporal shows."""
 
     def __str__(self) -> str:
         return f"{self.message}; {self.hint}" if self.hint else self.message
@@ -142,3 +143,7 @@ class PlaintextRefused(PayloadError):
 
 class InvalidPayload(PayloadError):
     """The payload is broken inside, wrapped in too many layers, or too large once decompressed."""
+
+
+class PayloadTooLarge(PayloadError):
+    """The payload is larger, as it would be sent, than Temporal takes. Nothing was sent."""

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.client import Client
 
-from conftest import GENEROUS_S, new_tenant
+from conftest import GENEROUS_S, converter, new_tenant
 from contract.lossy import LossyProxy
-from trenova.codec.converter import data_converter
+from trenova.codec.layers import MAX_SENT_BYTES
 from trenova.config import Settings
 from trenova.connection import connect
 from trenova.dev.temporal import Temporal
@@ -44,7 +44,7 @@ async def proxy(temporal: Temporal) -> AsyncIterator[LossyProxy]:
 async def far_client(proxy: LossyProxy, settings: Settings) -> Client:
     """A client that reaches Temporal through the proxy."""
     away = settings.temporal.model_copy(update={"host_port": proxy.address})
-    return await connect(away, data_converter())
+    return await connect(away, converter())
 
 
 async def test_a_lone_entry_leaves_at_once_and_alone(client: Client) -> None:
@@ -71,6 +71,37 @@ async def test_a_large_request_and_its_small_neighbours_all_arrive(client: Clien
     assert len(answers[0]) > 1
     assert all(len(answer) == 1 for answer in answers[1:])
     assert await all_stored([placed for answer in answers for placed in answer], GENEROUS_S)
+
+
+async def test_entries_that_do_not_shrink_are_sent_in_halves(settings: Settings, worker: None, store: Store) -> None:
+    commit = GroupCommit(await connect(settings.temporal, converter(compressed=False)))
+    large, small = entries(new_tenant(), 480, padding=5000), entries(new_tenant(), 1)
+    assert MAX_SENT_BYTES < sum(len(entry.body) for entry in large) < group.MAX_BATCH_BYTES
+    answers = await asyncio.gather(commit.add(large), commit.add(small))
+    assert [entry for placed in answers[0] for entry in placed.entries] == large
+    assert len(answers[0]) == 2
+    assert await all_stored([placed for answer in answers for placed in answer], GENEROUS_S)
+    assert await size_of(store, large[0].tenant) == 480
+
+
+async def test_a_rest_follows_a_shared_batch_and_never_a_lone_entry(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = GroupCommit(client)
+    rests: list[float] = []
+    monkeypatch.setattr(commit, "rest_for", rests.append)
+    for _ in range(3):
+        await commit.add(entries(new_tenant(), 1))
+    assert not rests
+    await asyncio.gather(*(commit.add(entries(new_tenant(), 1)) for _ in range(20)))
+    assert len(rests) == 1  # the first left alone, the others together
+
+
+async def test_who_comes_during_a_rest_leaves_together_after_it(client: Client) -> None:
+    commit = GroupCommit(client)
+    commit.rest_for(0.02)
+    answers = await asyncio.gather(*(commit.add(entries(new_tenant(), 1)) for _ in range(20)))
+    assert len({placed.batch.batch_id for answer in answers for placed in answer}) == 1
 
 
 async def test_a_failing_temporal_fails_those_who_wait_and_nobody_after(proxy: LossyProxy, far_client: Client) -> None:

@@ -160,11 +160,14 @@ async def receipts_for(placed: Sequence[Placed], store: Store) -> Receipts:
 
 def states(placed: Sequence[Placed], receipts: Receipts | None) -> list[EntryState]:
     split = len(placed) > 1
-    return [
-        state(entry, each.batch.batch_id if split else None, (receipts or {}).get((entry.tenant, entry.id)))
-        for each in placed
-        for entry in each.entries
-    ]
+    found: list[EntryState] = []
+    for each in placed:
+        batch_id = each.batch.batch_id if split else None
+        if receipts:
+            found += [state(entry, batch_id, receipts.get((entry.tenant, entry.id))) for entry in each.entries]
+        else:
+            found += [EntryState(id=entry.id, state="accepted", batch_id=batch_id) for entry in each.entries]
+    return found
 
 
 def state(entry: Sealed, batch_id: str | None, receipt: Receipt | None) -> EntryState:

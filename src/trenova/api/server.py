@@ -11,6 +11,7 @@ import uvicorn
 from trenova.api import app
 from trenova.api.codec import remote_codec
 from trenova.codec.compose import data_converter_for
+from trenova.codec.layers import MAX_SENT_BYTES
 from trenova.codec.settings import keyring_of, secrecy_of
 from trenova.config import Settings
 from trenova.connection import connect
@@ -37,7 +38,7 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
         raise InvalidConfiguration(["database.url: nothing given, expected postgresql://…"])
     security = settings.temporal.security
     keyring = keyring_of(security, environ)
-    converter = data_converter_for(secrecy_of(security), keyring)
+    converter = data_converter_for(secrecy_of(security), keyring, max_sent_bytes=MAX_SENT_BYTES)
     remote = remote_codec(settings.api, secrecy_of(security), keyring)
     # Lazy: the API comes up while Temporal is away, and says so in /readyz and in its 503 answers.
     client = await connect(settings.temporal, converter, lazy=True)

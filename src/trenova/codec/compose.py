@@ -10,7 +10,7 @@ from trenova.codec.layers import Layers
 from trenova.codec.secrecy import Secrecy
 
 
-def payload_codec(secrecy: Secrecy, keyring: Keyring) -> PayloadCodec:
+def payload_codec(secrecy: Secrecy, keyring: Keyring, *, max_sent_bytes: int | None = None) -> PayloadCodec:
     """The composed codec. It always reads every layer it has keys for, whatever it writes.
 
     So encryption and compression can be turned on, off and on again while workflows are open.
@@ -24,12 +24,14 @@ def payload_codec(secrecy: Secrecy, keyring: Keyring) -> PayloadCodec:
         ],
         decoding=[compression, encryption],
         require_encryption=secrecy.require_encryption,
+        max_sent_bytes=max_sent_bytes,
     )
 
 
-def data_converter_for(secrecy: Secrecy, keyring: Keyring) -> DataConverter:
+def data_converter_for(secrecy: Secrecy, keyring: Keyring, *, max_sent_bytes: int | None = None) -> DataConverter:
     """The shared data converter. Failure messages are encoded exactly when encryption is on.
 
     Without it, encoding them would hide them from a developer's Web UI and protect nothing.
     """
-    return data_converter(payload_codec(secrecy, keyring), encode_failures=secrecy.enable_encryption)
+    codec = payload_codec(secrecy, keyring, max_sent_bytes=max_sent_bytes)
+    return data_converter(codec, encode_failures=secrecy.enable_encryption)

@@ -7,24 +7,33 @@ from temporalio.converter import PayloadCodec
 
 from trenova.codec.encryption import ENCRYPTED
 from trenova.codec.layer import Layer, each, encoding_of, shown
-from trenova.errors import InvalidPayload, PlaintextRefused
+from trenova.errors import InvalidPayload, PayloadTooLarge, PlaintextRefused
 
 # Ours are two deep and the older Go system's two; a payload that was encoded twice by mistake is four deep.
 MAX_LAYERS = 4
+# Temporal refuses a payload of 2 MiB; the rest is for its own wrapping.
+MAX_SENT_BYTES = 2 * 1024 * 1024 - 16 * 1024
 
 
 class Layers(PayloadCodec):
     """Puts every layer of `encoding` on, first to last; takes off layers of `decoding` in whatever order they come.
 
     Unknown encodings pass through. With `require_encryption`, decoding refuses a payload without an encrypted layer.
+    Encoding a payload to more than `max_sent_bytes` raises PayloadTooLarge: for a sender that can make it smaller.
     """
 
     def __init__(
-        self, *, encoding: Sequence[Layer], decoding: Sequence[Layer], require_encryption: bool = False
+        self,
+        *,
+        encoding: Sequence[Layer],
+        decoding: Sequence[Layer],
+        require_encryption: bool = False,
+        max_sent_bytes: int | None = None,
     ) -> None:
         self._encoding = tuple(encoding)
         self._decoding = {layer.encoding: layer for layer in decoding}
         self._require_encryption = require_encryption
+        self._max_sent_bytes = max_sent_bytes
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         return await each(self._wrap, payloads)
@@ -36,6 +45,12 @@ class Layers(PayloadCodec):
     def _wrap(self, payload: Payload) -> Payload:
         for layer in self._encoding:
             payload = layer.wrap(payload)
+        size = payload.ByteSize()
+        if self._max_sent_bytes is not None and size > self._max_sent_bytes:
+            raise PayloadTooLarge(
+                f"a payload has {size:,} bytes as it would be sent, Temporal takes {self._max_sent_bytes:,}",
+                hint="send less at once",
+            )
         return payload
 
     def _unwrap(self, payload: Payload) -> Payload:

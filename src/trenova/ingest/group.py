@@ -1,10 +1,13 @@
 """Group commit: entries of many callers travel in one batch, and each caller waits for the batches that hold its own.
 
 Natural batching: an entry that comes while nothing is under way leaves at once; while batches are under way, entries
-gather and leave together. So a lone caller is never delayed, and under load the batches grow by themselves.
+gather and leave together. So a lone caller is never delayed, and under load the batches grow by themselves. Where
+callers come faster than starts, there is a rest after each shared batch, as long as its start took: a workflow costs
+the server the same whatever it holds, and starting without pause would keep it busy with many small ones.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,18 +17,20 @@ from temporalio.service import RPCError
 from trenova.config import MIB
 from trenova.domain.batch import BatchResult
 from trenova.domain.entry import Sealed
-from trenova.errors import Unavailable
-from trenova.ingest.queue import Caps, Piece, Queue, Request
+from trenova.errors import PayloadTooLarge, Unavailable
+from trenova.ingest.queue import Caps, Piece, Queue, Request, halves
 from trenova.ingest.start import Handle, start, unavailable
 
-# Temporal refuses a payload of 2 MiB. Encryption adds about a hundred bytes and compression is kept only where it
-# helps, so this much plain JSON always fits, and audit entries shrink to a tenth of it.
-MAX_BATCH_BYTES = 7 * MIB // 4
+# Plain JSON. Audit entries shrink to a ninth of it; those few batches that do not, and would then be larger than
+# Temporal takes, are sent in halves. More would cost memory in every process on the way.
+MAX_BATCH_BYTES = 5 * MIB // 2
 # Stored in one transaction; more would hold the tenants' locks for longer without going faster.
 MAX_BATCH_ENTRIES = 2_000
 # Batches that are not full leave only while fewer than this are under way: that is what makes them grow. With two, a
 # lone entry and its followers took turns, and twice as many workflows carried the same entries.
 SMALL_STARTS = 1
+# The longest rest. A start that takes longer meets a server in trouble, and its callers have waited enough.
+MAX_REST_S = 0.05
 # Full ones may be this many at once. They cost memory: each is held plain, encoded and in the call.
 MAX_STARTS = 6
 # What may wait in this process. Past it callers are told to come back: memory would be the next thing to run out.
@@ -83,6 +88,7 @@ class GroupCommit:
         self.queue = Queue(Caps(max_entries=MAX_BATCH_ENTRIES, max_bytes=MAX_BATCH_BYTES))
         self.waiters: dict[Request, Waiter] = {}
         self.under_way: set[asyncio.Task[None]] = set()
+        self.rest: asyncio.TimerHandle | None = None
 
     async def add(self, entries: Sequence[Sealed]) -> list[Placed]:
         """Return when every entry is accepted, with the batches in the entries' order.
@@ -107,8 +113,8 @@ class GroupCommit:
     def pump(self) -> None:
         """Start as many batches as may be under way."""
         while self.queue.waiting_entries:
-            limit = MAX_STARTS if self.queue.has_full_batch else SMALL_STARTS
-            if len(self.under_way) >= limit:
+            full = self.queue.has_full_batch
+            if len(self.under_way) >= (MAX_STARTS if full else SMALL_STARTS) or (self.rest and not full):
                 return
             task = asyncio.create_task(self.send(self.queue.take()))
             self.under_way.add(task)
@@ -118,11 +124,26 @@ class GroupCommit:
         self.under_way.discard(task)
         self.pump()
 
+    def rest_for(self, seconds: float) -> None:
+        """Let entries gather before the next batch that is not full."""
+        if self.rest is None:
+            self.rest = asyncio.get_running_loop().call_later(min(seconds, MAX_REST_S), self.rested)
+
+    def rested(self) -> None:
+        self.rest = None
+        self.pump()
+
     async def send(self, pieces: Sequence[Piece]) -> None:
         """Start one batch and tell its callers. An error is theirs alone: the next batch tries for itself."""
         entries = [entry for piece in pieces for entry in piece.entries]
+        began = time.monotonic()
         try:
             batch = AcceptedBatch(*await start(self.client, entries))
+        except PayloadTooLarge:
+            # Nothing has left yet. A half always fits: plain, it is smaller than the limit of an encoded one.
+            for half in halves(pieces):
+                await self.send(half)
+            return
         except BaseException as error:  # noqa: BLE001 - whatever it was, somebody waits for it
             for piece in pieces:
                 if waiter := self.waiters.get(piece.request):
@@ -131,6 +152,8 @@ class GroupCommit:
         for piece in pieces:
             if waiter := self.waiters.get(piece.request):
                 waiter.accepted(piece, batch)
+        if len(pieces) > 1:
+            self.rest_for(time.monotonic() - began)
 
 
 async def all_stored(placed: Sequence[Placed], timeout_s: float) -> bool:

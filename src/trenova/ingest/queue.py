@@ -3,6 +3,7 @@
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from trenova.domain.entry import Sealed
 
@@ -114,3 +115,25 @@ def cut(request: Request, room_entries: int, room_bytes: int, *, must: bool) -> 
         return None, 0
     request.taken = end
     return Piece(request=request, begin=begin, end=end), size
+
+
+def halves(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
+    """Two batches of about the same bytes in place of one of at least two entries; a piece in the middle is cut."""
+    entries = [(piece, at) for piece in pieces for at in range(piece.begin, piece.end)]
+    sizes = [len(piece.request.entries[at].body) for piece, at in entries]
+    # The middle by bytes, with an entry at the least on either side.
+    middle = 1
+    before = sizes[0]
+    while middle < len(entries) - 1 and before + sizes[middle] <= sum(sizes) / 2:
+        before += sizes[middle]
+        middle += 1
+    return joined(entries[:middle]), joined(entries[middle:])
+
+
+def joined(entries: Sequence[tuple[Piece, int]]) -> list[Piece]:
+    """Consecutive entries as pieces again, one for each request."""
+    return [
+        Piece(request=request, begin=places[0], end=places[-1] + 1)
+        for request, group in groupby(entries, key=lambda entry: entry[0].request)
+        for places in [[at for _, at in group]]
+    ]

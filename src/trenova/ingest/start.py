@@ -54,6 +54,8 @@ Handle = WorkflowHandle[ProcessAuditBatchWorkflow, BatchResult]
 async def start(client: Client, entries: Sequence[Sealed]) -> tuple[str, Handle]:
     """Return the batch's id once Temporal has persisted it. Raises Unavailable when that is not certain.
 
+    Raises PayloadTooLarge, before anything is sent, for entries that make a larger payload than Temporal takes.
+
     Dying before Temporal's answer: the callers have none either and send their entries again with the same ids;
     whatever Temporal did keep is then found as duplicates. Dying after it: the workflow runs without us.
     """

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trenova.domain.entry import Sealed
-from trenova.ingest.queue import Caps, Queue, Request
+from trenova.ingest.queue import Caps, Piece, Queue, Request, halves
 
 CAPS = Caps(max_entries=10, max_bytes=1000)
 SIZES = st.lists(st.integers(1, 1500), min_size=1, max_size=30)
@@ -36,6 +36,17 @@ def test_every_entry_leaves_once_in_its_order_and_no_batch_is_over_its_caps(aske
             left[piece.request] += piece.entries
     assert all(left[each] == list(each.entries) for each in requests)
     assert (queue.waiting_bytes, queue.waiting_entries, len(queue.lanes)) == (0, 0, 0)
+
+
+@given(st.lists(SIZES, min_size=1, max_size=5).filter(lambda sizes: sum(map(len, sizes)) > 1))
+def test_halves_hold_everything_in_order_and_about_as_much(sizes: list[list[int]]) -> None:
+    pieces = [Piece(request=request("a", each), begin=0, end=len(each)) for each in sizes]
+    whole = [entry for piece in pieces for entry in piece.entries]
+    first, second = ([entry for piece in half for entry in piece.entries] for half in halves(pieces))
+    assert first + second == whole
+    assert first
+    assert second
+    assert abs(bytes_of(first) - bytes_of(second)) <= 2 * max(len(entry.body) for entry in whole)
 
 
 def test_a_flood_of_one_tenant_does_not_hold_up_the_others() -> None:
