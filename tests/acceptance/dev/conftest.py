@@ -1,0 +1,30 @@
+"""What the tests of the single parts of `trenova dev` start from."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from trenova.dev import users
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's user may enter, which pytest's own are not when root runs the tests."""
+    path = Path(tempfile.mkdtemp(prefix="trenova-test-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def stranger() -> Iterator[psutil.Popen]:
+    """A program that has nothing to do with us, run by the user that runs PostgreSQL."""
+    user = users.ensure() if os.geteuid() == 0 else None
+    with psutil.Popen(["/bin/sleep", "600"], cwd="/", **users.becoming(user)) as process:
+        yield process
+        process.kill()

@@ -1,0 +1,57 @@
+"""The data folder: who holds it, what it refuses, what it keeps secret."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from acceptance.dev.observed import store_one
+from trenova.dev.folder import FORMAT, Folder
+from trenova.dev.postgres import Postgres
+from trenova.dev.temporal import Temporal
+from trenova.errors import PartFailed
+
+
+def test_a_folder_of_a_newer_release_is_refused_and_left_as_it_is(folder: Path) -> None:
+    Folder(folder)
+    (folder / "version").write_text(f"{FORMAT + 1}\n")
+    with pytest.raises(PartFailed, match="this release knows 1") as failure:
+        Folder(folder)
+    assert "newer release" in str(failure.value.hint)
+    assert (folder / "version").read_text() == f"{FORMAT + 1}\n"
+
+
+def test_a_folder_is_held_by_one_run_at_a_time(folder: Path) -> None:
+    with (
+        Folder(folder).locked(),
+        pytest.raises(PartFailed, match=rf"in use by another trenova dev \(pid {os.getpid()}\)"),
+        Folder(folder).locked(),
+    ):
+        pass
+    with Folder(folder).locked():
+        pass
+
+
+async def test_two_runs_cannot_share_one_postgres_or_one_temporal(folder: Path) -> None:
+    async with Postgres(folder).running() as postgres, Temporal(folder).running():
+        with pytest.raises(PartFailed, match="in use by another"):
+            async with Postgres(folder).running():
+                pass
+        with pytest.raises(PartFailed, match="in use by another"):
+            async with Temporal(folder).running():
+                pass
+        store_one(postgres)
+
+
+def test_a_data_folder_that_cannot_be_made_is_an_error_with_a_hint(folder: Path) -> None:
+    (folder / "file").write_text("")
+    with pytest.raises(PartFailed, match="cannot be used") as failure:
+        Folder(folder / "file" / "data")
+    assert "--data-dir" in str(failure.value.hint)
+
+
+def test_secrets_are_kept_for_the_owner_only(folder: Path) -> None:
+    home = Folder(folder / "data")
+    assert home.secret("one") == home.secret("one") != home.secret("two")
+    assert (home.path / "secrets").stat().st_mode & 0o777 == 0o700
+    assert (home.path / "secrets" / "one").stat().st_mode & 0o777 == 0o600

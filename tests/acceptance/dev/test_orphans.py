@@ -1,0 +1,73 @@
+"""Which processes a start ends because a killed run left them, and which it leaves alone."""
+
+import asyncio
+import json
+import shutil
+import sys
+import textwrap
+from pathlib import Path
+
+import psutil
+
+from acceptance.dev.observed import pid_of, store_one, stored
+from trenova.dev import orphans
+from trenova.dev.folder import Folder
+from trenova.dev.postgres import Postgres
+from trenova.dev.temporal import Temporal
+
+
+async def test_servers_of_a_killed_run_are_ended_and_nothing_is_lost(folder: Path) -> None:
+    program = textwrap.dedent(
+        """
+        import asyncio, sys
+        from pathlib import Path
+        from trenova.dev.postgres import Postgres
+        from trenova.dev.temporal import Temporal
+
+        async def main(folder):
+            async with Postgres(folder).running(), Temporal(folder).running():
+                print("ready", flush=True)
+                await asyncio.Event().wait()
+
+        asyncio.run(main(Path(sys.argv[1])))
+        """
+    )
+    run = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, str(folder), stdout=asyncio.subprocess.PIPE
+    )
+    assert run.stdout is not None
+    assert await run.stdout.readline() == b"ready\n"
+    run.kill()
+    await run.wait()
+    left = [psutil.Process(pid_of(folder, part)) for part in ("postgres", "temporal")]
+    assert all(orphans.runs(process) for process in left)
+    Folder(folder).record("temporal").unlink()  # as if the kill had come before the record was written
+    async with Postgres(folder).running() as postgres, Temporal(folder).running():
+        assert not any(orphans.runs(process) for process in left)
+        store_one(postgres)
+        assert stored(postgres) == 1
+
+
+async def test_a_process_that_has_the_recorded_pid_by_chance_is_left_alone(
+    folder: Path, stranger: psutil.Popen
+) -> None:
+    record = Folder(folder).record("temporal")
+    record.write_text(json.dumps({"pid": stranger.pid, "started": 1e9, "folder": orphans.identity(record)}))
+    async with Temporal(folder).running():
+        assert stranger.is_running()
+
+
+async def test_a_copy_of_a_folder_in_use_does_not_end_the_servers_of_the_original(folder: Path) -> None:
+    async with Temporal(folder / "original").running():
+        shutil.copytree(folder / "original", folder / "copy")
+        assert [found.pid for found in orphans.find(Folder(folder / "original").record("temporal"))]
+        assert not orphans.find(Folder(folder / "copy").record("temporal"))
+
+
+async def test_a_program_that_works_in_postgres_folder_is_left_alone(folder: Path) -> None:
+    async with Postgres(folder).running():
+        pass
+    with psutil.Popen(["/bin/sleep", "600"], cwd=folder / "postgres" / "data") as visitor:
+        async with Postgres(folder).running():
+            assert visitor.is_running()
+        visitor.kill()
