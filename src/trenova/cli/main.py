@@ -6,7 +6,8 @@ from typing import Annotated, NoReturn
 import typer
 
 import trenova
-from trenova.cli import api_keys, dev, entries, importing_command, keys, logs, servers, verify_encryption
+from trenova.cli import api_keys, dev, entries, keys, logs, servers, verify_encryption
+from trenova.cli.importing import command as importing
 from trenova.errors import InvalidConfiguration, TrenovaError
 
 FAILED, STOPPED = 1, 130
@@ -24,7 +25,7 @@ app.command()(dev.dev)
 app.command()(servers.api)
 app.command()(servers.worker)
 app.command()(servers.migrate)
-app.command("import")(importing_command.import_files)
+app.command("import")(importing.import_files)
 app.command()(entries.entries)
 app.command()(entries.tail)
 app.command()(logs.logs)
