@@ -66,7 +66,8 @@ class Screen:
         self.say(
             f"\nSend an entry:\n\n  {curl(state)}\n\nRead payloads with the temporal command:\n\n  {codec_line(state)}"
         )
-        where = "" if data_dir == DEFAULT_DATA_DIR else f" --data-dir {shlex.quote(str(data_dir))}"
+        is_default = data_dir.resolve() == DEFAULT_DATA_DIR.resolve()
+        where = "" if is_default else f" --data-dir {shlex.quote(str(data_dir))}"
         self.say(f"\nFollow the logs with `trenova logs --follow{where}`; stop with Ctrl-C.")
 
 

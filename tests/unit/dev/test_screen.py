@@ -1,0 +1,35 @@
+"""What `trenova dev` says when it is ready."""
+
+from pathlib import Path
+
+import pytest
+
+from trenova.config import DEFAULT_DATA_DIR
+from trenova.dev.screen import Screen
+from trenova.dev.state import State
+
+STATE = State(
+    api_url="http://127.0.0.1:8080",
+    api_key="key",
+    temporal_address="127.0.0.1:7233",
+    temporal_namespace="default",
+    ui_url="http://127.0.0.1:8233",
+    database_url="postgresql://localhost/trenova",
+    metrics_url="http://127.0.0.1:8080/metrics",
+    pids={},
+)
+
+
+def test_the_default_folder_needs_no_flag_and_any_other_is_named_for_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for data_dir, command in (
+        (DEFAULT_DATA_DIR, "trenova logs --follow"),
+        (DEFAULT_DATA_DIR.resolve(), "trenova logs --follow"),
+        (tmp_path / "my data", f"trenova logs --follow --data-dir '{tmp_path}/my data'"),
+        (tmp_path / "deeper" / DEFAULT_DATA_DIR, f"trenova logs --follow --data-dir {tmp_path}/deeper/.trenova"),
+    ):
+        Screen().ready(STATE, data_dir)
+        last = capsys.readouterr().out.splitlines()[-1]
+        assert last == f"Follow the logs with `{command}`; stop with Ctrl-C."
