@@ -1,8 +1,6 @@
 """The API as a process."""
 
-import asyncio
 import os
-import signal
 from collections.abc import Mapping
 
 import structlog
@@ -15,8 +13,8 @@ from trenova.codec.layers import MAX_SENT_BYTES
 from trenova.codec.settings import keyring_of, secrecy_of
 from trenova.config import Settings
 from trenova.connection import connect
-from trenova.errors import InvalidConfiguration, Unavailable
-from trenova.memory import give_back_large_blocks
+from trenova.errors import Unavailable
+from trenova.process import database_url, on_stop_signal, run_to_end
 from trenova.store import Store
 
 log = structlog.get_logger()
@@ -28,21 +26,18 @@ KEEP_ALIVE_S = 75
 
 def run(settings: Settings, environ: Mapping[str, str]) -> None:
     """Serve until SIGTERM or Ctrl-C, then answer the requests that are under way and end. `environ` holds the keys."""
-    give_back_large_blocks()
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(serve(settings, environ))
+    run_to_end(serve(settings, environ))
 
 
 async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
-    if settings.database.url is None:
-        raise InvalidConfiguration(["database.url: nothing given, expected postgresql://…"])
+    url = database_url(settings)
     security = settings.temporal.security
     keyring = keyring_of(security, environ)
     converter = data_converter_for(secrecy_of(security), keyring, max_sent_bytes=MAX_SENT_BYTES)
     remote = remote_codec(settings.api, secrecy_of(security), keyring)
     # Lazy: the API comes up while Temporal is away, and says so in /readyz and in its 503 answers.
     client = await connect(settings.temporal, converter, lazy=True)
-    async with Store.open(settings.database.url.get_secret_value(), pool_size=settings.database.pool_size) as store:
+    async with Store.open(url, pool_size=settings.database.pool_size) as store:
         await check_at_start(store)
         server = uvicorn.Server(
             uvicorn.Config(
@@ -58,8 +53,7 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
         )
         log.info("api starting", url=f"http://{settings.api.host}:{settings.api.port}", pid=os.getpid())
         # After a good end uvicorn raises the signal again; taken here, the store is closed and the exit code is 0.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, log.debug, "signal received")
+        on_stop_signal(lambda: log.debug("signal received"))
         await server.serve()
 
 
@@ -69,9 +63,3 @@ async def check_at_start(store: Store) -> None:
         await store.check()
     except Unavailable as error:
         log.warning("started without a database", error=error.message, hint=error.hint)
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    import uvloop  # noqa: PLC0415 - not there on every platform
-
-    return uvloop.new_event_loop()

@@ -11,6 +11,7 @@ from rich.table import Table
 from trenova.cli import settings
 from trenova.cli.screen import console, literal
 from trenova.config import DEFAULT_DATA_DIR
+from trenova.process import database_url
 
 if TYPE_CHECKING:
     from trenova.store.api_keys import ApiKeys
@@ -86,7 +87,7 @@ def with_keys(config: Path | None, data_dir: Path, use: "Callable[[ApiKeys], Awa
     from trenova.store import Store  # noqa: PLC0415 - slow to import
 
     async def opened() -> Result:
-        async with Store.open(settings.database_url(settings.load(config, data_dir))) as store:
+        async with Store.open(database_url(settings.load(config, data_dir))) as store:
             return await use(store.api_keys)
 
     return asyncio.run(opened())

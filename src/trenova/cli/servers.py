@@ -7,6 +7,7 @@ import typer
 
 from trenova.cli import log_setup, settings
 from trenova.config import DEFAULT_DATA_DIR
+from trenova.process import database_url
 
 
 def api(config: settings.ConfigFile = None, data_dir: settings.DataDir = DEFAULT_DATA_DIR) -> None:
@@ -19,7 +20,6 @@ def api(config: settings.ConfigFile = None, data_dir: settings.DataDir = DEFAULT
     from trenova.api import server  # noqa: PLC0415 - slow to import, and `trenova --help` needs none of it
 
     loaded = settings.load(config, data_dir)
-    settings.database_url(loaded)
     log_setup.set_up(loaded.log)
     server.run(loaded, os.environ)
 
@@ -39,9 +39,9 @@ def worker(
     from trenova.worker import processes as several  # noqa: PLC0415 - slow to import
 
     loaded = settings.load(config, data_dir)
-    settings.database_url(loaded)
     log_setup.set_up(loaded.log)
     if processes > 1:
+        database_url(loaded)  # one error here, not one from each of them
         same = [*(["--config", str(config)] if config else []), "--data-dir", str(data_dir)]
         raise typer.Exit(several.run(processes, same))
     process.run(loaded, os.environ)
@@ -58,5 +58,5 @@ def migrate(config: settings.ConfigFile = None) -> None:
     """
     from trenova.store import migrate as migration  # noqa: PLC0415 - slow to import
 
-    revision = migration.upgrade(settings.database_url(settings.load(config)))
+    revision = migration.upgrade(database_url(settings.load(config)))
     print(f"the database schema is up to date ({revision})")

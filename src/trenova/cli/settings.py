@@ -47,15 +47,6 @@ def load(file: Path | None, data_dir: Path = config.DEFAULT_DATA_DIR) -> config.
     return settings.model_copy(update={"database": database})
 
 
-def database_url(settings: config.Settings) -> str:
-    if settings.database.url is None:
-        raise InvalidConfiguration(
-            ["database.url: nothing given, expected postgresql://user:password@host:5432/trenova"],
-            hint="set it in config/config.yaml or TRENOVA_DATABASE__URL, or start a database with `make dev`",
-        )
-    return settings.database.url.get_secret_value()
-
-
 def read_running(data_dir: Path) -> Running | None:
     file = data_dir / "dev.json"
     try:

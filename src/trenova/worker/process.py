@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import TypeVar
@@ -16,8 +15,8 @@ from trenova.activities import AuditActivities
 from trenova.codec.settings import converter_of
 from trenova.config import TASK_QUEUE, Settings
 from trenova.connection import connect
-from trenova.errors import InvalidConfiguration, Unavailable
-from trenova.memory import give_back_large_blocks
+from trenova.errors import Unavailable
+from trenova.process import database_url, on_stop_signal, run_to_end
 from trenova.store import Store
 from trenova.worker.polls import polls_confirmed
 from trenova.workflows import ProcessAuditBatchWorkflow
@@ -33,17 +32,15 @@ Result = TypeVar("Result")
 
 def run(settings: Settings, environ: Mapping[str, str]) -> None:
     """Work until SIGTERM or Ctrl-C, then finish what is running and end. `environ` holds the keys."""
-    give_back_large_blocks()
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(work(settings, environ))
+    run_to_end(work(settings, environ))
 
 
 async def work(settings: Settings, environ: Mapping[str, str]) -> None:
-    if settings.database.url is None:
-        raise InvalidConfiguration(["database.url: nothing given, expected postgresql://…"])
+    url = database_url(settings)
     converter = converter_of(settings.temporal.security, environ)
-    stop = stop_signal()
-    async with Store.open(settings.database.url.get_secret_value(), pool_size=settings.database.pool_size) as store:
+    stop = asyncio.Event()
+    on_stop_signal(stop.set)
+    async with Store.open(url, pool_size=settings.database.pool_size) as store:
         await patiently(store.check, stop)
         client = await patiently(lambda: connect(settings.temporal, converter), stop)
         if client is not None:
@@ -107,17 +104,3 @@ async def patiently(attempt: Callable[[], Awaitable[Result]], stop: asyncio.Even
         except TimeoutError:
             continue
     return None
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    import uvloop  # noqa: PLC0415 - not there on every platform
-
-    return uvloop.new_event_loop()
-
-
-def stop_signal() -> asyncio.Event:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop
