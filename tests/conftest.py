@@ -25,6 +25,7 @@ from temporalio.converter import DataConverter
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from trenova.api import app
+from trenova.api.codec import RemoteCodec
 from trenova.codec.compose import data_converter_for
 from trenova.codec.keyring import Keyring
 from trenova.codec.layers import MAX_SENT_BYTES
@@ -130,9 +131,11 @@ def sandbox() -> SandboxedWorkflowRunner:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, store: Store, client: Client) -> AsyncIterator[str]:
+async def serving(
+    settings: Settings, store: Store, client: Client, remote: RemoteCodec | None = None
+) -> AsyncIterator[str]:
     """The API on a real port of this machine; gives its address."""
-    config = uvicorn.Config(app.create(settings, store, client), port=settings.api.port, log_config=None)
+    config = uvicorn.Config(app.create(settings, store, client, remote), port=settings.api.port, log_config=None)
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     try:

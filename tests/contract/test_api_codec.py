@@ -1,19 +1,16 @@
 """The remote codec over HTTP: who may use it, which pages may, and what it answers."""
 
-import asyncio
 import json
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from temporalio.client import Client
 
-from conftest import GENEROUS_S, Keys
-from trenova.api import app
+from conftest import GENEROUS_S, Keys, serving
 from trenova.api.codec import MAX_BODY_BYTES, remote_codec
 from trenova.codec.keyring import Keyring
 from trenova.codec.keytool import generate
@@ -37,39 +34,29 @@ def keyring() -> Keyring:
 
 
 @asynccontextmanager
-async def serving(
+async def codec_serving(
     settings: Settings, store: Store, client: Client, codec: dict[str, Any] | None
 ) -> AsyncIterator[httpx.AsyncClient]:
     """An API with these settings of `api.codec`; none: as it is by default."""
     api = Api.model_validate({"port": choose(), **({"codec": codec} if codec is not None else {})})
     settings = settings.model_copy(update={"api": api})
-    remote = remote_codec(api, ON, keyring())
-    config = uvicorn.Config(app.create(settings, store, client, remote), port=api.port, log_config=None)
-    server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve())
-    try:
-        async with asyncio.timeout(GENEROUS_S):
-            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-                await asyncio.sleep(0.05)
-        url = f"http://127.0.0.1:{api.port}"
-        async with httpx.AsyncClient(base_url=url, timeout=GENEROUS_S, trust_env=False) as http:
-            yield http
-    finally:
-        server.should_exit = True
-        with suppress(asyncio.CancelledError):
-            await running
+    async with (
+        serving(settings, store, client, remote_codec(api, ON, keyring())) as url,
+        httpx.AsyncClient(base_url=url, timeout=GENEROUS_S, trust_env=False) as http,
+    ):
+        yield http
 
 
 @pytest.fixture(scope="module")
 async def guarded(settings: Settings, store: Store, client: Client) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(settings, store, client, {"enabled": True, "uiOrigins": [UI]}) as http:
+    async with codec_serving(settings, store, client, {"enabled": True, "uiOrigins": [UI]}) as http:
         yield http
 
 
 @pytest.fixture(scope="module")
 async def local(settings: Settings, store: Store, client: Client) -> AsyncIterator[httpx.AsyncClient]:
     codec = {"enabled": True, "authorize": False, "uiOrigins": [UI, "http://localhost:8233"]}
-    async with serving(settings, store, client, codec) as http:
+    async with codec_serving(settings, store, client, codec) as http:
         yield http
 
 
@@ -100,7 +87,7 @@ async def test_plain_payloads_can_be_looked_at_even_in_strict_mode(local: httpx.
 
 
 async def test_it_is_off_by_default(settings: Settings, store: Store, client: Client, keys: Keys) -> None:
-    async with serving(settings, store, client, None) as http:
+    async with codec_serving(settings, store, client, None) as http:
         for route in ROUTES:
             for way in ("encode", "decode"):
                 for method in ("POST", "OPTIONS", "GET"):
