@@ -17,6 +17,8 @@ from trenova.errors import PartFailed
 LAST_LINES = 20
 LAST_BYTES = 64 * 1024
 CHECK_EVERY_S = 0.05
+# Enough to look back on a fault that repeats itself, and it still opens in an editor.
+LARGE_LOG_BYTES = 10 * 1024 * 1024
 
 
 class Process:
@@ -42,6 +44,7 @@ class Process:
     @classmethod
     async def spawn(cls, part: Part) -> Self:
         await orphans.end(part.record, part.stop_signals)
+        rotate(part.log)
         if part.before is not None:
             await part.before()
         log_start = part.log.stat().st_size if part.log.exists() else 0
@@ -131,6 +134,13 @@ async def launch(part: Part) -> asyncio.subprocess.Process:
             start_new_session=True,  # the terminal's Ctrl-C reaches the supervisor only
             **users.becoming(part.user),
         )
+
+
+def rotate(log: Path) -> None:
+    """Set a large log aside as `<name>.1`, in place of an older one. Only while nothing writes to it."""
+    if log.exists() and log.stat().st_size > LARGE_LOG_BYTES:
+        # Killed here: there is no log, which readers know, until the next start of the part makes one.
+        log.replace(log.with_name(f"{log.name}.1"))
 
 
 def last_lines(log: Path, count: int = LAST_LINES, *, since: int = 0) -> list[str]:

@@ -1,12 +1,15 @@
 """`trenova logs`: what it shows of the parts, and what it follows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from trenova.dev import logs
 from trenova.dev.folder import Folder
-from trenova.errors import NotFound
+from trenova.dev.part import Part
+from trenova.dev.process import LARGE_LOG_BYTES, Process, running
+from trenova.errors import NotFound, PartFailed
 
 
 def test_logs_show_the_last_lines_under_the_name_of_their_part(
@@ -31,3 +34,49 @@ def test_logs_follow_what_is_appended_in_whole_lines(folder: Path) -> None:
     with log.open("a") as file:
         file.write(" done\n")
     assert list(follower.new_lines()) == ["half done"]
+
+
+def writing(folder: Path, line: str) -> Part:
+    """A worker that writes one line and is ready when the line is there."""
+    home = Folder(folder)
+
+    async def written(_pid: int) -> bool:
+        return line in home.log("worker").read_text()
+
+    return Part(
+        name="worker",
+        argv=("/bin/sh", "-c", f"echo {line}; exec sleep 600"),
+        env={"PATH": "/usr/bin:/bin"},
+        log=home.log("worker"),
+        record=home.record("worker"),
+        ready=written,
+    )
+
+
+async def test_a_large_log_is_set_aside_before_its_part_starts_and_following_goes_on(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = Folder(folder).log("worker")
+    aside = log.with_name("worker.log.1")
+    aside.write_text("oldest\n")
+    full = "x" * (LARGE_LOG_BYTES - 1) + "\n"
+    log.write_text(full)
+    async with running(writing(folder, "fits")):
+        assert log.read_text() == f"{full}fits\n"
+        assert aside.read_text() == "oldest\n"
+    follower = logs.Follower(log)
+    async with running(writing(folder, "anew")):
+        assert log.read_text() == "anew\n"
+        assert aside.read_text() == f"{full}fits\n"
+        assert list(follower.new_lines()) == ["anew"]
+        logs.show(folder, follow=False)
+    assert capsys.readouterr().out == "worker   | anew\n"
+
+
+async def test_what_a_part_says_that_fails_to_start_is_found_in_its_new_log(folder: Path) -> None:
+    log = Folder(folder).log("worker")
+    log.write_text("x" * LARGE_LOG_BYTES + "\n")
+    failing = replace(writing(folder, "never"), argv=("/bin/sh", "-c", "echo no such setting; exit 3"))
+    with pytest.raises(PartFailed, match="exit code 3") as failure:
+        await Process.start(failing)
+    assert failure.value.__notes__ == ["no such setting"]
