@@ -3,7 +3,8 @@
 TrenovaError
 ├── fix the request
 │   ├── InvalidRequest        the request as a whole cannot be read
-│   │   └── UnsupportedMediaType  the content type is none that is understood
+│   │   ├── UnsupportedMediaType  the content type is none that is understood
+│   │   └── SearchTooWide     no index bounds the search, and it took too long
 │   ├── InvalidEntries        these entries, each named, are wrong
 │   ├── RequestTooLarge       more bytes or entries than one request may hold
 │   ├── Unauthenticated       no API key, an unknown one or a revoked one
@@ -12,6 +13,7 @@ TrenovaError
 │   └── NotFound              nothing there, or nothing this key may see
 ├── retry later
 │   └── Unavailable           a part is away or full; nothing was taken in
+│       └── StatementTimeout  the database gave a statement up
 └── stop and call a human
     ├── InvalidConfiguration  settings that cannot work, all of them listed
     ├── InvalidBatch          a batch that no release of this program has sent
@@ -50,6 +52,10 @@ class InvalidRequest(TrenovaError):
 
 class UnsupportedMediaType(InvalidRequest):
     """The body has a content type or encoding that is not understood."""
+
+
+class SearchTooWide(InvalidRequest):
+    """The search looked at too many entries. The same search would again; a narrower one is found at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +102,10 @@ class Unavailable(TrenovaError):
     def __init__(self, message: str, *, retry_after_s: int = 1, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
+
+
+class StatementTimeout(Unavailable):
+    """A statement took longer than it may, or an administrator of the database cancelled it."""
 
 
 class InvalidConfiguration(TrenovaError):

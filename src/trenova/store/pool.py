@@ -10,7 +10,7 @@ import sqlalchemy.exc
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from trenova.errors import InvalidConfiguration, Unavailable
+from trenova.errors import InvalidConfiguration, StatementTimeout, Unavailable
 
 CONNECT_TIMEOUT_S = 10
 # Longer than any statement of ours; a statement that takes longer than this waits for something that will not come.
@@ -91,4 +91,8 @@ def translated() -> Iterator[None]:
 def away(error: Exception) -> Unavailable:
     # libpq names host, port and user, never the password.
     reason = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return StatementTimeout(
+            f"the database is too slow: {reason}", hint="look at its load, and at who holds locks in pg_stat_activity"
+        )
     return Unavailable(f"the database is away: {reason}", hint="start PostgreSQL, or correct database.url")

@@ -2,18 +2,36 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import ColumnElement, Select, and_, cast, column, func, literal, select, table, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Label,
+    Select,
+    String,
+    and_,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+    table,
+    true,
+    tuple_,
+)
 from sqlalchemy.types import UserDefinedType
 
 from trenova.domain.entry import Time
+from trenova.errors import SearchTooWide, StatementTimeout
 from trenova.store.pool import Pool
 
+# Somebody waits for the answer, and a search that walks far holds one of few connections meanwhile.
+SEARCH_LIMIT_MS = 20_000
 # Tenants whose names begin so belong to the system; a search over all tenants leaves them out.
 SYSTEM_TENANT_PREFIX = "_"
 
@@ -24,6 +42,7 @@ entries = table(
         for name in ("tenant", "id", "index", "occurred_at", "actor_id", "action", "target_id", "outcome", "body")
     ),
 )
+heads = table("heads", column("tenant"))
 batches = table("batches", *(column(name) for name in ("xid", "tenant", "first_index", "stored")))
 
 
@@ -60,7 +79,7 @@ class PagePosition(msgspec.Struct, frozen=True, array_like=True, tag="page"):
     id: uuid.UUID
 
 
-class FeedPosition(msgspec.Struct, frozen=True, array_like=True, tag="feed"):
+class FeedPosition(msgspec.Struct, frozen=True, order=True, array_like=True, tag="feed"):
     """The last entry read from the feed: its transaction, its tenant, its index."""
 
     xid: XID
@@ -90,13 +109,11 @@ class Search:
     pool: Pool
 
     async def page(self, filters: Filters, *, after: PagePosition | None, limit: int) -> Page:
-        """One page, newest `occurred_at` first. `next` is None on the last page."""
-        place = [entries.c.occurred_at, entries.c.tenant, entries.c.id]
-        query = select(entries.c.body, *place).where(*conditions(filters))
-        if after is not None:
-            query = query.where(tuple_(*place) < tuple_(after.occurred_at, after.tenant, after.id))
-        query = query.order_by(*(each.desc() for each in place)).limit(limit + 1)
-        rows = await self.rows(query)
+        """One page, newest `occurred_at` first. `next` is None on the last page.
+
+        Raises SearchTooWide when the page is not found within SEARCH_LIMIT_MS.
+        """
+        rows = await self.rows(page_query(filters, after=after, limit=limit + 1))
         more = len(rows) > limit
         return Page(
             bodies=[bytes(row.body) for row in rows[:limit]],
@@ -109,28 +126,16 @@ class Search:
         """What was stored after a position, oldest first. `next` is always a position to go on from.
 
         Only transactions below every running one are shown, so nothing can appear later before a position that was
-        given out: following the feed misses nothing and repeats nothing.
+        given out: following the feed misses nothing and repeats nothing. Raises SearchTooWide like `page`.
         """
-        query = (
-            select(entries.c.body, batches.c.xid, entries.c.tenant, entries.c.index)
-            .select_from(batches.join(entries, stored_with_batch()))
-            .where(
-                batches.c.xid < func.pg_snapshot_xmin(func.pg_current_snapshot()),
-                # The first condition says less than the second, but the index understands it.
-                batches.c.xid >= xid8(after.xid),
-                tuple_(batches.c.xid, entries.c.tenant, entries.c.index)
-                > tuple_(xid8(after.xid), after.tenant, after.index),
-                *conditions(filters),
-            )
-            .order_by(batches.c.xid, entries.c.tenant, entries.c.index)
-            .limit(limit)
-        )
-        rows = await self.rows(query)
-        last = rows[-1] if rows else None
-        return Page(
-            bodies=[bytes(row.body) for row in rows],
-            next=FeedPosition(int(last.xid), last.tenant, last.index) if last else after,
-        )
+        end = await self.now()
+        rows = await self.rows(feed_query(filters, after=after, end=end, limit=limit))
+        if len(rows) == limit:
+            after = FeedPosition(int(rows[-1].xid), rows[-1].tenant, rows[-1].index)
+        else:
+            # Everything up to `end` has been looked at: whoever asks again need not look at it again.
+            after = max(after, end)
+        return Page(bodies=[bytes(row.body) for row in rows], next=after)
 
     async def now(self) -> FeedPosition:
         """The position at which the feed goes on with whatever is not settled yet."""
@@ -139,17 +144,120 @@ class Search:
         return FeedPosition(int(xid) - 1, LAST_TENANT, 0)
 
     async def rows(self, query: Select[Any]) -> Sequence[Any]:
-        async with self.pool.transaction() as connection:
-            rows: Sequence[Any] = (await connection.execute(query)).all()
-            return rows
+        try:
+            async with self.pool.transaction() as connection:
+                await connection.execute(WALK_IN_ORDER)
+                rows: Sequence[Any] = (await connection.execute(query)).all()
+                return rows
+        except StatementTimeout:
+            raise SearchTooWide(
+                f"the search was given up: it looks at too many entries for {SEARCH_LIMIT_MS // 1000} s",
+                hint="narrow it: by tenant, actor, target or action, else by from and to",
+            ) from None
+
+
+# Every search walks along an index that has the order of its page, and stops when the page is full. Left to itself the
+# planner guesses from samples: it reads and sorts a whole log for one page, because it takes a text for rare, or looks
+# for a tenant among everybody's newest entries, because it takes that tenant for busy. So it may not sort what an index
+# has in order, and plans for any values, which it can do from the shape of the search alone.
+WALK_IN_ORDER = select(
+    func.set_config("enable_sort", "off", True),
+    func.set_config("plan_cache_mode", "force_generic_plan", True),
+    func.set_config("statement_timeout", str(SEARCH_LIMIT_MS), True),
+)
+
+
+def page_query(filters: Filters, *, after: PagePosition | None, limit: int) -> Select[Any]:
+    """The rows of a page. Each shape is bounded by an index, whatever the values are, where one can do it."""
+    party = filters.actor is not None or filters.target is not None
+    if filters.tenant is None and party:
+        # No index holds an actor of all tenants: the newest of each log, merged.
+        logs = select(heads.c.tenant).where(belongs(heads.c.tenant, filters)).subquery("logs")
+        return merged(logs, entries.c.tenant == logs.c.tenant, filters, after, limit)
+    if filters.tenant is not None and filters.action is not None and filters.action.endswith("*") and not party:
+        # Each action of that beginning has its own stretch of the index: the newest of each, merged.
+        actions = actions_beginning(filters.tenant, filters.action[:-1])
+        exact = replace(filters, action=None)
+        one = (entries.c.tenant == filters.tenant, entries.c.action == actions.c.action)
+        return merged(actions, and_(*one), exact, after, limit)
+    return newest(filters, after, limit).where(belongs(entries.c.tenant, filters))
+
+
+def newest(filters: Filters, after: PagePosition | None, limit: int) -> Select[Any]:
+    # Within a tenant its name says nothing, and the indexes that begin with it go on with these two.
+    place = [entries.c.occurred_at, entries.c.tenant, entries.c.id]
+    compared = place if filters.tenant is None else [entries.c.occurred_at, entries.c.id]
+    query = select(entries.c.body, *place).where(*conditions(filters))
+    if after is not None:
+        position = {"occurred_at": after.occurred_at, "tenant": after.tenant, "id": after.id}
+        query = query.where(tuple_(*compared) < tuple_(*(position[each.name] for each in compared)))
+    return query.order_by(*(each.desc() for each in compared)).limit(limit)
+
+
+def merged(
+    branches: FromClause, branch: ColumnElement[bool], filters: Filters, after: PagePosition | None, limit: int
+) -> Select[Any]:
+    """The newest of all branches, from at most `limit` rows of each."""
+    each = newest(filters, after, limit).where(branch).lateral("each")
+    place = [each.c.occurred_at, each.c.tenant, each.c.id]
+    query = select(each.c.body, *place).select_from(branches.join(each, true()))
+    return query.order_by(*(column.desc() for column in place)).limit(limit)
+
+
+def actions_beginning(tenant: str, beginning: str) -> FromClause:
+    """The tenant's distinct actions with this beginning: one look into the index for each, however many entries."""
+
+    def least(condition: ColumnElement[bool]) -> Label[Any]:
+        found = select(func.min(entries.c.action)).where(entries.c.tenant == tenant, condition)
+        return found.scalar_subquery().label("action")
+
+    first = select(least(entries.c.action >= beginning)).cte("found", recursive=True)
+    following = select(least(entries.c.action > first.c.action)).where(func.starts_with(first.c.action, beginning))
+    found = first.union_all(following)
+    return select(found.c.action).where(func.starts_with(found.c.action, beginning)).subquery("actions")
+
+
+def feed_query(filters: Filters, *, after: FeedPosition, end: FeedPosition, limit: int) -> Select[Any]:
+    """The rows of the feed behind `after`, in transactions up to that of `end`."""
+    stored = (
+        select(entries.c.body, entries.c.index)
+        .where(
+            entries.c.tenant == batches.c.tenant,
+            entries.c.index >= batches.c.first_index,
+            entries.c.index < batches.c.first_index + batches.c.stored,
+            tuple_(batches.c.xid, batches.c.tenant, entries.c.index)
+            > tuple_(xid8(after.xid), after.tenant, after.index),
+            *conditions(filters),
+        )
+        # Has each batch read by its indexes, and not, say, all entries of an action once for each batch.
+        .order_by(entries.c.index)
+        .limit(limit)
+        .lateral("stored")
+    )
+    place = (batches.c.xid, batches.c.tenant, stored.c.index)
+    return (
+        select(stored.c.body, *place)
+        .select_from(batches.join(stored, true()))
+        .where(
+            batches.c.xid <= xid8(end.xid),
+            # Says less than the position's own condition, but the index understands it.
+            batches.c.xid >= xid8(after.xid),
+            belongs(batches.c.tenant, filters),
+        )
+        .order_by(*place)
+        .limit(limit)
+    )
+
+
+def belongs(tenant: ColumnElement[str], filters: Filters) -> ColumnElement[bool]:
+    if filters.tenant is not None:
+        return tenant == filters.tenant
+    return func.left(tenant, 1) != SYSTEM_TENANT_PREFIX
 
 
 def conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    """What is asked of an entry, but for its tenant."""
     wanted: list[ColumnElement[bool]] = []
-    if filters.tenant is not None:
-        wanted.append(entries.c.tenant == filters.tenant)
-    else:
-        wanted.append(func.left(entries.c.tenant, 1) != SYSTEM_TENANT_PREFIX)
     if filters.actor is not None:
         wanted.append(entries.c.actor_id == filters.actor)
     if filters.action is not None:
@@ -157,7 +265,8 @@ def conditions(filters: Filters) -> list[ColumnElement[bool]]:
     if filters.target is not None:
         wanted.append(entries.c.target_id == filters.target)
     if filters.outcome is not None:
-        wanted.append(entries.c.outcome == filters.outcome)
+        # In the text of the statement, so that every plan may use the index of the outcomes other than success.
+        wanted.append(entries.c.outcome == literal(filters.outcome, String, literal_execute=True))
     if filters.occurred_from is not None:
         wanted.append(entries.c.occurred_at >= filters.occurred_from)
     if filters.occurred_to is not None:
@@ -173,14 +282,6 @@ def action_is(action: str) -> ColumnElement[bool]:
     if action.endswith("*"):
         return entries.c.action.startswith(action[:-1], autoescape=True)
     return entries.c.action == action
-
-
-def stored_with_batch() -> ColumnElement[bool]:
-    return and_(
-        entries.c.tenant == batches.c.tenant,
-        entries.c.index >= batches.c.first_index,
-        entries.c.index < batches.c.first_index + batches.c.stored,
-    )
 
 
 def xid8(number: int) -> ColumnElement[Any]:

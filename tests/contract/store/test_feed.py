@@ -23,8 +23,8 @@ async def follow(store: Store, filters: Filters, position: FeedPosition) -> tupl
         page = await store.search.feed(filters, after=position, limit=PAGE)
         assert isinstance(page.next, FeedPosition)
         if not page.bodies:
-            assert page.next == position
-            return seen, position
+            assert page.next >= position
+            return seen, page.next
         seen += page.bodies
         position = page.next
 
@@ -60,7 +60,8 @@ async def test_a_transaction_that_stays_open_hides_later_ones_until_it_ends(
     assert isinstance(position, FeedPosition)
     async with open_transaction(postgres):
         await store.entries.append(str(uuid.uuid4()), late)
-        assert await follow(store, filters, position) == ([], position)
+        nothing, position = await follow(store, filters, position)
+        assert nothing == []
         assert (await store.search.page(filters, after=None, limit=10)).bodies != []
     assert await until(store, filters, position, 2) == late
 
@@ -103,3 +104,14 @@ async def test_filters_narrow_the_feed_and_duplicates_do_not_appear_again(store:
         await store.entries.append(str(uuid.uuid4()), [wanted, other])
     assert await until(store, Filters(tenant=tenant, outcome="denied"), START_OF_FEED, 1) == [wanted]
     assert (await follow(store, Filters(tenant=tenant), START_OF_FEED))[0] == [wanted, other]
+
+
+async def test_a_follower_who_finds_nothing_goes_on_behind_what_others_have_stored(store: Store, tenant: str) -> None:
+    filters = Filters(tenant=tenant)
+    _, before = await follow(store, filters, START_OF_FEED)
+    others = new_tenant()
+    await store.entries.append(str(uuid.uuid4()), bodies(others, 1))
+    await until(store, Filters(tenant=others), before, 1)
+    nothing, after = await follow(store, filters, before)
+    assert (nothing, after > before) == ([], True)
+    assert await follow(store, Filters(tenant=others), after) == ([], after)

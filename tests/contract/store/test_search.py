@@ -1,14 +1,18 @@
 """Finding entries: each filter, and pages."""
 
+import asyncio
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
-from conftest import new_tenant
+from conftest import GENEROUS_S, new_tenant
 from examples import RECEIVED_AT, body, ids
+from trenova.dev.postgres import Postgres
+from trenova.errors import InvalidRequest, SearchTooWide
 from trenova.store import Store
 from trenova.store.search import Filters, PagePosition
 
@@ -129,6 +133,35 @@ async def test_pages_of_entries_with_one_time_neither_miss_nor_repeat(store: Sto
     assert moments == sorted(moments, reverse=True)
 
 
+@pytest.mark.parametrize("wanted", ["actor", "target", "actor and beginning", "beginning"])
+async def test_pages_that_are_merged_from_logs_or_actions_neither_miss_nor_repeat(store: Store, wanted: str) -> None:
+    name, one = uuid.uuid4().hex, wanted == "beginning"
+    tenants = [new_tenant()] if one else [*(new_tenant() for _ in range(3)), f"_{new_tenant()}"]
+    party = {"actor": {"type": "user", "id": name}, "target": {"type": "user", "id": name}}
+    expected = []
+    for number in range(24):
+        tenant, at = tenants[number % len(tenants)], NOON + timedelta(seconds=number % 5)
+        action = ("a.b", "a.c", "a_b.c", "b")[number % 3 + number % 2]
+        sent = body(tenant, id=str(uuid.uuid4()), occurred_at=at.isoformat(), action=action, **party)
+        await store.entries.append(str(uuid.uuid4()), [sent])
+        if not tenant.startswith("_") and ("beginning" not in wanted or action in {"a.b", "a.c"}):
+            expected.append((at, tenant, ids([sent])[0]))
+    filters = Filters(
+        tenant=tenants[0] if one else None,
+        actor=name if "actor" in wanted else None,
+        target=name if "target" in wanted else None,
+        action="a.*" if "beginning" in wanted else None,
+    )
+    seen: list[bytes] = []
+    after: PagePosition | None = None
+    while after is not None or not seen:
+        page = await store.search.page(filters, after=after, limit=2)
+        seen += page.bodies
+        assert page.next is None or isinstance(page.next, PagePosition)
+        after = page.next
+    assert ids(seen) == [id_ for *_, id_ in sorted(expected, reverse=True)]
+
+
 async def test_a_page_that_is_just_full_is_the_last(store: Store, tenant: str) -> None:
     await store.entries.append(str(uuid.uuid4()), [body(tenant), body(tenant)])
     assert (await store.search.page(Filters(tenant=tenant), after=None, limit=2)).next is None
@@ -150,3 +183,20 @@ async def test_an_entry_without_a_time_of_its_own_is_found_by_the_time_of_its_re
     assert await found(store, tenant, occurred_from=RECEIVED_AT, occurred_to=RECEIVED_AT + timedelta.resolution) == {
         sent
     }
+
+
+async def test_a_search_that_the_database_gives_up_is_to_be_narrowed_and_not_sent_again(
+    store: Store, postgres: Postgres, owner: psycopg.AsyncConnection[tuple[Any, ...]], tenant: str
+) -> None:
+    """The database tells a search that took too long as it tells one that was cancelled, which needs no waiting."""
+    async with await psycopg.AsyncConnection.connect(postgres.owner_url) as holder, asyncio.timeout(GENEROUS_S):
+        await holder.execute("LOCK TABLE entries")
+        searching = asyncio.create_task(found(store, tenant))
+        cancelled = 0
+        while not cancelled:
+            waiting = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
+            cancelled = (await owner.execute(waiting, [holder.info.backend_pid])).rowcount
+        with pytest.raises(SearchTooWide, match="given up") as failure:
+            await searching
+    assert isinstance(failure.value, InvalidRequest)
+    assert not failure.value.retryable
