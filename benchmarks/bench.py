@@ -3,6 +3,7 @@
     python -m benchmarks.bench                # about a quarter of an hour: table, bench.json, bench.png, bench.svg
     python -m benchmarks.bench --quick        # a few minutes, two rounds: only to see that it works
     python -m benchmarks.bench --scaling      # workers, request sizes, tenants, rows in the table
+    python -m benchmarks.bench --indexes      # what each index costs on writing
 
 It starts its own PostgreSQL and Temporal in a temporary folder and stops them again. Contestants take turns in every
 round, so that a machine that slows down slows them all; figures of different runs do not compare.
@@ -19,7 +20,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import picture, report, rounds, scaling
+from benchmarks import indexes, picture, report, rounds, scaling
 from benchmarks.contestants import ours
 from benchmarks.entries import mean_bytes
 from benchmarks.rounds import Round, Sizes
@@ -41,7 +42,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--entries", type=int, help="entries of a bulk run; the other runs keep their proportion to it")
     parser.add_argument("--quick", action="store_true", help="few and small rounds")
     parser.add_argument("--scaling", action="store_true", help="measure scaling instead of the comparison")
-    parser.add_argument("--rows", type=int, default=scaling.MOST_ROWS, help="with --scaling: the largest table")
+    parser.add_argument("--indexes", action="store_true", help="measure what each index costs on writing")
+    parser.add_argument("--rows", type=int, help="with --scaling or --indexes: the largest table")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="folder for JSON and pictures")
     return parser.parse_args()
 
@@ -53,8 +55,8 @@ def main() -> None:
     busy = f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
     console.print(f"{command}: {busy}, {mean_bytes():,.0f} bytes an entry", highlight=False)
     number = asked.rounds or (QUICK_ROUNDS if asked.quick else ROUNDS)
-    work = scale(asked, number, command) if asked.scaling else compare(asked, number, command)
-    asyncio.run(bounded(work, SCALING_LIMIT_S if asked.scaling else LIMIT_S))
+    measure = scale if asked.scaling else cost_of_indexes if asked.indexes else compare
+    asyncio.run(bounded(measure(asked, number, command), SCALING_LIMIT_S if asked.scaling else LIMIT_S))
 
 
 async def bounded(work: Coroutine[Any, Any, None], limit_s: float) -> None:
@@ -93,7 +95,7 @@ async def scale(asked: argparse.Namespace, number: int, command: str) -> None:
             series: list[Sequence[Round]] = [
                 await scaling.by_workers(servers, entries, number, say),
                 await scaling.by_request_and_tenants(servers, entries, number, say),
-                await scaling.by_rows(servers, entries, number, asked.rows, say),
+                await scaling.by_rows(servers, entries, number, asked.rows or scaling.MOST_ROWS, say),
             ]
     merged = [{name: measured for part in series for name, measured in part[each].items()} for each in range(number)]
     verdict = report.rows_verdict(merged)
@@ -101,6 +103,19 @@ async def scale(asked: argparse.Namespace, number: int, command: str) -> None:
     report.show(console, merged, found, scaling.NOTES)
     report.write_json(asked.out / "scaling.json", report.document(command, merged, found, scaling.NOTES))
     console.print(f"written to {asked.out}: scaling.json")
+
+
+async def cost_of_indexes(asked: argparse.Namespace, number: int, command: str) -> None:
+    entries = asked.entries or (QUICK_ENTRIES if asked.quick else SCALING_ENTRIES)
+    most = asked.rows or indexes.MOST_ROWS
+    say = Progress()
+    with own_folder() as folder:
+        async with servers_running(folder) as servers:
+            done, sizes = await indexes.by_index(servers, entries, number, most, say)
+    console.print(indexes.table(done, sizes, most))
+    document = report.document(command, done, [], indexes.NOTES) | {"index_bytes_a_row": sizes}
+    report.write_json(asked.out / "indexes.json", document)
+    console.print(f"written to {asked.out}: indexes.json")
 
 
 class Progress:
