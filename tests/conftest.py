@@ -125,8 +125,11 @@ async def worker(client: Client, store: Store, settings: Settings) -> AsyncItera
 
 @pytest.fixture(scope="session")
 def sandbox() -> SandboxedWorkflowRunner:
-    """The sandbox in which the worker runs its workflows."""
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*process.PASSED_THROUGH)
+    """Temporal's sandbox, which forbids what cannot be replayed. Workers do without it; here it watches every call."""
+    # The messages must be the same classes inside the sandbox and outside, or msgspec does not know them.
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(
+        "msgspec", "trenova.domain", "trenova.activities"
+    )
     return SandboxedWorkflowRunner(restrictions=restrictions)
 
 

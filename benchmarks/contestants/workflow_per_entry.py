@@ -26,14 +26,12 @@ with workflow.unsafe.imports_passed_through():
     from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
     from temporalio.client import Client
-    from temporalio.worker import Worker
-    from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+    from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
     from trenova.config import Settings
     from trenova.domain.batch import Batch
     from trenova.store.entries import row
     from trenova.worker.polls import polls_confirmed
-    from trenova.worker.process import PASSED_THROUGH
 
 NAME = "workflow per entry"
 NOTE = "start_workflow and one INSERT activity an entry, same Temporal and worker settings; no HTTP, no checks"
@@ -119,9 +117,7 @@ async def work(address: str, namespace: str, database: str, table: str) -> None:
             task_queue=QUEUE,
             workflows=[InsertEntryWorkflow],
             activities=[Inserting(pool, table).insert],
-            workflow_runner=SandboxedWorkflowRunner(
-                restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH, "benchmarks")
-            ),
+            workflow_runner=UnsandboxedWorkflowRunner(),
             max_concurrent_activities=size.max_concurrent_activity_execution_size,
             max_concurrent_workflow_tasks=size.max_concurrent_workflow_task_execution_size,
             max_concurrent_workflow_task_polls=size.max_concurrent_workflow_task_pollers,
