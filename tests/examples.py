@@ -8,7 +8,10 @@ from typing import Any
 from trenova.config import Limits
 from trenova.domain import intake
 from trenova.domain.entry import Sealed
+from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.signing import Signer
 
+SIGNER = LogSigner(prefix="localhost:8080/v1/log", secrets=(Signer(name="test", seed=bytes(range(32))),))
 RECEIVED_AT = datetime(2026, 2, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
 

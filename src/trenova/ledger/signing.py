@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -37,7 +38,7 @@ class Signer:
     @property
     def key(self) -> VerifierKey:
         """The public half, to hand to whoever verifies."""
-        public = Ed25519PrivateKey.from_private_bytes(self.seed).public_key().public_bytes_raw()
+        public = _private(self.seed).public_key().public_bytes_raw()
         return VerifierKey(name=self.name, public_key=public, algorithm=self.algorithm)
 
     @property
@@ -107,4 +108,9 @@ def check(public_key: bytes, message: bytes, signature: bytes) -> bool:
 
 
 def _raw(signer: Signer, message: bytes) -> bytes:
-    return Ed25519PrivateKey.from_private_bytes(signer.seed).sign(message)
+    return _private(signer.seed).sign(message)
+
+
+@lru_cache(maxsize=16)  # making it takes longer than signing, and a batch may hold the logs of many tenants
+def _private(seed: bytes) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(seed)

@@ -1,0 +1,33 @@
+"""Signing for every tenant of an installation with the same few secrets."""
+
+from dataclasses import dataclass, field
+
+from trenova.ledger import checkpoint, signing
+from trenova.ledger.checkpoint import Checkpoint
+from trenova.ledger.note import VerifierKey
+from trenova.ledger.signing import Signer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSigner:
+    """Signs the checkpoints of all logs whose origins begin with `prefix`.
+
+    `secrets`: the logs' own key first, at least one; more than one while a new key takes over. Their names do not
+    matter: each signs under the origin of the log.
+    """
+
+    prefix: str
+    secrets: tuple[Signer, ...] = field(repr=False)
+
+    def sign(self, tenant: str, *, size: int, root: bytes) -> bytes:
+        """The signed note of the tenant's tree at this size, with a signature of each key."""
+        head = Checkpoint(origin=checkpoint.origin(self.prefix, tenant), size=size, root=root)
+        return signing.sign(head, self._named(tenant))
+
+    def keys(self, tenant: str) -> tuple[VerifierKey, ...]:
+        """The public halves, as they verify the tenant's checkpoints."""
+        return tuple(signer.key for signer in self._named(tenant))
+
+    def _named(self, tenant: str) -> tuple[Signer, ...]:
+        origin = checkpoint.origin(self.prefix, tenant)
+        return tuple(secret.named(origin) for secret in self.secrets)
