@@ -24,7 +24,9 @@ TASK_QUEUE = "audit-queue"
 
 ENVIRONMENT_PREFIX = "TRENOVA_"
 # Variables with our prefix that are no settings of the server processes.
-OTHER_VARIABLES = frozenset({"TRENOVA_CONFIG", "TRENOVA_DATA_DIR", "TRENOVA_API_URL", "TRENOVA_API_KEY"})
+OTHER_VARIABLES = frozenset(
+    {"TRENOVA_CONFIG", "TRENOVA_DATA_DIR", "TRENOVA_API_URL", "TRENOVA_API_KEY", "TRENOVA_SIGNING_KEY"}
+)
 
 SECRETS = ("database.url", "temporal.apiKey", "temporal.tls.keyData", "temporal.grpcMeta")
 QUOTE = re.compile(r"\s*\d*\s*\|")
@@ -103,6 +105,17 @@ class Database(Section):
     """Connections of one process at most."""
 
 
+class Ledger(Section):
+    """Whose logs these are. Verifiers know a log by its origin: another one makes other logs of them."""
+
+    origin: str = Field(
+        "localhost:8080/v1/log", pattern=r"^[A-Za-z0-9._~%:\[\]-]+(/[A-Za-z0-9._~%:-]+)*$", max_length=256
+    )
+    """Where the logs are served, without scheme and final slash; each tenant's origin is this, a slash, the tenant."""
+    signing_key_file: Path | None = None
+    """One signing key a line, for mounted secrets, in place of the variable `TRENOVA_SIGNING_KEY`."""
+
+
 class CodecEndpoint(Section):
     """The routes with which Temporal's Web UI and CLI read encrypted payloads. Whoever may call them reads all."""
 
@@ -154,6 +167,7 @@ class Settings(Section):
     temporal: Temporal = Temporal()
     worker: Worker = Worker()
     database: Database = Database()
+    ledger: Ledger = Ledger()
     api: Api = Api()
     limits: Limits = Limits()
     log: Log = Log()

@@ -162,6 +162,7 @@ def test_an_empty_variable_gives_nothing() -> None:
 
 def test_variables_of_other_parts_of_the_program_are_no_settings() -> None:
     environ = {"TRENOVA_DATA_DIR": "d", "TRENOVA_API_URL": "u", "TRENOVA_API_KEY": "k", "PATH": "/bin"}
+    environ["TRENOVA_SIGNING_KEY"] = SECRET
     assert load(environ) == Settings()
 
 

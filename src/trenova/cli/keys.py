@@ -1,4 +1,4 @@
-"""`trenova keys`: the keys that encrypt what passes through Temporal."""
+"""`trenova keys`: the keys that encrypt what passes through Temporal, and those that sign the logs."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ from trenova.cli import settings
 from trenova.config import DEFAULT_DATA_DIR
 
 app = typer.Typer(
-    help="Make encryption keys, and see which are needed.",
+    help="Make keys, and see which encryption keys are needed.",
     no_args_is_help=True,
     epilog="Example: trenova keys generate --id eu1",
 )
@@ -22,16 +22,23 @@ def generate(
     master_key_file: Annotated[
         Path | None, typer.Option(help="Wrap the key under the master key in this file.", dir_okay=False)
     ] = None,
+    signing: Annotated[bool, typer.Option("--signing", help="Make a key that signs the logs' checkpoints.")] = False,
+    config: settings.ConfigFile = None,
     as_json: settings.Json = False,
 ) -> None:
     """Make a new 32-byte key and print the line that sets it.
 
     Example: trenova keys generate --id eu1
     """
-    from trenova.codec import keytool  # noqa: PLC0415 - slow to import
+    from trenova import signing_keys  # noqa: PLC0415 - slow to import
+    from trenova.codec import keytool  # noqa: PLC0415
     from trenova.codec.keyservice import MasterKeyFile  # noqa: PLC0415
 
     service = None if master_key_file is None else MasterKeyFile(master_key_file)
+    if signing:
+        text = signing_keys.generate(settings.load(config).ledger.origin, service)
+        print(settings.plain_json({"key": text}) if as_json else f"export {signing_keys.VARIABLE}='{text}'")
+        return
     key = keytool.generate(key_id, service=service)
     if as_json:
         print(settings.plain_json({"id": key.id, "key": key.text}))

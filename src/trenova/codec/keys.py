@@ -76,7 +76,7 @@ def read_secret(text: str, *, key_format: KeyFormat = "auto", service: KeyServic
     if text != text.strip():
         raise UnusableKeyError("begins or ends with white space")
     if text.startswith(WRAPPED):
-        return _unwrap(text.removeprefix(WRAPPED), service), "wrapped"
+        return unwrap(text, service), "wrapped"
     if (plain := read_32_bytes(text)) is not None:
         return plain
     if len(text) < MIN_TEXT_CHARACTERS:
@@ -97,11 +97,12 @@ def variable_of(key_id: str) -> str:
     return VARIABLE if key_id == DEFAULT_ID else f"{VARIABLE}_{key_id}"
 
 
-def _unwrap(text: str, service: KeyService | None) -> bytes:
+def unwrap(text: str, service: KeyService | None) -> bytes:
+    """The 32 bytes in a text of the form `wrapped:<base64>`. Raises UnusableKeyError."""
     if service is None:
         raise UnusableKeyError("is a wrapped key; name the key service (the master key file) that opens it")
     try:
-        wrapped = base64.b64decode(text, validate=True)
+        wrapped = base64.b64decode(text.removeprefix(WRAPPED), validate=True)
     except (binascii.Error, ValueError):
         raise UnusableKeyError("is a wrapped key, but no base64 follows the colon") from None
     secret = service.unwrap(wrapped)
