@@ -19,7 +19,8 @@ from trenova.cli.importing.read import open_source
 from trenova.cli.importing.record import Record
 from trenova.config import Limits
 from trenova.domain import intake
-from trenova.store.entries import row
+from trenova.ledger.hashing import SALT_BYTES
+from trenova.store.rows import row
 
 COLLECTION = (
     Path(__file__).parents[1] / "tests" / "data" / "collections" / "cloudtrail-invictus-stratus-attack.ndjson.gz"
@@ -37,6 +38,8 @@ COLUMNS = (
     ("target_type", "text"),
     ("target_id", "text"),
     ("outcome", "text"),
+    ("salt", "bytea"),
+    ("commitment", "bytea"),
     ("body", "bytea"),
 )
 
@@ -78,7 +81,7 @@ def rows(count: int, *, tenant: str) -> list[tuple[Any, ...]]:
     limits = Limits()
     circumstances = intake.Circumstances(received_at=datetime.now(UTC), tenant=tenant)
     return [
-        row(index, intake.check([text], circumstances, limits).sealed[0][1].body)
+        row(index, intake.check([text], circumstances, limits).sealed[0][1].body, bytes(SALT_BYTES))
         for index, text in enumerate(texts(count))
     ]
 

@@ -65,7 +65,7 @@ class Servers:
         """Every run of ours begins with empty tables, as the others begin with a new one."""
         async with self.owner.transaction():
             await self.owner.execute("SET LOCAL session_replication_role = replica")  # past the append-only triggers
-            await self.owner.execute("TRUNCATE entries, batches, heads")
+            await self.owner.execute("TRUNCATE entries, batches, heads, tiles, checkpoints")
         await self.settle()
 
     async def new_table(self) -> str:

@@ -24,6 +24,7 @@ from temporalio.client import Client
 from temporalio.converter import DataConverter
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from examples import SIGNER
 from trenova.api import app
 from trenova.api.codec import RemoteCodec
 from trenova.codec.compose import data_converter_for
@@ -78,7 +79,7 @@ async def temporal(folder: Path) -> AsyncIterator[Temporal]:
 @pytest.fixture(scope="session")
 async def store(postgres: Postgres) -> AsyncIterator[Store]:
     """The store with the rights of the application, not of the owner."""
-    async with Store.open(postgres.app_url) as opened:
+    async with Store.open(postgres.app_url, signer=SIGNER) as opened:
         yield opened
 
 

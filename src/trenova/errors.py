@@ -18,6 +18,7 @@ TrenovaError
     ├── InvalidConfiguration  settings that cannot work, all of them listed
     ├── InvalidBatch          a batch that no release of this program has sent
     ├── SchemaMismatch        the database is older or newer than this program
+    ├── LogDamaged            what is stored of a log contradicts itself
     ├── PartFailed            a process that `trenova dev` runs cannot run
     ├── VerificationError     a proof, checkpoint, signature or evidence file that does not hold
     └── PayloadError          a payload cannot go into Temporal, or cannot be read when it comes out
@@ -122,6 +123,15 @@ class InvalidBatch(TrenovaError):
 
 class SchemaMismatch(TrenovaError):
     """The database schema is older or newer than this program."""
+
+
+class LogDamaged(TrenovaError):
+    """What is stored of a tenant's log contradicts itself. Nothing is built upon it.
+
+    Retryable, so that batches which were accepted wait until somebody has mended it.
+    """
+
+    retryable = True
 
 
 class PartFailed(TrenovaError):

@@ -15,6 +15,7 @@ import psutil
 from temporalio.client import Client
 
 from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, Dev, Ended, dev_running, environment, free_ports, home
+from examples import SIGNER
 from trenova.codec.compose import data_converter_for
 from trenova.codec.keytool import generate
 from trenova.codec.loading import load_keyring
@@ -113,6 +114,7 @@ class Site:
             TRENOVA_DATABASE__URL=self.database_url,
             TRENOVA_TEMPORAL__HOST_PORT=self.temporal.address,
             TRENOVA_API__PORT=str(self.api_port),
+            TRENOVA_SIGNING_KEY=SIGNER.secrets[0].secret_text,
             TRENOVA_DATA_DIR=str(self.folder / "none"),
             HOME=str(self.folder),
             **variables,

@@ -28,7 +28,7 @@ from trenova.worker import process
 from trenova.workflows import ProcessAuditBatchWorkflow
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from examples import body
+from examples import SIGNER, body
 
 HISTORIES = Path(__file__).with_name("histories")
 IDS = (f"0199a0c0-0000-7000-8000-{number:012}" for number in range(100))
@@ -46,7 +46,7 @@ async def main() -> None:
                 }
             )
             client = await connect(settings.temporal, data_converter())
-            async with Store.open(postgres.app_url) as store, process.create(client, store, settings):
+            async with Store.open(postgres.app_url, signer=SIGNER) as store, process.create(client, store, settings):
                 await record_waiting(client, postgres)
                 await record_others(client)
 

@@ -1,6 +1,7 @@
 """The workflow that stores a batch, on a real Temporal server and a real PostgreSQL."""
 
 import asyncio
+import base64
 import json
 import uuid
 from typing import Any
@@ -15,7 +16,9 @@ from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlrea
 from conftest import new_tenant
 from examples import bodies, body
 from trenova.config import TASK_QUEUE
-from trenova.domain.batch import Batch, BatchResult, Head, workflow_id
+from trenova.domain.batch import Batch, BatchResult, workflow_id
+from trenova.ledger import checkpoint, note
+from trenova.store import Store
 from trenova.workflows import ProcessAuditBatchWorkflow
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -60,14 +63,19 @@ async def test_an_empty_batch_completes_with_zero_counts_too(client: Client, giv
     assert result == {"batch_id": name, "stored": 0, "duplicate": 0, "parked": 0, "heads": []}
 
 
-async def test_a_batch_is_stored_and_counted_with_the_heads_of_its_tenants(client: Client, owner: Owner) -> None:
+async def test_a_batch_is_stored_and_counted_with_the_heads_of_its_tenants(
+    client: Client, store: Store, owner: Owner
+) -> None:
     one, other = sorted((new_tenant(), new_tenant()))
     sent = bodies(one, 3)
     batch = batch_of([*sent, body(other)])
     result = await (await start(client, batch)).result()
-    assert result == BatchResult(
-        batch_id=batch.batch_id, stored=4, heads=[Head(tenant=one, size=3), Head(tenant=other, size=1)]
-    )
+    assert (result.batch_id, result.stored, result.duplicate) == (batch.batch_id, 4, 0)
+    assert [(head.tenant, head.size) for head in result.heads] == [(one, 3), (other, 1)]
+    for head in result.heads:
+        signed = await store.logs.newest(head.tenant)
+        assert signed is not None
+        assert checkpoint.parse(note.parse(signed.note).text).root == base64.b64decode(head.root)
     assert await stored(owner, one) == sent
 
 
@@ -75,7 +83,8 @@ async def test_the_same_entries_in_another_batch_are_duplicates(client: Client, 
     sent = bodies(tenant, 3)
     await (await start(client, batch_of(sent))).result()
     result = await (await start(client, batch_of(sent))).result()
-    assert (result.stored, result.duplicate, result.heads) == (0, 3, [Head(tenant=tenant, size=3)])
+    assert (result.stored, result.duplicate) == (0, 3)
+    assert [(head.tenant, head.size) for head in result.heads] == [(tenant, 3)]
     assert await stored(owner, tenant) == sent
 
 

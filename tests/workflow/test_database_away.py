@@ -10,7 +10,7 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from conftest import GENEROUS_S
-from examples import bodies
+from examples import SIGNER, bodies
 from trenova.activities import AuditActivities
 from trenova.dev import schema
 from trenova.dev.postgres import Postgres
@@ -37,7 +37,7 @@ async def test_a_workflow_waits_for_its_database_and_stores_the_batch_when_it_is
         port = postgres.port
     batch = Batch(batch_id=str(uuid.uuid4()), entries=[msgspec.Raw(each) for each in bodies(tenant, 5)])
     async with (
-        Store.open(postgres.app_url) as store,
+        Store.open(postgres.app_url, signer=SIGNER) as store,
         Worker(
             client,
             task_queue=queue,

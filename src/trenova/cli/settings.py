@@ -38,13 +38,19 @@ class Running(msgspec.Struct, frozen=True):
 
 
 def load(file: Path | None, data_dir: Path = config.DEFAULT_DATA_DIR) -> config.Settings:
-    """The settings; without a `database.url` that of the `trenova dev` that runs here, if one does."""
+    """The settings; without a `database.url` the database of the `trenova dev` that runs here, if one does.
+
+    The logs in that database are signed with its key, unless another is given.
+    """
     settings = config.load(os.environ, file=file)
     running = read_running(data_dir) if settings.database.url is None else None
     if running is None:
         return settings
     database = settings.database.model_copy(update={"url": SecretStr(running.database_url)})
-    return settings.model_copy(update={"database": database})
+    ledger = settings.ledger
+    if ledger.signing_key_file is None and not os.environ.get("TRENOVA_SIGNING_KEY"):
+        ledger = ledger.model_copy(update={"signing_key_file": data_dir / "secrets" / "signing-key"})
+    return settings.model_copy(update={"database": database, "ledger": ledger})
 
 
 def read_running(data_dir: Path) -> Running | None:

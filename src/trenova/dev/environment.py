@@ -7,10 +7,10 @@ FOREIGN = re.compile(
     r"PG[A-Z]+"  # libpq would send us to another server, or ask for TLS
     r"|TEMPORAL_(ADDRESS|NAMESPACE|PROFILE|CONFIG_FILE|API_KEY|GRPC_META.*|TLS.*|CODEC_.*|CLI_.*)"
     r"|TRENOVA_TEMPORAL__(HOST_PORT|NAMESPACE|API_KEY|GRPC_META|TLS__.*)"
-    r"|TRENOVA_(DATABASE__URL|API__HOST|API__PORT)"
+    r"|TRENOVA_(DATABASE__URL|API__HOST|API__PORT|SIGNING_KEY|LEDGER__SIGNING_KEY_FILE)"
 )
 
 
 def own_world(environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` without the variables that name other servers. Encryption keys and all else stay."""
+    """`environ` without the variables that name other servers, or the key of other logs. All else stays."""
     return {name: value for name, value in environ.items() if not FOREIGN.fullmatch(name)}

@@ -48,12 +48,15 @@ class Folder:
 
     def read_secret(self, name: str) -> str | None:
         try:
-            return (self.path / "secrets" / name).read_text(encoding="utf-8") or None
+            return self.secret_file(name).read_text(encoding="utf-8") or None
         except FileNotFoundError:
             return None
 
     def write_secret(self, name: str, text: str) -> None:
-        write_private(self.path / "secrets" / name, text)
+        write_private(self.secret_file(name), text)
+
+    def secret_file(self, name: str) -> Path:
+        return self.path / "secrets" / name
 
     @contextmanager
     def locked(self) -> Iterator[None]:

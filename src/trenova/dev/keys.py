@@ -1,13 +1,16 @@
-"""The API key of `trenova dev`: made once, kept in the data folder, used again while it is good."""
+"""The keys of `trenova dev`: made once and kept in the data folder."""
+
+from pathlib import Path
 
 from trenova.dev.folder import Folder
 
 FILE = "api-key"
 NAME = "trenova dev"
+SIGNING_FILE, SIGNING_NAME = "signing-key", "trenova-dev"
 
 
 async def dev_key(folder: Folder, database_url: str) -> str:
-    """A key of role admin for any tenant.
+    """An API key of role admin for any tenant, the same as long as it is good.
 
     Killed between creating it and keeping it: a key that nobody knows is left in the list, and the next start makes
     another.
@@ -21,3 +24,12 @@ async def dev_key(folder: Folder, database_url: str) -> str:
         made = await store.api_keys.create(tenant=None, role="admin", name=NAME)
         folder.write_secret(FILE, made.text)
         return made.text
+
+
+def signing_key(folder: Folder) -> Path:
+    """The file with the key that signs the logs: another key would make other logs of them."""
+    from trenova.signing_keys import generate  # noqa: PLC0415 - slow to import, and the two servers alone need no key
+
+    if folder.read_secret(SIGNING_FILE) is None:
+        folder.write_secret(SIGNING_FILE, f"{generate(SIGNING_NAME)}\n")
+    return folder.secret_file(SIGNING_FILE)

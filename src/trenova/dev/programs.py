@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from trenova.dev import readiness
+from trenova.dev import keys, readiness
 from trenova.dev.environment import own_world
 from trenova.dev.folder import Folder
 from trenova.dev.part import Part
@@ -24,7 +24,7 @@ def api(folder: Folder, postgres: Postgres, temporal: Temporal, port: int) -> Pa
     return Part(
         name="api",
         argv=(sys.executable, "-m", "trenova", "api"),
-        env=environment(postgres, temporal)
+        env=environment(folder, postgres, temporal)
         | {"TRENOVA_API__HOST": LOCALHOST, "TRENOVA_API__PORT": str(port)}
         | codec_endpoint(temporal),
         log=folder.log("api"),
@@ -41,7 +41,7 @@ def worker(folder: Folder, postgres: Postgres, temporal: Temporal) -> Part:
     return Part(
         name="worker",
         argv=(sys.executable, "-m", "trenova", "worker"),
-        env=environment(postgres, temporal),
+        env=environment(folder, postgres, temporal),
         log=folder.log("worker"),
         record=folder.record("worker"),
         ready=ready,
@@ -59,9 +59,10 @@ def codec_endpoint(temporal: Temporal) -> dict[str, str]:
     }
 
 
-def environment(postgres: Postgres, temporal: Temporal) -> dict[str, str]:
+def environment(folder: Folder, postgres: Postgres, temporal: Temporal) -> dict[str, str]:
     return own_world(os.environ) | {
         "TRENOVA_DATABASE__URL": postgres.app_url,
+        "TRENOVA_LEDGER__SIGNING_KEY_FILE": str(keys.signing_key(folder)),
         "TRENOVA_TEMPORAL__HOST_PORT": temporal.address,
         "TRENOVA_TEMPORAL__NAMESPACE": temporal.namespace,
         # A configuration file may hold an API key or a certificate for another server; ours speaks no TLS.

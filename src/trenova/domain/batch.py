@@ -13,10 +13,12 @@ class Batch(Struct, frozen=True, kw_only=True):
 
 
 class Head(Struct, frozen=True, kw_only=True):
-    """How long a tenant's log was right after a batch."""
+    """What a tenant's log was right after a batch."""
 
     tenant: str
     size: int
+    root: str = ""
+    """Root hash of its tree in base64; empty in results of releases that kept no trees."""
 
 
 class BatchResult(Struct, frozen=True, kw_only=True):

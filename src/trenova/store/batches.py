@@ -1,13 +1,15 @@
 """What became of a batch: how many of its entries each tenant's log took, and how many it held already."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from trenova.domain.batch import BatchResult, Head
+from trenova.domain.batch import BatchResult
+from trenova.ledger.tree import Frontier
 from trenova.store.pool import Pool
 from trenova.store.sql import sql
+from trenova.store.trees import head
 
 BATCH_COUNTS = sql("batch_counts")
 
@@ -32,16 +34,16 @@ class Batches:
             await cursor.execute(BATCH_COUNTS, {"batch_id": batch_id})
             return [
                 StoredBatch(tenant=tenant, stored=stored, duplicate=duplicate, stored_at=stored_at)
-                for tenant, stored, duplicate, stored_at, _ in await cursor.fetchall()
+                for tenant, stored, duplicate, stored_at in await cursor.fetchall()
             ]
 
 
-def summed(batch_id: str, rows: Iterable[Sequence[Any]]) -> BatchResult:
-    """The rows of `batch_counts.sql` as one result."""
+def summed(batch_id: str, rows: Iterable[Sequence[Any]], heads: Mapping[str, Frontier]) -> BatchResult:
+    """The rows of `batch_counts.sql` as one result, with the trees as they are after the batch, by tenant."""
     parts = list(rows)
     return BatchResult(
         batch_id=batch_id,
         stored=sum(stored for _, stored, *_ in parts),
         duplicate=sum(duplicate for _, _, duplicate, *_ in parts),
-        heads=[Head(tenant=tenant, size=size) for tenant, *_, size in parts],
+        heads=[head(tenant, frontier) for tenant, frontier in heads.items()],
     )

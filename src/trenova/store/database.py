@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from trenova.errors import InvalidConfiguration
+from trenova.ledger.log_signer import LogSigner
 from trenova.store import migrate
 from trenova.store.api_keys import ApiKeys
 from trenova.store.batches import Batches
+from trenova.store.checkpoints import Checkpoints
 from trenova.store.entries import Entries
+from trenova.store.logs import Logs
 from trenova.store.pool import Pool
 from trenova.store.search import Search
 
@@ -26,12 +29,23 @@ class Store:
     search: Search
     batches: Batches
     api_keys: ApiKeys
+    checkpoints: Checkpoints
+    logs: Logs
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, *, pool_size: int = 8) -> AsyncIterator["Store"]:
+    async def open(cls, url: str, *, pool_size: int = 8, signer: LogSigner | None = None) -> AsyncIterator["Store"]:
+        """Without a `signer` nothing can be appended."""
         async with Pool.open(url, size=pool_size) as pool:
-            yield cls(pool, Entries(pool), Search(pool), Batches(pool), ApiKeys(pool))
+            yield cls(
+                pool,
+                Entries(pool, signer),
+                Search(pool),
+                Batches(pool),
+                ApiKeys(pool),
+                Checkpoints(pool, signer),
+                Logs(pool),
+            )
 
     async def check(self) -> None:
         """Raise Unavailable when the database does not answer, SchemaMismatch when it holds another schema."""

@@ -16,6 +16,7 @@ from trenova.config import TASK_QUEUE, Settings
 from trenova.connection import connect
 from trenova.errors import Unavailable
 from trenova.process import database_url, on_stop_signal, run_to_end
+from trenova.signing_keys import log_signer_of
 from trenova.store import Store
 from trenova.worker.polls import polls_confirmed
 from trenova.workflows import ProcessAuditBatchWorkflow
@@ -35,10 +36,13 @@ def run(settings: Settings, environ: Mapping[str, str]) -> None:
 async def work(settings: Settings, environ: Mapping[str, str]) -> None:
     url = database_url(settings)
     converter = converter_of(settings.temporal.security, environ)
+    signer = log_signer_of(settings, environ)
     stop = asyncio.Event()
     on_stop_signal(stop.set)
-    async with Store.open(url, pool_size=settings.database.pool_size) as store:
+    async with Store.open(url, pool_size=settings.database.pool_size, signer=signer) as store:
         await patiently(store.check, stop)
+        if signed := await patiently(store.checkpoints.sign_anew, stop):
+            log.info("checkpoints signed anew", logs=signed)
         client = await patiently(lambda: connect(settings.temporal, converter), stop)
         if client is not None:
             await poll(client, store, settings, stop)

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from conftest import new_tenant
-from examples import body
+from examples import SIGNER, body
 from trenova.dev.postgres import Postgres
 from trenova.store import Store
 
@@ -33,7 +33,7 @@ async def test_concurrent_writers_at_many_tenants_leave_no_gap_no_double_and_no_
             sent.update(batch)
         return stored, duplicate, sent
 
-    async with Store.open(postgres.app_url, pool_size=WRITERS) as store:
+    async with Store.open(postgres.app_url, pool_size=WRITERS, signer=SIGNER) as store:
         counts = await asyncio.gather(*(write(store) for _ in range(WRITERS)))
     sent = set().union(*(each for _, _, each in counts))
     assert sum(stored for stored, _, _ in counts) == len(sent)

@@ -35,6 +35,10 @@ SPOILING = [
     "TRUNCATE batches",
     "DELETE FROM heads",
     "TRUNCATE heads",
+    "DELETE FROM tiles",
+    "TRUNCATE tiles",
+    "DELETE FROM checkpoints",
+    "TRUNCATE checkpoints",
 ]
 
 
@@ -50,9 +54,30 @@ async def test_a_trigger_stops_even_the_owner(owner: Connection, statement: str)
         await owner.execute(statement)
 
 
+SHRINKING = [
+    "UPDATE heads SET size = size - 1, frontier = ''",
+    "UPDATE heads SET frontier = sha256('')",
+    "UPDATE tiles SET hashes = sha256('')",
+    "UPDATE tiles SET hashes = substring(hashes || sha256('') FROM 33)",
+]
+
+
+@pytest.mark.parametrize("statement", SHRINKING)
+async def test_a_tree_only_grows_for_the_application_and_for_the_owner(
+    application: Connection, owner: Connection, tenant: str, statement: str
+) -> None:
+    for connection in (application, owner):
+        with pytest.raises(InsufficientPrivilege, match=r"the log is append-only: UPDATE on (heads|tiles) is refused"):
+            await connection.execute(f"{statement} WHERE tenant = %s", [tenant])
+
+
 @pytest.mark.parametrize(
     "statement",
     [
+        "UPDATE tiles SET tenant = 'other'",
+        "UPDATE tiles SET index = index + 1",
+        "UPDATE checkpoints SET size = size + 1",
+        "UPDATE entries SET salt = NULL, body = NULL",
         "UPDATE heads SET tenant = 'other'",
         "UPDATE api_keys SET role = 'admin'",
         "UPDATE api_keys SET secret_hash = sha256('')",

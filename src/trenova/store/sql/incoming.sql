@@ -11,5 +11,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
     target_type text COLLATE "C" NOT NULL,
     target_id text COLLATE "C" NOT NULL,
     outcome text COLLATE "C" NOT NULL,
+    salt bytea NOT NULL,
+    commitment bytea NOT NULL,
     body bytea NOT NULL
 ) ON COMMIT DELETE ROWS

@@ -1,0 +1,110 @@
+"""Signing the newest checkpoints anew: after a change of keys or of the origin, and of trees that were never signed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+
+from trenova.errors import InvalidConfiguration, LogDamaged, VerificationError
+from trenova.ledger import note as notes
+from trenova.ledger import tree
+from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.note import Note
+from trenova.ledger.tree import Frontier
+from trenova.store import trees
+from trenova.store.pool import Pool
+from trenova.store.sql import sql
+
+HEADS_TO_SIGN, LOCK_HEADS = sql("heads_to_sign"), sql("lock_heads")
+CHECKPOINTS_AT, SIGN_ANEW = sql("checkpoints_at"), sql("sign_anew")
+
+PAGE = 100  # heads that are looked at, and locked at most, at a time: a fiftieth of a second's signatures
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    pool: Pool
+    signer: LogSigner | None = None
+
+    async def sign_anew(self) -> int:
+        """Sign each log's newest checkpoint that is missing or lacks a signature of one of our keys; give their number.
+
+        Logs that are written to get a new checkpoint with every append; a quiet one would keep its old key's for ever.
+        Any number of workers may do this at once, while others append. Dying half-way leaves whole pages, and the next
+        start goes on. Raises LogDamaged where a tree contradicts what was signed of it.
+        """
+        if self.signer is None:
+            raise InvalidConfiguration(["nothing is signed without a signing key, and this program has none"])
+        signed, after = 0, ""
+        while True:
+            async with self.pool.cursor() as cursor:
+                await cursor.execute(HEADS_TO_SIGN, {"after": after, "limit": PAGE})
+                page = await cursor.fetchall()
+                lacking = [tenant for tenant, note in page if lacks(self.signer, tenant, note)]
+                if lacking:
+                    signed += await sign_locked(cursor, self.signer, lacking)
+            if len(page) < PAGE:
+                return signed
+            after = page[-1][0]
+
+
+async def sign_locked(cursor: psycopg.AsyncCursor[Any], signer: LogSigner, tenants: Sequence[str]) -> int:
+    """Lock these heads, sorted as in every append so that neither waits for the other in a circle, and sign them."""
+    await cursor.execute(LOCK_HEADS, {"tenants": tenants})
+    heads = {tenant: trees.frontier_of(size, bytes(hashes)) for tenant, size, hashes in await cursor.fetchall()}
+    sizes = [frontier.size for frontier in heads.values()]
+    # A statement after the lock: what another worker has signed meanwhile is in its snapshot.
+    await cursor.execute(CHECKPOINTS_AT, {"tenants": list(heads), "sizes": sizes})
+    there = {tenant: bytes(note) for tenant, note in await cursor.fetchall()}
+    made = signed_notes(signer, heads, there)
+    columns = {
+        "tenants": list(made),
+        "sizes": [heads[tenant].size for tenant in made],
+        "notes": list(made.values()),
+    }
+    await cursor.execute(SIGN_ANEW, columns)
+    return len(made)
+
+
+def signed_notes(signer: LogSigner, heads: Mapping[str, Frontier], there: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The notes to write, by tenant: of those heads that still lack a signature."""
+    return {
+        tenant: joined(signer.sign(tenant, size=frontier.size, root=tree.root(frontier)), there.get(tenant))
+        for tenant, frontier in heads.items()
+        if lacks(signer, tenant, there.get(tenant))
+    }
+
+
+def lacks(signer: LogSigner, tenant: str, note: bytes | None) -> bool:
+    """Whether the checkpoint is not there, cannot be read, or has not got a signature line of each of our keys."""
+    found = read(note)
+    lines = {(line.name, line.key_id) for line in found.signatures} if found else set()
+    return not lines.issuperset((key.name, key.id) for key in signer.keys(tenant))
+
+
+def joined(ours: bytes, there: bytes | None) -> bytes:
+    """Our note with the other signatures that the same text already has: of former keys, of witnesses."""
+    fresh, old = notes.parse(ours), read(there)
+    if old is None or origin(old) != origin(fresh):
+        return ours
+    if old.text != fresh.text:
+        # Never sign a second history: whoever holds both notes could prove that the log has forked.
+        raise LogDamaged(
+            f"the tree of {origin(old)} is not the one that was signed at its size",
+            hint="restore the tables heads and tiles from a backup",
+        )
+    known = {(line.name, line.key_id) for line in fresh.signatures}
+    others = (line for line in old.signatures if (line.name, line.key_id) not in known)
+    return replace(fresh, signatures=(*fresh.signatures, *others)).encode()
+
+
+def origin(note: Note) -> str:
+    return note.text.partition("\n")[0]
+
+
+def read(note: bytes | None) -> Note | None:
+    try:
+        return None if note is None else notes.parse(bytes(note))
+    except VerificationError:
+        return None

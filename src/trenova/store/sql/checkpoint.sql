@@ -1,0 +1,1 @@
+SELECT size, note, signed_at FROM checkpoints WHERE tenant = %(tenant)s AND size = %(size)s

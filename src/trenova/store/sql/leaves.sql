@@ -1,0 +1,5 @@
+-- The entries of a stretch of one log with what proves them.
+SELECT index, salt, commitment, body
+FROM entries
+WHERE tenant = %(tenant)s AND index >= %(first)s AND index < %(end)s
+ORDER BY index

@@ -1,0 +1,52 @@
+"""The key that signs the logs: made by a command or by `trenova dev`, and needed by every worker."""
+
+import shlex
+import stat
+
+from acceptance.conftest import Dev, User, entry_of
+from conftest import new_tenant
+from trenova.config import Settings
+from trenova.ledger import signing, verify
+from trenova.signing_keys import log_signer_of
+from trenova.store import Store
+
+NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
+
+
+def test_a_generated_signing_key_is_a_line_that_sets_it(stranger: User) -> None:
+    origin = "audit.example.com/v1/log"
+    (line,) = stranger("keys", "generate", "--signing", TRENOVA_LEDGER__ORIGIN=origin).lines
+    name, _, text = shlex.split(line.removeprefix("export "))[0].partition("=")
+    assert signing.parse_signer(text).name == origin
+    assert name == "TRENOVA_SIGNING_KEY"
+    made = stranger("keys", "generate", "--signing", "--json").json
+    assert signing.parse_signer(made["key"]).seed != signing.parse_signer(text).seed
+
+
+def test_a_worker_without_a_signing_key_does_not_start_and_says_how_to_make_one(stranger: User) -> None:
+    error, hint = stranger("worker", TRENOVA_DATABASE__URL=NOWHERE).complaint()
+    assert error == "invalid configuration: no signing key: set TRENOVA_SIGNING_KEY or ledger.signingKeyFile"
+    assert "trenova keys generate --signing" in hint
+
+
+def test_a_worker_with_a_spoiled_signing_key_does_not_start_and_does_not_show_it(stranger: User) -> None:
+    text = signing.Signer(name="x", seed=bytes(range(32))).secret_text
+    ended = stranger("worker", TRENOVA_SIGNING_KEY=text[:-4], TRENOVA_DATABASE__URL=NOWHERE)
+    assert "TRENOVA_SIGNING_KEY, line 1" in ended.complaint()[0]
+    assert text.rpartition("+")[2][:20] not in ended.err
+
+
+async def test_dev_signs_with_a_key_that_only_its_owner_can_read(dev: Dev, trenova: User) -> None:
+    tenant = new_tenant()
+    with trenova.api() as client:
+        answer = client.post("/v1/entries?wait=stored", json=entry_of(tenant=tenant))
+    assert answer.status_code == 201, answer.text
+    file = dev.data_dir / "secrets" / "signing-key"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    signer = log_signer_of(Settings.model_validate({"ledger": {"signingKeyFile": file}}), {})
+    async with Store.open(dev.state["database_url"]) as store:
+        signed = await store.logs.newest(tenant)
+    assert signed is not None
+    assert verify.signed_checkpoint(signed.note, keys=signer.keys(tenant), check=signing.check).size == 1
+    logs = "".join(log.read_text() for log in (dev.data_dir / "logs").iterdir())
+    assert file.read_text().strip().rpartition("+")[2] not in logs

@@ -1,0 +1,127 @@
+"""Signing anew: when keys change, quiet logs get checkpoints with the signatures that they lack."""
+
+import asyncio
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+
+from conftest import new_tenant
+from contract.store.whole_log import check_log, past_triggers
+from examples import SIGNER, bodies
+from trenova.dev.postgres import Postgres
+from trenova.errors import LogDamaged
+from trenova.ledger import note, verify
+from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.note import COSIGNATURE
+from trenova.ledger.signing import Signer, check, cosign
+from trenova.store import Store
+
+Owner = psycopg.AsyncConnection[tuple[Any, ...]]
+
+(OLD_KEY,) = SIGNER.secrets
+NEW_KEY = Signer(name="new", seed=bytes(range(1, 33)))
+OLD, BOTH, NEW = (replace(SIGNER, secrets=keys) for keys in ((OLD_KEY,), (OLD_KEY, NEW_KEY), (NEW_KEY,)))
+
+
+async def newest(store: Store, tenant: str) -> bytes:
+    found = await store.logs.newest(tenant)
+    assert found is not None
+    return found.note
+
+
+def signed_by(message: bytes, tenant: str, signer: LogSigner) -> bool:
+    keys = signer.keys(tenant)
+    found = note.parse(message)
+    lines = {(line.name, line.key_id) for line in found.signatures}
+    if not lines >= {(key.name, key.id) for key in keys}:
+        return False
+    return set(verify.signatures(found, keys=keys, check=check)) == set(keys)
+
+
+async def append(postgres: Postgres, signer: LogSigner, tenant: str, count: int = 3) -> None:
+    async with Store.open(postgres.app_url, signer=signer) as store:
+        await store.entries.append(str(uuid.uuid4()), bodies(tenant, count))
+
+
+async def test_a_rotation_signs_quiet_logs_with_both_keys_and_busy_ones_with_those_of_their_writer(
+    postgres: Postgres, owner: Owner
+) -> None:
+    quiet, busy = new_tenant(), new_tenant()
+    for tenant in (quiet, busy):
+        await append(postgres, OLD, tenant)
+    async with Store.open(postgres.app_url, signer=BOTH) as store:
+        assert await store.checkpoints.sign_anew() >= 2
+        assert await store.checkpoints.sign_anew() == 0
+        for tenant in (quiet, busy):
+            assert signed_by(await newest(store, tenant), tenant, BOTH)
+    async with Store.open(postgres.app_url, signer=NEW) as store:
+        await store.entries.append(str(uuid.uuid4()), bodies(busy, 1))
+        assert await store.checkpoints.sign_anew() == 0
+        assert signed_by(await newest(store, quiet), quiet, BOTH)
+        assert not signed_by(await newest(store, busy), busy, OLD)
+        assert signed_by(await newest(store, busy), busy, NEW)
+    assert await check_log(owner, quiet, signer=NEW) == [3]
+    assert await check_log(owner, busy, signer=BOTH) == [3, 4]
+
+
+async def test_logs_that_were_never_signed_and_those_under_another_origin_are_signed(
+    postgres: Postgres, owner: Owner, tenant: str
+) -> None:
+    await append(postgres, OLD, tenant)
+    elsewhere = replace(OLD, prefix="audit.example.com/log")
+    async with Store.open(postgres.app_url, signer=elsewhere) as store:
+        await store.checkpoints.sign_anew()
+        assert await check_log(owner, tenant, signer=elsewhere) == [3]
+    await past_triggers(owner, "DELETE FROM checkpoints WHERE tenant = %s", tenant)
+    async with Store.open(postgres.app_url, signer=OLD) as store:
+        assert await store.checkpoints.sign_anew() >= 1
+    assert await check_log(owner, tenant) == [3]
+
+
+async def test_a_witness_that_has_cosigned_stays_on_the_note(postgres: Postgres, owner: Owner, tenant: str) -> None:
+    await append(postgres, OLD, tenant)
+    witness = Signer(name="witness.example.com", seed=bytes(32), algorithm=COSIGNATURE)
+    async with Store.open(postgres.app_url, signer=BOTH) as store:
+        cosigned = cosign(note.parse(await newest(store, tenant)), witness, timestamp=1_800_000_000)
+        await owner.execute("UPDATE checkpoints SET note = %s WHERE tenant = %s", [cosigned, tenant])
+        await store.checkpoints.sign_anew()
+        found = note.parse(await newest(store, tenant))
+    keys = (*BOTH.keys(tenant), witness.key)
+    assert set(verify.signatures(found, keys=keys, check=check)) == set(keys)
+
+
+async def test_a_tree_that_is_not_the_signed_one_is_not_signed(postgres: Postgres, owner: Owner, tenant: str) -> None:
+    await append(postgres, OLD, tenant, 1)
+    await past_triggers(owner, "UPDATE heads SET frontier = sha256('') WHERE tenant = %s", tenant)
+    async with Store.open(postgres.app_url, signer=NEW) as store:
+        before = await newest(store, tenant)
+        with pytest.raises(LogDamaged, match=f"/{tenant} is not the one that was signed"):
+            await store.checkpoints.sign_anew()
+        assert await newest(store, tenant) == before
+    await past_triggers(
+        owner, "DELETE FROM heads WHERE tenant = %s", tenant
+    )  # other tests sign all logs that are there
+
+
+async def test_workers_that_start_together_sign_while_others_append(postgres: Postgres, owner: Owner) -> None:
+    tenants = [new_tenant() for _ in range(150)]
+    async with Store.open(postgres.app_url, signer=OLD, pool_size=4) as store:
+        for start in range(0, len(tenants), 50):
+            together = [body for tenant in tenants[start : start + 50] for body in bodies(tenant, 1)]
+            await store.entries.append(str(uuid.uuid4()), together)
+
+    async def sign() -> None:
+        async with Store.open(postgres.app_url, signer=BOTH) as store:
+            await store.checkpoints.sign_anew()
+
+    async def write(part: list[str]) -> None:
+        async with Store.open(postgres.app_url, signer=BOTH) as store:
+            for _ in range(5):
+                await store.entries.append(str(uuid.uuid4()), [bodies(tenant, 1)[0] for tenant in reversed(part)])
+
+    await asyncio.gather(*(sign() for _ in range(3)), *(write(tenants[at::2]) for at in range(2)))
+    for tenant in tenants:
+        assert await check_log(owner, tenant, signer=BOTH) == [1, 2, 3, 4, 5, 6]

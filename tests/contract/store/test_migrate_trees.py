@@ -1,0 +1,76 @@
+"""A database with entries, made before there were trees, gets the trees of its logs."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import psycopg
+import pytest
+from alembic import command
+from psycopg import sql
+from sqlalchemy import create_engine
+
+from contract.store.whole_log import check_log
+from examples import SIGNER, bodies
+from trenova.dev.postgres import DATABASE, Postgres
+from trenova.store import Store, migrate
+from trenova.store.pool import sqlalchemy_url
+from trenova.store.rows import row
+
+Owner = psycopg.AsyncConnection[tuple[Any, ...]]
+SIZES = {"empty": 0, "globex": 1, "initech": 257, "acme": 2500}
+COLUMNS = (
+    "index, tenant, id, occurred_at, received_at, actor_type, actor_id, action, target_type, target_id, outcome, body"
+)
+
+
+@pytest.fixture
+async def old(postgres: Postgres, owner: Owner) -> AsyncIterator[str]:
+    """The owner's address of a database of the schema 0001, with entries."""
+    name = f"migrate_{uuid.uuid4().hex[:12]}"
+    await owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    url = postgres.owner_url.removesuffix(DATABASE) + name
+    await asyncio.to_thread(first_schema, url)
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        for tenant, size in SIZES.items():
+            await connection.execute("INSERT INTO heads (tenant, size) VALUES (%s, %s)", [tenant, size])
+            async with connection.cursor().copy(f"COPY entries ({COLUMNS}) FROM STDIN") as copy:
+                for index, body in enumerate(bodies(tenant, size)):
+                    *searched, _, _, _ = row(index, body, bytes(16))
+                    await copy.write_row([*searched, body])
+    yield url
+    await owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def first_schema(url: str) -> None:
+    engine = create_engine(sqlalchemy_url(url))
+    with engine.begin() as connection:
+        config = migrate.alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+
+
+async def test_stored_entries_become_the_leaves_of_trees_that_the_first_worker_signs(old: str) -> None:
+    assert await asyncio.to_thread(migrate.upgrade, old) == migrate.latest()
+    async with (
+        await psycopg.AsyncConnection.connect(old, autocommit=True) as owner,
+        Store.open(old, signer=SIGNER) as store,
+    ):
+        for tenant in SIZES:
+            assert await check_log(owner, tenant) == []
+        assert await store.checkpoints.sign_anew() == 3
+        for tenant, size in SIZES.items():
+            assert await check_log(owner, tenant) == ([size] if size else [])
+            await store.entries.append(str(uuid.uuid4()), bodies(tenant, 300))
+            assert await check_log(owner, tenant) == [*([size] if size else []), size + 300]
+
+
+async def test_a_log_with_a_gap_is_not_migrated_and_left_as_it_was(old: str) -> None:
+    async with await psycopg.AsyncConnection.connect(old, autocommit=True) as owner:
+        await owner.execute("UPDATE heads SET size = 3000 WHERE tenant = 'acme'")
+        with pytest.raises(Exception, match="the log of acme has 2500 entries, expected 3000"):
+            await asyncio.to_thread(migrate.upgrade, old)
+        found = await owner.execute("SELECT version_num FROM schema_version")
+        assert await found.fetchone() == ("0001",)
