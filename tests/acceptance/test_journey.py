@@ -16,6 +16,7 @@ import pytest
 
 from acceptance.conftest import BESIDE_PYTHON, User, dev_running, entry_of, environment, free_ports, home, until
 from conftest import new_tenant
+from examples import SIGNER
 from trenova.dev import orphans, ports, schema
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
@@ -132,6 +133,7 @@ async def servers(place: Path) -> AsyncIterator[Servers]:
                 "TRENOVA_DATABASE__URL": postgres.app_url,
                 "TRENOVA_TEMPORAL__HOST_PORT": temporal.address,
                 "TRENOVA_API__PORT": str(ports.choose()),
+                "TRENOVA_SIGNING_KEY": SIGNER.secrets[0].secret_text,
             },
         )
 
