@@ -5,6 +5,7 @@ import random
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import psycopg
@@ -13,6 +14,9 @@ from benchmarks.contestants.ours import Sender
 from benchmarks.entries import COLUMNS
 from benchmarks.rounds import BULK_CONNECTIONS, BULK_ENTRIES, Round, Say
 from benchmarks.servers import Servers, trenova_running
+
+from trenova.ledger import tiles
+from trenova.ledger.hashing import HASH_BYTES
 
 WORKERS = (1, 2, 4)
 # Entries a request, connections, and what part of the wanted entries is sent: small requests are slow.
@@ -92,11 +96,31 @@ async def fill(servers: Servers, begin: int, end: int, say: Say) -> None:
     for at in range(begin, end, FILL_CHUNK):
         say(f"filling the table: {at:,} of {end:,} rows")
         await asyncio.to_thread(copy_chunk, url, first_index, at, min(at + FILL_CHUNK, end))
-    await servers.owner.execute(
-        "INSERT INTO heads (tenant, size) SELECT tenant, max(index) + 1 FROM entries WHERE tenant LIKE 'filled-%'"
-        " GROUP BY tenant ON CONFLICT (tenant) DO UPDATE SET size = excluded.size"
-    )
+    await asyncio.to_thread(plant_trees, url)
     await servers.owner.execute("VACUUM (ANALYZE) entries")
+
+
+def plant_trees(url: str) -> None:
+    """Heads of the filled logs, and the tiles at the right edges of their trees: all that appending to them touches.
+
+    The hashes are made up. Real ones would take minutes to compute, and an append costs the same on these.
+    """
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SET session_replication_role = replica"
+        )  # past the triggers: trees are planted again when more rows come
+        cursor.execute("SELECT tenant, max(index) + 1 FROM entries WHERE tenant LIKE 'filled-%' GROUP BY tenant")
+        for tenant, size in cursor.fetchall():
+            cursor.execute(
+                "INSERT INTO heads (tenant, size, frontier) VALUES (%s, %s, %s) ON CONFLICT (tenant)"
+                " DO UPDATE SET size = excluded.size, frontier = excluded.frontier",
+                (tenant, size, bytes(HASH_BYTES * int(size).bit_count())),
+            )
+            cursor.executemany(
+                "INSERT INTO tiles (tenant, level, index, hashes) VALUES (%s, %s, %s, %s)"
+                " ON CONFLICT (tenant, level, index) DO UPDATE SET hashes = excluded.hashes",
+                [(tenant, tile.level, tile.index, bytes(HASH_BYTES * tile.width)) for tile in tiles.partial(size)],
+            )
 
 
 def copy_chunk(url: str, first_index: int, begin: int, end: int) -> None:
@@ -123,4 +147,4 @@ def generated(first_index: int, begin: int, end: int) -> Iterator[tuple[Any, ...
             f'"target":{{"id":"{target}","type":"shipment"}},"tenant":"{tenant}"}}'
         ).encode()
         party = ("user", actor, "shipment.update", "shipment", target, "success")
-        yield (index, tenant, id_, made, made, *party, body)
+        yield (index, tenant, id_, made, made, *party, id_.bytes, sha256(id_.bytes).digest(), body)

@@ -1,9 +1,10 @@
 -- Rows %(begin)s to %(end)s of a log as it looks in production: tenants from 0.003 to 70 in a hundred, one that wrote long
 -- ago (the negative rows), a second between two rows, few actors and actions with most of the entries, rare ones.
-INSERT INTO entries (tenant, index, id, occurred_at, received_at, actor_type, actor_id, action, target_type, target_id, outcome, body)
+INSERT INTO entries (tenant, index, id, occurred_at, received_at, actor_type, actor_id, action, target_type, target_id, outcome, body, salt, commitment)
 SELECT tenant, index, id, moment, moment, 'user', actor, action, 'shipment', target, outcome,
     convert_to(format('{"action":"%%s","actor":{"id":"%%s","type":"user"},"id":"%%s","occurred_at":"%%s","outcome":"%%s","received_at":"%%s","target":{"id":"%%s","type":"shipment"},"tenant":"%%s"}',
-        action, actor, id, moment, outcome, moment, target, tenant), 'UTF8')
+        action, actor, id, moment, outcome, moment, target, tenant), 'UTF8'),
+    uuid_send(id), sha256(uuid_send(id))
 FROM (
     SELECT
         CASE WHEN n < 0 THEN 'gone' WHEN part < 70 THEN 'large' WHEN part < 90 THEN 'middle' WHEN part < 97 THEN 'minor'
