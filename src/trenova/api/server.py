@@ -47,6 +47,7 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=settings.api.drain_seconds,
             )
