@@ -1,9 +1,9 @@
-"""Giving large blocks of memory back to the system.
+"""Keeping processes small that hold batches: blocks of a megabyte or two that live for a moment.
 
-Batches are blocks of a megabyte or two that live for a moment. glibc maps such blocks one by one at first, but raises
-its threshold with each one that is freed, and from then on keeps them in heaps that only grow. Python frees at once
-what nobody refers to, but a workflow that has ended is a ring of objects that refer to each other, and holds its batch
-until the collector comes by; by itself that comes after a hundred batches or more. May import: nothing.
+Each thread would get heaps of its own from glibc, and they only grow; two for all are enough. Blocks are taken from them,
+not mapped one by one: the system would clear every page of every block, which took a third of a worker's time. Python
+frees at once what nobody refers to, but a workflow that has ended is a ring of objects that refer to each other, and
+holds its batch until the collector comes by; by itself that comes after a hundred batches or more. May import: nothing.
 """
 
 import asyncio
@@ -13,13 +13,13 @@ import sys
 from contextlib import suppress
 
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of malloc.h
-LARGE_BYTES = 256 * 1024
-ARENAS = 2  # each thread would else get a heap of its own to fragment
-COLLECT_EVERY_S = 1  # takes some milliseconds, once what was imported is left out
+LARGE_BYTES = 32 * 1024 * 1024  # the most that glibc takes from a heap; set, so that it does not move by itself
+ARENAS = 2
+COLLECT_EVERY_S = 0.5  # takes some milliseconds, once what was imported is left out
 
 
-def give_back_large_blocks() -> None:
-    """Fix the threshold, for this process. Does nothing where the C library has no such setting."""
+def share_heaps() -> None:
+    """For this process, before it starts threads. Does nothing where the C library has no such setting."""
     if sys.platform != "linux":
         return
     with suppress(OSError, AttributeError):

@@ -10,12 +10,12 @@ from typing import Any
 
 from trenova.config import Settings
 from trenova.errors import InvalidConfiguration
-from trenova.memory import give_back_large_blocks
+from trenova.memory import share_heaps
 
 
 def run_to_end(program: Coroutine[Any, Any, None]) -> None:
     """Run the program of this process, and end with it."""
-    give_back_large_blocks()
+    share_heaps()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(program)
 

@@ -41,13 +41,13 @@ class Compression(Layer):
 
     def wrap(self, payload: Payload) -> Payload:
         # Ciphertext does not shrink, and what is compressed already does so no further.
-        if payload.ByteSize() < self.threshold_bytes or encoding_of(payload) in {ENCRYPTED, ZLIB}:
+        if encoding_of(payload) in {ENCRYPTED, ZLIB}:
             return payload
-        compressed = Payload(
-            metadata={ENCODING: ZLIB},
-            data=isal_zlib.compress(payload.SerializeToString(), LEVEL),
-        )
-        return compressed if compressed.ByteSize() < payload.ByteSize() else payload
+        serialized = payload.SerializeToString()
+        if len(serialized) < self.threshold_bytes:
+            return payload
+        compressed = Payload(metadata={ENCODING: ZLIB}, data=isal_zlib.compress(serialized, LEVEL))
+        return compressed if compressed.ByteSize() < len(serialized) else payload
 
     def unwrap(self, payload: Payload) -> Payload:
         inflate = isal_zlib.decompressobj()

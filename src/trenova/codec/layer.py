@@ -54,7 +54,8 @@ async def each(work: Callable[[Payload], Payload], payloads: Sequence[Payload]) 
     def run(items: Iterable[Payload]) -> list[Payload]:
         return [work(item) for item in items]
 
-    if sum(payload.ByteSize() for payload in payloads) < OFF_LOOP_BYTES:
+    # Not `ByteSize()`: to count, it serializes the payload.
+    if sum(len(payload.data) for payload in payloads) < OFF_LOOP_BYTES:
         return run(payloads)
     # A copy of the list: the caller may empty a protobuf container while the thread reads it.
     return await asyncio.to_thread(run, list(payloads))

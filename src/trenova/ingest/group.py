@@ -23,7 +23,7 @@ from trenova.ingest.start import Handle, start, unavailable
 
 # Plain JSON. Audit entries shrink to a ninth of it; those few batches that do not, and would then be larger than
 # Temporal takes, are sent in halves. More would cost memory in every process on the way.
-MAX_BATCH_BYTES = 5 * MIB // 2
+MAX_BATCH_BYTES = 9 * MIB // 4
 # Stored in one transaction; more would hold the tenants' locks for longer without going faster.
 MAX_BATCH_ENTRIES = 2_000
 # Batches that are not full leave only while fewer than this are under way: that is what makes them grow. With two, a

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 RETRY_AFTER_S = 2
 # Batches that are stored at once. Each takes some 10 MB meanwhile; those that wait take a quarter of it. More at once
 # would not be faster: batches of one tenant take turns at its log, and a process works with one core.
-QUICK_ATTEMPTS = 3
+QUICK_ATTEMPTS = 2
 
 Result = TypeVar("Result")
 
