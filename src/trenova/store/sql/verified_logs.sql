@@ -1,0 +1,23 @@
+-- The logs to check with their heads: those that anything is there of, whether or not the head is, and those that
+-- somebody knows of. Entries and checkpoints are walked from tenant to tenant along their primary keys.
+WITH RECURSIVE named (tenant) AS (
+    (SELECT tenant FROM entries WHERE tenant > %(after)s ORDER BY tenant LIMIT 1)
+    UNION ALL
+    SELECT (SELECT e.tenant FROM entries AS e WHERE e.tenant > n.tenant ORDER BY e.tenant LIMIT 1)
+    FROM named AS n WHERE n.tenant IS NOT NULL
+), signed (tenant) AS (
+    (SELECT tenant FROM checkpoints WHERE tenant > %(after)s ORDER BY tenant LIMIT 1)
+    UNION ALL
+    SELECT (SELECT c.tenant FROM checkpoints AS c WHERE c.tenant > s.tenant ORDER BY c.tenant LIMIT 1)
+    FROM signed AS s WHERE s.tenant IS NOT NULL
+), every (tenant) AS (
+    SELECT tenant FROM named
+    UNION SELECT tenant FROM signed
+    UNION SELECT tenant FROM heads
+    UNION SELECT unnest(%(known)s::text[]) COLLATE "C"
+)
+SELECT e.tenant, h.size, h.frontier
+FROM every AS e
+LEFT JOIN heads AS h ON h.tenant = e.tenant
+WHERE e.tenant > %(after)s AND %(tenant)s IN ('', e.tenant)
+ORDER BY e.tenant

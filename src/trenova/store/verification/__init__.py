@@ -1,0 +1,10 @@
+"""Checking the logs where they lie: every row, tile, head and checkpoint, against each other and against the keys.
+
+`verifier` goes through the logs in one snapshot and spreads stretches of them over processes. Each reads its rows
+itself (`stretch`) and checks them against their tiles (`rows`). `log` puts together what they found: upper tiles, head,
+and the root at the size of every checkpoint.
+"""
+
+from trenova.store.verification.verifier import Verifier, processes
+
+__all__ = ["Verifier", "processes"]
