@@ -5,5 +5,6 @@ import: domain, errors.
 """
 
 from trenova.activities.audit import AuditActivities, Log
+from trenova.activities.verification import VerificationActivities
 
-__all__ = ["AuditActivities", "Log"]
+__all__ = ["AuditActivities", "Log", "VerificationActivities"]

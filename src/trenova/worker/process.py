@@ -10,7 +10,7 @@ import structlog
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from trenova.activities import AuditActivities
+from trenova.activities import AuditActivities, VerificationActivities
 from trenova.codec.settings import converter_of
 from trenova.config import TASK_QUEUE, Settings
 from trenova.connection import connect
@@ -19,8 +19,10 @@ from trenova.memory import collect_rings
 from trenova.process import database_url, on_stop_signal, run_to_end
 from trenova.signing_keys import log_signer_of
 from trenova.store import Store
+from trenova.worker import schedules
 from trenova.worker.polls import polls_confirmed
-from trenova.workflows import ProcessAuditBatchWorkflow
+from trenova.worker.verification import StoredLogs
+from trenova.workflows import ProcessAuditBatchWorkflow, VerifyLogsWorkflow
 
 log = structlog.get_logger()
 
@@ -68,11 +70,12 @@ async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.E
 
 def create(client: Client, store: Store, settings: Settings) -> Worker:
     size = settings.worker
+    stored = StoredLogs(database_url(settings), store.checkpoints.signer)
     return Worker(
         client,
         task_queue=TASK_QUEUE,
-        workflows=[ProcessAuditBatchWorkflow],
-        activities=[AuditActivities(store.entries).store_batch],
+        workflows=[ProcessAuditBatchWorkflow, VerifyLogsWorkflow],
+        activities=[AuditActivities(store.entries).store_batch, VerificationActivities(stored).verify_logs],
         # A sandbox for each run took a third of the time of small batches. The tests run the workflow in one.
         workflow_runner=UnsandboxedWorkflowRunner(),
         max_concurrent_activities=size.max_concurrent_activity_execution_size,
@@ -85,7 +88,7 @@ def create(client: Client, store: Store, settings: Settings) -> Worker:
 
 
 async def announce(client: Client, settings: Settings) -> None:
-    """Say `worker started` once the server has seen this worker poll, and not before."""
+    """Say `worker started` once the server has seen this worker poll, and not before; then see to the schedules."""
     await polls_confirmed(client, TASK_QUEUE)
     log.info(
         "worker started",
@@ -95,6 +98,7 @@ async def announce(client: Client, settings: Settings) -> None:
         identity=client.identity,
         pid=os.getpid(),
     )
+    await schedules.ensure(client)
 
 
 async def patiently(attempt: Callable[[], Awaitable[Result]], stop: asyncio.Event) -> Result | None:

@@ -4,5 +4,6 @@ May import: activities, domain. What they import passes through Temporal's sandb
 """
 
 from trenova.workflows.audit_batch import ProcessAuditBatchWorkflow
+from trenova.workflows.verify_logs import VerifyLogsWorkflow
 
-__all__ = ["ProcessAuditBatchWorkflow"]
+__all__ = ["ProcessAuditBatchWorkflow", "VerifyLogsWorkflow"]

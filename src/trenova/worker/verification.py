@@ -1,0 +1,28 @@
+"""The logs as the nightly check sees them: one process beside the worker's own, so that storing goes on undisturbed."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from trenova.domain.verification import LogVerdict
+from trenova.errors import InvalidConfiguration
+from trenova.ledger.log_signer import LogSigner
+from trenova.store.verification import Verifier, processes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLogs:
+    url: str = field(repr=False)
+    signer: LogSigner | None
+
+    async def logs(
+        self, progress: Callable[[int, int], None], *, tenant: str = "", after: str = ""
+    ) -> AsyncGenerator[LogVerdict, None]:
+        """As `Verifier.logs`; the process is there only meanwhile."""
+        if self.signer is None:
+            raise InvalidConfiguration(["no log is verified without its keys, and this program has none"])
+        with processes(1) as workers:
+            verifier = Verifier(url=self.url, keys=self.signer.keys, workers=workers)
+            async with aclosing(verifier.logs(progress, tenant=tenant, after=after)) as verdicts:
+                async for verdict in verdicts:
+                    yield verdict

@@ -1,0 +1,38 @@
+"""The workflow that checks the stored logs, every night and whenever an operator starts it."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from trenova.activities import VerificationActivities
+    from trenova.domain.verification import Verification, VerifyRequest
+
+# Every stretch of 4,096 entries is a sign of life; one on a machine that stalls may take minutes.
+HEARTBEAT_TIMEOUT = timedelta(minutes=10)
+TIMEOUT = timedelta(days=7)
+RETRY = RetryPolicy(maximum_interval=timedelta(minutes=1), maximum_attempts=0)
+
+
+@workflow.defn(name="VerifyLogsWorkflow")
+class VerifyLogsWorkflow:
+    @workflow.run
+    async def run(self, request: VerifyRequest | None = None) -> Verification:
+        """Check all logs, or one. Fails with the number of damaged places, and with the first of them as details."""
+        verification = await workflow.execute_activity_method(
+            VerificationActivities.verify_logs,
+            request or VerifyRequest(),
+            start_to_close_timeout=TIMEOUT,
+            heartbeat_timeout=HEARTBEAT_TIMEOUT,
+            retry_policy=RETRY,
+        )
+        if verification.damaged:
+            raise ApplicationError(
+                f"damaged places in the logs: {verification.damaged}; the first: {verification.places[0]}",
+                verification,
+                type="LogDamaged",
+                non_retryable=True,
+            )
+        return verification

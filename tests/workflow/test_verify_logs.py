@@ -1,0 +1,88 @@
+"""The nightly check of the logs, on a real Temporal server and a real PostgreSQL."""
+
+import json
+import uuid
+from typing import Any
+
+import psycopg
+import pytest
+from temporalio.client import Client, ScheduleOverlapPolicy, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.worker import Replayer
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+
+from contract.store.whole_log import past_triggers
+from examples import bodies
+from trenova.config import TASK_QUEUE
+from trenova.domain.verification import Verification, VerifyRequest
+from trenova.store import Store
+from trenova.worker import schedules
+from trenova.workflows import VerifyLogsWorkflow
+
+Owner = psycopg.AsyncConnection[tuple[Any, ...]]
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+async def start(client: Client, tenant: str) -> WorkflowHandle[VerifyLogsWorkflow, Verification]:
+    return await client.start_workflow(
+        VerifyLogsWorkflow.run, VerifyRequest(tenant=tenant), id=f"verify-{uuid.uuid4()}", task_queue=TASK_QUEUE
+    )
+
+
+async def test_a_sound_log_is_counted_and_the_history_can_be_replayed(
+    client: Client, store: Store, tenant: str, sandbox: SandboxedWorkflowRunner
+) -> None:
+    for count in (3, 400):
+        await store.entries.append(str(uuid.uuid4()), bodies(tenant, count))
+    handle = await start(client, tenant)
+    result = await handle.result()
+    assert (result.logs, result.entries, result.removed, result.checkpoints) == (1, 403, 0, 2)
+    assert (result.damaged, result.places) == (0, [])
+    assert result.finished_at is not None
+    replayer = Replayer(workflows=[VerifyLogsWorkflow], workflow_runner=sandbox, data_converter=client.data_converter)
+    await replayer.replay_workflow(await handle.fetch_history())
+
+
+async def test_damage_fails_the_workflow_with_the_places_and_is_an_error_in_the_workers_log(
+    client: Client, store: Store, owner: Owner, tenant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await store.entries.append(str(uuid.uuid4()), bodies(tenant, 10))
+    await past_triggers(owner, "UPDATE entries SET actor_id = 'secret' WHERE tenant = %s AND index = 3", tenant)
+    handle = await start(client, tenant)
+    with pytest.raises(WorkflowFailureError) as failure:
+        await handle.result()
+    cause = failure.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert (cause.type, cause.non_retryable) == ("LogDamaged", True)
+    said = f"{tenant}: entry 3: expected actor_id as the body has it, got another"
+    assert cause.message == f"damaged places in the logs: 1; the first: {said}"
+    assert cause.details[0]["places"][0]["place"] == "entry 3"
+    logged = capsys.readouterr().out
+    assert "log damaged" in logged
+    assert "entry 3" in logged
+    assert "secret" not in logged + json.dumps(cause.details)
+
+
+async def test_a_log_that_is_not_there_fails_the_workflow_at_once(client: Client, tenant: str) -> None:
+    with pytest.raises(WorkflowFailureError) as failure:
+        await (await start(client, tenant)).result()
+    assert isinstance(failure.value.cause, ActivityError)
+    assert isinstance(failure.value.cause.cause, ApplicationError)
+    assert failure.value.cause.cause.type == "NotFound"
+
+
+async def test_the_nightly_schedule_is_made_once_and_stays_paused_when_an_operator_has_paused_it(
+    client: Client,
+) -> None:
+    handle = client.get_schedule_handle(schedules.VERIFY)
+    await schedules.ensure(client)
+    await handle.pause(note="moving house")
+    await schedules.ensure(client)
+    found = await handle.describe()
+    assert found.schedule.state.paused
+    assert found.schedule.state.note == "moving house"
+    assert found.schedule.policy.overlap == ScheduleOverlapPolicy.SKIP
+    (next_time, *_) = found.info.next_action_times
+    assert (next_time.hour, next_time.minute) == (3, 0)
+    await handle.delete()
