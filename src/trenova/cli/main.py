@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import trenova
-from trenova.cli import api_keys, dev, entries, keys, logs, servers, verify_encryption
+from trenova.cli import api_keys, dev, entries, evidence, keys, logs, servers, verify, verify_encryption
 from trenova.cli.importing import command as importing
 from trenova.errors import InvalidConfiguration, TrenovaError
 
@@ -29,6 +29,8 @@ app.command("import")(importing.import_files)
 app.command()(entries.entries)
 app.command()(entries.tail)
 app.command()(logs.logs)
+app.command()(evidence.evidence)
+app.command()(verify.verify)
 app.command("verify-encryption")(verify_encryption.verify_encryption)
 app.add_typer(api_keys.app, name="api-key")
 app.add_typer(keys.app, name="keys")

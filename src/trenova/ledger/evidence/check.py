@@ -1,6 +1,7 @@
 """Checking a whole evidence file, with as many processes as are given, and naming every damaged place."""
 
 import gzip
+import signal
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import BinaryIO, cast
 
 from trenova.errors import VerificationError
 from trenova.ledger.evidence import sections
-from trenova.ledger.evidence.heads import Heads, compare, read_heads
+from trenova.ledger.evidence.heads import Heads, Trust, compare, read_heads
 from trenova.ledger.evidence.lines import TILE_START, Header, decode_header, decode_trailer
 from trenova.ledger.evidence.sections import Findings, Frame
 from trenova.ledger.evidence.verdict import Damage, Kind, Verdict, joined, ranges
@@ -26,19 +27,21 @@ MAX_HEADER_BYTES = 16 << 20
 GZIP_MAGIC = b"\x1f\x8b"
 
 
-def check(
+def check(  # noqa: PLR0913 - what the reader brings, each for itself
     source: BinaryIO,
     *,
     check_signature: CheckSignature,
     keys: Sequence[VerifierKey] | None = None,
     known: Sequence[bytes] = (),
+    witnesses: Sequence[VerifierKey] = (),
+    cosignatures: int = 0,
     processes: int = 1,
 ) -> Verdict:
     """What an evidence file, plain or gzip, is worth. Never raises for what the file holds.
 
     `keys` are the log's keys as the reader knows them; without, those in the file are taken, which shows that the file
     is whole, but not who wrote it. `known` are signed checkpoints that the reader kept from earlier: the file must
-    continue each of them.
+    continue each of them. At least `cosignatures` of the `witnesses` must have cosigned the file's checkpoint.
     """
     reader = _Reader(source)
     line = reader.line()
@@ -47,7 +50,8 @@ def check(
     except VerificationError as error:
         damage = Damage(kind=Kind.HEADER, line=1, detail=error.message)
         return Verdict(damages=(damage,), trusted_key=keys is not None)
-    heads = read_heads(header, keys=keys, known=known, check_signature=check_signature)
+    trust = Trust(keys=keys, known=known, witnesses=witnesses, cosignatures=cosignatures)
+    heads = read_heads(header, trust, check_signature)
     size = heads.checkpoint.size if heads.checkpoint else header.first + header.count
     frame = Frame(
         first=header.first,
@@ -135,7 +139,10 @@ def _work(frame: Frame, blobs: Iterator[bytes], processes: int) -> Iterator[Find
             yield from sections.check(frame, blob)
         return
     under_way: deque[Future[list[Findings]]] = deque()
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    # Ctrl-C is for the caller to answer, not for them.
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=spawn, initializer=signal.signal, initargs=ignore) as pool:
         for blob in chain([first, second], blobs):
             under_way.append(pool.submit(sections.check, frame, blob))
             if len(under_way) >= AHEAD * processes:

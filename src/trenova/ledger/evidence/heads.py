@@ -27,12 +27,22 @@ class Heads:
     damages: tuple[Damage, ...]
 
 
-def read_heads(
-    header: Header, *, keys: Sequence[VerifierKey] | None, known: Sequence[bytes], check_signature: CheckSignature
-) -> Heads:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """What the reader brings: the log's keys, checkpoints kept from earlier, and how many of which witnesses."""
+
+    keys: Sequence[VerifierKey] | None = None
+    known: Sequence[bytes] = ()
+    witnesses: Sequence[VerifierKey] = ()
+    cosignatures: int = 0
+
+
+def read_heads(header: Header, trust: Trust, check_signature: CheckSignature) -> Heads:
     """Read and check all checkpoints, their signatures, and the header's claims about them."""
-    found = _Found(keys, check_signature)
+    found = _Found(trust.keys, check_signature)
     found.read_keys(header)
+    if trust.cosignatures:
+        found.cosigned(header.checkpoint.encode(), trust)
     own = found.signed(header.checkpoint.encode(), header.origin, "checkpoint")
     if own is not None:
         end = header.first + header.count
@@ -52,7 +62,7 @@ def read_heads(
             )
         except VerificationError as error:
             found.add(Kind.INCONSISTENT, f"earlier checkpoint: {error.message}")
-    kept = [found.signed(message, header.origin, "your checkpoint") for message in known]
+    kept = [found.signed(message, header.origin, "your checkpoint") for message in trust.known]
     return Heads(
         checkpoint=own,
         earlier=tuple(earlier),
@@ -131,6 +141,16 @@ class _Found:
             self.add(Kind.SIGNATURE, f"{what}: {error.message}")
             return head if what == "checkpoint" else None
         return head
+
+    def cosigned(self, message: bytes, trust: Trust) -> None:
+        """Count the witnesses that have cosigned; a bad cosignature under a key that is known spoils them all."""
+        try:
+            witnesses = verify.signatures(note.parse(message), keys=trust.witnesses, check=self.check_signature)
+        except VerificationError as error:
+            self.add(Kind.COSIGNATURES, f"expected those of {trust.cosignatures} witnesses: {error.message}")
+            return
+        if len(witnesses) < trust.cosignatures:
+            self.add(Kind.COSIGNATURES, f"expected those of {trust.cosignatures} witnesses, got {len(witnesses)}")
 
     def add(self, kind: Kind, detail: str) -> None:
         """Note a damage of the first line."""

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     HEADER = "header"
     CHECKPOINT = "checkpoint"  # malformed, of another log, or smaller than the range
     SIGNATURE = "signature"  # not signed by the key that was asked for
+    COSIGNATURES = "cosignatures"  # of fewer witnesses than were asked for
     OLDER = "older"  # the file's checkpoint is older than one that the reader holds
     INCONSISTENT = "inconsistent"  # two checkpoints have no history in common
     UNPROVED = "unproved"  # the file holds nothing that ties it to a checkpoint that the reader holds

@@ -5,6 +5,7 @@ itself (`stretch`) and checks them against their tiles (`rows`). `log` puts toge
 and the root at the size of every checkpoint.
 """
 
-from trenova.store.verification.verifier import Verifier, processes
+from trenova.store.verification.stretch import Claim
+from trenova.store.verification.verifier import KeysOf, Verifier, claim, processes
 
-__all__ = ["Verifier", "processes"]
+__all__ = ["Claim", "KeysOf", "Verifier", "claim", "processes"]

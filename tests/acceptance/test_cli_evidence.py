@@ -1,0 +1,250 @@
+"""`trenova evidence` and `trenova verify`: from the database to a file, and from the file to a verdict anywhere."""
+
+import gzip
+import json
+import re
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from acceptance.conftest import Dev, Ended, User, until
+from conftest import new_tenant
+from trenova.config import Settings
+from trenova.ledger import signing
+from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.note import COSIGNATURE, parse
+from trenova.ledger.signing import Signer
+from trenova.signing_keys import log_signer_of
+
+STANDALONE = Path(__file__).parents[2] / "tools" / "verify_evidence.py"
+COUNT = 600
+
+
+@pytest.fixture(scope="module")
+def log(dev: Dev, tmp_path_factory: pytest.TempPathFactory) -> User:
+    """A log of 600 entries that nobody tampers with, stored by two requests."""
+    user = User(tmp_path_factory.mktemp("log"), dev.data_dir, new_tenant())
+    for count in (250, COUNT - 250):
+        user.add(*({"comment": f"entry {number}"} for number in range(count)))
+    return user
+
+
+@pytest.fixture(scope="module")
+def signer(dev: Dev) -> LogSigner:
+    file = dev.data_dir / "secrets" / "signing-key"
+    return log_signer_of(Settings.model_validate({"ledger": {"signingKeyFile": file}}), {})
+
+
+@pytest.fixture(scope="module")
+def key(log: User, signer: LogSigner) -> str:
+    return signer.keys(log.tenant)[0].text
+
+
+@pytest.fixture
+async def owner(dev: Dev) -> AsyncIterator[psycopg.AsyncConnection[tuple[Any, ...]]]:
+    """A superuser of the database of `trenova dev`."""
+    folder = dev.data_dir / "secrets" / "postgres-owner"
+    port = psycopg.conninfo.conninfo_to_dict(dev.state["database_url"])["port"]
+    url = f"postgresql://trenova_owner:{folder.read_text().strip()}@127.0.0.1:{port}/trenova"
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute("SET session_replication_role = replica")
+        yield connection
+
+
+def written(user: User, name: str, *words: str) -> Path:
+    ended = user("evidence", "--tenant", user.tenant, "-o", name, *words)
+    assert ended.exit_code == 0, ended
+    return user.folder / name
+
+
+def kinds(ended: Ended) -> list[tuple[str, int | None]]:
+    return [(one["kind"], one["first"]) for one in ended.json["damages"]]
+
+
+@pytest.mark.parametrize("name", ["whole.evidence", "whole.evidence.gz"])
+def test_a_whole_log_is_written_and_verified_by_both_verifiers(log: User, key: str, name: str) -> None:
+    summary = log("evidence", "--tenant", log.tenant, "-o", name, "--json").json
+    file = log.folder / name
+    assert (summary["first"], summary["entries"], summary["size"]) == (0, COUNT, COUNT)
+    assert summary["bytes"] == file.stat().st_size
+    assert (file.read_bytes()[:2] == b"\x1f\x8b") == name.endswith(".gz")
+    ended = log("verify", name, "--key", key)
+    assert ended.exit_code == 0, ended
+    assert ended.lines[0].startswith(f"{name}: proved: {COUNT} entries from 0 of the log ")
+    assert "key came from the file" not in ended.out
+    alone = subprocess.run(
+        [sys.executable, STANDALONE, file, "--key", key], capture_output=True, text=True, check=False
+    )
+    assert alone.returncode == 0, alone.stdout
+
+
+def test_without_a_key_it_says_that_nobody_vouches_for_the_writer(log: User) -> None:
+    written(log, "nokey.evidence")
+    ended = log("verify", "nokey.evidence")
+    assert ended.exit_code == 0
+    assert "the key came from the file itself" in ended.out
+    assert log("verify", "nokey.evidence", "--json").json["trusted_key"] is False
+
+
+@pytest.mark.parametrize(
+    ("words", "first", "count"),
+    [
+        (("--from", "255", "--to", "513"), 255, 258),
+        (("--from", "590"), 590, 10),
+        (("--to", "1"), 0, 1),
+        (("--from", "600"), 600, 0),
+        (("--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00+01:00"), 0, COUNT),
+    ],
+)
+def test_a_range_is_named_by_indexes_or_times(
+    log: User, key: str, words: tuple[str, ...], first: int, count: int
+) -> None:
+    written(log, "range.evidence", *words)
+    verdict = log("verify", "range.evidence", "--key", key, "--json").json
+    assert verdict["holds"]
+    assert (verdict["first"], verdict["count"], verdict["entries"]) == (first, count, count)
+
+
+def test_a_time_lets_in_just_the_entries_that_were_received_by_it(log: User, key: str) -> None:
+    file = written(log, "all.evidence")
+    second_request = [
+        json.loads(line)["body"]["received_at"] for line in file.read_text().splitlines() if '"index":250,' in line
+    ]
+    written(log, "late.evidence", "--from", second_request[0])
+    assert log("verify", "late.evidence", "--key", key, "--json").json["first"] == 250
+    written(log, "early.evidence", "--to", second_request[0])
+    assert log("verify", "early.evidence", "--key", key, "--json").json["count"] == 250
+
+
+def test_an_older_checkpoint_is_proved_to_be_continued(log: User, key: str) -> None:
+    older = log.folder / "older.checkpoint"
+    header = json.loads(written(log, "now.evidence", "--from", "580").read_text().splitlines()[0])
+    older.write_text(header["checkpoint"])
+    log.add({})
+    written(log, "then.evidence", "--from", "580", "--known", "older.checkpoint")
+    assert log("verify", "then.evidence", "--key", key, "--known", "older.checkpoint").exit_code == 0
+    written(log, "untied.evidence", "--from", "580")
+    ended = log("verify", "untied.evidence", "--key", key, "--known", "older.checkpoint", "--json")
+    assert (ended.exit_code, kinds(ended)) == (1, [("unproved", None)])
+
+
+def test_an_older_state_and_another_history_are_found_by_the_checkpoint_that_a_reader_kept(
+    log: User, key: str, signer: LogSigner
+) -> None:
+    """Both signed with the log's own key: only who remembers can tell."""
+    written(log, "today.evidence")
+    newer, fork = log.folder / "newer.checkpoint", log.folder / "fork.checkpoint"
+    newer.write_bytes(signer.sign(log.tenant, size=10_000, root=bytes(32)))
+    fork.write_bytes(signer.sign(log.tenant, size=300, root=bytes(32)))
+    assert (
+        kinds(log("verify", "today.evidence", "--key", key, "--known", "newer.checkpoint", "--json"))[0][0] == "older"
+    )
+    assert kinds(log("verify", "today.evidence", "--key", key, "--known", "fork.checkpoint", "--json"))[0][0] == (
+        "inconsistent"
+    )
+    live = log("verify", "--live", "--tenant", log.tenant, "--known", "newer.checkpoint", "--known", "fork.checkpoint")
+    assert live.exit_code == 1
+    assert "head: expected 10000 entries or more, as your checkpoint 10000 says" in live.out
+    assert "your checkpoint 300: expected the root" in live.out
+    refused = log("evidence", "--tenant", log.tenant, "-o", "no.evidence", "--known", "newer.checkpoint")
+    assert "had 10000 by a checkpoint that was kept" in refused.complaint()[0]
+
+
+def test_damage_in_a_file_is_named_and_the_exit_code_is_1(log: User, key: str) -> None:
+    file = written(log, "spoiled.evidence")
+    file.write_bytes(file.read_bytes().replace(b"entry 77", b"entry 78"))
+    ended = log("verify", "spoiled.evidence", "--key", key)
+    assert ended.exit_code == 1
+    assert "changed: entry " in ended.out
+    assert "NOT PROVED" in ended.lines[-1]
+    assert log("verify", "spoiled.evidence", "nothing.evidence").exit_code == 1
+
+
+def test_cosignatures_are_demanded_and_counted(log: User, key: str) -> None:
+    file = written(log, "cosigned.evidence", "--from", "590")
+    witnesses = [Signer(name=f"witness.example/{n}", seed=bytes([n]) * 32, algorithm=COSIGNATURE) for n in (1, 2, 3)]
+    note = json.loads(file.read_text().splitlines()[0])["checkpoint"]
+    cosigned = note.encode()
+    for witness in witnesses[:2]:
+        cosigned = signing.cosign(parse(cosigned), witness, timestamp=1_800_000_000)
+    text, replaced = json.dumps(note, ensure_ascii=False), json.dumps(cosigned.decode(), ensure_ascii=False)
+    file.write_text(file.read_text().replace(text, replaced))
+    words = [word for witness in witnesses for word in ("--witness", witness.key.text)]
+    two = log("verify", "cosigned.evidence", "--key", key, "--cosignatures", "2", *words)
+    assert two.exit_code == 0, two
+    three = log("verify", "cosigned.evidence", "--key", key, "--cosignatures", "3", *words, "--json")
+    assert (three.exit_code, kinds(three)) == (1, [("cosignatures", None)])
+    assert log("verify", "cosigned.evidence", "--cosignatures", "1").exit_code == 2
+
+
+def test_nothing_is_left_of_a_file_that_is_not_written_to_its_end(log: User) -> None:
+    # Ctrl-C as soon as there is a temporary file. Should the command be quicker, the file is whole.
+    folder = log.folder / "stopped"
+    folder.mkdir()
+    (folder / "old.gz").write_bytes(b"what was there")
+    running = log.start("evidence", "--tenant", log.tenant, "-o", str(folder / "old.gz"))
+    until(lambda: len(list(folder.iterdir())) > 1 or running.poll() is not None)
+    running.send_signal(signal.SIGINT)
+    running.communicate()
+    assert [each.name for each in folder.iterdir()] == ["old.gz"]
+    content = (folder / "old.gz").read_bytes()
+    assert content == b"what was there" or gzip.decompress(content).endswith(b"\n")
+
+
+def test_mistakes_are_one_error_and_one_hint(log: User) -> None:
+    words = ("evidence", "--tenant", log.tenant, "-o", "x.evidence")
+    assert log(*words, "--from", "yesterday").complaint()[0] == "--from: expected an index or a time, got 'yesterday'"
+    assert "not in a log of" in log(*words, "--to", "100000").err
+    assert "there is no signed log" in log("evidence", "--tenant", new_tenant(), "-o", "x.evidence").complaint()[0]
+    assert "cannot write" in log(*words[:3], "-o", "/nowhere/x.evidence").complaint()[0]
+    assert log("verify").exit_code == 2
+    assert log("verify", "--live", "x.evidence").exit_code == 2
+    assert "there is no log of the tenant" in log("verify", "--live", "--tenant", new_tenant()).complaint()[0]
+    assert not (log.folder / "x.evidence").exists()
+
+
+def test_the_running_database_is_verified_with_all_its_logs(log: User) -> None:
+    one = log("verify", "--live", "--tenant", log.tenant, "--json").json
+    assert one["size"] >= COUNT
+    assert one["places"] == []
+    ended = log("verify", "--live")
+    assert ended.exit_code == 0, ended
+    assert re.fullmatch(r"sound: [\d,]+ logs with [\d,]+ entries, 0 of them without a body", ended.lines[-1])
+
+
+async def test_what_a_superuser_does_is_named_live_and_in_evidence_and_removed_bodies_are_no_damage(
+    trenova: User, signer: LogSigner, owner: psycopg.AsyncConnection[tuple[Any, ...]]
+) -> None:
+    trenova.add(*({"comment": f"entry {number}"} for number in range(300)))
+    where = [trenova.tenant]
+    await owner.execute("UPDATE entries SET body = NULL, salt = NULL WHERE tenant = %s AND index = 5", where)
+    key = signer.keys(trenova.tenant)[0].text
+    written(trenova, "removed.evidence.gz")
+    verdict = trenova("verify", "removed.evidence.gz", "--key", key, "--json").json
+    assert (verdict["holds"], verdict["entries"], verdict["removed"]) == (True, 300, [[5, 5]])
+    live = trenova("verify", "--live", "--tenant", trenova.tenant, "--json").json
+    assert (live["places"], live["removed"]) == ([], 1)
+    await owner.execute(
+        "UPDATE entries SET body = body || ' '::bytea, actor_id = 'x' WHERE tenant = %s AND index = 270", where
+    )
+    await owner.execute("UPDATE entries SET actor_id = 'x' WHERE tenant = %s AND index = 271", where)
+    named = trenova("verify", "--live", "--tenant", trenova.tenant)
+    assert named.exit_code == 1
+    assert [line.split(": expected")[0] for line in named.lines[:-1]] == [
+        f"{trenova.tenant}: entry 270",
+        f"{trenova.tenant}: entry 271",
+    ]
+    written(trenova, "tampered.evidence")
+    assert kinds(trenova("verify", "tampered.evidence", "--key", key, "--json")) == [("changed", 270)]
+    await owner.execute("DELETE FROM entries WHERE tenant = %s AND index = 100", where)
+    words = ("evidence", "--tenant", trenova.tenant, "-o", f"{uuid.uuid4()}.evidence")
+    assert "not all of them are there" in trenova(*words).complaint()[0]
+    for table in ("entries", "tiles", "checkpoints", "heads"):  # other tests verify all logs
+        await owner.execute(f"DELETE FROM {table} WHERE tenant = %s".encode(), where)
