@@ -6,6 +6,7 @@ and the root at the size of every checkpoint.
 """
 
 from trenova.store.verification.stretch import Claim
-from trenova.store.verification.verifier import KeysOf, Verifier, claim, processes
+from trenova.store.verification.verifier import KeysOf, Verifier, claim
+from trenova.store.verification.workers import processes
 
 __all__ = ["Claim", "KeysOf", "Verifier", "claim", "processes"]

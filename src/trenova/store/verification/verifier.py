@@ -1,13 +1,10 @@
 """All logs, or one, in one snapshot of the database, over any number of processes."""
 
 import asyncio
-import signal
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from typing import Any
 
 import psycopg
@@ -45,7 +42,7 @@ class Verifier:
     url: str = field(repr=False)
     keys: KeysOf
     workers: Executor = field(repr=False)
-    """Where the work is done; see `processes`."""
+    """Where the work is done; see `workers.processes`."""
     known: Mapping[str, Sequence[Claim]] = field(default_factory=dict)
     """By tenant, what signed checkpoints said that were kept outside of the database. See `claim`."""
 
@@ -106,24 +103,6 @@ def claim(message: bytes, keys: KeysOf) -> tuple[str, Claim]:
     tenant = origin.rpartition("/")[2]
     head = verify.signed_checkpoint(message, keys=keys(tenant), check=signing.check, origin=origin)
     return tenant, Claim(size=head.size, root=head.root, where=f"your checkpoint {head.size}")
-
-
-@contextmanager
-def processes(count: int) -> Iterator[Executor]:
-    """Processes to verify in: SHA-256 is quick, but the Python around it keeps a core busy.
-
-    Ctrl-C is for whoever opened them to answer, not for them. Work that has not begun when the block ends is dropped.
-    """
-    opened = ProcessPoolExecutor(
-        count,
-        mp_context=get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
-    )
-    try:
-        yield opened
-    finally:
-        opened.shutdown(cancel_futures=True)
 
 
 def submitted(

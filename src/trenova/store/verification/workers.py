@@ -1,0 +1,32 @@
+"""Processes to verify in: SHA-256 is quick, but the Python around it keeps a core busy."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+
+
+@contextmanager
+def processes(count: int) -> Iterator[Executor]:
+    """At most `count`, begun as they are needed. Work that has not begun when the block ends is dropped."""
+    opened = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=begin)
+    try:
+        yield opened
+    finally:
+        opened.shutdown(cancel_futures=True)
+
+
+def begin() -> None:
+    """Ctrl-C is for whoever opened the processes to answer; they end with it, also when it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    # The queue of the pool would never tell: a process that waits for work holds both ends of it.
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
