@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
+import structlog
 
 from trenova.errors import InvalidConfiguration, LogDamaged, VerificationError
 from trenova.ledger import note as notes
@@ -20,6 +21,19 @@ HEADS_TO_SIGN, LOCK_HEADS = sql("heads_to_sign"), sql("lock_heads")
 CHECKPOINTS_AT, SIGN_ANEW = sql("checkpoints_at"), sql("sign_anew")
 
 PAGE = 100  # heads that are looked at, and locked at most, at a time: a fiftieth of a second's signatures
+RESTORE = "restore the tables heads and tiles from a backup"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class There:
+    """What was signed of a log before."""
+
+    note: bytes | None
+    """Its checkpoint at the size of its head."""
+    newest: int | None
+    """The size of its newest checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +46,7 @@ class Checkpoints:
 
         Logs that are written to get a new checkpoint with every append; a quiet one would keep its old key's for ever.
         Any number of workers may do this at once, while others append. Dying half-way leaves whole pages, and the next
-        start goes on. Raises LogDamaged where a tree contradicts what was signed of it.
+        start goes on. A log that contradicts what was signed of it is reported, and left as it is: others must go on.
         """
         if self.signer is None:
             raise InvalidConfiguration(["nothing is signed without a signing key, and this program has none"])
@@ -56,7 +70,7 @@ async def sign_locked(cursor: psycopg.AsyncCursor[Any], signer: LogSigner, tenan
     sizes = [frontier.size for frontier in heads.values()]
     # A statement after the lock: what another worker has signed meanwhile is in its snapshot.
     await cursor.execute(CHECKPOINTS_AT, {"tenants": list(heads), "sizes": sizes})
-    there = {tenant: bytes(note) for tenant, note in await cursor.fetchall()}
+    there = {tenant: There(note=note, newest=newest) for tenant, note, newest in await cursor.fetchall()}
     made = signed_notes(signer, heads, there)
     columns = {
         "tenants": list(made),
@@ -67,13 +81,29 @@ async def sign_locked(cursor: psycopg.AsyncCursor[Any], signer: LogSigner, tenan
     return len(made)
 
 
-def signed_notes(signer: LogSigner, heads: Mapping[str, Frontier], there: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The notes to write, by tenant: of those heads that still lack a signature."""
-    return {
-        tenant: joined(signer.sign(tenant, size=frontier.size, root=tree.root(frontier)), there.get(tenant))
-        for tenant, frontier in heads.items()
-        if lacks(signer, tenant, there.get(tenant))
-    }
+def signed_notes(signer: LogSigner, heads: Mapping[str, Frontier], there: Mapping[str, There]) -> dict[str, bytes]:
+    """The notes to write, by tenant: of those heads that still lack a signature, and that contradict none."""
+    made = {}
+    for tenant, frontier in heads.items():
+        if not lacks(signer, tenant, there[tenant].note):
+            continue
+        try:
+            made[tenant] = note_of(signer, tenant, frontier, there[tenant])
+        except LogDamaged as error:
+            # Its own appends are refused too, and wait; everybody else's must not.
+            sizes = {"size": frontier.size, "signed_size": there[tenant].newest}
+            log.error("log damaged", tenant=tenant, **sizes, error=error.message)  # noqa: TRY400 - the message says all
+    return made
+
+
+def note_of(signer: LogSigner, tenant: str, frontier: Frontier, there: There) -> bytes:
+    """The head's checkpoint with our signatures. Raises LogDamaged for a head that is not the one that was signed."""
+    if there.newest is not None and there.newest > frontier.size:
+        raise LogDamaged(
+            f"the head of the log {tenant} was set back: expected size {there.newest}, got {frontier.size}",
+            hint=RESTORE,
+        )
+    return joined(signer.sign(tenant, size=frontier.size, root=tree.root(frontier)), there.note)
 
 
 def lacks(signer: LogSigner, tenant: str, note: bytes | None) -> bool:
@@ -92,7 +122,7 @@ def joined(ours: bytes, there: bytes | None) -> bytes:
         # Never sign a second history: whoever holds both notes could prove that the log has forked.
         raise LogDamaged(
             f"the tree of {origin(old)} is not the one that was signed at its size",
-            hint="restore the tables heads and tiles from a backup",
+            hint=RESTORE,
         )
     known = {(line.name, line.key_id) for line in fresh.signatures}
     others = (line for line in old.signatures if (line.name, line.key_id) not in known)

@@ -140,7 +140,7 @@ async def keep(
     async with connection.pipeline():
         tiles = await connection.execute(ADD_HASHES, trees.tile_columns(grown))
         await connection.execute(MOVE_HEADS, columns)
-        await connection.execute(ADD_CHECKPOINTS, columns)
+        signed = await connection.execute(ADD_CHECKPOINTS, columns)
         await connection.execute(NOTE_BATCH, note)
         counts = await connection.execute(BATCH_COUNTS, {"batch_id": batch_id})
         # A tile that is missing or has another length than its tree says is somebody's doing or a broken disk. The
@@ -148,6 +148,7 @@ async def keep(
         # So nothing is stored in that log until it is mended; the workflow waits, as for a database that is away.
         found = {(tenant, level, index): size for tenant, level, index, size in await tiles.fetchall()}
         trees.check_tiles(grown, found)
+        trees.check_signed(grown, {tenant for (tenant,) in await signed.fetchall()})
         return await counts.fetchall()
 
 

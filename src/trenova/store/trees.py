@@ -1,7 +1,7 @@
 """What an append makes of the tenants' trees: from locked heads and fresh commitments to the rows to write. No I/O."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ class Grown:
     """One tenant's tree after an append that added leaves to it."""
 
     tenant: str
+    before: int
+    """Its size before the append."""
     frontier: Frontier
     additions: tuple[Addition, ...]
     note: bytes
@@ -38,6 +40,7 @@ def grow(signer: LogSigner, tenant: str, frontier: Frontier, commitments: Iterab
     after = growth.frontier
     return Grown(
         tenant=tenant,
+        before=frontier.size,
         frontier=after,
         additions=tiles.additions(growth.runs),
         note=signer.sign(tenant, size=after.size, root=tree.root(after)),
@@ -72,6 +75,7 @@ def head_columns(trees: Sequence[Grown]) -> dict[str, list[Any]]:
     """What `move_heads.sql` and `add_checkpoints.sql` take."""
     return {
         "tenants": [each.tenant for each in trees],
+        "befores": [each.before for each in trees],
         "sizes": [each.frontier.size for each in trees],
         "frontiers": [b"".join(each.frontier.hashes) for each in trees],
         "notes": [each.note for each in trees],
@@ -90,3 +94,14 @@ def check_tiles(trees: Sequence[Grown], found: Mapping[Tile, int]) -> None:
                     f"expected {expected} bytes after this append, got {got}",
                     hint="restore the table tiles from a backup: entries wait, and none of them is lost",
                 )
+
+
+def check_signed(trees: Sequence[Grown], signed: Collection[str]) -> None:
+    """Raise LogDamaged unless the checkpoint of each tree, by tenant, could be written."""
+    for each in trees:
+        if each.tenant not in signed:
+            raise LogDamaged(
+                f"the head of the log {each.tenant} was set back: expected no checkpoint beyond its size "
+                f"{each.before}, got one",
+                hint="restore the log from a backup: entries wait, and none of them is lost",
+            )

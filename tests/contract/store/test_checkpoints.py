@@ -3,16 +3,16 @@
 import asyncio
 import uuid
 from dataclasses import replace
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from conftest import new_tenant
 from contract.store.whole_log import check_log, past_triggers
 from examples import SIGNER, bodies
 from trenova.dev.postgres import Postgres
-from trenova.errors import LogDamaged
 from trenova.ledger import note, verify
 from trenova.ledger.log_signer import LogSigner
 from trenova.ledger.note import COSIGNATURE
@@ -93,17 +93,35 @@ async def test_a_witness_that_has_cosigned_stays_on_the_note(postgres: Postgres,
     assert set(verify.signatures(found, keys=keys, check=check)) == set(keys)
 
 
-async def test_a_tree_that_is_not_the_signed_one_is_not_signed(postgres: Postgres, owner: Owner, tenant: str) -> None:
-    await append(postgres, OLD, tenant, 1)
-    await past_triggers(owner, "UPDATE heads SET frontier = sha256('') WHERE tenant = %s", tenant)
-    async with Store.open(postgres.app_url, signer=NEW) as store:
-        before = await newest(store, tenant)
-        with pytest.raises(LogDamaged, match=f"/{tenant} is not the one that was signed"):
-            await store.checkpoints.sign_anew()
-        assert await newest(store, tenant) == before
-    await past_triggers(
-        owner, "DELETE FROM heads WHERE tenant = %s", tenant
-    )  # other tests sign all logs that are there
+@pytest.mark.parametrize(
+    ("damage", "complaint", "size"),
+    [
+        ("UPDATE heads SET frontier = sha256('') WHERE tenant = %s", "is not the one that was signed at its size", 4),
+        (
+            "UPDATE heads SET size = 1, frontier = sha256('') WHERE tenant = %s",
+            "was set back: expected size 4, got 1",
+            1,
+        ),
+    ],
+)
+async def test_a_log_that_is_not_the_signed_one_is_reported_and_the_others_are_signed(
+    postgres: Postgres, owner: Owner, damage: LiteralString, complaint: str, size: int
+) -> None:
+    before, spoiled, after = (f"{new_tenant()}-{place}" for place in ("a", "b", "c"))
+    for tenant in (before, spoiled, after):
+        await append(postgres, OLD, tenant, 4)
+    await past_triggers(owner, damage, spoiled)
+    async with Store.open(postgres.app_url, signer=BOTH) as store:
+        note_before = await newest(store, spoiled)
+        with capture_logs() as logs:
+            assert await store.checkpoints.sign_anew() >= 2
+        assert await newest(store, spoiled) == note_before
+        for tenant in (before, after):
+            assert signed_by(await newest(store, tenant), tenant, BOTH)
+    (found,) = [line for line in logs if line.get("tenant") == spoiled]
+    assert (found["event"], found["log_level"]) == ("log damaged", "error")
+    assert (found["size"], found["signed_size"]) == (size, 4)
+    assert complaint in found["error"]
 
 
 async def test_workers_that_start_together_sign_while_others_append(postgres: Postgres, owner: Owner) -> None:

@@ -1,3 +1,8 @@
--- Every append signs a size that the log never had, so one that is there already must stop it: the head was set back.
+-- The signed checkpoints of heads that were at `before`, and which of them were written. One that was signed beyond its
+-- head stops the append: the head was set back, and signing on from there would be a second history.
 INSERT INTO checkpoints (tenant, size, note)
-SELECT * FROM unnest(%(tenants)s::text[], %(sizes)s::bigint[], %(notes)b::bytea[])
+SELECT after.tenant, after.size, after.note
+FROM unnest(%(tenants)s::text[], %(befores)s::bigint[], %(sizes)s::bigint[], %(notes)b::bytea[])
+    AS after (tenant, before, size, note)
+WHERE NOT EXISTS (SELECT FROM checkpoints AS c WHERE c.tenant = after.tenant AND c.size > after.before)
+RETURNING tenant

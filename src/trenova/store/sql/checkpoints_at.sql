@@ -1,4 +1,4 @@
--- The checkpoints of these logs at these sizes; those that were never signed are absent.
-SELECT c.tenant, c.note
+-- These logs' checkpoints at these sizes, NULL where there is none, and the size of the newest that they have.
+SELECT asked.tenant, c.note, (SELECT max(n.size) FROM checkpoints AS n WHERE n.tenant = asked.tenant) AS newest
 FROM unnest(%(tenants)s::text[], %(sizes)s::bigint[]) AS asked (tenant, size)
-JOIN checkpoints AS c ON c.tenant = asked.tenant AND c.size = asked.size
+LEFT JOIN checkpoints AS c ON c.tenant = asked.tenant AND c.size = asked.size
