@@ -100,11 +100,11 @@ async def test_changes_are_computed_from_before_and_after(api: httpx.AsyncClient
 
 
 async def test_a_request_too_large_for_one_batch_becomes_several(api: httpx.AsyncClient) -> None:
-    many = [entry(comment="x" * 8000) for _ in range(300)]
+    many = [entry(comment="x" * 8000) for _ in range(400)]
     answer = await send(api, many)
-    assert len(answer["entries"]) == 300
+    assert len(answer["entries"]) == 400
     assert len({each["batch_id"] for each in answer["entries"]}) > 1
-    assert sorted(each["index"] for each in answer["entries"]) == list(range(300))
+    assert sorted(each["index"] for each in answer["entries"]) == list(range(400))
 
 
 async def test_partial_accepts_the_good_entries_and_names_the_others(api: httpx.AsyncClient) -> None:
