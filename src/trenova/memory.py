@@ -1,6 +1,6 @@
 """Keeping processes small that hold batches: blocks of a megabyte or two that live for a moment.
 
-Each thread would get heaps of its own from glibc, and they only grow; two for all are enough. Blocks are taken from them,
+Each thread would get heaps of its own from glibc, and they only grow; two are enough. Blocks are taken from them,
 not mapped one by one: the system would clear every page of every block, which took a third of a worker's time. Python
 frees at once what nobody refers to, but a workflow that has ended is a ring of objects that refer to each other, and
 holds its batch until the collector comes by; by itself that comes after a hundred batches or more. May import: nothing.
