@@ -1,5 +1,6 @@
 """`trenova keys`: the keys that encrypt what passes through Temporal, and those that sign the logs."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -72,3 +73,22 @@ def check(
         keys_check.show(keys, work)
     if work is not None and work.unreadable:
         raise typer.Exit(1)
+
+
+@app.command()
+def public(
+    tenant: Annotated[str, typer.Option("--tenant", help="Whose log the keys verify.")],
+    config: settings.ConfigFile = None,
+    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
+    as_json: settings.Json = False,
+) -> None:
+    """Print the keys that verify the checkpoints of a tenant's log, one a line, the log's own first.
+
+    Example: trenova keys public --tenant acme
+    """
+    from trenova import signing_keys  # noqa: PLC0415 - slow to import
+
+    settings.check_tenant(tenant)
+    signer = signing_keys.log_signer_of(settings.load(config, data_dir), os.environ)
+    keys = [key.text for key in signer.keys(tenant)]
+    print(settings.plain_json({"tenant": tenant, "keys": keys}) if as_json else "\n".join(keys))
