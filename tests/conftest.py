@@ -27,6 +27,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from examples import SIGNER
 from trenova.api import app
 from trenova.api.codec import RemoteCodec
+from trenova.api.log_keys import public_halves
 from trenova.codec.compose import data_converter_for
 from trenova.codec.keyring import Keyring
 from trenova.codec.layers import MAX_SENT_BYTES
@@ -139,7 +140,8 @@ async def serving(
     settings: Settings, store: Store, client: Client, remote: RemoteCodec | None = None
 ) -> AsyncIterator[str]:
     """The API on a real port of this machine; gives its address."""
-    config = uvicorn.Config(app.create(settings, store, client, remote), port=settings.api.port, log_config=None)
+    api = app.create(settings, store, client, public_halves(SIGNER), remote)
+    config = uvicorn.Config(api, port=settings.api.port, log_config=None)
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     try:

@@ -140,6 +140,8 @@ class Api(Section):
     """How long `?wait=stored` waits before it answers 202 instead of 201."""
     drain_seconds: int = Field(30, ge=0)
     """After SIGTERM, how long requests that are being answered may take."""
+    public_logs: bool = False
+    """Show every tenant's checkpoints, tiles and verifier keys, which hold no content, to anybody without a key."""
     codec: CodecEndpoint = CodecEndpoint()
 
 

@@ -11,6 +11,7 @@ TrenovaError
 │   ├── Forbidden             the key may not do this
 │   ├── client.ApiError       the API's refusal, as the HTTP client tells it
 │   └── NotFound              nothing there, or nothing this key may see
+│       └── Removed           it was there, and its content has been removed
 ├── retry later
 │   └── Unavailable           a part is away or full; nothing was taken in
 │       └── StatementTimeout  the database gave a statement up
@@ -93,6 +94,10 @@ class Forbidden(TrenovaError):
 
 class NotFound(TrenovaError):
     """There is no such thing, or none that this API key may see (deliberately not told apart)."""
+
+
+class Removed(NotFound):
+    """The entry was stored, and its content has been removed since; what proves its place has not."""
 
 
 class Unavailable(TrenovaError):

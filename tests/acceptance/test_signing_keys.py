@@ -2,6 +2,7 @@
 
 import shlex
 import stat
+from typing import Any
 
 from acceptance.conftest import Dev, User, entry_of
 from conftest import new_tenant
@@ -34,6 +35,30 @@ def test_a_worker_with_a_spoiled_signing_key_does_not_start_and_does_not_show_it
     ended = stranger("worker", TRENOVA_SIGNING_KEY=text[:-4], TRENOVA_DATABASE__URL=NOWHERE)
     assert "TRENOVA_SIGNING_KEY, line 1" in ended.complaint()[0]
     assert text.rpartition("+")[2][:20] not in ended.err
+
+
+def test_the_public_halves_are_printed_for_a_tenant(stranger: User) -> None:
+    origin = "audit.example.com/v1/log"
+    secrets = [signing.Signer(name="x", seed=bytes([seed] * 32)) for seed in (1, 2)]
+    given: dict[str, Any] = {
+        "TRENOVA_LEDGER__ORIGIN": origin,
+        "TRENOVA_SIGNING_KEY": "\n".join(secret.secret_text for secret in secrets),
+    }
+    ended = stranger("keys", "public", "--tenant", "acme", **given)
+    assert ended.lines == [secret.named(f"{origin}/acme").key.text for secret in secrets]
+    assert stranger("keys", "public", "--tenant", "acme", "--json", **given).json == {
+        "tenant": "acme",
+        "keys": ended.lines,
+    }
+    assert "invalid tenant" in stranger("keys", "public", "--tenant", "a/b", **given).complaint()[0]
+    assert "no signing key" in stranger("keys", "public", "--tenant", "acme").complaint()[0]
+
+
+def test_dev_shows_the_same_keys_by_its_command_and_its_api(trenova: User) -> None:
+    tenant = new_tenant()
+    with trenova.api() as client:
+        served = client.get(f"/v1/tenants/{tenant}/key").text
+    assert trenova("keys", "public", "--tenant", tenant).lines == served.splitlines() != []
 
 
 async def test_dev_signs_with_a_key_that_only_its_owner_can_read(dev: Dev, trenova: User) -> None:

@@ -24,9 +24,18 @@ EXPECTED: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/v1/entries"): (401, 401, 401, 401, 403, 200, 200, 403, 403, 403, 200),
     ("GET", "/v1/entries/{entry_id}"): (401, 401, 401, 401, 403, 200, 200, 403, 404, 404, 200),
     ("GET", "/v1/batches/{batch_id}"): (401, 401, 401, 401, 200, 200, 200, 404, 404, 404, 200),
+    ("GET", "/v1/entries/{entry_id}/proof"): (401, 401, 401, 401, 403, 200, 200, 403, 404, 404, 200),
+    ("GET", "/v1/proofs/consistency"): (401, 401, 401, 401, 403, 200, 200, 403, 403, 403, 200),
+    ("GET", "/v1/log/{tenant}/checkpoint"): (401, 401, 401, 401, 403, 200, 200, 403, 403, 403, 200),
+    ("GET", "/v1/log/{tenant}/tile/{place}"): (401, 401, 401, 401, 403, 200, 200, 403, 403, 403, 200),
+    ("GET", "/v1/tenants/{tenant}/key"): (401, 401, 401, 401, 403, 200, 200, 403, 403, 403, 200),
     ("GET", "/metrics"): (401, 401, 401, 401, 403, 403, 403, 403, 403, 403, 200),
     ("GET", "/livez"): (200,) * len(CALLERS),
     ("GET", "/readyz"): (200,) * len(CALLERS),
+}
+PARAMS = {
+    ("GET", "/v1/entries"): {"tenant": "{tenant}"},
+    ("GET", "/v1/proofs/consistency"): {"tenant": "{tenant}", "from": "0"},
 }
 
 
@@ -84,9 +93,10 @@ def bearer(key: str) -> dict[str, str]:
 
 
 async def ask(http: httpx.AsyncClient, world: World, method: str, route: str, caller: str) -> httpx.Response:
-    path = route.format(entry_id=world.entry_id, batch_id=world.batch_id)
+    path = route.format(entry_id=world.entry_id, batch_id=world.batch_id, tenant=world.tenant, place="entries/000.p/1")
     body = entry(tenant=world.tenant) if method == "POST" else None
-    params = {"tenant": world.tenant} if (method, route) == ("GET", "/v1/entries") else {}
+    params = PARAMS.get((method, route), {})
+    params = {name: value.format(tenant=world.tenant) for name, value in params.items()}
     return await http.request(method, path, json=body, params=params, headers=world.headers[caller])
 
 

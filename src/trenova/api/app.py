@@ -7,10 +7,11 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from temporalio.client import Client
 
-from trenova.api import auth, batches, codec, entries, health, metrics, openapi
+from trenova.api import auth, batches, codec, entries, health, log_files, metrics, openapi, proofs
 from trenova.api.admission import Admission
 from trenova.api.codec import RemoteCodec
 from trenova.api.key_lookups import KeyLookups
+from trenova.api.log_keys import LogKeys
 from trenova.api.open_keys import OpenKeys
 from trenova.api.problems import HANDLERS
 from trenova.api.query import check_query
@@ -20,7 +21,9 @@ from trenova.ingest import GroupCommit
 from trenova.store import Store
 
 
-def create(settings: Settings, store: Store, client: Client, remote: RemoteCodec | None = None) -> Litestar:
+def create(
+    settings: Settings, store: Store, client: Client, log_keys: LogKeys, remote: RemoteCodec | None = None
+) -> Litestar:
     """The ASGI application. It owns neither the store nor the client: whoever opened them closes them."""
     services = Services(
         settings=settings,
@@ -30,6 +33,7 @@ def create(settings: Settings, store: Store, client: Client, remote: RemoteCodec
         admission=Admission(),
         lookups=KeyLookups(store.api_keys),
         open_keys=OpenKeys(client),
+        log_keys=log_keys,
     )
     return Litestar(
         route_handlers=[
@@ -42,6 +46,11 @@ def create(settings: Settings, store: Store, client: Client, remote: RemoteCodec
                     entries.list_entries,
                     entries.read_entry,
                     batches.read_batch,
+                    proofs.read_proof,
+                    proofs.read_consistency,
+                    log_files.read_checkpoint,
+                    log_files.read_tile,
+                    log_files.read_key,
                     metrics.metrics,
                     health.livez,
                     health.readyz,

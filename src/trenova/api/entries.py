@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -11,21 +10,21 @@ from litestar import MediaType, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 
-from trenova.api import bodies, cursors
+from trenova.api import bodies, cursors, receipts
 from trenova.api.auth import READERS, ROLES, WRITERS, Caller
 from trenova.api.metrics import ENTRIES_ACCEPTED, ENTRIES_REFUSED
 from trenova.api.openapi import EntriesBody, answers, problems
-from trenova.api.problems import FieldProblem, listed
+from trenova.api.problems import listed
+from trenova.api.proofs import the_one
 from trenova.api.query import QUERY, moment, words
+from trenova.api.receipts import Accepted
 from trenova.api.services import Services
 from trenova.config import KIB, Limits
 from trenova.domain import intake
-from trenova.domain.entry import Entry, Outcome, Sealed
-from trenova.domain.same import same_content
-from trenova.errors import InvalidEntries, InvalidRequest, NotFound
-from trenova.ingest import Placed, all_stored
+from trenova.domain.entry import Entry, Outcome
+from trenova.errors import InvalidEntries, InvalidRequest, Removed
+from trenova.ingest import all_stored
 from trenova.store import Store
-from trenova.store.entries import Receipt
 from trenova.store.search import START_OF_FEED, FeedPosition, Filters, PagePosition
 
 MAX_PAGE, DEFAULT_PAGE = 1000, 100
@@ -33,30 +32,6 @@ MAX_IDEMPOTENCY_KEY = 255
 NOW = "now"
 OFF_LOOP_BYTES = 64 * KIB
 BODY_TIMEOUT_S = 60  # a body that trickles in holds room that others want
-
-
-class EntryState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one entry. The last three are there when it is stored."""
-
-    id: uuid.UUID
-    state: Literal["accepted", "stored"]
-    batch_id: str | None = None
-    """Only where the request was too large for one batch."""
-    index: int | None = None
-    """Position in the tenant's log, from 0."""
-    duplicate: bool | None = None
-    """An entry with this id was there before; it stays, this one was not stored again."""
-    body_differs: bool | None = None
-    """The entry that was there before has another content."""
-
-
-class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The answer to accepted entries, in the order of the request without those that were refused."""
-
-    batch_id: str
-    entries: list[EntryState]
-    errors: list[FieldProblem] | None = None
-    """With `?partial=true`: what is wrong with the entries that were refused."""
 
 
 class EntryList(msgspec.Struct, frozen=True):
@@ -114,11 +89,9 @@ async def add_entries(
         placed = await services.ingest.add([entry for _, entry in checked.sealed])
     ENTRIES_ACCEPTED.inc(len(checked.sealed))
     errors = listed(tuple(checked.problems)) if partial else None
-    receipts = None
     if wait == "stored" and await all_stored(placed, services.settings.api.wait_stored_seconds):
-        receipts = await receipts_for(placed, services.store)
-    answer = Accepted(batch_id=placed[0].batch.batch_id, entries=states(placed, receipts), errors=errors)
-    return json(msgspec.json.encode(answer), status_code=202 if receipts is None else 201)
+        return json(await receipts.stored(placed, errors, services.store), status_code=201)
+    return json(receipts.accepted(placed, errors), status_code=202)
 
 
 def announced_bytes(request: Request[Any, Any, Any], limits: Limits) -> int:
@@ -148,41 +121,6 @@ async def read_entries(
 
     # A large request takes long enough to check that others would notice.
     return check() if len(body) < OFF_LOOP_BYTES else await asyncio.to_thread(check)
-
-
-Receipts = dict[tuple[str, uuid.UUID], Receipt]
-
-
-async def receipts_for(placed: Sequence[Placed], store: Store) -> Receipts:
-    wanted = [(entry.tenant, entry.id) for each in placed for entry in each.entries]
-    return await store.entries.receipts([each.batch.batch_id for each in placed], wanted)
-
-
-def states(placed: Sequence[Placed], receipts: Receipts | None) -> list[EntryState]:
-    split = len(placed) > 1
-    found: list[EntryState] = []
-    for each in placed:
-        batch_id = each.batch.batch_id if split else None
-        if receipts:
-            found += [state(entry, batch_id, receipts.get((entry.tenant, entry.id))) for entry in each.entries]
-        else:
-            found += [EntryState(id=entry.id, state="accepted", batch_id=batch_id) for entry in each.entries]
-    return found
-
-
-def state(entry: Sealed, batch_id: str | None, receipt: Receipt | None) -> EntryState:
-    if receipt is None:
-        return EntryState(id=entry.id, state="accepted", batch_id=batch_id)
-    # Two callers may send the same id in one batch: then the bytes tell whose entry was first.
-    duplicate = not receipt.by_this_batch or receipt.body != entry.body
-    return EntryState(
-        id=entry.id,
-        state="stored",
-        batch_id=batch_id,
-        index=receipt.index,
-        duplicate=duplicate,
-        body_differs=duplicate and not same_content(entry.body, receipt.body),
-    )
 
 
 @get(
@@ -249,7 +187,7 @@ async def list_entries(
     summary="Read one entry",
     responses={
         200: answers(Entry, "The entry, exactly as it is stored"),
-        **problems(400, 401, 403, 404, 503),
+        **problems(400, 401, 403, 404, 410, 503),
     },
     tags=["entries"],
 )
@@ -260,12 +198,12 @@ async def read_entry(
     tenant: Annotated[str | None, words("Whose entry, if several tenants have one with this id.")] = None,
 ) -> Response[bytes]:
     """Read a stored entry. An accepted one is not there yet."""
-    found = await services.store.entries.find(entry_id, tenant=caller.tenant_to_read(tenant))
-    if not found:
-        raise NotFound("no stored entry with this id")
-    if len(found) > 1:
-        raise InvalidRequest(f"{len(found)} tenants have an entry with this id", hint="name one: ?tenant=…")
-    return json(found[0])
+    _, leaf = the_one(await services.store.entries.find(entry_id, tenant=caller.tenant_to_read(tenant)))
+    if leaf.body is None:
+        raise Removed(
+            "the content of this entry has been removed", hint="its place in the log is still proved by …/proof"
+        )
+    return json(leaf.body)
 
 
 async def feed_position(cursor: str | None, store: Store) -> FeedPosition:

@@ -8,6 +8,7 @@ import uvicorn
 
 from trenova.api import app
 from trenova.api.codec import remote_codec
+from trenova.api.log_keys import log_keys_of
 from trenova.codec.compose import data_converter_for
 from trenova.codec.layers import MAX_SENT_BYTES
 from trenova.codec.settings import keyring_of, secrecy_of
@@ -41,7 +42,7 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
         await check_at_start(store)
         server = uvicorn.Server(
             uvicorn.Config(
-                app.create(settings, store, client, remote),
+                app.create(settings, store, client, log_keys_of(settings, environ), remote),
                 host=settings.api.host,
                 port=settings.api.port,
                 log_config=None,

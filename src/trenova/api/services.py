@@ -6,6 +6,7 @@ from temporalio.client import Client
 
 from trenova.api.admission import Admission
 from trenova.api.key_lookups import KeyLookups
+from trenova.api.log_keys import LogKeys
 from trenova.api.open_keys import OpenKeys
 from trenova.config import Settings
 from trenova.ingest import GroupCommit
@@ -14,7 +15,7 @@ from trenova.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """One dependency of the routes, not seven: Litestar starts a task for each that could be made beside another.
+    """One dependency of the routes, not eight: Litestar starts a task for each that could be made beside another.
 
     Those tasks were a third of the time that the API spent on a request with a single entry.
     """
@@ -26,3 +27,4 @@ class Services:
     admission: Admission
     lookups: KeyLookups
     open_keys: OpenKeys
+    log_keys: LogKeys

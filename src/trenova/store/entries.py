@@ -17,6 +17,7 @@ from trenova.ledger.log_signer import LogSigner
 from trenova.ledger.tree import Frontier
 from trenova.store import trees
 from trenova.store.batches import summed
+from trenova.store.logs import Leaf, leaf
 from trenova.store.pool import Pool
 from trenova.store.rows import COLUMN_TYPES, Incoming, incoming
 from trenova.store.sql import sql
@@ -44,8 +45,10 @@ class Receipt:
     id: uuid.UUID
     index: int
     by_this_batch: bool
-    body: bytes
-    """As stored: those of the entry that came first."""
+    salt: bytes | None
+    commitment: bytes
+    body: bytes | None
+    """As stored: those of the entry that came first. None, as the salt is, once it is removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +88,22 @@ class Entries:
             await cursor.execute(RECEIPTS, asked)
             return {
                 (tenant, id_): Receipt(
-                    tenant=tenant, id=id_, index=index, by_this_batch=by_this_batch, body=bytes(body)
+                    tenant=tenant,
+                    id=id_,
+                    index=index,
+                    by_this_batch=by_this_batch,
+                    salt=salt,
+                    commitment=commitment,
+                    body=body,
                 )
-                for tenant, id_, index, body, by_this_batch in await cursor.fetchall()
+                for tenant, id_, index, salt, commitment, body, by_this_batch in await cursor.fetchall()
             }
 
-    async def find(self, id_: uuid.UUID, *, tenant: str | None) -> list[bytes]:
-        """The bodies of the entries with this id: one at most in a tenant, any number over all of them (None)."""
+    async def find(self, id_: uuid.UUID, *, tenant: str | None) -> dict[str, Leaf]:
+        """The entries with this id by tenant: one at most in a tenant, any number over all of them (None)."""
         async with self.pool.cursor() as cursor:
             await cursor.execute(ENTRY, {"id": id_, "tenant": tenant})
-            return [bytes(body) for (body,) in await cursor.fetchall()]
+            return {found: leaf(*row) for found, *row in await cursor.fetchall()}
 
 
 async def insert(cursor: Cursor, batch: Incoming) -> tuple[dict[str, Frontier], dict[str, bytes]]:

@@ -1,16 +1,24 @@
 """Reading what proofs are made of: checkpoints, tiles, and entries with their salts and commitments."""
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg
+
+from trenova.errors import LogDamaged, VerificationError
+from trenova.ledger import checkpoint, prove, tiles
+from trenova.ledger import note as notes
+from trenova.store import proofs
 from trenova.store.pool import Pool
+from trenova.store.proofs import Tiles
 from trenova.store.sql import sql
 from trenova.store.trees import split
 
 NEWEST_CHECKPOINT, CHECKPOINT, TILES = sql("newest_checkpoint"), sql("checkpoint"), sql("tiles")
+NEWEST_CHECKPOINTS = sql("newest_checkpoints")
 COMMITMENTS, LEAVES, LEAF = sql("commitments"), sql("leaves"), sql("leaf")
 
 # Entries read at a time: at 256 KiB each, the most one can have, 64 MiB of memory.
@@ -36,6 +44,23 @@ class Leaf:
     body: bytes | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provable:
+    """A log at its newest checkpoint, with the tiles that prove the entries which were asked for."""
+
+    tenant: str
+    signed: Signed
+    tiles: Tiles
+
+    def inclusions(self, leaves: Mapping[int, bytes]) -> dict[int, tuple[bytes, ...]]:
+        """The path, leaf→root, of each leaf (32-byte leaf hashes by index). LogDamaged where one would not hold."""
+        try:
+            head = checkpoint.parse(notes.parse(self.signed.note).text)
+            return proofs.inclusions(leaves, head, self.tiles)
+        except VerificationError as error:
+            raise damaged(self.tenant, error) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Logs:
     """The logs as they are committed. What was read of one stays true: a log only grows."""
@@ -55,14 +80,30 @@ class Logs:
 
         A tile at the right edge may have more hashes than at the time of a checkpoint read before.
         """
-        asked = {
-            "tenant": tenant,
-            "levels": [level for level, _ in wanted],
-            "indexes": [index for _, index in wanted],
-        }
         async with self.pool.cursor() as cursor:
-            await cursor.execute(TILES, asked)
-            return {(level, index): bytes(hashes) for level, index, hashes in await cursor.fetchall()}
+            return (await read_tiles(cursor, {tenant: wanted}))[tenant]
+
+    async def provable(self, entries: Mapping[str, Collection[int]]) -> dict[str, Provable]:
+        """What proves these entries (indexes by tenant): two statements, however many logs and entries they are.
+
+        A log that no worker has signed yet is absent.
+        """
+        async with self.pool.cursor() as cursor:
+            await cursor.execute(NEWEST_CHECKPOINTS, {"tenants": list(entries)})
+            signed = {tenant: checkpoint_of(*row) for tenant, *row in await cursor.fetchall()}
+            wanted = {tenant: proofs.wanted(entries[tenant], head.size) for tenant, head in signed.items()}
+            # The tiles may have grown since the checkpoint was read; what it speaks of stays in its place.
+            found = await read_tiles(cursor, wanted)
+        return {tenant: Provable(tenant=tenant, signed=head, tiles=found[tenant]) for tenant, head in signed.items()}
+
+    async def consistency(self, tenant: str, old: int, new: int) -> tuple[bytes, ...]:
+        """The proof that the log at size `old` is a beginning of the log at `new`, which it must have reached."""
+        spans = prove.consistency_spans(old, new)
+        wanted = [(tile.level, tile.index) for tile in tiles.needed(prove.nodes(*spans), new)]
+        try:
+            return prove.hashes(spans, tiles.reader(await self.tiles(tenant, wanted)))
+        except VerificationError as error:
+            raise damaged(tenant, error) from error
 
     async def commitments(self, tenant: str, first: int, count: int) -> list[bytes]:
         """The 32-byte commitments from `first` on, fewer than `count` where the log ends: 256 make an entry bundle."""
@@ -98,7 +139,35 @@ class Logs:
         async with self.pool.cursor() as cursor:
             await cursor.execute(query, asked)
             row = await cursor.fetchone()
-        return None if row is None else Signed(size=row[0], note=bytes(row[1]), signed_at=row[2])
+        return None if row is None else checkpoint_of(*row)
+
+
+async def read_tiles(
+    cursor: psycopg.AsyncCursor[Any], wanted: Mapping[str, Collection[tuple[int, int]]]
+) -> dict[str, dict[tuple[int, int], bytes]]:
+    """The tiles of each tenant by (level, index)."""
+    places = [(tenant, level, index) for tenant, each in wanted.items() for level, index in each]
+    asked = {
+        "tenants": [tenant for tenant, _, _ in places],
+        "levels": [level for _, level, _ in places],
+        "indexes": [index for _, _, index in places],
+    }
+    found: dict[str, dict[tuple[int, int], bytes]] = {tenant: {} for tenant in wanted}
+    await cursor.execute(TILES, asked)
+    for tenant, level, index, hashes in await cursor.fetchall():
+        found[tenant][level, index] = bytes(hashes)
+    return found
+
+
+def checkpoint_of(size: int, note: bytes, signed_at: datetime) -> Signed:
+    return Signed(size=size, note=bytes(note), signed_at=signed_at)
+
+
+def damaged(tenant: str, error: VerificationError) -> LogDamaged:
+    return LogDamaged(
+        f"the log of {tenant} cannot be proved: {error.message}",
+        hint="restore what is named from a backup; who holds the log's checkpoints can tell when it is right again",
+    )
 
 
 def leaf(index: int, salt: bytes | None, commitment: bytes, body: bytes | None) -> Leaf:

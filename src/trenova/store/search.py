@@ -256,8 +256,8 @@ def belongs(tenant: ColumnElement[str], filters: Filters) -> ColumnElement[bool]
 
 
 def conditions(filters: Filters) -> list[ColumnElement[bool]]:
-    """What is asked of an entry, but for its tenant."""
-    wanted: list[ColumnElement[bool]] = []
+    """What is asked of an entry, but for its tenant: above all that its body is still there."""
+    wanted: list[ColumnElement[bool]] = [entries.c.body.is_not(None)]
     if filters.actor is not None:
         wanted.append(entries.c.actor_id == filters.actor)
     if filters.action is not None:

@@ -1,5 +1,7 @@
 -- The entry with this id in one tenant's log or, without a tenant, in any: a look into the primary key for each log.
-SELECT e.body
+SELECT h.tenant, e.index, e.salt, e.commitment, e.body
 FROM heads AS h
-JOIN LATERAL (SELECT body FROM entries WHERE entries.tenant = h.tenant AND entries.id = %(id)s) AS e ON true
+JOIN LATERAL (
+    SELECT index, salt, commitment, body FROM entries WHERE entries.tenant = h.tenant AND entries.id = %(id)s
+) AS e ON true
 WHERE h.tenant = coalesce(%(tenant)s::text, h.tenant)

@@ -1,5 +1,5 @@
 -- What the log holds for these (tenant, id), and whether this batch put it there.
-SELECT e.tenant, e.id, e.index, e.body, EXISTS (
+SELECT e.tenant, e.id, e.index, e.salt, e.commitment, e.body, EXISTS (
     SELECT FROM batches AS b
     WHERE b.batch_id = ANY(%(batch_ids)s::text[]) AND b.tenant = e.tenant
         AND e.index >= b.first_index AND e.index < b.first_index + b.stored

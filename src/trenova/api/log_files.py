@@ -1,0 +1,118 @@
+"""A tenant's log as C2SP tlog-tiles has it: checkpoint, tiles and entry bundles, and the keys to check them with.
+
+It holds no content: hashes alone. `api.publicLogs` shows it to anybody, but for the logs of the system's own tenants.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, PathParameter
+
+from trenova.api.auth import READERS, ROLES, authenticated
+from trenova.api.openapi import answers, problems
+from trenova.api.services import Services
+from trenova.errors import NotFound, VerificationError
+from trenova.ledger import tiles
+from trenova.ledger.hashing import HASH_BYTES
+from trenova.ledger.tiles import ENTRIES, WIDTH, Tile
+from trenova.store.logs import Logs
+from trenova.store.search import SYSTEM_TENANT_PREFIX
+
+TEXT, BYTES = "text/plain", "application/octet-stream"
+NO_LOG = "no log of this tenant"
+# What a path names never changes: a log only grows, and a partial tile that has grown has another path.
+FOR_EVER = {"Cache-Control": "max-age=31536000, immutable"}
+# Whoever waited until an entry is stored finds it in the log a second later at the latest.
+FOR_A_MOMENT = {"Cache-Control": "max-age=1"}
+
+TenantName = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9._-]{1,128}$", description="Whose log.")]
+
+
+@get(
+    "/v1/log/{tenant:str}/checkpoint",
+    opt={ROLES: READERS},
+    media_type=TEXT,
+    summary="Read the log's newest checkpoint",
+    responses={
+        200: answers(str, "A C2SP signed note: origin, size, root hash, signatures", TEXT),
+        **problems(400, 401, 403, 404, 503),
+    },
+    tags=["log"],
+)
+async def read_checkpoint(
+    tenant: TenantName, request: Request[Any, Any, Any], services: NamedDependency[Services]
+) -> Response[bytes]:
+    """Read what the log says of itself now."""
+    await admit(request, services, tenant)
+    signed = await services.store.logs.newest(tenant)
+    if signed is None:
+        raise NotFound(NO_LOG)
+    return Response(content=signed.note, media_type=TEXT, headers=FOR_A_MOMENT)
+
+
+@get(
+    "/v1/log/{tenant:str}/tile/{place:path}",
+    opt={ROLES: READERS},
+    media_type=BYTES,
+    summary="Read a tile or an entry bundle",
+    responses={
+        200: answers(bytes, "32-byte hashes, joined; or the log entries, each after its length", BYTES),
+        **problems(400, 401, 403, 404, 503),
+    },
+    tags=["log"],
+)
+async def read_tile(
+    tenant: TenantName, place: FromPath[Path], request: Request[Any, Any, Any], services: NamedDependency[Services]
+) -> Response[bytes]:
+    """Read `<level>/<index>[.p/<width>]`, or `entries/…` for the commitments themselves (c2sp.org/tlog-tiles)."""
+    await admit(request, services, tenant)
+    try:
+        tile = tiles.parse(f"tile{place}")
+    except VerificationError as error:
+        raise NotFound(error.message) from None
+    logs = services.store.logs
+    content = await (bundle(logs, tenant, tile) if tile.level == ENTRIES else hashes(logs, tenant, tile))
+    if content is None:
+        raise NotFound("the log has not reached this tile, or not its width")
+    return Response(content=content, media_type=BYTES, headers=FOR_EVER)
+
+
+@get(
+    "/v1/tenants/{tenant:str}/key",
+    opt={ROLES: READERS},
+    media_type=TEXT,
+    summary="Read the keys that verify the log's checkpoints",
+    responses={
+        200: answers(str, "Verifier keys (C2SP signed-note), one a line, the log's own first", TEXT),
+        **problems(400, 401, 403, 404, 503),
+    },
+    tags=["log"],
+)
+async def read_key(
+    tenant: TenantName, request: Request[Any, Any, Any], services: NamedDependency[Services]
+) -> Response[str]:
+    """Read the tenant's verifier keys. Compare them with what the log's owner has told you over another channel."""
+    await admit(request, services, tenant)
+    lines = [f"{key.text}\n" for key in services.log_keys.of(tenant)]
+    return Response(content="".join(lines), media_type=TEXT, headers=FOR_A_MOMENT)
+
+
+async def admit(request: Request[Any, Any, Any], services: Services, tenant: str) -> None:
+    """Let anybody in to a public log, and to others whoever may read the tenant's entries."""
+    if services.settings.api.public_logs and not tenant.startswith(SYSTEM_TENANT_PREFIX):
+        return
+    caller = await authenticated(request, services.lookups, request.route_handler.opt[ROLES])
+    caller.tenant_to_read(tenant)
+
+
+async def hashes(logs: Logs, tenant: str, tile: Tile) -> bytes | None:
+    """The tile at the width asked for, also when it has grown since; None while it has not so many hashes."""
+    found = (await logs.tiles(tenant, [(tile.level, tile.index)])).get((tile.level, tile.index), b"")
+    return found[: tile.width * HASH_BYTES] if len(found) >= tile.width * HASH_BYTES else None
+
+
+async def bundle(logs: Logs, tenant: str, tile: Tile) -> bytes | None:
+    found = await logs.commitments(tenant, tile.index * WIDTH, tile.width)
+    return tiles.encode_bundle(found) if len(found) == tile.width else None

@@ -1,0 +1,45 @@
+"""The public halves of the keys that sign the logs. The API never signs, so it keeps nothing else of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import structlog
+
+from trenova.config import Settings
+from trenova.errors import InvalidConfiguration, NotFound
+from trenova.ledger import checkpoint
+from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.note import VerifierKey
+from trenova.signing_keys import log_signer_of
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogKeys:
+    """The keys that verify the checkpoints of all logs whose origins begin with `prefix`; none where none is known."""
+
+    prefix: str
+    keys: tuple[VerifierKey, ...] = ()
+
+    def of(self, tenant: str) -> tuple[VerifierKey, ...]:
+        """The tenant's verifier keys, its log's own first. NotFound where this server was given none."""
+        if not self.keys:
+            raise NotFound(
+                "this server does not know the logs' keys",
+                hint="ask the operator for those of `trenova keys public`, or give the API the signing key's file",
+            )
+        return tuple(replace(key, name=checkpoint.origin(self.prefix, tenant)) for key in self.keys)
+
+
+def log_keys_of(settings: Settings, environ: Mapping[str, str]) -> LogKeys:
+    """The keys as the workers have them. Without a good one everything but the route of the keys works as it does."""
+    try:
+        return public_halves(log_signer_of(settings, environ))
+    except InvalidConfiguration as error:
+        log.warning("started without the logs' keys", error=error.message)
+        return LogKeys(prefix=settings.ledger.origin)
+
+
+def public_halves(signer: LogSigner) -> LogKeys:
+    return LogKeys(prefix=signer.prefix, keys=tuple(secret.key for secret in signer.secrets))

@@ -1,0 +1,168 @@
+"""Proofs, as JSON and as receipts that other people's tools check."""
+
+import uuid
+from base64 import b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation
+from litestar.params import FromPath, QueryParameter
+
+from trenova.api.auth import READERS, ROLES, Caller
+from trenova.api.openapi import answers, problems
+from trenova.api.query import QUERY, words
+from trenova.api.services import Services
+from trenova.errors import InvalidRequest, NotFound, Unavailable
+from trenova.ledger import hashing, receipt
+from trenova.store import Store
+from trenova.store.logs import Leaf, Signed
+
+JSON, TEXT = "application/json", "text/plain"
+MAX_SIZE = (1 << 63) - 1
+NO_ENTRY = "no stored entry with this id"
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where an entry is in its tenant's log, and what proves it. Bytes are standard base64."""
+
+    index: int
+    """Position in the tenant's log, from 0."""
+    salt: str | None = None
+    """16 bytes; absent once the body is removed."""
+    leaf_hash: str
+    tree_size: int
+    """Of the checkpoint."""
+    proof: list[str]
+    """32-byte hashes, leaf to root."""
+    checkpoint: str
+    """C2SP signed note."""
+
+
+class Consistency(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The log at size `from` is a beginning of the log at size `to`."""
+
+    old: int = msgspec.field(name="from")
+    new: int = msgspec.field(name="to")
+    proof: list[str]
+    """32-byte hashes, standard base64 (RFC 6962)."""
+    checkpoint: str | None = None
+    """C2SP signed note of the size `to`; absent where no checkpoint was signed at just that size."""
+
+
+@dataclass
+class ProofOperation(Operation):
+    """The operation with two forms of its answer; Litestar describes one."""
+
+    def __post_init__(self) -> None:
+        assert self.responses is not None
+        answer = self.responses["200"]
+        assert isinstance(answer, OpenAPIResponse)
+        assert answer.content is not None
+        lines: Any = {"type": "string", "description": "A C2SP tlog-proof."}
+        answer.content[TEXT] = OpenAPIMediaType(schema=lines)
+
+
+@get(
+    "/v1/entries/{entry_id:uuid}/proof",
+    opt={ROLES: READERS, QUERY: {"tenant", "format"}},
+    operation_class=ProofOperation,
+    summary="Prove one entry",
+    responses={200: answers(Proof, "The proof of the entry"), **problems(400, 401, 403, 404, 503)},
+    tags=["proofs"],
+)
+async def read_proof(
+    request: Request[Any, Any, Any],
+    entry_id: FromPath[uuid.UUID],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    tenant: Annotated[str | None, words("Whose entry, if several tenants have one with this id.")] = None,
+    form: Annotated[
+        Literal["json", "tlog-proof"] | None,
+        QueryParameter(name="format", description="`tlog-proof` is the text that `Accept: text/plain` gives, too."),
+    ] = None,
+) -> Response[bytes]:
+    """Prove that a stored entry is in its log, as of the newest checkpoint. Works too once its body is removed."""
+    owner, leaf = the_one(await services.store.entries.find(entry_id, tenant=caller.tenant_to_read(tenant)))
+    signed, path = await proved(services.store, owner, leaf)
+    as_text = request.accept.best_match([JSON, TEXT]) == TEXT if form is None else form == "tlog-proof"
+    if as_text:
+        made = receipt.Receipt(index=leaf.index, path=path, checkpoint=signed.note, salt=leaf.salt)
+        return Response(content=made.encode(), media_type=TEXT)
+    return Response(content=msgspec.json.encode(proof_of(leaf, signed, path)), media_type=JSON)
+
+
+@get(
+    "/v1/proofs/consistency",
+    opt={ROLES: READERS, QUERY: {"from", "to", "tenant"}},
+    summary="Prove that an older log is the beginning of a newer one",
+    responses={200: answers(Consistency, "The consistency proof"), **problems(400, 401, 403, 404, 503)},
+    tags=["proofs"],
+)
+async def read_consistency(
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    old: Annotated[int, QueryParameter(name="from", ge=0, le=MAX_SIZE, description="The older size.")],
+    new: Annotated[
+        int | None, QueryParameter(name="to", ge=0, le=MAX_SIZE, description="The newer size; else the newest.")
+    ] = None,
+    tenant: Annotated[str | None, words("Whose log; needed by nobody whose key is for one tenant.")] = None,
+) -> Response[bytes]:
+    """Prove that nothing of the older log was changed, removed or moved."""
+    owner = caller.tenant_to_read(tenant)
+    if owner is None:
+        raise InvalidRequest("this API key reads every tenant", hint="name one: ?tenant=…")
+    logs = services.store.logs
+    newest = await logs.newest(owner)
+    if newest is None:
+        raise NotFound("no log of this tenant")
+    size = newest.size if new is None else new
+    if size > newest.size:
+        raise InvalidRequest(f"the log has {newest.size} entries, so there is nothing to prove of size {size}")
+    if old > size:
+        raise InvalidRequest(f"a log of size {size} cannot begin with one of size {old}; `from` is the older size")
+    path = await logs.consistency(owner, old, size)
+    signed = newest if size == newest.size else await logs.at(owner, size)
+    note = None if signed is None else signed.note.decode()
+    answer = Consistency(old=old, new=size, proof=encoded(path), checkpoint=note)
+    return Response(content=msgspec.json.encode(answer), media_type=JSON)
+
+
+def the_one(found: dict[str, Leaf]) -> tuple[str, Leaf]:
+    """The entry, with its tenant, that a request means."""
+    if not found:
+        raise NotFound(NO_ENTRY)
+    if len(found) > 1:
+        raise InvalidRequest(f"{len(found)} tenants have an entry with this id", hint="name one: ?tenant=…")
+    return next(iter(found.items()))
+
+
+async def proved(store: Store, tenant: str, leaf: Leaf) -> tuple[Signed, tuple[bytes, ...]]:
+    """The newest checkpoint and the path, leaf→root, that proves the entry under it."""
+    logs = await store.logs.provable({tenant: [leaf.index]})
+    if tenant not in logs:
+        raise Unavailable("no checkpoint of this log is signed yet", hint="start a worker: it signs when it starts")
+    paths = logs[tenant].inclusions({leaf.index: hashing.leaf(leaf.commitment)})
+    return logs[tenant].signed, paths[leaf.index]
+
+
+def proof_of(leaf: Leaf, signed: Signed, path: Iterable[bytes]) -> Proof:
+    return Proof(
+        index=leaf.index,
+        salt=None if leaf.salt is None else base64(leaf.salt),
+        leaf_hash=base64(hashing.leaf(leaf.commitment)),
+        tree_size=signed.size,
+        proof=encoded(path),
+        checkpoint=signed.note.decode(),
+    )
+
+
+def encoded(hashes: Iterable[bytes]) -> list[str]:
+    return [base64(each) for each in hashes]
+
+
+def base64(data: bytes) -> str:
+    return b64encode(data).decode()

@@ -1,0 +1,148 @@
+"""What the answer to new entries says of each of them, with the proof once it is stored."""
+
+import asyncio
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+import structlog
+
+from trenova.api.problems import FieldProblem
+from trenova.api.proofs import base64, encoded
+from trenova.domain.entry import Sealed
+from trenova.domain.same import same_content
+from trenova.errors import LogDamaged
+from trenova.ingest import Placed
+from trenova.ledger import hashing
+from trenova.store import Store
+from trenova.store.entries import Receipt
+from trenova.store.logs import Provable
+
+log = structlog.get_logger()
+
+# What proves more than this does it in a thread, so that other requests are not kept waiting.
+OFF_LOOP_ENTRIES = 100
+
+
+class Proof(NamedTuple):
+    """Of one entry: the path leaf→root, and the checkpoint under which it holds."""
+
+    path: tuple[bytes, ...]
+    tree_size: int
+    note: str
+
+
+Receipts = Mapping[tuple[str, uuid.UUID], Receipt]
+Proofs = Mapping[tuple[str, int], Proof]
+"""By tenant and index."""
+
+
+class EntryState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one entry. What follows `batch_id` is there when it is stored. Bytes are standard base64."""
+
+    id: uuid.UUID
+    state: Literal["accepted", "stored"]
+    batch_id: str | None = None
+    """Only where the request was too large for one batch."""
+    index: int | None = None
+    """Position in the tenant's log, from 0."""
+    duplicate: bool | None = None
+    """An entry with this id was there before; it stays, this one was not stored again."""
+    body_differs: bool | None = None
+    """The entry that was there before has another content; absent when that has been removed."""
+    salt: str | None = None
+    """16 bytes. Absent where the body differs or is removed."""
+    leaf_hash: str | None = None
+    tree_size: int | None = None
+    """Of the checkpoint."""
+    proof: list[str] | None = None
+    """32-byte hashes, leaf to root."""
+    checkpoint: str | None = None
+    """C2SP signed note."""
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer to accepted entries, in the order of the request without those that were refused."""
+
+    batch_id: str
+    entries: list[EntryState]
+    errors: list[FieldProblem] | None = None
+    """With `?partial=true`: what is wrong with the entries that were refused."""
+
+
+def accepted(placed: Sequence[Placed], errors: list[FieldProblem] | None) -> bytes:
+    """The answer, in JSON, to entries that Temporal has persisted."""
+    states = [EntryState(id=entry.id, state="accepted", batch_id=batch_id) for batch_id, entry in each(placed)]
+    return written(placed, states, errors)
+
+
+async def stored(placed: Sequence[Placed], errors: list[FieldProblem] | None, store: Store) -> bytes:
+    """The answer, in JSON, to entries that are stored: what is read for it takes three statements, however many."""
+    wanted = [(entry.tenant, entry.id) for _, entry in each(placed)]
+    receipts = await store.entries.receipts([one.batch.batch_id for one in placed], wanted)
+    places: defaultdict[str, list[int]] = defaultdict(list)
+    for receipt in receipts.values():
+        places[receipt.tenant].append(receipt.index)
+    logs = await store.logs.provable(places)
+
+    def answer() -> bytes:
+        proofs = proved(receipts, logs)
+        states = [
+            state(entry, batch_id, receipts.get((entry.tenant, entry.id)), proofs) for batch_id, entry in each(placed)
+        ]
+        return written(placed, states, errors)
+
+    return await asyncio.to_thread(answer) if len(wanted) > OFF_LOOP_ENTRIES else answer()
+
+
+def proved(receipts: Receipts, logs: Mapping[str, Provable]) -> dict[tuple[str, int], Proof]:
+    """The proof of each entry by tenant and index. Those of a damaged log are absent: they are stored all the same."""
+    leaves: defaultdict[str, dict[int, bytes]] = defaultdict(dict)
+    for receipt in receipts.values():
+        leaves[receipt.tenant][receipt.index] = hashing.leaf(receipt.commitment)
+    proofs: dict[tuple[str, int], Proof] = {}
+    for tenant, provable in logs.items():
+        try:
+            paths = provable.inclusions(leaves[tenant])
+        except LogDamaged as error:
+            log.error("log damaged", tenant=tenant, error=error.message)  # noqa: TRY400 - the message says all
+            continue
+        note = provable.signed.note.decode()
+        proofs |= {(tenant, index): Proof(path, provable.signed.size, note) for index, path in paths.items()}
+    return proofs
+
+
+def state(entry: Sealed, batch_id: str | None, receipt: Receipt | None, proofs: Proofs) -> EntryState:
+    if receipt is None:
+        return EntryState(id=entry.id, state="accepted", batch_id=batch_id)
+    # Two callers may send the same id in one batch: then the bytes tell whose entry was first.
+    duplicate = not receipt.by_this_batch or receipt.body not in {None, entry.body}
+    differs = None if receipt.body is None else duplicate and not same_content(entry.body, receipt.body)
+    proof = proofs.get((entry.tenant, receipt.index))
+    return EntryState(
+        id=entry.id,
+        state="stored",
+        batch_id=batch_id,
+        index=receipt.index,
+        duplicate=duplicate,
+        body_differs=differs,
+        # To whoever sent another body the salt would be good for one thing only: guessing what the first one said.
+        salt=None if receipt.salt is None or differs else base64(receipt.salt),
+        leaf_hash=base64(hashing.leaf(receipt.commitment)),
+        tree_size=proof and proof.tree_size,
+        proof=proof and encoded(proof.path),
+        checkpoint=proof and proof.note,
+    )
+
+
+def each(placed: Sequence[Placed]) -> Iterator[tuple[str | None, Sealed]]:
+    """Each entry, with its batch's id where there are several."""
+    for one in placed:
+        batch_id = one.batch.batch_id if len(placed) > 1 else None
+        yield from ((batch_id, entry) for entry in one.entries)
+
+
+def written(placed: Sequence[Placed], states: list[EntryState], errors: list[FieldProblem] | None) -> bytes:
+    return msgspec.json.encode(Accepted(batch_id=placed[0].batch.batch_id, entries=states, errors=errors))

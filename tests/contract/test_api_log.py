@@ -1,0 +1,151 @@
+"""A tenant's log as others read it: from the checkpoint to the root, over full and partial tiles and bundles."""
+
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from temporalio.client import Client
+
+from conftest import GENEROUS_S, Keys, new_tenant, serving
+from contract import log_reader
+from contract.log_reader import Fetch
+from contract.store.wide_log import plant
+from examples import SIGNER, bodies
+from trenova.config import Settings
+from trenova.dev.ports import choose
+from trenova.store import Store
+
+Owner = psycopg.AsyncConnection[tuple[Any, ...]]
+
+
+async def append(store: Store, tenant: str, count: int) -> None:
+    await store.entries.append(str(uuid.uuid4()), bodies(tenant, count))
+
+
+def fetch_from(http: httpx.AsyncClient, tenant: str) -> Fetch:
+    async def fetch(path: str) -> bytes:
+        response = await http.get(f"/v1/log/{tenant}/{path}")
+        assert response.status_code == 200, (path, response.text)
+        return response.content
+
+    return fetch
+
+
+async def key_of(http: httpx.AsyncClient, tenant: str) -> str:
+    response = await http.get(f"/v1/tenants/{tenant}/key")
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+    (line,) = response.text.splitlines()
+    return line
+
+
+@pytest.mark.parametrize("sizes", [(1,), (255, 1), (256, 1), (300, 700), (600, 0)])
+async def test_a_reader_written_from_the_specification_gets_from_the_checkpoint_to_the_root(
+    api: httpx.AsyncClient, keys: Keys, store: Store, sizes: tuple[int, ...]
+) -> None:
+    fetch, size = fetch_from(api, keys.tenant), 0
+    for count in sizes:
+        if count:
+            await append(store, keys.tenant, count)
+        size += count
+        head = log_reader.opened(await fetch("checkpoint"), await key_of(api, keys.tenant))
+        assert (head.origin, head.size) == (f"{SIGNER.prefix}/{keys.tenant}", size)
+        assert await log_reader.walk(fetch, head) == await store.logs.commitments(keys.tenant, 0, size)
+
+
+async def test_the_tiles_of_a_log_of_ten_million_are_found_by_their_long_names(
+    api: httpx.AsyncClient, keys: Keys, owner: Owner
+) -> None:
+    planted = await plant(owner, keys.tenant, size=10_000_000, index=4_999_999)
+    fetch = fetch_from(api, keys.tenant)
+    tiles = {
+        log_reader.path(str(row), index, len(hashes) // 32): hashes for (row, index), hashes in planted.tiles().items()
+    }
+    assert tiles.keys() == {
+        *("tile/0/x019/531", "tile/0/x039/062.p/128", "tile/1/076", "tile/1/152.p/150", "tile/2/000.p/152"),
+    }
+    for path, hashes in tiles.items():
+        assert await fetch(path) == hashes
+
+
+async def test_a_partial_tile_is_served_at_every_width_that_it_had_also_when_it_has_grown(
+    api: httpx.AsyncClient, keys: Keys, store: Store
+) -> None:
+    await append(store, keys.tenant, 300)
+    fetch = fetch_from(api, keys.tenant)
+    for row, record in (("0", 32), ("entries", 34)):
+        full, partial = await fetch(f"tile/{row}/000"), await fetch(f"tile/{row}/001.p/44")
+        assert len(full) == 256 * record
+        for width in (1, 2, 200, 255):
+            assert await fetch(f"tile/{row}/000.p/{width}") == full[: width * record]
+        for width in (1, 43, 44):
+            assert await fetch(f"tile/{row}/001.p/{width}") == partial[: width * record]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("tile/0/001", "tile/0/001.p/45", "tile/0/002", "tile/0/002.p/1", "tile/1/000", "tile/1/000.p/2"),
+        *("tile/2/000.p/1", "tile/63/000", "tile/64/000", "tile/0/x036/x028/x797/x018/x963/967"),
+        *("tile/entries/001", "tile/entries/001.p/45", "tile/entries/002", "tile/entries/x036/x028/x797/x018/x963/967"),
+        *("tile/0/0", "tile/0/0000", "tile/00/000", "tile/0/x000/001", "tile/0/000.p/0", "tile/0/000.p/256"),
+        *("tile/0/000.p/01", "tile/0/000.p", "tile/-1/000", "tile/0/%00"),
+        *("tile/data/000", "tile/0", "tile", "tile/", "checkpoints", "", "tile/0/000%0a", "tile/0/٠٠٠"),
+    ],
+)
+async def test_what_the_log_has_not_or_what_has_another_name_is_not_found(
+    api: httpx.AsyncClient, keys: Keys, store: Store, path: str
+) -> None:
+    await append(store, keys.tenant, 300)
+    response = await api.get(f"/v1/log/{keys.tenant}/{path}")
+    assert response.status_code == 404, response.text
+    assert "Cache-Control" not in response.headers
+
+
+async def test_tiles_are_kept_for_ever_and_checkpoints_for_a_moment(
+    api: httpx.AsyncClient, keys: Keys, store: Store
+) -> None:
+    await append(store, keys.tenant, 256)
+    tile = await api.get(f"/v1/log/{keys.tenant}/tile/0/000")
+    bundle = await api.get(f"/v1/log/{keys.tenant}/tile/entries/000")
+    for response in (tile, bundle):
+        assert response.headers["Content-Type"] == "application/octet-stream"
+        assert response.headers["Cache-Control"] == "max-age=31536000, immutable"
+    checkpoint = await api.get(f"/v1/log/{keys.tenant}/checkpoint")
+    assert checkpoint.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert checkpoint.headers["Cache-Control"] == "max-age=1"
+
+
+async def test_a_tenant_without_entries_has_no_log_yet_but_a_key(api: httpx.AsyncClient, keys: Keys) -> None:
+    for path in ("checkpoint", "tile/0/000.p/1", "tile/entries/000.p/1"):
+        assert (await api.get(f"/v1/log/{keys.tenant}/{path}")).status_code == 404
+    assert (await key_of(api, keys.tenant)).startswith(f"{SIGNER.prefix}/{keys.tenant}+")
+
+
+@pytest.fixture
+async def public(settings: Settings, store: Store, client: Client) -> AsyncIterator[httpx.AsyncClient]:
+    """An API that shows its logs to everybody, asked without a key."""
+    api = settings.api.model_copy(update={"public_logs": True, "port": choose()})
+    opened = settings.model_copy(update={"api": api})
+    async with serving(opened, store, client) as url, httpx.AsyncClient(base_url=url, timeout=GENEROUS_S) as http:
+        yield http
+
+
+async def test_public_logs_are_read_without_a_key_and_nothing_else_is(public: httpx.AsyncClient, store: Store) -> None:
+    tenant = new_tenant()
+    await append(store, tenant, 300)
+    fetch = fetch_from(public, tenant)
+    head = log_reader.opened(await fetch("checkpoint"), await key_of(public, tenant))
+    assert len(await log_reader.walk(fetch, head)) == 300
+    for path in ("/v1/entries", f"/v1/entries/{uuid.uuid4()}/proof", f"/v1/proofs/consistency?from=0&tenant={tenant}"):
+        assert (await public.get(path)).status_code == 401
+
+
+async def test_logs_of_the_system_stay_closed_where_others_are_public(public: httpx.AsyncClient, store: Store) -> None:
+    tenant = f"_{new_tenant()}"
+    await append(store, tenant, 1)
+    paths = [f"/v1/log/{tenant}/{path}" for path in ("checkpoint", "tile/0/000.p/1", "tile/entries/000.p/1")]
+    for path in (*paths, f"/v1/tenants/{tenant}/key"):
+        assert (await public.get(path)).status_code == 401

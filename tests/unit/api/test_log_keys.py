@@ -1,0 +1,31 @@
+"""The public halves that the API keeps of the keys that sign the logs."""
+
+from pathlib import Path
+
+import pytest
+
+from trenova.api.log_keys import log_keys_of
+from trenova.config import Settings
+from trenova.errors import NotFound
+from trenova.ledger.signing import Signer
+from trenova.signing_keys import VARIABLE, log_signer_of
+
+KEYS = "\n".join(Signer(name=name, seed=bytes([seed] * 32)).secret_text for name, seed in (("old", 1), ("new", 2)))
+SETTINGS = Settings.model_validate({"ledger": {"origin": "audit.example.com/v1/log"}})
+
+
+def test_they_are_those_of_the_workers_in_the_same_order() -> None:
+    environ = {VARIABLE: KEYS}
+    assert log_keys_of(SETTINGS, environ).of("acme") == log_signer_of(SETTINGS, environ).keys("acme")
+
+
+@pytest.mark.parametrize(
+    ("ledger", "environ"), [({}, {}), ({"signingKeyFile": Path("/nowhere")}, {}), ({}, {VARIABLE: "spoiled"})]
+)
+def test_without_a_good_key_the_api_starts_and_says_where_to_get_them(
+    ledger: dict[str, Path], environ: dict[str, str]
+) -> None:
+    keys = log_keys_of(Settings.model_validate({"ledger": ledger}), environ)
+    with pytest.raises(NotFound) as failure:
+        keys.of("acme")
+    assert "trenova keys public" in (failure.value.hint or "")
