@@ -12,6 +12,7 @@ from trenova.store import migrate
 from trenova.store.api_keys import ApiKeys
 from trenova.store.batches import Batches
 from trenova.store.checkpoints import Checkpoints
+from trenova.store.cosignatures import Cosignatures
 from trenova.store.entries import Entries
 from trenova.store.logs import Logs
 from trenova.store.pool import Pool
@@ -31,6 +32,7 @@ class Store:
     api_keys: ApiKeys
     checkpoints: Checkpoints
     logs: Logs
+    cosignatures: Cosignatures
 
     @classmethod
     @asynccontextmanager
@@ -45,6 +47,7 @@ class Store:
                 ApiKeys(pool),
                 Checkpoints(pool, signer),
                 Logs(pool),
+                Cosignatures(pool),
             )
 
     async def check(self) -> None:

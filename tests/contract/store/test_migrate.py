@@ -15,7 +15,7 @@ from trenova.errors import InvalidConfiguration, SchemaMismatch, Unavailable
 from trenova.store import Store, migrate
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
-TABLES = {"api_keys", "batches", "checkpoints", "entries", "heads", "schema_version", "tiles"}
+TABLES = {"api_keys", "batches", "checkpoints", "cosignatures", "entries", "heads", "schema_version", "tiles"}
 
 
 @pytest.fixture

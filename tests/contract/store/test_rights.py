@@ -39,6 +39,9 @@ SPOILING = [
     "TRUNCATE tiles",
     "DELETE FROM checkpoints",
     "TRUNCATE checkpoints",
+    "UPDATE cosignatures SET line = ''",
+    "DELETE FROM cosignatures",
+    "TRUNCATE cosignatures",
 ]
 
 
