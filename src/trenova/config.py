@@ -7,6 +7,7 @@ a TOML profile that was asked for (`TEMPORAL_PROFILE`, `TEMPORAL_CONFIG_FILE`) a
 May import: errors. Everything else is given a part of `Settings`.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -105,6 +106,15 @@ class Database(Section):
     """Connections of one process at most."""
 
 
+class Witness(Section):
+    """Somebody else's service that cosigns our checkpoints."""
+
+    url: str = Field(pattern=r"^https?://[^\s?#]+$")
+    """Its submission prefix: `/add-checkpoint` comes behind it."""
+    key: str
+    """Its verifier key, `<name>+<id>+<base64>`, as its owner has published it."""
+
+
 class Ledger(Section):
     """Whose logs these are. Verifiers know a log by its origin: another one makes other logs of them."""
 
@@ -114,6 +124,15 @@ class Ledger(Section):
     """Where the logs are served, without scheme and final slash; each tenant's origin is this, a slash, the tenant."""
     signing_key_file: Path | None = None
     """One signing key a line, for mounted secrets, in place of the variable `TRENOVA_SIGNING_KEY`."""
+    witnesses: tuple[Witness, ...] = ()
+    """Who cosigns the checkpoints; a variable holds them as JSON."""
+    publish_folder: Path | None = None
+    """Where the newest checkpoints are written as files, for whoever serves or copies that folder."""
+
+    @field_validator("witnesses", mode="before")
+    @classmethod
+    def read_json(cls, value: object) -> object:
+        return json.loads(value) if isinstance(value, str) else value
 
 
 class CodecEndpoint(Section):

@@ -17,6 +17,8 @@ from trenova.connection import connect
 from trenova.errors import Unavailable
 from trenova.memory import collect_rings
 from trenova.process import database_url, on_stop_signal, run_to_end
+from trenova.publishing import rounds
+from trenova.publishing.witnesses import witnesses_of
 from trenova.signing_keys import log_signer_of
 from trenova.store import Store
 from trenova.worker import schedules
@@ -43,6 +45,7 @@ async def work(settings: Settings, environ: Mapping[str, str]) -> None:
     url = database_url(settings)
     converter = converter_of(settings.temporal.security, environ)
     signer = log_signer_of(settings, environ)
+    witnesses = witnesses_of(settings.ledger)
     stop = asyncio.Event()
     on_stop_signal(stop.set)
     async with Store.open(url, pool_size=settings.database.pool_size, signer=signer) as store:
@@ -51,7 +54,8 @@ async def work(settings: Settings, environ: Mapping[str, str]) -> None:
             log.info("checkpoints signed anew", logs=signed)
         client = await patiently(lambda: connect(settings.temporal, converter), stop)
         if client is not None:
-            await poll(client, store, settings, stop)
+            async with rounds.running(settings.ledger, witnesses, url):
+                await poll(client, store, settings, stop)
 
 
 async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.Event) -> None:

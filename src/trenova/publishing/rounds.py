@@ -1,0 +1,71 @@
+"""Looking again and again, for each witness and for the folder on its own, while the worker runs."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import httpx
+import structlog
+
+from trenova.config import Ledger
+from trenova.errors import Unavailable
+from trenova.publishing import cosigning
+from trenova.publishing.cosigning import Cosigning
+from trenova.publishing.folder import PublishFolder
+from trenova.publishing.witnesses import Witness
+from trenova.store import Store
+
+log = structlog.get_logger()
+
+LOOK_EVERY_S = 2
+LONGEST_PAUSE_S = 300  # between two tries of what is away
+# A look goes over all logs, 100,000 of them in 0.8 s: it shall not keep the database busy.
+REST_FOR_EACH_S_OF_LOOKING = 10
+LONGEST_REST_S = 60
+
+
+@asynccontextmanager
+async def running(ledger: Ledger, witnesses: Sequence[Witness], database_url: str) -> AsyncIterator[None]:
+    """Publish until the block ends. What that cuts off is done by the next look, here or in another worker."""
+    # Connections of its own, made when they are needed: a slow witness never keeps one from an entry.
+    connections = 2 * len(witnesses) + cosigning.AT_ONCE
+    async with Store.open(database_url, pool_size=connections) as store, httpx.AsyncClient() as http:
+        looks: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+            (each.key.name, Cosigning(witness=each, prefix=ledger.origin, store=store, http=http).look)
+            for each in witnesses
+        ]
+        if ledger.publish_folder is not None:
+            folder = PublishFolder(path=ledger.publish_folder, prefix=ledger.origin, store=store)
+            looks.append((str(folder.path), folder.look))
+        tasks = [asyncio.create_task(forever(name, look)) for name, look in looks]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def forever(name: str, look: Callable[[], Awaitable[None]]) -> None:
+    """Look every few seconds; after a failure pause longer and longer, and say so once."""
+    pause: float = LOOK_EVERY_S
+    failed = False
+    while True:
+        began = time.monotonic()
+        try:
+            await look()
+        except Unavailable as error:
+            if not failed:
+                log.warning("publishing waits", to=name, error=error.message, hint=error.hint)
+            failed, pause = True, min(2 * pause, LONGEST_PAUSE_S)
+        except Exception:  # a bug here must be seen, and must not stop the worker
+            log.exception("publishing failed", to=name)
+            failed, pause = True, min(2 * pause, LONGEST_PAUSE_S)
+        else:
+            if failed:
+                log.info("publishing goes on", to=name)
+            failed = False
+            took_s = time.monotonic() - began
+            pause = min(max(LOOK_EVERY_S, REST_FOR_EACH_S_OF_LOOKING * took_s), LONGEST_REST_S)
+        await asyncio.sleep(pause)

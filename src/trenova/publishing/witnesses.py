@@ -1,0 +1,107 @@
+"""The witnesses that are configured, and how one of them is asked."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+
+import httpx
+
+from trenova.config import Ledger
+from trenova.errors import InvalidConfiguration, Unavailable, VerificationError
+from trenova.ledger import note as notes
+from trenova.ledger import signing, submission, verify
+from trenova.ledger.note import COSIGNATURE, Signature, VerifierKey
+from trenova.ledger.submission import Submission
+
+ANSWER_WITHIN_S = 20
+MAX_ANSWER_BYTES = 64 << 10  # far above the lines of a few keys
+CLOCKS_DIFFER_BY = timedelta(days=1)  # more is a broken clock, and its cosignature would speak of a wrong time
+AWAY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """A cosigner: the address that `/add-checkpoint` goes behind, and the key that its lines are verified with."""
+
+    url: str
+    key: VerifierKey
+
+    @property
+    def id(self) -> str:
+        """Name and key id as one word: the same witness with a new key is another."""
+        return f"{self.key.name}+{self.key.id.hex()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """The witness has last cosigned another size than the submission began with; None when it does not say which."""
+
+    size: int | None
+
+
+def witnesses_of(ledger: Ledger) -> tuple[Witness, ...]:
+    """The configured witnesses. Raises InvalidConfiguration unless each has a key of a witness, and no two the same."""
+    found, problems = [], []
+    for number, each in enumerate(ledger.witnesses):
+        where = f"ledger.witnesses.{number}.key"
+        try:
+            key = notes.parse_key(each.key)
+        except VerificationError as error:
+            problems.append(f"{where}: {error.message}")
+            continue
+        if key.algorithm != COSIGNATURE:
+            problems.append(f"{where}: {key.name} is a key of a log (type 1), expected one of a witness (type 4)")
+        found.append(Witness(url=each.url.rstrip("/"), key=key))
+    named = Counter(witness.key.name for witness in found)
+    problems += [f"ledger.witnesses: {name} is there {count} times" for name, count in named.items() if count > 1]
+    if problems:
+        raise InvalidConfiguration(problems, hint="copy the verifier key again from where the witness publishes it")
+    return tuple(found)
+
+
+async def ask(http: httpx.AsyncClient, witness: Witness, sent: Submission) -> Signature | Conflict:
+    """The witness's verified cosignature on what was sent, or the size that it begins with instead.
+
+    Raises Unavailable when it is away, VerificationError when it refuses or answers what is no cosignature of its key.
+    """
+    status, kind, body = await post(http, witness, sent.encode())
+    if status in AWAY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise Unavailable(f"the witness {witness.key.name} is away: it answers {status}")
+    if status == HTTPStatus.CONFLICT:
+        return Conflict(size=submission.parse_size(body) if kind == submission.SIZE_TYPE else None)
+    if status != HTTPStatus.OK:
+        raise VerificationError(f"it answers {status} {body[:200].decode(errors='replace')!r}")
+    return cosignature(witness, notes.parse(sent.note).text, body, datetime.now(UTC))
+
+
+async def post(http: httpx.AsyncClient, witness: Witness, content: bytes) -> tuple[int, str, bytes]:
+    """Status, content type and body of the answer, no more of it than a witness has to say."""
+    body = b""
+    try:
+        async with (
+            asyncio.timeout(ANSWER_WITHIN_S),
+            http.stream("POST", witness.url + submission.PATH, content=content) as answer,
+        ):
+            async for part in answer.aiter_bytes():
+                body += part
+                if len(body) > MAX_ANSWER_BYTES:
+                    raise VerificationError(f"it answers more than {MAX_ANSWER_BYTES} bytes")
+    except (httpx.HTTPError, TimeoutError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise Unavailable(f"the witness {witness.key.name} is away: {reason}") from error
+    return answer.status_code, answer.headers.get("content-type", "").partition(";")[0].strip(), body
+
+
+def cosignature(witness: Witness, text: str, lines: bytes, now: datetime) -> Signature:
+    """The witness's line among those it answered, verified over the checkpoint's text; others are passed over."""
+    answered = notes.parse(f"{text}\n".encode() + lines)
+    if answered.text != text:
+        raise VerificationError("witness: expected signature lines, got more than that")
+    verify.signatures(answered, keys=[witness.key], check=signing.check)
+    line = next(each for each in answered.signatures if (each.name, each.key_id) == (witness.key.name, witness.key.id))
+    # Compared as numbers: a time that a date cannot hold is one more that is wrong.
+    if abs(line.timestamp - now.timestamp()) > CLOCKS_DIFFER_BY.total_seconds():
+        raise VerificationError(f"witness: expected a time near {now:%Y-%m-%dT%H:%M:%SZ}, got {line.timestamp} s")
+    return line

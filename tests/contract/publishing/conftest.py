@@ -1,0 +1,109 @@
+"""Logs under origins of their own, and real witnesses over HTTP to bring them to."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from litestar import Litestar
+
+from conftest import GENEROUS_S
+from examples import SIGNER
+from trenova.config import Ledger
+from trenova.dev.ports import choose
+from trenova.dev.postgres import Postgres
+from trenova.ledger.log_signer import LogSigner
+from trenova.publishing.cosigning import Cosigning
+from trenova.publishing.witnesses import Witness, witnesses_of
+from trenova.store import Store
+from trenova.witness import server
+from trenova.witness.memory import Memory
+
+
+@pytest.fixture
+def signer() -> LogSigner:
+    """Nobody else's logs begin with its prefix, so that others' logs in the database are passed over."""
+    return replace(SIGNER, prefix=f"{uuid.uuid4().hex[:12]}.example.com/log")
+
+
+@pytest.fixture
+async def logs(postgres: Postgres, signer: LogSigner) -> AsyncIterator[Store]:
+    async with Store.open(postgres.app_url, signer=signer) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(timeout=GENEROUS_S) as opened:
+        yield opened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stand:
+    """A witness that can be started, stopped and started again, at one address."""
+
+    service: server.Witness
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def setting(self) -> dict[str, str]:
+        return {"url": f"{self.url}/", "key": self.service.signer.key.text}
+
+    @property
+    def witness(self) -> Witness:
+        return configured([self])[0]
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        async with served(server.create(self.service), self.port):
+            yield
+
+
+def configured(stands: Sequence[Stand]) -> tuple[Witness, ...]:
+    return witnesses_of(Ledger.model_validate({"witnesses": [stand.setting for stand in stands]}))
+
+
+@asynccontextmanager
+async def served(app: Litestar, port: int) -> AsyncIterator[None]:
+    running = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None))
+    task = asyncio.create_task(running.serve())
+    try:
+        async with asyncio.timeout(GENEROUS_S):
+            while not running.started:  # noqa: ASYNC110 - uvicorn has no event for it
+                await asyncio.sleep(0.02)
+        yield
+    finally:
+        running.should_exit = True
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def stand(folder: Path, name: str, signer: LogSigner) -> Stand:
+    """A witness that knows the service's logs by the one key with the name of their prefix."""
+    memory = Memory(folder / name)
+    key = signer.secrets[0].named(signer.prefix).key
+    return Stand(service=server.Witness(signer=memory.open(name), logs=(key,), memory=memory), port=choose())
+
+
+@pytest.fixture
+def stands(tmp_path: Path, signer: LogSigner) -> list[Stand]:
+    """Three witnesses, none of them started."""
+    return [stand(tmp_path, f"witness.example.com/w{number}", signer) for number in range(3)]
+
+
+Witnessing = Callable[[Stand], Cosigning]
+
+
+@pytest.fixture
+def witnessing(logs: Store, signer: LogSigner, http: httpx.AsyncClient) -> Witnessing:
+    """What a worker does for one witness."""
+    return lambda to: Cosigning(witness=to.witness, prefix=signer.prefix, store=logs, http=http)

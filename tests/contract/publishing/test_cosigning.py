@@ -1,0 +1,284 @@
+"""From a stored checkpoint to one that witnesses have cosigned: real witnesses, real HTTP, real PostgreSQL."""
+
+import asyncio
+import uuid
+from collections.abc import MutableMapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+import structlog.testing
+
+from conftest import GENEROUS_S, new_tenant
+from contract.publishing.conftest import Stand, Witnessing, configured
+from examples import bodies
+from trenova.config import Ledger
+from trenova.dev.postgres import Postgres
+from trenova.errors import InvalidConfiguration, Unavailable
+from trenova.ledger import checkpoint, signing, verify
+from trenova.ledger import note as notes
+from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.note import VerifierKey
+from trenova.ledger.signing import Signer
+from trenova.ledger.submission import Submission
+from trenova.publishing import rounds
+from trenova.publishing.witnesses import witnesses_of
+from trenova.store import Store
+from trenova.store.cosignatures import Uncosigned
+
+Owner = psycopg.AsyncConnection[tuple[Any, ...]]
+
+
+async def append(logs: Store, tenant: str, count: int) -> None:
+    await logs.entries.append(str(uuid.uuid4()), bodies(tenant, count))
+
+
+async def signed_by(logs: Store, tenant: str, size: int, keys: list[VerifierKey]) -> set[VerifierKey]:
+    """Those of the keys that have signed the checkpoint as it is handed out; a false line would raise."""
+    message = await logs.cosignatures.cosigned(tenant, size)
+    assert message is not None
+    note = notes.parse(message)
+    if not {line.key_id for line in note.signatures} & {key.id for key in keys}:
+        return set()
+    return set(verify.signatures(note, keys=keys, check=signing.check))
+
+
+def refusals(logged: list[MutableMapping[str, Any]]) -> list[tuple[str, int, str]]:
+    found = [line for line in logged if line["event"] == "witness refused"]
+    assert all(line["log_level"] == "error" for line in found)
+    return [(line["tenant"], line["size"], line["reason"]) for line in found]
+
+
+async def test_two_of_three_witnesses_cosign_while_one_is_away(
+    logs: Store, signer: LogSigner, stands: list[Stand], tenant: str, witnessing: Witnessing
+) -> None:
+    first, second, absent = stands
+    keys = [stand.service.signer.key for stand in stands]
+    async with first.serving(), second.serving():
+        for count, size in ((1, 1), (299, 300), (1, 301)):
+            await append(logs, tenant, count)
+            for stand in (first, second):
+                await witnessing(stand).look()
+            with pytest.raises(Unavailable, match="w2 is away"):
+                await witnessing(absent).look()
+            assert await signed_by(logs, tenant, size, keys) == {keys[0], keys[1]}
+    note = await logs.cosignatures.cosigned(tenant, 301)
+    assert note is not None
+    assert verify.signed_checkpoint(note, keys=signer.keys(tenant), check=signing.check).size == 301
+
+
+async def test_logs_of_many_tenants_are_brought_and_none_of_them_twice(
+    logs: Store, signer: LogSigner, stands: list[Stand], witnessing: Witnessing
+) -> None:
+    tenants = [new_tenant() for _ in range(9)]
+    await logs.entries.append(str(uuid.uuid4()), [bodies(tenant, 1)[0] for tenant in tenants])
+    key = stands[0].service.signer.key
+    async with stands[0].serving():
+        await witnessing(stands[0]).look()
+        for tenant in tenants:
+            assert await signed_by(logs, tenant, 1, [key]) == {key}
+        left = await logs.cosignatures.uncosigned(signer.prefix, stands[0].witness.id, after="", limit=1000)
+        assert not {each.tenant for each in left} & set(tenants)
+
+
+async def test_two_workers_at_once_do_what_one_would(
+    logs: Store, postgres: Postgres, stands: list[Stand], tenant: str, witnessing: Witnessing
+) -> None:
+    key = stands[0].service.signer.key
+    ours = witnessing(stands[0])
+    async with Store.open(postgres.app_url) as other, stands[0].serving():
+        workers = [ours, replace(ours, store=other)]
+        with structlog.testing.capture_logs() as logged:
+            for size in (2, 4, 6):
+                await append(logs, tenant, 2)
+                await asyncio.gather(*(each.look() for each in workers))
+                assert await signed_by(logs, tenant, size, [key]) == {key}
+        assert refusals(logged) == []
+
+
+async def test_only_one_worker_at_a_time_speaks_with_a_witness(logs: Store, postgres: Postgres) -> None:
+    async with Store.open(postgres.app_url) as other, logs.cosignatures.alone("w+1") as alone:
+        assert alone
+        async with other.cosignatures.alone("w+1") as second, other.cosignatures.alone("w+2") as elsewhere:
+            assert (second, elsewhere) == (False, True)
+
+
+async def test_a_worker_that_comes_late_with_an_old_checkpoint_does_no_harm(
+    logs: Store, stands: list[Stand], tenant: str, witnessing: Witnessing
+) -> None:
+    await append(logs, tenant, 2)
+    old = await logs.logs.newest(tenant)
+    assert old is not None
+    await append(logs, tenant, 3)
+    async with stands[0].serving():
+        ours = witnessing(stands[0])
+        await ours.look()
+        with structlog.testing.capture_logs() as logged:
+            await ours.bring(Uncosigned(tenant=tenant, size=2, note=old.note, cosigned=0))
+    key = stands[0].service.signer.key
+    assert refusals(logged) == []
+    assert await signed_by(logs, tenant, 5, [key]) == {key}
+    assert await signed_by(logs, tenant, 2, [key]) == set()
+
+
+async def test_a_cosignature_whose_answer_was_lost_is_asked_for_again(
+    logs: Store, stands: list[Stand], tenant: str, witnessing: Witnessing
+) -> None:
+    await append(logs, tenant, 3)
+    signed = await logs.logs.newest(tenant)
+    assert signed is not None
+    key = stands[0].service.signer.key
+    async with stands[0].serving():
+        stands[0].service.add_checkpoint(Submission(old=0, path=(), note=signed.note).encode())
+        await witnessing(stands[0]).look()
+        assert await signed_by(logs, tenant, 3, [key]) == {key}
+        stands[0].service.add_checkpoint(Submission(old=3, path=(), note=signed.note).encode())
+        await append(logs, tenant, 4)
+        await witnessing(stands[0]).look()
+        assert await signed_by(logs, tenant, 7, [key]) == {key}
+
+
+@pytest.mark.parametrize(
+    "fork",
+    [
+        (2, "it answers 422"),
+        (3, "it has cosigned another tree of size 3"),
+        (50, "it has cosigned size 50, which this log has not reached: entries are missing"),
+    ],
+)
+async def test_a_log_with_two_histories_is_refused_and_reported_and_the_others_go_on(
+    logs: Store, signer: LogSigner, stands: list[Stand], witnessing: Witnessing, fork: tuple[int, str]
+) -> None:
+    forked, honest = (f"{letter}-{uuid.uuid4().hex[:12]}" for letter in "ab")
+    for tenant in (forked, honest):
+        await append(logs, tenant, 3)
+    key = stands[0].service.signer.key
+    async with stands[0].serving():
+        size, reason = fork
+        other = signer.sign(forked, size=size, root=bytes(32))
+        stands[0].service.add_checkpoint(Submission(old=0, path=(), note=other).encode())
+        ours = witnessing(stands[0])
+        with structlog.testing.capture_logs() as logged:
+            await ours.look()
+            await ours.look()  # it rests, and is not reported again at once
+    ((tenant, at, said),) = refusals(logged)
+    assert (tenant, at) == (forked, 3)
+    assert said.startswith(reason)
+    assert await signed_by(logs, forked, 3, [key]) == set()
+    assert await signed_by(logs, honest, 3, [key]) == {key}
+
+
+async def test_a_refused_log_is_tried_again_after_ever_longer_rests(
+    logs: Store, stands: list[Stand], tenant: str, witnessing: Witnessing
+) -> None:
+    await append(logs, tenant, 1)
+    unknown = replace(stands[0], service=replace(stands[0].service, logs=()))
+    now = 0.0
+    ours = replace(witnessing(unknown), clock=lambda: now)
+    moments = []
+    async with unknown.serving():
+        for now in (0, 9, 10, 29, 30, 69, 70):
+            with structlog.testing.capture_logs() as logged:
+                await ours.look()
+            moments += [now for _ in refusals(logged)]
+    assert moments == [0, 10, 30, 70]
+    async with stands[0].serving():
+        now = 150.0
+        await ours.look()
+    key = stands[0].service.signer.key
+    assert await signed_by(logs, tenant, 1, [key]) == {key}
+
+
+async def test_a_witness_that_signs_with_another_key_is_refused(
+    logs: Store, stands: list[Stand], tenant: str, witnessing: Witnessing
+) -> None:
+    await append(logs, tenant, 1)
+    impostor = Signer(name="witness.example.com/w0", seed=bytes(32), algorithm=notes.COSIGNATURE)
+    ours = witnessing(stands[0])
+    false = replace(stands[0], service=replace(stands[0].service, signer=impostor))
+    async with false.serving():
+        with structlog.testing.capture_logs() as logged:
+            await ours.look()
+    ((_, _, reason),) = refusals(logged)
+    assert "expected a signature of witness.example.com/w0" in reason
+    assert await signed_by(logs, tenant, 1, [impostor.key, stands[0].service.signer.key]) == set()
+
+
+@pytest.mark.parametrize("off", [-2 * 86_400, 2 * 86_400, 1 << 61])
+async def test_a_witness_whose_clock_is_broken_is_refused(
+    logs: Store, stands: list[Stand], tenant: str, witnessing: Witnessing, off: int
+) -> None:
+    await append(logs, tenant, 1)
+    clock = stands[0].service.clock
+    broken = replace(stands[0], service=replace(stands[0].service, clock=lambda: clock() + off))
+    async with broken.serving():
+        with structlog.testing.capture_logs() as logged:
+            await witnessing(broken).look()
+    ((_, _, reason),) = refusals(logged)
+    assert "expected a time near" in reason
+    assert await signed_by(logs, tenant, 1, [broken.service.signer.key]) == set()
+
+
+async def test_while_a_witness_is_away_it_is_said_once_and_when_it_is_back_it_gets_the_newest(
+    postgres: Postgres, logs: Store, signer: LogSigner, stands: list[Stand], tenant: str
+) -> None:
+    away, there = stands[:2]
+    keys = [stand.service.signer.key for stand in (away, there)]
+    async with AsyncExitStack() as stack:
+        logged = stack.enter_context(structlog.testing.capture_logs())
+        await stack.enter_async_context(there.serving())
+        await append(logs, tenant, 1)
+        ledger = Ledger(origin=signer.prefix)
+        await stack.enter_async_context(rounds.running(ledger, configured([away, there]), postgres.app_url))
+        async with asyncio.timeout(GENEROUS_S):
+            while await signed_by(logs, tenant, 1, keys) != {keys[1]}:  # noqa: ASYNC110 - the database cannot call
+                await asyncio.sleep(0.1)
+            while "publishing waits" not in events(logged):  # noqa: ASYNC110 - the same
+                await asyncio.sleep(0.1)
+        await append(logs, tenant, 1)
+        await stack.enter_async_context(away.serving())
+        async with asyncio.timeout(GENEROUS_S):
+            while await signed_by(logs, tenant, 2, keys) != set(keys):  # noqa: ASYNC110 - the same
+                await asyncio.sleep(0.1)
+    assert events(logged).count("publishing waits") == 1
+    assert events(logged).count("publishing goes on") == 1
+    assert await signed_by(logs, tenant, 1, keys) == {keys[1]}
+
+
+async def test_under_another_origin_a_checkpoint_has_none_of_the_cosignatures_of_the_first(  # noqa: PLR0913, PLR0917 - fixtures
+    logs: Store, owner: Owner, signer: LogSigner, stands: list[Stand], tenant: str, witnessing: Witnessing
+) -> None:
+    await append(logs, tenant, 1)
+    async with stands[0].serving():
+        await witnessing(stands[0]).look()
+    signed = await logs.logs.newest(tenant)
+    assert signed is not None
+    head = checkpoint.parse(notes.parse(signed.note).text)
+    moved = replace(signer, prefix=f"new.{signer.prefix}").sign(tenant, size=1, root=head.root)
+    await owner.execute("UPDATE checkpoints SET note = %s WHERE tenant = %s", [moved, tenant])
+    assert await logs.cosignatures.cosigned(tenant, 1) == moved
+    assert await logs.cosignatures.cosigned(tenant, 2) is None
+
+
+def events(logged: list[MutableMapping[str, Any]]) -> list[str]:
+    return [line["event"] for line in logged]
+
+
+KEY = Signer(name="witness.example.com", seed=bytes(32), algorithm=notes.COSIGNATURE).key.text
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ([KEY[:-2] + "AA"], "ledger.witnesses.0.key: verifier key"),
+        ([KEY, "witness"], "ledger.witnesses.1.key: verifier key"),
+        ([Signer(name="log", seed=bytes(32)).key.text], "ledger.witnesses.0.key: log is a key of a log"),
+        ([KEY, KEY], "ledger.witnesses: witness.example.com is there 2 times"),
+    ],
+)
+def test_a_witness_with_a_wrong_key_is_refused_at_start(keys: list[str], problem: str) -> None:
+    ledger = Ledger.model_validate({"witnesses": [{"url": "https://w.example.com", "key": key} for key in keys]})
+    with pytest.raises(InvalidConfiguration, match=problem):
+        witnesses_of(ledger)
