@@ -51,6 +51,30 @@ def generate(
 
 
 @app.command()
+def public(
+    config: settings.ConfigFile = None,
+    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
+    tenant: Annotated[str | None, typer.Option(help="Print those of this tenant's log.")] = None,
+    as_json: settings.Json = False,
+) -> None:
+    """Print the public halves of the signing keys: what somebody who verifies needs, and what a witness needs.
+
+    Without a tenant they are named after ledger.origin, and stand for the logs of all tenants below it.
+
+    Example: trenova keys public --tenant acme
+    """
+    from trenova import signing_keys  # noqa: PLC0415 - slow to import
+
+    settings.check_tenant(tenant)
+    signer = signing_keys.log_signer_of(settings.load(config, data_dir), os.environ)
+    keys = [secret.named(signer.prefix).key for secret in signer.secrets] if tenant is None else signer.keys(tenant)
+    if as_json:
+        print(settings.plain_json({"keys": [key.text for key in keys]}))
+    else:
+        print("\n".join(key.text for key in keys))
+
+
+@app.command()
 def check(
     config: settings.ConfigFile = None,
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask Temporal what open workflows need.")] = False,

@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import trenova
-from trenova.cli import api_keys, dev, entries, evidence, keys, logs, servers, verify, verify_encryption
+from trenova.cli import api_keys, dev, entries, evidence, keys, logs, servers, verify, verify_encryption, witness
 from trenova.cli.importing import command as importing
 from trenova.errors import InvalidConfiguration, TrenovaError
 
@@ -25,6 +25,7 @@ app.command()(dev.dev)
 app.command()(servers.api)
 app.command()(servers.worker)
 app.command()(servers.migrate)
+app.command()(witness.witness)
 app.command("import")(importing.import_files)
 app.command()(entries.entries)
 app.command()(entries.tail)

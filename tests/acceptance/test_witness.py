@@ -1,0 +1,97 @@
+"""A witness run as a user runs it: from the key that the log's owner hands over to a cosigned file in a folder."""
+
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from acceptance.conftest import BESIDE_PYTHON, Dev, User, environment, until
+from trenova.dev.ports import choose
+from trenova.ledger import note as notes
+from trenova.ledger import signing, verify
+from trenova.ledger.note import VerifierKey
+
+NAME = "witness.example.com/w1"
+
+
+@contextmanager
+def started(user: User, *words: str, **variables: str) -> Iterator["subprocess.Popen[bytes]"]:
+    command = [str(BESIDE_PYTHON / "trenova"), *words]
+    own = environment(TRENOVA_DATA_DIR=str(user.data_dir), **variables)
+    with (user.folder / f"{words[0]}.err").open("ab") as err:
+        process = subprocess.Popen(command, cwd=user.folder, env=own, stderr=err)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def listens(port: int) -> bool:
+    with closing(socket.socket()) as opened:
+        return opened.connect_ex(("127.0.0.1", port)) == 0
+
+
+def cosigned(checkpoint: Path, tenant_key: VerifierKey, witness: VerifierKey, size: int) -> bool:
+    if not checkpoint.exists():
+        return False
+    message = checkpoint.read_bytes()
+    if verify.signed_checkpoint(message, keys=[tenant_key], check=signing.check).size != size:
+        return False
+    note = notes.parse(message)
+    here = any(line.key_id == witness.id for line in note.signatures)
+    return here and witness in verify.signatures(note, keys=[witness], check=signing.check)
+
+
+def test_a_witness_cosigns_is_killed_and_goes_on_where_it_was(dev: Dev, trenova: User) -> None:
+    service, log = (trenova("keys", "public", *of).lines[0] for of in ((), ("--tenant", trenova.tenant)))
+    port = choose()
+    stand = ["witness", "--name", NAME, "--state", "w", "--log", service, "--port", str(port)]
+
+    def said() -> str:
+        return (trenova.folder / "witness.err").read_text()
+
+    with started(trenova, *stand) as witness:
+        until(lambda: listens(port), said)
+        key = next(json.loads(line)["key"] for line in said().splitlines() if "witness starting" in line)
+        working = started(
+            trenova,
+            "worker",
+            TEMPORAL_ADDRESS=dev.state["temporal_address"],
+            TRENOVA_LEDGER__WITNESSES=json.dumps([{"url": f"http://127.0.0.1:{port}", "key": key}]),
+            TRENOVA_LEDGER__PUBLISH_FOLDER=str(trenova.folder / "public"),
+        )
+        with working:
+            checkpoint = trenova.folder / "public" / trenova.tenant / "checkpoint"
+            keys = notes.parse_key(log), notes.parse_key(key)
+            trenova.add({})
+            until(lambda: cosigned(checkpoint, *keys, 1), said)
+            witness.kill()
+            witness.wait()
+            trenova.add({}, {})
+            until(lambda: cosigned_by_nobody(checkpoint, keys[0], 3), said)
+            with started(trenova, *stand):
+                until(lambda: cosigned(checkpoint, *keys, 3), said)
+    assert said().count(key) == 2  # the same witness, not a new one
+    assert not any(line for line in said().splitlines() if "refused" in line and trenova.tenant in line)
+
+
+def cosigned_by_nobody(checkpoint: Path, tenant_key: VerifierKey, size: int) -> bool:
+    note = checkpoint.read_bytes()
+    head = verify.signed_checkpoint(note, keys=[tenant_key], check=signing.check)
+    return head.size == size and len(notes.parse(note).signatures) == 1
+
+
+def test_a_worker_with_a_spoiled_witness_key_does_not_start(stranger: User, tmp_path: Path) -> None:
+    key = signing.Signer(name="x", seed=bytes(range(32))).secret_text
+    ended = stranger(
+        "worker",
+        TRENOVA_SIGNING_KEY=key,
+        TRENOVA_DATABASE__URL="postgresql://nobody@127.0.0.1:1/none",
+        TRENOVA_LEDGER__WITNESSES='[{"url": "https://w.example.com", "key": "w+00000000+AAAA"}]',
+    )
+    assert "ledger.witnesses.0.key: verifier key: expected type 1 or 4" in ended.complaint()[0]
+    ended = stranger("worker", TRENOVA_SIGNING_KEY=key, TRENOVA_LEDGER__WITNESSES="https://w.example.com")
+    assert "ledger.witnesses:" in ended.complaint()[0]
