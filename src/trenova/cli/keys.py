@@ -57,7 +57,7 @@ def public(
     tenant: Annotated[str | None, typer.Option(help="Print those of this tenant's log.")] = None,
     as_json: settings.Json = False,
 ) -> None:
-    """Print the public halves of the signing keys: what somebody who verifies needs, and what a witness needs.
+    """Print the keys that verify checkpoints, one a line, the log's own first: for auditors, and for witnesses.
 
     Without a tenant they are named after ledger.origin, and stand for the logs of all tenants below it.
 
@@ -69,7 +69,8 @@ def public(
     signer = signing_keys.log_signer_of(settings.load(config, data_dir), os.environ)
     keys = [secret.named(signer.prefix).key for secret in signer.secrets] if tenant is None else signer.keys(tenant)
     if as_json:
-        print(settings.plain_json({"keys": [key.text for key in keys]}))
+        of = {} if tenant is None else {"tenant": tenant}
+        print(settings.plain_json({**of, "keys": [key.text for key in keys]}))
     else:
         print("\n".join(key.text for key in keys))
 
@@ -97,22 +98,3 @@ def check(
         keys_check.show(keys, work)
     if work is not None and work.unreadable:
         raise typer.Exit(1)
-
-
-@app.command()
-def public(
-    tenant: Annotated[str, typer.Option("--tenant", help="Whose log the keys verify.")],
-    config: settings.ConfigFile = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
-) -> None:
-    """Print the keys that verify the checkpoints of a tenant's log, one a line, the log's own first.
-
-    Example: trenova keys public --tenant acme
-    """
-    from trenova import signing_keys  # noqa: PLC0415 - slow to import
-
-    settings.check_tenant(tenant)
-    signer = signing_keys.log_signer_of(settings.load(config, data_dir), os.environ)
-    keys = [key.text for key in signer.keys(tenant)]
-    print(settings.plain_json({"tenant": tenant, "keys": keys}) if as_json else "\n".join(keys))

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from trenova.errors import InvalidConfiguration
 from trenova.ledger.log_signer import LogSigner
-from trenova.store import migrate
+from trenova.store import schema
 from trenova.store.api_keys import ApiKeys
 from trenova.store.batches import Batches
 from trenova.store.checkpoints import Checkpoints
@@ -56,7 +56,7 @@ class Store:
             version = (await connection.execute(text("SHOW server_version_num"))).scalar_one()
             if int(version) < OLDEST_SERVER:
                 raise InvalidConfiguration([f"database.url: PostgreSQL {version} found, 15 or newer needed"])
-            await connection.run_sync(migrate.check)
+            await connection.run_sync(schema.check)
 
     async def ping(self) -> None:
         """Raise Unavailable when the database does not answer."""

@@ -7,12 +7,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from alembic.script import ScriptDirectory
 from psycopg import sql
 
 from trenova.dev.ports import choose
 from trenova.dev.postgres import DATABASE, Postgres
 from trenova.errors import InvalidConfiguration, SchemaMismatch, Unavailable
-from trenova.store import Store, migrate
+from trenova.store import Store, migrate, schema
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 TABLES = {"api_keys", "batches", "checkpoints", "cosignatures", "entries", "heads", "schema_version", "tiles"}
@@ -40,15 +41,20 @@ async def at_revision(url: str, revision: str) -> None:
 
 async def test_an_empty_database_gets_the_schema_and_a_second_run_changes_nothing(empty: str) -> None:
     for _ in range(2):
-        assert await asyncio.to_thread(migrate.upgrade, empty) == migrate.latest()
+        assert await asyncio.to_thread(migrate.upgrade, empty) == schema.latest()
         assert await tables(empty) == TABLES
     async with Store.open(empty) as store:
         await store.check()
 
 
+def test_the_revisions_are_those_that_alembic_knows() -> None:
+    scripts = ScriptDirectory.from_config(migrate.alembic_config()).walk_revisions()
+    assert [script.revision for script in scripts] == schema.revisions()[::-1]
+
+
 async def test_programs_that_migrate_at_the_same_time_do_it_one_after_the_other(empty: str) -> None:
     revisions = await asyncio.gather(*(asyncio.to_thread(migrate.upgrade, empty) for _ in range(4)))
-    assert set(revisions) == {migrate.latest()}
+    assert set(revisions) == {schema.latest()}
     assert await tables(empty) == TABLES
 
 

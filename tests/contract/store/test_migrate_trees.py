@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 from contract.store.whole_log import check_log
 from examples import SIGNER, bodies
 from trenova.dev.postgres import DATABASE, Postgres
-from trenova.store import Store, migrate
+from trenova.store import Store, migrate, schema
 from trenova.store.pool import sqlalchemy_url
 from trenova.store.rows import row
 
@@ -53,7 +53,7 @@ def first_schema(url: str) -> None:
 
 
 async def test_stored_entries_become_the_leaves_of_trees_that_the_first_worker_signs(old: str) -> None:
-    assert await asyncio.to_thread(migrate.upgrade, old) == migrate.latest()
+    assert await asyncio.to_thread(migrate.upgrade, old) == schema.latest()
     async with (
         await psycopg.AsyncConnection.connect(old, autocommit=True) as owner,
         Store.open(old, signer=SIGNER) as store,

@@ -1,0 +1,49 @@
+"""Which schema the database has, and whether it is the one of this program.
+
+Apart from `migrate`, because that needs Alembic: 12 MB in each process, to compare two words.
+"""
+
+from importlib.resources import files
+
+from sqlalchemy import Connection, inspect, text
+
+from trenova.errors import SchemaMismatch
+
+LATEST_HINT = "run `trenova migrate` with a database.url that may create tables"
+
+
+def check(connection: Connection) -> None:
+    """Raise SchemaMismatch unless the database has exactly this program's schema."""
+    found = current(connection)
+    if found is None:
+        raise SchemaMismatch("the database has no Trenova schema yet", hint=LATEST_HINT)
+    refuse_newer(connection)
+    if found != latest():
+        raise SchemaMismatch(f"the database schema is {found}, this program needs {latest()}", hint=LATEST_HINT)
+
+
+def current(connection: Connection) -> str | None:
+    """The schema's revision, or None in a database without one."""
+    if not inspect(connection).has_table("schema_version"):
+        return None
+    revision = connection.execute(text("SELECT version_num FROM schema_version")).scalar_one_or_none()
+    return None if revision is None else str(revision)
+
+
+def refuse_newer(connection: Connection) -> None:
+    found = current(connection)
+    if found is not None and found not in revisions():
+        raise SchemaMismatch(
+            f"the database schema is {found}, which is newer than this program (it knows up to {latest()})",
+            hint="install the release of Trenova that made it, or a later one",
+        )
+
+
+def latest() -> str:
+    return revisions()[-1]
+
+
+def revisions() -> list[str]:
+    """Every schema that there has been, by the names of the migrations: `r0002_trees.py` leads to 0002."""
+    names = [file.name for file in files("trenova.store.migrations.versions").iterdir()]
+    return sorted(name[1:5] for name in names if name.startswith("r") and name.endswith(".py"))
