@@ -75,13 +75,13 @@ async def test_a_large_request_and_its_small_neighbours_all_arrive(client: Clien
 
 async def test_entries_that_do_not_shrink_are_sent_in_halves(settings: Settings, worker: None, store: Store) -> None:
     commit = GroupCommit(await connect(settings.temporal, converter(compressed=False)))
-    large, small = entries(new_tenant(), 480, padding=5000), entries(new_tenant(), 1)
+    large, small = entries(new_tenant(), 440, padding=5000), entries(new_tenant(), 1)
     assert MAX_SENT_BYTES < sum(len(entry.body) for entry in large) < group.MAX_BATCH_BYTES
     answers = await asyncio.gather(commit.add(large), commit.add(small))
     assert [entry for placed in answers[0] for entry in placed.entries] == large
     assert len(answers[0]) == 2
     assert await all_stored([placed for answer in answers for placed in answer], GENEROUS_S)
-    assert await size_of(store, large[0].tenant) == 480
+    assert await size_of(store, large[0].tenant) == 440
 
 
 async def test_a_rest_follows_a_shared_batch_and_never_a_lone_entry(

@@ -49,7 +49,8 @@ async def read_checkpoint(
     signed = await services.store.logs.newest(tenant)
     if signed is None:
         raise NotFound(NO_LOG)
-    return Response(content=signed.note, media_type=TEXT, headers=FOR_A_MOMENT)
+    note = await services.store.cosignatures.cosigned(tenant, signed.size)
+    return Response(content=note or signed.note, media_type=TEXT, headers=FOR_A_MOMENT)
 
 
 @get(

@@ -14,6 +14,7 @@ from trenova.ledger.evidence.write import Section
 from trenova.ledger.note import VerifierKey
 from trenova.ledger.prove import Span
 from trenova.ledger.tiles import WIDTH
+from trenova.store.cosignatures import Cosignatures
 from trenova.store.logs import Leaf, Logs
 from trenova.store.sql import sql
 
@@ -67,7 +68,7 @@ async def evidence(
     signed = await logs.newest(tenant)
     if signed is None:
         raise NotFound(f"there is no signed log of the tenant {tenant}", hint="a worker signs it when it starts")
-    text = signed.note.decode()
+    text = (await Cosignatures(logs.pool).cosigned(tenant, signed.size) or signed.note).decode()
     head = checkpoint.parse(notes.parse(signed.note).text)
     if head.origin not in {key.name for key in keys}:
         raise InvalidRequest(

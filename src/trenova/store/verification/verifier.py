@@ -15,7 +15,7 @@ from trenova.ledger import checkpoint, signing, verify
 from trenova.ledger import note as notes
 from trenova.ledger.note import VerifierKey
 from trenova.ledger.tiles import WIDTH
-from trenova.store.logs import TILES
+from trenova.store.logs import read_tiles
 from trenova.store.pool import Pool, sqlalchemy_url
 from trenova.store.sql import sql
 from trenova.store.verification import stretch
@@ -128,13 +128,8 @@ async def take_snapshot(cursor: Cursor) -> str:
 
 async def take(cursor: Cursor, log: Log, found: Found) -> None:
     additions = log.take(found)
-    asked = {
-        "tenant": log.tenant,
-        "levels": [one.level for one in additions],
-        "indexes": [one.index for one in additions],
-    }
-    await cursor.execute(TILES, asked)
-    log.compare(additions, {(level, index): bytes(hashes) for level, index, hashes in await cursor.fetchall()})
+    stored = await read_tiles(cursor, {log.tenant: [(one.level, one.index) for one in additions]})
+    log.compare(additions, stored[log.tenant])
 
 
 async def look_outside(cursor: Cursor, log: Log) -> None:
