@@ -3,6 +3,7 @@
     python -m benchmarks.bench                # about a quarter of an hour: table, bench.json, bench.png, bench.svg
     python -m benchmarks.bench --quick        # a few minutes, two rounds: only to see that it works
     python -m benchmarks.bench --scaling      # workers, request sizes, tenants, rows in the table
+    python -m benchmarks.bench --million      # ours alone, a million entries in bulk: does memory stay small?
     python -m benchmarks.bench --indexes      # what each index costs on writing
 
 It starts its own PostgreSQL and Temporal in a temporary folder and stops them again. Contestants take turns in every
@@ -30,6 +31,7 @@ from rich.console import Console
 ROUNDS, QUICK_ROUNDS = 5, 2
 QUICK_ENTRIES = 10_000
 SCALING_ENTRIES = 20_000
+MILLION = 1_000_000
 # Far longer than a slow machine needs.
 LIMIT_S, SCALING_LIMIT_S = 3600, 4 * 3600
 
@@ -42,6 +44,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--entries", type=int, help="entries of a bulk run; the other runs keep their proportion to it")
     parser.add_argument("--quick", action="store_true", help="few and small rounds")
     parser.add_argument("--scaling", action="store_true", help="measure scaling instead of the comparison")
+    parser.add_argument("--million", action="store_true", help="send a million entries of ours, for the peak memory")
     parser.add_argument("--indexes", action="store_true", help="measure what each index costs on writing")
     parser.add_argument("--rows", type=int, help="with --scaling or --indexes: the largest table")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="folder for JSON and pictures")
@@ -55,7 +58,7 @@ def main() -> None:
     busy = f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
     console.print(f"{command}: {busy}, {mean_bytes():,.0f} bytes an entry", highlight=False)
     number = asked.rounds or (QUICK_ROUNDS if asked.quick else ROUNDS)
-    measure = scale if asked.scaling else cost_of_indexes if asked.indexes else compare
+    measure = scale if asked.scaling else cost_of_indexes if asked.indexes else million if asked.million else compare
     asyncio.run(bounded(measure(asked, number, command), SCALING_LIMIT_S if asked.scaling else LIMIT_S))
 
 
@@ -85,6 +88,19 @@ async def compare(asked: argparse.Namespace, number: int, command: str) -> None:
     report.write_json(asked.out / "bench.json", report.document(command, done, found, rounds.NOTES))
     picture.draw(asked.out, done, command)
     console.print(f"written to {asked.out}: bench.json, bench.png, bench.svg")
+
+
+async def million(asked: argparse.Namespace, _number: int, command: str) -> None:
+    say = Progress()
+    with own_folder() as folder:
+        async with servers_running(folder) as servers, trenova_running(servers) as trenova:
+            await ours.warm_up(trenova)
+            say("sending")
+            done = [{rounds.BULK: await ours.run(trenova, rounds.BULK, [scaling.bulk(asked.entries or MILLION)])}]
+    found = report.memory_verdicts(done)
+    report.show(console, done, found, rounds.NOTES)
+    report.write_json(asked.out / "million.json", report.document(command, done, found, rounds.NOTES))
+    console.print(f"written to {asked.out}: million.json")
 
 
 async def scale(asked: argparse.Namespace, number: int, command: str) -> None:

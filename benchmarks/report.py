@@ -83,14 +83,6 @@ def verdicts(rounds: Sequence[Round]) -> list[Verdict]:
         assert found is not None, f"{above} and {below} are in every round"
         return found
 
-    def peak(measured: Measurement, part: str) -> float:
-        return max((value for name, value in measured.peak_mib.items() if name.startswith(part)), default=0)
-
-    def highest(part: str) -> Spread:
-        found = spread(max(peak(measured, part) for name, measured in each.items() if name in OURS) for each in rounds)
-        assert found is not None
-        return found
-
     actions = over(rounds, BULK, lambda measured: measured.actions)
     assert actions is not None
     return [
@@ -101,10 +93,24 @@ def verdicts(rounds: Sequence[Round]) -> list[Verdict]:
         Verdict(target="single / INSERT per request", at_least=3, value=ratio(SINGLE, insert_app.NAME)),
         Verdict(target="ack p99 at ¼ load / bare start p99", at_most=3, value=ratio(QUARTER, bare_start.NAME, ack_p99)),
         Verdict(target="Temporal actions a thousand entries, bulk", at_most=2, value=actions),
-        Verdict(target="peak memory of the API, MiB", at_most=300, value=highest("api")),
-        Verdict(target="peak memory of a worker, MiB", at_most=300, value=highest("worker")),
+        *memory_verdicts(rounds),
         Verdict(target="stored p50, B–F beside A / alone", at_most=2, value=ratio(FLOODED, QUIET, stored_p50)),
         Verdict(target="stored p99, B–F beside A / alone", at_most=2, value=ratio(FLOODED, QUIET, stored_p99)),
+    ]
+
+
+def memory_verdicts(rounds: Sequence[Round]) -> list[Verdict]:
+    def peak(measured: Measurement, part: str) -> float:
+        return max((value for name, value in measured.peak_mib.items() if name.startswith(part)), default=0)
+
+    def highest(part: str) -> Spread:
+        found = spread(max(peak(measured, part) for name, measured in each.items() if name in OURS) for each in rounds)
+        assert found is not None
+        return found
+
+    return [
+        Verdict(target="peak memory of the API, MiB", at_most=300, value=highest("api")),
+        Verdict(target="peak memory of a worker, MiB", at_most=300, value=highest("worker")),
     ]
 
 

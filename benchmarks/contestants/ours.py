@@ -26,7 +26,7 @@ from temporalio.client import Client
 from trenova.domain.batch import workflow_id
 
 NOTE = "HTTP in → stored; API key, checks, sealing, durable acknowledgement, exactly once, numbered without gaps"
-LIMIT_S = 300
+LIMIT_S = 1800
 LOOK_EVERY_S = 0.01
 # Histories are fetched one by one, after the run; this many tell what the others hold.
 HISTORIES = 40
