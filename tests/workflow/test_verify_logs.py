@@ -1,23 +1,27 @@
 """The nightly check of the logs, on a real Temporal server and a real PostgreSQL."""
 
+import asyncio
 import json
 import uuid
 from typing import Any
 
 import psycopg
 import pytest
+from prometheus_client import generate_latest
 from temporalio.client import Client, ScheduleOverlapPolicy, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import Replayer
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from conftest import GENEROUS_S
 from contract.store.whole_log import past_triggers
 from examples import bodies
+from trenova.api.last_verification import LastVerification
 from trenova.config import TASK_QUEUE
 from trenova.domain.verification import Verification, VerifyRequest
 from trenova.store import Store
 from trenova.worker import schedules
-from trenova.workflows import VerifyLogsWorkflow
+from trenova.workflows import VERIFY_SCHEDULE, VerifyLogsWorkflow
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -75,7 +79,7 @@ async def test_a_log_that_is_not_there_fails_the_workflow_at_once(client: Client
 async def test_the_nightly_schedule_is_made_once_and_stays_paused_when_an_operator_has_paused_it(
     client: Client,
 ) -> None:
-    handle = client.get_schedule_handle(schedules.VERIFY)
+    handle = client.get_schedule_handle(VERIFY_SCHEDULE)
     await schedules.ensure(client)
     await handle.pause(note="moving house")
     await schedules.ensure(client)
@@ -86,3 +90,29 @@ async def test_the_nightly_schedule_is_made_once_and_stays_paused_when_an_operat
     (next_time, *_) = found.info.next_action_times
     assert (next_time.hour, next_time.minute) == (3, 0)
     await handle.delete()
+
+
+async def test_the_metrics_tell_what_the_last_nightly_check_found(
+    client: Client, owner: Owner, store: Store, tenant: str
+) -> None:
+    await store.entries.append(str(uuid.uuid4()), bodies(tenant, 10))
+    await past_triggers(owner, "UPDATE entries SET actor_id = 'x' WHERE tenant = %s AND index = 3", tenant)
+    await schedules.ensure(client)
+    schedule = client.get_schedule_handle(VERIFY_SCHEDULE)
+    verification = LastVerification(client)
+    await verification.ask()
+    before = value_of("trenova_verification_finished_timestamp_seconds")
+    try:
+        await schedule.trigger()
+        async with asyncio.timeout(GENEROUS_S):
+            while value_of("trenova_verification_finished_timestamp_seconds") == before:
+                await asyncio.sleep(0.2)
+                await verification.ask()
+    finally:
+        await schedule.delete()
+    assert value_of("trenova_verification_damaged_places") >= 1
+
+
+def value_of(metric: str) -> float:
+    (line,) = [line for line in generate_latest().decode().splitlines() if line.startswith(f"{metric} ")]
+    return float(line.split()[1])

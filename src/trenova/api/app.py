@@ -11,6 +11,7 @@ from trenova.api import auth, batches, codec, entries, health, log_files, metric
 from trenova.api.admission import Admission
 from trenova.api.codec import RemoteCodec
 from trenova.api.key_lookups import KeyLookups
+from trenova.api.last_verification import LastVerification
 from trenova.api.log_keys import LogKeys
 from trenova.api.open_keys import OpenKeys
 from trenova.api.problems import HANDLERS
@@ -33,6 +34,7 @@ def create(
         admission=Admission(),
         lookups=KeyLookups(store.api_keys),
         open_keys=OpenKeys(client),
+        verification=LastVerification(client),
         log_keys=log_keys,
     )
     return Litestar(

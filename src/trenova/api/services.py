@@ -6,6 +6,7 @@ from temporalio.client import Client
 
 from trenova.api.admission import Admission
 from trenova.api.key_lookups import KeyLookups
+from trenova.api.last_verification import LastVerification
 from trenova.api.log_keys import LogKeys
 from trenova.api.open_keys import OpenKeys
 from trenova.config import Settings
@@ -27,4 +28,5 @@ class Services:
     admission: Admission
     lookups: KeyLookups
     open_keys: OpenKeys
+    verification: LastVerification
     log_keys: LogKeys

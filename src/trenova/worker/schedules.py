@@ -15,11 +15,10 @@ from temporalio.client import (
 from temporalio.service import RPCError
 
 from trenova.config import TASK_QUEUE
-from trenova.workflows import VerifyLogsWorkflow
+from trenova.workflows import VERIFY_SCHEDULE, VerifyLogsWorkflow
 
 log = structlog.get_logger()
 
-VERIFY = "trenova-verify"
 AT = "0 3 * * *"  # UTC
 
 
@@ -29,14 +28,14 @@ async def ensure(client: Client) -> None:
     A server that refuses costs the nightly checks, not the entries: the worker works on without.
     """
     try:
-        await put(client, VERIFY, nightly())
+        await put(client, VERIFY_SCHEDULE, nightly())
     except RPCError as error:
-        log.error("schedule not made", schedule=VERIFY, error=" ".join(str(error).split()))  # noqa: TRY400 - its words, not our stack
+        log.error("schedule not made", schedule=VERIFY_SCHEDULE, error=" ".join(str(error).split()))  # noqa: TRY400 - its words, not our stack
 
 
 def nightly() -> Schedule:
     return Schedule(
-        action=ScheduleActionStartWorkflow(VerifyLogsWorkflow.run, id=VERIFY, task_queue=TASK_QUEUE),
+        action=ScheduleActionStartWorkflow(VerifyLogsWorkflow.run, id=VERIFY_SCHEDULE, task_queue=TASK_QUEUE),
         spec=ScheduleSpec(cron_expressions=[AT]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),
     )

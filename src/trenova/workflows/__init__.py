@@ -4,6 +4,6 @@ May import: activities, domain. What they import passes through Temporal's sandb
 """
 
 from trenova.workflows.audit_batch import ProcessAuditBatchWorkflow
-from trenova.workflows.verify_logs import VerifyLogsWorkflow
+from trenova.workflows.verify_logs import VERIFY_SCHEDULE, VerifyLogsWorkflow
 
-__all__ = ["ProcessAuditBatchWorkflow", "VerifyLogsWorkflow"]
+__all__ = ["VERIFY_SCHEDULE", "ProcessAuditBatchWorkflow", "VerifyLogsWorkflow"]
