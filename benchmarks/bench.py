@@ -21,7 +21,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import indexes, picture, report, rounds, scaling
+from benchmarks import indexes, picture, report, rounds, scaling, tree
 from benchmarks.contestants import ours
 from benchmarks.entries import mean_bytes
 from benchmarks.rounds import Round, Sizes
@@ -45,6 +45,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few and small rounds")
     parser.add_argument("--scaling", action="store_true", help="measure scaling instead of the comparison")
     parser.add_argument("--million", action="store_true", help="send a million entries of ours, for the peak memory")
+    parser.add_argument("--trees", action="store_true", help="measure what the trees cost an append")
     parser.add_argument("--indexes", action="store_true", help="measure what each index costs on writing")
     parser.add_argument("--rows", type=int, help="with --scaling or --indexes: the largest table")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="folder for JSON and pictures")
@@ -58,7 +59,13 @@ def main() -> None:
     busy = f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
     console.print(f"{command}: {busy}, {mean_bytes():,.0f} bytes an entry", highlight=False)
     number = asked.rounds or (QUICK_ROUNDS if asked.quick else ROUNDS)
-    measure = scale if asked.scaling else cost_of_indexes if asked.indexes else million if asked.million else compare
+    asked_for = {
+        asked.scaling: scale,
+        asked.indexes: cost_of_indexes,
+        asked.million: million,
+        asked.trees: cost_of_trees,
+    }
+    measure = asked_for.get(True, compare)
     asyncio.run(bounded(measure(asked, number, command), SCALING_LIMIT_S if asked.scaling else LIMIT_S))
 
 
@@ -101,6 +108,19 @@ async def million(asked: argparse.Namespace, _number: int, command: str) -> None
     report.show(console, done, found, rounds.NOTES)
     report.write_json(asked.out / "million.json", report.document(command, done, found, rounds.NOTES))
     console.print(f"written to {asked.out}: million.json")
+
+
+async def cost_of_trees(asked: argparse.Namespace, number: int, command: str) -> None:
+    with own_folder() as folder:
+        async with servers_running(folder) as servers:
+            done = await tree.by_batch(servers, number, Progress())
+    found = [
+        report.Verdict(target=f"appends of {entries:,} with trees / without", at_least=0.85, value=value)
+        for entries, value in tree.ratios(done).items()
+    ]
+    report.show(console, done, found, tree.NOTES)
+    report.write_json(asked.out / "trees.json", report.document(command, done, found, tree.NOTES))
+    console.print(f"written to {asked.out}: trees.json")
 
 
 async def scale(asked: argparse.Namespace, number: int, command: str) -> None:

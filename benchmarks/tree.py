@@ -1,0 +1,97 @@
+"""What the trees cost an append: the same batches with them, and with nothing hashed, signed or kept of them.
+
+Both ways go through `Entries.append`. Without trees a commitment is 32 zero bytes, heads move with a frontier of zeros,
+and the checkpoint is an empty note: one row a batch that stays, so the ratio is a trifle too good.
+"""
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from unittest import mock
+
+from benchmarks.entries import sealed_bodies
+from benchmarks.measurement import Measurement
+from benchmarks.report import Spread, spread
+from benchmarks.rounds import Round, Say
+from benchmarks.servers import Servers
+
+from trenova.ledger.hashing import HASH_BYTES
+from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.signing import Signer
+from trenova.ledger.tree import Frontier
+from trenova.store import Store
+from trenova.store.trees import Grown
+
+BATCHES = (1250, 100)
+APPENDS = 8
+NOTES = {
+    "with": "append as the worker does it: commitments, tiles, a signed checkpoint",
+    "without": "the same append with constants in their place",
+}
+
+
+async def by_batch(servers: Servers, rounds: int, say: Say) -> list[Round]:
+    measured: list[Round] = [{} for _ in range(rounds)]
+    signer = LogSigner(prefix="bench", secrets=(Signer(name="bench", seed=bytes(32)),))
+    async with Store.open(servers.postgres.app_url, pool_size=1, signer=signer) as store:
+        for number, each in enumerate([{}, *measured]):  # the first warms up
+            for entries in BATCHES:
+                for way in ("with", "without") if number % 2 else ("without", "with"):
+                    say(f"round {number}: {way} trees, batches of {entries}")
+                    each[name_of(way, entries)] = await run(servers, store, way, entries)
+    return measured
+
+
+def name_of(way: str, entries: int) -> str:
+    return f"{way} trees, batches of {entries:,}"
+
+
+async def run(servers: Servers, store: Store, way: str, entries: int) -> Measurement:
+    await servers.empty_log()
+    batches = [sealed_bodies(entries, tenant="acme") for _ in range(APPENDS)]
+    with without_trees() if way == "without" else with_trees():
+        begin = time.monotonic()
+        for bodies in batches:
+            await store.entries.append(str(uuid.uuid4()), bodies)
+        seconds = time.monotonic() - begin
+    return Measurement(contestant=name_of(way, entries), entries=entries * APPENDS, seconds=seconds)
+
+
+@contextmanager
+def with_trees() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def without_trees() -> Iterator[None]:
+    def grown(_: LogSigner, heads: Mapping[str, Frontier], fresh: Mapping[str, bytes]) -> list[Grown]:
+        return [bare(tenant, heads[tenant].size, len(joined) // HASH_BYTES) for tenant, joined in fresh.items()]
+
+    def committed(_salt: bytes, _body: bytes) -> bytes:
+        return bytes(HASH_BYTES)
+
+    with (
+        mock.patch("trenova.store.rows.commitment", committed),
+        mock.patch("trenova.store.trees.grown", grown),
+    ):
+        yield
+
+
+def bare(tenant: str, before: int, added: int) -> Grown:
+    size = before + added
+    frontier = Frontier(size=size, hashes=(bytes(HASH_BYTES),) * size.bit_count())
+    return Grown(tenant=tenant, before=before, frontier=frontier, additions=(), note=b"")
+
+
+def ratios(rounds: Sequence[Round]) -> dict[int, Spread]:
+    """Speed with trees / without, by the size of the batches, within each round."""
+    found: dict[int, Spread] = {}
+    for entries in BATCHES:
+        value = spread(
+            each[name_of("with", entries)].entries_per_s / each[name_of("without", entries)].entries_per_s
+            for each in rounds
+        )
+        assert value is not None
+        found[entries] = value
+    return found
