@@ -20,7 +20,7 @@ import uvloop
 
 HOST = "127.0.0.1"
 PAUSE_AFTER_REFUSAL_S = 0.2
-FIRST_ERROR = 500
+REFUSED = 503
 FIRST_CLIENT_ERROR = 400
 LENGTH_BYTES = 4
 
@@ -179,7 +179,7 @@ class Client:
             if status < FIRST_CLIENT_ERROR:
                 self.answers.append((due, time.monotonic(), body))
                 return
-            if status < FIRST_ERROR:
+            if status != REFUSED:
                 raise RuntimeError(f"status {status}: {body[:500].decode(errors='replace')}")
             self.refused += 1
             await asyncio.sleep(PAUSE_AFTER_REFUSAL_S)
