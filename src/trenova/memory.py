@@ -3,35 +3,39 @@
 Each thread would get heaps of its own from glibc, and they only grow; two are enough. Blocks are taken from them,
 not mapped one by one: the system would clear every page of every block, which took a third of a worker's time. Python
 frees at once what nobody refers to, but a workflow that has ended is a ring of objects that refer to each other, and
-holds its batch until the collector comes by; by itself that comes after a hundred batches or more. May import: nothing.
+holds its batch until the collector comes by; by itself that comes after a hundred batches or more. What is free then
+goes back to the system. May import: nothing.
 """
 
 import asyncio
 import ctypes
 import gc
-import sys
 from contextlib import suppress
 
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of malloc.h
 LARGE_BYTES = 32 * 1024 * 1024  # the most that glibc takes from a heap; set, so that it does not move by itself
 ARENAS = 2
-COLLECT_EVERY_S = 0.5  # takes some milliseconds, once what was imported is left out
+TIDY_EVERY_S = 0.5  # takes some milliseconds, once what was imported is left out
 
 
 def share_heaps() -> None:
     """For this process, before it starts threads. Does nothing where the C library has no such setting."""
-    if sys.platform != "linux":
-        return
-    with suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
-        mallopt(M_ARENA_MAX, ARENAS)
+    with suppress(OSError, AttributeError, TypeError):
+        c_library().mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
+        c_library().mallopt(M_ARENA_MAX, ARENAS)
 
 
-async def collect_rings() -> None:
-    """Collect once a second, until cancelled."""
+async def tidy() -> None:
+    """Collect rings and give free memory back, again and again until cancelled."""
     gc.collect()
     gc.freeze()  # modules and classes stay anyway: nobody need look at them again
     while True:
-        await asyncio.sleep(COLLECT_EVERY_S)
+        await asyncio.sleep(TIDY_EVERY_S)
         gc.collect()
+        with suppress(OSError, AttributeError, TypeError):
+            c_library().malloc_trim(0)
+
+
+def c_library() -> ctypes.CDLL:
+    """Raises OSError or TypeError where there is none to be found by this way."""
+    return ctypes.CDLL(None)

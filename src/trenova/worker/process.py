@@ -15,7 +15,7 @@ from trenova.codec.settings import converter_of
 from trenova.config import TASK_QUEUE, Settings
 from trenova.connection import connect
 from trenova.errors import Unavailable
-from trenova.memory import collect_rings
+from trenova.memory import tidy
 from trenova.process import database_url, on_stop_signal, run_to_end
 from trenova.publishing import rounds
 from trenova.publishing.witnesses import witnesses_of
@@ -60,7 +60,7 @@ async def work(settings: Settings, environ: Mapping[str, str]) -> None:
 
 async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.Event) -> None:
     worker = create(client, store, settings)
-    collecting = asyncio.create_task(collect_rings())
+    tidying = asyncio.create_task(tidy())
     async with worker:
         # Dying from here on costs nothing: Temporal gives the tasks of a lost worker to another.
         started = asyncio.create_task(announce(client, settings))
@@ -68,7 +68,7 @@ async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.E
         await stopped
         started.cancel()
         log.info("worker draining", seconds=settings.worker.drain_seconds)
-    collecting.cancel()
+    tidying.cancel()
     log.info("worker stopped")
 
 
