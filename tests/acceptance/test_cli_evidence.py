@@ -85,6 +85,25 @@ def test_a_whole_log_is_written_and_verified_by_both_verifiers(log: User, key: s
     assert alone.returncode == 0, alone.stdout
 
 
+NO_NETWORK = """
+import sys
+
+def refuse(event, args):
+    if event == "socket.getaddrinfo" or event == "socket.connect" and isinstance(args[1], tuple):
+        raise OSError("there is no network")
+
+sys.addaudithook(refuse)
+"""
+
+
+def test_a_file_is_verified_without_a_network(log: User, key: str, tmp_path: Path) -> None:
+    """In every process that it starts; and the same ban keeps a command that needs the network from working."""
+    written(log, "offline.evidence")
+    (tmp_path / "sitecustomize.py").write_text(NO_NETWORK)
+    assert log("verify", "offline.evidence", "--key", key, PYTHONPATH=str(tmp_path)).exit_code == 0
+    assert log("entries", PYTHONPATH=str(tmp_path)).exit_code != 0
+
+
 def test_without_a_key_it_says_that_nobody_vouches_for_the_writer(log: User) -> None:
     written(log, "nokey.evidence")
     ended = log("verify", "nokey.evidence")

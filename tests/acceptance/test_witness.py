@@ -68,10 +68,16 @@ def test_a_witness_cosigns_is_killed_and_goes_on_where_it_was(dev: Dev, trenova:
             keys = notes.parse_key(log), notes.parse_key(key)
             trenova.add({})
             until(lambda: cosigned(checkpoint, *keys, 1), said)
+            # What is exported has the cosignature too: a reader can demand it.
+            assert trenova("evidence", "--tenant", trenova.tenant, "-o", "cosigned").exit_code == 0
+            demand = ["--key", log, "--witness", key, "--cosignatures", "1"]
+            assert trenova("verify", "cosigned", *demand).exit_code == 0
             witness.kill()
             witness.wait()
             trenova.add({}, {})
             until(lambda: cosigned_by_nobody(checkpoint, keys[0], 3), said)
+            assert trenova("evidence", "--tenant", trenova.tenant, "-o", "uncosigned").exit_code == 0
+            assert trenova("verify", "uncosigned", *demand).exit_code == 1
             with started(trenova, *stand):
                 until(lambda: cosigned(checkpoint, *keys, 3), said)
     assert said().count(key) == 2  # the same witness, not a new one

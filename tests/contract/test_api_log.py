@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -12,11 +13,17 @@ from temporalio.client import Client
 from conftest import GENEROUS_S, Keys, new_tenant, serving
 from contract import log_reader
 from contract.log_reader import Fetch
+from contract.store.whole_log import past_triggers
 from contract.store.wide_log import plant
 from examples import SIGNER, bodies
 from trenova.config import Settings
 from trenova.dev.ports import choose
+from trenova.ledger import note as notes
+from trenova.ledger import signing, verify
+from trenova.ledger.note import COSIGNATURE
+from trenova.ledger.signing import Signer
 from trenova.store import Store
+from trenova.store.cosignatures import Cosignature
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -53,6 +60,38 @@ async def test_a_reader_written_from_the_specification_gets_from_the_checkpoint_
         head = log_reader.opened(await fetch("checkpoint"), await key_of(api, keys.tenant))
         assert (head.origin, head.size) == (f"{SIGNER.prefix}/{keys.tenant}", size)
         assert await log_reader.walk(fetch, head) == await store.logs.commitments(keys.tenant, 0, size)
+
+
+async def test_a_removed_body_changes_nothing_of_what_a_reader_gets(
+    api: httpx.AsyncClient, keys: Keys, store: Store, owner: Owner
+) -> None:
+    await append(store, keys.tenant, 300)
+    fetch, key = fetch_from(api, keys.tenant), await key_of(api, keys.tenant)
+    before = await log_reader.walk(fetch, log_reader.opened(await fetch("checkpoint"), key))
+    await past_triggers(
+        owner, "UPDATE entries SET salt = NULL, body = NULL WHERE tenant = %s AND index > 200", keys.tenant
+    )
+    after = await log_reader.walk(fetch, log_reader.opened(await fetch("checkpoint"), key))
+    assert len(before) == 300
+    assert after == before
+
+
+async def test_the_checkpoint_is_served_with_its_cosignatures(api: httpx.AsyncClient, keys: Keys, store: Store) -> None:
+    await append(store, keys.tenant, 3)
+    served = (await api.get(f"/v1/log/{keys.tenant}/checkpoint")).content
+    witness = Signer(name="witness.example.com", seed=bytes(32), algorithm=COSIGNATURE)
+    (*_, line) = notes.parse(signing.cosign(notes.parse(served), witness, timestamp=1_700_000_000)).signatures
+    cosignature = Cosignature(
+        origin=f"{SIGNER.prefix}/{keys.tenant}",
+        witness=f"{witness.name}+{witness.key.id.hex()}",
+        size=3,
+        line=line.line,
+        cosigned_at=datetime.now(UTC),
+    )
+    await store.cosignatures.add(cosignature)
+    cosigned = notes.parse((await api.get(f"/v1/log/{keys.tenant}/checkpoint")).content)
+    assert verify.signatures(cosigned, keys=[witness.key], check=signing.check) == (witness.key,)
+    assert cosigned.signatures[:-1] == notes.parse(served).signatures
 
 
 async def test_the_tiles_of_a_log_of_ten_million_are_found_by_their_long_names(
