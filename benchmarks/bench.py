@@ -2,7 +2,8 @@
 
     python -m benchmarks.bench                # about a quarter of an hour: table, bench.json, bench.png, bench.svg
     python -m benchmarks.bench --quick        # a few minutes, two rounds: only to see that it works
-    python -m benchmarks.bench --scaling      # workers, request sizes, tenants, rows in the table
+    python -m benchmarks.bench --scaling      # workers, request sizes, tenants
+    python -m benchmarks.bench --filled       # bulk into tables that hold none, a million and ten million rows
     python -m benchmarks.bench --million      # ours alone, a million entries in bulk: does memory stay small?
     python -m benchmarks.bench --indexes      # what each index costs on writing
 
@@ -33,7 +34,7 @@ QUICK_ENTRIES = 10_000
 SCALING_ENTRIES = 20_000
 MILLION = 1_000_000
 # Far longer than a slow machine needs.
-LIMIT_S, SCALING_LIMIT_S = 3600, 4 * 3600
+LIMIT_S, LONG_LIMIT_S = 3600, 4 * 3600
 
 console = Console()
 
@@ -44,10 +45,11 @@ def options() -> argparse.Namespace:
     parser.add_argument("--entries", type=int, help="entries of a bulk run; the other runs keep their proportion to it")
     parser.add_argument("--quick", action="store_true", help="few and small rounds")
     parser.add_argument("--scaling", action="store_true", help="measure scaling instead of the comparison")
+    parser.add_argument("--filled", action="store_true", help="measure bulk into filled tables")
     parser.add_argument("--million", action="store_true", help="send a million entries of ours, for the peak memory")
     parser.add_argument("--trees", action="store_true", help="measure what the trees cost an append")
     parser.add_argument("--indexes", action="store_true", help="measure what each index costs on writing")
-    parser.add_argument("--rows", type=int, help="with --scaling or --indexes: the largest table")
+    parser.add_argument("--rows", type=int, help="with --filled or --indexes: the largest table")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="folder for JSON and pictures")
     return parser.parse_args()
 
@@ -61,12 +63,13 @@ def main() -> None:
     number = asked.rounds or (QUICK_ROUNDS if asked.quick else ROUNDS)
     asked_for = {
         asked.scaling: scale,
+        asked.filled: fill,
         asked.indexes: cost_of_indexes,
         asked.million: million,
         asked.trees: cost_of_trees,
     }
     measure = asked_for.get(True, compare)
-    asyncio.run(bounded(measure(asked, number, command), SCALING_LIMIT_S if asked.scaling else LIMIT_S))
+    asyncio.run(bounded(measure(asked, number, command), LONG_LIMIT_S if asked.scaling or asked.filled else LIMIT_S))
 
 
 async def bounded(work: Coroutine[Any, Any, None], limit_s: float) -> None:
@@ -113,11 +116,12 @@ async def million(asked: argparse.Namespace, _number: int, command: str) -> None
 async def cost_of_trees(asked: argparse.Namespace, number: int, command: str) -> None:
     with own_folder() as folder:
         async with servers_running(folder) as servers:
-            done = await tree.by_batch(servers, number, Progress())
+            done, taken = await tree.by_batch(servers, number, Progress())
     found = [
         report.Verdict(target=f"appends of {entries:,} with trees / without", at_least=0.85, value=value)
         for entries, value in tree.ratios(done).items()
     ]
+    found.append(report.Verdict(target="bytes an entry that the trees take", at_most=120, value=taken))
     report.show(console, done, found, tree.NOTES)
     report.write_json(asked.out / "trees.json", report.document(command, done, found, tree.NOTES))
     console.print(f"written to {asked.out}: trees.json")
@@ -131,14 +135,22 @@ async def scale(asked: argparse.Namespace, number: int, command: str) -> None:
             series: list[Sequence[Round]] = [
                 await scaling.by_workers(servers, entries, number, say),
                 await scaling.by_request_and_tenants(servers, entries, number, say),
-                await scaling.by_rows(servers, entries, number, asked.rows or scaling.MOST_ROWS, say),
             ]
     merged = [{name: measured for part in series for name, measured in part[each].items()} for each in range(number)]
-    verdict = report.rows_verdict(merged)
-    found = [verdict] if verdict else []
-    report.show(console, merged, found, scaling.NOTES)
-    report.write_json(asked.out / "scaling.json", report.document(command, merged, found, scaling.NOTES))
+    report.show(console, merged, [], scaling.NOTES)
+    report.write_json(asked.out / "scaling.json", report.document(command, merged, [], scaling.NOTES))
     console.print(f"written to {asked.out}: scaling.json")
+
+
+async def fill(asked: argparse.Namespace, number: int, command: str) -> None:
+    entries = asked.entries or (QUICK_ENTRIES if asked.quick else SCALING_ENTRIES)
+    with own_folder() as folder:
+        async with servers_running(folder) as servers:
+            done = await scaling.by_rows(servers, entries, number, asked.rows or scaling.MOST_ROWS, Progress())
+    found = [report.rows_verdict(done)]
+    report.show(console, done, found, scaling.NOTES)
+    report.write_json(asked.out / "filled.json", report.document(command, done, found, scaling.NOTES))
+    console.print(f"written to {asked.out}: filled.json")
 
 
 async def cost_of_indexes(asked: argparse.Namespace, number: int, command: str) -> None:

@@ -40,7 +40,8 @@ async def by_index(servers: Servers, entries: int, rounds: int, most: int, say: 
     sizes: Bytes = {}
     for rows in (0, most):
         if rows:
-            await fill(servers, 0, rows, say)
+            await servers.empty_log()
+            await fill(servers, rows, say)
             sizes = await bytes_a_row(servers, rows)
         say(f"warming up at {rows:,} rows")
         await run(servers, ALL, [], some_failed(rows, entries))
@@ -60,7 +61,7 @@ def at(rows: int, variant: str) -> str:
 
 
 def some_failed(begin: int, count: int) -> list[tuple[Any, ...]]:
-    rows = generated(0, begin, begin + count)
+    rows = generated(begin, begin + count)
     return [
         row if number % FAILED_EACH else (*row[:OUTCOME], "failure", *row[OUTCOME + 1 :])
         for number, row in enumerate(rows)

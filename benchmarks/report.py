@@ -117,13 +117,10 @@ def memory_verdicts(rounds: Sequence[Round]) -> list[Verdict]:
 OURS = (BULK, SINGLE, QUARTER, QUIET, FLOODED)
 
 
-def rows_verdict(rounds: Sequence[Round]) -> Verdict | None:
-    """Of the largest table that was measured against the empty one; None when only the empty one was."""
-    sizes = {name: int(name.partition(": ")[2].replace(",", "")) for name in rounds[0] if name.startswith("rows: ")}
-    largest = max(sizes, key=lambda name: sizes[name], default="")
-    if not sizes.get(largest):
-        return None
-    found = spread(rate(each[largest]) / rate(each["rows: 0"]) for each in rounds)
+def rows_verdict(rounds: Sequence[Round]) -> Verdict:
+    """Of the largest table against the empty one."""
+    empty, *_, largest = rounds[0]
+    found = spread(rate(each[largest]) / rate(each[empty]) for each in rounds)
     assert found is not None
     return Verdict(target=f"bulk with {largest.removeprefix('rows: ')} rows / with none", at_least=0.8, value=found)
 

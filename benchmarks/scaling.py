@@ -1,11 +1,15 @@
 """How our own path scales: worker processes, request sizes, tenants, and the size of the table."""
 
 import asyncio
+import os
 import random
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from multiprocessing import get_context
 from typing import Any
 
 import psycopg
@@ -13,7 +17,8 @@ from benchmarks.contestants import ours
 from benchmarks.contestants.ours import Sender
 from benchmarks.entries import COLUMNS
 from benchmarks.rounds import BULK_CONNECTIONS, BULK_ENTRIES, Round, Say
-from benchmarks.servers import Servers, trenova_running
+from benchmarks.servers import Servers, own_database, trenova_running
+from psycopg import sql
 
 from trenova.ledger import tiles
 from trenova.ledger.hashing import HASH_BYTES
@@ -32,6 +37,11 @@ NOTES = {
 }
 FILLED_TENANTS = 10
 FILL_CHUNK = 100_000
+WARM_UP_ENTRIES = 4000
+SEARCH_INDEXES = """
+SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid)
+FROM pg_index WHERE indrelid = 'entries'::regclass AND NOT indisunique
+"""
 
 
 async def by_workers(servers: Servers, entries: int, rounds: int, say: Say) -> list[Round]:
@@ -66,20 +76,21 @@ async def by_request_and_tenants(servers: Servers, entries: int, rounds: int, sa
 
 
 async def by_rows(servers: Servers, entries: int, rounds: int, most: int, say: Say) -> list[Round]:
-    """The sizes cannot alternate: a table grows once. The rounds of one size follow each other."""
+    """Bulk into tables that hold none, a tenth of `most` and `most` rows: a database each, that take turns."""
     measured: list[Round] = [{} for _ in range(rounds)]
-    filled = 0
-    async with trenova_running(servers) as trenova:
-        await ours.warm_up(trenova)
-        await servers.empty_log()
+    async with AsyncExitStack() as stack:
+        filled = {}
         for rows in (0, most // 10, most):
-            await fill(servers, filled, rows, say)
-            filled = rows
-            name = f"rows: {rows:,}"
-            for number, each in enumerate(measured, start=1):
+            filled[rows] = await stack.enter_async_context(own_database(servers, f"rows_{rows}"))
+            await fill(filled[rows], rows, say)
+        for number, each in enumerate(measured, start=1):
+            for rows, database in filled.items():
+                name = f"rows: {rows:,}"
                 say(f"round {number}: {name}")
-                await servers.settle()
-                each[name] = await ours.run(trenova, name, [bulk(entries, tenant="filled-0")], empty=False)
+                async with trenova_running(database) as trenova:
+                    await ours.run(trenova, name, [bulk(WARM_UP_ENTRIES)], empty=False, histories=0)
+                    await database.settle()
+                    each[name] = await ours.run(trenova, name, [bulk(entries, tenant="filled-0")], empty=False)
     return measured
 
 
@@ -88,14 +99,29 @@ def bulk(entries: int, tenant: str | None = None) -> Sender:
     return Sender(requests=requests, entries_each=BULK_ENTRIES, connections=BULK_CONNECTIONS, tenant=tenant)
 
 
-async def fill(servers: Servers, begin: int, end: int, say: Say) -> None:
-    """Generated rows by COPY into `entries`, past our own path, and the heads that go with them."""
+async def fill(servers: Servers, rows: int, say: Say) -> None:
+    """Generated rows by COPY into `entries`, past our own path, and the heads that go with them.
+
+    The search indexes are made again afterwards: in order, and many times faster than row by row.
+    """
     url = servers.postgres.owner_url
-    found = await servers.owner.execute("SELECT coalesce(max(size), 0) FROM heads")
-    (first_index,) = (await found.fetchone()) or (0,)
-    for at in range(begin, end, FILL_CHUNK):
-        say(f"filling the table: {at:,} of {end:,} rows")
-        await asyncio.to_thread(copy_chunk, url, first_index, at, min(at + FILL_CHUNK, end))
+    found = await servers.owner.execute(SEARCH_INDEXES)
+    indexes = await found.fetchall()
+    for name, _ in indexes:
+        await servers.owner.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(name)))
+    loop = asyncio.get_running_loop()
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as processes:
+        chunks = [
+            loop.run_in_executor(processes, copy_chunk, url, at, min(at + FILL_CHUNK, rows))
+            for at in range(0, rows, FILL_CHUNK)
+        ]
+        for number, chunk in enumerate(chunks):
+            say(f"filling the table: {number * FILL_CHUNK:,} of {rows:,} rows")
+            await chunk
+    await servers.owner.execute("SET maintenance_work_mem = '1GB'")
+    for name, definition in indexes:
+        say(f"making the index {name}")
+        await servers.owner.execute(definition)
     await asyncio.to_thread(plant_trees, url)
     await servers.owner.execute("VACUUM (ANALYZE) entries")
 
@@ -106,9 +132,6 @@ def plant_trees(url: str) -> None:
     The hashes are made up. Real ones would take minutes to compute, and an append costs the same on these.
     """
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "SET session_replication_role = replica"
-        )  # past the triggers: trees are planted again when more rows come
         cursor.execute("SELECT tenant, max(index) + 1 FROM entries WHERE tenant LIKE 'filled-%' GROUP BY tenant")
         for tenant, size in cursor.fetchall():
             cursor.execute(
@@ -123,21 +146,21 @@ def plant_trees(url: str) -> None:
             )
 
 
-def copy_chunk(url: str, first_index: int, begin: int, end: int) -> None:
+def copy_chunk(url: str, begin: int, end: int) -> None:
     names = ", ".join(name for name, _ in COLUMNS)
     statement = f"COPY entries ({names}) FROM STDIN (FORMAT BINARY)".encode()
     with psycopg.connect(url) as connection, connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.set_types([kind for _, kind in COLUMNS])
-        for row in generated(first_index, begin, end):
+        for row in generated(begin, end):
             copy.write_row(row)
 
 
-def generated(first_index: int, begin: int, end: int) -> Iterator[tuple[Any, ...]]:
+def generated(begin: int, end: int) -> Iterator[tuple[Any, ...]]:
     """Rows of ten tenants in turn, random ids, a second apart: a thousand actors, a hundred thousand targets."""
     chance = random.Random(begin)
     since = datetime(2025, 1, 1, tzinfo=UTC)
     for number in range(begin, end):
-        tenant, index = f"filled-{number % FILLED_TENANTS}", first_index + number
+        tenant, index = f"filled-{number % FILLED_TENANTS}", number // FILLED_TENANTS
         made = since + timedelta(seconds=number)
         id_ = uuid.UUID(int=chance.getrandbits(128), version=4)
         actor, target = f"user-{chance.randrange(1000)}", f"shipment-{chance.randrange(100_000)}"

@@ -12,6 +12,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from signal import Signals
@@ -20,6 +21,7 @@ from typing import Any
 import psycopg
 from benchmarks.entries import COLUMNS
 from psycopg import sql
+from sqlalchemy.engine import make_url
 from temporalio.client import Client
 
 from trenova.codec.settings import converter_of
@@ -32,7 +34,7 @@ from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.dev.process import Process, running
 from trenova.dev.temporal import Temporal
-from trenova.store import Store
+from trenova.store import Store, migrate
 
 READY = "READY"
 START_LIMIT_S = 60
@@ -150,6 +152,20 @@ async def servers_running(folder: Path) -> AsyncIterator[Servers]:
 async def postgres_part(postgres: Postgres) -> AsyncIterator[Process]:
     async with postgres.part() as part, running(part) as process:
         yield process
+
+
+@asynccontextmanager
+async def own_database(servers: Servers, name: str) -> AsyncIterator[Servers]:
+    """The same servers with one more database, of this name, with our schema."""
+    await servers.owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    postgres = copy(servers.postgres)
+    postgres.owner_url, postgres.app_url = (
+        make_url(url).set(database=name).render_as_string(hide_password=False)
+        for url in (postgres.owner_url, postgres.app_url)
+    )
+    await asyncio.to_thread(migrate.upgrade, postgres.owner_url)
+    async with await psycopg.AsyncConnection.connect(postgres.owner_url, autocommit=True) as owner:
+        yield replace(servers, postgres=postgres, owner=owner)
 
 
 async def client_of(address: str, namespace: str) -> Client:

@@ -31,8 +31,19 @@ NOTES = {
 }
 
 
-async def by_batch(servers: Servers, rounds: int, say: Say) -> list[Round]:
+# What the trees added: their own tables with indexes and TOAST, and two columns of `entries`.
+BYTES_AN_ENTRY = """
+SELECT (
+    SELECT sum(pg_total_relation_size(each)) FROM unnest('{heads,tiles,checkpoints}'::regclass[]) AS each
+) / count(*)::float8 + avg(pg_column_size(salt) + pg_column_size(commitment))::float8
+FROM entries
+"""
+
+
+async def by_batch(servers: Servers, rounds: int, say: Say) -> tuple[list[Round], Spread]:
+    """Rounds of both ways, and the bytes an entry that the trees took in the largest batches."""
     measured: list[Round] = [{} for _ in range(rounds)]
+    taken: list[float] = []
     signer = LogSigner(prefix="bench", secrets=(Signer(name="bench", seed=bytes(32)),))
     async with Store.open(servers.postgres.app_url, pool_size=1, signer=signer) as store:
         for number, each in enumerate([{}, *measured]):  # the first warms up
@@ -40,7 +51,17 @@ async def by_batch(servers: Servers, rounds: int, say: Say) -> list[Round]:
                 for way in ("with", "without") if number % 2 else ("without", "with"):
                     say(f"round {number}: {way} trees, batches of {entries}")
                     each[name_of(way, entries)] = await run(servers, store, way, entries)
-    return measured
+                    if (way, entries) == ("with", max(BATCHES)):
+                        taken.append(await bytes_an_entry(servers))
+    value = spread(taken)
+    assert value is not None
+    return measured, value
+
+
+async def bytes_an_entry(servers: Servers) -> float:
+    found = await servers.owner.execute(BYTES_AN_ENTRY)
+    (taken,) = (await found.fetchone()) or (0,)
+    return float(taken)
 
 
 def name_of(way: str, entries: int) -> str:

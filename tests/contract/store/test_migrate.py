@@ -16,7 +16,17 @@ from trenova.errors import InvalidConfiguration, SchemaMismatch, Unavailable
 from trenova.store import Store, migrate, schema
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
-TABLES = {"api_keys", "batches", "checkpoints", "cosignatures", "entries", "heads", "schema_version", "tiles"}
+TABLES = {
+    "api_keys",
+    "batches",
+    "checkpoints",
+    "cosignatures",
+    "dead_letters",
+    "entries",
+    "heads",
+    "schema_version",
+    "tiles",
+}
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ async def test_a_log_that_nobody_touched_has_no_damaged_place(victim: Victim) ->
         ),
         pytest.param(
             "UPDATE checkpoints SET note = set_byte(note, 70, get_byte(note, 70) # 1) WHERE tenant = %s AND size = 512",
-            r"checkpoint 512: expected a signed note of this size, got note.*",
+            r"checkpoint 512: expected a signed note of this size, got (note|checkpoint): .*",
             id="an older checkpoint",
         ),
         pytest.param(
