@@ -17,8 +17,10 @@ TrenovaError
 │       └── StatementTimeout  the database gave a statement up
 └── stop and call a human
     ├── InvalidConfiguration  settings that cannot work, all of them listed
-    ├── InvalidBatch          a batch that no release of this program has sent
+    ├── NotSealed             a body that no release of this program has sealed
     ├── SchemaMismatch        the database is older or newer than this program
+    ├── DatabaseFault         the database refuses the program itself
+    ├── RowRefused            the database refuses a row for its own sake
     ├── LogDamaged            what is stored of a log contradicts itself
     ├── PartFailed            a process that `trenova dev` runs cannot run
     ├── VerificationError     a proof, checkpoint, signature or evidence file that does not hold
@@ -122,21 +124,31 @@ class InvalidConfiguration(TrenovaError):
         self.problems = tuple(problems)
 
 
-class InvalidBatch(TrenovaError):
-    """A batch that reached the worker by another way than the API and cannot be stored as it is."""
+class NotSealed(TrenovaError):
+    """A body that is no sealed entry: it reached the worker by another way than the API."""
 
 
 class SchemaMismatch(TrenovaError):
     """The database schema is older or newer than this program."""
 
 
+class DatabaseFault(TrenovaError):
+    """The database refuses the program itself: a table or a right is missing, or there is a bug on either side."""
+
+
+class RowRefused(TrenovaError):
+    """The database refuses a row for that row's own sake. `reason` may quote the row, and so belongs beside it only."""
+
+    def __init__(self, *, code: str, reason: str) -> None:
+        super().__init__(
+            f"the database refuses a row (SQLSTATE {code})", hint="the database's log says which rule it breaks"
+        )
+        self.code = code
+        self.reason = reason
+
+
 class LogDamaged(TrenovaError):
-    """What is stored of a tenant's log contradicts itself. Nothing is built upon it.
-
-    Retryable, so that batches which were accepted wait until somebody has mended it.
-    """
-
-    retryable = True
+    """What is stored of a tenant's log contradicts itself. Nothing is built upon it."""
 
 
 class PartFailed(TrenovaError):

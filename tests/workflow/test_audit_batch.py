@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from conftest import new_tenant
 from examples import bodies, body
@@ -131,24 +131,27 @@ async def test_the_bytes_in_postgresql_are_the_bytes_that_were_sealed(
     assert await stored(owner, tenant) == [canonical, unusual.strip()]
 
 
-async def test_a_batch_that_holds_no_sealed_entries_fails_at_once_and_says_why(
+async def test_what_is_no_sealed_entry_is_parked_and_its_neighbours_are_stored(
     client: Client, owner: Owner, tenant: str
 ) -> None:
-    batch = batch_of([body(tenant), b'{"hello":"world"}'])
-    with pytest.raises(WorkflowFailureError) as failure:
-        await (await start(client, batch)).result()
-    ending = failure.value.cause
-    cause = ending.cause if isinstance(ending, ActivityError) else ending
-    assert isinstance(cause, ApplicationError)
-    assert cause.type == "InvalidBatch"
-    assert cause.non_retryable
-    assert cause.message.startswith("entry 1 of the batch is not a sealed entry: ")
-    assert await stored(owner, tenant) == []
+    good = body(tenant)
+    result = await (await start(client, batch_of([good, b'{"hello":"world"}']))).result()
+    assert (result.stored, result.duplicate, result.parked) == (1, 0, 1)
+    assert await stored(owner, tenant) == [good]
 
 
-async def test_the_id_of_a_failed_batch_may_be_used_again(client: Client, owner: Owner, tenant: str) -> None:
-    bad = batch_of([b"{}"])
-    with pytest.raises(WorkflowFailureError):
-        await (await start(client, bad)).result()
-    good = msgspec.structs.replace(bad, entries=[msgspec.Raw(each) for each in bodies(tenant, 2)])
-    assert (await (await start(client, good)).result()).stored == 2
+async def test_the_id_of_a_terminated_batch_may_be_used_again(client: Client, owner: Owner, tenant: str) -> None:
+    batch = batch_of(bodies(tenant, 2))
+    elsewhere = await client.start_workflow(
+        ProcessAuditBatchWorkflow.run, batch, id=f"stuck-{batch.batch_id}", task_queue="nobody-works-here"
+    )
+    await elsewhere.terminate()
+    again = await client.execute_workflow(
+        ProcessAuditBatchWorkflow.run,
+        batch,
+        id=elsewhere.id,
+        task_queue=TASK_QUEUE,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+    )
+    assert again.stored == 2
+    assert await stored(owner, tenant) == [bytes(each) for each in batch.entries]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
+from trenova.activities.failures import failed
 from trenova.domain.batch import Batch, BatchResult
 from trenova.errors import TrenovaError
 
@@ -23,11 +23,8 @@ class AuditActivities:
 
     @activity.defn(name="StoreAuditBatch")
     async def store_batch(self, batch: Batch) -> BatchResult:
-        """Store the batch's entries, each once. May run any number of times: appending skips what is there."""
+        """Store the batch's entries, each once, or park them. May run any number of times: what is there is skipped."""
         try:
             return await self.log.append(batch.batch_id, [bytes(entry) for entry in batch.entries])
         except TrenovaError as error:
-            # Without its cause: with the stacks of two drivers Temporal keeps only "Failure exceeds size limit".
-            raise ApplicationError(
-                error.message, type=type(error).__name__, non_retryable=not error.retryable
-            ) from None
+            raise failed(error) from None

@@ -13,6 +13,7 @@ from trenova.store.api_keys import ApiKeys
 from trenova.store.batches import Batches
 from trenova.store.checkpoints import Checkpoints
 from trenova.store.cosignatures import Cosignatures
+from trenova.store.dead_letters import DeadLetters
 from trenova.store.entries import Entries
 from trenova.store.logs import Logs
 from trenova.store.pool import Pool
@@ -33,6 +34,7 @@ class Store:
     checkpoints: Checkpoints
     logs: Logs
     cosignatures: Cosignatures
+    dead_letters: DeadLetters
 
     @classmethod
     @asynccontextmanager
@@ -48,6 +50,7 @@ class Store:
                 Checkpoints(pool, signer),
                 Logs(pool),
                 Cosignatures(pool),
+                DeadLetters(pool, signer),
             )
 
     async def check(self) -> None:

@@ -1,40 +1,29 @@
 """Appending entries to the tenants' logs, exactly once, and reading single ones back."""
 
-import asyncio
 import os
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
-import psycopg
-from psycopg.types.string import BytesBinaryDumper
+import msgspec
 
 from trenova.domain.batch import BatchResult
-from trenova.errors import InvalidConfiguration
-from trenova.ledger.hashing import HASH_BYTES, SALT_BYTES
+from trenova.errors import InvalidConfiguration, RowRefused
+from trenova.ledger.hashing import SALT_BYTES
 from trenova.ledger.log_signer import LogSigner
-from trenova.ledger.tree import Frontier
-from trenova.store import trees
-from trenova.store.batches import summed
+from trenova.store.append import append, off_loop
+from trenova.store.dead_letters import park
 from trenova.store.logs import Leaf, leaf
 from trenova.store.pool import Pool
-from trenova.store.rows import COLUMN_TYPES, Incoming, incoming
+from trenova.store.rows import incoming
+from trenova.store.sifting import sift
 from trenova.store.sql import sql
-from trenova.store.trees import Grown
 
-INCOMING, COPY_INCOMING = sql("incoming"), sql("copy_incoming")
-NEW_HEADS, LOCK_HEADS, APPEND = sql("new_heads"), sql("lock_heads"), sql("append")
-ADD_HASHES, MOVE_HEADS, ADD_CHECKPOINTS = sql("add_hashes"), sql("move_heads"), sql("add_checkpoints")
-NOTE_BATCH, BATCH_COUNTS = sql("note_batch"), sql("batch_counts")
 ENTRY, RECEIPTS = sql("entry"), sql("receipts")
 
-# What hashes and checks more than this does it in a thread, so that other batches are not kept waiting.
+# What checks more than this does it in a thread, so that other batches are not kept waiting.
 OFF_LOOP_BYTES = 64 * 1024
-OFF_LOOP_LEAVES = 512
-
-Cursor = psycopg.AsyncCursor[Any]
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,22 +47,25 @@ class Entries:
     """Needed to append, not to read."""
 
     async def append(self, batch_id: str, bodies: Sequence[bytes]) -> BatchResult:
-        """Store the entries that are not there yet, in one transaction with the trees and checkpoints that hold them.
+        """Store the entries that are not there yet, and park those that the database refuses for their own sake.
 
-        May be called any number of times. Raises InvalidBatch for bodies that are no sealed entries, Unavailable while
-        the database is away, LogDamaged where a stored tree is not as long as its log.
+        All in one transaction; may be called any number of times. Raises Unavailable while the database is away,
+        DatabaseFault when it refuses the program, LogDamaged where a stored log contradicts itself.
         """
         if self.signer is None:
             raise InvalidConfiguration(["nothing is appended without a signing key, and this program has none"])
         salts = os.urandom(SALT_BYTES * len(bodies))
         batch = await off_loop(sum(map(len, bodies)) > OFF_LOOP_BYTES, lambda: incoming(bodies, salts))
+        if not batch.unreadable:
+            # A refusal has rolled everything back: begin again, and find out whose fault it was.
+            with suppress(RowRefused):
+                async with self.pool.cursor() as cursor:
+                    return await append(cursor, self.signer, batch_id, batch)
         async with self.pool.cursor() as cursor:
-            # Dying anywhere before the commit leaves nothing: the transaction is rolled back, and the workflow's next
-            # attempt starts from the beginning. Dying after it leaves everything: that attempt finds each entry there.
-            heads, fresh = await insert(cursor, batch)
-            grown = await extend(self.signer, heads, fresh)
-            counts = await keep(cursor, batch_id, batch, heads, grown)
-        return summed(batch_id, counts, {**heads, **{each.tenant: each.frontier for each in grown}})
+            good, refused = await sift(cursor, batch)
+            result = await append(cursor, self.signer, batch_id, good)
+            await park(cursor, batch_id, refused)
+        return msgspec.structs.replace(result, parked=len(refused))
 
     async def receipts(
         self, batch_ids: Sequence[str], entries: Sequence[tuple[str, uuid.UUID]]
@@ -104,62 +96,3 @@ class Entries:
         async with self.pool.cursor() as cursor:
             await cursor.execute(ENTRY, {"id": id_, "tenant": tenant})
             return {found: leaf(*row) for found, *row in await cursor.fetchall()}
-
-
-async def insert(cursor: Cursor, batch: Incoming) -> tuple[dict[str, Frontier], dict[str, bytes]]:
-    """Lock the heads and insert what is new; gives the locked trees, and for each that grows its new commitments."""
-    await cursor.execute(INCOMING)
-    # The one in C: for a bytea psycopg would else take that of the DB-API's `Binary`, which is written in Python.
-    cursor.adapters.register_dumper(bytes, BytesBinaryDumper)
-    async with cursor.copy(COPY_INCOMING) as copy:
-        copy.set_types(COLUMN_TYPES)
-        for each in batch.rows:
-            await copy.write_row(each)
-    connection, tenants = cursor.connection, {"tenants": batch.tenants}
-    # Sent together, run one after the other: each statement has a snapshot of its own, so that the last sees what the
-    # former holder of the locks committed.
-    async with connection.pipeline():
-        await connection.execute(NEW_HEADS, tenants)
-        locked = await connection.execute(LOCK_HEADS, tenants, binary=True)
-        # Not prepared: it has no parameters, so a plan made for an empty log would be kept while the log grows.
-        inserted = await connection.execute(APPEND, binary=True, prepare=False)
-        heads = {tenant: trees.frontier_of(size, hashes) for tenant, size, hashes in await locked.fetchall()}
-        return heads, dict(await inserted.fetchall())
-
-
-async def extend(signer: LogSigner, heads: Mapping[str, Frontier], fresh: Mapping[str, bytes]) -> list[Grown]:
-    """The trees that grow, grown and signed. A batch of nothing but duplicates signs nothing."""
-    leaves = sum(map(len, fresh.values())) // HASH_BYTES
-    return await off_loop(leaves > OFF_LOOP_LEAVES, lambda: trees.grown(signer, heads, fresh))
-
-
-async def keep(
-    cursor: Cursor, batch_id: str, batch: Incoming, heads: Mapping[str, Frontier], grown: Sequence[Grown]
-) -> list[Sequence[Any]]:
-    """Write the grown trees and note the batch; gives the rows of `batch_counts.sql`."""
-    connection, columns = cursor.connection, trees.head_columns(grown)
-    stored = {each.tenant: each.frontier.size - heads[each.tenant].size for each in grown}
-    note = {
-        "batch_id": batch_id,
-        "tenants": batch.tenants,
-        "first_indexes": [heads[tenant].size for tenant in batch.tenants],
-        "stored": [stored.get(tenant, 0) for tenant in batch.tenants],
-        "received": [batch.received[tenant] for tenant in batch.tenants],
-    }
-    async with connection.pipeline():
-        tiles = await connection.execute(ADD_HASHES, trees.tile_columns(grown))
-        await connection.execute(MOVE_HEADS, columns)
-        signed = await connection.execute(ADD_CHECKPOINTS, columns)
-        await connection.execute(NOTE_BATCH, note)
-        counts = await connection.execute(BATCH_COUNTS, {"batch_id": batch_id})
-        # A tile that is missing or has another length than its tree says is somebody's doing or a broken disk. The
-        # frontier alone could go on signing right roots over it; but then no proof could be made of what is signed.
-        # So nothing is stored in that log until it is mended; the workflow waits, as for a database that is away.
-        found = {(tenant, level, index): size for tenant, level, index, size in await tiles.fetchall()}
-        trees.check_tiles(grown, found)
-        trees.check_signed(grown, {tenant for (tenant,) in await signed.fetchall()})
-        return await counts.fetchall()
-
-
-async def off_loop(large: bool, work: Callable[[], Result]) -> Result:  # noqa: FBT001
-    return await asyncio.to_thread(work) if large else work()

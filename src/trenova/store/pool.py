@@ -10,7 +10,8 @@ import sqlalchemy.exc
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from trenova.errors import InvalidConfiguration, StatementTimeout, Unavailable
+from trenova.errors import InvalidConfiguration, Unavailable
+from trenova.store.refusals import meaning
 
 CONNECT_TIMEOUT_S = 10
 # Longer than any statement of ours; a statement that takes longer than this waits for something that will not come.
@@ -75,24 +76,17 @@ def sqlalchemy_url(url: str) -> URL:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn "the database is away" into Unavailable. Anything else is a bug or a bad row and stays what it is."""
+    """The database's errors in this project's words: Unavailable, RowRefused, LogDamaged or DatabaseFault.
+
+    Without their causes: the driver's own text may quote a row, and whoever catches these may log them.
+    """
     try:
         yield
     except sqlalchemy.exc.TimeoutError:
         raise Unavailable("every database connection is busy") from None
     except sqlalchemy.exc.DBAPIError as error:
-        if isinstance(error.orig, psycopg.OperationalError | psycopg.InterfaceError):
-            raise away(error.orig) from error
+        if isinstance(error.orig, psycopg.Error):
+            raise meaning(error.orig) from None
         raise
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise away(error) from error
-
-
-def away(error: Exception) -> Unavailable:
-    # libpq names host, port and user, never the password.
-    reason = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, psycopg.errors.QueryCanceled):
-        return StatementTimeout(
-            f"the database is too slow: {reason}", hint="look at its load, and at who holds locks in pg_stat_activity"
-        )
-    return Unavailable(f"the database is away: {reason}", hint="start PostgreSQL, or correct database.url")
+    except psycopg.Error as error:
+        raise meaning(error) from None

@@ -1,32 +1,66 @@
 """The bodies of a batch as rows for COPY: checked, taken apart to be searched, and committed to."""
 
 import re
+import uuid
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from trenova.domain.entry import Searchable
-from trenova.errors import InvalidBatch
+from trenova.domain.entry import Searchable, Tenant
+from trenova.errors import NotSealed
 from trenova.ledger.hashing import SALT_BYTES, commitment
 
 COLUMN_TYPES = ["int4", "text", "uuid", *["timestamptz"] * 2, *["text"] * 6, *["bytea"] * 3]
 
-decoder = msgspec.json.Decoder(Searchable)
+TENANT, ID = 1, 2
+# In place of a SQLSTATE.
+NOT_SEALED = "not_sealed"
+
+Row = tuple[Any, ...]
+
+
+class Named(msgspec.Struct, frozen=True):
+    """Whose entry a body may be, whatever else is wrong with it."""
+
+    tenant: Tenant | None = None
+    id: uuid.UUID | None = None
+
+
+decoder, name_decoder = msgspec.json.Decoder(Searchable), msgspec.json.Decoder(Named)
 # msgspec repeats a value that is none of an enumeration. It may be anything, and errors are logged.
 QUOTED = re.compile(r" '.*'", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """An entry of a batch that cannot be stored, and why. `reason` may quote it, so it belongs beside the body only."""
+
+    ordinal: int
+    tenant: str | None
+    """None, as the id is, where the body names none."""
+    id: uuid.UUID | None
+    body: bytes = field(repr=False)
+    code: str
+    reason: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
     """A batch on its way into the logs."""
 
-    rows: Sequence[tuple[Any, ...]]
+    rows: Sequence[Row]
     """Each id of a tenant once, as it came first."""
-    received: Counter[str]
-    """How many entries each tenant has in the batch, those that repeat an id among them."""
+    repeats: Sequence[Row]
+    """The others with an id that came before: duplicates, if that one is stored."""
+    unreadable: Sequence[Refused]
+
+    @property
+    def received(self) -> Counter[str]:
+        """How many entries each tenant has in the batch, without those that are unreadable."""
+        return Counter(row[TENANT] for row in (*self.rows, *self.repeats))
 
     @property
     def tenants(self) -> list[str]:
@@ -35,39 +69,52 @@ class Incoming:
 
 
 def incoming(bodies: Sequence[bytes], salts: bytes) -> Incoming:
-    """The rows of a batch; `salts` has 16 random bytes for each body. Raises InvalidBatch for what is not sealed."""
-    rows: dict[tuple[Any, Any], tuple[Any, ...]] = {}
-    received: Counter[str] = Counter()
+    """The rows of a batch; `salts` has 16 random bytes for each body."""
+    rows: dict[tuple[Any, Any], Row] = {}
+    repeats: list[Row] = []
+    unreadable: list[Refused] = []
     for ordinal, body in enumerate(bodies):
-        made = row(ordinal, body, salts[ordinal * SALT_BYTES : (ordinal + 1) * SALT_BYTES])
-        _, tenant, id_, *_ = made
-        received[tenant] += 1
-        rows.setdefault((tenant, id_), made)
-    return Incoming(rows=list(rows.values()), received=received)
+        try:
+            made = row(ordinal, body, salts[ordinal * SALT_BYTES : (ordinal + 1) * SALT_BYTES])
+        except NotSealed as error:
+            unreadable.append(no_entry(ordinal, body, error.message))
+            continue
+        if rows.setdefault((made[TENANT], made[ID]), made) is not made:
+            repeats.append(made)
+    return Incoming(rows=list(rows.values()), repeats=repeats, unreadable=unreadable)
 
 
-def row(ordinal: int, body: bytes, salt: bytes) -> tuple[Any, ...]:
-    """One row for COPY, in the order of COLUMN_TYPES."""
-    entry = searchable(ordinal, body)
+def no_entry(ordinal: int, body: bytes, reason: str) -> Refused:
+    """A body that is no entry, with the tenant and id that it may name all the same."""
+    try:
+        named = name_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        named = Named()
+    return Refused(ordinal=ordinal, tenant=named.tenant, id=named.id, body=body, code=NOT_SEALED, reason=reason)
+
+
+def row(ordinal: int, body: bytes, salt: bytes) -> Row:
+    """One row for COPY, in the order of COLUMN_TYPES. Raises NotSealed for a body that is no entry."""
+    entry = searchable(body)
     texts = (entry.actor.type, entry.actor.id, entry.action, entry.target.type, entry.target.id, entry.outcome)
     if b"\\u0000" in body and any("\0" in text for text in texts):
-        raise not_sealed(ordinal, "a field holds U+0000")
+        raise not_sealed("a field holds U+0000")
     times = (entry.occurred_at, entry.received_at)
     return (ordinal, entry.tenant, entry.id, *times, *texts, salt, commitment(salt, body), body)
 
 
-def searchable(ordinal: int, body: bytes) -> Searchable:
+def searchable(body: bytes) -> Searchable:
     try:
         body.decode()  # msgspec does not look at the strings it skips, and a search reads the whole body as text
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise not_sealed(ordinal, QUOTED.sub("", str(error))) from None
+        raise not_sealed(QUOTED.sub("", str(error))) from None
     except RecursionError:
-        raise not_sealed(ordinal, "nested too deep to be read") from None
+        raise not_sealed("nested too deep to be read") from None
 
 
-def not_sealed(ordinal: int, reason: str) -> InvalidBatch:
-    return InvalidBatch(
-        f"entry {ordinal} of the batch is not a sealed entry: {reason}",
+def not_sealed(reason: str) -> NotSealed:
+    return NotSealed(
+        f"not a sealed entry: {reason}",
         hint="send entries to POST /v1/entries, which checks and seals them",
     )

@@ -10,7 +10,7 @@ import structlog
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from trenova.activities import AuditActivities, VerificationActivities
+from trenova.activities import AuditActivities, DeadLetterActivities, VerificationActivities
 from trenova.codec.settings import converter_of
 from trenova.config import TASK_QUEUE, Settings
 from trenova.connection import connect
@@ -24,7 +24,7 @@ from trenova.store import Store
 from trenova.worker import schedules
 from trenova.worker.polls import polls_confirmed
 from trenova.worker.verification import StoredLogs
-from trenova.workflows import ProcessAuditBatchWorkflow, VerifyLogsWorkflow
+from trenova.workflows import ProcessAuditBatchWorkflow, RetryDeadLettersWorkflow, VerifyLogsWorkflow
 
 log = structlog.get_logger()
 
@@ -78,8 +78,12 @@ def create(client: Client, store: Store, settings: Settings) -> Worker:
     return Worker(
         client,
         task_queue=TASK_QUEUE,
-        workflows=[ProcessAuditBatchWorkflow, VerifyLogsWorkflow],
-        activities=[AuditActivities(store.entries).store_batch, VerificationActivities(stored).verify_logs],
+        workflows=[ProcessAuditBatchWorkflow, RetryDeadLettersWorkflow, VerifyLogsWorkflow],
+        activities=[
+            AuditActivities(store.entries).store_batch,
+            DeadLetterActivities(store.dead_letters).retry_dead_letters,
+            VerificationActivities(stored).verify_logs,
+        ],
         # A sandbox for each run took a third of the time of small batches. The tests run the workflow in one.
         workflow_runner=UnsandboxedWorkflowRunner(),
         max_concurrent_activities=size.max_concurrent_activity_execution_size,

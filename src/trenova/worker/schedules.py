@@ -1,11 +1,14 @@
 """What Temporal starts by the clock. Every worker makes the schedules sure at its start."""
 
+from datetime import timedelta
+
 import structlog
 from temporalio.client import (
     Client,
     Schedule,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
     SchedulePolicy,
     ScheduleSpec,
@@ -15,30 +18,40 @@ from temporalio.client import (
 from temporalio.service import RPCError
 
 from trenova.config import TASK_QUEUE
-from trenova.workflows import VERIFY_SCHEDULE, VerifyLogsWorkflow
+from trenova.workflows import RETRY_SCHEDULE, VERIFY_SCHEDULE, RetryDeadLettersWorkflow, VerifyLogsWorkflow
 
 log = structlog.get_logger()
 
 AT = "0 3 * * *"  # UTC
+RETRY_EVERY = timedelta(minutes=5)
 
 
 async def ensure(client: Client) -> None:
     """Create the schedules, or bring them up to date. One that an operator has paused stays paused.
 
-    A server that refuses costs the nightly checks, not the entries: the worker works on without.
+    A server that refuses costs what they start, not the entries: the worker works on without.
     """
-    try:
-        await put(client, VERIFY_SCHEDULE, nightly())
-    except RPCError as error:
-        log.error("schedule not made", schedule=VERIFY_SCHEDULE, error=" ".join(str(error).split()))  # noqa: TRY400 - its words, not our stack
+    for name, schedule in all_schedules().items():
+        try:
+            await put(client, name, schedule)
+        except RPCError as error:
+            log.error("schedule not made", schedule=name, error=" ".join(str(error).split()))  # noqa: TRY400 - its words, not our stack
 
 
-def nightly() -> Schedule:
-    return Schedule(
-        action=ScheduleActionStartWorkflow(VerifyLogsWorkflow.run, id=VERIFY_SCHEDULE, task_queue=TASK_QUEUE),
-        spec=ScheduleSpec(cron_expressions=[AT]),
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),
-    )
+def all_schedules() -> dict[str, Schedule]:
+    """By their ids, which the workflows they start have too."""
+    return {
+        VERIFY_SCHEDULE: Schedule(
+            action=ScheduleActionStartWorkflow(VerifyLogsWorkflow.run, id=VERIFY_SCHEDULE, task_queue=TASK_QUEUE),
+            spec=ScheduleSpec(cron_expressions=[AT]),
+            policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),
+        ),
+        RETRY_SCHEDULE: Schedule(
+            action=ScheduleActionStartWorkflow(RetryDeadLettersWorkflow.run, id=RETRY_SCHEDULE, task_queue=TASK_QUEUE),
+            spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=RETRY_EVERY)]),
+            policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),
+        ),
+    }
 
 
 async def put(client: Client, name: str, schedule: Schedule) -> None:

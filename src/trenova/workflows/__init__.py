@@ -4,6 +4,13 @@ May import: activities, domain. What they import passes through Temporal's sandb
 """
 
 from trenova.workflows.audit_batch import ProcessAuditBatchWorkflow
+from trenova.workflows.retry_dead_letters import RETRY_SCHEDULE, RetryDeadLettersWorkflow
 from trenova.workflows.verify_logs import VERIFY_SCHEDULE, VerifyLogsWorkflow
 
-__all__ = ["VERIFY_SCHEDULE", "ProcessAuditBatchWorkflow", "VerifyLogsWorkflow"]
+__all__ = [
+    "RETRY_SCHEDULE",
+    "VERIFY_SCHEDULE",
+    "ProcessAuditBatchWorkflow",
+    "RetryDeadLettersWorkflow",
+    "VerifyLogsWorkflow",
+]

@@ -10,7 +10,7 @@ from conftest import new_tenant
 from examples import SIGNER, bodies, body, ids
 from trenova.dev.ports import choose
 from trenova.domain.batch import BatchResult
-from trenova.errors import InvalidBatch, Unavailable
+from trenova.errors import Unavailable
 from trenova.store import Store
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -149,12 +149,15 @@ def spoiled(tenant: str, old: bytes, new: bytes) -> bytes:
         pytest.param(b'"t-', b'"t ', id="a tenant with a space"),
     ],
 )
-async def test_a_body_that_is_no_sealed_entry_is_refused_with_its_position_and_nothing_is_stored(
+async def test_a_body_that_is_no_sealed_entry_is_parked_with_its_position_and_its_neighbour_stored(
     store: Store, owner: Owner, tenant: str, old: bytes, new: bytes
 ) -> None:
-    with pytest.raises(InvalidBatch, match=r"^entry 1 of the batch is not a sealed entry: "):
-        await store.entries.append(batch_id(), [body(tenant), spoiled(tenant, old, new)])
-    assert await log(owner, tenant) == []
+    name, bad, good = batch_id(), spoiled(tenant, old, new), body(tenant)
+    result = await store.entries.append(name, [good, bad])
+    assert (result.stored, result.parked) == (1, 1)
+    assert await log(owner, tenant) == [good]
+    parked = await owner.execute("SELECT ordinal, body, code FROM dead_letters WHERE batch_id = %s", [name])
+    assert await parked.fetchall() == [(1, bad, "not_sealed")]
 
 
 async def test_appending_without_a_database_says_that_it_is_away_and_never_the_password(tenant: str) -> None:

@@ -84,7 +84,7 @@ async def test_a_tree_only_grows_for_the_application_and_for_the_owner(
         "UPDATE checkpoints SET size = size + 1",
         "UPDATE entries SET salt = NULL, body = NULL",
         "UPDATE heads SET tenant = 'other'",
-        "UPDATE dead_letters SET tenant = 'x'",
+        "UPDATE dead_letters SET batch_id = 'x'",
         "UPDATE api_keys SET role = 'admin'",
         "UPDATE api_keys SET secret_hash = sha256('')",
         "DELETE FROM api_keys",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trenova.domain.verification import DamagedPlace
-from trenova.errors import InvalidBatch
+from trenova.errors import NotSealed
 from trenova.ledger.hashing import HASH_BYTES, SALT_BYTES, leaf
 from trenova.store import rows as stored
 from trenova.store.trees import split
@@ -102,7 +102,7 @@ def _body_problems(row: Row, tile: list[bytes], first: int) -> list[tuple[str, s
         return [(f"body and a salt of {SALT_BYTES} bytes, or neither", "something else")]
     try:
         made = stored.row(row[0], body, salt)
-    except InvalidBatch:
+    except NotSealed:
         return [(f"the commitment {kept.hex()}", "a body that is no entry")]
     if made == row:
         return []

@@ -23,8 +23,8 @@ COMMENT ON COLUMN dead_letters.id IS 'UUIDv7, so in the order in which they were
 COMMENT ON COLUMN dead_letters.tenant IS 'NULL where the body is no entry and names none.';
 COMMENT ON COLUMN dead_letters.ordinal IS 'Position in its batch, from 0.';
 COMMENT ON COLUMN dead_letters.body IS 'The exact bytes that are tried; NULL once stored: then they are in the log.';
-COMMENT ON COLUMN dead_letters.sent IS 'The bytes that were accepted, where `body` was edited since.';
-COMMENT ON COLUMN dead_letters.code IS 'SQLSTATE of the last refusal, or `not_sealed` for a body that is no entry.';
+COMMENT ON COLUMN dead_letters.sent IS 'The bytes that were accepted, where `body` was edited since; NULL again once stored.';
+COMMENT ON COLUMN dead_letters.code IS 'SQLSTATE of the last refusal; `not_sealed`: the body is no entry; `duplicate`: its id is stored with another content.';
 
 CREATE INDEX dead_letters_parked ON dead_letters (tenant, id) WHERE stored_at IS NULL;
 CREATE INDEX dead_letters_due ON dead_letters (next_try_at, id) WHERE stored_at IS NULL;
@@ -32,9 +32,6 @@ CREATE INDEX dead_letters_due ON dead_letters (next_try_at, id) WHERE stored_at 
 CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON dead_letters
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
-ALTER TABLE batches ADD COLUMN parked integer NOT NULL DEFAULT 0 CHECK (parked >= 0);
-COMMENT ON COLUMN batches.parked IS 'Entries of this batch that the database refused: see dead_letters.';
-
 GRANT SELECT, INSERT ON dead_letters TO trenova_app;
-GRANT UPDATE (body, sent, code, reason, attempts, tried_at, next_try_at, edited_by, stored_at)
+GRANT UPDATE (tenant, entry_id, body, sent, code, reason, attempts, tried_at, next_try_at, edited_by, stored_at)
     ON dead_letters TO trenova_app;

@@ -1,0 +1,198 @@
+"""Entries that the database refuses for their own sake: parked with their exact bytes until they can be stored."""
+
+import os
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+import uuid_utils.compat
+
+from trenova.domain.dead_letters import Retried
+from trenova.domain.same import same_content
+from trenova.errors import InvalidConfiguration, NotFound
+from trenova.ledger.hashing import SALT_BYTES
+from trenova.ledger.log_signer import LogSigner
+from trenova.store.append import append
+from trenova.store.pool import Pool
+from trenova.store.rows import ID, TENANT, Incoming, Refused, incoming
+from trenova.store.sifting import BODY, sift
+from trenova.store.sql import sql
+
+PARK, EDIT, DUE_NOW = sql("park"), sql("edit_letter"), sql("letters_due_now")
+DUE, STORED, REFUSED = sql("due_letters"), sql("letters_stored"), sql("letters_refused")
+LETTERS, OF_BATCHES, PARKED = sql("letters"), sql("letters_of_batches"), sql("parked_letters")
+RECEIPTS = sql("receipts")
+
+# Before the first try; doubled after each, up to the longest. None is the last.
+PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(days=1)
+# In place of a SQLSTATE: its id is in the log already, with another content.
+DUPLICATE = "duplicate"
+TAKEN = "another entry with this id is stored, and says something else"
+
+Cursor = psycopg.AsyncCursor[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A parked entry, or one that was parked."""
+
+    id: uuid.UUID
+    tenant: str | None
+    entry_id: uuid.UUID | None
+    batch_id: str
+    ordinal: int
+    body: bytes | None = field(repr=False)
+    """None once it is stored."""
+    edited: bool
+    edited_by: str | None
+    code: str
+    """SQLSTATE of the last refusal, `not_sealed` or `duplicate`."""
+    reason: str = field(repr=False)
+    attempts: int
+    parked_at: datetime
+    tried_at: datetime
+    next_try_at: datetime
+    stored_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """What a receipt says of an entry that its batch parked."""
+
+    batch_id: str
+    tenant: str | None
+    entry_id: uuid.UUID | None
+    code: str
+    reason: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    pool: Pool
+    signer: LogSigner | None = None
+    """Needed to try again, not to read."""
+
+    async def page(
+        self, *, tenant: str | None = None, parked: bool | None = True, before: uuid.UUID | None = None, limit: int
+    ) -> list[DeadLetter]:
+        """Newest first, from below the letter `before`. `parked`: those still parked, those stored since, or all."""
+        return await self._read(tenant=tenant, parked=parked, before=before, limit=limit)
+
+    async def find(self, id_: uuid.UUID, *, tenant: str | None) -> DeadLetter:
+        """Raises NotFound, also for a letter of another tenant than this."""
+        found = await self._read(tenant=tenant, id=id_, limit=1)
+        if not found:
+            raise nothing()
+        return found[0]
+
+    async def of_batches(self, batch_ids: Sequence[str], *, tenant: str | None = None) -> list[Parked]:
+        """What these batches have parked, also where it is stored since."""
+        async with self.pool.cursor() as cursor:
+            await cursor.execute(OF_BATCHES, {"batch_ids": list(batch_ids), "tenant": tenant})
+            return [
+                Parked(batch_id=batch_id, tenant=owner, entry_id=entry_id, code=code, reason=reason)
+                for batch_id, owner, entry_id, code, reason in await cursor.fetchall()
+            ]
+
+    async def edit(self, id_: uuid.UUID, *, tenant: str, entry_id: uuid.UUID, body: bytes, edited_by: str) -> None:
+        """Put a sealed body in place of the parked one and make its next try due. Raises NotFound if none is parked."""
+        changed = {"id": id_, "tenant": tenant, "entry_id": entry_id, "body": body, "edited_by": edited_by}
+        async with self.pool.cursor() as cursor:
+            await cursor.execute(EDIT, changed)
+            if cursor.rowcount == 0:
+                raise nothing()
+
+    async def make_due(self, *, id_: uuid.UUID | None = None, tenant: str | None = None) -> int:
+        """Have them tried by whoever retries next; gives how many."""
+        async with self.pool.cursor() as cursor:
+            await cursor.execute(DUE_NOW, {"id": id_, "tenant": tenant})
+            return cursor.rowcount
+
+    async def parked(self) -> tuple[int, datetime | None]:
+        """How many entries are parked, and since when the oldest."""
+        async with self.pool.cursor() as cursor:
+            await cursor.execute(PARKED)
+            return await cursor.fetchone() or (0, None)
+
+    async def retry(self, limit: int) -> Retried:
+        """Try the letters that are due, at most so many, in one transaction. `tried` is 0 when none is due.
+
+        Dying before the commit leaves them due; dying after it leaves each stored, or with its next try later.
+        """
+        if self.signer is None:
+            raise InvalidConfiguration(["nothing is appended without a signing key, and this program has none"])
+        async with self.pool.cursor() as cursor:
+            await cursor.execute(DUE, {"limit": limit})
+            letters = await cursor.fetchall()
+            if not letters:
+                return Retried()
+            bodies = [body for _, body in letters]
+            good, refused = await sift(cursor, incoming(bodies, os.urandom(SALT_BYTES * len(bodies))))
+            batch_id = f"retry-{uuid_utils.compat.uuid7()}"
+            await append(cursor, self.signer, batch_id, good)
+            refused += await taken(cursor, batch_id, good)
+            await self._note(cursor, [id_ for id_, _ in letters], refused)
+        return Retried(tried=len(letters), stored=len(letters) - len(refused), parked=len(refused))
+
+    async def _note(self, cursor: Cursor, ids: Sequence[uuid.UUID], refused: Sequence[Refused]) -> None:
+        again = {each.ordinal for each in refused}
+        await cursor.execute(STORED, {"ids": [id_ for ordinal, id_ in enumerate(ids) if ordinal not in again]})
+        still = {
+            "ids": [ids[each.ordinal] for each in refused],
+            "codes": [each.code for each in refused],
+            "reasons": [each.reason for each in refused],
+            "pause": PAUSE,
+            "longest": LONGEST_PAUSE,
+        }
+        await cursor.execute(REFUSED, still)
+
+    async def _read(self, **wanted: Any) -> list[DeadLetter]:
+        names = {"tenant": None, "before": None, "id": None, "parked": None}
+        async with self.pool.cursor() as cursor:
+            await cursor.execute(LETTERS, names | wanted)
+            columns = [column.name for column in cursor.description or ()]
+            return [DeadLetter(**dict(zip(columns, row, strict=True))) for row in await cursor.fetchall()]
+
+
+async def park(cursor: Cursor, batch_id: str, refused: Sequence[Refused]) -> None:
+    """Keep the refused entries of a batch, in the transaction that stores the others."""
+    parked = {
+        "batch_id": batch_id,
+        "pause": PAUSE,
+        "ids": [uuid_utils.compat.uuid7() for _ in refused],
+        "tenants": [each.tenant for each in refused],
+        "entry_ids": [each.id for each in refused],
+        "ordinals": [each.ordinal for each in refused],
+        "bodies": [each.body for each in refused],
+        "codes": [each.code for each in refused],
+        "reasons": [each.reason for each in refused],
+    }
+    await cursor.execute(PARK, parked)
+
+
+async def taken(cursor: Cursor, batch_id: str, batch: Incoming) -> list[Refused]:
+    """Those that are no duplicates, although their ids are in the log: what is there says something else.
+
+    They stay parked. Calling them stored would drop what was accepted.
+    """
+    rows = [*batch.rows, *batch.repeats]
+    asked = {
+        "batch_ids": [batch_id],
+        "tenants": [row[TENANT] for row in rows],
+        "ids": [row[ID] for row in rows],
+    }
+    await cursor.execute(RECEIPTS, asked)
+    stored = {(tenant, id_): body for tenant, id_, _, _, _, body, _ in await cursor.fetchall()}
+    return [
+        Refused(ordinal=row[0], tenant=row[TENANT], id=row[ID], body=row[BODY], code=DUPLICATE, reason=TAKEN)
+        for row in rows
+        for body in [stored[row[TENANT], row[ID]]]
+        if body is not None and not same_content(body, row[BODY])
+    ]
+
+
+def nothing() -> NotFound:
+    return NotFound("no parked entry with this id", hint="list them: trenova dead-letters list")

@@ -1,0 +1,270 @@
+"""Rows that the database refuses: only they are parked, with their exact bytes, and none is ever dropped."""
+
+import json
+import uuid
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from conftest import new_tenant
+from examples import bodies, body
+from trenova.domain.dead_letters import Retried
+from trenova.errors import DatabaseFault, NotFound, RowRefused
+from trenova.store import Store
+from trenova.store.dead_letters import LONGEST_PAUSE, PAUSE
+
+Owner = psycopg.AsyncConnection[tuple[Any, ...]]
+
+POISON = "poison.pill"
+MARKER = "nobody-may-read-this"
+
+
+@pytest.fixture
+async def rule(owner: Owner) -> AsyncIterator[str]:
+    """A rule of the database's operator that refuses the action POISON."""
+    name = f"rule_{uuid.uuid4().hex[:8]}"
+    await owner.execute(
+        sql.SQL("ALTER TABLE entries ADD CONSTRAINT {} CHECK (action <> {}) NOT VALID").format(
+            sql.Identifier(name), sql.Literal(POISON)
+        )
+    )
+    yield name
+    await lift(owner, name)
+
+
+async def lift(owner: Owner, rule: str) -> None:
+    await owner.execute(sql.SQL("ALTER TABLE entries DROP CONSTRAINT IF EXISTS {}").format(sql.Identifier(rule)))
+
+
+def poison(tenant: str, **fields: Any) -> bytes:
+    return body(tenant, **{"id": str(uuid.uuid4()), "action": POISON, "comment": MARKER, **fields})
+
+
+async def log(owner: Owner, tenant: str) -> list[bytes]:
+    """The tenant's log, after checking that its indexes run from 0 without a gap up to its head."""
+    found = await owner.execute("SELECT index, body FROM entries WHERE tenant = %s ORDER BY index", [tenant])
+    rows = await found.fetchall()
+    head = await (await owner.execute("SELECT size FROM heads WHERE tenant = %s", [tenant])).fetchone()
+    assert [index for index, _ in rows] == list(range(len(rows)))
+    assert (head[0] if head else 0) == len(rows)
+    return [stored for _, stored in rows]
+
+
+async def retry_all(store: Store, tenant: str) -> Retried:
+    """Have the tenant's letters tried now, as an operator would."""
+    await store.dead_letters.make_due(tenant=tenant)
+    total = Retried()
+    while (step := await store.dead_letters.retry(7)).tried:
+        total += step
+    return total
+
+
+@pytest.mark.parametrize("bad", [[0], [99], [17], [3, 4], [0, 50, 98, 99], list(range(100))], ids=str)
+async def test_only_the_bad_rows_are_parked_and_the_others_stored_in_order(
+    store: Store, owner: Owner, tenant: str, rule: str, bad: list[int]
+) -> None:
+    sent = [poison(tenant) if place in bad else good for place, good in enumerate(bodies(tenant, 100))]
+    name = str(uuid.uuid4())
+    result = await store.entries.append(name, sent)
+    assert (result.stored, result.duplicate, result.parked) == (100 - len(bad), 0, len(bad))
+    assert await log(owner, tenant) == [each for place, each in enumerate(sent) if place not in bad]
+    letters = await store.dead_letters.page(tenant=tenant, limit=1000)
+    assert sorted((each.ordinal, each.body) for each in letters) == [(place, sent[place]) for place in bad]
+    for each in letters:
+        assert (each.batch_id, each.code, each.attempts, each.stored_at) == (name, "23514", 1, None)
+        assert rule in each.reason
+        assert each.entry_id is not None
+        assert each.next_try_at - each.parked_at == pytest.approx(PAUSE, abs=timedelta(seconds=60))
+
+
+async def test_the_same_batch_again_parks_nothing_twice_and_gives_the_same_counts(
+    store: Store, owner: Owner, tenant: str, rule: str
+) -> None:
+    sent, name = [*bodies(tenant, 3), poison(tenant)], str(uuid.uuid4())
+    first = await store.entries.append(name, sent)
+    again = await store.entries.append(name, sent)
+    assert (first.stored, first.duplicate, first.parked) == (3, 0, 1)
+    assert again == first
+    assert len(await store.dead_letters.page(tenant=tenant, limit=10)) == 1
+    assert len(await log(owner, tenant)) == 3
+    (part,) = await store.batches.find(name)
+    assert (part.stored, part.duplicate) == (3, 0)
+
+
+async def test_a_neighbour_of_another_tenant_is_stored(store: Store, owner: Owner, rule: str) -> None:
+    one, other = new_tenant(), new_tenant()
+    result = await store.entries.append(str(uuid.uuid4()), [poison(one), *bodies(other, 2)])
+    assert (result.stored, result.parked) == (2, 1)
+    assert await log(owner, one) == []
+    assert len(await log(owner, other)) == 2
+
+
+async def test_where_the_first_with_an_id_is_refused_the_next_has_its_own_chance(
+    store: Store, owner: Owner, tenant: str, rule: str
+) -> None:
+    same = str(uuid.uuid4())
+    bad, worse, good = poison(tenant, id=same), poison(tenant, id=same, comment="again"), body(tenant, id=same)
+    result = await store.entries.append(str(uuid.uuid4()), [bad, worse, good, good])
+    assert (result.stored, result.duplicate, result.parked) == (1, 1, 2)
+    assert await log(owner, tenant) == [good]
+    letters = await store.dead_letters.page(tenant=tenant, limit=10)
+    assert {letter.body for letter in letters} == {bad, worse}
+
+
+@pytest.mark.parametrize(
+    ("unsealed", "named"),
+    [
+        pytest.param(b'{"hello":"world"}', set(), id="another object"),
+        pytest.param(b"", set(), id="nothing"),
+        pytest.param(b"\xff\x00", set(), id="no text"),
+        pytest.param(b'{"tenant":"%s","action":17}', {"tenant"}, id="with a tenant"),
+        pytest.param(
+            b'{"tenant":"%s","id":"3f0f0d51-9c11-4c37-8f46-0a3f2ac2fb6c"}', {"tenant", "id"}, id="with tenant and id"
+        ),
+    ],
+)
+async def test_a_body_that_is_no_entry_is_parked_too(
+    store: Store, owner: Owner, tenant: str, unsealed: bytes, named: set[str]
+) -> None:
+    sent, name = unsealed.replace(b"%s", tenant.encode()), str(uuid.uuid4())
+    result = await store.entries.append(name, [sent, *bodies(tenant, 1)])
+    assert (result.stored, result.parked) == (1, 1)
+    found = await owner.execute("SELECT id, tenant FROM dead_letters WHERE batch_id = %s", [name])
+    ((id_, owned_by),) = await found.fetchall()
+    letter = await store.dead_letters.find(id_, tenant=None)
+    assert (letter.body, letter.code, owned_by) == (sent, "not_sealed", tenant if "tenant" in named else None)
+    assert (letter.entry_id is not None) == ("id" in named)
+    assert letter.reason.startswith("not a sealed entry: ")
+
+
+async def test_a_batch_of_nothing_but_rubbish_is_parked_and_nobody_gets_a_log(store: Store) -> None:
+    name = str(uuid.uuid4())
+    result = await store.entries.append(name, [b"{}", b"[]"])
+    assert (result.stored, result.duplicate, result.parked, result.heads) == (0, 0, 2, [])
+    assert await store.entries.append(name, [b"{}", b"[]"]) == result
+    assert await store.batches.find(name) == []
+
+
+async def test_once_the_rule_is_lifted_the_next_try_stores_what_was_parked(
+    store: Store, owner: Owner, tenant: str, rule: str
+) -> None:
+    bad = [poison(tenant) for _ in range(20)]
+    await store.entries.append(str(uuid.uuid4()), [*bad, *bodies(tenant, 1)])
+    assert await retry_all(store, tenant) == Retried(tried=20, parked=20)
+    await lift(owner, rule)
+    assert await retry_all(store, tenant) == Retried(tried=20, stored=20)
+    assert set((await log(owner, tenant))[1:]) == set(bad)
+    assert await store.dead_letters.page(tenant=tenant, limit=100) == []
+    for letter in await store.dead_letters.page(tenant=tenant, parked=False, limit=100):
+        assert (letter.body, letter.attempts) == (None, 3)
+        assert letter.stored_at is not None
+    assert await retry_all(store, tenant) == Retried()
+
+
+async def test_the_pauses_between_tries_grow_up_to_a_day_and_never_end(
+    store: Store, owner: Owner, tenant: str, rule: str
+) -> None:
+    await store.entries.append(str(uuid.uuid4()), [poison(tenant)])
+    pauses = []
+    for tries in range(12):
+        assert await retry_all(store, tenant) == Retried(tried=1, parked=1)
+        (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
+        assert letter.attempts == tries + 2
+        pauses.append(letter.next_try_at - letter.tried_at)
+    expected = [min(PAUSE * 2**tries, LONGEST_PAUSE) for tries in range(1, 13)]
+    assert pauses == [pytest.approx(each, abs=timedelta(seconds=1)) for each in expected]
+
+
+async def test_nothing_is_tried_before_its_time(store: Store, tenant: str, rule: str) -> None:
+    await store.entries.append(str(uuid.uuid4()), [poison(tenant)])
+    while (await store.dead_letters.retry(100)).tried:
+        pass  # other tests' letters
+    (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
+    assert letter.attempts == 1
+
+
+async def test_two_that_retry_at_once_never_try_the_same(store: Store, owner: Owner, tenant: str, rule: str) -> None:
+    await store.entries.append(str(uuid.uuid4()), [poison(tenant)])
+    await store.dead_letters.make_due(tenant=tenant)
+    async with await psycopg.AsyncConnection.connect(owner.info.dsn, password=owner.info.password) as other:
+        await other.execute("SELECT FROM dead_letters WHERE tenant = %s FOR UPDATE", [tenant])
+        while (await store.dead_letters.retry(100)).tried:
+            pass
+        (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
+        assert letter.attempts == 1
+
+
+async def test_an_edited_letter_is_stored_as_edited(store: Store, owner: Owner, tenant: str, rule: str) -> None:
+    same = str(uuid.uuid4())
+    await store.entries.append(str(uuid.uuid4()), [poison(tenant, id=same)])
+    (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
+    mended = body(tenant, id=same, comment="mended")
+
+    async def edit() -> None:
+        await store.dead_letters.edit(letter.id, tenant=tenant, entry_id=uuid.UUID(same), body=mended, edited_by="k1")
+
+    await edit()
+    edited = await store.dead_letters.find(letter.id, tenant=tenant)
+    assert (edited.body, edited.edited, edited.edited_by) == (mended, True, "k1")
+    sent = await (await owner.execute("SELECT sent FROM dead_letters WHERE id = %s", [letter.id])).fetchone()
+    assert sent == (letter.body,)
+    assert (await store.dead_letters.retry(100)).stored == 1
+    assert await log(owner, tenant) == [mended]
+    with pytest.raises(NotFound):
+        await edit()
+
+
+async def test_a_letter_whose_id_is_taken_by_other_content_stays_parked(
+    store: Store, owner: Owner, tenant: str, rule: str
+) -> None:
+    same = str(uuid.uuid4())
+    bad = poison(tenant, id=same)
+    await store.entries.append(str(uuid.uuid4()), [bad])
+    await store.entries.append(str(uuid.uuid4()), [body(tenant, id=same, comment="sent again, mended")])
+    await lift(owner, rule)
+    assert await retry_all(store, tenant) == Retried(tried=1, parked=1)
+    (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
+    assert (letter.code, letter.body) == ("duplicate", bad)
+
+
+async def test_a_letter_whose_entry_has_come_again_is_that_entry(
+    store: Store, owner: Owner, tenant: str, rule: str
+) -> None:
+    bad = poison(tenant)
+    await store.entries.append(str(uuid.uuid4()), [bad])
+    await lift(owner, rule)
+    later = {**json.loads(bad), **dict.fromkeys(("occurred_at", "received_at"), "2026-03-01T00:00:00.000000Z")}
+    await store.entries.append(str(uuid.uuid4()), [json.dumps(later, separators=(",", ":"), sort_keys=True).encode()])
+    assert await retry_all(store, tenant) == Retried(tried=1, stored=1)
+    assert len(await log(owner, tenant)) == 1
+
+
+async def test_a_letter_of_another_tenant_is_not_there(store: Store, tenant: str, rule: str) -> None:
+    await store.entries.append(str(uuid.uuid4()), [poison(tenant)])
+    (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
+    with pytest.raises(NotFound):
+        await store.dead_letters.find(letter.id, tenant=new_tenant())
+    assert await store.dead_letters.page(tenant=new_tenant(), limit=2) == []
+
+
+async def test_the_content_of_what_is_refused_is_in_no_message(store: Store, tenant: str, rule: str) -> None:
+    await store.entries.append(str(uuid.uuid4()), [poison(tenant)])
+    (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
+    assert MARKER not in repr(letter)
+    assert MARKER not in letter.reason
+    error = RowRefused(code="23514", reason=MARKER)
+    assert MARKER not in f"{error} {error.message} {error.hint}"
+
+
+async def test_a_right_that_is_missing_parks_nothing(store: Store, owner: Owner, tenant: str) -> None:
+    await owner.execute("REVOKE INSERT ON entries FROM trenova_app")
+    try:
+        with pytest.raises(DatabaseFault, match="permission denied"):
+            await store.entries.append(str(uuid.uuid4()), bodies(tenant, 2))
+    finally:
+        await owner.execute("GRANT INSERT ON entries TO trenova_app")
+    assert await store.dead_letters.page(tenant=tenant, limit=2) == []

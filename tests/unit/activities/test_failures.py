@@ -1,0 +1,39 @@
+"""When an attempt at storing is followed by the next."""
+
+from datetime import timedelta
+
+import pytest
+
+from trenova.activities.failures import ASK_AGAIN, failed
+from trenova.errors import (
+    DatabaseFault,
+    InvalidConfiguration,
+    LogDamaged,
+    RowRefused,
+    SchemaMismatch,
+    TrenovaError,
+    Unavailable,
+)
+
+
+def test_what_may_pass_by_itself_is_tried_by_the_retry_policy() -> None:
+    failure = failed(Unavailable("the database is away"))
+    assert (failure.message, failure.type) == ("the database is away", "Unavailable")
+    assert (failure.non_retryable, failure.next_retry_delay) == (False, None)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DatabaseFault("a right is missing"),
+        RowRefused(code="23514", reason="of the whole"),
+        LogDamaged("a tile is gone"),
+        SchemaMismatch("older"),
+        InvalidConfiguration(["no key"]),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_needs_somebody_is_tried_seldom_but_never_given_up(error: TrenovaError) -> None:
+    failure = failed(error)
+    assert not failure.non_retryable
+    assert failure.next_retry_delay == ASK_AGAIN == timedelta(minutes=5)
