@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from conftest import GENEROUS_S, Keys, new_tenant
@@ -24,6 +25,11 @@ EXPECTED: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/v1/entries"): (401, 401, 401, 401, 403, 200, 200, 403, 403, 403, 200),
     ("GET", "/v1/entries/{entry_id}"): (401, 401, 401, 401, 403, 200, 200, 403, 404, 404, 200),
     ("GET", "/v1/batches/{batch_id}"): (401, 401, 401, 401, 200, 200, 200, 404, 404, 404, 200),
+    ("GET", "/v1/dead-letters"): (401, 401, 401, 401, 403, 403, 200, 403, 403, 403, 200),
+    ("GET", "/v1/dead-letters/{letter_id}"): (401, 401, 401, 401, 403, 403, 200, 403, 403, 404, 200),
+    ("POST", "/v1/dead-letters/{letter_id}"): (401, 401, 401, 401, 403, 403, 200, 403, 403, 404, 200),
+    ("POST", "/v1/dead-letters/{letter_id}/replay"): (401, 401, 401, 401, 403, 403, 200, 403, 403, 404, 200),
+    ("POST", "/v1/dead-letters/replay"): (401, 401, 401, 401, 403, 403, 200, 403, 403, 403, 200),
     ("GET", "/v1/entries/{entry_id}/proof"): (401, 401, 401, 401, 403, 200, 200, 403, 404, 404, 200),
     ("GET", "/v1/proofs/consistency"): (401, 401, 401, 401, 403, 200, 200, 403, 403, 403, 200),
     ("GET", "/v1/log/{tenant}/checkpoint"): (401, 401, 401, 401, 403, 200, 200, 403, 403, 403, 200),
@@ -36,6 +42,8 @@ EXPECTED: dict[tuple[str, str], tuple[int, ...]] = {
 PARAMS = {
     ("GET", "/v1/entries"): {"tenant": "{tenant}"},
     ("GET", "/v1/proofs/consistency"): {"tenant": "{tenant}", "from": "0"},
+    ("GET", "/v1/dead-letters"): {"tenant": "{tenant}"},
+    ("POST", "/v1/dead-letters/replay"): {"tenant": "{tenant}"},
 }
 
 
@@ -47,6 +55,8 @@ class World:
     elsewhere: str
     entry_id: str
     batch_id: str
+    letters: dict[str, str]
+    """A parked entry for each caller: who edits one and has it tried again takes it from the others."""
     headers: dict[str, dict[str, str]]
 
 
@@ -79,11 +89,15 @@ async def world(http: httpx.AsyncClient, store: Store) -> World:
     sent = await http.post("/v1/entries?wait=stored", json=entry(), headers=headers["writer"])
     assert sent.status_code == 201
     answer = sent.json()
+    unsealed = msgspec.json.encode({"tenant": tenant, "action": 17})
+    await store.entries.append(str(uuid.uuid4()), [unsealed] * len(CALLERS))
+    letters = await store.dead_letters.page(tenant=tenant, limit=len(CALLERS))
     return World(
         tenant=tenant,
         elsewhere=elsewhere,
         entry_id=answer["entries"][0]["id"],
         batch_id=answer["batch_id"],
+        letters={caller: str(letter.id) for caller, letter in zip(CALLERS, letters, strict=True)},
         headers=headers,
     )
 
@@ -93,7 +107,13 @@ def bearer(key: str) -> dict[str, str]:
 
 
 async def ask(http: httpx.AsyncClient, world: World, method: str, route: str, caller: str) -> httpx.Response:
-    path = route.format(entry_id=world.entry_id, batch_id=world.batch_id, tenant=world.tenant, place="entries/000.p/1")
+    path = route.format(
+        entry_id=world.entry_id,
+        batch_id=world.batch_id,
+        letter_id=world.letters[caller],
+        tenant=world.tenant,
+        place="entries/000.p/1",
+    )
     body = entry(tenant=world.tenant) if method == "POST" else None
     params = PARAMS.get((method, route), {})
     params = {name: value.format(tenant=world.tenant) for name, value in params.items()}

@@ -7,7 +7,7 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from temporalio.client import Client
 
-from trenova.api import auth, batches, codec, entries, health, log_files, metrics, openapi, proofs
+from trenova.api import auth, batches, codec, dead_letters, entries, health, log_files, metrics, openapi, proofs
 from trenova.api.admission import Admission
 from trenova.api.codec import RemoteCodec
 from trenova.api.key_lookups import KeyLookups
@@ -48,6 +48,11 @@ def create(
                     entries.list_entries,
                     entries.read_entry,
                     batches.read_batch,
+                    dead_letters.list_dead_letters,
+                    dead_letters.read_dead_letter,
+                    dead_letters.edit_dead_letter,
+                    dead_letters.replay_dead_letter,
+                    dead_letters.replay_dead_letters,
                     proofs.read_proof,
                     proofs.read_consistency,
                     log_files.read_checkpoint,

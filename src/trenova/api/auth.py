@@ -17,6 +17,7 @@ KEY_HINT = "send the header `Authorization: Bearer <api key>`; keys are made wit
 
 WRITERS: AbstractSet[Role] = frozenset({"writer", "admin"})
 READERS: AbstractSet[Role] = frozenset({"reader", "admin"})
+ADMINS: AbstractSet[Role] = frozenset({"admin"})
 ANYONE: AbstractSet[Role] = WRITERS | READERS
 # A route names its roles in its `opt` under this key. A route without them is refused to everybody.
 ROLES = "roles"

@@ -32,11 +32,13 @@ class BatchState(msgspec.Struct, frozen=True, kw_only=True):
     """A batch, as far as the API key may see it: the counts are of its tenant's entries alone."""
 
     batch_id: str
-    state: Literal["accepted", "stored"]
+    state: Literal["accepted", "stored", "parked"]
+    """`parked`: none of its entries could be stored."""
     entries: int
     stored: int
     duplicate: int
     parked: int
+    """Refused by the database at that time; they may be stored since."""
     workflow_id: str
     workflow_status: str
     """Temporal's word for the workflow, lower case; `expired` when Temporal has forgotten it since."""
@@ -56,8 +58,9 @@ async def read_batch(
     # Temporal first: a batch that is stored between the two questions is then found by the second.
     status = await workflow_status(services.client, batch_id)
     parts = [part for part in await services.store.batches.find(batch_id) if caller.tenant in {None, part.tenant}]
-    if parts:
-        return stored(batch_id, parts, status or "expired")
+    parked = len(await services.store.dead_letters.of_batches([batch_id], tenant=caller.tenant))
+    if parts or parked:
+        return stored(batch_id, parts, parked, status or "expired")
     if status is None:
         raise NotFound(NO_BATCH)
     entries = await entries_in(services.client, batch_id, caller.tenant)
@@ -75,15 +78,15 @@ async def read_batch(
     )
 
 
-def stored(batch_id: str, parts: list[StoredBatch], status: str) -> BatchState:
+def stored(batch_id: str, parts: list[StoredBatch], parked: int, status: str) -> BatchState:
     fresh, duplicate = sum(part.stored for part in parts), sum(part.duplicate for part in parts)
     return BatchState(
         batch_id=batch_id,
-        state="stored",
-        entries=fresh + duplicate,
+        state="stored" if fresh + duplicate else "parked",
+        entries=fresh + duplicate + parked,
         stored=fresh,
         duplicate=duplicate,
-        parked=0,
+        parked=parked,
         workflow_id=workflow_id(batch_id),
         workflow_status=status,
     )

@@ -1,16 +1,21 @@
 """What the API counts."""
 
+from contextlib import suppress
+
 from litestar import Response, get
 from litestar.di import NamedDependency
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, generate_latest
 
 from trenova.api.auth import READERS, ROLES, Caller
 from trenova.api.openapi import answers, problems
 from trenova.api.services import Services
-from trenova.errors import Forbidden
+from trenova.errors import Forbidden, Unavailable
+from trenova.store import Store
 
 ENTRIES_ACCEPTED = Counter("trenova_entries_accepted", "Entries that Temporal has persisted")
 ENTRIES_REFUSED = Counter("trenova_entries_refused", "Entries that were invalid")
+ENTRIES_PARKED = Gauge("trenova_entries_parked", "Entries that the database refuses, now")
+OLDEST_PARKED = Gauge("trenova_oldest_parked_timestamp_seconds", "Since when the oldest of them is parked; 0: none is")
 
 
 @get(
@@ -26,4 +31,13 @@ async def metrics(caller: NamedDependency[Caller], services: NamedDependency[Ser
     if caller.tenant is not None:
         raise Forbidden("metrics cover all tenants; this API key reads one")
     await services.verification.refresh()
+    await count_parked(services.store)
     return Response(content=generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def count_parked(store: Store) -> None:
+    """While the database is away the last numbers stay."""
+    with suppress(Unavailable):
+        count, since = await store.dead_letters.parked()
+        ENTRIES_PARKED.set(count)
+        OLDEST_PARKED.set(since.timestamp() if since else 0)

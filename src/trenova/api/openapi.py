@@ -81,6 +81,15 @@ class EntriesBody(Operation):
 
 
 @dataclass
+class EntryBody(Operation):
+    """The operation that takes one entry, read by hand."""
+
+    def __post_init__(self) -> None:
+        one = OpenAPIMediaType(schema=entry_schema())  # type: ignore[arg-type]  # a schema as JSON will do
+        self.request_body = RequestBody(required=True, description="One entry.", content={"application/json": one})
+
+
+@dataclass
 class WithoutKey(Operation):
     """An operation that asks for no API key. Litestar leaves an empty `security` out, which means the opposite."""
 

@@ -43,9 +43,11 @@ class EntryState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one entry. What follows `batch_id` is there when it is stored. Bytes are standard base64."""
 
     id: uuid.UUID
-    state: Literal["accepted", "stored"]
+    state: Literal["accepted", "stored", "parked"]
     batch_id: str | None = None
     """Only where the request was too large for one batch."""
+    reason: str | None = None
+    """Why the database refused it, where it is parked: an operator can edit it or have it tried again."""
     index: int | None = None
     """Position in the tenant's log, from 0."""
     duplicate: bool | None = None
@@ -86,11 +88,15 @@ async def stored(placed: Sequence[Placed], errors: list[FieldProblem] | None, st
     for receipt in receipts.values():
         places[receipt.tenant].append(receipt.index)
     logs = await store.logs.provable(places)
+    refused = {} if len(receipts) == len(set(wanted)) else await reasons(placed, store)
 
     def answer() -> bytes:
         proofs = proved(receipts, logs)
         states = [
-            state(entry, batch_id, receipts.get((entry.tenant, entry.id)), proofs) for batch_id, entry in each(placed)
+            stored_state(entry, batch_id, receipts[entry.tenant, entry.id], proofs)
+            if (entry.tenant, entry.id) in receipts
+            else parked_state(entry, batch_id, refused.get((entry.tenant, entry.id)))
+            for batch_id, entry in each(placed)
         ]
         return written(placed, states, errors)
 
@@ -114,9 +120,18 @@ def proved(receipts: Receipts, logs: Mapping[str, Provable]) -> dict[tuple[str, 
     return proofs
 
 
-def state(entry: Sealed, batch_id: str | None, receipt: Receipt | None, proofs: Proofs) -> EntryState:
-    if receipt is None:
-        return EntryState(id=entry.id, state="accepted", batch_id=batch_id)
+async def reasons(placed: Sequence[Placed], store: Store) -> dict[tuple[str | None, uuid.UUID | None], str]:
+    """Why the batches parked entries, by tenant and id."""
+    parked = await store.dead_letters.of_batches([one.batch.batch_id for one in placed])
+    return {(letter.tenant, letter.entry_id): letter.reason for letter in parked}
+
+
+def parked_state(entry: Sealed, batch_id: str | None, reason: str | None) -> EntryState:
+    """Of an entry that its batch did not store."""
+    return EntryState(id=entry.id, state="accepted" if reason is None else "parked", batch_id=batch_id, reason=reason)
+
+
+def stored_state(entry: Sealed, batch_id: str | None, receipt: Receipt, proofs: Proofs) -> EntryState:
     # Two callers may send the same id in one batch: then the bytes tell whose entry was first.
     duplicate = not receipt.by_this_batch or receipt.body not in {None, entry.body}
     differs = None if receipt.body is None else duplicate and not same_content(entry.body, receipt.body)

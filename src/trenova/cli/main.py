@@ -6,7 +6,19 @@ from typing import Annotated, NoReturn
 import typer
 
 import trenova
-from trenova.cli import api_keys, dev, entries, evidence, keys, logs, servers, verify, verify_encryption, witness
+from trenova.cli import (
+    api_keys,
+    dead_letters,
+    dev,
+    entries,
+    evidence,
+    keys,
+    logs,
+    servers,
+    verify,
+    verify_encryption,
+    witness,
+)
 from trenova.cli.importing import command as importing
 from trenova.errors import InvalidConfiguration, TrenovaError
 
@@ -35,6 +47,7 @@ app.command()(verify.verify)
 app.command("verify-encryption")(verify_encryption.verify_encryption)
 app.add_typer(api_keys.app, name="api-key")
 app.add_typer(keys.app, name="keys")
+app.add_typer(dead_letters.app, name="dead-letters")
 
 
 def show_version(value: bool) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from conftest import new_tenant
 from examples import bodies, body
+from poison import POISON, Rule, rule_of
+from trenova.dev.postgres import Postgres
 from trenova.domain.dead_letters import Retried
 from trenova.errors import DatabaseFault, NotFound, RowRefused
 from trenova.store import Store
@@ -19,25 +20,13 @@ from trenova.store.dead_letters import LONGEST_PAUSE, PAUSE
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 
-POISON = "poison.pill"
 MARKER = "nobody-may-read-this"
 
 
 @pytest.fixture
-async def rule(owner: Owner) -> AsyncIterator[str]:
-    """A rule of the database's operator that refuses the action POISON."""
-    name = f"rule_{uuid.uuid4().hex[:8]}"
-    await owner.execute(
-        sql.SQL("ALTER TABLE entries ADD CONSTRAINT {} CHECK (action <> {}) NOT VALID").format(
-            sql.Identifier(name), sql.Literal(POISON)
-        )
-    )
-    yield name
-    await lift(owner, name)
-
-
-async def lift(owner: Owner, rule: str) -> None:
-    await owner.execute(sql.SQL("ALTER TABLE entries DROP CONSTRAINT IF EXISTS {}").format(sql.Identifier(rule)))
+async def rule(postgres: Postgres) -> AsyncIterator[Rule]:
+    async with rule_of(postgres.owner_url) as made:
+        yield made
 
 
 def poison(tenant: str, **fields: Any) -> bytes:
@@ -65,7 +54,7 @@ async def retry_all(store: Store, tenant: str) -> Retried:
 
 @pytest.mark.parametrize("bad", [[0], [99], [17], [3, 4], [0, 50, 98, 99], list(range(100))], ids=str)
 async def test_only_the_bad_rows_are_parked_and_the_others_stored_in_order(
-    store: Store, owner: Owner, tenant: str, rule: str, bad: list[int]
+    store: Store, owner: Owner, tenant: str, rule: Rule, bad: list[int]
 ) -> None:
     sent = [poison(tenant) if place in bad else good for place, good in enumerate(bodies(tenant, 100))]
     name = str(uuid.uuid4())
@@ -76,13 +65,13 @@ async def test_only_the_bad_rows_are_parked_and_the_others_stored_in_order(
     assert sorted((each.ordinal, each.body) for each in letters) == [(place, sent[place]) for place in bad]
     for each in letters:
         assert (each.batch_id, each.code, each.attempts, each.stored_at) == (name, "23514", 1, None)
-        assert rule in each.reason
+        assert rule.name in each.reason
         assert each.entry_id is not None
         assert each.next_try_at - each.parked_at == pytest.approx(PAUSE, abs=timedelta(seconds=60))
 
 
 async def test_the_same_batch_again_parks_nothing_twice_and_gives_the_same_counts(
-    store: Store, owner: Owner, tenant: str, rule: str
+    store: Store, owner: Owner, tenant: str, rule: Rule
 ) -> None:
     sent, name = [*bodies(tenant, 3), poison(tenant)], str(uuid.uuid4())
     first = await store.entries.append(name, sent)
@@ -95,7 +84,7 @@ async def test_the_same_batch_again_parks_nothing_twice_and_gives_the_same_count
     assert (part.stored, part.duplicate) == (3, 0)
 
 
-async def test_a_neighbour_of_another_tenant_is_stored(store: Store, owner: Owner, rule: str) -> None:
+async def test_a_neighbour_of_another_tenant_is_stored(store: Store, owner: Owner, rule: Rule) -> None:
     one, other = new_tenant(), new_tenant()
     result = await store.entries.append(str(uuid.uuid4()), [poison(one), *bodies(other, 2)])
     assert (result.stored, result.parked) == (2, 1)
@@ -104,7 +93,7 @@ async def test_a_neighbour_of_another_tenant_is_stored(store: Store, owner: Owne
 
 
 async def test_where_the_first_with_an_id_is_refused_the_next_has_its_own_chance(
-    store: Store, owner: Owner, tenant: str, rule: str
+    store: Store, owner: Owner, tenant: str, rule: Rule
 ) -> None:
     same = str(uuid.uuid4())
     bad, worse, good = poison(tenant, id=same), poison(tenant, id=same, comment="again"), body(tenant, id=same)
@@ -150,12 +139,12 @@ async def test_a_batch_of_nothing_but_rubbish_is_parked_and_nobody_gets_a_log(st
 
 
 async def test_once_the_rule_is_lifted_the_next_try_stores_what_was_parked(
-    store: Store, owner: Owner, tenant: str, rule: str
+    store: Store, owner: Owner, tenant: str, rule: Rule
 ) -> None:
     bad = [poison(tenant) for _ in range(20)]
     await store.entries.append(str(uuid.uuid4()), [*bad, *bodies(tenant, 1)])
     assert await retry_all(store, tenant) == Retried(tried=20, parked=20)
-    await lift(owner, rule)
+    await rule.lift()
     assert await retry_all(store, tenant) == Retried(tried=20, stored=20)
     assert set((await log(owner, tenant))[1:]) == set(bad)
     assert await store.dead_letters.page(tenant=tenant, limit=100) == []
@@ -166,7 +155,7 @@ async def test_once_the_rule_is_lifted_the_next_try_stores_what_was_parked(
 
 
 async def test_the_pauses_between_tries_grow_up_to_a_day_and_never_end(
-    store: Store, owner: Owner, tenant: str, rule: str
+    store: Store, owner: Owner, tenant: str, rule: Rule
 ) -> None:
     await store.entries.append(str(uuid.uuid4()), [poison(tenant)])
     pauses = []
@@ -179,7 +168,7 @@ async def test_the_pauses_between_tries_grow_up_to_a_day_and_never_end(
     assert pauses == [pytest.approx(each, abs=timedelta(seconds=1)) for each in expected]
 
 
-async def test_nothing_is_tried_before_its_time(store: Store, tenant: str, rule: str) -> None:
+async def test_nothing_is_tried_before_its_time(store: Store, tenant: str, rule: Rule) -> None:
     await store.entries.append(str(uuid.uuid4()), [poison(tenant)])
     while (await store.dead_letters.retry(100)).tried:
         pass  # other tests' letters
@@ -187,7 +176,7 @@ async def test_nothing_is_tried_before_its_time(store: Store, tenant: str, rule:
     assert letter.attempts == 1
 
 
-async def test_two_that_retry_at_once_never_try_the_same(store: Store, owner: Owner, tenant: str, rule: str) -> None:
+async def test_two_that_retry_at_once_never_try_the_same(store: Store, owner: Owner, tenant: str, rule: Rule) -> None:
     await store.entries.append(str(uuid.uuid4()), [poison(tenant)])
     await store.dead_letters.make_due(tenant=tenant)
     async with await psycopg.AsyncConnection.connect(owner.info.dsn, password=owner.info.password) as other:
@@ -198,7 +187,7 @@ async def test_two_that_retry_at_once_never_try_the_same(store: Store, owner: Ow
         assert letter.attempts == 1
 
 
-async def test_an_edited_letter_is_stored_as_edited(store: Store, owner: Owner, tenant: str, rule: str) -> None:
+async def test_an_edited_letter_is_stored_as_edited(store: Store, owner: Owner, tenant: str, rule: Rule) -> None:
     same = str(uuid.uuid4())
     await store.entries.append(str(uuid.uuid4()), [poison(tenant, id=same)])
     (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
@@ -219,31 +208,31 @@ async def test_an_edited_letter_is_stored_as_edited(store: Store, owner: Owner, 
 
 
 async def test_a_letter_whose_id_is_taken_by_other_content_stays_parked(
-    store: Store, owner: Owner, tenant: str, rule: str
+    store: Store, owner: Owner, tenant: str, rule: Rule
 ) -> None:
     same = str(uuid.uuid4())
     bad = poison(tenant, id=same)
     await store.entries.append(str(uuid.uuid4()), [bad])
     await store.entries.append(str(uuid.uuid4()), [body(tenant, id=same, comment="sent again, mended")])
-    await lift(owner, rule)
+    await rule.lift()
     assert await retry_all(store, tenant) == Retried(tried=1, parked=1)
     (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
     assert (letter.code, letter.body) == ("duplicate", bad)
 
 
 async def test_a_letter_whose_entry_has_come_again_is_that_entry(
-    store: Store, owner: Owner, tenant: str, rule: str
+    store: Store, owner: Owner, tenant: str, rule: Rule
 ) -> None:
     bad = poison(tenant)
     await store.entries.append(str(uuid.uuid4()), [bad])
-    await lift(owner, rule)
+    await rule.lift()
     later = {**json.loads(bad), **dict.fromkeys(("occurred_at", "received_at"), "2026-03-01T00:00:00.000000Z")}
     await store.entries.append(str(uuid.uuid4()), [json.dumps(later, separators=(",", ":"), sort_keys=True).encode()])
     assert await retry_all(store, tenant) == Retried(tried=1, stored=1)
     assert len(await log(owner, tenant)) == 1
 
 
-async def test_a_letter_of_another_tenant_is_not_there(store: Store, tenant: str, rule: str) -> None:
+async def test_a_letter_of_another_tenant_is_not_there(store: Store, tenant: str, rule: Rule) -> None:
     await store.entries.append(str(uuid.uuid4()), [poison(tenant)])
     (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
     with pytest.raises(NotFound):
@@ -251,7 +240,7 @@ async def test_a_letter_of_another_tenant_is_not_there(store: Store, tenant: str
     assert await store.dead_letters.page(tenant=new_tenant(), limit=2) == []
 
 
-async def test_the_content_of_what_is_refused_is_in_no_message(store: Store, tenant: str, rule: str) -> None:
+async def test_the_content_of_what_is_refused_is_in_no_message(store: Store, tenant: str, rule: Rule) -> None:
     await store.entries.append(str(uuid.uuid4()), [poison(tenant)])
     (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
     assert MARKER not in repr(letter)

@@ -1,0 +1,259 @@
+"""Parked entries: what the database refuses, seen, edited and tried again."""
+
+import asyncio
+import uuid
+from base64 import b64encode
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Request, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+from temporalio.service import RPCError
+
+from trenova.api.auth import ADMINS, ROLES, Caller
+from trenova.api.openapi import EntryBody, answers, problems
+from trenova.api.query import QUERY, words
+from trenova.api.services import Services
+from trenova.config import TASK_QUEUE
+from trenova.domain import intake
+from trenova.domain.dead_letters import Retried
+from trenova.domain.entry import Sealed
+from trenova.errors import InvalidEntries, InvalidRequest, NotFound
+from trenova.ingest.start import unavailable
+from trenova.store import dead_letters
+from trenova.workflows import RETRY_SCHEDULE, RetryDeadLettersWorkflow
+
+MAX_PAGE, DEFAULT_PAGE = 100, 50
+STATES = {"parked": True, "stored": False, "all": None}
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A parked entry, or one that was parked. Times are UTC."""
+
+    id: uuid.UUID
+    state: Literal["parked", "stored"]
+    tenant: str | None = None
+    """Absent where the body names none."""
+    entry_id: uuid.UUID | None = None
+    batch_id: str
+    ordinal: int
+    """Its position in the batch, from 0."""
+    code: str
+    """SQLSTATE of the last refusal; `not_sealed`: the body is no entry; `duplicate`: its id is stored already."""
+    reason: str
+    attempts: int
+    parked_at: datetime
+    tried_at: datetime
+    next_try_at: datetime | None = None
+    edited_by: str | None = None
+    """Id of the API key."""
+    stored_at: datetime | None = None
+    body: str | None = None
+    """The exact bytes in standard base64, where they are asked for; absent once they are in the log."""
+
+
+class DeadLetterList(msgspec.Struct, frozen=True):
+    """A page of them, newest first."""
+
+    dead_letters: list[DeadLetter]
+    next_cursor: str | None
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a replay of many."""
+
+    due: int
+    """So many were asked for; those that are not counted below are still being tried."""
+    tried: int = 0
+    stored: int = 0
+    parked: int = 0
+
+
+@get(
+    "/v1/dead-letters",
+    opt={ROLES: ADMINS, QUERY: {"tenant", "state", "cursor", "limit", "bodies"}},
+    summary="List parked entries",
+    responses=problems(400, 401, 403, 503),
+    tags=["dead letters"],
+)
+async def list_dead_letters(  # noqa: PLR0913, PLR0917 - one for each parameter of the route
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    tenant: Annotated[str | None, words("Of this tenant only.")] = None,
+    of_state: Annotated[
+        Literal["parked", "stored", "all"],
+        QueryParameter(name="state", description="Still parked, stored since, or both."),
+    ] = "parked",
+    cursor: Annotated[uuid.UUID | None, QueryParameter(description="From the page before.")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
+    *,
+    bodies: Annotated[bool, QueryParameter(description="With their bodies.")] = False,
+) -> DeadLetterList:
+    """Page through the entries that the database refuses, newest first."""
+    found = await services.store.dead_letters.page(
+        tenant=caller.tenant_to_read(tenant), parked=STATES[of_state], before=cursor, limit=limit
+    )
+    return DeadLetterList(
+        dead_letters=[shown(letter, body=bodies) for letter in found],
+        next_cursor=str(found[-1].id) if len(found) == limit else None,
+    )
+
+
+@get(
+    "/v1/dead-letters/{letter_id:uuid}",
+    opt={ROLES: ADMINS},
+    summary="Read a parked entry",
+    responses=problems(400, 401, 403, 404, 503),
+    tags=["dead letters"],
+)
+async def read_dead_letter(
+    letter_id: FromPath[uuid.UUID], caller: NamedDependency[Caller], services: NamedDependency[Services]
+) -> DeadLetter:
+    """Show one, with its body."""
+    return shown(await services.store.dead_letters.find(letter_id, tenant=caller.tenant), body=True)
+
+
+@post(
+    "/v1/dead-letters/{letter_id:uuid}",
+    opt={ROLES: ADMINS},
+    operation_class=EntryBody,
+    status_code=200,
+    summary="Edit a parked entry",
+    responses={
+        200: answers(DeadLetter, "As it is now; it will be tried next"),
+        **problems(400, 401, 403, 404, 413, 422, 503),
+    },
+    tags=["dead letters"],
+)
+async def edit_dead_letter(
+    request: Request[Any, Any, Any],
+    letter_id: FromPath[uuid.UUID],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+) -> DeadLetter:
+    """Put another entry in its place, checked as every entry is. Without an `id` it keeps its own.
+
+    The edit is an audit entry itself, `dead_letter.edit` in the same log, accepted before anything is changed: dying
+    in between leaves a record of an edit that was not made, never an edit without a record.
+    """
+    store = services.store
+    letter = await store.dead_letters.find(letter_id, tenant=caller.tenant)
+    if letter.body is None:
+        raise NotFound("this entry is stored, and nothing in the log can be changed")
+    sealed = resealed(await request.body(), letter, caller, services)
+    await services.ingest.add([record(letter, sealed, caller, services)])
+    await store.dead_letters.edit(
+        letter_id, tenant=sealed.tenant, entry_id=sealed.id, body=sealed.body, edited_by=caller.key_id
+    )
+    return shown(await store.dead_letters.find(letter_id, tenant=caller.tenant), body=True)
+
+
+@post(
+    "/v1/dead-letters/{letter_id:uuid}/replay",
+    opt={ROLES: ADMINS},
+    status_code=200,
+    summary="Try a parked entry again",
+    responses=problems(400, 401, 403, 404, 503),
+    tags=["dead letters"],
+)
+async def replay_dead_letter(
+    letter_id: FromPath[uuid.UUID], caller: NamedDependency[Caller], services: NamedDependency[Services]
+) -> DeadLetter:
+    """Try it now and answer with what became of it."""
+    letters = services.store.dead_letters
+    await letters.find(letter_id, tenant=caller.tenant)
+    await letters.make_due(id_=letter_id)
+    await retried(services)
+    return shown(await letters.find(letter_id, tenant=caller.tenant), body=False)
+
+
+@post(
+    "/v1/dead-letters/replay",
+    opt={ROLES: ADMINS, QUERY: {"tenant"}},
+    status_code=200,
+    summary="Try all parked entries again",
+    responses=problems(400, 401, 403, 503),
+    tags=["dead letters"],
+)
+async def replay_dead_letters(
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    tenant: Annotated[str | None, words("Of this tenant only.")] = None,
+) -> Replayed:
+    """Try them now. Others that are due at the same time are tried, and counted, with them."""
+    due = await services.store.dead_letters.make_due(tenant=caller.tenant_to_read(tenant))
+    found = await retried(services) if due else Retried()
+    return Replayed(due=due, tried=found.tried, stored=found.stored, parked=found.parked)
+
+
+async def retried(services: Services) -> Retried:
+    """What a worker makes of the letters that are due; nothing, when that takes too long. It goes on all the same."""
+    try:
+        handle = await services.client.start_workflow(
+            RetryDeadLettersWorkflow.run, id=f"{RETRY_SCHEDULE}-{uuid.uuid4()}", task_queue=TASK_QUEUE
+        )
+        async with asyncio.timeout(services.settings.api.wait_stored_seconds):
+            return await handle.result()
+    except TimeoutError:
+        return Retried()
+    except RPCError as error:
+        raise unavailable(error) from error
+
+
+def resealed(text: bytes, letter: dead_letters.DeadLetter, caller: Caller, services: Services) -> Sealed:
+    """The new entry, with the old one's id unless it names another; what the server had added to it is added anew."""
+    try:
+        fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise InvalidRequest("the body is not a JSON object") from None
+    fields.pop("received_at", None)
+    if letter.entry_id is not None:
+        fields.setdefault("id", msgspec.Raw(msgspec.json.encode(letter.entry_id)))
+    tenant = letter.tenant or caller.tenant
+    circumstances = intake.Circumstances(received_at=datetime.now(UTC), tenant=tenant)
+    checked = intake.check([msgspec.json.encode(fields)], circumstances, services.settings.limits)
+    if checked.problems:
+        raise InvalidEntries(checked.problems, total=1)
+    ((_, sealed),) = checked.sealed
+    return sealed
+
+
+def record(letter: dead_letters.DeadLetter, sealed: Sealed, caller: Caller, services: Services) -> Sealed:
+    """The audit entry of an edit. It tells the two bodies by their hashes: their content is not for it to repeat."""
+    assert letter.body is not None
+    entry = {
+        "actor": {"type": "api_key", "id": caller.key_id},
+        "action": "dead_letter.edit",
+        "target": {"type": "dead_letter", "id": str(letter.id)},
+        "metadata": {
+            "entry_id": str(sealed.id),
+            "batch_id": letter.batch_id,
+            "sha256_before": sha256(letter.body).hexdigest(),
+            "sha256_after": sha256(sealed.body).hexdigest(),
+        },
+    }
+    circumstances = intake.Circumstances(received_at=datetime.now(UTC), tenant=sealed.tenant)
+    return intake.seal(msgspec.json.encode(entry), 0, circumstances, services.settings.limits)
+
+
+def shown(letter: dead_letters.DeadLetter, *, body: bool) -> DeadLetter:
+    return DeadLetter(
+        id=letter.id,
+        state="parked" if letter.stored_at is None else "stored",
+        tenant=letter.tenant,
+        entry_id=letter.entry_id,
+        batch_id=letter.batch_id,
+        ordinal=letter.ordinal,
+        code=letter.code,
+        reason=letter.reason,
+        attempts=letter.attempts,
+        parked_at=letter.parked_at,
+        tried_at=letter.tried_at,
+        next_try_at=letter.next_try_at if letter.stored_at is None else None,
+        edited_by=letter.edited_by,
+        stored_at=letter.stored_at,
+        body=b64encode(letter.body).decode() if body and letter.body is not None else None,
+    )

@@ -1,0 +1,113 @@
+"""`trenova dead-letters`: an operator sees what the database refuses, mends it and has it tried again, without SQL."""
+
+import asyncio
+import base64
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from acceptance.conftest import Dev, User, entry_of
+from poison import POISON, Rule, rule_of
+from trenova.dev.postgres import Postgres
+
+
+@pytest.fixture
+def rule(dev: Dev) -> Iterator[Rule]:
+    postgres = Postgres(dev.data_dir, port=make_url(dev.state["database_url"]).port)
+    with asyncio.Runner() as runner:
+        context = rule_of(postgres.owner_url)
+        yield runner.run(context.__aenter__())
+        runner.run(context.__aexit__(None, None, None))
+
+
+def park(trenova: User, count: int = 1) -> list[dict[str, Any]]:
+    """Their letters, newest first, as JSON."""
+    trenova.add(*({"id": str(uuid.uuid4()), "action": POISON} for _ in range(count)))
+    found: list[dict[str, Any]] = listed(trenova)
+    return found[:count]
+
+
+def listed(trenova: User, *words: str) -> Any:
+    return trenova("dead-letters", "list", "--tenant", trenova.tenant, "--json", *words).json
+
+
+def test_what_is_parked_is_listed_with_its_reason_and_shown_with_its_entry(trenova: User, rule: Rule) -> None:
+    (letter,) = park(trenova)
+    table = trenova("dead-letters", "list", "--tenant", trenova.tenant)
+    header, row = table.lines
+    assert header.split()[:3] == ["id", "tenant", "parked"]
+    for text in (letter["id"], trenova.tenant, "23514", rule.name):
+        assert text in row
+    shown = trenova("dead-letters", "show", letter["id"])
+    assert f'"action":"{POISON}"' in shown.out
+    assert base64.b64decode(trenova("dead-letters", "show", letter["id"], "--json").json["body"]).startswith(b"{")
+
+
+def test_nothing_parked_is_said_so(trenova: User) -> None:
+    ended = trenova("dead-letters", "list", "--tenant", trenova.tenant)
+    assert (ended.exit_code, ended.out, ended.err) == (0, "", "no entry is parked\n")
+
+
+def test_a_replay_tells_what_became_of_it(trenova: User, rule: Rule) -> None:
+    letters = park(trenova, 3)
+    one = trenova("dead-letters", "replay", letters[0]["id"])
+    assert (one.exit_code, one.out.startswith("still parked: "), rule.name in one.out) == (3, True, True)
+    every = trenova("dead-letters", "replay", "--tenant", trenova.tenant)
+    assert every.exit_code == 3
+    assert every.out.startswith("due 3 · tried ")
+    asyncio.run(rule.lift())
+    assert trenova("dead-letters", "replay", letters[0]["id"]).out == "stored\n"
+    done = trenova("dead-letters", "replay", "--tenant", trenova.tenant, "--json")
+    assert (done.exit_code, done.json["due"]) == (0, 2)
+    assert listed(trenova) == []
+    assert {each["state"] for each in listed(trenova, "--state", "stored")} == {"stored"}
+
+
+def test_an_edit_from_a_file_or_in_the_editor_is_stored_at_once(trenova: User, rule: Rule) -> None:
+    first, second = park(trenova, 2)
+    mended = trenova.folder / "mended.json"
+    mended.write_text(json.dumps(entry_of(action="mended.by_file")))
+    assert trenova("dead-letters", "edit", first["id"], "--file", str(mended)).out == "stored\n"
+    edited = trenova("dead-letters", "edit", second["id"], EDITOR=f"sed -i s/{POISON}/mended.by_hand/")
+    assert (edited.exit_code, edited.out) == (0, "stored\n")
+    actions = {entry["id"]: entry["action"] for entry in trenova.stored()}
+    assert actions[first["entry_id"]] == "mended.by_file"
+    assert actions[second["entry_id"]] == "mended.by_hand"
+
+
+def test_an_editor_that_changes_nothing_changes_nothing(trenova: User, rule: Rule) -> None:
+    (letter,) = park(trenova)
+    error, hint = trenova("dead-letters", "edit", letter["id"], EDITOR="true").complaint()
+    assert (error, hint) == ("nothing was changed", "save the file in the editor, or name one with --file")
+    assert listed(trenova) == [letter]
+
+
+def test_an_export_holds_the_exact_bytes(trenova: User, rule: Rule) -> None:
+    park(trenova, 25)
+    ended = trenova("dead-letters", "export", "parked.ndjson", "--tenant", trenova.tenant)
+    assert ended.err == "25 written\n"
+    lines = (trenova.folder / "parked.ndjson").read_text().splitlines()
+    letters = [json.loads(line) for line in lines]
+    assert {letter["entry_id"] for letter in letters} == {letter["entry_id"] for letter in listed(trenova)}
+    assert all(json.loads(base64.b64decode(letter["body"]))["id"] == letter["entry_id"] for letter in letters)
+    to_standard_output = trenova("dead-letters", "export", "--tenant", trenova.tenant)
+    assert to_standard_output.out.splitlines() == lines
+
+
+@pytest.mark.parametrize(
+    "words", [["show", "17"], ["replay", str(uuid.UUID(int=1))], ["replay", "x"]], ids=str
+)
+def test_a_letter_that_is_not_there_is_one_error_and_one_hint(trenova: User, words: list[str]) -> None:
+    _, hint = trenova("dead-letters", *words).complaint()
+    assert hint == "list them: trenova dead-letters list"
+
+
+@pytest.mark.parametrize("words", [[], [str(uuid.UUID(int=1)), "--all"]], ids=str)
+def test_a_replay_of_everything_and_of_one_are_two_things(trenova: User, words: list[str]) -> None:
+    ended = trenova("dead-letters", "replay", *words)
+    assert ended.exit_code == 2
+    assert "say either an ID, or --all, or --tenant NAME" in " ".join(ended.err.split())
