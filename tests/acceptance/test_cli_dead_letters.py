@@ -98,9 +98,7 @@ def test_an_export_holds_the_exact_bytes(trenova: User, rule: Rule) -> None:
     assert to_standard_output.out.splitlines() == lines
 
 
-@pytest.mark.parametrize(
-    "words", [["show", "17"], ["replay", str(uuid.UUID(int=1))], ["replay", "x"]], ids=str
-)
+@pytest.mark.parametrize("words", [["show", "17"], ["replay", str(uuid.UUID(int=1))], ["replay", "x"]], ids=str)
 def test_a_letter_that_is_not_there_is_one_error_and_one_hint(trenova: User, words: list[str]) -> None:
     _, hint = trenova("dead-letters", *words).complaint()
     assert hint == "list them: trenova dead-letters list"
