@@ -17,6 +17,8 @@ class LossyProxy:
         self.connections: set[asyncio.StreamWriter] = set()
         self.lost = asyncio.Event()
         """Something has been lost."""
+        self.asked = 0
+        """How many connections were asked for."""
         self.port = 0
 
     @property
@@ -39,6 +41,7 @@ class LossyProxy:
             writer.close()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.asked += 1
         if self.mode == "refuse":
             writer.close()
             return

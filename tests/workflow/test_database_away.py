@@ -1,58 +1,110 @@
-"""A database that is away is waited for: nothing that was accepted is given up."""
+"""A database that is away is waited for: nothing that was accepted is given up, and a backlog keeps its order."""
 
 import asyncio
+import dataclasses
 import uuid
+from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
-import msgspec
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
-from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+import pytest
+from temporalio.testing import ActivityEnvironment
 
 from conftest import GENEROUS_S
-from examples import SIGNER, bodies
-from trenova.activities import AuditActivities
-from trenova.dev import schema
-from trenova.dev.postgres import Postgres
-from trenova.domain.batch import Batch, BatchResult
-from trenova.store import Store
-from trenova.workflows import ProcessAuditBatchWorkflow
+from trenova.worker import gate
+from workflow.outage import Handle, Scene, scene, seen
+
+BACKLOG = 60
+SLOTS = 10
 
 
-async def failed_attempts(handle: WorkflowHandle[ProcessAuditBatchWorkflow, BatchResult]) -> tuple[int, str]:
-    """How many attempts at storing have failed, and with what message the last did."""
-    description = await handle.describe()
-    assert description.status is WorkflowExecutionStatus.RUNNING
-    for pending in description.raw_description.pending_activities:
-        return pending.attempt - 1, pending.last_failure.message
-    return 0, ""
+@pytest.fixture
+async def away(folder: Path) -> AsyncIterator[Scene]:
+    """Everything runs, and no connection to the database succeeds."""
+    async with scene(folder / f"away-{uuid.uuid4()}") as opened:
+        opened.network.mode = "refuse"
+        yield opened
 
 
-async def test_a_workflow_waits_for_its_database_and_stores_the_batch_when_it_is_back(
-    client: Client, sandbox: SandboxedWorkflowRunner, folder: Path, tenant: str
-) -> None:
-    place, queue = folder / "away", f"away-{uuid.uuid4()}"
-    async with Postgres(place).running() as postgres:
-        await schema.prepare(postgres)
-        port = postgres.port
-    batch = Batch(batch_id=str(uuid.uuid4()), entries=[msgspec.Raw(each) for each in bodies(tenant, 5)])
-    async with (
-        Store.open(postgres.app_url, signer=SIGNER) as store,
-        Worker(
-            client,
-            task_queue=queue,
-            workflows=[ProcessAuditBatchWorkflow],
-            activities=[AuditActivities(store.entries).store_batch],
-            workflow_runner=sandbox,
-        ),
-        asyncio.timeout(GENEROUS_S),
-    ):
-        handle = await client.start_workflow(ProcessAuditBatchWorkflow.run, batch, id=queue, task_queue=queue)
-        while (failed := await failed_attempts(handle))[0] < 2:  # noqa: ASYNC110 - Temporal has no event for it
+async def waiting(handle: Handle) -> str:
+    """What the batch waits for, once it does."""
+    async with asyncio.timeout(GENEROUS_S):
+        while not (found := (await seen(handle))[1]):  # noqa: ASYNC110 - Temporal has no event for it
             await asyncio.sleep(0.1)
-        assert failed[1].startswith("the database is away: ")
-        async with Postgres(place, port=port).running():
-            result = await handle.result()
-            assert (result.stored, result.duplicate) == (5, 0)
-            # What an attempt had stored whose answer was lost, the next one finds.
-            assert await store.entries.append(batch.batch_id, [bytes(each) for each in batch.entries]) == result
+    return found
+
+
+async def scheduled(handle: Handle) -> None:
+    """Return when the batch's durable attempt is in the queue or in a slot."""
+    async with asyncio.timeout(GENEROUS_S):
+        while not (await handle.describe()).raw_description.pending_activities:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.1)
+
+
+async def test_a_batch_waits_in_its_first_attempt_and_is_stored_when_the_database_is_back(
+    away: Scene, tenant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with away.worker() as store, asyncio.timeout(GENEROUS_S):
+        handle = await away.start(tenant)
+        assert (await waiting(handle)).startswith("the database is away: ")
+        assert (await seen(handle))[0] == 1
+        away.network.mode = "pass"
+        result = await handle.result()
+        assert (result.stored, result.duplicate) == (3, 0)
+        await store.ping()
+    await away.check_stored_once(tenant, 3)
+    logged = capsys.readouterr().out
+    assert "waiting for the database" in logged
+    assert "the database is back" in logged
+
+
+async def test_a_backlog_is_stored_in_the_order_of_arrival_and_newcomers_do_not_overtake_it(
+    away: Scene, tenant: str
+) -> None:
+    async with away.worker(), asyncio.timeout(GENEROUS_S):
+        backlog = [await away.start(tenant) for _ in range(BACKLOG)]
+        for handle in backlog:
+            await scheduled(handle)
+        # Without the gate each batch asks at least twice by now. The tries go on, a few each minute.
+        assert away.network.asked < BACKLOG
+        assert all([(await seen(handle))[0] <= 1 for handle in backlog])
+        away.network.mode = "pass"
+        newcomers = [await away.start(tenant) for _ in range(SLOTS)]
+        await asyncio.gather(*(handle.result() for handle in (*backlog, *newcomers)))
+    await away.check_stored_once(tenant, 3 * (BACKLOG + SLOTS))
+    indexes = await away.first_indexes([*backlog, *newcomers])
+    pairs = [(one, other) for at, one in enumerate(indexes) for other in indexes[at + 1 :]]
+    # By chance it would be half of them. Temporal's queue has four parts, each in order, so it is about a tenth.
+    assert sum(one > other for one, other in pairs) < 0.3 * len(pairs)
+
+
+async def test_a_worker_that_stops_while_the_database_is_away_ends_and_the_next_one_stores(
+    away: Scene, tenant: str
+) -> None:
+    async with asyncio.timeout(GENEROUS_S):
+        async with away.worker():
+            handles = [await away.start(tenant) for _ in range(2 * SLOTS)]
+            for handle in handles:
+                await scheduled(handle)
+            await waiting(handles[0])
+        away.network.mode = "pass"
+        async with away.worker():
+            await asyncio.gather(*(handle.result() for handle in handles))
+    await away.check_stored_once(tenant, 3 * 2 * SLOTS)
+
+
+async def test_a_cancelled_batch_leaves_the_gate_to_the_others(away: Scene, tenant: str) -> None:
+    async with away.worker(), asyncio.timeout(GENEROUS_S):
+        cancelled, kept = await away.start(tenant), await away.start(tenant)
+        await waiting(cancelled)
+        await scheduled(kept)
+        await cancelled.cancel()
+        away.network.mode = "pass"
+        assert (await kept.result()).stored == 3
+
+
+def test_an_attempt_of_the_first_release_ends_before_temporal_gives_it_to_another_worker() -> None:
+    info = ActivityEnvironment.default_info()
+    first = gate.limit_s(dataclasses.replace(info, start_to_close_timeout=timedelta(minutes=2)))
+    assert first is not None
+    assert gate.ANSWER_LIMIT_S < first < 120

@@ -22,6 +22,7 @@ from trenova.publishing.witnesses import witnesses_of
 from trenova.signing_keys import log_signer_of
 from trenova.store import Store
 from trenova.worker import schedules
+from trenova.worker.gate import Gate
 from trenova.worker.polls import polls_confirmed
 from trenova.worker.verification import StoredLogs
 from trenova.workflows import ProcessAuditBatchWorkflow, RetryDeadLettersWorkflow, VerifyLogsWorkflow
@@ -86,6 +87,9 @@ def create(client: Client, store: Store, settings: Settings) -> Worker:
         ],
         # A sandbox for each run took a third of the time of small batches. The tests run the workflow in one.
         workflow_runner=UnsandboxedWorkflowRunner(),
+        interceptors=[Gate()],
+        # A worker that takes the attempts of its own workflows past the queue would let new batches overtake old ones.
+        disable_eager_activity_execution=True,
         max_concurrent_activities=size.max_concurrent_activity_execution_size,
         max_concurrent_local_activities=min(QUICK_ATTEMPTS, size.max_concurrent_activity_execution_size),
         max_concurrent_workflow_tasks=size.max_concurrent_workflow_task_execution_size,

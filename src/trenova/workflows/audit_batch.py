@@ -16,8 +16,11 @@ with workflow.unsafe.imports_passed_through():
 # batch in the history. It must end well before that task's ten seconds do.
 QUICK_TIMEOUT = timedelta(seconds=5)
 ONCE = RetryPolicy(maximum_attempts=1)
-# One durable attempt. A stalled machine can take this long over a batch; a lost worker is noticed after it.
-ATTEMPT_TIMEOUT = timedelta(minutes=2)
+# A lost worker is noticed after it. A stalled machine can be silent this long.
+HEARTBEAT_TIMEOUT = timedelta(minutes=2)
+# One durable attempt. While the database is away it waits in a worker and keeps its place; failing would put it at the
+# end of the queue.
+ATTEMPT_TIMEOUT = timedelta(days=7)
 # For ever: a database that is away is waited for, for days if need be. Nothing accepted is given up.
 RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1),
@@ -48,5 +51,9 @@ class ProcessAuditBatchWorkflow:
                 raise
             # Whatever the quick attempt did before it failed, the durable one finds: storing is idempotent.
         return await workflow.execute_activity_method(
-            AuditActivities.store_batch, batch, start_to_close_timeout=ATTEMPT_TIMEOUT, retry_policy=RETRY
+            AuditActivities.store_batch,
+            batch,
+            start_to_close_timeout=ATTEMPT_TIMEOUT,
+            heartbeat_timeout=HEARTBEAT_TIMEOUT,
+            retry_policy=RETRY,
         )
