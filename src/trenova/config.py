@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
+from trenova import __version__
 from trenova.errors import InvalidConfiguration
 
 DEFAULT_FILE = Path("config/config.yaml")
@@ -96,6 +97,10 @@ class Worker(Section):
     max_concurrent_activity_task_pollers: int = Field(2, ge=1)
     drain_seconds: float = Field(30, ge=0)
     """After SIGTERM, how long running activities may take to finish; what is cut short runs again elsewhere."""
+    deployment_name: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]+$")
+    """Turns worker versioning on: this worker then gets work only once Temporal is told that its version is current."""
+    build_id: str = Field(__version__, pattern=r"^[A-Za-z0-9_.+-]+$")
+    """Which version of the deployment this worker is."""
 
 
 class Database(Section):

@@ -1,5 +1,6 @@
 """A worker as it is wired, on servers that a test may stop, starve and cut off, and what it shows of that."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ import psycopg
 from pydantic import SecretStr
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 
-from conftest import converter
+from conftest import GENEROUS_S, converter
 from contract.lossy import LossyProxy
 from examples import SIGNER, bodies
 from trenova.config import TASK_QUEUE, Settings
@@ -84,6 +85,21 @@ async def seen(handle: Handle) -> tuple[int, str]:
             return pending.attempt, said
         return pending.attempt, pending.last_failure.message
     return 0, ""
+
+
+async def waits(handle: Handle) -> str:
+    """What the batch waits for, once it does."""
+    async with asyncio.timeout(GENEROUS_S):
+        while not (found := (await seen(handle))[1]):  # noqa: ASYNC110 - Temporal has no event for it
+            await asyncio.sleep(0.1)
+    return found
+
+
+async def scheduled(handle: Handle) -> None:
+    """Return when the batch's durable attempt is in the queue or in a slot."""
+    async with asyncio.timeout(GENEROUS_S):
+        while not (await handle.describe()).raw_description.pending_activities:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.1)
 
 
 @asynccontextmanager

@@ -20,12 +20,12 @@ from trenova.codec.converter import data_converter
 from trenova.config import TASK_QUEUE, Settings
 from trenova.connection import connect
 from trenova.dev import schema
-from trenova.dev.postgres import Postgres
+from trenova.dev.postgres import DATABASE, Postgres
 from trenova.dev.temporal import Temporal
 from trenova.domain.batch import Batch, workflow_id
 from trenova.store import Store
 from trenova.worker import process
-from trenova.workflows import ProcessAuditBatchWorkflow
+from trenova.workflows import ProcessAuditBatchWorkflow, VerifyLogsWorkflow
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from examples import SIGNER, body
@@ -48,7 +48,9 @@ async def main() -> None:
             client = await connect(settings.temporal, data_converter())
             async with Store.open(postgres.app_url, signer=SIGNER) as store, process.create(client, store, settings):
                 await record_waiting(client, postgres)
+                await record_gated(client, postgres)
                 await record_others(client)
+                await record_verifications(client, postgres)
 
 
 async def record_waiting(client: Client, postgres: Postgres) -> None:
@@ -59,6 +61,32 @@ async def record_waiting(client: Client, postgres: Postgres) -> None:
     await schema.prepare(postgres)
     await running
     await save(client, "waiting")
+
+
+async def record_gated(client: Client, postgres: Postgres) -> None:
+    """A batch that waits in its first durable attempt for a database that lets nobody in."""
+    batch = Batch(batch_id="gated", entries=[msgspec.Raw(body("acme", id=next(IDS)))])
+    async with await postgres.connect(DATABASE) as operator:
+        await operator.execute("ALTER ROLE trenova CONNECTION LIMIT 0")
+        await operator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'trenova'")
+        running = asyncio.create_task(run(client, batch))
+        await asyncio.sleep(2)
+        await operator.execute("ALTER ROLE trenova CONNECTION LIMIT -1")
+    await running
+    await save(client, "gated")
+
+
+async def record_verifications(client: Client, postgres: Postgres) -> None:
+    """The nightly check of sound logs, and of a damaged one."""
+    await client.execute_workflow(VerifyLogsWorkflow.run, id=workflow_id("verified"), task_queue=TASK_QUEUE)
+    await save(client, "verified")
+    async with await postgres.connect(DATABASE) as somebody:
+        await somebody.execute("SET session_replication_role = replica")
+        await somebody.execute("UPDATE entries SET actor_id = 'x' WHERE tenant = 'acme' AND index = 0")
+    try:
+        await client.execute_workflow(VerifyLogsWorkflow.run, id=workflow_id("damaged"), task_queue=TASK_QUEUE)
+    except WorkflowFailureError:
+        await save(client, "damaged")
 
 
 async def record_others(client: Client) -> None:

@@ -12,7 +12,7 @@ from temporalio.testing import ActivityEnvironment
 
 from conftest import GENEROUS_S
 from trenova.worker import gate
-from workflow.outage import Handle, Scene, scene, seen
+from workflow.outage import Scene, scene, scheduled, seen, waits
 
 BACKLOG = 60
 SLOTS = 10
@@ -26,27 +26,12 @@ async def away(folder: Path) -> AsyncIterator[Scene]:
         yield opened
 
 
-async def waiting(handle: Handle) -> str:
-    """What the batch waits for, once it does."""
-    async with asyncio.timeout(GENEROUS_S):
-        while not (found := (await seen(handle))[1]):  # noqa: ASYNC110 - Temporal has no event for it
-            await asyncio.sleep(0.1)
-    return found
-
-
-async def scheduled(handle: Handle) -> None:
-    """Return when the batch's durable attempt is in the queue or in a slot."""
-    async with asyncio.timeout(GENEROUS_S):
-        while not (await handle.describe()).raw_description.pending_activities:  # noqa: ASYNC110 - as above
-            await asyncio.sleep(0.1)
-
-
 async def test_a_batch_waits_in_its_first_attempt_and_is_stored_when_the_database_is_back(
     away: Scene, tenant: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with away.worker() as store, asyncio.timeout(GENEROUS_S):
         handle = await away.start(tenant)
-        assert (await waiting(handle)).startswith("the database is away: ")
+        assert (await waits(handle)).startswith("the database is away: ")
         assert (await seen(handle))[0] == 1
         away.network.mode = "pass"
         result = await handle.result()
@@ -86,7 +71,7 @@ async def test_a_worker_that_stops_while_the_database_is_away_ends_and_the_next_
             handles = [await away.start(tenant) for _ in range(2 * SLOTS)]
             for handle in handles:
                 await scheduled(handle)
-            await waiting(handles[0])
+            await waits(handles[0])
         away.network.mode = "pass"
         async with away.worker():
             await asyncio.gather(*(handle.result() for handle in handles))
@@ -96,7 +81,7 @@ async def test_a_worker_that_stops_while_the_database_is_away_ends_and_the_next_
 async def test_a_cancelled_batch_leaves_the_gate_to_the_others(away: Scene, tenant: str) -> None:
     async with away.worker(), asyncio.timeout(GENEROUS_S):
         cancelled, kept = await away.start(tenant), await away.start(tenant)
-        await waiting(cancelled)
+        await waits(cancelled)
         await scheduled(kept)
         await cancelled.cancel()
         away.network.mode = "pass"

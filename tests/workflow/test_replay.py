@@ -12,7 +12,7 @@ from temporalio.workflow import NondeterminismError
 
 from trenova.codec.converter import data_converter
 from trenova.domain.batch import Batch, BatchResult, workflow_id
-from trenova.workflows import ProcessAuditBatchWorkflow
+from trenova.workflows import ProcessAuditBatchWorkflow, VerifyLogsWorkflow
 
 HISTORIES = sorted(Path(__file__).with_name("histories").glob("*.json"), key=lambda file: file.stem)
 
@@ -21,13 +21,17 @@ def history(file: Path) -> WorkflowHistory:
     return WorkflowHistory.from_json(workflow_id(file.stem), file.read_text(encoding="utf-8"))
 
 
-def test_there_is_a_history_of_every_way_a_batch_can_go() -> None:
-    assert {file.stem for file in HISTORIES} >= {"without-input", "stored", "waiting", "invalid"}
+def test_there_is_a_history_of_every_way_a_workflow_can_go() -> None:
+    assert {file.stem for file in HISTORIES} >= {
+        *("without-input", "stored", "waiting", "gated", "invalid"),
+        *("verified", "damaged"),
+    }
 
 
 @pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.stem)
 async def test_a_recorded_history_can_be_replayed(sandbox: SandboxedWorkflowRunner, file: Path) -> None:
-    replayer = Replayer(workflows=[ProcessAuditBatchWorkflow], workflow_runner=sandbox, data_converter=data_converter())
+    workflows = [ProcessAuditBatchWorkflow, VerifyLogsWorkflow]
+    replayer = Replayer(workflows=workflows, workflow_runner=sandbox, data_converter=data_converter())
     await replayer.replay_workflow(history(file))
 
 

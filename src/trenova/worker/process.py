@@ -8,11 +8,13 @@ from typing import TypeVar
 
 import structlog
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
 from trenova.activities import AuditActivities, DeadLetterActivities, VerificationActivities
 from trenova.codec.settings import converter_of
 from trenova.config import TASK_QUEUE, Settings
+from trenova.config import Worker as WorkerSettings
 from trenova.connection import connect
 from trenova.errors import Unavailable
 from trenova.memory import tidy
@@ -96,6 +98,18 @@ def create(client: Client, store: Store, settings: Settings) -> Worker:
         max_concurrent_workflow_task_polls=size.max_concurrent_workflow_task_pollers,
         max_concurrent_activity_task_polls=size.max_concurrent_activity_task_pollers,
         graceful_shutdown_timeout=timedelta(seconds=size.drain_seconds),
+        deployment_config=version_of(size),
+    )
+
+
+def version_of(worker: WorkerSettings) -> WorkerDeploymentConfig | None:
+    """Runs move to the version that is current: one may wait for days, longer than old workers should have to stay."""
+    if worker.deployment_name is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name=worker.deployment_name, build_id=worker.build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
     )
 
 
