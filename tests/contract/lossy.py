@@ -17,6 +17,8 @@ class LossyProxy:
         self.connections: set[asyncio.StreamWriter] = set()
         self.lost = asyncio.Event()
         """Something has been lost."""
+        self.delay_s = 0.0
+        """How long everything is under way, each way."""
         self.asked = 0
         """How many connections were asked for."""
         self.port = 0
@@ -63,6 +65,7 @@ class LossyProxy:
                 if self.mode == losing:
                     self.lost.set()
                     continue
+                await asyncio.sleep(self.delay_s)
                 sink.write(data)
                 await sink.drain()
         finally:

@@ -53,8 +53,8 @@ class Scene:
         )
 
     async def tell(self, *statements: str) -> None:
-        """What the database's operator types."""
-        async with await self.postgres.connect("trenova") as connection:
+        """What the database's operator types, in a session beside the application's database."""
+        async with await self.postgres.connect("postgres") as connection:
             for statement in statements:
                 await connection.execute(statement)
 
@@ -103,9 +103,11 @@ async def scheduled(handle: Handle) -> None:
 
 
 @asynccontextmanager
-async def scene(folder: Path) -> AsyncIterator[Scene]:
+async def scene(folder: Path, *, prepared: bool = False) -> AsyncIterator[Scene]:
+    """The servers in this folder, which has the tables already if it is `prepared`."""
     async with Postgres(folder).running() as postgres, Temporal(folder).running() as temporal:
-        await schema.prepare(postgres)
+        if not prepared:
+            await schema.prepare(postgres)
         network = LossyProxy("127.0.0.1", postgres.port)
         async with network.running():
             url = postgres.app_url.replace(f":{postgres.port}/", f":{network.port}/")
