@@ -51,7 +51,14 @@ class Pool:
         """A transaction that commits when the block ends and vanishes when it raises."""
         with translated():
             async with self.engine.begin() as connection:
-                yield connection
+                try:
+                    yield connection
+                except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+                    if only_reads(error):
+                        # A failover may have left this session at the server that was the primary, and a session keeps
+                        # the settings it began with. A new one finds out where to write.
+                        await connection.invalidate()
+                    raise
 
     @asynccontextmanager
     async def cursor(self) -> AsyncIterator[psycopg.AsyncCursor[Any]]:
@@ -72,6 +79,11 @@ def sqlalchemy_url(url: str) -> URL:
     if parsed.get_backend_name() not in {"postgresql", "postgres"}:
         raise InvalidConfiguration([f"database.url: {parsed.drivername}:// given, expected postgresql://"])
     return parsed.set(drivername="postgresql+psycopg")
+
+
+def only_reads(error: psycopg.Error | sqlalchemy.exc.DBAPIError) -> bool:
+    refused = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
+    return isinstance(refused, psycopg.errors.ReadOnlySqlTransaction)
 
 
 @contextmanager
