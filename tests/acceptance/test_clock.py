@@ -1,0 +1,100 @@
+"""The clock of a server is set back and forth under load: nothing is lost, doubled or out of its place."""
+
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+
+from acceptance import test_journey
+from acceptance.conftest import LIMIT_S, User, entry_of, until
+from acceptance.test_journey import Servers, answers
+from conftest import new_tenant
+
+place, servers = test_journey.place, test_journey.servers
+
+SOURCE = Path(__file__).parent / "clock" / "shifted.c"
+# An hour back, a month ahead, and back to a year ago.
+SHIFTS = (0, -3600, 30 * 86400, -365 * 86400, 0)
+EACH = 10
+
+
+def test_a_clock_that_jumps_changes_times_and_nothing_else(servers: Servers) -> None:
+    shift, clock = servers.folder / "shift", servers.folder / "shifted.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", str(clock), str(SOURCE), "-ldl"], check=True)
+    set_clock(shift, 0)
+    jumping = Servers(servers.folder, {**servers.variables, "LD_PRELOAD": str(clock), "CLOCK_SHIFT": str(shift)})
+    trenova = User(servers.folder, servers.folder, new_tenant())
+    made = trenova(
+        "api-key", "create", "--role", "admin", "--any-tenant", "--json", stdin=b"", **servers.variables
+    ).json
+    url = f"http://127.0.0.1:{servers.variables['TRENOVA_API__PORT']}"
+    headers = {"Authorization": f"Bearer {made['key']}"}
+    with (
+        jumping.running("api") as api,
+        jumping.running("worker") as worker,
+        httpx.Client(base_url=url, headers=headers, timeout=LIMIT_S, trust_env=False) as client,
+    ):
+        until(lambda: answers(client), api.log.read_text)
+        worker.has_logged("worker started")
+        sent, followed = [], Feed(client, trenova.tenant)
+        for seconds in SHIFTS:
+            set_clock(shift, seconds)
+            # Ids of the caller, and ids that the server makes from its clock.
+            named = [entry_of(tenant=trenova.tenant, id=str(uuid.uuid4())) for _ in range(EACH)]
+            made_ids = [entry_of(tenant=trenova.tenant) for _ in range(EACH)]
+            for entries in (named, made_ids):
+                answer = client.post("/v1/entries?wait=stored", json=entries)
+                assert answer.status_code == 201, answer.text
+                sent += [entry["id"] for entry in answer.json()["entries"]]
+            # The same again, as after a lost answer, is found whatever the clock says.
+            assert client.post("/v1/entries?wait=stored", json=named).status_code == 201
+            followed.read()
+        assert len(set(sent)) == len(sent)
+        assert followed.ids == sent
+        assert sorted(paged(client, trenova.tenant)) == sorted(sent)
+        api.stop()
+        worker.stop()
+    with psycopg.connect(servers.variables["TRENOVA_DATABASE__URL"]) as connection:
+        rows = connection.execute(
+            "SELECT id::text, index, received_at FROM entries WHERE tenant = %s ORDER BY index", [trenova.tenant]
+        ).fetchall()
+    assert [(id_, index) for id_, index, _ in rows] == list(zip(sent, range(len(sent)), strict=True))
+    # The clock did jump.
+    times = [received_at for _, _, received_at in rows]
+    assert max(times).year > min(times).year
+
+
+class Feed:
+    """A follower in the order of storing, which goes on with its cursor."""
+
+    def __init__(self, client: httpx.Client, tenant: str) -> None:
+        self.client = client
+        self.params: dict[str, Any] = {"tenant": tenant, "order": "stored", "limit": 7}
+        self.ids: list[str] = []
+
+    def read(self) -> None:
+        """Read on until nothing new comes."""
+        while (page := self.client.get("/v1/entries", params=self.params).json())["entries"]:
+            self.ids += [entry["id"] for entry in page["entries"]]
+            self.params["cursor"] = page["next_cursor"]
+
+
+def paged(client: httpx.Client, tenant: str) -> Iterator[str]:
+    params: dict[str, Any] = {"tenant": tenant, "limit": 7}
+    while True:
+        page = client.get("/v1/entries", params=params).json()
+        yield from (entry["id"] for entry in page["entries"])
+        if not page["next_cursor"]:
+            return
+        params["cursor"] = page["next_cursor"]
+
+
+def set_clock(file: Path, seconds: int) -> None:
+    """Shift the clock at once: a reader finds the old number or the new one, never half of it."""
+    new = file.with_suffix(".new")
+    new.write_text(str(seconds))
+    new.replace(file)
