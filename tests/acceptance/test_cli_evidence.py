@@ -16,6 +16,7 @@ import pytest
 
 from acceptance.conftest import Dev, Ended, User, until
 from conftest import new_tenant
+from contract.store.whole_log import REMOVE
 from trenova.config import Settings
 from trenova.ledger import signing
 from trenova.ledger.log_signer import LogSigner
@@ -243,7 +244,7 @@ async def test_what_a_superuser_does_is_named_live_and_in_evidence_and_removed_b
 ) -> None:
     trenova.add(*({"comment": f"entry {number}"} for number in range(300)))
     where = [trenova.tenant]
-    await owner.execute("UPDATE entries SET body = NULL, salt = NULL WHERE tenant = %s AND index = 5", where)
+    await owner.execute(REMOVE + "index = 5", where)
     key = signer.keys(trenova.tenant)[0].text
     written(trenova, "removed.evidence.gz")
     verdict = trenova("verify", "removed.evidence.gz", "--key", key, "--json").json

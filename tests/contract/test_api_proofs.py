@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from conftest import Keys, new_tenant
-from contract.store.whole_log import past_triggers
+from contract.store.whole_log import REMOVE, past_triggers
 from contract.store.wide_log import plant
 from examples import SIGNER, bodies, entry, ids
 from trenova.ledger import hashing, receipt, signing, verify
@@ -148,9 +148,7 @@ async def test_a_removed_body_is_gone_and_its_place_is_still_proved(
 ) -> None:
     sent = [entry(id=str(uuid.uuid4())) for _ in range(3)]
     before = await send(api, sent)
-    await past_triggers(
-        owner, "UPDATE entries SET salt = NULL, body = NULL WHERE tenant = %s AND index = 1", keys.tenant
-    )
+    await past_triggers(owner, REMOVE + "index = 1", keys.tenant)
     path = f"/v1/entries/{before[1]['id']}"
     gone = await api.get(path)
     assert (gone.status_code, gone.json()["title"]) == (410, "Removed")

@@ -17,6 +17,7 @@ from trenova.store.dead_letters import DeadLetters
 from trenova.store.entries import Entries
 from trenova.store.logs import Logs
 from trenova.store.pool import Pool
+from trenova.store.retention import Holds, Policies, Removals
 from trenova.store.search import Search
 
 OLDEST_SERVER = 150_000  # PostgreSQL 15, as server_version_num
@@ -35,6 +36,9 @@ class Store:
     logs: Logs
     cosignatures: Cosignatures
     dead_letters: DeadLetters
+    policies: Policies
+    holds: Holds
+    removals: Removals
 
     @classmethod
     @asynccontextmanager
@@ -51,6 +55,9 @@ class Store:
                 Logs(pool),
                 Cosignatures(pool),
                 DeadLetters(pool, signer),
+                Policies(pool, signer),
+                Holds(pool, signer),
+                Removals(pool, signer),
             )
 
     async def check(self) -> None:

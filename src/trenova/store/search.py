@@ -208,7 +208,8 @@ def actions_beginning(tenant: str, beginning: str) -> FromClause:
     """The tenant's distinct actions with this beginning: one look into the index for each, however many entries."""
 
     def least(condition: ColumnElement[bool]) -> Label[Any]:
-        found = select(func.min(entries.c.action)).where(entries.c.tenant == tenant, condition)
+        there = (entries.c.tenant == tenant, entries.c.body.is_not(None))
+        found = select(func.min(entries.c.action)).where(*there, condition)
         return found.scalar_subquery().label("action")
 
     first = select(least(entries.c.action >= beginning)).cte("found", recursive=True)

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 
 from conftest import new_tenant
-from contract.store.whole_log import past_triggers
+from contract.store.whole_log import REMOVE, past_triggers
 from examples import SIGNER, bodies, ids
 from trenova.ledger import hashing, prove, signing, tiles, verify
 from trenova.store import Store
@@ -58,7 +58,7 @@ async def test_a_removed_body_leaves_its_commitment(store: Store, owner: Owner, 
     sent = bodies(tenant, 2)
     await store.entries.append(str(uuid.uuid4()), sent)
     (before, _) = await leaves(store, tenant, 0, 2)
-    await past_triggers(owner, "UPDATE entries SET salt = NULL, body = NULL WHERE tenant = %s AND index = 0", tenant)
+    await past_triggers(owner, REMOVE + "index = 0", tenant)
     removed = Leaf(index=0, salt=None, commitment=before.commitment, body=None)
     assert (await leaves(store, tenant, 0, 2))[0] == removed
     assert await store.logs.find(tenant, ids(sent)[0]) == removed

@@ -24,6 +24,10 @@ TABLES = {
     "dead_letters",
     "entries",
     "heads",
+    "legal_holds",
+    "removals",
+    "retention_policies",
+    "retention_positions",
     "schema_version",
     "tiles",
 }

@@ -5,19 +5,18 @@ from typing import Any
 
 import psycopg
 
-from contract.store.whole_log import past_triggers
+from contract.store.whole_log import REMOVE, past_triggers
 from examples import bodies, ids
 from trenova.store import Store
 from trenova.store.search import START_OF_FEED, Filters
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
-REMOVE = "UPDATE entries SET salt = NULL, body = NULL WHERE tenant = %s AND index = 1"
 
 
 async def test_searches_pass_over_it(store: Store, owner: Owner, tenant: str) -> None:
     sent = bodies(tenant, 4)
     await store.entries.append(str(uuid.uuid4()), sent)
-    await past_triggers(owner, REMOVE, tenant)
+    await past_triggers(owner, REMOVE + "index = 1", tenant)
     left = [sent[0], sent[2], sent[3]]
     for filters in (
         Filters(tenant=tenant),
@@ -35,7 +34,7 @@ async def test_it_is_found_without_salt_and_body_and_is_a_duplicate_when_it_is_s
 ) -> None:
     sent = bodies(tenant, 3)
     await store.entries.append("first", sent)
-    await past_triggers(owner, REMOVE, tenant)
+    await past_triggers(owner, REMOVE + "index = 1", tenant)
     again = await store.entries.append("again", sent)
     assert (again.stored, again.duplicate) == (0, 3)
     id_ = ids(sent)[1]

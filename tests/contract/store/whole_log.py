@@ -9,6 +9,11 @@ from trenova.ledger import hashing, signing, tree, verify
 from trenova.ledger.log_signer import LogSigner
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
+# What a removal does to a row; the condition follows.
+REMOVE: LiteralString = (
+    "UPDATE entries SET occurred_at = NULL, actor_type = NULL, actor_id = NULL, action = NULL, target_type = NULL,"
+    " target_id = NULL, outcome = NULL, salt = NULL, body = NULL WHERE tenant = %s AND "
+)
 
 
 async def rows(owner: Owner, query: LiteralString, tenant: str) -> list[tuple[Any, ...]]:

@@ -23,6 +23,8 @@ REPEATED = (
     "target_id",
     "outcome",
 )
+# Those of them that stay when the content is removed.
+KEPT = frozenset({"tenant", "id", "received_at"})
 UNKNOWN_LEAF = bytes(HASH_BYTES)  # where neither tile nor row is there: nothing above it will be right
 
 Row = tuple[Any, ...]
@@ -97,7 +99,8 @@ def _problems(row: Row, in_tile: bytes | None, tile: list[bytes], first: int) ->
 def _body_problems(row: Row, tile: list[bytes], first: int) -> list[tuple[str, str]]:
     salt, kept, body = row[-3:]
     if body is None and salt is None:
-        return []  # removed: the columns beside it have nothing to agree with
+        # Removed: so must be what the other columns repeated of it. That is content, and nothing proves it any more.
+        return [(f"{name} removed as the body is", "something") for name in _left_over(row)]
     if body is None or salt is None or len(salt) != SALT_BYTES:
         return [(f"body and a salt of {SALT_BYTES} bytes, or neither", "something else")]
     try:
@@ -114,6 +117,11 @@ def _body_problems(row: Row, tile: list[bytes], first: int) -> list[tuple[str, s
         for name, ours, theirs in zip(REPEATED, made[1:], row[1:], strict=False)
         if ours != theirs
     ]
+
+
+def _left_over(row: Row) -> list[str]:
+    """The columns that repeat content and are not empty."""
+    return [name for name, value in zip(REPEATED, row[1:], strict=False) if name not in KEPT and value is not None]
 
 
 def _belonging(own: bytes, tile: list[bytes], first: int) -> str:

@@ -1,0 +1,59 @@
+"""What retention removes, and who says so in the log. None of these values holds content."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from trenova.domain.entry import Party
+
+ALL_TENANTS = "*"
+# The log that tells of what concerns all tenants.
+SYSTEM_TENANT = "_trenova"
+# Who removes: this program, by the clock.
+REMOVER = Party(type="system", id="trenova-retention")
+# The type of the target of those entries.
+LOG = "log"
+
+
+class RetentionRequest(Struct, frozen=True, kw_only=True):
+    """Which logs to go through."""
+
+    tenant: str = ""
+    """Empty: all of them."""
+
+
+class Removal(Struct, frozen=True, kw_only=True):
+    """What one step through a log removed, which is one transaction; or would remove."""
+
+    tenant: str
+    entries: int = 0
+    bytes: int = 0
+    """Of their bodies."""
+    held: int = 0
+    """Entries on the way that are old enough and under a legal hold."""
+    next_index: int
+    """Where the next step begins."""
+    more: bool
+    """Whether there is a next step."""
+
+
+class Retained(Struct, frozen=True, kw_only=True):
+    """What a whole run removed."""
+
+    logs: int = 0
+    """Those that have a policy, and were gone through."""
+    entries: int = 0
+    bytes: int = 0
+    finished_at: datetime | None = None
+
+    def plus(self, removal: Removal) -> "Retained":
+        return Retained(
+            logs=self.logs + (not removal.more),
+            entries=self.entries + removal.entries,
+            bytes=self.bytes + removal.bytes,
+        )
+
+
+def log_of(tenant: str) -> str:
+    """The tenant whose log tells of a change for `tenant`, which may be `*`."""
+    return SYSTEM_TENANT if tenant == ALL_TENANTS else tenant

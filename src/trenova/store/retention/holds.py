@@ -1,0 +1,106 @@
+"""Legal holds: what retention leaves alone, however old it is."""
+
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import uuid_utils.compat
+
+from trenova.domain.entry import Entry, Party
+from trenova.domain.retention import log_of
+from trenova.errors import NotFound
+from trenova.ledger.log_signer import LogSigner
+from trenova.store.pool import Pool
+from trenova.store.retention.records import append, owners_only
+from trenova.store.sql import sql
+
+HOLDS, PLACE_HOLD, RELEASE_HOLD = sql("holds"), sql("place_hold"), sql("release_hold")
+LEGAL_HOLD = "legal_hold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matching:
+    """What a hold is for, as the filters of a search; None does not restrict."""
+
+    tenant: str
+    """`*`: every tenant."""
+    actor: str | None = None
+    action: str | None = None
+    """The action, or its beginning followed by `*`."""
+    target: str | None = None
+    occurred_from: datetime | None = None
+    occurred_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold(Matching):
+    id: uuid.UUID
+    name: str
+    reason: str
+    placed_by: str
+    placed_at: datetime
+    release_reason: str | None
+    released_by: str | None
+    released_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    pool: Pool
+    signer: LogSigner | None = None
+    """Needed to place and release, not to read: both are entries in the tenant's log, or the system's for `*`."""
+
+    async def list(self) -> list[Hold]:
+        """Oldest first, released ones too."""
+        async with self.pool.cursor() as cursor:
+            await cursor.execute(HOLDS)
+            names = [column.name for column in cursor.description or ()]
+            return [Hold(**dict(zip(names, row, strict=True))) for row in await cursor.fetchall()]
+
+    async def place(self, matching: Matching, *, name: str, reason: str, by: str) -> uuid.UUID:
+        """The hold's id. Once this returns, nothing that it matches is removed: it waits for the removal that runs.
+
+        Raises Forbidden for any role but the schema's owner.
+        """
+        filters = asdict(matching)
+        with owners_only():
+            async with self.pool.cursor() as cursor:
+                await cursor.execute(PLACE_HOLD, {**filters, "name": name, "reason": reason, "by": by})
+                ((id_, at),) = await cursor.fetchall()
+                told = Entry(
+                    id=uuid_utils.compat.uuid7(),
+                    tenant=log_of(matching.tenant),
+                    occurred_at=at,
+                    received_at=at,
+                    actor=Party(type="user", id=by),
+                    action="hold.place",
+                    target=Party(type=LEGAL_HOLD, id=str(id_), name=name),
+                    outcome="success",
+                    comment=reason,
+                    metadata={filter_: value for filter_, value in filters.items() if value is not None},
+                )
+                await append(cursor, self.signer, told)
+        placed: uuid.UUID = id_
+        return placed
+
+    async def release(self, id_: uuid.UUID, *, reason: str, by: str) -> None:
+        """What the hold kept may go with the next run. NotFound unless it is in force, Forbidden as `place`."""
+        with owners_only():
+            async with self.pool.cursor() as cursor:
+                await cursor.execute(RELEASE_HOLD, {"id": id_, "reason": reason, "by": by})
+                found = await cursor.fetchone()
+                if found is None:
+                    raise NotFound(f"there is no hold {id_} in force", hint="list them: trenova hold list")
+                tenant, name, at = found
+                told = Entry(
+                    id=uuid_utils.compat.uuid7(),
+                    tenant=log_of(tenant),
+                    occurred_at=at,
+                    received_at=at,
+                    actor=Party(type="user", id=by),
+                    action="hold.release",
+                    target=Party(type=LEGAL_HOLD, id=str(id_), name=name),
+                    outcome="success",
+                    comment=reason,
+                )
+                await append(cursor, self.signer, told)

@@ -1,0 +1,2 @@
+-- The same step, only looking.
+SELECT cardinality(indexes), bytes, held, next_index, more FROM expired_entries(%(tenant)s, %(from_index)s)

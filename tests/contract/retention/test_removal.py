@@ -1,0 +1,262 @@
+"""What a run removes, what it leaves, and what the log tells of it."""
+
+import asyncio
+import io
+import uuid
+from concurrent.futures import Executor
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from conftest import Keys
+from contract.retention.conftest import DAYS, Owner, aged, rows, run, stored
+from contract.store.whole_log import past_triggers
+from examples import SIGNER, ids
+from trenova.dev.postgres import Postgres
+from trenova.errors import InvalidConfiguration
+from trenova.ledger import signing
+from trenova.ledger.evidence import check, write
+from trenova.store import Store
+from trenova.store.evidence import evidence
+from trenova.store.search import START_OF_FEED, Filters
+from trenova.store.verification import Verifier
+
+STEP = 1000  # entries that go in one transaction
+PATIENCE = 1000  # entries together that are too young, behind which nothing is looked for
+
+
+async def test_what_is_older_than_its_policy_goes_and_the_log_tells_of_it(
+    store: Store, keeper: Store, owner: Owner, tenant: str
+) -> None:
+    old = aged(tenant, 90, 60, 31)
+    await stored(store, *old, *aged(tenant, 29, 1))
+    await keeper.policies.set(tenant, DAYS, by="ada")
+    before = datetime.now(UTC)
+    (step,) = await run(store, tenant)
+    assert (step.entries, step.bytes, step.more) == (3, sum(map(len, old)), False)
+    left = await rows(owner, tenant)
+    assert left.removed == [0, 1, 2]
+    said, told = left.told
+    assert (said["actor"], said["action"], said["metadata"]) == (
+        {"id": "ada", "type": "user"},
+        "retention.set",
+        {"days": DAYS},
+    )
+    assert told["actor"] == {"id": "trenova-retention", "type": "system"}
+    assert told["target"] == {"id": tenant, "type": "log"}
+    metadata = told["metadata"]
+    cut_off = datetime.fromisoformat(metadata.pop("received_before"))
+    assert abs(cut_off + timedelta(days=DAYS) - before) < timedelta(hours=1)
+    assert metadata == {"entries": 3, "bytes": step.bytes, "indexes": [[0, 2]], "days": DAYS}
+    assert told["occurred_at"].endswith("Z")
+
+
+async def test_a_second_run_removes_nothing_and_tells_nothing(
+    store: Store, keeper: Store, owner: Owner, tenant: str
+) -> None:
+    await stored(store, *aged(tenant, 90, 60, 1))
+    await keeper.policies.set(tenant, DAYS, by="ada")
+    await run(store, tenant)
+    before = await rows(owner, tenant)
+    (step,) = await run(store, tenant)
+    assert step.entries == 0
+    assert await rows(owner, tenant) == before
+
+
+async def test_without_a_policy_everything_is_kept(store: Store, owner: Owner, tenant: str) -> None:
+    await stored(store, *aged(tenant, 30_000))
+    assert await run(store, tenant) == []
+    assert (await rows(owner, tenant)).removed == []
+
+
+async def test_a_long_log_goes_in_steps_and_each_tells_what_it_removed(
+    store: Store, keeper: Store, owner: Owner, tenant: str
+) -> None:
+    await stored(store, *aged(tenant, *[90] * 2300, 1, 1))
+    await keeper.policies.set(tenant, DAYS, by="ada")
+    steps = await run(store, tenant)
+    assert [(step.entries, step.more) for step in steps] == [(STEP, True), (STEP, True), (300, False)]
+    left = await rows(owner, tenant)
+    assert left.removed == list(range(2300))
+    assert [told["indexes"] for told in left.removals] == [[[0, 999]], [[1000, 1999]], [[2000, 2299]]]
+
+
+async def test_age_is_by_the_servers_time_of_receipt_not_by_what_the_sender_says(
+    store: Store, keeper: Store, owner: Owner, tenant: str
+) -> None:
+    said_new = aged(tenant, 90, occurred_at="2999-01-01T00:00:00Z")
+    said_old = aged(tenant, 1, occurred_at="1999-01-01T00:00:00Z")
+    await stored(store, *said_new, *said_old)
+    await keeper.policies.set(tenant, DAYS, by="ada")
+    await run(store, tenant)
+    assert (await rows(owner, tenant)).removed == [0]
+
+
+async def test_a_clock_that_ran_ahead_keeps_nothing_but_its_own_entry(
+    store: Store, keeper: Store, owner: Owner, tenant: str
+) -> None:
+    await stored(store, *aged(tenant, 90, -5000, *[80] * 1200))
+    await keeper.policies.set(tenant, DAYS, by="ada")
+    await run(store, tenant)
+    left = await rows(owner, tenant)
+    assert left.removed == [0, *range(2, 1202)]
+    await stored(store, *aged(tenant, 40))
+    await run(store, tenant)
+    assert [told["indexes"] for told in left.removals] == [[[0, 0], [2, 1000]], [[1001, 1201]]]
+    assert (await rows(owner, tenant)).removals[-1]["indexes"] == [[1205, 1205]]
+
+
+async def test_the_walk_ends_behind_many_entries_that_are_too_young(
+    store: Store, keeper: Store, owner: Owner, tenant: str
+) -> None:
+    await stored(store, *aged(tenant, 90, *[1] * PATIENCE, 90))
+    await keeper.policies.set(tenant, DAYS, by="ada")
+    assert [step.next_index for step in await run(store, tenant)] == [PATIENCE + 1]
+    assert (await rows(owner, tenant)).removed == [0]
+
+
+async def test_what_tells_of_a_removal_stays_for_ever(store: Store, keeper: Store, owner: Owner, tenant: str) -> None:
+    await stored(store, *aged(tenant, 90))
+    await keeper.policies.set(tenant, DAYS, by="ada")
+    await run(store, tenant)
+    await past_triggers(
+        owner, "UPDATE entries SET received_at = received_at - interval '90 days' WHERE tenant = %s", tenant
+    )
+    await run(store, tenant)
+    left = await rows(owner, tenant)
+    assert left.removed == [0, 1]  # the entry about the policy is one like others
+    assert len(left.removals) == 2
+
+
+async def test_a_policy_of_its_own_goes_over_the_default_and_the_system_is_spared(
+    empty: str,
+) -> None:
+    async with Store.open(empty, signer=SIGNER) as store:
+        for tenant in ("acme", "globex", "initech", "_trenova"):
+            await stored(store, *aged(tenant, 90, 20))
+        await store.policies.set("*", DAYS, by="ada")
+        await store.policies.set("globex", None, by="ada")
+        await store.policies.set("initech", 10, by="ada")
+        found = {step.tenant: step.entries async for step in store.removals.run()}
+        assert found == {"acme": 1, "initech": 2}
+        await store.policies.unset("globex", by="ada")
+        await store.policies.unset("*", by="ada")
+        assert [step.tenant async for step in store.removals.run()] == ["initech"]
+        assert [(policy.tenant, policy.days) for policy in await store.policies.list()] == [("initech", 10)]
+        system = await store.search.page(Filters(tenant="_trenova", actor="ada"), after=None, limit=10)
+        assert len(system.bodies) == 2
+
+
+async def test_a_dry_run_tells_the_same_and_changes_nothing(
+    store: Store, keeper: Store, owner: Owner, tenant: str
+) -> None:
+    await stored(store, *aged(tenant, *[90] * 1100), *aged(tenant, 1))
+    await keeper.policies.set(tenant, DAYS, by="ada")
+    before = await rows(owner, tenant)
+    looked = await run(store, tenant, only_look=True)
+    assert await rows(owner, tenant) == before
+    assert sum(step.entries for step in looked) == 1100
+    done = await run(store, tenant)
+    assert [(step.entries, step.bytes) for step in looked] == [(step.entries, step.bytes) for step in done]
+
+
+async def test_without_a_signing_key_nothing_is_removed(
+    postgres: Postgres, store: Store, keeper: Store, owner: Owner, tenant: str
+) -> None:
+    await stored(store, *aged(tenant, 90))
+    await keeper.policies.set(tenant, DAYS, by="ada")
+    async with Store.open(postgres.app_url) as unsigned:
+        with pytest.raises(InvalidConfiguration, match="signing key"):
+            await run(unsigned, tenant)
+    assert (await rows(owner, tenant)).removed == []
+
+
+async def test_what_is_left_proves_verifies_and_keeps_its_ids(
+    store: Store, keeper: Store, postgres: Postgres, tenant: str, workers: Executor
+) -> None:
+    old = aged(tenant, *[90] * 300)
+    await stored(store, *old)
+    await stored(store, *aged(tenant, *[1] * 20))
+    early = await store.logs.newest(tenant)
+    await keeper.policies.set(tenant, DAYS, by="ada")
+    await run(store, tenant)
+    verifier = Verifier(url=postgres.app_url, keys=SIGNER.keys, workers=workers)
+    (verdict,) = [one async for one in verifier.logs(lambda *_: None, tenant=tenant)]
+    assert (verdict.places, verdict.size, verdict.removed) == ([], 322, 300)
+    assert early is not None
+    made = await evidence(store.logs, tenant, keys=SIGNER.keys(tenant), known=[early.note])
+    content = write.start(made.header)
+    async for section in made.sections():
+        content += write.section(section)
+    content += write.finish(made.header)
+    good = check.check(io.BytesIO(content), check_signature=signing.check, keys=SIGNER.keys(tenant))
+    assert (good.holds, good.entries, good.removed) == (True, 322, ((0, 299),))
+    again = await store.entries.append(str(uuid.uuid4()), old)
+    assert (again.stored, again.duplicate) == (0, 300)
+
+
+async def test_readers_do_not_find_it_and_followers_find_what_tells_of_it(
+    store: Store, keeper: Store, tenant: str
+) -> None:
+    old, young = aged(tenant, *[90] * 3, action="shipment.create"), aged(tenant, 1, action="shipment.update")
+    await stored(store, *old, *young)
+    await keeper.policies.set(tenant, DAYS, by="ada")
+    await run(store, tenant)
+    for filters in (
+        Filters(tenant=tenant, action="shipment.*"),
+        Filters(tenant=tenant, actor="u-1"),
+        Filters(tenant=tenant, target="s-1"),
+        Filters(tenant=tenant, text="shipment.c"),
+        Filters(tenant=tenant, occurred_to=datetime.now(UTC) - timedelta(hours=1)),
+    ):
+        found = await store.search.page(filters, after=None, limit=10)
+        assert set(found.bodies) <= set(young)
+    feed = await store.search.feed(Filters(tenant=tenant, action="retention.*"), after=START_OF_FEED, limit=10)
+    assert len(feed.bodies) == 2
+
+
+async def test_a_removed_entry_is_gone_for_the_api_and_is_proved(
+    store: Store, keeper: Store, keys: Keys, api: httpx.AsyncClient
+) -> None:
+    old = aged(keys.tenant, 90)
+    await stored(store, *old)
+    await keeper.policies.set(keys.tenant, DAYS, by="ada")
+    await run(store, keys.tenant)
+    (id_,) = ids(old)
+    gone = await api.get(f"/v1/entries/{id_}")
+    assert (gone.status_code, gone.json()["title"]) == (410, "Removed")
+    proof = await api.get(f"/v1/entries/{id_}/proof")
+    assert proof.status_code == 200
+    assert "salt" not in proof.json()
+    listed = (await api.get("/v1/entries")).json()["entries"]
+    assert [entry["action"] for entry in listed] == ["retention.remove", "retention.set"]
+
+
+async def test_entries_are_stored_meanwhile_and_nothing_is_lost(
+    store: Store, keeper: Store, owner: Owner, tenant: str
+) -> None:
+    await stored(store, *aged(tenant, *[90] * 2500))
+    await keeper.policies.set(tenant, DAYS, by="ada")
+    fresh = [aged(tenant, *[1] * 20) for _ in range(20)]
+    storing = asyncio.gather(*(stored(store, *bodies) for bodies in fresh))
+    found = await asyncio.gather(run(store, tenant), run(store, tenant))
+    await storing
+    assert sum(step.entries for steps in found for step in steps) == 2500
+    left = await rows(owner, tenant)
+    assert left.removed == list(range(2500))
+    assert sum(told["entries"] for told in left.removals) == 2500
+    assert list(left.there) == list(range(2500 + 400 + 1 + len(left.removals)))
+
+
+async def test_a_damaged_log_is_reported_and_keeps_all_it_has(
+    store: Store, keeper: Store, owner: Owner, tenant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await stored(store, *aged(tenant, 90, 90))
+    await keeper.policies.set(tenant, DAYS, by="ada")
+    await past_triggers(owner, "DELETE FROM tiles WHERE tenant = %s", tenant)
+    assert await run(store, tenant) == []
+    assert (await rows(owner, tenant)).removed == []
+    assert "log damaged" in capsys.readouterr().out
+    for table in ("entries", "checkpoints", "heads", "batches", "retention_policies"):
+        await past_triggers(owner, f"DELETE FROM {table} WHERE tenant = %s", tenant)
