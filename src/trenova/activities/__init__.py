@@ -6,6 +6,7 @@ import: domain, errors.
 
 from trenova.activities.audit import AuditActivities, Log
 from trenova.activities.dead_letters import DeadLetterActivities
+from trenova.activities.retention import RetentionActivities
 from trenova.activities.verification import VerificationActivities
 
-__all__ = ["AuditActivities", "DeadLetterActivities", "Log", "VerificationActivities"]
+__all__ = ["AuditActivities", "DeadLetterActivities", "Log", "RetentionActivities", "VerificationActivities"]

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
-from trenova.activities import AuditActivities, DeadLetterActivities, VerificationActivities
+from trenova.activities import AuditActivities, DeadLetterActivities, RetentionActivities, VerificationActivities
 from trenova.codec.settings import converter_of
 from trenova.config import TASK_QUEUE, Settings
 from trenova.config import Worker as WorkerSettings
@@ -27,7 +27,7 @@ from trenova.worker import schedules
 from trenova.worker.gate import Gate
 from trenova.worker.polls import polls_confirmed
 from trenova.worker.verification import StoredLogs
-from trenova.workflows import ProcessAuditBatchWorkflow, RetryDeadLettersWorkflow, VerifyLogsWorkflow
+from trenova.workflows import ProcessAuditBatchWorkflow, RetentionWorkflow, RetryDeadLettersWorkflow, VerifyLogsWorkflow
 
 log = structlog.get_logger()
 
@@ -81,10 +81,11 @@ def create(client: Client, store: Store, settings: Settings) -> Worker:
     return Worker(
         client,
         task_queue=TASK_QUEUE,
-        workflows=[ProcessAuditBatchWorkflow, RetryDeadLettersWorkflow, VerifyLogsWorkflow],
+        workflows=[ProcessAuditBatchWorkflow, RetentionWorkflow, RetryDeadLettersWorkflow, VerifyLogsWorkflow],
         activities=[
             AuditActivities(store.entries).store_batch,
             DeadLetterActivities(store.dead_letters).retry_dead_letters,
+            RetentionActivities(store.removals).remove_expired,
             VerificationActivities(stored).verify_logs,
         ],
         # A sandbox for each run took a third of the time of small batches. The tests run the workflow in one.

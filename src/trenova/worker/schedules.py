@@ -18,11 +18,19 @@ from temporalio.client import (
 from temporalio.service import RPCError
 
 from trenova.config import TASK_QUEUE
-from trenova.workflows import RETRY_SCHEDULE, VERIFY_SCHEDULE, RetryDeadLettersWorkflow, VerifyLogsWorkflow
+from trenova.workflows import (
+    RETENTION_SCHEDULE,
+    RETRY_SCHEDULE,
+    VERIFY_SCHEDULE,
+    RetentionWorkflow,
+    RetryDeadLettersWorkflow,
+    VerifyLogsWorkflow,
+)
 
 log = structlog.get_logger()
 
-AT = "0 3 * * *"  # UTC
+# UTC
+REMOVE_AT, VERIFY_AT = "0 2 * * *", "0 3 * * *"
 RETRY_EVERY = timedelta(minutes=5)
 
 
@@ -40,17 +48,22 @@ async def ensure(client: Client) -> None:
 
 def all_schedules() -> dict[str, Schedule]:
     """By their ids, which the workflows they start have too."""
+    starts = {
+        RETENTION_SCHEDULE: (RetentionWorkflow.run, ScheduleSpec(cron_expressions=[REMOVE_AT])),
+        RETRY_SCHEDULE: (
+            RetryDeadLettersWorkflow.run,
+            ScheduleSpec(intervals=[ScheduleIntervalSpec(every=RETRY_EVERY)]),
+        ),
+        VERIFY_SCHEDULE: (VerifyLogsWorkflow.run, ScheduleSpec(cron_expressions=[VERIFY_AT])),
+    }
     return {
-        VERIFY_SCHEDULE: Schedule(
-            action=ScheduleActionStartWorkflow(VerifyLogsWorkflow.run, id=VERIFY_SCHEDULE, task_queue=TASK_QUEUE),
-            spec=ScheduleSpec(cron_expressions=[AT]),
+        name: Schedule(
+            action=ScheduleActionStartWorkflow(started.__name__, id=name, task_queue=TASK_QUEUE),
+            spec=spec,
+            # A run that has not ended when the next is due is left to end.
             policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),
-        ),
-        RETRY_SCHEDULE: Schedule(
-            action=ScheduleActionStartWorkflow(RetryDeadLettersWorkflow.run, id=RETRY_SCHEDULE, task_queue=TASK_QUEUE),
-            spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=RETRY_EVERY)]),
-            policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),
-        ),
+        )
+        for name, (started, spec) in starts.items()
     }
 
 

@@ -4,13 +4,16 @@ May import: activities, domain. What they import passes through Temporal's sandb
 """
 
 from trenova.workflows.audit_batch import ProcessAuditBatchWorkflow
+from trenova.workflows.retention import RETENTION_SCHEDULE, RetentionWorkflow
 from trenova.workflows.retry_dead_letters import RETRY_SCHEDULE, RetryDeadLettersWorkflow
 from trenova.workflows.verify_logs import VERIFY_SCHEDULE, VerifyLogsWorkflow
 
 __all__ = [
+    "RETENTION_SCHEDULE",
     "RETRY_SCHEDULE",
     "VERIFY_SCHEDULE",
     "ProcessAuditBatchWorkflow",
+    "RetentionWorkflow",
     "RetryDeadLettersWorkflow",
     "VerifyLogsWorkflow",
 ]

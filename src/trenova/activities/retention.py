@@ -1,0 +1,57 @@
+"""Removing what is past its retention."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import msgspec
+import structlog
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from trenova.domain.retention import Removal, Retained, RetentionRequest
+from trenova.errors import TrenovaError
+
+log = structlog.get_logger()
+
+
+class Removing(Protocol):
+    """What the activity needs of the store."""
+
+    def run(self, *, tenant: str = "", after: str = "") -> AsyncGenerator[Removal, None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionActivities:
+    removals: Removing
+
+    @activity.defn(name="RemoveExpired")
+    async def remove_expired(self, request: RetentionRequest) -> Retained:
+        """Go through the logs one after the other. An attempt goes on behind the last log of the attempt before it.
+
+        Within a log the database remembers the place, so a step is never done twice, whatever dies.
+        """
+        done, after = resumed()
+        try:
+            async with aclosing(self.removals.run(tenant=request.tenant, after=after)) as steps:
+                async for step in steps:
+                    done = done.plus(step)
+                    after = after if step.more else step.tenant
+                    activity.heartbeat(after, done)
+                    if step.entries:
+                        log.info("content removed", tenant=step.tenant, entries=step.entries, bytes=step.bytes)
+        except TrenovaError as error:
+            raise ApplicationError(
+                error.message, type=type(error).__name__, non_retryable=not error.retryable
+            ) from None
+        return msgspec.structs.replace(done, finished_at=datetime.now(UTC))
+
+
+def resumed() -> tuple[Retained, str]:
+    """What an attempt before this one has removed, and the tenant of the last log that it finished."""
+    details = activity.info().heartbeat_details
+    if not details:
+        return Retained(), ""
+    return msgspec.convert(details[1], Retained), details[0]
