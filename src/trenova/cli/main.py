@@ -14,6 +14,8 @@ from trenova.cli import (
     evidence,
     keys,
     logs,
+    retention,
+    retention_holds,
     servers,
     verify,
     verify_encryption,
@@ -48,6 +50,8 @@ app.command("verify-encryption")(verify_encryption.verify_encryption)
 app.add_typer(api_keys.app, name="api-key")
 app.add_typer(keys.app, name="keys")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(retention.app, name="retention")
+app.add_typer(retention_holds.app, name="hold")
 
 
 def show_version(value: bool) -> None:

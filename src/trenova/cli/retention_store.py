@@ -1,0 +1,79 @@
+"""The store as retention needs it: with the signing key, and for changes with the rights of the schema's owner."""
+
+import asyncio
+import getpass
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+from urllib.parse import urlsplit
+
+import typer
+from pydantic import SecretStr
+
+from trenova import config
+from trenova.cli import settings
+from trenova.config import Settings
+from trenova.errors import InvalidRequest
+from trenova.process import database_url
+
+if TYPE_CHECKING:
+    from trenova.store import Store
+
+Result = TypeVar("Result")
+
+By = Annotated[str | None, typer.Option(help="Who does it; else the name of the user that runs this.")]
+
+
+def with_store(loaded: Settings, use: "Callable[[Store], Awaitable[Result]]") -> Result:
+    from trenova.signing_keys import log_signer_of  # noqa: PLC0415 - slow to import
+    from trenova.store import Store  # noqa: PLC0415 - slow to import
+
+    async def opened() -> Result:
+        async with Store.open(database_url(loaded), signer=log_signer_of(loaded, os.environ)) as store:
+            await store.check()
+            return await use(store)
+
+    return asyncio.run(opened())
+
+
+def owner_settings(file: Path | None, data_dir: Path) -> Settings:
+    """As `settings.load`; where that finds the database of a `trenova dev`, with its owner's login."""
+    from trenova.dev.cluster import OWNER  # noqa: PLC0415 - slow to import
+    from trenova.dev.folder import Folder  # noqa: PLC0415 - slow to import
+
+    loaded = settings.load(file, data_dir)
+    running = settings.read_running(data_dir) if config.load(os.environ, file=file).database.url is None else None
+    password = Folder(data_dir).read_secret("postgres-owner") if running else None
+    if running is None or password is None:
+        return loaded
+    where = urlsplit(running.database_url)
+    owned = where._replace(netloc=f"{OWNER}:{password}@{where.hostname}:{where.port}").geturl()
+    database = loaded.database.model_copy(update={"url": SecretStr(owned)})
+    return loaded.model_copy(update={"database": database})
+
+
+def who(by: str | None) -> str:
+    """The name to record. Raises InvalidRequest where there is none."""
+    try:
+        name = by or getpass.getuser()
+    except (KeyError, OSError):
+        name = ""
+    return said(name, "--by")
+
+
+def said(text: str, option: str, *, most: int = 512) -> str:
+    """The text, which goes into an entry. Raises InvalidRequest for one that is empty, too long or unprintable."""
+    if not text.strip() or len(text) > most or not text.isprintable():
+        raise InvalidRequest(f"{option}: expected 1 to {most} printable characters, got {len(text)}")
+    return text
+
+
+def tenant_of(tenant: str | None, *, every: bool, word: str) -> str:
+    """The tenant's name, or `*` for the option `word`."""
+    from trenova.domain.retention import ALL_TENANTS  # noqa: PLC0415 - slow to import
+
+    if (tenant is None) != every:
+        raise typer.BadParameter(f"say either --tenant NAME or {word}")
+    settings.check_tenant(tenant)
+    return tenant or ALL_TENANTS

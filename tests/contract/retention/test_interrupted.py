@@ -1,0 +1,70 @@
+"""A removal that is torn off leaves whole steps, each with the entry that tells of it, and the next run goes on."""
+
+import asyncio
+import os
+import sys
+
+import psycopg
+import pytest
+
+from conftest import GENEROUS_S
+from contract.retention.conftest import DAYS, Owner, aged, rows, run, stored
+from contract.store.test_append_interrupted import held, waiting_for
+from examples import SIGNER
+from trenova.dev.postgres import Postgres
+from trenova.errors import Unavailable
+from trenova.store import Store
+
+COUNT = 5500
+
+
+async def test_a_step_whose_connection_is_killed_leaves_nothing_and_the_next_run_does_it_once(
+    store: Store, keeper: Store, postgres: Postgres, owner: Owner, tenant: str
+) -> None:
+    await stored(store, *aged(tenant, *[90] * 1200))
+    await keeper.policies.set(tenant, DAYS, by="ada")
+    before = await rows(owner, tenant)
+    # With the content gone, it waits for the head to tell of it.
+    async with held(postgres, owner, tenant) as holder:
+        attempt = asyncio.create_task(run(store, tenant))
+        await owner.execute("SELECT pg_terminate_backend(%s)", [await waiting_for(owner, holder)])
+        with pytest.raises(Unavailable, match="the database is away"):
+            await attempt
+    assert await rows(owner, tenant) == before
+    await run(store, tenant)
+    left = await rows(owner, tenant)
+    assert left.removed == list(range(1200))
+    assert [told["entries"] for told in left.removals] == [1000, 200]
+
+
+async def test_a_process_that_is_killed_between_steps_leaves_whole_ones(
+    store: Store, keeper: Store, postgres: Postgres, owner: Owner, tenant: str
+) -> None:
+    await stored(store, *aged(tenant, *[90] * COUNT))
+    await keeper.policies.set(tenant, DAYS, by="ada")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "trenova", "retention", "run", "--tenant", tenant),
+        cwd=postgres.folder.path,
+        env={
+            **os.environ,
+            "TRENOVA_DATABASE__URL": postgres.app_url,
+            "TRENOVA_SIGNING_KEY": SIGNER.secrets[0].secret_text,
+        },
+    )
+    async with asyncio.timeout(GENEROUS_S):
+        while not (await removed(owner, tenant)):  # noqa: ASYNC110 - PostgreSQL has no event for it
+            await asyncio.sleep(0.005)
+    process.kill()
+    await process.wait()
+    left = await rows(owner, tenant)
+    assert len(left.removed) == sum(told["entries"] for told in left.removals)
+    await run(store, tenant)
+    left = await rows(owner, tenant)
+    assert left.removed == list(range(COUNT))
+    spans = sorted(tuple(span) for told in left.removals for span in told["indexes"])
+    assert [first for first, _ in spans] == [0, *(last + 1 for _, last in spans[:-1])]
+
+
+async def removed(owner: psycopg.AsyncConnection[tuple[object, ...]], tenant: str) -> bool:
+    found = await owner.execute("SELECT FROM removals WHERE tenant = %s", [tenant])
+    return found.rowcount > 0
