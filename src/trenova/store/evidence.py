@@ -26,7 +26,10 @@ Bound = int | datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """A range of one log under its newest checkpoint. What it reads never changes, so no snapshot is held meanwhile."""
+    """A range of one log under its newest checkpoint.
+
+    No snapshot is held meanwhile: what it reads never changes, but that content may be removed, as retention says.
+    """
 
     logs: Logs
     header: Header

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -54,7 +55,8 @@ async def test_a_process_that_is_killed_between_steps_leaves_whole_ones(
     async with asyncio.timeout(GENEROUS_S):
         while not (await removed(owner, tenant)):  # noqa: ASYNC110 - PostgreSQL has no event for it
             await asyncio.sleep(0.005)
-    process.kill()
+    with suppress(ProcessLookupError):  # a machine that stalls here lets it come to its end
+        process.kill()
     await process.wait()
     left = await rows(owner, tenant)
     assert len(left.removed) == sum(told["entries"] for told in left.removals)

@@ -173,3 +173,13 @@ async def test_the_removal_that_is_kept_names_its_entry(owner: Owner, tenant: st
     indexes, entries, days, entry_id = (await found.fetchall())[0]
     assert (indexes, entries, days) == ("{[0,1)}", 1, DAYS)
     assert [told["id"] for told in (await rows(owner, tenant)).told][-1] == str(uuid.UUID(str(entry_id)))
+
+
+async def test_no_index_keeps_what_was_removed_or_makes_a_search_walk_through_it(owner: Owner) -> None:
+    partial = ["(body IS NOT NULL)", "(outcome <> 'success'::text)"]
+    found = await owner.execute(
+        "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'entries'::regclass"
+        " AND coalesce(pg_get_expr(indpred, indrelid), '') <> ALL (%s) ORDER BY 1",
+        [partial],
+    )
+    assert await found.fetchall() == [("entries_by_index",), ("entries_pkey",)]

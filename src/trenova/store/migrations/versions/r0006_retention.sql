@@ -172,7 +172,7 @@ BEGIN
     END IF;
     FOR one IN
         SELECT e.index, e.body IS NULL AS gone, e.received_at >= cut_off AS young, octet_length(e.body) AS size,
-            e.received_at < cut_off AND EXISTS (
+            e.body IS NOT NULL AND e.received_at < cut_off AND EXISTS (
                 SELECT FROM legal_holds AS h
                 WHERE h.released_at IS NULL
                     AND h.tenant IN ('*', e.tenant)
@@ -183,7 +183,7 @@ BEGIN
                     AND (h.occurred_from IS NULL OR e.occurred_at >= h.occurred_from)
                     AND (h.occurred_to IS NULL OR e.occurred_at < h.occurred_to)
             ) AS held,
-            e.received_at < cut_off AND EXISTS (
+            e.body IS NOT NULL AND e.received_at < cut_off AND EXISTS (
                 SELECT FROM removals AS r WHERE r.tenant = e.tenant AND r.entry_id = e.id
             ) AS tells
         FROM entries AS e
