@@ -1,12 +1,13 @@
 """Whatever a superuser does to the tables is found in the running database, and the place is named."""
 
 import re
+import uuid
 
 import pytest
 
 from contract.store.whole_log import REMOVE
 from contract.tamper.conftest import COUNT, Victim
-from examples import SIGNER
+from examples import SIGNER, body
 from trenova.ledger import hashing, signing, tree
 from trenova.ledger.log_signer import LogSigner
 from trenova.store.verification.verifier import claim
@@ -267,7 +268,17 @@ async def test_two_checkpoints_that_a_forked_log_showed_to_two_readers_contradic
     assert place.startswith(f"your checkpoint 550: expected the root {hashing.EMPTY_ROOT.hex()} that was signed, got ")
 
 
-async def test_removed_bodies_leave_everything_else_proved(victim: Victim) -> None:
+async def test_bodies_that_were_removed_past_the_log_are_named_and_everything_else_is_proved(victim: Victim) -> None:
     await victim.tamper(REMOVE + "index IN (8, 9, 400)")
     verdict = await victim.verdict()
-    assert (verdict.places, verdict.removed) == ([], 3)
+    assert verdict.removed == 3
+    said = "expected a body, or an entry retention.remove that tells of it, got neither"
+    assert await victim.places() == [f"entries 8–9: {said}", f"entry 400: {said}"]
+
+
+async def test_an_entry_that_somebody_sent_tells_of_no_removal(victim: Victim) -> None:
+    await victim.tamper(REMOVE + "index = 8")
+    forged = body(victim.tenant, action="retention.remove", metadata={"indexes": [[0, 600]]})
+    await victim.store.entries.append(str(uuid.uuid4()), [forged])
+    (place,) = await victim.places()
+    assert place.startswith("entry 8: expected a body, or an entry retention.remove")

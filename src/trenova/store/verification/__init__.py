@@ -2,7 +2,7 @@
 
 `verifier` goes through the logs in one snapshot and spreads stretches of them over processes. Each reads its rows
 itself (`stretch`) and checks them against their tiles (`rows`). `log` puts together what they found: upper tiles, head,
-and the root at the size of every checkpoint.
+the root at the size of every checkpoint, and whether the log tells of what was removed (`removals`).
 """
 
 from trenova.store.verification.stretch import Claim

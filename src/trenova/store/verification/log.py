@@ -8,6 +8,7 @@ from trenova.ledger.hashing import HASH_BYTES
 from trenova.ledger.note import VerifierKey
 from trenova.ledger.tiles import WIDTH, Addition
 from trenova.ledger.tree import Frontier, fold
+from trenova.store.verification.removals import Told
 from trenova.store.verification.stretch import Claim, Found
 
 
@@ -27,6 +28,8 @@ class Log:
         self._edge: tuple[bytes, ...] = ()  # complete subtrees of the last tile, if it is not full
         self._removed = self._checkpoints = self._signed = 0
         self._newest_signed = False
+        self.told = Told()
+        """Of its removals; asked for when the first is met."""
         self._wrong: list[tuple[Claim, bytes]] = []
         if size is None:
             self.add("head", "a row", "none")
@@ -41,8 +44,9 @@ class Log:
 
     def take(self, found: Found) -> list[Addition]:
         """Add what the next stretch came to. Gives what must stand in the upper tiles by it, for `compare`."""
+        self.places += self.told.places(self.tenant, found.removed)
         self.places += found.places
-        self._removed += found.removed
+        self._removed += len(found.removed)
         self._checkpoints += found.checkpoints
         self._signed += len(found.signed)
         self._newest_signed |= self.size in found.signed

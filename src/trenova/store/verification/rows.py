@@ -36,7 +36,8 @@ class Rows:
 
     leaves: list[bytes] = field(default_factory=list)
     places: list[DamagedPlace] = field(default_factory=list)
-    removed: int = 0
+    removed: list[int] = field(default_factory=list)
+    """Indexes of the rows without a body."""
 
 
 def check(tenant: str, span: range, found: Sequence[Row], hashes: bytes) -> Rows:
@@ -56,7 +57,8 @@ def check(tenant: str, span: range, found: Sequence[Row], hashes: bytes) -> Rows
             _add(came, tenant, index, "a row", "none")
             came.leaves.append(in_tile or UNKNOWN_LEAF)
             continue
-        came.removed += row[-1] is None
+        if row[-1] is None:
+            came.removed.append(index)
         came.leaves.append(in_tile or leaf(row[-2]))
         for expected, got in _problems(row, in_tile, tile, span.start):
             _add(came, tenant, index, expected, got)

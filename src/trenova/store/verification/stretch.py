@@ -65,7 +65,8 @@ class CheckedTile:
 class Found:
     tiles: list[CheckedTile] = field(default_factory=list)
     places: list[DamagedPlace] = field(default_factory=list)
-    removed: int = 0
+    removed: list[int] = field(default_factory=list)
+    """Indexes of the entries without a body."""
     checkpoints: int = 0
     signed: set[int] = field(default_factory=set)
     """Sizes of the kept checkpoints with a good signature of one of the keys."""

@@ -20,10 +20,11 @@ from trenova.store.pool import Pool, sqlalchemy_url
 from trenova.store.sql import sql
 from trenova.store.verification import stretch
 from trenova.store.verification.log import Log
+from trenova.store.verification.removals import Told
 from trenova.store.verification.rows import entries
 from trenova.store.verification.stretch import Claim, Found, Stretch
 
-VERIFIED_LOGS = sql("verified_logs")
+VERIFIED_LOGS, TOLD_REMOVALS = sql("verified_logs"), sql("told_removals")
 STRAY_ENTRIES, STRAY_CHECKPOINTS, STRAY_TILES = sql("stray_entries"), sql("stray_checkpoints"), sql("stray_tiles")
 
 # Stretches under way: enough that on 32 cores none waits for the one that reads them in order.
@@ -127,6 +128,9 @@ async def take_snapshot(cursor: Cursor) -> str:
 
 
 async def take(cursor: Cursor, log: Log, found: Found) -> None:
+    if found.removed and not log.told.spans:
+        await cursor.execute(TOLD_REMOVALS, {"tenant": log.tenant})
+        log.told = Told.by([bytes(body) for (body,) in await cursor.fetchall()])
     additions = log.take(found)
     stored = await read_tiles(cursor, {log.tenant: [(one.level, one.index) for one in additions]})
     log.compare(additions, stored[log.tenant])
