@@ -155,6 +155,15 @@ class CodecEndpoint(Section):
         return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
 
+class Spool(Section):
+    """Where the API keeps batches while Temporal is away. Needs `temporal.security.enableEncryption`."""
+
+    folder: Path | None = None
+    """On a local disk, for one API process alone. None: without Temporal nothing is taken in."""
+    max_bytes: int = Field(256 * MIB, ge=4 * MIB)
+    """Room for the files, in whole blocks of the disk; past it entries are refused."""
+
+
 class Api(Section):
     """The HTTP door."""
 
@@ -167,6 +176,7 @@ class Api(Section):
     public_logs: bool = False
     """Show every tenant's checkpoints, tiles and verifier keys, which hold no content, to anybody without a key."""
     codec: CodecEndpoint = CodecEndpoint()
+    spool: Spool = Spool()
 
 
 class Limits(Section):

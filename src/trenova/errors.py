@@ -14,6 +14,7 @@ TrenovaError
 │       └── Removed           it was there, and its content has been removed
 ├── retry later
 │   └── Unavailable           a part is away or full; nothing was taken in
+│       ├── TemporalAway      Temporal did not answer; what it was sent it may have kept all the same
 │       └── StatementTimeout  the database gave a statement up
 └── stop and call a human
     ├── InvalidConfiguration  settings that cannot work, all of them listed
@@ -110,6 +111,10 @@ class Unavailable(TrenovaError):
     def __init__(self, message: str, *, retry_after_s: int = 1, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
+
+
+class TemporalAway(Unavailable):
+    """Temporal did not answer. What it was sent it may have kept all the same: the same id finds out."""
 
 
 class StatementTimeout(Unavailable):

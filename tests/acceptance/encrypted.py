@@ -120,11 +120,12 @@ class Site:
             **variables,
         )
 
-    async def start(self, name: str, variables: Mapping[str, str]) -> Program:
-        """`trenova api` or `trenova worker`, ready."""
+    async def start(self, name: str, variables: Mapping[str, str], before: Sequence[str] = ()) -> Program:
+        """`trenova api` or `trenova worker`, ready; `before` is what stands before the command."""
         log = self.folder / f"{name}-{len(list(self.folder.iterdir()))}.log"
         with log.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
+                *before,
                 str(BESIDE_PYTHON / "trenova"),
                 name,
                 stdout=file,
@@ -139,10 +140,12 @@ class Site:
         return Program(process, log)
 
     @asynccontextmanager
-    async def running(self, names: Sequence[str], variables: Mapping[str, str]) -> AsyncIterator[list[Program]]:
+    async def running(
+        self, names: Sequence[str], variables: Mapping[str, str], before: Sequence[str] = ()
+    ) -> AsyncIterator[list[Program]]:
         """Programs that are stopped in the end."""
         async with AsyncExitStack() as stack:
-            programs = await asyncio.gather(*(self.start(name, variables) for name in names))
+            programs = await asyncio.gather(*(self.start(name, variables, before) for name in names))
             for program in programs:
                 stack.push_async_callback(program.stop)
             yield list(programs)

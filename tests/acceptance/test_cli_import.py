@@ -49,10 +49,17 @@ def test_the_samples_of_every_product_go_in_and_what_is_refused_is_kept(trenova:
 
 def test_importing_again_adds_nothing(trenova: User) -> None:
     words = ("import", "--map", "cloudtrail", "--tenant", trenova.tenant, "--json", str(CLOUDTRAIL))
-    assert trenova(*words).json == {"read": 12, "accepted": 12, "duplicates": 0, "differing": 0, "refused": 0}
+    assert trenova(*words).json == {
+        "read": 12,
+        "accepted": 12,
+        "spooled": 0,
+        "duplicates": 0,
+        "differing": 0,
+        "refused": 0,
+    }
     again = trenova(*words)
     assert again.exit_code == 0
-    assert again.json == {"read": 12, "accepted": 0, "duplicates": 12, "differing": 0, "refused": 0}
+    assert again.json == {"read": 12, "accepted": 0, "spooled": 0, "duplicates": 12, "differing": 0, "refused": 0}
     assert len(trenova.stored()) == 12
 
 
@@ -117,7 +124,7 @@ def test_refused_lines_are_written_with_file_line_reason_and_record_and_the_rest
 def test_refused_lines_on_json_summary_exit_the_same(trenova: User) -> None:
     ended = trenova("import", "-", "--json", "--tenant", trenova.tenant, stdin=b"x\n")
     assert ended.exit_code == 3
-    assert ended.json == {"read": 1, "accepted": 0, "duplicates": 0, "differing": 0, "refused": 1}
+    assert ended.json == {"read": 1, "accepted": 0, "spooled": 0, "duplicates": 0, "differing": 0, "refused": 1}
 
 
 @pytest.mark.parametrize(

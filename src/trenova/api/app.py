@@ -18,19 +18,25 @@ from trenova.api.problems import HANDLERS
 from trenova.api.query import check_query
 from trenova.api.services import Services
 from trenova.config import Settings
-from trenova.ingest import GroupCommit
+from trenova.ingest import GroupCommit, Spool
 from trenova.store import Store
 
 
-def create(
-    settings: Settings, store: Store, client: Client, log_keys: LogKeys, remote: RemoteCodec | None = None
+def create(  # noqa: PLR0913 - all that whoever runs it has opened
+    settings: Settings,
+    store: Store,
+    client: Client,
+    log_keys: LogKeys,
+    remote: RemoteCodec | None = None,
+    *,
+    spool: Spool | None = None,
 ) -> Litestar:
-    """The ASGI application. It owns neither the store nor the client: whoever opened them closes them."""
+    """The ASGI application. It owns neither store nor client nor spool: whoever opened them closes them."""
     services = Services(
         settings=settings,
         store=store,
         client=client,
-        ingest=GroupCommit(client),
+        ingest=GroupCommit(client, spool, drained=metrics.ENTRIES_ACCEPTED.inc),
         admission=Admission(),
         lookups=KeyLookups(store.api_keys),
         open_keys=OpenKeys(client),
@@ -70,6 +76,7 @@ def create(
         dependencies={"services": given(services)},
         openapi_config=openapi.config(),
         exception_handlers=HANDLERS,
+        lifespan=[lambda _: services.ingest.running()],
         request_max_body_size=settings.limits.max_request_bytes,
         logging_config=None,
     )

@@ -1,11 +1,13 @@
 """What became of a batch."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import PathParameter
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -32,7 +34,7 @@ class BatchState(msgspec.Struct, frozen=True, kw_only=True):
     """A batch, as far as the API key may see it: the counts are of its tenant's entries alone."""
 
     batch_id: str
-    state: Literal["accepted", "stored", "parked"]
+    state: Literal["accepted", "spooled", "stored", "parked"]
     """`parked`: none of its entries could be stored."""
     entries: int
     stored: int
@@ -41,7 +43,8 @@ class BatchState(msgspec.Struct, frozen=True, kw_only=True):
     """Refused by the database at that time; they may be stored since."""
     workflow_id: str
     workflow_status: str
-    """Temporal's word for the workflow, lower case; `expired` when Temporal has forgotten it since."""
+    """Temporal's word for the workflow, lower case; `expired` when Temporal has forgotten it since, `unknown` while the
+    batch is spooled."""
 
 
 @get(
@@ -55,6 +58,8 @@ async def read_batch(
     batch_id: BatchId, caller: NamedDependency[Caller], services: NamedDependency[Services]
 ) -> BatchState:
     """Tell whether a batch is accepted or stored. A writer may ask too: the answer holds no content."""
+    if (in_spool := await spooled(services, batch_id, caller.tenant)) is not None:
+        return in_spool
     # Temporal first: a batch that is stored between the two questions is then found by the second.
     status = await workflow_status(services.client, batch_id)
     parts = [part for part in await services.store.batches.find(batch_id) if caller.tenant in {None, part.tenant}]
@@ -92,6 +97,27 @@ def stored(batch_id: str, parts: list[StoredBatch], parked: int, status: str) ->
     )
 
 
+async def spooled(services: Services, batch_id: str, tenant: str | None) -> BatchState | None:
+    """The batch if it lies in this server's spool. It leaves that only after Temporal knows it."""
+    spool = services.ingest.spool
+    parcel = await spool.read(batch_id) if spool else None
+    if parcel is None:
+        return None
+    entries = await of_tenant([parcel.payload], services.client, tenant)
+    if entries == 0:
+        raise NotFound(NO_BATCH)
+    return BatchState(
+        batch_id=batch_id,
+        state="spooled",
+        entries=entries,
+        stored=0,
+        duplicate=0,
+        parked=0,
+        workflow_id=workflow_id(batch_id),
+        workflow_status="unknown",
+    )
+
+
 async def workflow_status(client: Client, batch_id: str) -> str | None:
     try:
         description = await client.get_workflow_handle(workflow_id(batch_id)).describe()
@@ -106,8 +132,11 @@ async def workflow_status(client: Client, batch_id: str) -> str | None:
 async def entries_in(client: Client, batch_id: str, tenant: str | None) -> int:
     """How many entries of this tenant (of all, if None) the workflow was started with; its input is in the history."""
     async for event in client.get_workflow_handle(workflow_id(batch_id)).fetch_history_events(page_size=1):
-        payloads = event.workflow_execution_started_event_attributes.input.payloads
-        batch, *_ = await client.data_converter.decode(payloads, [Batch]) or [Batch()]
-        tenants = [msgspec.json.decode(entry, type=TenantOf).tenant for entry in batch.entries]
-        return len(tenants) if tenant is None else tenants.count(tenant)
+        return await of_tenant(event.workflow_execution_started_event_attributes.input.payloads, client, tenant)
     return 0
+
+
+async def of_tenant(payloads: Sequence[Payload], client: Client, tenant: str | None) -> int:
+    batch, *_ = await client.data_converter.decode(payloads, [Batch]) or [Batch()]
+    tenants = [msgspec.json.decode(entry, type=TenantOf).tenant for entry in batch.entries]
+    return len(tenants) if tenant is None else tenants.count(tenant)

@@ -12,7 +12,7 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 
 from trenova.api import bodies, cursors, receipts
 from trenova.api.auth import READERS, ROLES, WRITERS, Caller
-from trenova.api.metrics import ENTRIES_ACCEPTED, ENTRIES_REFUSED
+from trenova.api.metrics import ENTRIES_ACCEPTED, ENTRIES_REFUSED, ENTRIES_SPOOLED
 from trenova.api.openapi import EntriesBody, answers, problems
 from trenova.api.problems import listed
 from trenova.api.proofs import the_one
@@ -48,7 +48,9 @@ class EntryList(msgspec.Struct, frozen=True):
     status_code=202,
     summary="Add entries",
     responses={
-        202: answers(Accepted, "Accepted: Temporal has persisted every entry"),
+        202: answers(
+            Accepted, "Accepted: Temporal has persisted every entry. Spooled: this server's disk has, until then"
+        ),
         201: answers(Accepted, "Stored (with `wait=stored`)"),
         **problems(400, 401, 403, 413, 415, 422, 503),
     },
@@ -81,13 +83,15 @@ async def add_entries(
         received_at=datetime.now(UTC), tenant=caller.tenant, idempotency_key=idempotency_key
     )
     limits = services.settings.limits
+    services.ingest.check()
     with services.admission.room(announced_bytes(request, limits)):
         checked, total = await read_entries(request, circumstances, limits)
         ENTRIES_REFUSED.inc(len({problem.index for problem in checked.problems}))
         if not checked.sealed or (checked.problems and not partial):
             raise InvalidEntries(checked.problems, total=total)
         placed = await services.ingest.add([entry for _, entry in checked.sealed])
-    ENTRIES_ACCEPTED.inc(len(checked.sealed))
+    for one in placed:
+        (ENTRIES_SPOOLED if one.batch.state == "spooled" else ENTRIES_ACCEPTED).inc(len(one.entries))
     errors = listed(tuple(checked.problems)) if partial else None
     if wait == "stored" and await all_stored(placed, services.settings.api.wait_stored_seconds):
         return json(await receipts.stored(placed, errors, services.store), status_code=201)

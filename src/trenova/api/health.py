@@ -11,6 +11,7 @@ from temporalio.service import RPCError
 from trenova.api.openapi import WithoutKey, answers, problems
 from trenova.api.services import Services
 from trenova.errors import TrenovaError
+from trenova.ingest import Spool
 from trenova.store import Store
 
 CHECK_TIMEOUT_S = 5
@@ -21,9 +22,12 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
 
     ready: bool
     temporal: str
+    """With a spool that has room, entries are taken in while this is away, and the process is ready."""
     database: str
     keys: str
     """Whether the keys here open what open workflows hold; if not, which key id is missing or wrong."""
+    spool: str
+    """`off`, `ok`, how many batches wait in it, or `full`."""
 
 
 @get(
@@ -46,12 +50,24 @@ async def livez() -> str:
     tags=["operation"],
 )
 async def readyz(services: NamedDependency[Services]) -> Response[Ready]:
-    """Ask Temporal and the database, and try the keys on open workflows. 200 when all is well, else 503."""
+    """Ask Temporal and the database, and try the keys on open workflows. 200 when entries can be taken in, else 503."""
     temporal, database, keys = await asyncio.gather(
         check_temporal(services.client), check_database(services.store), services.open_keys.check()
     )
-    ready = Ready(ready=temporal == database == keys == "ok", temporal=temporal, database=database, keys=keys)
+    spool = services.ingest.spool
+    takes_in = temporal == "ok" or (spool is not None and not spool.is_full)
+    ready = Ready(
+        ready=takes_in and database == keys == "ok", temporal=temporal, database=database, keys=keys, spool=told(spool)
+    )
     return Response(content=ready, status_code=200 if ready.ready else 503)
+
+
+def told(spool: Spool | None) -> str:
+    if spool is None:
+        return "off"
+    if not spool.room:
+        return "ok"
+    return ("full: " if spool.is_full else "") + f"batches that wait for Temporal: {len(spool.room)}"
 
 
 async def check_temporal(client: Client) -> str:

@@ -16,6 +16,10 @@ ENTRIES_ACCEPTED = Counter("trenova_entries_accepted", "Entries that Temporal ha
 ENTRIES_REFUSED = Counter("trenova_entries_refused", "Entries that were invalid")
 ENTRIES_PARKED = Gauge("trenova_entries_parked", "Entries that the database refuses, now")
 OLDEST_PARKED = Gauge("trenova_oldest_parked_timestamp_seconds", "Since when the oldest of them is parked; 0: none is")
+ENTRIES_SPOOLED = Counter("trenova_spooled_entries", "Entries that were spooled while Temporal was away")
+SPOOL_BATCHES = Gauge("trenova_spool_batches", "Batches that wait in the spool")
+SPOOL_BYTES = Gauge("trenova_spool_bytes", "Room that they take on the disk")
+SPOOL_DAMAGED = Gauge("trenova_spool_damaged_files", "Files of the spool that were set aside and are still there")
 
 
 @get(
@@ -32,6 +36,10 @@ async def metrics(caller: NamedDependency[Caller], services: NamedDependency[Ser
         raise Forbidden("metrics cover all tenants; this API key reads one")
     await services.verification.refresh()
     await count_parked(services.store)
+    if spool := services.ingest.spool:
+        SPOOL_BATCHES.set(len(spool.room))
+        SPOOL_BYTES.set(spool.used_bytes)
+        SPOOL_DAMAGED.set(spool.damaged)
     return Response(content=generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

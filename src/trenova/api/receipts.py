@@ -43,7 +43,7 @@ class EntryState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one entry. What follows `batch_id` is there when it is stored. Bytes are standard base64."""
 
     id: uuid.UUID
-    state: Literal["accepted", "stored", "parked"]
+    state: Literal["accepted", "spooled", "stored", "parked"]
     batch_id: str | None = None
     """Only where the request was too large for one batch."""
     reason: str | None = None
@@ -75,8 +75,12 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def accepted(placed: Sequence[Placed], errors: list[FieldProblem] | None) -> bytes:
-    """The answer, in JSON, to entries that Temporal has persisted."""
-    states = [EntryState(id=entry.id, state="accepted", batch_id=batch_id) for batch_id, entry in each(placed)]
+    """The answer, in JSON, to entries that Temporal has persisted, or that are spooled."""
+    of_batch = {one.batch.batch_id: one.batch.state for one in placed}
+    only = placed[0].batch.batch_id
+    states = [
+        EntryState(id=entry.id, state=of_batch[batch_id or only], batch_id=batch_id) for batch_id, entry in each(placed)
+    ]
     return written(placed, states, errors)
 
 

@@ -1,7 +1,8 @@
 """The API as a process."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 
 import structlog
 import uvicorn
@@ -14,7 +15,8 @@ from trenova.codec.layers import MAX_SENT_BYTES
 from trenova.codec.settings import keyring_of, secrecy_of
 from trenova.config import Settings
 from trenova.connection import connect
-from trenova.errors import Unavailable
+from trenova.errors import InvalidConfiguration, Unavailable
+from trenova.ingest import Spool
 from trenova.process import database_url, on_stop_signal, run_to_end
 from trenova.store import Store
 
@@ -38,11 +40,13 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     remote = remote_codec(settings.api, secrecy_of(security), keyring)
     # Lazy: the API comes up while Temporal is away, and says so in /readyz and in its 503 answers.
     client = await connect(settings.temporal, converter, lazy=True)
-    async with Store.open(url, pool_size=settings.database.pool_size) as store:
+    async with AsyncExitStack() as held:
+        spool = held.enter_context(spool_of(settings))
+        store = await held.enter_async_context(Store.open(url, pool_size=settings.database.pool_size))
         await check_at_start(store)
         server = uvicorn.Server(
             uvicorn.Config(
-                app.create(settings, store, client, log_keys_of(settings, environ), remote),
+                app.create(settings, store, client, log_keys_of(settings, environ), remote, spool=spool),
                 host=settings.api.host,
                 port=settings.api.port,
                 log_config=None,
@@ -65,3 +69,22 @@ async def check_at_start(store: Store) -> None:
         await store.check()
     except Unavailable as error:
         log.warning("started without a database", error=error.message, hint=error.hint)
+
+
+@contextmanager
+def spool_of(settings: Settings) -> Iterator[Spool | None]:
+    """The spool if there is to be one. Raises InvalidConfiguration when it would keep entries in plain text."""
+    spool = settings.api.spool
+    if spool.folder is None:
+        yield None
+        return
+    if not settings.temporal.security.enable_encryption:
+        problem = (
+            f"api.spool.folder: {spool.folder} given with temporal.security.enableEncryption: false, expected true: "
+            "a spool holds batches as they are sent to Temporal"
+        )
+        raise InvalidConfiguration(
+            [problem], hint="turn temporal.security.enableEncryption on, or set api.spool.folder to null"
+        )
+    with Spool.open(spool.folder, spool.max_bytes) as opened:
+        yield opened

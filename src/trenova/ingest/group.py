@@ -4,12 +4,17 @@ Natural batching: an entry that comes while nothing is under way leaves at once;
 gather and leave together. So a lone caller is never delayed, and under load the batches grow by themselves. Where
 callers come faster than starts, there is a rest after each shared batch, as long as its start took: a workflow costs
 the server the same whatever it holds, and starting without pause would keep it busy with many small ones.
+
+While Temporal is away nobody waits for it: callers are told to come back, or their batches go to the spool.
 """
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
@@ -17,9 +22,12 @@ from temporalio.service import RPCError
 from trenova.config import MIB
 from trenova.domain.batch import BatchResult
 from trenova.domain.entry import Sealed
-from trenova.errors import PayloadTooLarge, Unavailable
+from trenova.errors import PayloadTooLarge, TemporalAway, Unavailable
+from trenova.ingest.breaker import Breaker
+from trenova.ingest.drain import Drain
 from trenova.ingest.queue import Caps, Piece, Queue, Request, halves
-from trenova.ingest.start import Handle, start, unavailable
+from trenova.ingest.spool import Spool, full
+from trenova.ingest.start import Handle, parcel_of, start, unavailable
 
 # Plain JSON. Audit entries shrink to a ninth of it; those few batches that do not, and would then be larger than
 # Temporal takes, are sent in halves. More would cost memory in every process on the way.
@@ -35,10 +43,14 @@ MAX_REST_S = 0.05
 MAX_STARTS = 6
 # What may wait in this process. Past it callers are told to come back: memory would be the next thing to run out.
 MAX_WAITING_BYTES = 48 * MIB
+# While Temporal is away. It is asked every second, and whoever comes once it has answered is let in.
+RETRY_AFTER_S = 2
 
 
 class AcceptedBatch:
     """A batch that Temporal has persisted. All its callers share one question whether it is stored."""
+
+    state: Literal["accepted"] = "accepted"
 
     def __init__(self, batch_id: str, handle: Handle) -> None:
         self.batch_id = batch_id
@@ -52,16 +64,24 @@ class AcceptedBatch:
         return await asyncio.shield(self.result)
 
 
+@dataclass(frozen=True)
+class SpooledBatch:
+    """A batch that is safe on this server's disk, and goes to Temporal under the same id when it is back."""
+
+    batch_id: str
+    state: Literal["spooled"] = "spooled"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
     """Consecutive entries of one caller and the batch that holds them."""
 
-    batch: AcceptedBatch
+    batch: AcceptedBatch | SpooledBatch
     entries: Sequence[Sealed]
 
 
 class Waiter:
-    """A caller: resolved when every piece of its request is accepted, or failed with the first that was not."""
+    """A caller: resolved when every piece of its request is in a batch, or failed with the first that is not."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -69,7 +89,7 @@ class Waiter:
         self.left = len(request.entries)
         self.done: asyncio.Future[list[Placed]] = asyncio.get_running_loop().create_future()
 
-    def accepted(self, piece: Piece, batch: AcceptedBatch) -> None:
+    def placed_in(self, batch: AcceptedBatch | SpooledBatch, piece: Piece) -> None:
         self.placed.append((piece.begin, Placed(batch=batch, entries=piece.entries)))
         self.left -= piece.end - piece.begin
         if self.left == 0 and not self.done.done():
@@ -81,21 +101,56 @@ class Waiter:
 
 
 class GroupCommit:
-    """The way from the API into Temporal. Nothing in here is acknowledged: dying loses only what had no answer."""
+    """The way from the API into Temporal. Nothing in here is acknowledged: dying loses only what had no answer.
 
-    def __init__(self, client: Client) -> None:
+    `drained` is told how many entries of the spool Temporal has persisted, a batch at a time.
+    """
+
+    def __init__(
+        self, client: Client, spool: Spool | None = None, drained: Callable[[int], object] = lambda _: None
+    ) -> None:
         self.client = client
+        self.spool = spool
+        self.drained = drained
+        self.breaker = Breaker(client, self.away_or_back)
         self.queue = Queue(Caps(max_entries=MAX_BATCH_ENTRIES, max_bytes=MAX_BATCH_BYTES))
         self.waiters: dict[Request, Waiter] = {}
         self.under_way: set[asyncio.Task[None]] = set()
         self.rest: asyncio.TimerHandle | None = None
 
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Empty the spool meanwhile."""
+        draining = self.spool and asyncio.create_task(
+            Drain(self.client, self.spool, self.breaker, self.drained).run(), name="drain"
+        )
+        try:
+            yield
+        finally:
+            if draining:
+                draining.cancel()
+                with suppress(asyncio.CancelledError):
+                    await draining
+            await self.breaker.stop()
+
+    def check(self) -> None:
+        """Raise Unavailable while nothing can be taken in: before a request is read, so that nothing piles up."""
+        if self.refuses:
+            raise away()
+        if self.breaker.away.is_set() and self.spool and self.spool.is_full:
+            raise full()
+
+    @property
+    def refuses(self) -> bool:
+        return self.spool is None and self.breaker.away.is_set()
+
     async def add(self, entries: Sequence[Sealed]) -> list[Placed]:
-        """Return when every entry is accepted, with the batches in the entries' order.
+        """Return when every entry is accepted or spooled, with the batches in the entries' order.
 
         Raises Unavailable when that is not certain, or when too much waits already. An entry that was accepted all the
         same is found as a duplicate when the caller sends it again.
         """
+        self.check()
         size = sum(len(entry.body) for entry in entries)
         if self.queue.waiting_bytes and self.queue.waiting_bytes + size > MAX_WAITING_BYTES:
             raise Unavailable("more entries are waiting for Temporal than this server holds", retry_after_s=2)
@@ -112,7 +167,7 @@ class GroupCommit:
 
     def pump(self) -> None:
         """Start as many batches as may be under way."""
-        while self.queue.waiting_entries:
+        while self.queue.waiting_entries and not self.refuses:
             full = self.queue.has_full_batch
             if len(self.under_way) >= (MAX_STARTS if full else SMALL_STARTS) or (self.rest and not full):
                 return
@@ -122,6 +177,13 @@ class GroupCommit:
 
     def landed(self, task: asyncio.Task[None]) -> None:
         self.under_way.discard(task)
+        self.pump()
+
+    def away_or_back(self) -> None:
+        """Who waits for a turn that will not come is told so; a batch that is under way goes on trying."""
+        if self.refuses:
+            for waiter in [each for each in self.waiters.values() if each.request.waiting]:
+                waiter.failed(away())
         self.pump()
 
     def rest_for(self, seconds: float) -> None:
@@ -138,7 +200,7 @@ class GroupCommit:
         entries = [entry for piece in pieces for entry in piece.entries]
         began = time.monotonic()
         try:
-            batch = AcceptedBatch(*await start(self.client, entries))
+            batch = await self.commit(entries)
         except PayloadTooLarge:
             # Nothing has left yet. A half always fits: plain, it is smaller than the limit of an encoded one.
             for half in halves(pieces):
@@ -151,16 +213,39 @@ class GroupCommit:
             return
         for piece in pieces:
             if waiter := self.waiters.get(piece.request):
-                waiter.accepted(piece, batch)
+                waiter.placed_in(batch, piece)
         if len(pieces) > 1:
             self.rest_for(time.monotonic() - began)
 
+    async def commit(self, entries: Sequence[Sealed]) -> AcceptedBatch | SpooledBatch:
+        """Make one batch durable: in Temporal; while that is away, in the spool if there is one."""
+        parcel = await parcel_of(self.client, entries)
+        starting = partial(start, self.client, parcel)
+        if self.spool is None:
+            return AcceptedBatch(parcel.batch_id, await self.breaker.watched(starting))
+        try:
+            return AcceptedBatch(parcel.batch_id, await self.breaker.unless_away(starting))
+        except TemporalAway:
+            # Temporal may have persisted it all the same. From the spool it is started under the same id: only once.
+            await self.spool.put(parcel)
+            return SpooledBatch(parcel.batch_id)
+
+
+def away() -> Unavailable:
+    return TemporalAway("Temporal is away", retry_after_s=RETRY_AFTER_S)
+
 
 async def all_stored(placed: Sequence[Placed], timeout_s: float) -> bool:
-    """Wait until the batches are stored; False when that takes longer than `timeout_s`. They go on all the same."""
+    """Wait until the batches are stored; False when that takes longer than `timeout_s`. They go on all the same.
+
+    False at once where one is spooled: how long Temporal stays away nobody knows.
+    """
+    accepted = [each.batch for each in placed if isinstance(each.batch, AcceptedBatch)]
+    if len(accepted) < len(placed):
+        return False
     try:
         async with asyncio.timeout(timeout_s):
-            await asyncio.gather(*(each.batch.stored() for each in placed))
+            await asyncio.gather(*(batch.stored() for batch in accepted))
     except TimeoutError:
         return False
     except RPCError as error:

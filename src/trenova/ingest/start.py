@@ -2,19 +2,22 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
 import uuid_utils
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowHandle
-from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import Priority, RawValue, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.converter import DataConverter
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from trenova.config import TASK_QUEUE
 from trenova.domain.batch import Batch, BatchResult, workflow_id
 from trenova.domain.entry import Sealed
-from trenova.errors import Unavailable
+from trenova.errors import TemporalAway, Unavailable
 from trenova.workflows import ProcessAuditBatchWorkflow
 
 START_TIMEOUT = timedelta(seconds=10)
@@ -51,46 +54,66 @@ AMBIGUOUS = frozenset(
 Handle = WorkflowHandle[ProcessAuditBatchWorkflow, BatchResult]
 
 
-async def start(client: Client, entries: Sequence[Sealed]) -> tuple[str, Handle]:
-    """Return the batch's id once Temporal has persisted it. Raises Unavailable when that is not certain.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """A batch as it leaves: one payload, encoded once and sent any number of times under one workflow id."""
 
-    Raises PayloadTooLarge, before anything is sent, for entries that make a larger payload than Temporal takes.
+    batch_id: str
+    entries: int
+    payload: Payload
+    fairness: Priority
+
+
+async def parcel_of(client: Client, entries: Sequence[Sealed]) -> Parcel:
+    """The entries as a new batch, compressed and encrypted as the client's codec does.
+
+    Raises PayloadTooLarge for entries that make a larger payload than Temporal takes.
+    """
+    batch = Batch(batch_id=str(uuid_utils.uuid7()), entries=[msgspec.Raw(entry.body) for entry in entries])
+    (payload,) = await client.data_converter.encode([batch])
+    return Parcel(batch_id=batch.batch_id, entries=len(entries), payload=payload, fairness=fairness_of(entries))
+
+
+async def start(client: Client, parcel: Parcel) -> Handle:
+    """Return once Temporal has persisted the batch. Raises TemporalAway when that is not certain, else Unavailable.
 
     Dying before Temporal's answer: the callers have none either and send their entries again with the same ids;
     whatever Temporal did keep is then found as duplicates. Dying after it: the workflow runs without us.
     """
-    batch_id = str(uuid_utils.uuid7())
-    batch = Batch(batch_id=batch_id, entries=[msgspec.Raw(entry.body) for entry in entries])
-    fairness = fairness_of(entries)
     for tries_left in reversed(range(TRIES)):
         try:
-            return batch_id, await call(client, batch, fairness)
+            await call(client, parcel)
         except RPCError as error:
             if error.status not in AMBIGUOUS or not tries_left:
                 raise unavailable(error) from error
         except RuntimeError as error:
             # The SDK's word for a server that a lazy client could not reach with its first call.
             if not tries_left:
-                raise Unavailable(AWAY[RPCStatusCode.UNAVAILABLE]) from error
+                raise TemporalAway(AWAY[RPCStatusCode.UNAVAILABLE]) from error
+        else:
+            return client.get_workflow_handle_for(ProcessAuditBatchWorkflow.run, workflow_id(parcel.batch_id))
         await asyncio.sleep(PAUSE_S)
     raise AssertionError("the last try returns or raises")
 
 
-async def call(client: Client, batch: Batch, fairness: Priority) -> Handle:
+async def call(client: Client, parcel: Parcel) -> None:
+    # Its payload is encoded already, so it goes by a client without our codec over the same connection.
+    config = client.config()
+    config["data_converter"] = DataConverter.default
     try:
-        return await client.start_workflow(
-            ProcessAuditBatchWorkflow.run,
-            batch,
-            id=workflow_id(batch.batch_id),
+        await Client(**config).start_workflow(
+            ProcessAuditBatchWorkflow.__name__,
+            RawValue(parcel.payload),
+            id=workflow_id(parcel.batch_id),
             task_queue=TASK_QUEUE,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            priority=fairness,
+            priority=parcel.fairness,
             rpc_timeout=START_TIMEOUT,
         )
     except WorkflowAlreadyStartedError:
         # The answer to an earlier try of this very call was lost, and the workflow has ended since.
-        return client.get_workflow_handle_for(ProcessAuditBatchWorkflow.run, workflow_id(batch.batch_id))
+        return
 
 
 def fairness_of(entries: Sequence[Sealed]) -> Priority:
@@ -103,4 +126,4 @@ def unavailable(error: RPCError) -> Unavailable:
     """Unavailable for the errors in AWAY; any other is a bug of ours and is raised as it is."""
     if error.status not in AWAY:
         raise error
-    return Unavailable(AWAY[error.status])
+    return (TemporalAway if error.status in AMBIGUOUS else Unavailable)(AWAY[error.status])

@@ -136,15 +136,19 @@ def show(progress: Progress, bar: TaskID, source: Source, tally: Tally) -> None:
     progress.update(bar, completed=source.consumed_bytes, entries=tally.settled, rate=rate)
 
 
+# Told only where there are any.
+SELDOM = {"differing", "spooled"}
+
+
 def summarize(tally: Tally, as_json: bool) -> None:
     if as_json:
         print(settings.plain_json(tally.counts()))
         return
-    counts = " · ".join(
-        f"{name} {number:,}" for name, number in tally.counts().items() if number or name != "differing"
-    )
+    counts = " · ".join(f"{name} {number:,}" for name, number in tally.counts().items() if number or name not in SELDOM)
     print(f"{counts} · {tally.seconds():.1f} s")
     if tally.differing:
         print(f"{tally.differing:,} duplicates have another content than what is stored; the first stays")
+    if tally.spooled:
+        print("Temporal is away: spooled entries wait on the API's disk and are stored when it is back")
     if tally.refused:
         print(f"refused lines and their reasons: {tally.refused_file}")

@@ -1,0 +1,248 @@
+"""The API with a spool, as a process, while Temporal is really away: what it acknowledges is stored exactly once."""
+
+import asyncio
+import os
+import resource
+import secrets
+import signal
+import uuid
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from acceptance.conftest import LIMIT_S, User, entry_of
+from acceptance.encrypted import Program, Site, encrypting, holds, new_key
+from conftest import new_tenant
+from trenova.config import KIB
+from trenova.dev.postgres import Postgres
+from trenova.dev.temporal import Temporal
+from trenova.store import Store
+
+# Root may write into folders that say no, unless it gives that right away.
+UNPRIVILEGED = ("setpriv", "--bounding-set", "-dac_override") if os.geteuid() == 0 else ()
+
+
+@pytest.fixture
+async def place(folder: Path, postgres: Postgres) -> Site:
+    """A site whose Temporal is away until a test starts it."""
+    path = folder / f"spool-{secrets.token_hex(4)}"
+    path.mkdir()
+    async with Store.open(postgres.app_url) as store:
+        api_key = (await store.api_keys.create(tenant=None, role="admin", name="test")).text
+    return Site(path, Temporal(path / "servers"), postgres.app_url, api_key)
+
+
+@pytest.fixture
+def variables(place: Site) -> dict[str, str]:
+    return {**encrypting("k", k=new_key()), "TRENOVA_API__SPOOL__FOLDER": str(place.folder / "spool")}
+
+
+def entry(tenant: str, **fields: Any) -> dict[str, Any]:
+    return {**entry_of(**fields), "id": str(uuid.uuid4()), "tenant": tenant}
+
+
+async def spooled(client: httpx.AsyncClient, *entries: dict[str, Any], wait: str = "") -> str:
+    """Send the entries, which are all spooled; gives the batch's id."""
+    answer = await client.post(f"/v1/entries{wait}", json=entries)
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["entries"] == [{"id": each["id"], "state": "spooled"} for each in entries]
+    return str(answer.json()["batch_id"])
+
+
+async def kill(program: Program) -> None:
+    program.process.send_signal(signal.SIGKILL)
+    await program.process.wait()
+
+
+async def batch(client: httpx.AsyncClient, batch_id: str) -> dict[str, Any]:
+    answer = await client.get(f"/v1/batches/{batch_id}")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def metrics(client: httpx.AsyncClient) -> dict[str, float]:
+    lines = (await client.get("/metrics")).text.splitlines()
+    pairs = [line.rsplit(" ", 1) for line in lines if line.startswith("trenova_") and "_created" not in line]
+    return {name: float(value) for name, value in pairs}
+
+
+async def stored_ids(client: httpx.AsyncClient, tenant: str) -> list[str]:
+    page = (await client.get("/v1/entries", params={"tenant": tenant, "limit": 1000})).json()
+    return sorted(each["id"] for each in page["entries"])
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {each.name: each.read_bytes() for each in (folder / "spool").iterdir() if each.name != ".lock"}
+
+
+def tear(folder: Path, batch_id: str) -> None:
+    path = folder / "spool" / f"{batch_id}.batch"
+    os.truncate(path, path.stat().st_size // 2)
+
+
+async def test_what_a_killed_api_has_spooled_is_stored_exactly_once(place: Site, variables: dict[str, str]) -> None:
+    tenant, marker = new_tenant(), f"marker-{secrets.token_hex(12)}"
+    sent = [[entry(tenant, comment=marker, metadata={marker: number}) for number in range(3)] for _ in range(8)]
+    api = await place.start("api", variables)
+    try:
+        async with place.client() as client:
+            batches = [await spooled(client, *each) for each in sent]
+            assert len({await spooled(client, *sent[0]), *batches}) == 9  # sent again: a batch with the same ids
+            await spooled(client, entry(tenant), wait="?wait=stored")
+            assert (await batch(client, batches[0])) == {
+                "batch_id": batches[0],
+                "state": "spooled",
+                "entries": 3,
+                "stored": 0,
+                "duplicate": 0,
+                "parked": 0,
+                "workflow_id": f"audit-batch-{batches[0]}",
+                "workflow_status": "unknown",
+            }
+            told = await client.get("/readyz")
+            assert (told.status_code, told.json()["spool"]) == (200, "batches that wait for Temporal: 10")
+            assert told.json()["temporal"].startswith("away")
+            counted = await metrics(client)
+            assert (counted["trenova_spool_batches"], counted["trenova_spooled_entries_total"]) == (10, 28)
+            assert counted["trenova_spool_bytes"] >= sum(map(len, files(place.folder).values()))
+        found = files(place.folder)
+        assert len(found) == 10
+        assert [name for name, content in found.items() if holds(content, marker) or holds(content, tenant)] == []
+        assert marker not in api.log.read_text()
+    finally:
+        await kill(api)
+
+    # Killed: they are found by the next process, still without a Temporal; SIGTERM leaves them as well.
+    again = await place.start("api", variables)
+    async with place.client() as client:
+        assert (await metrics(client))["trenova_spool_batches"] == 10
+        assert (await batch(client, batches[-1]))["state"] == "spooled"
+    await again.stop()
+    assert again.process.returncode == 0
+    assert files(place.folder) == found
+
+    async with place.temporal.running(), place.running(["api", "worker"], variables), place.client() as client:
+        expected = {each["id"] for entries in sent for each in entries}
+        async with asyncio.timeout(LIMIT_S):
+            while len(await stored_ids(client, tenant)) < 25 or files(place.folder):  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(0.1)
+        ids = await stored_ids(client, tenant)
+        assert len(ids) == 25
+        assert expected <= set(ids)
+        states = [await batch(client, each) for each in batches]
+        assert {(each["state"], each["stored"] + each["duplicate"]) for each in states} == {("stored", 3)}
+        counted = await metrics(client)
+        assert (counted["trenova_spool_batches"], counted["trenova_entries_accepted_total"]) == (0, 28)
+        answer = await client.post("/v1/entries?wait=stored", json=entry(tenant))
+        assert answer.status_code == 201, answer.text
+
+
+async def test_a_torn_file_is_set_aside_and_told_and_the_others_are_stored(
+    place: Site, variables: dict[str, str]
+) -> None:
+    tenant = new_tenant()
+    api = await place.start("api", variables)
+    async with place.client() as client:
+        batches = [await spooled(client, entry(tenant)) for _ in range(3)]
+    await kill(api)
+    tear(place.folder, batches[0])
+    async with (
+        place.temporal.running(),
+        place.running(["api", "worker"], variables) as (api, _),
+        place.client() as client,
+    ):
+        async with asyncio.timeout(LIMIT_S):
+            while len(await stored_ids(client, tenant)) < 2:  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(0.1)
+            while list(files(place.folder)) != [f"{batches[0]}.damaged"]:  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(0.1)
+        counted = await metrics(client)
+        assert (counted["trenova_spool_batches"], counted["trenova_spool_damaged_files"]) == (0, 1)
+        assert "spool file damaged" in api.log.read_text()
+        assert (await client.get(f"/v1/batches/{batches[0]}")).status_code == 404
+
+
+async def test_a_full_spool_and_a_disk_that_takes_no_more_refuse_and_take_again(
+    place: Site, variables: dict[str, str]
+) -> None:
+    tenant = new_tenant()
+    large = {"metadata": {"noise": secrets.token_hex(110 * KIB)}}
+    limits = {**variables, "TRENOVA_API__SPOOL__MAX_BYTES": str(4 * 1024 * KIB)}
+    async with place.running(["api"], limits) as (api,), place.client() as client:
+        await spooled(client, entry(tenant))
+        # More than its log has by then, and less than the entry.
+        resource.prlimit(api.process.pid, resource.RLIMIT_FSIZE, (64 * KIB, resource.RLIM_INFINITY))
+        answer = await client.post("/v1/entries", json=entry(tenant, **large))
+        assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (503, True), answer.text
+        assert "this server's disk does not take the entries" in answer.json()["detail"]
+        assert "spooling failed" in api.log.read_text()
+        assert len(files(place.folder)) == 1
+        resource.prlimit(api.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+        taken = 0
+        while (answer := await client.post("/v1/entries", json=entry(tenant, **large))).status_code == 202:
+            taken += 1
+        assert taken > 10
+        assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (503, True), answer.text
+        assert answer.json()["detail"] == "Temporal is away, and the spool is full"
+        assert len(files(place.folder)) == taken + 1
+
+        async with place.temporal.running(), place.running(["worker"], limits):
+            async with asyncio.timeout(LIMIT_S):
+                while len(await stored_ids(client, tenant)) < taken + 1:  # noqa: ASYNC110 - no event for it
+                    await asyncio.sleep(0.1)
+            assert (await client.post("/v1/entries?wait=stored", json=entry(tenant))).status_code == 201
+
+
+async def test_a_folder_that_has_become_read_only_acknowledges_nothing(place: Site, variables: dict[str, str]) -> None:
+    tenant, folder = new_tenant(), place.folder / "spool"
+    async with place.running(["api"], variables, before=UNPRIVILEGED) as (api,), place.client() as client:
+        await spooled(client, entry(tenant))
+        folder.chmod(0o555)
+        answer = await client.post("/v1/entries", json=entry(tenant))
+        assert answer.status_code == 503, answer.text
+        assert "this server's disk does not take the entries" in answer.json()["detail"]
+        assert "spooling failed" in api.log.read_text()
+        folder.chmod(0o700)
+        await spooled(client, entry(tenant))
+        assert len(files(place.folder)) == 2
+
+
+async def test_without_a_spool_requests_are_answered_at_once_while_temporal_is_away_and_taken_when_it_is_back(
+    place: Site,
+) -> None:
+    tenant = new_tenant()
+    async with place.running(["api"], {}), place.client() as client:
+        async with asyncio.timeout(LIMIT_S):
+            for _ in range(300):
+                answer = await client.post("/v1/entries", json=entry(tenant))
+                assert answer.status_code == 503, answer.text
+                assert answer.json()["detail"] == "Temporal is away"
+                assert int(answer.headers["Retry-After"]) > 0
+        told = await client.get("/readyz")
+        assert (told.status_code, told.json()["spool"]) == (503, "off")
+        async with place.temporal.running(), place.running(["worker"], {}), asyncio.timeout(LIMIT_S):
+            while (answer := await client.post("/v1/entries?wait=stored", json=entry(tenant))).status_code == 503:  # noqa: ASYNC110 - as clients do
+                await asyncio.sleep(int(answer.headers["Retry-After"]))
+            assert answer.status_code == 201, answer.text
+
+
+async def test_a_second_api_on_the_folder_is_refused(place: Site, variables: dict[str, str]) -> None:
+    async with place.running(["api"], variables):
+        ended = await place.command("api", **variables)
+        error, hint = ended.complaint()
+        assert error.endswith(f"api.spool.folder: {place.folder / 'spool'} is in use by another API process")
+        assert hint.startswith("give each API process a folder of its own")
+
+
+def test_a_spool_without_encryption_is_refused_with_both_settings(stranger: User) -> None:
+    ended = stranger(
+        "api", TRENOVA_DATABASE__URL="postgresql://nobody@127.0.0.1:1/none", TRENOVA_API__SPOOL__FOLDER="spool"
+    )
+    error, hint = ended.complaint()
+    assert "api.spool.folder: spool given with temporal.security.enableEncryption: false, expected true" in error
+    assert "temporal.security.enableEncryption" in hint
+    assert "api.spool.folder" in hint

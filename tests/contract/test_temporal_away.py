@@ -1,0 +1,254 @@
+"""Group commit while Temporal is away, behind a network that loses things: nobody waits, nothing piles up."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from conftest import GENEROUS_S, converter, new_tenant
+from contract.lossy import LossyProxy
+from contract.test_group_commit import entries, size_of
+from trenova.codec.compose import data_converter_for
+from trenova.codec.keytool import generate
+from trenova.codec.layers import MAX_SENT_BYTES
+from trenova.codec.loading import load_keyring
+from trenova.codec.secrecy import Secrecy
+from trenova.config import MIB, Settings
+from trenova.connection import connect
+from trenova.dev.temporal import Temporal
+from trenova.errors import Unavailable
+from trenova.ingest import GroupCommit, Spool, SpooledBatch, all_stored, breaker
+from trenova.store import Store
+
+
+@pytest.fixture
+async def proxy(temporal: Temporal) -> AsyncIterator[LossyProxy]:
+    host, _, port = temporal.address.rpartition(":")
+    async with LossyProxy(host, int(port)).running() as running:
+        yield running
+
+
+@pytest.fixture
+async def far_client(proxy: LossyProxy, settings: Settings) -> Client:
+    """A client that reaches Temporal through the proxy, connected."""
+    away = settings.temporal.model_copy(update={"host_port": proxy.address})
+    client = await connect(away, converter())
+    assert await client.service_client.check_health()
+    return client
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {each: each.read_bytes() for each in folder.iterdir()}
+
+
+async def known_to_be_away(commit: GroupCommit) -> None:
+    commit.breaker.doubt()
+    async with asyncio.timeout(GENEROUS_S):
+        await commit.breaker.away.wait()
+
+
+async def known_to_be_back(commit: GroupCommit) -> None:
+    async with asyncio.timeout(GENEROUS_S):
+        await commit.breaker.reachable.wait()
+
+
+@pytest.mark.parametrize("mode", ["refuse", "lose requests", "lose answers"])
+async def test_while_temporal_is_away_callers_are_sent_away_at_once_and_let_in_when_it_is_back(
+    proxy: LossyProxy, far_client: Client, mode: str
+) -> None:
+    commit = GroupCommit(far_client)
+    async with commit.running():
+        proxy.mode = mode  # type: ignore[assignment]
+        if mode == "refuse":
+            proxy.cut()
+        # One is under way and tries on; those who wait for their turn are told as soon as it is known.
+        first = asyncio.create_task(commit.add(entries(new_tenant(), 1)))
+        await asyncio.sleep(0)
+        waiting = [asyncio.create_task(commit.add(entries(new_tenant(), 1))) for _ in range(50)]
+        async with asyncio.timeout(GENEROUS_S):
+            told = await asyncio.gather(*waiting, return_exceptions=True)
+            assert all(isinstance(each, Unavailable) for each in told)
+            assert commit.breaker.away.is_set()
+            # Were they to wait for a call each, this would take an hour.
+            for _ in range(1000):
+                with pytest.raises(Unavailable, match="Temporal is away") as caught:
+                    await commit.add(entries(new_tenant(), 1))
+                assert caught.value.retry_after_s >= 1
+        assert commit.queue.waiting_bytes == 0
+        assert len(commit.waiters) <= 1
+        proxy.mode = "pass"
+        proxy.cut()
+        await known_to_be_back(commit)
+        await commit.add(entries(new_tenant(), 1))
+        await asyncio.gather(first, return_exceptions=True)
+        assert (commit.queue.waiting_bytes, commit.waiters) == (0, {})
+
+
+async def test_one_slow_start_closes_the_door_for_nobody(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker, "DOUBT_AFTER_S", 0)
+    commit = GroupCommit(client)
+    async with commit.running():
+        ended = asyncio.Event()
+        slow = asyncio.create_task(commit.breaker.watched(ended.wait))
+        async with asyncio.timeout(GENEROUS_S):
+            while commit.breaker.asking is None:  # noqa: ASYNC110 - a doubt is told to nobody
+                await asyncio.sleep(0)
+            await commit.breaker.asking
+        assert not commit.breaker.away.is_set()
+        await commit.add(entries(new_tenant(), 1))
+        ended.set()
+        assert await slow
+
+
+async def test_a_single_probe_asks_however_many_doubt(proxy: LossyProxy, far_client: Client) -> None:
+    commit = GroupCommit(far_client)
+    async with commit.running():
+        proxy.mode = "refuse"
+        proxy.cut()
+        await known_to_be_away(commit)
+        asking = commit.breaker.asking
+        for _ in range(100):
+            commit.breaker.doubt()
+        assert commit.breaker.asking is asking
+        proxy.mode = "pass"
+        await known_to_be_back(commit)
+        assert commit.breaker.asking is None
+
+
+async def test_spooled_batches_reach_temporal_by_themselves_and_later_ones_go_there_directly(
+    proxy: LossyProxy, far_client: Client, worker: None, store: Store, tmp_path: Path
+) -> None:
+    drained: list[int] = []
+    with Spool.open(tmp_path, 8 * MIB) as spool:
+        commit = GroupCommit(far_client, spool, drained=drained.append)
+        async with commit.running(), asyncio.timeout(GENEROUS_S):
+            proxy.mode = "refuse"
+            proxy.cut()
+            tenant = new_tenant()
+            answers = await asyncio.gather(*(commit.add(entries(tenant, 2)) for _ in range(30)))
+            batches = {placed.batch.batch_id for answer in answers for placed in answer}
+            assert all(isinstance(placed.batch, SpooledBatch) for answer in answers for placed in answer)
+            assert set(spool.oldest_first()) == batches
+            assert not await all_stored(answers[0], GENEROUS_S)
+            proxy.mode = "pass"
+            await known_to_be_back(commit)
+            (direct,) = await commit.add(entries(tenant, 1))
+            assert direct.batch.state == "accepted"
+            while await size_of(store, tenant) < 61:  # noqa: ASYNC110 - the database cannot call
+                await asyncio.sleep(0.1)
+            while spool.filled.is_set():  # noqa: ASYNC110 - there is an event for the opposite only
+                await asyncio.sleep(0.05)
+        assert sum(drained) == 60
+        assert spool.used_bytes == 0
+        parts = [part for batch in batches for part in await store.batches.find(batch)]
+        assert (sum(part.stored for part in parts), sum(part.duplicate for part in parts)) == (60, 0)
+
+
+async def test_a_batch_whose_answer_was_lost_is_spooled_under_its_id_and_stored_once(
+    proxy: LossyProxy, far_client: Client, worker: None, store: Store, tmp_path: Path
+) -> None:
+    """Temporal has persisted it, and nobody here knows. The spool sends the same batch once more."""
+    with Spool.open(tmp_path, 8 * MIB) as spool:
+        commit = GroupCommit(far_client, spool)
+        async with commit.running(), asyncio.timeout(GENEROUS_S):
+            tenant = new_tenant()
+            proxy.mode = "lose answers"
+            (placed,) = await commit.add(entries(tenant, 3))
+            assert placed.batch.state == "spooled"
+            while await size_of(store, tenant) == 0:  # noqa: ASYNC110 - the database cannot call
+                await asyncio.sleep(0.1)
+            assert spool.oldest_first() == [placed.batch.batch_id]
+            proxy.mode = "pass"
+            proxy.cut()
+            while spool.filled.is_set():  # noqa: ASYNC110 - there is an event for the opposite only
+                await asyncio.sleep(0.05)
+        assert await size_of(store, tenant) == 3
+        (part,) = await store.batches.find(placed.batch.batch_id)
+        assert (part.stored, part.duplicate) == (3, 0)
+
+
+async def test_dying_between_temporals_answer_and_the_removal_of_the_file_doubles_nothing(
+    proxy: LossyProxy, far_client: Client, worker: None, store: Store, tmp_path: Path
+) -> None:
+    tenant = new_tenant()
+    with Spool.open(tmp_path, 8 * MIB) as spool:
+        commit = GroupCommit(far_client, spool)
+        async with commit.running(), asyncio.timeout(GENEROUS_S):
+            proxy.mode = "refuse"
+            proxy.cut()
+            (placed,) = await commit.add(entries(tenant, 3))
+            file = spool.path(placed.batch.batch_id)
+            left = file.read_bytes()
+            proxy.mode = "pass"
+            while await size_of(store, tenant) < 3 or spool.filled.is_set():  # noqa: ASYNC110 - the database cannot call
+                await asyncio.sleep(0.1)
+    file.write_bytes(left)  # what such a death leaves
+    drained: list[int] = []
+    with Spool.open(tmp_path, 8 * MIB) as spool:
+        commit = GroupCommit(far_client, spool, drained=drained.append)
+        async with commit.running(), asyncio.timeout(GENEROUS_S):
+            while spool.filled.is_set():  # noqa: ASYNC110 - there is an event for the opposite only
+                await asyncio.sleep(0.05)
+    assert drained == [3]
+    assert await size_of(store, tenant) == 3
+    (part,) = await store.batches.find(placed.batch.batch_id)
+    assert (part.stored, part.duplicate) == (3, 0)
+
+
+async def test_a_damaged_file_keeps_no_other_from_leaving(
+    proxy: LossyProxy, far_client: Client, worker: None, store: Store, tmp_path: Path
+) -> None:
+    tenant = new_tenant()
+    with Spool.open(tmp_path, 8 * MIB) as spool:
+        commit = GroupCommit(far_client, spool)
+        async with commit.running(), asyncio.timeout(GENEROUS_S):
+            proxy.mode = "refuse"
+            proxy.cut()
+            for _ in range(3):
+                await commit.add(entries(tenant, 1))
+            oldest = spool.path(spool.oldest_first()[0])
+            os.truncate(oldest, oldest.stat().st_size - 1)
+            proxy.mode = "pass"
+            while await size_of(store, tenant) < 2 or spool.filled.is_set():  # noqa: ASYNC110 - the database cannot call
+                await asyncio.sleep(0.1)
+        assert spool.damaged == 1
+    assert sorted(each.suffix for each in contents(tmp_path)) == ["", ".damaged"]
+
+
+async def test_a_spool_that_takes_nothing_acknowledges_nothing(
+    proxy: LossyProxy, far_client: Client, tmp_path: Path
+) -> None:
+    with Spool.open(tmp_path / "spool", 8 * MIB) as spool:
+        commit = GroupCommit(far_client, spool)
+        async with commit.running(), asyncio.timeout(GENEROUS_S):
+            proxy.mode = "refuse"
+            proxy.cut()
+            await known_to_be_away(commit)
+            spool.folder.rename(tmp_path / "elsewhere")
+            with pytest.raises(Unavailable, match="does not take the entries"):
+                await commit.add(entries(new_tenant(), 1))
+            (tmp_path / "elsewhere").rename(spool.folder)
+            (placed,) = await commit.add(entries(new_tenant(), 1))
+            assert spool.oldest_first() == [placed.batch.batch_id]
+
+
+async def test_what_is_encrypted_lies_in_no_file_of_the_spool(
+    proxy: LossyProxy, settings: Settings, tmp_path: Path
+) -> None:
+    marker = "marker-in-a-tenants-name"
+    proxy.mode = "refuse"
+    secrecy = Secrecy(enable_encryption=True)
+    keyring = load_keyring(secrecy, {"TEMPORAL_ENCRYPTION_KEY": generate().text})
+    secret = data_converter_for(secrecy, keyring, max_sent_bytes=MAX_SENT_BYTES)
+    away = settings.temporal.model_copy(update={"host_port": proxy.address})
+    with Spool.open(tmp_path, 8 * MIB) as spool:
+        commit = GroupCommit(await connect(away, secret, lazy=True), spool)
+        async with commit.running(), asyncio.timeout(GENEROUS_S):
+            await commit.add(entries(marker, 1))
+            assert len(spool.oldest_first()) == 1
+    content = b"".join(contents(tmp_path).values())
+    assert b"binary/encrypted" in content
+    assert marker.encode() not in content
