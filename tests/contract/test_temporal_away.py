@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import uuid_utils
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
+from temporalio.common import Priority
 
 from conftest import GENEROUS_S, converter, new_tenant
 from contract.lossy import LossyProxy
@@ -21,6 +24,7 @@ from trenova.connection import connect
 from trenova.dev.temporal import Temporal
 from trenova.errors import Unavailable
 from trenova.ingest import GroupCommit, Spool, SpooledBatch, all_stored, breaker
+from trenova.ingest.start import Parcel, parcel_of
 from trenova.store import Store
 
 
@@ -216,6 +220,23 @@ async def test_a_damaged_file_keeps_no_other_from_leaving(
                 await asyncio.sleep(0.1)
         assert spool.damaged == 1
     assert sorted(each.suffix for each in contents(tmp_path)) == ["", ".damaged"]
+
+
+async def test_a_batch_that_temporal_refuses_stays_and_keeps_no_other_from_leaving(
+    client: Client, worker: None, store: Store, tmp_path: Path
+) -> None:
+    tenant = new_tenant()
+    too_large = Payload(metadata={"encoding": b"json/plain"}, data=b" " * 3 * MIB)
+    refused = Parcel(batch_id=str(uuid_utils.uuid7()), entries=1, payload=too_large, fairness=Priority())
+    with Spool.open(tmp_path, 8 * MIB) as spool:
+        await spool.put(refused)
+        for _ in range(5):
+            await spool.put(await parcel_of(client, entries(tenant, 1)))
+        commit = GroupCommit(client, spool)
+        async with commit.running(), asyncio.timeout(GENEROUS_S):
+            while await size_of(store, tenant) < 5 or len(spool.room) > 1:  # noqa: ASYNC110 - the database cannot call
+                await asyncio.sleep(0.1)
+        assert (spool.oldest_first(), spool.damaged) == ([refused.batch_id], 0)
 
 
 async def test_a_spool_that_takes_nothing_acknowledges_nothing(

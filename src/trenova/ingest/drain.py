@@ -11,6 +11,7 @@ from functools import partial
 
 import structlog
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from trenova.errors import Unavailable
 from trenova.ingest.breaker import Breaker
@@ -52,17 +53,18 @@ class Drain:
 
     async def deliver(self, batch_id: str) -> bool:
         """Start the batch and remove its file. False when Temporal takes nothing."""
-        parcel = await self.spool.read(batch_id)
-        if parcel is None:
-            return True
         try:
+            parcel = await self.spool.read(batch_id)
+            if parcel is None:
+                return True
             await self.breaker.unless_away(partial(start, self.client, parcel))
         except Unavailable as error:
             log.warning("spooled batch waits", batch_id=batch_id, reason=error.message)
             return False
-        except Exception:
-            # It stays, and is tried again in every round; those behind it must not wait for it.
-            log.exception("spooled batch refused", batch_id=batch_id)
+        except Exception as error:  # noqa: BLE001 - whatever it was, those behind it must not wait for it
+            # It stays, and is tried again in every round. Named, not shown: messages may hold what they are about.
+            reason = error.message if isinstance(error, RPCError) else type(error).__name__
+            log.error("spooled batch refused", batch_id=batch_id, reason=reason)  # noqa: TRY400 - as said
             return True
         # Dying here, or with the answer of an earlier try lost: the workflow runs, and the file is delivered again
         # under the same id, which starts nothing a second time.

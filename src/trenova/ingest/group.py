@@ -136,6 +136,8 @@ class GroupCommit:
     def check(self) -> None:
         """Raise Unavailable while nothing can be taken in: before a request is read, so that nothing piles up."""
         if self.refuses:
+            # Under way already, unless it has met an error of its own: then the door would stay closed for good.
+            self.breaker.doubt()
             raise away()
         if self.breaker.away.is_set() and self.spool and self.spool.is_full:
             raise full()

@@ -103,7 +103,7 @@ class Spool:
         self.filled.set()
 
     def forget(self, batch_id: str) -> None:
-        self.used_bytes -= self.room.pop(batch_id)
+        self.used_bytes -= self.room.pop(batch_id, 0)
         if not self.room:
             self.filled.clear()
 
