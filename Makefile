@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser dev run run-worker logs test lint format bench lock clean
+.PHONY: help setup browser dev run run-worker logs test lint format bench chaos lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -69,6 +69,9 @@ $(BENCH_STAMP): $(STAMP) requirements/bench.txt
 bench: $(BENCH_STAMP) ## Measure Trenova beside the limits and the alternatives (ARGS=--quick, --scaling, --filled, --million, --trees, --indexes)
 	@$(BIN)/python benchmarks/codec.py tests/data/collections/cloudtrail-invictus-stratus-attack.ndjson.gz
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
+
+chaos: $(STAMP) ## Kill, stop, cut and starve every part under load, then prove that nothing was lost (ARGS="--minutes 20 --faults 200 --entries 1000000 --storage")
+	@$(BIN)/python -m chaos.run $(ARGS)
 
 lock: ## Renew requirements/*.txt from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \

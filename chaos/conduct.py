@@ -1,0 +1,170 @@
+"""One run: load and faults together, then calm."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from temporalio.service import RPCError
+
+from chaos import faults, inside
+from chaos.faults import Injected
+from chaos.load import STUCK_S, Load
+from chaos.plan import Fault
+from chaos.rig import Rig
+from trenova.errors import PartFailed
+
+LOOK_EVERY_S = 0.2
+TELL_EVERY_S = 5
+# Temporal lists a workflow a moment after it has started it.
+CALM_S = 3
+# A run that is late may take so much longer than asked.
+PATIENCE = 1.25
+NEWEST = "SELECT EXTRACT(epoch FROM stored_at)::float8 FROM batches WHERE stored > 0 ORDER BY xid DESC LIMIT 1"
+SIZES = "SELECT coalesce(sum(size), 0)::int8 FROM heads WHERE tenant = ANY(%s)"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The size of a run. It ends when the faults are injected and the entries acknowledged, or when it is late.
+
+    `seconds`: what the faults are spread over; None: one after the other, and no end but the counts.
+    """
+
+    seed: int
+    schedule: Sequence[Fault]
+    entries: int
+    seconds: float | None
+
+
+@dataclass(slots=True)
+class Run:
+    """`injected` and what `load` remembers grow while it goes."""
+
+    rig: Rig
+    load: Load
+    asked: Asked
+    say: Say
+    injected: list[Injected] = field(default_factory=list)
+    doing: str = "warming up"
+    began: float = field(default_factory=time.monotonic)
+
+    async def until_calm(self) -> None:
+        """Inject everything under load, and return when nothing waits any more. Raises PartFailed when it is stuck."""
+        async with background(self.follow()):
+            try:
+                async with self.load.running():
+                    await self.until(lambda: self.load.acknowledged > 0, "the first acknowledgement")
+                    for fault in self.asked.schedule:
+                        if self.is_late:
+                            self.say(f"late: {len(self.asked.schedule) - len(self.injected)} faults are left out")
+                            break
+                        await self.strike(fault)
+                    await self.recovered()
+                    self.doing = "sending the rest"
+                    await self.until(lambda: self.load.acknowledged >= self.asked.entries or self.is_late, "entries")
+                    self.doing = "waiting for the last acknowledgements"
+            except TimeoutError:
+                raise PartFailed(f"requests were not acknowledged for {STUCK_S} s after the last fault") from None
+            self.doing = "waiting until everything accepted is stored"
+            await self.drained()
+
+    @property
+    def is_late(self) -> bool:
+        return self.asked.seconds is not None and time.monotonic() - self.began > PATIENCE * self.asked.seconds
+
+    async def strike(self, fault: Fault) -> None:
+        """One fault, at its time or, where the run is late, at once."""
+        if not fault.impatient:
+            await self.recovered()
+        if self.asked.seconds is not None:
+            due = self.began + (fault.number - 1 + fault.at) * self.asked.seconds / len(self.asked.schedule)
+            await asyncio.sleep(max(0, due - time.monotonic()))
+        else:
+            await asyncio.sleep(fault.at)
+        self.doing = f"{fault.name} for {fault.hold_s:.1f} s"
+        self.injected.append(await faults.inject(self.rig, fault))
+
+    async def recovered(self) -> None:
+        """Wait until entries are acknowledged and stored that came after the last fault."""
+        if not self.injected:
+            return
+        back = self.injected[-1].back
+        self.doing = f"recovering from {self.injected[-1].fault.name}"
+        await self.until(lambda: self.load.memory.times[-1] > back, "an acknowledgement")
+        deadline = time.monotonic() + STUCK_S
+        while await self.newest_stored() <= back:
+            if time.monotonic() > deadline:
+                raise PartFailed(f"nothing was stored for {STUCK_S} s after {self.injected[-1].fault.name}")
+            await self.rig.revive()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def newest_stored(self) -> float:
+        with suppress(psycopg.Error):
+            async with await self.rig.connect() as owner:
+                ((at,),) = await (await owner.execute(NEWEST)).fetchall()
+                return float(str(at))
+        return 0
+
+    async def until(self, true: Callable[[], bool], what: str) -> None:
+        """Wait for something that the journal tells; stuck when nothing at all is acknowledged any more."""
+        seen, deadline = -1, 0.0
+        while not true():
+            if len(self.load.memory.acknowledged) != seen:
+                seen, deadline = len(self.load.memory.acknowledged), time.monotonic() + STUCK_S
+            if time.monotonic() > deadline:
+                raise PartFailed(f"waiting for {what}, nothing was acknowledged for {STUCK_S} s")
+            self.load.read()
+            await self.rig.revive()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def drained(self) -> None:
+        """Wait until no workflow runs and everything acknowledged is there; or, if that is not to be, until both rest.
+
+        What then is missing is lost, and is for the checks to say.
+        """
+        client = await self.rig.temporal.client()
+        seen, since = None, time.monotonic()
+        while True:
+            await self.rig.revive()
+            with suppress(psycopg.Error, RPCError):
+                now = (await inside.running(client), await self.stored())
+                if now != seen:
+                    seen, since = now, time.monotonic()
+                waits, stored = now
+                whole = waits == 0 and stored >= self.load.acknowledged
+                if time.monotonic() - since > (CALM_S if whole else STUCK_S):
+                    return
+            await asyncio.sleep(1)
+
+    async def stored(self) -> int:
+        async with await self.rig.connect() as owner:
+            ((size,),) = await (await owner.execute(SIZES, [self.load.tenants])).fetchall()
+            return int(str(size))
+
+    async def follow(self) -> None:
+        """Tell how far everything is."""
+        while True:
+            self.load.read()
+            self.say(
+                f"fault {len(self.injected)} of {len(self.asked.schedule)}, "
+                f"{self.load.acknowledged:,} entries acknowledged: {self.doing}"
+            )
+            await asyncio.sleep(TELL_EVERY_S)
+
+
+@asynccontextmanager
+async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """The work goes on inside, and ends with it."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

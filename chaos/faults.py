@@ -1,0 +1,148 @@
+"""What each fault does to the rig, and when the rig is whole again."""
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from signal import Signals
+
+import psycopg
+
+from chaos import plan, syscalls
+from chaos.plan import Fault
+from chaos.rig import Rig
+
+LEAST_DELAY_S, MOST_DELAY_S = 0.02, 0.8
+MOST_NTH = 6
+# A disk fails for a moment or for a few seconds; longer, and nothing but waiting is seen.
+STORAGE_HOLD_S = 4.0
+DATABASE_LIMIT_S = 600
+
+BACKENDS = "SELECT pid FROM pg_stat_activity WHERE usename = 'trenova' ORDER BY pid"
+TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'trenova'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injected:
+    """A fault that was injected: it struck at `struck` and everything was back, and ready, at `back` (wall clock)."""
+
+    fault: Fault
+    struck: float
+    back: float
+    calls: int = 0
+    """System calls that failed."""
+
+
+async def inject(rig: Rig, fault: Fault) -> Injected:
+    """Do it, hold it, mend it, and come back when every part is ready."""
+    struck = time.time()
+    calls = await KINDS[fault.kind](rig, fault)
+    await rig.revive()
+    return Injected(fault=fault, struck=struck, back=time.time(), calls=calls or 0)
+
+
+async def kill(rig: Rig, fault: Fault) -> None:
+    names = tuple(fault.target.split("+"))
+    await rig.kill(names)
+    await asyncio.sleep(fault.hold_s)
+    await rig.start_all(names)
+
+
+async def deploy(rig: Rig, fault: Fault) -> None:
+    await rig.terminate(fault.target)
+    await asyncio.sleep(fault.hold_s)
+    await rig.start(fault.target)
+
+
+async def pause(rig: Rig, fault: Fault) -> None:
+    rig.signal(fault.target, Signals.SIGSTOP)
+    try:
+        await asyncio.sleep(fault.hold_s)
+    finally:
+        rig.signal(fault.target, Signals.SIGCONT)
+
+
+async def cut(rig: Rig, fault: Fault) -> None:
+    rig.links[fault.target].cut()
+
+
+async def slow(rig: Rig, fault: Fault) -> None:
+    link = rig.links[fault.target]
+    link.delay_s = random.Random(fault.choice).uniform(LEAST_DELAY_S, MOST_DELAY_S)
+    try:
+        await asyncio.sleep(fault.hold_s)
+    finally:
+        link.delay_s = 0
+
+
+async def hang(rig: Rig, fault: Fault) -> None:
+    """Nothing comes through and nobody is told; in the end the connections are reset."""
+    link = rig.links[fault.target]
+    link.hang()
+    try:
+        await asyncio.sleep(fault.hold_s)
+    finally:
+        link.cut()
+        link.flow()
+
+
+async def backend(rig: Rig, fault: Fault) -> None:
+    """SIGKILL for one process of PostgreSQL that serves us: the server then ends all others and recovers."""
+    await database_back(rig)
+    async with await rig.connect() as connection:
+        found = [int(str(pid)) for (pid,) in await (await connection.execute(BACKENDS)).fetchall()]
+    if found:
+        with suppress(ProcessLookupError):
+            os.kill(found[fault.choice % len(found)], Signals.SIGKILL)
+    await database_back(rig)
+
+
+async def terminate(rig: Rig, _fault: Fault) -> None:
+    """PostgreSQL closes every connection of ours, in good order."""
+    await database_back(rig)
+    async with await rig.connect() as connection:
+        await connection.execute(TERMINATE)
+
+
+async def storage(rig: Rig, fault: Fault) -> int:
+    """PostgreSQL's writes or flushes fail. It may go down over it, which is right, and is started again."""
+    log = rig.folder / f"strace-{fault.number}.log"
+    pids = [process.pid for process in rig.pids("postgres")]
+    async with syscalls.failing(pids, fault.target, 1 + fault.choice % MOST_NTH, log):
+        checkpoint = asyncio.create_task(flush_all(rig))
+        await asyncio.sleep(min(fault.hold_s, STORAGE_HOLD_S))
+    checkpoint.cancel()
+    with suppress(asyncio.CancelledError):
+        await checkpoint
+    await database_back(rig)
+    return syscalls.injected(log)
+
+
+async def flush_all(rig: Rig) -> None:
+    """A checkpoint, which writes and flushes the tables themselves."""
+    with suppress(psycopg.Error, OSError):
+        async with await rig.connect() as connection:
+            await connection.execute("CHECKPOINT")
+
+
+async def database_back(rig: Rig) -> None:
+    async with asyncio.timeout(DATABASE_LIMIT_S):
+        while not await rig.postgres.is_ready(0):
+            await rig.revive()
+            await asyncio.sleep(0.05)
+
+
+KINDS: dict[plan.Kind, Callable[[Rig, Fault], Awaitable[int | None]]] = {
+    "kill": kill,
+    "deploy": deploy,
+    "pause": pause,
+    "cut": cut,
+    "slow": slow,
+    "hang": hang,
+    "backend": backend,
+    "terminate": terminate,
+    "storage": storage,
+}

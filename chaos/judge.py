@@ -1,0 +1,121 @@
+"""The questions after a run, and what it came to."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from temporalio.client import Client
+
+from chaos import inside, recovery
+from chaos.conduct import Run, Say
+from chaos.load import Load
+from chaos.outside import Outside
+from chaos.recovery import Recovery
+from chaos.tally import Findings, Tally
+from trenova.store.verification import processes
+
+CORES = 2
+MOST_RECEIPTS = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """How much was looked at. Counts are of entries, unless they are named."""
+
+    sent: int
+    acknowledged: int
+    stored: int
+    verified: int
+    checkpoints: int
+    receipts: int
+    findings: Findings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run came to."""
+
+    checked: Checked
+    recoveries: Sequence[Recovery]
+    retries: int
+    seconds: float
+    deaths: Sequence[str]
+    """Parts that ended by themselves; they were started again."""
+
+    @property
+    def holds(self) -> bool:
+        """Nothing at all was found wrong. A recovery that took too long is told, and is nothing wrong."""
+        return not self.checked.findings.counts
+
+
+async def judge(run: Run, kept: Mapping[str, Sequence[bytes]], seconds: float, say: Say) -> Outcome:
+    rig, load = run.rig, run.load
+    async with await rig.connect() as owner:
+        stored_at = await inside.stored_times(owner)
+        checked = await check(
+            outside=Outside(rig.direct_url, rig.api_key, Findings()),
+            owner=owner,
+            client=await rig.temporal.client(),
+            database_url=rig.postgres.app_url,
+            load=load,
+            kept=kept,
+            say=say,
+        )
+    return Outcome(
+        checked=checked,
+        recoveries=recovery.recoveries(run.injected, sorted(load.memory.times), stored_at),
+        retries=load.memory.retries,
+        seconds=seconds,
+        deaths=rig.deaths,
+    )
+
+
+async def check(  # noqa: PLR0913 - what is looked at, each from its own side
+    *,
+    outside: Outside,
+    owner: psycopg.AsyncConnection[tuple[object, ...]],
+    client: Client,
+    database_url: str,
+    load: Load,
+    kept: Mapping[str, Sequence[bytes]],
+    say: Say,
+) -> Checked:
+    """Ask everything. `kept`: by tenant, the checkpoints that were served while it ran."""
+    findings, tenants, began = outside.findings, load.tenants, time.monotonic()
+    tally = Tally(load.job.run, load.authors, load.memory, findings)
+    for author, request in load.memory.refused:
+        findings.add("refused", f"request {author}/{request}; see the writers' log")
+    for tenant in tenants:
+        say(f"reading {tenant}")
+        async for page in outside.bodies(tenant):
+            tally.take(tenant, page)
+    tally.judge()
+    counts = await inside.count(owner, tenants, findings)
+    if sum(counts.values()) != tally.stored:
+        findings.add("gap", f"{tally.stored} entries over HTTP, {sum(counts.values())} in the table")
+    say("checking checkpoints and receipts")
+    keys = await outside.keys(tenants)
+    good = await outside.checkpoints(kept, keys)
+    lines = read_lines(Path(load.job.receipts))
+    receipts = await outside.receipts(lines[:: len(lines) // MOST_RECEIPTS + 1], keys)
+    say("verifying the trees")
+    with processes(CORES) as workers:
+        verified = await inside.logs(database_url, keys, good, workers, findings)
+    await inside.letters(owner, findings)
+    await inside.ended_badly(client, findings)
+    say(f"checked in {time.monotonic() - began:.0f} s")
+    return Checked(
+        sent=tally.entries_in(load.memory.sent),
+        acknowledged=tally.entries_in(load.memory.acknowledged),
+        stored=tally.stored,
+        verified=verified,
+        checkpoints=sum(map(len, good.values())),
+        receipts=receipts,
+        findings=findings,
+    )
+
+
+def read_lines(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines() if path.exists() else []

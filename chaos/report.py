@@ -1,0 +1,106 @@
+"""What a run came to, for the screen, as JSON and as Markdown."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from chaos import recovery
+from chaos.conduct import Asked
+from chaos.judge import Outcome
+from chaos.recovery import LIMIT_S, Times
+
+COLUMNS = ("fault", "times", "acknowledged after s: median", "p99", "max", "stored after s: median", "p99", "max")
+
+
+def rows(outcome: Outcome) -> Iterator[tuple[str, ...]]:
+    """A row for each kind of fault and target, and one for all."""
+    named = recovery.by_name(outcome.recoveries)
+    for name, (count, acknowledged, stored) in named.items():
+        yield (name, str(count), *shown(acknowledged), *shown(stored))
+    every = outcome.recoveries
+    yield (
+        "all",
+        str(len(every)),
+        *shown(recovery.times([each.acknowledged_s for each in every])),
+        *shown(recovery.times([each.stored_s for each in every])),
+    )
+
+
+def shown(times: Times | None) -> tuple[str, str, str]:
+    return ("–", "–", "–") if times is None else (f"{times.median:.1f}", f"{times.p99:.1f}", f"{times.worst:.1f}")
+
+
+def counts(outcome: Outcome) -> dict[str, int]:
+    checked = outcome.checked
+    return {
+        "faults": len(outcome.recoveries),
+        "entries sent": checked.sent,
+        "entries acknowledged": checked.acknowledged,
+        "entries stored": checked.stored,
+        "lost": checked.findings.count("lost"),
+        "doubled": checked.findings.count("doubled"),
+        "other findings": sum(checked.findings.counts.values())
+        - checked.findings.count("lost")
+        - checked.findings.count("doubled"),
+        "entries verified in trees": checked.verified,
+        "checkpoints kept and proved": checked.checkpoints,
+        "receipts checked": checked.receipts,
+        "tries without an acknowledgement": outcome.retries,
+        f"recoveries over {LIMIT_S:.0f} s": len(recovery.missed(outcome.recoveries)),
+        "faults struck again before recovery": sum(
+            each.acknowledged_s is None or each.stored_s is None for each in outcome.recoveries
+        ),
+        "parts that ended by themselves": len(outcome.deaths),
+    }
+
+
+def markdown(command: str, asked: Asked, outcome: Outcome) -> str:
+    """The report that goes into the documentation."""
+    verdict = "nothing was lost, doubled or changed" if outcome.holds else "**FAILED**"
+    lines = [
+        f"`{command}`, seed {asked.seed}, {outcome.seconds:.0f} s of load and faults: {verdict}.",
+        "",
+        "| | |",
+        "|---|---:|",
+        *(f"| {name} | {count:,} |" for name, count in counts(outcome).items()),
+        "",
+        f"| {' | '.join(COLUMNS)} |",
+        f"|---{'|---:' * (len(COLUMNS) - 1)}|",
+        *(f"| {' | '.join(row)} |" for row in rows(outcome)),
+        "",
+    ]
+    for title, said in (
+        (f"Recoveries over {LIMIT_S:.0f} s", list(slow(outcome))),
+        ("Findings", outcome.checked.findings.told),
+        ("Parts that ended by themselves", outcome.deaths),
+    ):
+        if said:
+            lines += [f"{title}:", "", *(f"- {each}" for each in said), ""]
+    return "\n".join(lines)
+
+
+def slow(outcome: Outcome) -> Iterator[str]:
+    for each in recovery.missed(outcome.recoveries):
+        fault = each.injected.fault
+        yield (
+            f"fault {fault.number}, {fault.name} for {fault.hold_s:.1f} s: acknowledged after "
+            f"{seconds(each.acknowledged_s)}, stored after {seconds(each.stored_s)}"
+        )
+
+
+def seconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f} s"
+
+
+def document(command: str, asked: Asked, outcome: Outcome) -> dict[str, Any]:
+    """Everything, with the single recoveries."""
+    return {
+        "command": command,
+        "seed": asked.seed,
+        "holds": outcome.holds,
+        "seconds": outcome.seconds,
+        "counts": counts(outcome),
+        "findings": {"counts": outcome.checked.findings.counts, "told": outcome.checked.findings.told},
+        "deaths": list(outcome.deaths),
+        "faults": [asdict(each) for each in outcome.recoveries],
+    }

@@ -1,0 +1,153 @@
+"""The fault test: kill, stop, cut and starve every part under load, then prove that nothing was lost or doubled.
+
+    python -m chaos.run                                                    # a few minutes
+    python -m chaos.run --minutes 20 --faults 200 --entries 1000000 --storage
+
+It starts a PostgreSQL, a Temporal, an API and a worker of its own in a temporary folder and stops them again. Exit code
+0: nothing lost, doubled, changed or unprovable. `--seed` gives the same faults, targets and pauses in the same order;
+what each of them meets is up to the machine.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import shlex
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from chaos import plan, report, syscalls
+from chaos.conduct import Asked, Run, background
+from chaos.judge import Outcome, judge
+from chaos.load import Load
+from chaos.rig import Rig, new_folder, rig_running
+from chaos.watch import Watch
+from chaos.writers import Job
+from trenova.errors import TrenovaError
+
+MINUTES, FAULTS, ENTRIES, TENANTS = 4.0, 40, 100_000, 5
+LARGEST_SEED = 1_000_000
+# Sent faster than asked, so that a run which loses time to its faults still reaches its entries.
+AHEAD = 1.2
+
+console = Console()
+Result = TypeVar("Result")
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="chaos", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=MINUTES, help=f"of load and faults (default {MINUTES:.0f})")
+    parser.add_argument("--faults", type=int, default=FAULTS, help=f"how many (default {FAULTS})")
+    parser.add_argument("--entries", type=int, default=ENTRIES, help=f"acknowledged at the least (default {ENTRIES})")
+    parser.add_argument("--seed", type=int, help="repeats a schedule (default: a new one)")
+    parser.add_argument("--storage", action="store_true", help="PostgreSQL's system calls fail too (needs strace)")
+    parser.add_argument("--report", type=Path, help="a Markdown file; the same as JSON beside it")
+    return parser.parse_args()
+
+
+def main() -> int:
+    given = options()
+    command = shlex.join(["make", "chaos", *([f"ARGS={shlex.join(sys.argv[1:])}"] if sys.argv[1:] else [])])
+    seed = random.randrange(LARGEST_SEED) if given.seed is None else given.seed
+    asked = Asked(
+        seed=seed,
+        schedule=plan.faults(seed, given.faults, plan.DECK + (plan.STORAGE_DECK if given.storage else ())),
+        entries=given.entries,
+        seconds=given.minutes * 60,
+    )
+    try:
+        if given.storage:
+            syscalls.require()
+        tell(f"{command}: seed {seed}, load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        outcome = asyncio.run(interruptible(whole(asked, rate=AHEAD * given.entries / (given.minutes * 60))))
+    except TrenovaError as error:
+        for note in getattr(error, "__notes__", ()):
+            print(note, file=sys.stderr)
+        print(f"error: {error.message}", file=sys.stderr)
+        print(f"hint: {error.hint or f'run it again with --seed {seed}'}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print("Stopped.", file=sys.stderr)
+        return 130
+    show(asked, outcome)
+    if given.report:
+        given.report.write_text(report.markdown(command, asked, outcome), encoding="utf-8")
+        given.report.with_suffix(".json").write_bytes(
+            msgspec.json.format(msgspec.json.encode(report.document(command, asked, outcome)))
+        )
+    return 0 if outcome.holds else 1
+
+
+async def whole(asked: Asked, *, rate: float) -> Outcome:
+    """A run from an empty folder to its outcome. The folder stays if it ends badly."""
+    folder, keep = new_folder(), True
+    try:
+        tell(f"starting everything in {folder}")
+        async with rig_running(folder) as rig:
+            outcome = await run_in(rig, asked, rate)
+        keep = not outcome.holds
+    except asyncio.CancelledError:
+        keep = False
+        raise
+    finally:
+        if keep:
+            tell(f"the logs stay in {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    return outcome
+
+
+async def run_in(rig: Rig, asked: Asked, rate: float) -> Outcome:
+    job = Job(
+        url=rig.url,
+        api_key=rig.api_key,
+        run=asked.seed,
+        tenants=TENANTS,
+        rate=rate,
+        journal=str(rig.folder / "journal"),
+        receipts=str(rig.folder / "receipts"),
+    )
+    run = Run(rig, Load(job, rig.folder / "writers.log"), asked, tell)
+    watch = Watch(rig.url, rig.api_key, run.load.tenants)
+    async with background(watch.run()):
+        await run.until_calm()
+    return await judge(
+        run, {tenant: list(each) for tenant, each in watch.seen.items()}, time.monotonic() - run.began, tell
+    )
+
+
+async def interruptible(work: Coroutine[Any, Any, Result]) -> Result:
+    """Stops what it has started also when it is told to end."""
+    task = asyncio.create_task(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
+
+
+def tell(what: str) -> None:
+    console.print(f"{time.strftime('%H:%M:%S')} {what}", highlight=False, soft_wrap=True)
+
+
+def show(asked: Asked, outcome: Outcome) -> None:
+    table = Table("fault", "times", "ack’d s", "p99", "max", "stored s", "p99", "max")
+    for row in report.rows(outcome):
+        table.add_row(*row)
+    console.print(table)
+    for name, count in report.counts(outcome).items():
+        console.print(f"{count:>12,} {name}", highlight=False)
+    for line in (*report.slow(outcome), *outcome.deaths, *outcome.checked.findings.told):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+    verdict = "holds: nothing lost, doubled, changed or unprovable" if outcome.holds else "DOES NOT HOLD"
+    console.print(f"{verdict} (seed {asked.seed})", highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
