@@ -76,11 +76,10 @@ async def logs(
             known.setdefault(tenant, []).append(made)
     verified = 0
     verifier = Verifier(url=url, keys=keys_of, workers=workers, known=known)
-    for tenant in sorted(keys):
-        async for verdict in verifier.logs(lambda *_: None, tenant=tenant):
-            verified += verdict.size
-            for place in verdict.places:
-                findings.add("damaged", str(place))
+    async for verdict in verifier.logs(lambda *_: None):
+        verified += verdict.size
+        for place in verdict.places:
+            findings.add("damaged", str(place))
     return verified
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,17 +53,19 @@ class Outcome:
 
 async def judge(run: Run, kept: Mapping[str, Sequence[bytes]], seconds: float, say: Say) -> Outcome:
     rig, load = run.rig, run.load
-    async with await rig.connect() as owner:
-        stored_at = await inside.stored_times(owner)
-        checked = await check(
-            outside=Outside(rig.direct_url, rig.api_key, Findings()),
-            owner=owner,
-            client=await rig.temporal.client(),
-            database_url=rig.postgres.app_url,
-            load=load,
-            kept=kept,
-            say=say,
-        )
+    with processes(CORES) as workers:
+        async with await rig.connect() as owner:
+            stored_at = await inside.stored_times(owner)
+            checked = await check(
+                outside=Outside(rig.direct_url, rig.api_key, Findings()),
+                owner=owner,
+                client=await rig.temporal.client(),
+                database_url=rig.postgres.app_url,
+                workers=workers,
+                load=load,
+                kept=kept,
+                say=say,
+            )
     return Outcome(
         checked=checked,
         recoveries=recovery.recoveries(run.injected, sorted(load.memory.times), stored_at),
@@ -78,6 +81,7 @@ async def check(  # noqa: PLR0913 - what is looked at, each from its own side
     owner: psycopg.AsyncConnection[tuple[object, ...]],
     client: Client,
     database_url: str,
+    workers: Executor,
     load: Load,
     kept: Mapping[str, Sequence[bytes]],
     say: Say,
@@ -101,8 +105,7 @@ async def check(  # noqa: PLR0913 - what is looked at, each from its own side
     lines = read_lines(Path(load.job.receipts))
     receipts = await outside.receipts(lines[:: len(lines) // MOST_RECEIPTS + 1], keys)
     say("verifying the trees")
-    with processes(CORES) as workers:
-        verified = await inside.logs(database_url, keys, good, workers, findings)
+    verified = await inside.logs(database_url, keys, good, workers, findings)
     await inside.letters(owner, findings)
     await inside.ended_badly(client, findings)
     say(f"checked in {time.monotonic() - began:.0f} s")
