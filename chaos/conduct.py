@@ -96,7 +96,7 @@ class Run:
             return
         back = self.injected[-1].back
         self.doing = f"recovering from {self.injected[-1].fault.name}"
-        await self.until(lambda: self.load.memory.times[-1] > back, "an acknowledgement")
+        await self.until(lambda: self.load.memory.newest > back, "an acknowledgement")
         deadline = time.monotonic() + STUCK_S
         while await self.newest_stored() <= back:
             if time.monotonic() > deadline:

@@ -1,5 +1,7 @@
 """The same, counted where it lies: in the tables, by the auditor's own check, and in Temporal."""
 
+import uuid
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
@@ -19,6 +21,12 @@ PLACES = """
     FROM entries AS e WHERE e.tenant = ANY(%s) GROUP BY e.tenant ORDER BY e.tenant
 """
 LETTERS = "SELECT count(*), count(*) FILTER (WHERE reason = '' OR code = '') FROM dead_letters WHERE stored_at IS NULL"
+# The last 20 bits of an id are the position in its request.
+FIRSTS = "SELECT id, index FROM entries WHERE tenant = %s AND right(id::text, 5) = '00000'"
+APPENDS = """
+    SELECT first_index, EXTRACT(epoch FROM stored_at)::float8 FROM batches
+    WHERE tenant = %s AND stored > 0 ORDER BY first_index
+"""
 STORED_AT = "SELECT EXTRACT(epoch FROM stored_at)::float8 FROM batches WHERE stored > 0 ORDER BY stored_at"
 
 RUNNING = 'WorkflowType = "ProcessAuditBatchWorkflow" AND ExecutionStatus = "Running"'
@@ -55,6 +63,17 @@ async def letters(owner: Connection, findings: Findings) -> int:
 async def stored_times(owner: Connection) -> list[float]:
     """When each append began that stored something new, in seconds of the wall clock, in order."""
     return [float(at) for (at,) in await (await owner.execute(STORED_AT)).fetchall()]
+
+
+async def stored_of_requests(owner: Connection, tenants: Sequence[str]) -> dict[uuid.UUID, float]:
+    """For the first entry of each request that is stored, when the append that stored it began."""
+    found: dict[uuid.UUID, float] = {}
+    for tenant in tenants:
+        appends = await (await owner.execute(APPENDS, [tenant])).fetchall()
+        begins = [first for first, _ in appends]
+        for id_, index in await (await owner.execute(FIRSTS, [tenant])).fetchall():
+            found[id_] = appends[bisect_right(begins, index) - 1][1]
+    return found
 
 
 async def logs(

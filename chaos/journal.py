@@ -68,9 +68,10 @@ class Memory:
     """What a journal comes to. Requests are (author, request)."""
 
     sent: set[tuple[int, int]] = field(default_factory=set)
-    acknowledged: set[tuple[int, int]] = field(default_factory=set)
-    times: list[float] = field(default_factory=list)
-    """Of the first acknowledgement of each request."""
+    acknowledged: dict[tuple[int, int], float] = field(default_factory=dict)
+    """When each request was acknowledged for the first time."""
+    newest: float = 0
+    """When one was for the last time."""
     retries: int = 0
     refused: list[tuple[int, int]] = field(default_factory=list)
 
@@ -83,5 +84,5 @@ class Memory:
         elif note.kind == "refused":
             self.refused.append(request)
         elif request not in self.acknowledged:
-            self.acknowledged.add(request)
-            self.times.append(note.at)
+            self.acknowledged[request] = note.at
+            self.newest = max(self.newest, note.at)

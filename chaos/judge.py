@@ -9,11 +9,11 @@ from pathlib import Path
 import psycopg
 from temporalio.client import Client
 
-from chaos import inside, recovery
+from chaos import entries, inside, recovery
 from chaos.conduct import Run, Say
 from chaos.load import Load
 from chaos.outside import Outside
-from chaos.recovery import Recovery
+from chaos.recovery import Recovery, Times
 from chaos.tally import Findings, Tally
 from trenova.store.verification import processes
 
@@ -40,6 +40,8 @@ class Outcome:
 
     checked: Checked
     recoveries: Sequence[Recovery]
+    waits: Times | None
+    """From a request's acknowledgement until it was stored."""
     retries: int
     seconds: float
     deaths: Sequence[str]
@@ -56,6 +58,10 @@ async def judge(run: Run, kept: Mapping[str, Sequence[bytes]], seconds: float, s
     with processes(CORES) as workers:
         async with await rig.connect() as owner:
             stored_at = await inside.stored_times(owner)
+            placed = [
+                (entries.place_of(load.job.run, id_), at)
+                for id_, at in (await inside.stored_of_requests(owner, load.tenants)).items()
+            ]
             checked = await check(
                 outside=Outside(rig.direct_url, rig.api_key, Findings()),
                 owner=owner,
@@ -68,7 +74,10 @@ async def judge(run: Run, kept: Mapping[str, Sequence[bytes]], seconds: float, s
             )
     return Outcome(
         checked=checked,
-        recoveries=recovery.recoveries(run.injected, sorted(load.memory.times), stored_at),
+        recoveries=recovery.recoveries(run.injected, sorted(load.memory.acknowledged.values()), stored_at),
+        waits=recovery.waits(
+            load.memory.acknowledged, {(place.author, place.request): at for place, at in placed if place}
+        ),
         retries=load.memory.retries,
         seconds=seconds,
         deaths=rig.deaths,

@@ -59,20 +59,24 @@ class Link:
         ]
         self._relays.update(ways)
         try:
-            await asyncio.gather(*ways, return_exceptions=True)
+            with suppress(OSError):
+                await asyncio.gather(*ways)
         finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
             self._relays.difference_update(ways)
             self._writers -= pair
             for writer in pair:
                 writer.transport.abort()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await reader.read(CHUNK_BYTES):
-                if self.delay_s:
-                    await asyncio.sleep(self.delay_s)
-                await self._passes.wait()
-                writer.write(data)
-                await writer.drain()
-            if writer.can_write_eof():
-                writer.write_eof()  # the other way may still have something to say
+        """One direction, to its end. A reset on one side raises OSError and becomes one on the other."""
+        while data := await reader.read(CHUNK_BYTES):
+            if self.delay_s:
+                await asyncio.sleep(self.delay_s)
+            await self._passes.wait()
+            writer.write(data)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()  # the other way may still have something to say

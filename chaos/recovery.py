@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chaos.faults import Injected
@@ -49,6 +49,11 @@ def recoveries(injected: Sequence[Injected], acknowledged: Sequence[float], stor
 def first_after(times: Sequence[float], begin: float, end: float) -> float | None:
     at = bisect_left(times, begin)
     return times[at] - begin if at < len(times) and times[at] < end else None
+
+
+def waits(acknowledged: Mapping[tuple[int, int], float], stored: Mapping[tuple[int, int], float]) -> Times | None:
+    """How long requests were accepted and not yet stored: the whole journey of each, through whatever struck it."""
+    return times([max(0.0, stored[each] - at) for each, at in acknowledged.items() if each in stored])
 
 
 def by_name(found: Iterable[Recovery]) -> dict[str, tuple[int, Times | None, Times | None]]:

@@ -64,6 +64,8 @@ def markdown(command: str, asked: Asked, outcome: Outcome) -> str:
         "|---|---:|",
         *(f"| {name} | {count:,} |" for name, count in counts(outcome).items()),
         "",
+        f"{waited(outcome)} A time to recover goes from the moment when everything is back and ready.",
+        "",
         f"| {' | '.join(COLUMNS)} |",
         f"|---{'|---:' * (len(COLUMNS) - 1)}|",
         *(f"| {' | '.join(row)} |" for row in rows(outcome)),
@@ -77,6 +79,16 @@ def markdown(command: str, asked: Asked, outcome: Outcome) -> str:
         if said:
             lines += [f"{title}:", "", *(f"- {each}" for each in said), ""]
     return "\n".join(lines)
+
+
+def waited(outcome: Outcome) -> str:
+    times = outcome.waits
+    if times is None:
+        return "Nothing was stored."
+    return (
+        f"From accepted to stored it took {times.median:.1f} s (median), {times.p99:.1f} s (p99), "
+        f"{times.worst:.1f} s at the most, faults included."
+    )
 
 
 def slow(outcome: Outcome) -> Iterator[str]:
@@ -100,6 +112,7 @@ def document(command: str, asked: Asked, outcome: Outcome) -> dict[str, Any]:
         "holds": outcome.holds,
         "seconds": outcome.seconds,
         "counts": counts(outcome),
+        "accepted to stored": None if outcome.waits is None else asdict(outcome.waits),
         "findings": {"counts": outcome.checked.findings.counts, "told": outcome.checked.findings.told},
         "deaths": list(outcome.deaths),
         "faults": [asdict(each) for each in outcome.recoveries],

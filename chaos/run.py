@@ -143,6 +143,7 @@ def show(asked: Asked, outcome: Outcome) -> None:
     console.print(table)
     for name, count in report.counts(outcome).items():
         console.print(f"{count:>12,} {name}", highlight=False)
+    console.print(report.waited(outcome), highlight=False)
     for line in (*report.slow(outcome), *outcome.deaths, *outcome.checked.findings.told):
         console.print(line, highlight=False, soft_wrap=True, markup=False)
     verdict = "holds: nothing lost, doubled, changed or unprovable" if outcome.holds else "DOES NOT HOLD"

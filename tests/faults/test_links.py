@@ -1,0 +1,91 @@
+"""The relay between two parts passes everything on, and spoils what it is told to."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from chaos.links import Link
+
+from conftest import GENEROUS_S
+from trenova.dev.ports import LOCALHOST, choose
+
+
+@asynccontextmanager
+async def linked() -> AsyncIterator[tuple[Link, asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection through a link to somebody who answers with what he is told."""
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+        writer.close()
+
+    server = await asyncio.start_server(echo, LOCALHOST, choose())
+    port = server.sockets[0].getsockname()[1]
+    async with server, Link("test", port).open() as link:
+        reader, writer = await asyncio.open_connection(LOCALHOST, link.port)
+        try:
+            yield link, reader, writer
+        finally:
+            writer.transport.abort()
+
+
+async def test_bytes_pass_in_both_directions() -> None:
+    data = bytes(range(256)) * 4_000
+    async with linked() as (_, reader, writer), asyncio.timeout(GENEROUS_S):
+        writer.write(data)
+        assert await reader.readexactly(len(data)) == data
+        writer.write_eof()
+        assert await reader.read() == b""
+
+
+async def test_a_cut_resets_the_connection_and_the_next_one_passes() -> None:
+    async with linked() as (link, reader, writer), asyncio.timeout(GENEROUS_S):
+        writer.write(b"x")
+        await reader.readexactly(1)
+        link.cut()
+        with suppress(ConnectionResetError):  # which it is, or the end, where the reset came while nobody read
+            assert await reader.read() == b""
+        again, other = await asyncio.open_connection(LOCALHOST, link.port)
+        other.write(b"y")
+        assert await again.readexactly(1) == b"y"
+        other.transport.abort()
+
+
+async def test_a_reset_behind_it_is_a_reset_before_it() -> None:
+    """Somebody who waits for an answer must learn that nobody is left who could give it."""
+
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(1)
+        linger = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.transport.abort()
+
+    server = await asyncio.start_server(reset, LOCALHOST, choose())
+    port = server.sockets[0].getsockname()[1]
+    async with server, Link("test", port).open() as link, asyncio.timeout(GENEROUS_S):
+        reader, writer = await asyncio.open_connection(LOCALHOST, link.port)
+        writer.write(b"x")
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.transport.abort()
+
+
+async def test_nothing_passes_while_it_hangs() -> None:
+    async with linked() as (link, reader, writer), asyncio.timeout(GENEROUS_S):
+        link.hang()
+        writer.write(b"x")
+        answer = asyncio.create_task(reader.readexactly(1))
+        await asyncio.sleep(0.1)
+        assert not answer.done()
+        link.flow()
+        assert await answer == b"x"
+
+
+async def test_nobody_behind_it_is_a_connection_that_ends_at_once() -> None:
+    async with Link("test", choose()).open() as link, asyncio.timeout(GENEROUS_S):
+        reader, writer = await asyncio.open_connection(LOCALHOST, link.port)
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.transport.abort()

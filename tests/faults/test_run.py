@@ -1,0 +1,77 @@
+"""The fault test itself, small: every part dies under load, and everything it has started ends with it."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from chaos import plan, run
+from chaos.conduct import Asked
+
+from acceptance.conftest import environment, until
+
+CHECKOUT = Path(__file__).parents[2]
+SEED = 20
+ENTRIES, RATE = 3_000, 250
+
+
+async def test_nothing_acknowledged_is_lost_or_doubled_whatever_dies() -> None:
+    schedule = plan.faults(SEED, len(plan.SHORT_DECK), plan.SHORT_DECK)
+    outcome = await run.whole(Asked(seed=SEED, schedule=schedule, entries=ENTRIES, seconds=None), rate=RATE)
+    checked = outcome.checked
+    assert outcome.holds, checked.findings.told
+    assert [each.injected.fault for each in outcome.recoveries] == list(schedule)
+    assert ENTRIES <= checked.acknowledged <= checked.stored == checked.verified
+    assert checked.checkpoints
+    assert checked.receipts
+
+
+def of_folder(folder: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if folder in " ".join([*process.cmdline(), *process.environ().values()]):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_leaves_nothing(how: signal.Signals, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    with output.open("wb") as file:
+        argv = [sys.executable, "-m", "chaos.run", "--seed", "6", "--minutes", "10"]
+        child = subprocess.Popen(
+            argv, cwd=CHECKOUT, env=environment(), stdout=file, stderr=file, start_new_session=True
+        )
+    try:
+        until(lambda: b"fault 1 of" in output.read_bytes() or child.poll() is not None, output.read_text)
+        (folder,) = re.findall(r"starting everything in (\S+)", output.read_text())
+        assert of_folder(folder)
+        child.send_signal(how)
+        assert child.wait(240) == 130, output.read_text()
+    finally:
+        child.kill()
+        child.wait()
+    assert of_folder(folder) == []
+    assert not Path(folder).exists()
+
+
+def test_a_missing_strace_is_told_before_anything_starts(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "chaos.run", "--storage"],
+        cwd=CHECKOUT,
+        env=environment(PATH=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    error, hint = ended.stderr.splitlines()
+    assert error == "error: system calls cannot be made to fail: strace is missing"
+    assert hint.startswith("hint: install it (Debian: apt-get install strace)")
