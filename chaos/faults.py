@@ -17,8 +17,8 @@ from chaos.rig import Rig
 
 LEAST_DELAY_S, MOST_DELAY_S = 0.02, 0.8
 MOST_NTH = 6
-# A disk fails for a moment or for a few seconds; longer, and nothing but waiting is seen.
-STORAGE_HOLD_S = 4.0
+# A disk fails long enough that something meets it. Much longer, and nothing but waiting is seen.
+LEAST_STORAGE_S, MOST_STORAGE_S = 1.5, 4.0
 DATABASE_LIMIT_S = 600
 
 BACKENDS = "SELECT pid FROM pg_stat_activity WHERE usename = 'trenova' ORDER BY pid"
@@ -113,7 +113,7 @@ async def storage(rig: Rig, fault: Fault) -> int:
     pids = [process.pid for process in rig.pids("postgres")]
     async with syscalls.failing(pids, fault.target, 1 + fault.choice % MOST_NTH, log):
         checkpoint = asyncio.create_task(flush_all(rig))
-        await asyncio.sleep(min(fault.hold_s, STORAGE_HOLD_S))
+        await asyncio.sleep(min(max(fault.hold_s, LEAST_STORAGE_S), MOST_STORAGE_S))
     checkpoint.cancel()
     with suppress(asyncio.CancelledError):
         await checkpoint

@@ -34,6 +34,7 @@ def counts(outcome: Outcome) -> dict[str, int]:
     checked = outcome.checked
     return {
         "faults": len(outcome.recoveries),
+        "system calls that failed": sum(each.injected.calls for each in outcome.recoveries),
         "entries sent": checked.sent,
         "entries acknowledged": checked.acknowledged,
         "entries stored": checked.stored,
