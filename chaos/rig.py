@@ -16,14 +16,12 @@ from sqlalchemy.engine import make_url
 from chaos.links import Link
 from trenova.dev import keys, ports, programs, schema
 from trenova.dev.environment import own_world
-from trenova.dev.part import Part, StopSignals
+from trenova.dev.part import Part
 from trenova.dev.postgres import Postgres
 from trenova.dev.process import Process
 from trenova.dev.temporal import Temporal
 from trenova.errors import PartFailed
 
-# In the end nothing needs to end well any more: what was to be learned has been learned.
-STOP: StopSignals = ((Signals.SIGTERM, 10), (Signals.SIGKILL, 30))
 TRIES = 3
 START_ORDER = ("postgres", "temporal", "api", "worker")
 
@@ -121,6 +119,7 @@ class Rig:
         for name in reversed(START_ORDER):
             if name in self.processes:
                 self.signal(name, Signals.SIGCONT)  # one that is paused would never end
+                self.processes[name].hurry()  # what was to be learned has been learned
                 await self.processes[name].stop()
 
 
@@ -157,7 +156,7 @@ async def rig_running(folder: Path) -> AsyncIterator[Rig]:
         }
         parts = {
             "postgres": await stack.enter_async_context(postgres.part()),
-            "temporal": replace(stack.enter_context(temporal.part()), stop_signals=STOP),
+            "temporal": stack.enter_context(temporal.part()),
         }
         rig = Rig(folder, postgres, temporal, parts, links, api_key="")
         stack.push_async_callback(rig.stop)
