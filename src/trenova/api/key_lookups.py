@@ -1,8 +1,13 @@
 """Looking up the keys of many requests in one round trip, without ever answering from memory."""
 
 import asyncio
+from collections.abc import Sequence
 
+from trenova.errors import Unavailable
 from trenova.store.api_keys import ApiKey, ApiKeys
+
+# A connection can die without a word. Every request behind it would wait with it.
+ANSWER_LIMIT_S = 10
 
 
 class KeyLookups:
@@ -28,7 +33,7 @@ class KeyLookups:
         while self.waiting:
             asked, self.waiting = self.waiting, []
             try:
-                answers = await self.keys.find_all([key for key, _ in asked])
+                answers = await self.answers([key for key, _ in asked])
             except Exception as error:  # noqa: BLE001 - each request that waits gets it
                 for _, found in asked:
                     if not found.done():
@@ -38,3 +43,10 @@ class KeyLookups:
                 if not found.done():
                     found.set_result(answer)
         self.running = None
+
+    async def answers(self, keys: Sequence[str]) -> Sequence[ApiKey | None]:
+        try:
+            async with asyncio.timeout(ANSWER_LIMIT_S):
+                return await self.keys.find_all(keys)
+        except TimeoutError:
+            raise Unavailable(f"the database did not answer within {ANSWER_LIMIT_S} seconds") from None

@@ -31,7 +31,7 @@ PAUSES_S = (1.0, 2.0, 4.0, 5.0)
 # Longer than any statement may take: who answers this late does not answer.
 ANSWER_LIMIT_S = 100.0
 # Well within the heartbeat timeout, after which Temporal takes this worker for dead.
-BEAT_S = 30.0
+BEAT_S = 4.0
 # An attempt must end by itself before Temporal gives it to another worker.
 MARGIN = timedelta(seconds=10)
 # Who had to wait this long for a slot has others behind it. Machines stall for less.

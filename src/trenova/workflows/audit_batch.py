@@ -16,8 +16,8 @@ with workflow.unsafe.imports_passed_through():
 # batch in the history. It must end well before that task's ten seconds do.
 QUICK_TIMEOUT = timedelta(seconds=5)
 ONCE = RetryPolicy(maximum_attempts=1)
-# A lost worker is noticed after it. A stalled machine can be silent this long.
-HEARTBEAT_TIMEOUT = timedelta(minutes=2)
+# A lost worker is noticed after it. A machine that stalls for longer only has its batch tried by another as well.
+HEARTBEAT_TIMEOUT = timedelta(seconds=25)
 # One durable attempt. While the database is away it waits in a worker and keeps its place; failing would put it at the
 # end of the queue.
 ATTEMPT_TIMEOUT = timedelta(days=7)
