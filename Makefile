@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser dev run run-worker logs test lint format bench chaos lock clean
+.PHONY: help setup programs dev run run-worker logs test lint format bench chaos lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -39,17 +39,21 @@ run-worker: $(STAMP) ## Run the worker (configuration: config/config.yaml)
 logs: $(STAMP) ## Follow the logs of everything that `make dev` runs
 	@exec $(BIN)/trenova logs --follow $(ARGS)
 
-test: $(STAMP) browser ## Run all tests against a real Temporal server and a real PostgreSQL
+test: $(STAMP) programs ## Run all tests against a real Temporal server and a real PostgreSQL
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-# One test reads the real Web UI in a real browser. Distributions call its program chromium or chromium-browser.
-browser:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
-	  echo "Installing Chromium for the browser test …"; \
+# One test reads the real Web UI in a real browser, which distributions call chromium or chromium-browser; one compiles a
+# few lines of C, to run a server under a clock that jumps.
+programs:
+	@missing=""; \
+	  command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing="chromium"; \
+	  command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	  test -z "$$missing" && exit 0; \
+	  echo "Installing what some tests need: $$missing …"; \
 	  sudo=""; test "$$(id -u)" = 0 || sudo="sudo -n"; \
-	  { $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } >/dev/null || { \
-	    echo "error: Chromium is missing and could not be installed" >&2; \
-	    echo "hint: install it with your package manager (Debian: apt-get install chromium), then run this again" >&2; exit 1; }; }
+	  { $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } >/dev/null || { \
+	    echo "error: missing, and could not be installed: $$missing" >&2; \
+	    echo "hint: install them with your package manager (Debian: apt-get install $$missing), then run this again" >&2; exit 1; }
 
 lint: $(STAMP) ## Check style, types and import directions
 	@$(BIN)/ruff check .

@@ -178,9 +178,6 @@ def test_a_process_that_finds_no_database_can_be_stopped(command: str, servers: 
     with alone.running(command) as process:
         said: dict[str, Any] = process.has_logged("waiting" if command == "worker" else "started without a database")
         assert said["error"].startswith("the database is away: ")
-        if command == "api":
-            livez = f"http://127.0.0.1:{alone.variables['TRENOVA_API__PORT']}/livez"
-            until(lambda: outcome(lambda: httpx.get(livez, timeout=LIMIT_S, trust_env=False)) == 200)
         process.stop()
 
 

@@ -25,10 +25,16 @@ from trenova.dev.temporal import Temporal
 from trenova.domain.batch import Batch, workflow_id
 from trenova.store import Store
 from trenova.worker import process
-from trenova.workflows import ProcessAuditBatchWorkflow, VerifyLogsWorkflow
+from trenova.workflows import (
+    ProcessAuditBatchWorkflow,
+    RetentionWorkflow,
+    RetryDeadLettersWorkflow,
+    VerifyLogsWorkflow,
+)
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from examples import SIGNER, body
+from poison import POISON, rule_of
 
 HISTORIES = Path(__file__).with_name("histories")
 IDS = (f"0199a0c0-0000-7000-8000-{number:012}" for number in range(100))
@@ -50,6 +56,8 @@ async def main() -> None:
                 await record_waiting(client, postgres)
                 await record_gated(client, postgres)
                 await record_others(client)
+                await record_parked(client, postgres)
+                await record_retention(client)
                 await record_verifications(client, postgres)
 
 
@@ -74,6 +82,24 @@ async def record_gated(client: Client, postgres: Postgres) -> None:
         await operator.execute("ALTER ROLE trenova CONNECTION LIMIT -1")
     await running
     await save(client, "gated")
+
+
+async def record_parked(client: Client, postgres: Postgres) -> None:
+    """A batch with an entry that the database refuses, and the retry that stores it."""
+    entries = [msgspec.Raw(body("acme", id=next(IDS), action=action)) for action in ("shipment.update", POISON)]
+    async with rule_of(postgres.owner_url):
+        await run(client, Batch(batch_id="parked", entries=entries))
+        await save(client, "parked")
+    async with await postgres.connect(DATABASE) as operator:
+        await operator.execute("UPDATE dead_letters SET next_try_at = now()")
+    await client.execute_workflow(RetryDeadLettersWorkflow.run, id=workflow_id("retried"), task_queue=TASK_QUEUE)
+    await save(client, "retried")
+
+
+async def record_retention(client: Client) -> None:
+    """A night in which nothing is past its time."""
+    await client.execute_workflow(RetentionWorkflow.run, id=workflow_id("retained"), task_queue=TASK_QUEUE)
+    await save(client, "retained")
 
 
 async def record_verifications(client: Client, postgres: Postgres) -> None:

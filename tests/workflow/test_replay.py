@@ -12,7 +12,12 @@ from temporalio.workflow import NondeterminismError
 
 from trenova.codec.converter import data_converter
 from trenova.domain.batch import Batch, BatchResult, workflow_id
-from trenova.workflows import ProcessAuditBatchWorkflow, VerifyLogsWorkflow
+from trenova.workflows import (
+    ProcessAuditBatchWorkflow,
+    RetentionWorkflow,
+    RetryDeadLettersWorkflow,
+    VerifyLogsWorkflow,
+)
 
 HISTORIES = sorted(Path(__file__).with_name("histories").glob("*.json"), key=lambda file: file.stem)
 
@@ -24,13 +29,14 @@ def history(file: Path) -> WorkflowHistory:
 def test_there_is_a_history_of_every_way_a_workflow_can_go() -> None:
     assert {file.stem for file in HISTORIES} >= {
         *("without-input", "stored", "waiting", "gated", "invalid"),
+        *("parked", "retried", "retained"),
         *("verified", "damaged"),
     }
 
 
 @pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.stem)
 async def test_a_recorded_history_can_be_replayed(sandbox: SandboxedWorkflowRunner, file: Path) -> None:
-    workflows = [ProcessAuditBatchWorkflow, VerifyLogsWorkflow]
+    workflows = [ProcessAuditBatchWorkflow, RetentionWorkflow, RetryDeadLettersWorkflow, VerifyLogsWorkflow]
     replayer = Replayer(workflows=workflows, workflow_runner=sandbox, data_converter=data_converter())
     await replayer.replay_workflow(history(file))
 

@@ -43,7 +43,6 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     async with AsyncExitStack() as held:
         spool = held.enter_context(spool_of(settings))
         store = await held.enter_async_context(Store.open(url, pool_size=settings.database.pool_size))
-        await check_at_start(store)
         server = uvicorn.Server(
             uvicorn.Config(
                 app.create(settings, store, client, log_keys_of(settings, environ), remote, spool=spool),
@@ -57,9 +56,14 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
                 timeout_graceful_shutdown=settings.api.drain_seconds,
             )
         )
+
+        def stop() -> None:
+            # Until uvicorn takes signals itself. After a good end it raises them again: that must not end us at once.
+            server.should_exit = True
+
+        on_stop_signal(stop)
+        await check_at_start(store)
         log.info("api starting", url=f"http://{settings.api.host}:{settings.api.port}", pid=os.getpid())
-        # After a good end uvicorn raises the signal again; taken here, the store is closed and the exit code is 0.
-        on_stop_signal(lambda: log.debug("signal received"))
         await server.serve()
 
 
