@@ -25,7 +25,8 @@ def typed(user: User, *words: str, **variables: str) -> Ended:
 
 async def open_ids(place: Site) -> list[str]:
     client = await place.temporal.client()
-    return [found.id async for found in client.list_workflows("ExecutionStatus = 'Running'")]
+    own = "ExecutionStatus = 'Running' AND WorkflowType = 'ProcessAuditBatchWorkflow'"
+    return [found.id async for found in client.list_workflows(own)]
 
 
 async def test_it_verifies_what_is_encrypted_and_nothing_else(folder: Path, postgres: Postgres) -> None:

@@ -107,7 +107,9 @@ def settings() -> list[str]:
         "synchronous_commit": "on",
         "logging_collector": "off",
         "log_timezone": "UTC",
-        "log_parameter_max_length": "0",  # an entry's content does not belong in the log
+        # An entry's content does not belong in the log, neither as a parameter nor as the row that a rule refuses.
+        "log_error_verbosity": "terse",
+        "log_parameter_max_length": "0",
         "log_parameter_max_length_on_error": "0",
         "TimeZone": "UTC",
     }

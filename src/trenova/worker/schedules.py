@@ -49,21 +49,21 @@ async def ensure(client: Client) -> None:
 def all_schedules() -> dict[str, Schedule]:
     """By their ids, which the workflows they start have too."""
     starts = {
-        RETENTION_SCHEDULE: (RetentionWorkflow.run, ScheduleSpec(cron_expressions=[REMOVE_AT])),
+        RETENTION_SCHEDULE: (RetentionWorkflow, ScheduleSpec(cron_expressions=[REMOVE_AT])),
         RETRY_SCHEDULE: (
-            RetryDeadLettersWorkflow.run,
+            RetryDeadLettersWorkflow,
             ScheduleSpec(intervals=[ScheduleIntervalSpec(every=RETRY_EVERY)]),
         ),
-        VERIFY_SCHEDULE: (VerifyLogsWorkflow.run, ScheduleSpec(cron_expressions=[VERIFY_AT])),
+        VERIFY_SCHEDULE: (VerifyLogsWorkflow, ScheduleSpec(cron_expressions=[VERIFY_AT])),
     }
     return {
         name: Schedule(
-            action=ScheduleActionStartWorkflow(started.__name__, id=name, task_queue=TASK_QUEUE),
+            action=ScheduleActionStartWorkflow(workflow.__name__, id=name, task_queue=TASK_QUEUE),
             spec=spec,
             # A run that has not ended when the next is due is left to end.
             policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),
         )
-        for name, (started, spec) in starts.items()
+        for name, (workflow, spec) in starts.items()
     }
 
 

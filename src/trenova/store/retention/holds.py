@@ -63,8 +63,8 @@ class Holds:
         Raises Forbidden for any role but the schema's owner.
         """
         filters = asdict(matching)
-        with owners_only():
-            async with self.pool.cursor() as cursor:
+        async with self.pool.cursor() as cursor:
+            with owners_only():
                 await cursor.execute(PLACE_HOLD, {**filters, "name": name, "reason": reason, "by": by})
                 ((id_, at),) = await cursor.fetchall()
                 told = Entry(
@@ -85,8 +85,8 @@ class Holds:
 
     async def release(self, id_: uuid.UUID, *, reason: str, by: str) -> None:
         """What the hold kept may go with the next run. NotFound unless it is in force, Forbidden as `place`."""
-        with owners_only():
-            async with self.pool.cursor() as cursor:
+        async with self.pool.cursor() as cursor:
+            with owners_only():
                 await cursor.execute(RELEASE_HOLD, {"id": id_, "reason": reason, "by": by})
                 found = await cursor.fetchone()
                 if found is None:

@@ -45,8 +45,8 @@ class Policies:
 
     async def set(self, tenant: str, days: int | None, *, by: str) -> None:
         """Raises Forbidden for any role but the schema's owner. Holds from the next removal on."""
-        with owners_only():
-            async with self.pool.cursor() as cursor:
+        async with self.pool.cursor() as cursor:
+            with owners_only():
                 await cursor.execute(SET_POLICY, {"tenant": tenant, "days": days, "by": by})
                 ((at,),) = await cursor.fetchall()
                 said: dict[str, Any] = {"for_ever": True} if days is None else {"days": days}
@@ -54,8 +54,8 @@ class Policies:
 
     async def unset(self, tenant: str, *, by: str) -> None:
         """The tenant follows the default again. Raises NotFound where nothing is set, Forbidden as `set`."""
-        with owners_only():
-            async with self.pool.cursor() as cursor:
+        async with self.pool.cursor() as cursor:
+            with owners_only():
                 await cursor.execute(UNSET_POLICY, {"tenant": tenant})
                 found = await cursor.fetchone()
                 if found is None:
