@@ -55,11 +55,12 @@ programs:
 	    echo "error: missing, and could not be installed: $$missing" >&2; \
 	    echo "hint: install them with your package manager (Debian: apt-get install $$missing), then run this again" >&2; exit 1; }
 
-lint: $(STAMP) ## Check style, types and import directions
+lint: $(STAMP) ## Check style, types, import directions and what is in deploy/
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python tools/check_deployment.py
 
 format: $(STAMP) ## Rewrite the code in the project's format
 	@$(BIN)/ruff check --fix .
@@ -82,6 +83,10 @@ lock: ## Renew requirements/*.txt from pyproject.toml (needs uv)
 	  --extra dev --group test pyproject.toml -o requirements/dev.txt
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
 	  --constraints requirements/dev.txt --extra dev --group bench pyproject.toml -o requirements/bench.txt
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
+	  --constraints requirements/dev.txt pyproject.toml -o requirements/run.txt
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
+	  --constraints requirements/dev.txt --group build -o requirements/build.txt
 
 clean: ## Remove the virtual environment and caches (never the data folder)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

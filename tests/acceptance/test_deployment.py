@@ -1,0 +1,162 @@
+"""The scripts of deploy/ on a real server: secrets made, roles created, the schema migrated, entries stored."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from acceptance.conftest import BESIDE_PYTHON, LIMIT_S
+from examples import SIGNER, body
+from trenova.codec.loading import load_keyring
+from trenova.codec.secrecy import Secrecy
+from trenova.config import load
+from trenova.dev import binaries
+from trenova.dev.cluster import OWNER
+from trenova.dev.postgres import Postgres
+from trenova.errors import TrenovaError
+from trenova.signing_keys import log_signer_of
+from trenova.store import Store
+
+CHECKOUT = Path(__file__).parents[2]
+COMPOSE = CHECKOUT / "deploy" / "compose"
+LOGIN_FROM_FILE = "postgresql:///?service=trenova"
+PROGRAMS = f"{BESIDE_PYTHON}:{binaries.find().folder}:/usr/bin:/bin"
+CHECK = CHECKOUT / "tools" / "check_deployment.py"
+
+
+@pytest.fixture(scope="session")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("deployment") / "secrets"
+    make_secrets(folder)
+    return folder
+
+
+def make_secrets(folder: Path) -> None:
+    script = [str(COMPOSE / "make-secrets.sh"), str(folder)]
+    subprocess.run(script, env={"PATH": PROGRAMS, "TRENOVA": "trenova"}, check=True, timeout=LIMIT_S)
+
+
+@pytest.fixture(scope="session")
+async def empty(folder: Path) -> AsyncIterator[Postgres]:
+    """A server of its own with nothing in it: roles belong to the whole server."""
+    async with Postgres(folder / "deployment").running() as server:
+        async with await server.connect("postgres") as connection:
+            await connection.execute("DROP DATABASE trenova")
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def prepared(empty: Postgres, secrets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the files of the logins, which now lead to a database with the schema in it."""
+    work = tmp_path_factory.mktemp("logins")
+    script = (COMPOSE / "initdb" / "10-roles.sh").read_text()
+    script = script.replace("/run/secrets", str(secrets)).replace("/etc/trenova", str(CHECKOUT / "deploy" / "postgres"))
+    server = {"PGHOST": "127.0.0.1", "PGPORT": str(empty.port)}
+    owner = {"POSTGRES_USER": OWNER, "PGPASSWORD": empty.folder.secret("postgres-owner")}
+    environ = {"PATH": PROGRAMS} | server | owner
+    await asyncio.to_thread(subprocess.run, ["sh", "-c", script], env=environ, check=True, timeout=LIMIT_S)
+    for name in ("pg_service.conf", "owner.pg_service.conf"):
+        text = (secrets / name).read_text()
+        text = text.replace("host=postgres", "host=127.0.0.1").replace("port=5432", f"port={empty.port}")
+        (work / name).write_text(text)
+    assert migrate(work / "owner.pg_service.conf").returncode == 0
+    return work
+
+
+def migrate(service_file: Path) -> subprocess.CompletedProcess[str]:
+    login = {"PGSERVICEFILE": str(service_file), "TRENOVA_DATABASE__URL": LOGIN_FROM_FILE}
+    command = [sys.executable, "-m", "trenova", "migrate"]
+    return subprocess.run(command, env=login, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+
+
+async def test_the_login_that_runs_stores_entries_in_what_the_other_one_has_migrated(
+    prepared: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGSERVICEFILE", str(prepared / "pg_service.conf"))
+    async with Store.open(LOGIN_FROM_FILE, signer=SIGNER) as store:
+        await store.check()
+        result = await store.entries.append("deployment", [body(tenant)])
+    assert result.stored == 1
+
+
+async def test_the_login_that_migrates_is_no_superuser_and_the_one_that_runs_owns_nothing(
+    prepared: Path, empty: Postgres
+) -> None:
+    async with await empty.connect("trenova") as connection:
+        found = await connection.execute(
+            "SELECT rolname, rolsuper, (SELECT count(*) FROM pg_class WHERE relowner = pg_roles.oid) > 0 FROM pg_roles"
+            " WHERE rolname IN ('trenova_migrate', 'trenova_run') ORDER BY 1"
+        )
+        assert await found.fetchall() == [("trenova_migrate", False, True), ("trenova_run", False, False)]
+
+
+async def test_migrating_again_changes_nothing(prepared: Path) -> None:
+    again = migrate(prepared / "owner.pg_service.conf")
+    assert again.returncode == 0
+    assert "up to date" in again.stdout
+
+
+async def test_the_login_that_runs_cannot_change_the_schema(prepared: Path, empty: Postgres) -> None:
+    async with await empty.connect("trenova") as connection:
+        await connection.execute("SET ROLE trenova_run")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            await connection.execute("CREATE TABLE mine ()")
+
+
+async def test_a_wrong_password_in_the_file_is_refused(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = tmp_path / "pg_service.conf"
+    text = (prepared / "pg_service.conf").read_text()
+    wrong.write_text(text.replace("password=", "password=x"))
+    monkeypatch.setenv("PGSERVICEFILE", str(wrong))
+    async with Store.open(LOGIN_FROM_FILE) as store:
+        with pytest.raises(TrenovaError):
+            await store.check()
+
+
+def test_the_secrets_are_good_keys_and_nobody_else_may_enter_their_folder(secrets: Path) -> None:
+    environ = {"TRENOVA_LEDGER__SIGNING_KEY_FILE": str(secrets / "signing-key")}
+    assert len(log_signer_of(load(environ, file=COMPOSE / "config.yaml"), environ).secrets) == 1
+    secrecy = Secrecy(enable_encryption=True, encryption_key_id="production")
+    assert load_keyring(secrecy, {}, folder=secrets / "encryption-keys").encrypting_id == "production"
+    assert secrets.stat().st_mode & 0o777 == 0o700
+
+
+def test_secrets_that_are_there_are_never_replaced(secrets: Path) -> None:
+    before = {path: path.read_bytes() for path in secrets.rglob("*") if path.is_file()}
+    make_secrets(secrets)
+    assert {path: path.read_bytes() for path in secrets.rglob("*") if path.is_file()} == before
+
+
+FAULTS = {
+    "Containerfile": ('ENTRYPOINT ["trenova"]', "ENTRYPOINT trenova", "DL3025"),
+    "compose/compose.yaml": ("    read_only: true", "    readonly: true", "readonly"),
+    "kubernetes/base/worker.yaml": ("maxSurge: 1", "maxSurges: 1", "maxSurges"),
+    "kubernetes/keda/scaled-object.yaml": ("targetQueueSize", "targetQueueLength", "targetQueueLength"),
+    "systemd/trenova-api.service": ("NoNewPrivileges=yes", "NoNewPriviliges=yes", "NoNewPriviliges"),
+}
+
+
+def test_the_linter_names_every_mistake_in_these_files(tmp_path: Path) -> None:
+    shutil.copytree(CHECKOUT / "deploy", tmp_path / "deploy")
+    for name, (right, wrong, _) in FAULTS.items():
+        file = tmp_path / "deploy" / name
+        assert right in file.read_text(), name
+        file.write_text(file.read_text().replace(right, wrong))
+    command = [sys.executable, str(CHECK), str(tmp_path / "deploy")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT_S, env=dict(os.environ))
+    assert ended.returncode == 1
+    assert [found for _, _, found in FAULTS.values() if found not in ended.stderr] == []
+
+
+def test_the_linter_finds_nothing_wrong_with_what_is_delivered() -> None:
+    command = [sys.executable, str(CHECK)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT_S, env=dict(os.environ))
+    assert (ended.returncode, ended.stderr) == (0, "")
