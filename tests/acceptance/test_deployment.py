@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
 
 from acceptance.conftest import BESIDE_PYTHON, LIMIT_S
 from examples import SIGNER, body
@@ -127,6 +128,12 @@ def test_the_secrets_are_good_keys_and_nobody_else_may_enter_their_folder(secret
     secrecy = Secrecy(enable_encryption=True, encryption_key_id="production")
     assert load_keyring(secrecy, {}, folder=secrets / "encryption-keys").encrypting_id == "production"
     assert secrets.stat().st_mode & 0o777 == 0o700
+
+
+def test_every_secret_that_compose_mounts_is_made(secrets: Path) -> None:
+    named = yaml.safe_load((COMPOSE / "compose.yaml").read_text())["secrets"].values()
+    made = {str(path.relative_to(secrets)) for path in secrets.rglob("*") if path.is_file()}
+    assert {each["file"].removeprefix("secrets/") for each in named} == made - {"encryption-keys/production"}
 
 
 def test_secrets_that_are_there_are_never_replaced(secrets: Path) -> None:

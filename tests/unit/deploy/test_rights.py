@@ -31,6 +31,26 @@ def test_every_image_of_compose_is_pinned() -> None:
         assert re.search(r":\d+\.\d+", service["image"])
 
 
+def test_whatever_a_service_of_compose_names_is_there() -> None:
+    compose = yaml.safe_load(COMPOSE.read_text())
+    for name, service in compose["services"].items():
+        assert set(service.get("secrets", [])) <= compose["secrets"].keys(), name
+        assert {each["source"] for each in service.get("configs", [])} <= compose["configs"].keys(), name
+        assert set(service["networks"]) <= compose["networks"].keys(), name
+        assert service.get("depends_on", {}).keys() <= compose["services"].keys(), name
+    for config in compose["configs"].values():
+        assert (COMPOSE.parent / config["file"]).is_file()
+    for volume in "\n".join(each for service in services().values() for each in service["volumes"]).splitlines():
+        assert volume.startswith("./secrets/")
+
+
+def test_nothing_is_reached_from_outside_but_the_api_and_the_web_ui_of_this_machine() -> None:
+    compose = yaml.safe_load(COMPOSE.read_text())
+    ports = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
+    assert ports == {"api": ["127.0.0.1:8080:8080"], "temporal-ui": ["127.0.0.1:8233:8080"]}
+    assert [name for name, network in compose["networks"].items() if not network.get("internal")] == ["door"]
+
+
 def test_every_pod_is_restricted() -> None:
     for name, template in pods().items():
         spec = template["spec"]
