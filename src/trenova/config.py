@@ -87,6 +87,14 @@ class Temporal(Section):
     security: Security = Security()
 
 
+class Health(Section):
+    """Where a worker process tells how it is: `/livez`, `/readyz`, `/metrics`. They need no key and hold no content."""
+
+    host: str = "127.0.0.1"
+    port: int | None = Field(None, ge=1, le=65535)
+    """None: nowhere. Of several processes under one the first has this port, the next the next."""
+
+
 class Worker(Section):
     """How much one worker process does at once. Names are those of the documented set-up."""
 
@@ -101,6 +109,7 @@ class Worker(Section):
     """Turns worker versioning on: this worker then gets work only once Temporal is told that its version is current."""
     build_id: str = Field(__version__, pattern=r"^[A-Za-z0-9_.+-]+$")
     """Which version of the deployment this worker is."""
+    health: Health = Health()
 
 
 class Database(Section):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.converter import DataConverter
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError, TLSConfig
 
 from trenova.config import Temporal, Tls
@@ -15,7 +16,9 @@ from trenova.errors import InvalidConfiguration, Unavailable
 DIAL_HINT = "start Temporal (`make dev`, or `temporal server start-dev`), or correct temporal.hostPort"
 
 
-async def connect(temporal: Temporal, data_converter: DataConverter, *, lazy: bool = False) -> Client:
+async def connect(
+    temporal: Temporal, data_converter: DataConverter, *, lazy: bool = False, runtime: Runtime | None = None
+) -> Client:
     """A client for the configured server. Raises Unavailable when nobody answers there.
 
     `lazy`: connect with the first call instead, so that a process can be up before Temporal is.
@@ -29,6 +32,7 @@ async def connect(temporal: Temporal, data_converter: DataConverter, *, lazy: bo
             rpc_metadata=dict(temporal.grpc_meta),
             data_converter=data_converter,
             lazy=lazy,
+            runtime=runtime,
         )
     except (RuntimeError, RPCError) as error:
         reason = " ".join(str(error).split())

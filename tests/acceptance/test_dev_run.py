@@ -123,11 +123,12 @@ async def test_it_is_ready_with_a_stored_probe_and_stops_everything_it_started(
         assert stat.S_IMODE(os.stat(data_dir / "dev.json").st_mode) == 0o600  # noqa: PTH116 - a test may block
         assert set(state) == {
             *("api_url", "api_key", "temporal_address", "temporal_namespace"),
-            *("ui_url", "database_url", "metrics_url", "pids"),
+            *("ui_url", "database_url", "metrics_url", "worker_metrics_url", "pids"),
         }
         assert await dev.send("s-1") == 201
         async with dev.client() as client:
             assert (await client.get(state["metrics_url"])).status_code == 200
+            assert (await client.get(state["worker_metrics_url"])).status_code == 200
             assert (await client.get(state["ui_url"], follow_redirects=True)).status_code == 200
         for child in children:
             assert state["api_key"] not in " ".join(child.cmdline())

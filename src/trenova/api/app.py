@@ -9,16 +9,19 @@ from temporalio.client import Client
 
 from trenova.api import auth, batches, codec, dead_letters, entries, health, log_files, metrics, openapi, proofs
 from trenova.api.admission import Admission
+from trenova.api.backlog import Backlog
 from trenova.api.codec import RemoteCodec
+from trenova.api.instruments import ENTRIES_ACCEPTED
 from trenova.api.key_lookups import KeyLookups
 from trenova.api.last_verification import LastVerification
 from trenova.api.log_keys import LogKeys
-from trenova.api.open_keys import OpenKeys
 from trenova.api.problems import HANDLERS
 from trenova.api.query import check_query
 from trenova.api.services import Services
 from trenova.config import Settings
 from trenova.ingest import GroupCommit, Spool
+from trenova.open_keys import OpenKeys
+from trenova.sdk import Sdk
 from trenova.store import Store
 
 
@@ -30,18 +33,21 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
     remote: RemoteCodec | None = None,
     *,
     spool: Spool | None = None,
+    core: Sdk | None = None,
 ) -> Litestar:
     """The ASGI application. It owns neither store nor client nor spool: whoever opened them closes them."""
     services = Services(
         settings=settings,
         store=store,
         client=client,
-        ingest=GroupCommit(client, spool, drained=metrics.ENTRIES_ACCEPTED.inc),
+        ingest=GroupCommit(client, spool, drained=ENTRIES_ACCEPTED.inc),
         admission=Admission(),
         lookups=KeyLookups(store.api_keys),
         open_keys=OpenKeys(client),
         verification=LastVerification(client),
+        backlog=Backlog(client),
         log_keys=log_keys,
+        core=core,
     )
     return Litestar(
         route_handlers=[

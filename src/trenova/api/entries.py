@@ -1,6 +1,7 @@
 """Taking entries in and giving them back."""
 
 import asyncio
+import time
 import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -12,7 +13,7 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 
 from trenova.api import bodies, cursors, receipts
 from trenova.api.auth import READERS, ROLES, WRITERS, Caller
-from trenova.api.metrics import ENTRIES_ACCEPTED, ENTRIES_REFUSED, ENTRIES_SPOOLED
+from trenova.api.instruments import ACKNOWLEDGED, ENTRIES_ACCEPTED, ENTRIES_REFUSED, ENTRIES_SPOOLED
 from trenova.api.openapi import EntriesBody, answers, problems
 from trenova.api.problems import listed
 from trenova.api.proofs import the_one
@@ -79,6 +80,7 @@ async def add_entries(
     ] = None,
 ) -> Response[bytes]:
     """Take in one entry (an object), several (an array), or one a line (NDJSON)."""
+    began = time.monotonic()
     circumstances = intake.Circumstances(
         received_at=datetime.now(UTC), tenant=caller.tenant, idempotency_key=idempotency_key
     )
@@ -90,6 +92,7 @@ async def add_entries(
         if not checked.sealed or (checked.problems and not partial):
             raise InvalidEntries(checked.problems, total=total)
         placed = await services.ingest.add([entry for _, entry in checked.sealed])
+    ACKNOWLEDGED.observe(time.monotonic() - began)
     for one in placed:
         (ENTRIES_SPOOLED if one.batch.state == "spooled" else ENTRIES_ACCEPTED).inc(len(one.entries))
     errors = listed(tuple(checked.problems)) if partial else None

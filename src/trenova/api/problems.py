@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import ParameterKwarg
 
 from trenova import errors
+from trenova.api.instruments import REQUESTS_REFUSED
 from trenova.domain.explain import plain
 
 log = structlog.get_logger()
@@ -51,6 +52,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     errors: list[FieldProblem] | None = None
 
 
+def reason_of(title: str) -> str:
+    """A title as metrics have it. There are as many as titles: nothing a caller sends makes a new one."""
+    return title.lower().replace(" ", "_")
+
+
 def listed(problems: tuple[errors.EntryProblem, ...]) -> list[FieldProblem]:
     return [FieldProblem(problem.index, problem.field, problem.message) for problem in problems]
 
@@ -59,6 +65,7 @@ def of_ours(_: Request[Any, Any, Any], error: errors.TrenovaError) -> Response[b
     status, title = next(
         (STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), (SERVER_ERROR, "Internal error")
     )
+    REQUESTS_REFUSED.labels(reason=reason_of(title)).inc()
     if status >= SERVER_ERROR:
         log.warning("request failed", error=error.message, status=status)
     headers = {}
@@ -81,6 +88,7 @@ def of_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Respon
     title = {404: "Not found", 405: "Method not allowed", 413: "Request too large"}.get(
         error.status_code, "Invalid request"
     )
+    REQUESTS_REFUSED.labels(reason=reason_of(title)).inc()
     return answer(Problem(title=title, status=error.status_code, detail=detail), dict(error.headers or {}))
 
 
@@ -93,6 +101,7 @@ def public_name(request: Request[Any, Any, Any], parameter: str) -> str:
 
 def of_anyone(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A bug. The client learns nothing of it but where to look; the log has the rest."""
+    REQUESTS_REFUSED.labels(reason="internal_error").inc()
     log.error("request failed", path=request.url.path, method=request.method, exc_info=error)
     return answer(
         Problem(title="Internal error", status=500, detail="something went wrong here; the API's log says what"), {}

@@ -1,12 +1,15 @@
 """The API as a process."""
 
+import asyncio
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 
 import structlog
 import uvicorn
 
+from trenova import build_info, sdk
 from trenova.api import app
 from trenova.api.codec import remote_codec
 from trenova.api.log_keys import log_keys_of
@@ -18,6 +21,7 @@ from trenova.connection import connect
 from trenova.errors import InvalidConfiguration, Unavailable
 from trenova.ingest import Spool
 from trenova.process import database_url, on_stop_signal, run_to_end
+from trenova.service_manager import READY, STOPPING, ServiceManager, service_manager_of
 from trenova.store import Store
 
 log = structlog.get_logger()
@@ -39,13 +43,16 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     converter = data_converter_for(secrecy_of(security), keyring, max_sent_bytes=MAX_SENT_BYTES)
     remote = remote_codec(settings.api, secrecy_of(security), keyring)
     # Lazy: the API comes up while Temporal is away, and says so in /readyz and in its 503 answers.
-    client = await connect(settings.temporal, converter, lazy=True)
+    core = sdk.start(measured=True)
+    client = await connect(settings.temporal, converter, lazy=True, runtime=core.runtime)
+    build_info.show(keyring)
+    manager = service_manager_of(environ, os.getpid())
     async with AsyncExitStack() as held:
         spool = held.enter_context(spool_of(settings))
         store = await held.enter_async_context(Store.open(url, pool_size=settings.database.pool_size))
-        server = uvicorn.Server(
+        server = Server(
             uvicorn.Config(
-                app.create(settings, store, client, log_keys_of(settings, environ), remote, spool=spool),
+                app.create(settings, store, client, log_keys_of(settings, environ), remote, spool=spool, core=core),
                 host=settings.api.host,
                 port=settings.api.port,
                 log_config=None,
@@ -54,7 +61,8 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
                 proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=settings.api.drain_seconds,
-            )
+            ),
+            manager,
         )
 
         def stop() -> None:
@@ -64,7 +72,26 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
         on_stop_signal(stop)
         await check_at_start(store)
         log.info("api starting", url=f"http://{settings.api.host}:{settings.api.port}", pid=os.getpid())
+        alive = asyncio.create_task(manager.keep_told())
         await server.serve()
+        alive.cancel()
+
+
+class Server(uvicorn.Server):
+    """One that tells the service manager when it listens, and when it ends."""
+
+    def __init__(self, config: uvicorn.Config, manager: ServiceManager) -> None:
+        super().__init__(config)
+        self.manager = manager
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.manager.tell(READY)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.manager.tell(STOPPING)
+        await super().shutdown(sockets)
 
 
 async def check_at_start(store: Store) -> None:

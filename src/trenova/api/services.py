@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from temporalio.client import Client
 
 from trenova.api.admission import Admission
+from trenova.api.backlog import Backlog
 from trenova.api.key_lookups import KeyLookups
 from trenova.api.last_verification import LastVerification
 from trenova.api.log_keys import LogKeys
-from trenova.api.open_keys import OpenKeys
 from trenova.config import Settings
 from trenova.ingest import GroupCommit
+from trenova.open_keys import OpenKeys
+from trenova.sdk import Sdk
 from trenova.store import Store
 
 
@@ -29,4 +31,7 @@ class Services:
     lookups: KeyLookups
     open_keys: OpenKeys
     verification: LastVerification
+    backlog: Backlog
     log_keys: LogKeys
+    core: Sdk | None
+    """None where the SDK measures nothing."""

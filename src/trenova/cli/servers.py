@@ -43,7 +43,7 @@ def worker(
     if processes > 1:
         database_url(loaded)  # one error here, not one from each of them
         same = [*(["--config", str(config)] if config else []), "--data-dir", str(data_dir)]
-        raise typer.Exit(several.run(processes, same))
+        raise typer.Exit(several.run(processes, same, loaded.worker.health))
     process.run(loaded, os.environ)
 
 

@@ -34,19 +34,25 @@ def api(folder: Folder, postgres: Postgres, temporal: Temporal, port: int) -> Pa
     )
 
 
-def worker(folder: Folder, postgres: Postgres, temporal: Temporal) -> Part:
+def worker(folder: Folder, postgres: Postgres, temporal: Temporal, health_port: int | None = None) -> Part:
     async def ready(pid: int) -> bool:
         return await readiness.polls(temporal, pid)
 
     return Part(
         name="worker",
         argv=(sys.executable, "-m", "trenova", "worker"),
-        env=environment(folder, postgres, temporal),
+        env=environment(folder, postgres, temporal) | health(health_port),
         log=folder.log("worker"),
         record=folder.record("worker"),
         ready=ready,
         folder=Path.cwd(),
     )
+
+
+def health(port: int | None) -> dict[str, str]:
+    if port is None:
+        return {}
+    return {"TRENOVA_WORKER__HEALTH__HOST": LOCALHOST, "TRENOVA_WORKER__HEALTH__PORT": str(port)}
 
 
 def codec_endpoint(temporal: Temporal) -> dict[str, str]:

@@ -18,6 +18,7 @@ class State:
     ui_url: str
     database_url: str
     metrics_url: str
+    worker_metrics_url: str
     pids: dict[str, int]
 
     def write(self, file: Path) -> None:

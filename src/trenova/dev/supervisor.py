@@ -200,6 +200,7 @@ class Run:
 
     async def _start(self) -> State:
         options, folder, screen, supervisor = self._options, self._folder, self._screen, self._supervisor
+        health_port = ports.choose()
         postgres = Postgres(folder.path, say=screen.say)
         api_url = f"http://{ports.LOCALHOST}:{options.api_port}"
         temporal = Temporal(
@@ -225,7 +226,7 @@ class Run:
         with screen.doing("Starting the API and the worker"):
             await supervisor.start_together(
                 programs.api(folder, postgres, temporal, options.api_port),
-                programs.worker(folder, postgres, temporal),
+                programs.worker(folder, postgres, temporal, health_port),
             )
         with screen.doing("Sending a probe entry through all parts"):
             await readiness.probe(api_url, api_key)
@@ -237,6 +238,7 @@ class Run:
             ui_url=f"http://{ports.LOCALHOST}:{options.ui_port}",
             database_url=postgres.app_url,
             metrics_url=f"{api_url}/metrics",
+            worker_metrics_url=f"http://{ports.LOCALHOST}:{health_port}/metrics",
             pids=supervisor.pids,
         )
 

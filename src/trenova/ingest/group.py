@@ -25,6 +25,7 @@ from trenova.domain.entry import Sealed
 from trenova.errors import PayloadTooLarge, TemporalAway, Unavailable
 from trenova.ingest.breaker import Breaker
 from trenova.ingest.drain import Drain
+from trenova.ingest.instruments import BATCH_BYTES, BATCH_ENTRIES
 from trenova.ingest.queue import Caps, Piece, Queue, Request, halves
 from trenova.ingest.spool import Spool, full
 from trenova.ingest.start import Handle, parcel_of, start, unavailable
@@ -222,6 +223,8 @@ class GroupCommit:
     async def commit(self, entries: Sequence[Sealed]) -> AcceptedBatch | SpooledBatch:
         """Make one batch durable: in Temporal; while that is away, in the spool if there is one."""
         parcel = await parcel_of(self.client, entries)
+        BATCH_ENTRIES.observe(parcel.entries)
+        BATCH_BYTES.observe(parcel.payload.ByteSize())
         starting = partial(start, self.client, parcel)
         if self.spool is None:
             return AcceptedBatch(parcel.batch_id, await self.breaker.watched(starting))

@@ -19,6 +19,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from trenova.errors import Unavailable
+from trenova.worker.metrics import GATE_SHUT
 
 log = structlog.get_logger()
 
@@ -109,10 +110,12 @@ class Gate(Interceptor):
         if self.away != reason:
             log.warning("waiting for the database", error=reason, hint="nothing is lost: accepted entries wait")
         self.away = reason
+        GATE_SHUT.set(1)
 
     def open(self) -> None:
         log.info("the database is back", away_seconds=round(time.monotonic() - self.since, 1))
         self.away = None
+        GATE_SHUT.set(0)
 
 
 class Entrance(ActivityInboundInterceptor):

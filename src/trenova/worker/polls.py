@@ -1,15 +1,23 @@
 """Whether the server has really seen a worker poll. A worker object that runs says nothing of that."""
 
 import asyncio
+import time
+from datetime import datetime, timedelta
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
+from temporalio.worker import Worker
 
 ASK_AGAIN_S = 0.2
 QUEUES = (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+NAMES = {QUEUES[0]: "workflows", QUEUES[1]: "activities"}
+ANSWER_LIMIT = timedelta(seconds=4)
+# A poll that gets nothing is answered after a minute, and the next one notes its time. The server lists a poller for
+# five minutes after its last one.
+SILENT_S = 90.0
 
 
 async def polls_confirmed(client: Client, task_queue: str) -> None:
@@ -21,11 +29,49 @@ async def polls_confirmed(client: Client, task_queue: str) -> None:
 
 async def pollers(client: Client, task_queue: str, kind: TaskQueueType.ValueType) -> set[str]:
     """The identities that polled lately; none when the server does not answer."""
+    try:
+        return set(await last_polls(client, task_queue, kind))
+    except RPCError:
+        return set()
+
+
+async def last_polls(client: Client, task_queue: str, kind: TaskQueueType.ValueType) -> dict[str, datetime]:
+    """When each identity polled last, by the server's clock. Raises RPCError when the server does not answer."""
     request = DescribeTaskQueueRequest(
         namespace=client.namespace, task_queue=TaskQueue(name=task_queue), task_queue_type=kind
     )
-    try:
-        answer = await client.workflow_service.describe_task_queue(request)
-    except RPCError:
-        return set()
-    return {poller.identity for poller in answer.pollers}
+    answer = await client.workflow_service.describe_task_queue(request, timeout=ANSWER_LIMIT)
+    return {poller.identity: poller.last_access_time.ToDatetime() for poller in answer.pollers}
+
+
+class Polls:
+    """Whether a worker of this client polls now, as the server sees it.
+
+    Its clock may differ from ours. So what counts is how long ago here the time of the last poll was seen to change.
+    """
+
+    def __init__(self, client: Client, task_queue: str, worker: Worker) -> None:
+        self.client = client
+        self.task_queue = task_queue
+        self.worker = worker
+        self.seen: dict[int, tuple[datetime, float]] = {}
+
+    async def look(self) -> str:
+        """`ok`, or what is wrong."""
+        if not self.worker.is_running:
+            return "the worker does not run"
+        try:
+            async with asyncio.timeout(ANSWER_LIMIT.total_seconds()):
+                found = {kind: await last_polls(self.client, self.task_queue, kind) for kind in QUEUES}
+        except (RPCError, TimeoutError) as error:
+            return f"Temporal is away ({type(error).__name__})"
+        silent = [NAMES[kind] for kind in QUEUES if not self.polled(kind, found[kind].get(self.client.identity))]
+        return f"no poll of {self.task_queue} for {' and '.join(silent)}" if silent else "ok"
+
+    def polled(self, kind: int, last: datetime | None) -> bool:
+        if last is None:
+            return False
+        now = time.monotonic()
+        if kind not in self.seen or self.seen[kind][0] != last:
+            self.seen[kind] = (last, now)
+        return now - self.seen[kind][1] < SILENT_S

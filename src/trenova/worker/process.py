@@ -3,6 +3,8 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
@@ -11,8 +13,10 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
+from trenova import build_info, sdk
 from trenova.activities import AuditActivities, DeadLetterActivities, RetentionActivities, VerificationActivities
-from trenova.codec.settings import converter_of
+from trenova.codec.compose import data_converter_for
+from trenova.codec.settings import keyring_of, secrecy_of
 from trenova.config import TASK_QUEUE, Settings
 from trenova.config import Worker as WorkerSettings
 from trenova.connection import connect
@@ -21,11 +25,14 @@ from trenova.memory import tidy
 from trenova.process import database_url, on_stop_signal, run_to_end
 from trenova.publishing import rounds
 from trenova.publishing.witnesses import witnesses_of
+from trenova.service_manager import READY, STOPPING, ServiceManager, service_manager_of
 from trenova.signing_keys import log_signer_of
 from trenova.store import Store
-from trenova.worker import schedules
+from trenova.worker import page, schedules
+from trenova.worker.accounts import Accounts
 from trenova.worker.gate import Gate
 from trenova.worker.polls import polls_confirmed
+from trenova.worker.readiness import Readiness, looks
 from trenova.worker.verification import StoredLogs
 from trenova.workflows import ProcessAuditBatchWorkflow, RetentionWorkflow, RetryDeadLettersWorkflow, VerifyLogsWorkflow
 
@@ -46,36 +53,59 @@ def run(settings: Settings, environ: Mapping[str, str]) -> None:
 
 async def work(settings: Settings, environ: Mapping[str, str]) -> None:
     url = database_url(settings)
-    converter = converter_of(settings.temporal.security, environ)
+    security = settings.temporal.security
+    keyring = keyring_of(security, environ)
+    converter = data_converter_for(secrecy_of(security), keyring)
     signer = log_signer_of(settings, environ)
     witnesses = witnesses_of(settings.ledger)
     stop = asyncio.Event()
     on_stop_signal(stop.set)
-    async with Store.open(url, pool_size=settings.database.pool_size, signer=signer) as store:
+    manager, readiness = service_manager_of(environ, os.getpid()), Readiness()
+    core = sdk.start(measured=settings.worker.health.port is not None)
+    build_info.show(keyring)
+    async with AsyncExitStack() as held:
+        # From the first moment on: whoever asks is told what is waited for.
+        await held.enter_async_context(page.served(settings.worker.health, page.Pages(readiness, core)))
+        store = await held.enter_async_context(Store.open(url, pool_size=settings.database.pool_size, signer=signer))
         await patiently(store.check, stop)
         if signed := await patiently(store.checkpoints.sign_anew, stop):
             log.info("checkpoints signed anew", logs=signed)
-        client = await patiently(lambda: connect(settings.temporal, converter), stop)
+        client = await patiently(lambda: connect(settings.temporal, converter, runtime=core.runtime), stop)
         if client is not None:
             async with rounds.running(settings.ledger, witnesses, url):
-                await poll(client, store, settings, stop)
+                await poll(client, store, settings, stop, Watched(readiness, manager))
 
 
-async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.Event) -> None:
-    worker = create(client, store, settings)
-    tidying = asyncio.create_task(tidy())
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Who is told how the worker is."""
+
+    readiness: Readiness
+    manager: ServiceManager
+
+
+async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.Event, watched: Watched) -> None:
+    gate = Gate()
+    worker = create(client, store, settings, gate)
+    beside = [asyncio.create_task(tidy()), asyncio.create_task(watched.manager.keep_told())]
     async with worker:
         # Dying from here on costs nothing: Temporal gives the tasks of a lost worker to another.
-        started = asyncio.create_task(announce(client, settings))
-        stopped = asyncio.create_task(stop.wait())
-        await stopped
-        started.cancel()
+        started = [
+            asyncio.create_task(announce(client, settings, watched.manager)),
+            asyncio.create_task(watched.readiness.watch(looks(client, store, worker, gate))),
+        ]
+        await stop.wait()
+        watched.readiness.stopping = True
+        watched.manager.tell(STOPPING)
+        for task in started:
+            task.cancel()
         log.info("worker draining", seconds=settings.worker.drain_seconds)
-    tidying.cancel()
+    for task in beside:
+        task.cancel()
     log.info("worker stopped")
 
 
-def create(client: Client, store: Store, settings: Settings) -> Worker:
+def create(client: Client, store: Store, settings: Settings, gate: Gate | None = None) -> Worker:
     size = settings.worker
     stored = StoredLogs(database_url(settings), store.checkpoints.signer)
     return Worker(
@@ -90,7 +120,7 @@ def create(client: Client, store: Store, settings: Settings) -> Worker:
         ],
         # A sandbox for each run took a third of the time of small batches. The tests run the workflow in one.
         workflow_runner=UnsandboxedWorkflowRunner(),
-        interceptors=[Gate()],
+        interceptors=[gate or Gate(), Accounts()],
         # A worker that takes the attempts of its own workflows past the queue would let new batches overtake old ones.
         disable_eager_activity_execution=True,
         max_concurrent_activities=size.max_concurrent_activity_execution_size,
@@ -114,9 +144,10 @@ def version_of(worker: WorkerSettings) -> WorkerDeploymentConfig | None:
     )
 
 
-async def announce(client: Client, settings: Settings) -> None:
+async def announce(client: Client, settings: Settings, manager: ServiceManager) -> None:
     """Say `worker started` once the server has seen this worker poll, and not before; then see to the schedules."""
     await polls_confirmed(client, TASK_QUEUE)
+    manager.tell(READY)
     log.info(
         "worker started",
         task_queue=TASK_QUEUE,

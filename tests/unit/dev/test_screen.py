@@ -16,6 +16,7 @@ STATE = State(
     ui_url="http://127.0.0.1:8233",
     database_url="postgresql://localhost/trenova",
     metrics_url="http://127.0.0.1:8080/metrics",
+    worker_metrics_url="http://127.0.0.1:9464/metrics",
     pids={},
 )
 

@@ -1,4 +1,7 @@
-"""Whether the keys here open what open workflows hold. A wrong key stops them without any other sign."""
+"""Whether the keys here open what open workflows hold. A wrong key stops them without any other sign.
+
+May import: inflight.
+"""
 
 import asyncio
 import time

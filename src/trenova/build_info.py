@@ -1,0 +1,23 @@
+"""What a metrics page says of the program itself: its release, and which encryption keys it holds, by their ids.
+
+May import: codec.
+"""
+
+from prometheus_client import Gauge
+
+from trenova import __version__
+from trenova.codec.keyring import Keyring
+
+BUILD = Gauge("trenova_build_info", "The release that runs", ["version"])
+KEYS = Gauge(
+    "trenova_encryption_key_info",
+    "Encryption keys of this process: the one that encrypts, and all others",
+    ["id", "use"],
+)
+
+
+def show(keyring: Keyring) -> None:
+    """Once at start. Ids are names that an operator chose, and stand in every payload; a key is never shown."""
+    BUILD.labels(version=__version__).set(1)
+    for key_id in keyring.ids:
+        KEYS.labels(id=key_id, use="encrypts" if key_id == keyring.encrypting_id else "decrypts").set(1)

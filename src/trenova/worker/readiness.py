@@ -1,0 +1,115 @@
+"""Whether this worker can do its work: looked at in the background, so that asking costs nothing and never waits."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from trenova.config import TASK_QUEUE
+from trenova.errors import TrenovaError
+from trenova.open_keys import OpenKeys
+from trenova.store import Store
+from trenova.worker.gate import Gate
+from trenova.worker.polls import Polls
+
+log = structlog.get_logger()
+
+Look = Callable[[], Awaitable[str]]
+"""Gives `ok` or what is wrong."""
+
+PARTS = ("polls", "database", "keys")
+LOOK_EVERY_S = 3.0
+# The keys are tried on the histories of open workflows, which is more work.
+EVERY_S: Mapping[str, float] = {"keys": 30.0}
+LOOK_LIMIT_S = 5.0
+KEYS_LIMIT_S = 15.0
+STARTING = "starting"
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """`ok`, or what is wrong, for each part that a worker needs."""
+
+    ready: bool
+    polls: str
+    """Whether Temporal has seen this process ask for workflows and for activities, lately."""
+    database: str
+    keys: str
+    """Whether the keys here open what open workflows hold; if not, which key id is missing or wrong."""
+
+
+@dataclass(slots=True)
+class Seen:
+    said: str = STARTING
+    at: float = 0.0
+    """By the monotonic clock."""
+
+
+class Readiness:
+    """One for each process. Nothing is ready until it was looked at, and nothing stays so that is not looked at."""
+
+    def __init__(self) -> None:
+        self.seen = {part: Seen() for part in PARTS}
+        self.stopping = False
+
+    def now(self) -> Ready:
+        said = {part: self.of(part) for part in PARTS}
+        return Ready(ready=not self.stopping and all(each == "ok" for each in said.values()), **said)
+
+    def of(self, part: str) -> str:
+        if self.stopping and part == "polls":
+            return "this worker stops"
+        seen = self.seen[part]
+        late_s = time.monotonic() - seen.at - every_s(part)
+        return seen.said if seen.said != "ok" or late_s < LOOK_LIMIT_S + KEYS_LIMIT_S else "not looked at for too long"
+
+    async def watch(self, looks: Mapping[str, Look]) -> None:
+        """Look at each part again and again until cancelled, none of them held up by another."""
+        await asyncio.gather(*(self.watch_one(part, look) for part, look in looks.items()))
+
+    async def watch_one(self, part: str, look: Look) -> None:
+        seen = self.seen[part]
+        while True:
+            said = await safely(look)
+            if said != seen.said:
+                if said == "ok":
+                    log.info("worker part ready", part=part)
+                else:
+                    log.warning("worker part not ready", part=part, reason=said)
+            seen.said, seen.at = said, time.monotonic()
+            await asyncio.sleep(every_s(part))
+
+
+def every_s(part: str) -> float:
+    return EVERY_S.get(part, LOOK_EVERY_S)
+
+
+async def safely(look: Look) -> str:
+    try:
+        return await look()
+    except Exception as error:  # a bug in a look must be seen, and must not end the others
+        log.exception("worker part not looked at")
+        return f"not known ({type(error).__name__})"
+
+
+def looks(client: Client, store: Store, worker: Worker, gate: Gate) -> dict[str, Look]:
+    """How each part is looked at."""
+    keys = OpenKeys(client)
+
+    async def database() -> str:
+        if gate.away is not None:
+            return gate.away
+        try:
+            async with asyncio.timeout(LOOK_LIMIT_S):
+                await store.check()
+        except TimeoutError:
+            return "the database is away: no answer in time"
+        except TrenovaError as error:
+            return error.message
+        return "ok"
+
+    return {"polls": Polls(client, TASK_QUEUE, worker).look, "database": database, "keys": keys.check}

@@ -1,0 +1,237 @@
+"""What a worker says of itself: to probes, to Prometheus, to the service manager, to Temporal."""
+
+import asyncio
+import copy
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, entry_of
+from acceptance.encrypted import Site, encrypting, new_key, site
+from conftest import new_tenant
+from contract.lossy import LossyProxy
+from trenova.dev.ports import choose, is_free
+from trenova.dev.postgres import Postgres
+
+
+def health_on(port: int, **variables: str) -> dict[str, str]:
+    return {"TRENOVA_WORKER__HEALTH__PORT": str(port), **variables}
+
+
+async def page(port: int, path: str) -> httpx.Response:
+    async with httpx.AsyncClient(trust_env=False, timeout=LIMIT_S) as client:
+        return await client.get(f"http://127.0.0.1:{port}{path}")
+
+
+async def ready(port: int) -> dict[str, Any]:
+    """The parts, with the status code."""
+    answer = await page(port, "/readyz")
+    return {**answer.json(), "status": answer.status_code}
+
+
+async def becomes(true: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for a condition: less than the five minutes for which Temporal lists a poller that has gone."""
+    async with asyncio.timeout(LIMIT_S):
+        while not await true():  # noqa: ASYNC110 - another process has no event for it
+            await asyncio.sleep(0.1)
+
+
+async def is_ready(port: int) -> bool:
+    with suppress(httpx.TransportError):
+        return (await page(port, "/readyz")).status_code == 200
+    return False
+
+
+@asynccontextmanager
+async def far_site(folder: Path, postgres: Postgres) -> AsyncIterator[tuple[Site, LossyProxy, LossyProxy]]:
+    """A site whose programs reach Temporal and PostgreSQL through networks that a test may cut."""
+    async with site(folder, postgres) as place:
+        temporal = copy.copy(place.temporal)
+        to_temporal, to_postgres = LossyProxy("127.0.0.1", temporal.port), LossyProxy("127.0.0.1", postgres.port)
+        async with to_temporal.running(), to_postgres.running():
+            temporal.address = to_temporal.address
+            url = postgres.app_url.replace(f":{postgres.port}/", f":{to_postgres.port}/")
+            yield replace(place, temporal=temporal, database_url=url), to_temporal, to_postgres
+
+
+async def test_readiness_follows_the_polls_and_the_database_within_seconds_and_the_process_lives_on(
+    folder: Path, postgres: Postgres
+) -> None:
+    port = choose()
+    async with (
+        far_site(folder, postgres) as (place, to_temporal, to_postgres),
+        place.running(["worker"], health_on(port)),
+    ):
+        await becomes(lambda: is_ready(port))
+        assert await ready(port) == {"status": 200, "ready": True, "polls": "ok", "database": "ok", "keys": "ok"}
+
+        to_temporal.mode = "refuse"
+        to_temporal.cut()
+        await becomes(lambda: unready(port, "polls", "Temporal is away"))
+        assert (await ready(port))["database"] == "ok"
+        assert "trenova_worker_ready 0.0" in (await page(port, "/metrics")).text
+        to_temporal.mode = "pass"
+        await becomes(lambda: is_ready(port))
+        assert "trenova_worker_ready 1.0" in (await page(port, "/metrics")).text
+
+        to_temporal.mode = "lose answers"
+        await becomes(lambda: unready(port, "polls", "Temporal is away"))
+        to_temporal.mode = "pass"
+        to_temporal.cut()
+        await becomes(lambda: is_ready(port))
+
+        to_postgres.mode = "refuse"
+        to_postgres.cut()
+        await becomes(lambda: unready(port, "database", "the database is away"))
+        assert (await page(port, "/livez")).text == "ok"
+        to_postgres.mode = "pass"
+        await becomes(lambda: is_ready(port))
+
+
+async def unready(port: int, part: str, reason: str) -> bool:
+    parts = await ready(port)
+    return parts["status"] == 503 and parts["ready"] is False and parts[part].startswith(reason)
+
+
+async def test_a_worker_without_the_key_of_open_work_says_which_one(folder: Path, postgres: Postgres) -> None:
+    one, other, port = new_key(), new_key(), choose()
+    async with site(folder, postgres) as place:
+        async with place.running(["api"], encrypting("a", a=one)), place.client() as client:
+            answer = await client.post("/v1/entries", json={**entry_of(), "tenant": new_tenant()})
+            assert answer.status_code == 202, answer.text
+        async with place.running(["worker"], health_on(port, **encrypting("b", b=other))):
+            reason = "open workflows wait: encryption key not found for ID: a"
+            await becomes(lambda: unready(port, "keys", reason))
+            assert 'trenova_encryption_key_info{id="b",use="encrypts"} 1.0' in (await page(port, "/metrics")).text
+
+
+async def test_a_worker_that_waits_at_its_start_lives_and_is_not_ready(folder: Path, postgres: Postgres) -> None:
+    port = choose()
+    async with far_site(folder, postgres) as (place, _, to_postgres):
+        to_postgres.mode = "refuse"
+        starting = asyncio.create_task(place.start("worker", health_on(port)))
+        try:
+            await becomes(lambda: unready_while_starting(port))
+            assert (await page(port, "/livez")).status_code == 200
+        finally:
+            to_postgres.mode = "pass"
+            await (await starting).stop()
+
+
+async def unready_while_starting(port: int) -> bool:
+    with suppress(httpx.TransportError):
+        return await unready(port, "polls", "starting")
+    return False
+
+
+async def test_one_page_has_what_the_sdk_measures_and_what_was_stored(folder: Path, postgres: Postgres) -> None:
+    port = choose()
+    async with site(folder, postgres) as place, place.running(["api", "worker"], health_on(port)):
+        entry = {**entry_of(), "id": "7b2c5a0e-4f0e-4d0a-9a53-3f6d0a3f8c11", "tenant": new_tenant()}
+        async with place.client() as client:
+            for _ in range(2):
+                answer = await client.post("/v1/entries?wait=stored", json=entry)
+                assert answer.status_code == 201, answer.text
+            served = (await client.get("/metrics")).text
+        lines = (await page(port, "/metrics")).text.splitlines()
+        for line in (
+            "trenova_entries_stored_total 1.0",
+            "trenova_entries_duplicate_total 1.0",
+            "trenova_stored_latency_seconds_count 2.0",
+            "trenova_gate_shut 0.0",
+        ):
+            assert line in lines
+        measured = [line for line in lines if line.startswith("temporal_workflow_completed_total")]
+        assert measured, lines
+        assert 'task_queue="audit-queue"' in measured[0]
+        for line in ("trenova_entries_accepted_total 2.0", 'trenova_batches_waiting{age="600"} 0.0'):
+            assert line in served.splitlines()
+        assert "trenova_batch_entries_count 2.0" in served
+        assert "trenova_acknowledgement_latency_seconds_count 2.0" in served
+        assert 'temporal_request_total{namespace="default",operation="StartWorkflowExecution"' in served
+        assert (await page(port, "/other")).status_code == 404
+
+
+async def test_temporal_lists_the_worker_by_its_heartbeats(folder: Path, postgres: Postgres) -> None:
+    async with site(folder, postgres) as place, place.running(["worker"], {}) as (worker,):
+
+        async def listed() -> bool:
+            ended = await place.cli("worker", "list", "--output", "json")
+            assert ended.exit_code == 0, ended
+            return f"{worker.process.pid}@" in ended.out and "audit-queue" in ended.out
+
+        await becomes(listed)
+
+
+async def test_a_port_that_is_taken_is_named_at_start(folder: Path, postgres: Postgres) -> None:
+    async with site(folder, postgres) as place:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            ended = await place.command("worker", **health_on(port))
+        reason = f"127.0.0.1:{port} cannot be listened on: Address already in use"
+        assert ended.exit_code == 1
+        assert f"error: invalid configuration: worker.health.port: {reason}" in ended.err.splitlines()
+
+
+async def test_of_two_processes_each_has_a_port_of_its_own(folder: Path, postgres: Postgres) -> None:
+    port = choose()
+    while not is_free(port + 1):
+        port = choose()
+    async with site(folder, postgres) as place:
+        process = await asyncio.create_subprocess_exec(
+            *(str(BESIDE_PYTHON / "trenova"), "worker", "--processes", "2"),
+            env=place.environment(health_on(port)),
+            cwd=place.folder,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            await becomes(lambda: is_ready(port))
+            await becomes(lambda: is_ready(port + 1))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(LIMIT_S):
+                assert await process.wait() == 0
+
+
+@pytest.fixture
+def manager() -> Iterator[socket.socket]:
+    """A service manager's socket. Paths of sockets are short, unlike those of pytest's folders."""
+    with (
+        tempfile.TemporaryDirectory(prefix="trenova-notify-") as path,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as opened,
+    ):
+        opened.bind(os.fspath(Path(path) / "notify"))
+        opened.settimeout(LIMIT_S)
+        yield opened
+
+
+@pytest.mark.parametrize("name", ["api", "worker"])
+async def test_the_service_manager_is_told_of_readiness_life_and_the_end(
+    folder: Path, postgres: Postgres, manager: socket.socket, name: str
+) -> None:
+    async with site(folder, postgres) as place:
+        told = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "1000000"}
+        async with place.running([name], told):
+            messages = await asyncio.to_thread(collected, manager, b"READY=1")
+            # Some seconds of watchdog at least.
+            for _ in range(3):
+                messages += await asyncio.to_thread(collected, manager, b"WATCHDOG=1")
+            assert b"STOPPING=1" not in messages
+        await asyncio.to_thread(collected, manager, b"STOPPING=1")
+
+
+def collected(manager: socket.socket, until: bytes) -> list[bytes]:
+    """Everything that is said, up to and with this."""
+    found: list[bytes] = []
+    while until not in found:
+        found.append(manager.recv(100))
+    return found
