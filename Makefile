@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup programs dev run run-worker logs test lint format bench chaos lock clean
+.PHONY: help setup programs promtool dev run run-worker logs test lint format bench chaos lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -39,7 +39,7 @@ run-worker: $(STAMP) ## Run the worker (configuration: config/config.yaml)
 logs: $(STAMP) ## Follow the logs of everything that `make dev` runs
 	@exec $(BIN)/trenova logs --follow $(ARGS)
 
-test: $(STAMP) programs ## Run all tests against a real Temporal server and a real PostgreSQL
+test: $(STAMP) programs promtool ## Run all tests against a real Temporal server and a real PostgreSQL
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 # One test reads the real Web UI in a real browser, which distributions call chromium or chromium-browser; one compiles a
@@ -54,6 +54,17 @@ programs:
 	  { $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } >/dev/null || { \
 	    echo "error: missing, and could not be installed: $$missing" >&2; \
 	    echo "hint: install them with your package manager (Debian: apt-get install $$missing), then run this again" >&2; exit 1; }
+
+# The alert rules are tested in Prometheus' own promtool. Only that program is taken out of the package, which would start a server.
+promtool: $(STAMP)
+	@command -v promtool >/dev/null || test -x $(BIN)/promtool || { \
+	  echo "Getting promtool for the test of the alert rules …"; \
+	  sudo=""; test "$$(id -u)" = 0 || sudo="sudo -n"; folder=$$(mktemp -d); \
+	  { cd $$folder && { apt-get download prometheus || { $$sudo apt-get update -qq; apt-get download prometheus; }; } && \
+	    dpkg-deb -x prometheus_*.deb . && install usr/bin/promtool $(CURDIR)/$(BIN)/promtool; } >/dev/null 2>&1; \
+	  rm -rf $$folder; test -x $(CURDIR)/$(BIN)/promtool || { \
+	    echo "error: promtool is missing and could not be had" >&2; \
+	    echo "hint: install Prometheus (Debian: apt-get install prometheus), then run this again" >&2; exit 1; }; }
 
 lint: $(STAMP) ## Check style, types, import directions and what is in deploy/
 	@$(BIN)/ruff check .

@@ -57,6 +57,12 @@ def reason_of(title: str) -> str:
     return title.lower().replace(" ", "_")
 
 
+# From the start, so that the first one is seen to be one more than none.
+for _, _title in STATUS.values():
+    REQUESTS_REFUSED.labels(reason=reason_of(_title))
+REQUESTS_REFUSED.labels(reason="internal_error")
+
+
 def listed(problems: tuple[errors.EntryProblem, ...]) -> list[FieldProblem]:
     return [FieldProblem(problem.index, problem.field, problem.message) for problem in problems]
 

@@ -1,0 +1,116 @@
+"""Alerts, dashboard and runbook fit together, and fit the pages of processes that run."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, entry_of
+from acceptance.encrypted import site
+from acceptance.test_worker_health import health_on, page
+from conftest import new_tenant
+from trenova.dev.ports import choose
+from trenova.dev.postgres import Postgres
+
+CHECKOUT = Path(__file__).parents[2]
+ALERTS = CHECKOUT / "deploy/prometheus/alerts.yaml"
+DASHBOARD = CHECKOUT / "deploy/grafana/dashboard.json"
+RUNBOOK = CHECKOUT / "docs/runbook.md"
+# Names in an expression, without the labels in braces and the texts in quotes.
+METRIC = re.compile(r"\b(?:trenova|temporal|process)_[a-z0-9_]+")
+LABELS = re.compile(r"\{[^}]*\}")
+PARTS_OF_HISTOGRAM = re.compile(r"_(bucket|sum|count)$")
+
+
+def rules() -> list[dict[str, Any]]:
+    (group,) = yaml.safe_load(ALERTS.read_text())["groups"]
+    found: list[dict[str, Any]] = group["rules"]
+    return found
+
+
+def panels() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(DASHBOARD.read_text())["panels"]
+    return found
+
+
+def queries() -> Iterator[str]:
+    for panel in panels():
+        for target in panel.get("targets", []):
+            yield target["expr"]
+
+
+def promtool(*words: str) -> subprocess.CompletedProcess[bytes]:
+    program = shutil.which("promtool", path=f"{BESIDE_PYTHON}:{os.environ['PATH']}")
+    assert program, "promtool is missing: `make promtool` gets it"
+    return subprocess.run([program, *words], capture_output=True, timeout=LIMIT_S, check=False)
+
+
+def test_every_alert_fires_on_its_fault_and_on_nothing_else() -> None:
+    ended = promtool("test", "rules", str(ALERTS.with_name("alerts.test.yaml")))
+    assert ended.returncode == 0, ended.stdout.decode() + ended.stderr.decode()
+    tested = yaml.safe_load(ALERTS.with_name("alerts.test.yaml").read_text())["tests"]
+    fires: dict[str, set[bool]] = {}
+    for test in tested:
+        for check in test["alert_rule_test"]:
+            fires.setdefault(check["alertname"], set()).add(bool(check["exp_alerts"]))
+    assert fires == {rule["alert"]: {True, False} for rule in rules()}
+
+
+def test_every_query_of_the_dashboard_is_one(tmp_path: Path) -> None:
+    recorded = [
+        {"record": f"q:{at}", "expr": query.replace("$__rate_interval", "5m")} for at, query in enumerate(queries())
+    ]
+    file = tmp_path / "queries.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": recorded}]}))
+    ended = promtool("check", "rules", str(file))
+    assert ended.returncode == 0, ended.stdout.decode() + ended.stderr.decode()
+    assert len(recorded) > 30
+    assert len({panel["id"] for panel in panels()}) == len(panels())
+
+
+def test_every_alert_leads_to_its_section_of_the_runbook() -> None:
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", RUNBOOK.read_text(), re.DOTALL | re.MULTILINE))
+    assert list(sections) == [rule["alert"] for rule in rules()]
+    for rule in rules():
+        assert rule["annotations"]["runbook_url"] == f"docs/runbook.md#{rule['alert'].lower()}"
+        section = sections[rule["alert"]]
+        assert re.findall(r"^(Cause|Check|Fix): ", section, re.MULTILINE) == ["Cause", "Check", "Fix"]
+        assert "psql" not in section
+
+
+@pytest.fixture(scope="module")
+async def shown(folder: Path, postgres: Postgres) -> set[str]:
+    """The names on the pages of an API and a worker that have stored an entry."""
+    port = choose()
+    async with (
+        site(folder, postgres) as place,
+        place.running(["api", "worker"], health_on(port)),
+        place.client() as client,
+    ):
+        answer = await client.post("/v1/entries?wait=stored", json={**entry_of(), "tenant": new_tenant()})
+        assert answer.status_code == 201, answer.text
+        text = (await client.get("/metrics")).text + (await page(port, "/metrics")).text
+    return {PARTS_OF_HISTOGRAM.sub("", re.split(r"[{ ]", line)[0]) for line in text.splitlines() if line[:1] != "#"}
+
+
+def used(expression: str) -> set[str]:
+    return {PARTS_OF_HISTOGRAM.sub("", name) for name in METRIC.findall(LABELS.sub("", expression))}
+
+
+async def test_every_metric_of_alerts_and_dashboard_is_on_a_page(shown: set[str]) -> None:
+    for rule in rules():
+        assert used(rule["expr"]) - shown == set(), rule["alert"]
+    assert set().union(*map(used, queries())) - shown == set()
+
+
+async def test_every_metric_of_ours_is_documented(shown: set[str]) -> None:
+    text = (CHECKOUT / "docs/monitoring.md").read_text()
+    ours = {name for name in shown if name.startswith("trenova_") and not name.endswith("_created")}
+    assert {name for name in ours if name not in text} == set()
