@@ -4,12 +4,20 @@ The SDK measures in Rust, and shows it on a port that it opens itself. Here that
 nobody is told of: our page fetches it and adds its own lines, so that a process has one page. May import: nothing.
 """
 
+import logging
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
 
 import httpx
-from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 
 LOOPBACK = "127.0.0.1"
 TRIES = 5
@@ -40,18 +48,26 @@ class Sdk:
             return b""
 
 
+def telemetry(metrics: PrometheusConfig | None = None) -> TelemetryConfig:
+    """What the SDK writes comes as log records of ours, so that all lines of a process look the same."""
+    written = LoggingConfig(
+        filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
+        forwarding=LogForwardingConfig(logger=logging.getLogger("temporalio.core")),
+    )
+    return TelemetryConfig(metrics=metrics, logging=written, attach_service_name=False)
+
+
 def start(*, measured: bool) -> Sdk:
     """A runtime of its own threads: one for each process."""
     if not measured:
-        return Sdk(runtime=Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=HEARTBEAT))
+        return Sdk(runtime=Runtime(telemetry=telemetry(), worker_heartbeat_interval=HEARTBEAT))
     for tries_left in reversed(range(TRIES)):
         address = f"{LOOPBACK}:{free_port()}"
         shown = PrometheusConfig(
             bind_address=address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
         )
-        telemetry = TelemetryConfig(metrics=shown, attach_service_name=False)
         try:
-            runtime = Runtime(telemetry=telemetry, worker_heartbeat_interval=HEARTBEAT)
+            runtime = Runtime(telemetry=telemetry(shown), worker_heartbeat_interval=HEARTBEAT)
         except ValueError:
             # Somebody was quicker to take the port.
             if not tries_left:

@@ -17,6 +17,7 @@ from trenova.api.last_verification import LastVerification
 from trenova.api.log_keys import LogKeys
 from trenova.api.problems import HANDLERS
 from trenova.api.query import check_query
+from trenova.api.request_ids import RequestIds
 from trenova.api.services import Services
 from trenova.config import Settings
 from trenova.ingest import GroupCommit, Spool
@@ -49,7 +50,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
         log_keys=log_keys,
         core=core,
     )
-    return Litestar(
+    app = Litestar(
         route_handlers=[
             Router(
                 path="/",
@@ -86,6 +87,9 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
         request_max_body_size=settings.limits.max_request_bytes,
         logging_config=None,
     )
+    # Around all of it: an unknown path and a bug are answered with an id, too.
+    app.asgi_handler = RequestIds(app.asgi_handler)
+    return app
 
 
 def given(value: Any) -> Provide:

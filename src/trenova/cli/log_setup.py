@@ -33,8 +33,12 @@ def set_up(log: Log) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=log.level.upper(), force=True)
+    if log.level == "info":
+        # It tells every request that we make, and every scrape of our metrics makes one.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
     structlog.configure(
-        processors=[*STAMPS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        # First of all: what is not written costs nothing.
+        processors=[structlog.stdlib.filter_by_level, *STAMPS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from datetime import timedelta
 from typing import TypeVar
 
@@ -73,7 +74,8 @@ class Breaker:
 
     def doubt(self) -> None:
         if self.asking is None:
-            self.asking = asyncio.create_task(self.ask())
+            # In a context of its own: what it finds is not about the request that raised the doubt.
+            self.asking = asyncio.create_task(self.ask(), context=Context())
 
     async def ask(self) -> None:
         """Ask until there is an answer."""

@@ -12,10 +12,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+import structlog
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
 
@@ -29,6 +31,8 @@ from trenova.ingest.instruments import BATCH_BYTES, BATCH_ENTRIES
 from trenova.ingest.queue import Caps, Piece, Queue, Request, halves
 from trenova.ingest.spool import Spool, full
 from trenova.ingest.start import Handle, parcel_of, start, unavailable
+
+log = structlog.get_logger()
 
 # Plain JSON. Audit entries shrink to a ninth of it; those few batches that do not, and would then be larger than
 # Temporal takes, are sent in halves. More would cost memory in every process on the way.
@@ -157,7 +161,7 @@ class GroupCommit:
         size = sum(len(entry.body) for entry in entries)
         if self.queue.waiting_bytes and self.queue.waiting_bytes + size > MAX_WAITING_BYTES:
             raise Unavailable("more entries are waiting for Temporal than this server holds", retry_after_s=2)
-        request = Request(entries)
+        request = Request(entries, id=structlog.contextvars.get_contextvars().get("request_id"))
         waiter = self.waiters[request] = Waiter(request)
         self.queue.put(request)
         self.pump()
@@ -174,7 +178,8 @@ class GroupCommit:
             full = self.queue.has_full_batch
             if len(self.under_way) >= (MAX_STARTS if full else SMALL_STARTS) or (self.rest and not full):
                 return
-            task = asyncio.create_task(self.send(self.queue.take()))
+            # In a context of its own: a batch is no more one request's than another's.
+            task = asyncio.create_task(self.send(self.queue.take()), context=Context())
             self.under_way.add(task)
             task.add_done_callback(self.landed)
 
@@ -214,6 +219,7 @@ class GroupCommit:
                 if waiter := self.waiters.get(piece.request):
                     waiter.failed(error)
             return
+        tell(batch, pieces)
         for piece in pieces:
             if waiter := self.waiters.get(piece.request):
                 waiter.placed_in(batch, piece)
@@ -234,6 +240,16 @@ class GroupCommit:
             # Temporal may have persisted it all the same. From the spool it is started under the same id: only once.
             await self.spool.put(parcel)
             return SpooledBatch(parcel.batch_id)
+
+
+def tell(batch: AcceptedBatch | SpooledBatch, pieces: Sequence[Piece]) -> None:
+    """One line a batch, with the ids of its requests: a line for each would cost the API a twentieth of its time."""
+    log.info(
+        "batch accepted" if batch.state == "accepted" else "batch spooled",
+        batch_id=batch.batch_id,
+        entries=sum(piece.end - piece.begin for piece in pieces),
+        request_ids=[piece.request.id for piece in pieces if piece.request.id],
+    )
 
 
 def away() -> Unavailable:

@@ -14,6 +14,8 @@ class Request:
 
     entries: Sequence[Sealed]
     taken: int = 0
+    id: str | None = None
+    """What the log calls it."""
 
     @property
     def waiting(self) -> int:
