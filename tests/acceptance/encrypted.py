@@ -110,17 +110,23 @@ class Site:
         return f"http://127.0.0.1:{self.api_port}"
 
     def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
-        return environment(
-            TRENOVA_DATABASE__URL=self.database_url,
-            TRENOVA_TEMPORAL__HOST_PORT=self.temporal.address,
-            TRENOVA_API__PORT=str(self.api_port),
-            TRENOVA_SIGNING_KEY=SIGNER.secrets[0].secret_text,
-            TRENOVA_DATA_DIR=str(self.folder / "none"),
-            HOME=str(self.folder),
-            **variables,
-        )
+        own = {
+            "TRENOVA_DATABASE__URL": self.database_url,
+            "TRENOVA_TEMPORAL__HOST_PORT": self.temporal.address,
+            "TRENOVA_API__PORT": str(self.api_port),
+            "TRENOVA_SIGNING_KEY": SIGNER.secrets[0].secret_text,
+            "TRENOVA_DATA_DIR": str(self.folder / "none"),
+            "HOME": str(self.folder),
+        }
+        return environment(**own | dict(variables))
 
-    async def start(self, name: str, variables: Mapping[str, str], before: Sequence[str] = ()) -> Program:
+    async def start(
+        self,
+        name: str,
+        variables: Mapping[str, str],
+        before: Sequence[str] = (),
+        logged: bytes = b"worker started",
+    ) -> Program:
         """`trenova api` or `trenova worker`, ready; `before` is what stands before the command."""
         log = self.folder / f"{name}-{len(list(self.folder.iterdir()))}.log"
         with log.open("wb") as file:
@@ -134,7 +140,7 @@ class Site:
                 cwd=self.folder,
             )
         async with asyncio.timeout(LIMIT_S):
-            while not (await self.answers() if name == "api" else b"worker started" in log.read_bytes()):
+            while not (await self.answers() if name == "api" else logged in log.read_bytes()):
                 assert process.returncode is None, last_lines(log)
                 await asyncio.sleep(0.05)
         return Program(process, log)

@@ -21,6 +21,8 @@ from trenova.cli import (
     verify_encryption,
     witness,
 )
+from trenova.cli.doctor import command as doctor
+from trenova.cli.doctor import preflight
 from trenova.cli.importing import command as importing
 from trenova.errors import InvalidConfiguration, TrenovaError
 
@@ -40,6 +42,8 @@ app.command()(servers.api)
 app.command()(servers.worker)
 app.command()(servers.migrate)
 app.command()(witness.witness)
+app.command()(doctor.doctor)
+app.command()(preflight.preflight)
 app.command("import")(importing.import_files)
 app.command()(entries.entries)
 app.command()(entries.tail)

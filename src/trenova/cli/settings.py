@@ -32,6 +32,8 @@ class Running(msgspec.Struct, frozen=True):
     api_url: str
     api_key: str
     database_url: str
+    temporal_address: str = ""
+    ui_url: str = ""
 
     def __repr__(self) -> str:
         return f"Running(api_url={self.api_url!r})"
@@ -40,7 +42,7 @@ class Running(msgspec.Struct, frozen=True):
 def load(file: Path | None, data_dir: Path = config.DEFAULT_DATA_DIR) -> config.Settings:
     """The settings; without a `database.url` the database of the `trenova dev` that runs here, if one does.
 
-    The logs in that database are signed with its key, unless another is given.
+    The logs in that database are signed with its key, and its Temporal fills it, unless another is given.
     """
     settings = config.load(os.environ, file=file)
     running = read_running(data_dir) if settings.database.url is None else None
@@ -50,7 +52,10 @@ def load(file: Path | None, data_dir: Path = config.DEFAULT_DATA_DIR) -> config.
     ledger = settings.ledger
     if ledger.signing_key_file is None and not os.environ.get("TRENOVA_SIGNING_KEY"):
         ledger = ledger.model_copy(update={"signing_key_file": data_dir / "secrets" / "signing-key"})
-    return settings.model_copy(update={"database": database, "ledger": ledger})
+    temporal = settings.temporal
+    if running.temporal_address and "host_port" not in temporal.model_fields_set:
+        temporal = temporal.model_copy(update={"host_port": running.temporal_address})
+    return settings.model_copy(update={"database": database, "ledger": ledger, "temporal": temporal})
 
 
 def read_running(data_dir: Path) -> Running | None:

@@ -21,6 +21,7 @@ HEADS_TO_SIGN, LOCK_HEADS = sql("heads_to_sign"), sql("lock_heads")
 CHECKPOINTS_AT, SIGN_ANEW = sql("checkpoints_at"), sql("sign_anew")
 
 PAGE = 100  # heads that are looked at, and locked at most, at a time: a fiftieth of a second's signatures
+LOOKED_AT = 1000
 RESTORE = "restore the tables heads and tiles from a backup"
 
 log = structlog.get_logger()
@@ -34,6 +35,14 @@ class There:
     """Its checkpoint at the size of its head."""
     newest: int | None
     """The size of its newest checkpoint."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsigned:
+    """Which logs have a newest checkpoint without a signature of one of our keys, of how many that were looked at."""
+
+    tenants: tuple[str, ...]
+    logs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,16 @@ class Checkpoints:
             if len(page) < PAGE:
                 return signed
             after = page[-1][0]
+
+    async def unsigned(self) -> Unsigned:
+        """Look at the first LOOKED_AT logs, and change nothing."""
+        assert self.signer is not None
+        async with self.pool.cursor() as cursor:
+            await cursor.execute(HEADS_TO_SIGN, {"after": "", "limit": LOOKED_AT})
+            page = await cursor.fetchall()
+        return Unsigned(
+            tenants=tuple(tenant for tenant, note in page if lacks(self.signer, tenant, note)), logs=len(page)
+        )
 
 
 async def sign_locked(cursor: psycopg.AsyncCursor[Any], signer: LogSigner, tenants: Sequence[str]) -> int:

@@ -1,0 +1,71 @@
+"""`trenova doctor`: what is wrong, why, and what to do next."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from trenova.cli import settings
+from trenova.config import DEFAULT_DATA_DIR
+from trenova.errors import InvalidConfiguration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from trenova.cli.doctor.checkup import Check
+    from trenova.cli.doctor.finding import Finding
+    from trenova.cli.doctor.scene import Asked
+
+
+def doctor(
+    config: settings.ConfigFile = None,
+    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
+    api_url: settings.ApiUrl = None,
+    api_key: settings.ApiKeyText = None,
+    as_json: settings.Json = False,
+) -> None:
+    """Look at the whole installation and name what is wrong, why, and what to do next. Changes nothing.
+
+    Exit code 0: all well; 3: warnings only; else the first kind to mend: 10 configuration, 11 this machine, 12
+    Temporal, 13 database, 14 encryption keys, 15 workers, 16 API, 17 logs.
+
+    Example: trenova doctor --api-url https://audit.example.com
+    """
+    from trenova.cli.doctor.checks import DOCTOR  # noqa: PLC0415 - slow to import
+    from trenova.cli.doctor.scene import asked  # noqa: PLC0415
+
+    report(DOCTOR, lambda: asked(config, data_dir, api_url, api_key), as_json=as_json)
+
+
+def report(checks: "Sequence[Check]", asked: "Callable[[], Asked]", *, as_json: bool) -> None:
+    """Ask all checks, show what they find, and end with its exit code. `asked` may raise InvalidConfiguration."""
+    from trenova.cli import bridge  # noqa: PLC0415 - slow to import
+    from trenova.cli.doctor.finding import exit_code  # noqa: PLC0415
+    from trenova.cli.doctor.report import as_data, show  # noqa: PLC0415
+
+    # JSON is one object, so nothing is shown before the last check has answered.
+    findings = bridge.run(look(checks, asked, ignore if as_json else show))
+    code = exit_code(findings)
+    if as_json:
+        print(settings.plain_json(as_data(findings, code)))
+    if code:
+        raise typer.Exit(code)
+
+
+def ignore(_: "Finding") -> None:
+    pass
+
+
+async def look(
+    checks: "Sequence[Check]", asked: "Callable[[], Asked]", tell: "Callable[[Finding], object]"
+) -> "list[Finding]":
+    from trenova.cli.doctor import checkup  # noqa: PLC0415 - slow to import
+    from trenova.cli.doctor.scene import Scene  # noqa: PLC0415
+
+    try:
+        async with Scene.open(asked()) as scene:
+            return await checkup.examine(checks, scene, tell)
+    except InvalidConfiguration as error:
+        findings = checkup.none_asked(checks, error)
+        for finding in findings:
+            tell(finding)
+        return findings

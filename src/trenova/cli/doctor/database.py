@@ -1,0 +1,72 @@
+"""The database: whether it answers, is the right one, lets the application do what it must and no more."""
+
+from datetime import UTC, datetime
+
+from trenova.cli.doctor.checkup import Check
+from trenova.cli.doctor.clock import judged, skew
+from trenova.cli.doctor.finding import Kind, Verdict, failed, ok, warning
+from trenova.cli.doctor.scene import Scene
+from trenova.process import database_url
+from trenova.store import condition, schema
+from trenova.store.database import OLDEST_SERVER
+
+SHOWN = 5
+GRANT = "give the login of database.url the role: GRANT trenova_app TO <login>; and run `trenova migrate`"
+REVOKE = "use a login of its own for API and workers, with the role trenova_app and nothing else: docs/running.md"
+
+
+async def answers(scene: Scene) -> Verdict:
+    database_url(scene.settings)
+    found = await condition.server(scene.store.pool)
+    if found.number < OLDEST_SERVER:
+        return failed(f"PostgreSQL {found.version} found, 15 or newer needed", "update PostgreSQL")
+    return ok(f"PostgreSQL {found.version}, database {found.database}, login {found.login}")
+
+
+async def schema_fits(scene: Scene) -> Verdict:
+    """A SchemaMismatch tells its own next step."""
+    async with scene.store.pool.transaction() as connection:
+        await connection.run_sync(schema.check)
+    return ok(f"schema {schema.latest()}, this program's")
+
+
+async def rights(scene: Scene) -> Verdict:
+    found = await condition.rights(scene.store.pool)
+    if found.missing:
+        return failed(f"the login lacks {shortened(found.missing)}", GRANT)
+    if found.spare:
+        return warning(f"the login may do more than it needs: {shortened(found.spare)}", REVOKE)
+    return ok("the login may do what the application needs, and no more")
+
+
+def shortened(rights: tuple[str, ...]) -> str:
+    more = f" and {len(rights) - SHOWN} more" if len(rights) > SHOWN else ""
+    return ", ".join(rights[:SHOWN]) + more
+
+
+async def writes(scene: Scene) -> Verdict:
+    found = await condition.server(scene.store.pool)
+    if found.is_standby:
+        return failed("the database is a standby, which only reads", "point database.url at the primary")
+    if found.only_reads:
+        return failed(
+            "the database only reads (default_transaction_read_only is on)",
+            "turn default_transaction_read_only off for the server, the database and the login; "
+            "a disk that filled up is a common reason for it",
+        )
+    return ok("takes writes")
+
+
+async def clock(scene: Scene) -> Verdict:
+    before = datetime.now(UTC)
+    found = await condition.server(scene.store.pool)
+    return judged("the database's", skew(found.now, before, datetime.now(UTC)))
+
+
+CHECKS = (
+    Check("database", Kind.DATABASE, answers),
+    Check("database schema", Kind.DATABASE, schema_fits, ("database",)),
+    Check("database rights", Kind.DATABASE, rights, ("database schema",)),
+    Check("database writes", Kind.DATABASE, writes, ("database",)),
+    Check("database clock", Kind.MACHINE, clock, ("database",)),
+)

@@ -1,0 +1,78 @@
+"""What a check finds: a verdict, and with the name of the check a finding."""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class State(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    """It works, and will not for long, or not as it should."""
+    FAILED = "failed"
+    UNCHECKED = "not checked"
+    """Nothing is known: what the check needs has failed, or was not given."""
+
+
+class Kind(IntEnum):
+    """Where the cause lies, in the order in which to mend; the numbers are exit codes."""
+
+    CONFIGURATION = 10
+    MACHINE = 11
+    TEMPORAL = 12
+    DATABASE = 13
+    KEYS = 14
+    WORKER = 15
+    API = 16
+    LOG = 17
+
+
+ALL_OK, WARNINGS = 0, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An answer: in `cause` what is wrong and why (what was seen, when nothing is), and what to do next."""
+
+    state: State
+    cause: str
+    next_step: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A verdict as it is shown."""
+
+    check: str
+    kind: Kind
+    state: State
+    cause: str
+    next_step: str | None
+
+    @property
+    def stops_others(self) -> bool:
+        """Whether what needs this check cannot be asked."""
+        return self.state in {State.FAILED, State.UNCHECKED}
+
+
+def ok(seen: str) -> Verdict:
+    return Verdict(State.OK, seen)
+
+
+def warning(cause: str, next_step: str) -> Verdict:
+    return Verdict(State.WARNING, cause, next_step)
+
+
+def failed(cause: str, next_step: str) -> Verdict:
+    return Verdict(State.FAILED, cause, next_step)
+
+
+def unchecked(cause: str) -> Verdict:
+    return Verdict(State.UNCHECKED, cause)
+
+
+def exit_code(findings: list[Finding]) -> int:
+    """The lowest kind that has failed, which is the first to mend; 3 for warnings alone; 0 when all is well."""
+    failures = [finding.kind for finding in findings if finding.state is State.FAILED]
+    if failures:
+        return min(failures)
+    return WARNINGS if any(finding.state is State.WARNING for finding in findings) else ALL_OK

@@ -1,0 +1,177 @@
+"""The task queue: who polls it, what waits in it, and which workflows stand still."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from temporalio.api.enums.v1 import EventType, TaskQueueType
+from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeTaskQueueResponse
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from trenova import errors
+from trenova.cli.doctor.checkup import Check
+from trenova.cli.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
+from trenova.cli.doctor.scene import Scene
+from trenova.cli.doctor.temporal import apart_from
+from trenova.cli.doctor.words import many, span
+from trenova.config import TASK_QUEUE
+from trenova.inflight import OPEN, history_of
+
+KINDS = {
+    "workflow": TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    "activity": TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+}
+# A poll waits for a minute; Temporal lists who polled for five, dead or not.
+SILENT = timedelta(minutes=2)
+WAITS_LONG = timedelta(seconds=30)
+OPEN_LONG = timedelta(minutes=5)
+SHOWN = 3
+BATCHES = f"{OPEN} AND WorkflowType = 'ProcessAuditBatchWorkflow'"
+STUCK = f"{OPEN} AND TemporalReportedProblems IN ('category=WorkflowTaskFailed', 'category=WorkflowTaskTimedOut')"
+OF_THE_SDK = {
+    "NotFoundError": "the workers have no workflow of its type, and so are of another release",
+    "NondeterminismError": "its history is of another release",
+}
+START = "start one: `make run-worker`, or `trenova worker` with the API's settings; its log must say `worker started`"
+
+
+async def described(scene: Scene, kind: TaskQueueType.ValueType) -> DescribeTaskQueueResponse:
+    return await scene.client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=scene.client.namespace,
+            task_queue=TaskQueue(name=TASK_QUEUE),
+            task_queue_type=kind,
+            report_stats=True,
+        )
+    )
+
+
+async def pollers(scene: Scene) -> dict[str, list[str]]:
+    """The identities of those that polled lately, for each kind of task, by Temporal's clock."""
+    now = datetime.now(UTC) + await temporal_ahead(scene)
+    return {
+        word: sorted({poller.identity for poller in (await described(scene, kind)).pollers if is_alive(poller, now)})
+        for word, kind in KINDS.items()
+    }
+
+
+async def temporal_ahead(scene: Scene) -> timedelta:
+    try:
+        return await apart_from(scene.client, lambda: datetime.now(UTC))
+    except RPCError:
+        return timedelta(0)
+
+
+def is_alive(poller: PollerInfo, now: datetime) -> bool:
+    return now - poller.last_access_time.ToDatetime(tzinfo=UTC) < SILENT
+
+
+async def workers(scene: Scene) -> Verdict:
+    found = await pollers(scene)
+    missing = [word for word, identities in found.items() if not identities]
+    if len(missing) == len(found):
+        return failed(f"No Workers polling the {TASK_QUEUE} Task Queue", START)
+    if missing:
+        return failed(
+            f"workers poll the {TASK_QUEUE} Task Queue, and none of them for {missing[0]} tasks",
+            "look at the workers' logs: they may be stopping, or hold all they can take; else start another",
+        )
+    return ok(
+        f"{many(len(found['workflow']), 'worker polls', 'workers poll')} {TASK_QUEUE} for workflows and activities"
+    )
+
+
+async def backlog(scene: Scene) -> Verdict:
+    """What waits for a worker, and whether more comes than goes."""
+    said, late = [], False
+    for word, kind in KINDS.items():
+        stats = (await described(scene, kind)).stats
+        if not (count := stats.approximate_backlog_count):
+            continue
+        age = stats.approximate_backlog_age.ToTimedelta()
+        late = late or age > WAITS_LONG
+        rates = f"{stats.tasks_add_rate:.1f} come and {stats.tasks_dispatch_rate:.1f} go a second"
+        growing = "growing" if stats.tasks_add_rate > stats.tasks_dispatch_rate else "not growing"
+        said.append(
+            f"{many(count, f'{word} task waits', f'{word} tasks wait')}, the first for {span(age)}; {growing}: {rates}"
+        )
+    if not said:
+        return ok("no task waits for a worker")
+    if not late:
+        return ok("; ".join(said))
+    return warning(
+        f"backlog: {'; '.join(said)}",
+        "start more workers (`trenova worker --processes N`), and see that the database is not what they wait for: "
+        "docs/outages.md",
+    )
+
+
+async def batches(scene: Scene) -> Verdict:
+    """Accepted entries are stored within milliseconds, so a batch that stays open is a sign."""
+    before = (datetime.now(UTC) - OPEN_LONG).isoformat()
+    every = (await scene.client.count_workflows(BATCHES)).count
+    old = (await scene.client.count_workflows(f"{BATCHES} AND StartTime < '{before}'")).count
+    if old:
+        return warning(
+            f"{old:,} of {many(every, 'batch', 'batches')} accepted over {span(OPEN_LONG)} ago and not stored",
+            "mend what else is named here (workers, database, keys); nothing is lost, and they go on by themselves",
+        )
+    return ok(f"{many(every, 'batch is', 'batches are')} being stored, none for more than {span(OPEN_LONG)}")
+
+
+async def stuck(scene: Scene) -> Verdict:
+    try:
+        count = (await scene.client.count_workflows(STUCK)).count
+    except RPCError as error:
+        if error.status is RPCStatusCode.INVALID_ARGUMENT:
+            return unchecked("this Temporal server does not mark workflows that stand still (TemporalReportedProblems)")
+        raise
+    if not count:
+        return ok("none")
+    shown = [f"{id_} ({reason})" async for id_, reason in reasons(scene)]
+    return failed(
+        f"{many(count, 'workflow stands', 'workflows stand')} still, failing again and again: {', '.join(shown)}",
+        "a key: `trenova keys check`; anything else: look at the worker's log, and put the release back that ran them. "
+        "They go on by themselves",
+    )
+
+
+async def reasons(scene: Scene) -> AsyncIterator[tuple[str, str]]:
+    """The first of them, each with why its last task failed."""
+    async for found in scene.client.list_workflows(STUCK, limit=SHOWN):
+        reason = "unknown"
+        for event in reversed(await history_of(scene.client, found.id, found.run_id)):
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+                failure = event.workflow_task_failed_event_attributes.failure
+                try:
+                    error = await scene.client.data_converter.decode_failure(failure)
+                except errors.PayloadError as unread:
+                    reason = unread.message
+                else:
+                    reason = told(error)
+                break
+        yield found.id, reason
+
+
+def told(error: BaseException) -> str:
+    """Our own errors in their words, which never hold content; of others only the type, since theirs may."""
+    if not isinstance(error, ApplicationError) or error.type is None:
+        return type(error).__name__
+    known = getattr(errors, error.type, None)
+    if isinstance(known, type) and issubclass(known, errors.TrenovaError):
+        return error.message
+    return OF_THE_SDK.get(error.type, error.type)
+
+
+def hosts(identities: Sequence[str]) -> set[str]:
+    """The machines: an identity is `pid@host`."""
+    return {identity.rpartition("@")[2] for identity in identities}
+
+
+CHECKS = (
+    Check("workers", Kind.WORKER, workers, ("temporal namespace",)),
+    Check("backlog", Kind.WORKER, backlog, ("temporal namespace",)),
+    Check("open batches", Kind.WORKER, batches, ("temporal namespace",)),
+    Check("stuck workflows", Kind.WORKER, stuck, ("temporal namespace",)),
+)

@@ -1,0 +1,299 @@
+"""Faults in settings, and in parts that are mended afterwards: each is named with its cause and its next step."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from acceptance.conftest import LIMIT_S, User
+from acceptance.doctor.conftest import SHIMS, doctor, shim, told
+from acceptance.encrypted import ENABLED, STRICT, Site
+from conftest import new_tenant
+from examples import entry
+from poison import POISON, rule_of
+from trenova.dev.ports import choose
+from trenova.dev.postgres import LOGIN, Postgres
+from trenova.store import Store
+
+Owner = psycopg.AsyncConnection[tuple[Any, ...]]
+HOST, NAMESPACE = "TRENOVA_TEMPORAL__HOST_PORT", "TRENOVA_TEMPORAL__NAMESPACE"
+
+
+def test_settings_that_cannot_be_read_are_one_failure_and_nothing_else_is_asked(stranger: User) -> None:
+    found = told(stranger("doctor", "--json", stdin=b"", TRENOVA_API__PORT="x", TRENOVA_NO_SUCH="1"))
+    assert found.exit_code == 10
+    assert "TRENOVA_NO_SUCH: there is no such setting; api.port: 'x' given" in found.fault("configuration")
+    assert found.states("not checked") == found.findings.keys() - {"configuration"}
+    assert {each["cause"] for each in found.findings.values() if each["state"] == "not checked"} == {
+        "`configuration` failed"
+    }
+
+
+def test_with_nothing_there_every_part_is_named_and_nothing_hangs(stranger: User) -> None:
+    found = told(stranger("doctor", "--json", stdin=b"", **{HOST: "127.0.0.1:1"}))
+    assert found.exit_code == 12
+    fault = found.fault("temporal port")
+    assert fault.startswith("failed to dial temporal client at 127.0.0.1:1: no connection")
+    assert "temporal.hostPort" in fault
+    assert found.findings["stuck workflows"]["state"] == "not checked"
+    assert found.findings["stuck workflows"]["cause"] == "`temporal port` failed"
+    assert "database.url: nothing given" in found.fault("database")
+    assert "trenova api" in found.fault("api")
+
+
+def test_a_host_that_nobody_knows_is_named(stranger: User) -> None:
+    fault = told(stranger("doctor", "--json", stdin=b"", **{HOST: "temporal.invalid:7233"})).fault("temporal name")
+    assert fault.startswith("failed to dial temporal client at temporal.invalid:7233: the name temporal.invalid")
+    assert "DNS" in fault
+
+
+async def test_a_namespace_that_is_not_there_is_named(place: Site) -> None:
+    found = await doctor(place, **{NAMESPACE: "elsewhere"})
+    assert found.exit_code == 12
+    fault = found.fault("temporal namespace")
+    assert fault.startswith("there is no namespace elsewhere at")
+    assert "temporal operator namespace create --namespace elsewhere" in fault
+    assert found.findings["temporal dial"]["state"] == "ok"
+
+
+async def test_tls_towards_a_port_without_it_is_named(place: Site) -> None:
+    found = await doctor(place, TRENOVA_TEMPORAL__TLS__ENABLED="true")
+    assert found.exit_code == 12
+    assert "TLS is on here, and the port does not speak it" in found.fault("temporal TLS")
+
+
+async def test_a_port_with_tls_and_what_is_wrong_with_its_certificate_are_named(place: Site, tmp_path: Path) -> None:
+    async with tls_server(tmp_path, ends_in=timedelta(days=-1)) as address:
+        off = await doctor(place, **{HOST: address})
+        assert "the port speaks TLS, and TLS is off here" in off.fault("temporal TLS")
+        tls = {"TRENOVA_TEMPORAL__TLS__CA_FILE": str(tmp_path / "server.pem")}
+        expired = await doctor(place, **{HOST: address}, **tls)
+        assert "its certificate is not good here: certificate has expired" in expired.fault("temporal TLS")
+        unknown = await doctor(place, **{HOST: address}, TRENOVA_TEMPORAL__TLS__ENABLED="true")
+        assert "temporal.tls.caFile" in unknown.fault("temporal TLS")
+
+
+@asynccontextmanager
+async def tls_server(folder: Path, *, ends_in: timedelta) -> AsyncIterator[str]:
+    """A server for localhost that speaks TLS and nothing else; its certificate is server.pem in the folder."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=9))
+        .not_valid_after(now + ends_in)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    (folder / "server.pem").write_bytes(made.public_bytes(pem))
+    (folder / "server.key").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "server.pem", folder / "server.key")
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "localhost", choose(), ssl=context)
+    async with server:
+        yield f"localhost:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_a_revoked_api_key_is_named(place: Site, database: Postgres) -> None:
+    async with Store.open(database.app_url) as store:
+        made = await store.api_keys.create(tenant=None, role="reader", name="doctor")
+        await store.api_keys.revoke(made.id)
+    found = await doctor(place, TRENOVA_API_KEY=made.text)
+    assert found.exit_code == 16
+    fault = found.fault("api key")
+    assert fault.startswith("the API key is unknown or revoked")
+    assert "trenova api-key create" in fault
+    assert made.text not in str(found)
+
+
+async def test_a_missing_encryption_key_is_named_in_the_words_of_the_symptom(place: Site) -> None:
+    found = await doctor(place, **ENABLED)
+    assert found.exit_code == 14
+    fault = found.fault("encryption keys")
+    assert fault.startswith("encryption key not found for ID: default")
+    assert "TEMPORAL_ENCRYPTION_KEY" in fault
+    assert "trenova keys generate" in fault
+    assert found.findings["keys of open workflows"]["cause"] == "`encryption keys` failed"
+
+
+async def test_keys_that_contradict_the_settings_are_named(place: Site) -> None:
+    found = await doctor(place, **STRICT, TEMPORAL_ENCRYPTION_KEY="0123456789")
+    fault = found.fault("encryption keys")
+    assert "requireEncryption: true with enableEncryption: false" in fault
+    assert "has 10 characters" in fault
+    assert "0123456789" not in str(found)
+
+
+async def test_a_database_that_is_away_is_named_without_its_password(place: Site) -> None:
+    found = await doctor(place, TRENOVA_DATABASE__URL="postgresql://trenova:hunter2@127.0.0.1:1/trenova")
+    assert found.exit_code == 13
+    fault = found.fault("database")
+    assert fault.startswith("the database is away: ")
+    assert "start PostgreSQL, or correct database.url" in fault
+    assert "hunter2" not in str(found)
+    assert found.findings["parked entries"]["cause"] == "`database` failed"
+
+
+async def test_a_schema_that_is_too_old_is_named(place: Site, owner: Owner) -> None:
+    await owner.execute("UPDATE schema_version SET version_num = '0005'")
+    try:
+        found = await doctor(place)
+    finally:
+        await owner.execute("UPDATE schema_version SET version_num = '0006'")
+    assert found.exit_code == 13
+    fault = found.fault("database schema")
+    assert fault.startswith("the database schema is 0005, this program needs 0006")
+    assert "trenova migrate" in fault
+    assert "the API takes no entries in: database: the database schema is 0005" in found.fault("api readiness")
+
+
+async def test_rights_that_are_missing_and_rights_that_are_too_many_are_named(
+    place: Site, database: Postgres, owner: Owner
+) -> None:
+    await owner.execute("REVOKE INSERT ON entries FROM trenova_app")
+    try:
+        found = await doctor(place)
+    finally:
+        await owner.execute("GRANT INSERT ON entries TO trenova_app")
+    assert found.exit_code == 13
+    assert found.fault("database rights").startswith("the login lacks INSERT on entries")
+    await owner.execute("GRANT UPDATE, DELETE ON entries TO trenova_app")
+    try:
+        found = await doctor(place)
+    finally:
+        await owner.execute("REVOKE UPDATE, DELETE ON entries FROM trenova_app")
+    assert found.exit_code == 3
+    assert "more than it needs: DELETE on entries, UPDATE on entries" in found.fault("database rights", "warning")
+    found = await doctor(place, TRENOVA_DATABASE__URL=database.owner_url)
+    assert "SUPERUSER" in found.fault("database rights", "warning")
+
+
+async def test_a_database_that_only_reads_is_named(place: Site, owner: Owner) -> None:
+    await owner.execute(f"ALTER ROLE {LOGIN} SET default_transaction_read_only = on".encode())
+    try:
+        found = await doctor(place)
+    finally:
+        await owner.execute(f"ALTER ROLE {LOGIN} RESET default_transaction_read_only".encode())
+    assert found.exit_code == 13
+    assert "default_transaction_read_only" in found.fault("database writes")
+
+
+async def test_a_full_disk_is_named(place: Site, tmp_path: Path) -> None:
+    full = shim(SHIMS / "doctor" / "full.c", tmp_path)
+    found = await doctor(place, LD_PRELOAD=full, TRENOVA_LEDGER__PUBLISH_FOLDER=str(tmp_path))
+    assert found.exit_code == 11
+    fault = found.fault("disk")
+    assert fault.startswith(f"disk full: 0 MiB are free for ledger.publishFolder ({tmp_path})")
+    assert "make room" in fault
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(3600, "behind"), (-3600, "ahead of")])
+async def test_clock_skew_is_named_and_misleads_no_other_check(
+    place: Site, tmp_path: Path, seconds: int, words: str
+) -> None:
+    (tmp_path / "shift").write_text(str(seconds))
+    clock = shim(SHIMS / "clock" / "shifted.c", tmp_path)
+    found = await doctor(place, LD_PRELOAD=clock, CLOCK_SHIFT=str(tmp_path / "shift"))
+    assert found.exit_code == 11
+    for check, whose in (("temporal clock", "Temporal's"), ("database clock", "the database's")):
+        fault = found.fault(check)
+        assert fault.startswith(f"clock skew: {whose} clock is 3,")
+        assert f"s {words} this machine's" in fault
+        assert "NTP" in fault
+    assert found.findings["workers"]["state"] == "ok"
+
+
+async def test_pages_that_a_browser_would_not_let_call_the_codec_endpoint_are_named(place: Site) -> None:
+    codec = {"TRENOVA_API__CODEC__ENABLED": "true"}
+    ours, others = "http://ui.example:8233", "http://other.example:8233"
+    beside = replace(place, api_port=choose())
+    async with beside.running(["api"], {**codec, "TRENOVA_API__CODEC__UI_ORIGINS": others}):
+        found = await doctor(beside, **codec, TRENOVA_API__CODEC__UI_ORIGINS=ours)
+        assert found.exit_code == 16
+        fault = found.fault("codec endpoint")
+        assert fault.startswith(f"CORS: a browser will not let pages of {ours} call the codec endpoint")
+        assert f"add {ours} to the API's api.codec.uiOrigins" in fault
+        right = await doctor(beside, **codec, TRENOVA_API__CODEC__UI_ORIGINS=others)
+        assert right.findings["codec endpoint"]["state"] == "ok"
+    # The API of this place has none.
+    found = await doctor(place, **codec, TRENOVA_API__CODEC__UI_ORIGINS=ours)
+    assert "serves no codec endpoint" in found.fault("codec endpoint")
+
+
+async def test_parked_entries_are_counted(place: Site, database: Postgres) -> None:
+    tenant = new_tenant()
+    async with rule_of(database.owner_url), place.client() as client:
+        answer = await client.post("/v1/entries?wait=stored", json={**entry(action=POISON), "tenant": tenant})
+        assert answer.json()["entries"][0]["state"] == "parked", answer.text
+    found = await doctor(place)
+    assert found.exit_code == 3
+    fault = found.fault("parked entries", "warning")
+    assert fault.startswith("the database refuses 1 entry, the oldest since")
+    assert "trenova dead-letters list" in fault
+
+
+async def test_what_is_left_in_a_spool_is_named(place: Site, tmp_path: Path) -> None:
+    spool = {"TRENOVA_API__SPOOL__FOLDER": str(tmp_path)}
+    (tmp_path / "one.batch").write_bytes(b"")
+    assert "1 batch waits for Temporal" in (await doctor(place, **spool)).fault("spool", "warning")
+    (tmp_path / "two.damaged").write_bytes(b"")
+    found = await doctor(place, **spool)
+    assert found.exit_code == 11
+    assert found.fault("spool").startswith("1 damaged file in")
+
+
+async def test_a_signing_key_that_is_not_that_of_the_logs_is_named(place: Site, tmp_path: Path) -> None:
+    async with place.client() as client:
+        answer = await client.post("/v1/entries?wait=stored", json={**entry(), "tenant": new_tenant()})
+        assert answer.status_code == 201, answer.text
+    (tmp_path / "key").write_text((await place.command("keys", "generate", "--signing", "--json")).json["key"])
+    other = {"TRENOVA_SIGNING_KEY": "", "TRENOVA_LEDGER__SIGNING_KEY_FILE": str(tmp_path / "key")}
+    found = await doctor(place, **other)
+    assert found.exit_code == 17
+    assert "without a signature of this key" in found.fault("signing key")
+    assert "no worker starts without one" in (await doctor(place, TRENOVA_SIGNING_KEY="")).fault(
+        "signing key", "warning"
+    )
+
+
+async def test_a_schedule_that_is_paused_or_missing_is_named(place: Site) -> None:
+    toggle = ("schedule", "toggle", "--schedule-id", "trenova-verify", "--reason", "test")
+    assert (await place.cli(*toggle, "--pause")).exit_code == 0
+    found = await doctor(place)
+    assert "paused: trenova-verify" in found.fault("schedules", "warning")
+    assert (await place.cli(*toggle, "--unpause")).exit_code == 0
+
+
+async def test_a_log_that_was_tampered_with_is_named(place: Site, owner: Owner) -> None:
+    tenant = new_tenant()
+    async with place.client() as client:
+        answer = await client.post("/v1/entries?wait=stored", json={**entry(), "tenant": tenant})
+        assert answer.status_code == 201, answer.text
+    async with owner.transaction():
+        await owner.execute("SET LOCAL session_replication_role = replica")
+        await owner.execute("UPDATE entries SET body = body || '\\x20' WHERE tenant = %s", [tenant])
+    trigger = ("schedule", "trigger", "--schedule-id", "trenova-verify")
+    assert (await place.cli(*trigger)).exit_code == 0
+    async with asyncio.timeout(LIMIT_S):
+        while (found := await doctor(place)).findings["verification"]["state"] == "ok":
+            pass
+    assert found.exit_code == 17
+    fault = found.fault("verification")
+    assert f"1 damaged place was found: {tenant}: entry 0: expected" in fault
+    assert "trenova verify --live" in fault

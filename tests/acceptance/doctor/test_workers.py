@@ -1,0 +1,88 @@
+"""Accepted entries that are not stored: the doctor says what they wait for, a worker, a database or a key."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from acceptance.conftest import LIMIT_S
+from acceptance.doctor.conftest import Told, doctor
+from acceptance.encrypted import Site, encrypting, new_key, site
+from conftest import new_tenant
+from examples import entry
+from trenova.dev.postgres import Postgres
+
+NO_DATABASE = {"TRENOVA_DATABASE__URL": "postgresql://trenova@127.0.0.1:1/trenova"}
+
+
+async def accept(place: Site) -> None:
+    async with place.client() as client:
+        answer = await client.post("/v1/entries", json={**entry(), "tenant": new_tenant()})
+    assert answer.status_code == 202, answer.text
+
+
+async def doctor_until(place: Site, true: Callable[[Told], bool], **variables: str) -> Told:
+    """What the doctor says once that is true, with an entry more each time."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            await accept(place)
+            if true(found := await doctor(place, **variables)):
+                return found
+
+
+async def test_no_worker_and_the_backlog_that_grows_are_named_and_then_a_worker_without_a_database(
+    folder: Path, database: Postgres
+) -> None:
+    async with site(folder, database) as place, place.running(["api"], {}):
+        found = await doctor_until(place, lambda told: told.findings["backlog"]["state"] == "warning")
+        assert found.exit_code == 15
+        fault = found.fault("workers")
+        assert fault.startswith("No Workers polling the audit-queue Task Queue")
+        assert "make run-worker" in fault
+        backlog = found.fault("backlog", "warning")
+        assert backlog.startswith("backlog: ")
+        assert "workflow tasks wait, the first for " in backlog
+        assert "growing: " in backlog
+        assert "trenova worker --processes N" in backlog
+        assert "no schedule trenova-retention, trenova-retry-dead-letters, trenova-verify" in found.fault("schedules")
+
+        # It runs, waits for its database, and polls nothing.
+        worker = await place.start("worker", NO_DATABASE, logged=b'"waiting"')
+        try:
+            found = await doctor(place, **NO_DATABASE)
+            assert found.exit_code == 13
+            assert found.fault("database").startswith("the database is away: ")
+            assert found.fault("workers").startswith("No Workers polling")
+        finally:
+            await worker.stop()
+
+        async with place.running(["worker"], {}):
+            found = await doctor_until(place, lambda told: not told.states("failed"))
+            assert found.findings["workers"]["cause"].startswith("1 worker polls audit-queue")
+
+
+async def test_a_wrong_and_a_missing_key_are_named_in_the_words_of_the_symptoms_and_a_workflow_that_stands_still(
+    folder: Path, database: Postgres
+) -> None:
+    one, other = new_key(), new_key()
+    right, wrong, missing = encrypting("a", a=one), encrypting("a", a=other), encrypting("b", b=other)
+    async with site(folder, database) as place, place.running(["api"], right):
+        await accept(place)
+        for variables, words in (
+            (wrong, "decryption failed with the key ID: a"),
+            (missing, "encryption key not found for ID: a"),
+        ):
+            found = await doctor(place, **variables)
+            assert found.exit_code == 14
+            fault = found.fault("keys of open workflows")
+            assert fault.startswith(f"open workflows wait: {words} → set TEMPORAL_ENCRYPTION_KEY_a to the key that")
+            assert "trenova keys check" in fault
+
+        async with place.running(["worker"], wrong), asyncio.timeout(LIMIT_S):
+            # Temporal marks a workflow after some failed tasks: about a minute.
+            while (found := await doctor(place, **wrong)).findings["stuck workflows"]["state"] == "ok":
+                pass
+        fault = found.fault("stuck workflows")
+        assert fault.startswith("1 workflow stands still, failing again and again: audit-batch-")
+        assert "decryption failed with the key ID: a" in fault
+        assert one not in str(found)
+        assert other not in str(found)
