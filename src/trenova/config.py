@@ -95,6 +95,13 @@ class Health(Section):
     """None: nowhere. Of several processes under one the first has this port, the next the next."""
 
 
+class Resources(Section):
+    """How full the machine, or the container, may become before a worker takes less. 0.8 is 80 %; None: no matter."""
+
+    target_memory: float | None = Field(None, gt=0, le=1)
+    target_cpu: float | None = Field(None, gt=0, le=1)
+
+
 class Worker(Section):
     """How much one worker process does at once. Names are those of the documented set-up."""
 
@@ -103,6 +110,10 @@ class Worker(Section):
     """At least 2, so that the sticky queue and the normal one both get a slot."""
     max_concurrent_workflow_task_pollers: int = Field(2, ge=2)
     max_concurrent_activity_task_pollers: int = Field(2, ge=1)
+    max_autoscaled_pollers: int | None = Field(None, ge=2)
+    """Lets the pollers of each kind grow to this many while tasks wait, and shrink to one while none do."""
+    resources: Resources = Resources()
+    """With targets, the two execution sizes are the most, and the slots follow what is free."""
     drain_seconds: float = Field(30, ge=0)
     """After SIGTERM, how long running activities may take to finish; what is cut short runs again elsewhere."""
     deployment_name: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]+$")

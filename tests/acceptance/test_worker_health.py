@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import json
 import os
 import signal
 import socket
@@ -170,6 +171,32 @@ async def test_temporal_lists_the_worker_by_its_heartbeats(folder: Path, postgre
             return f"{worker.process.pid}@" in ended.out and "audit-queue" in ended.out
 
         await becomes(listed)
+
+
+async def test_a_worker_whose_pollers_and_slots_follow_the_load_says_so_and_stores(
+    folder: Path, postgres: Postgres
+) -> None:
+    tuned = {
+        "TRENOVA_WORKER__MAX_AUTOSCALED_POLLERS": "20",
+        "TRENOVA_WORKER__RESOURCES__TARGET_MEMORY": "1",
+        "TRENOVA_WORKER__RESOURCES__TARGET_CPU": "1",
+    }
+    async with site(folder, postgres) as place, place.running(["api", "worker"], tuned):
+
+        async def told() -> bool:
+            (worker, *_) = json.loads((await place.cli("worker", "list", "--output", "json")).out) or [None]
+            if worker is None:
+                return False
+            heartbeat = worker["workerHeartbeat"]
+            assert heartbeat["activityTaskSlotsInfo"]["slotSupplierKind"] == "ResourceBased"
+            assert heartbeat["localActivitySlotsInfo"]["slotSupplierKind"] == "Fixed"
+            assert heartbeat["workflowPollerInfo"]["isAutoscaling"] is True
+            return True
+
+        async with place.client() as client:
+            answer = await client.post("/v1/entries?wait=stored", json={**entry_of(), "tenant": new_tenant()})
+            assert answer.status_code == 201, answer.text
+        await becomes(told)
 
 
 async def test_a_port_that_is_taken_is_named_at_start(folder: Path, postgres: Postgres) -> None:

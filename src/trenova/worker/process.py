@@ -33,15 +33,13 @@ from trenova.worker.accounts import Accounts
 from trenova.worker.gate import Gate
 from trenova.worker.polls import polls_confirmed
 from trenova.worker.readiness import Readiness, looks
+from trenova.worker.tuning import pollers_of, tuner_of
 from trenova.worker.verification import StoredLogs
 from trenova.workflows import ProcessAuditBatchWorkflow, RetentionWorkflow, RetryDeadLettersWorkflow, VerifyLogsWorkflow
 
 log = structlog.get_logger()
 
 RETRY_AFTER_S = 2
-# Batches that are stored at once. Each takes some 10 MB meanwhile; those that wait take a quarter of it. More at once
-# would not be faster: batches of one tenant take turns at its log, and a process works with one core.
-QUICK_ATTEMPTS = 2
 
 Result = TypeVar("Result")
 
@@ -123,11 +121,13 @@ def create(client: Client, store: Store, settings: Settings, gate: Gate | None =
         interceptors=[gate or Gate(), Accounts()],
         # A worker that takes the attempts of its own workflows past the queue would let new batches overtake old ones.
         disable_eager_activity_execution=True,
-        max_concurrent_activities=size.max_concurrent_activity_execution_size,
-        max_concurrent_local_activities=min(QUICK_ATTEMPTS, size.max_concurrent_activity_execution_size),
-        max_concurrent_workflow_tasks=size.max_concurrent_workflow_task_execution_size,
-        max_concurrent_workflow_task_polls=size.max_concurrent_workflow_task_pollers,
-        max_concurrent_activity_task_polls=size.max_concurrent_activity_task_pollers,
+        tuner=tuner_of(size),
+        workflow_task_poller_behavior=pollers_of(
+            size.max_concurrent_workflow_task_pollers, size.max_autoscaled_pollers
+        ),
+        activity_task_poller_behavior=pollers_of(
+            size.max_concurrent_activity_task_pollers, size.max_autoscaled_pollers
+        ),
         graceful_shutdown_timeout=timedelta(seconds=size.drain_seconds),
         deployment_config=version_of(size),
     )

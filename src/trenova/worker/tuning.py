@@ -1,0 +1,54 @@
+"""How much a worker takes at once: as is set, or as the machine and the queue ask for."""
+
+from temporalio.worker import (
+    FixedSizeSlotSupplier,
+    PollerBehavior,
+    PollerBehaviorAutoscaling,
+    PollerBehaviorSimpleMaximum,
+    ResourceBasedSlotConfig,
+    ResourceBasedSlotSupplier,
+    ResourceBasedTunerConfig,
+    WorkerTuner,
+)
+
+from trenova.config import Worker
+
+# Batches that are stored at once. Each takes some 10 MB meanwhile; those that wait take a quarter of it. More at once
+# would not be faster: batches of one tenant take turns at its log, and a process works with one core.
+QUICK_ATTEMPTS = 2
+# Nobody calls a Nexus operation of ours.
+NEXUS_SLOTS = 1
+# The sticky queue and the normal one each need a slot.
+LEAST_WORKFLOW_SLOTS = 2
+
+
+def tuner_of(size: Worker) -> WorkerTuner:
+    """Slots up to the configured numbers; where resources have targets, fewer while the machine is past them."""
+    workflows, activities = (
+        size.max_concurrent_workflow_task_execution_size,
+        size.max_concurrent_activity_execution_size,
+    )
+    quick = FixedSizeSlotSupplier(min(QUICK_ATTEMPTS, activities))
+    targets = size.resources
+    if targets.target_memory is None and targets.target_cpu is None:
+        return WorkerTuner.create_composite(
+            workflow_supplier=FixedSizeSlotSupplier(workflows),
+            activity_supplier=FixedSizeSlotSupplier(activities),
+            local_activity_supplier=quick,
+            nexus_supplier=FixedSizeSlotSupplier(NEXUS_SLOTS),
+        )
+    # One that is not given never holds anything back.
+    tuner = ResourceBasedTunerConfig(targets.target_memory or 1.0, targets.target_cpu or 1.0)
+    return WorkerTuner.create_composite(
+        workflow_supplier=ResourceBasedSlotSupplier(ResourceBasedSlotConfig(LEAST_WORKFLOW_SLOTS, workflows), tuner),
+        activity_supplier=ResourceBasedSlotSupplier(ResourceBasedSlotConfig(1, activities), tuner),
+        local_activity_supplier=quick,
+        nexus_supplier=FixedSizeSlotSupplier(NEXUS_SLOTS),
+    )
+
+
+def pollers_of(pollers: int, most: int | None) -> PollerBehavior:
+    """As many as are set; with `most`, that many at first and then between 1 and `most`, as the server advises."""
+    if most is None:
+        return PollerBehaviorSimpleMaximum(pollers)
+    return PollerBehaviorAutoscaling(minimum=1, maximum=most, initial=min(pollers, most))
