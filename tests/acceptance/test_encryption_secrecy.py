@@ -70,14 +70,14 @@ def world() -> Iterator[World]:
 
 
 def kept(world: World) -> dict[str, bytes]:
-    """Everything that Temporal's database and the logs hold now, and both metrics pages."""
+    """Everything that Temporal's database and the logs hold now, and all metrics pages."""
     files = [*(world.dev.data_dir / "temporal").glob("temporal.db*"), *(world.dev.data_dir / "logs").iterdir()]
     assert len(files) >= 5
     found = {str(file): file.read_bytes() for file in files}
     state = world.dev.state
     port = argument_of(psutil.Process(state["pids"]["temporal"]), "--metrics-port")
     headers = {"Authorization": f"Bearer {state['api_key']}"}
-    for url in (state["metrics_url"], f"http://127.0.0.1:{port}/metrics"):
+    for url in (state["metrics_url"], state["worker_metrics_url"], f"http://127.0.0.1:{port}/metrics"):
         response = httpx.get(url, headers=headers if url == state["metrics_url"] else {}, trust_env=False)
         assert response.status_code == 200, response.text
         found[url] = response.content
