@@ -60,6 +60,21 @@ async def test_no_worker_and_the_backlog_that_grows_are_named_and_then_a_worker_
             assert found.findings["workers"]["cause"].startswith("1 worker polls audit-queue")
 
 
+async def test_workers_of_a_version_that_gets_no_work_are_named(folder: Path, database: Postgres) -> None:
+    versioned = {"TRENOVA_WORKER__DEPLOYMENT_NAME": "audit", "TRENOVA_WORKER__BUILD_ID": "2"}
+    async with site(folder, database) as place, place.running(["worker"], versioned):
+        found = await doctor(place)
+        assert found.exit_code == 15
+        fault = found.fault("worker version")
+        cause, command = fault.split(" → temporal ")
+        assert cause == "workers of version audit 2 poll and get no work: the current version is none"
+        assert (await place.cli(*command.split(), "--yes")).exit_code == 0
+        async with asyncio.timeout(LIMIT_S):
+            while (found := await doctor(place)).findings["worker version"]["state"] != "ok":
+                pass
+        assert found.findings["worker version"]["cause"] == "work goes to audit 2"
+
+
 async def test_a_wrong_and_a_missing_key_are_named_in_the_words_of_the_symptoms_and_a_workflow_that_stands_still(
     folder: Path, database: Postgres
 ) -> None:

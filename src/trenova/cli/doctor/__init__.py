@@ -2,6 +2,6 @@
 
 A check asks one question of a `Scene` (settings, and the ways to Temporal, the database and the API) and answers with a
 `Verdict`. `checkup` asks them all at once, each for a bounded time, and leaves out those that need one which failed.
-The questions are in `temporal`, `queue`, `keys`, `database`, `api`, `log` and `machine`; those of a pipeline, the boxes
-of a deployment checklist, in `preflight`. Nothing here changes an installation, and no line holds a secret.
+The questions are in `machine`, `temporal`, `database`, `keys`, `queue`, `api` and `log`, which change nothing; those of
+the deployment checklist, which run workflows, in `boxes`. No line of an answer holds a secret or an entry's content.
 """

@@ -251,7 +251,7 @@ RUNS = ("temporal namespace", "workers")
 CHECKS = (
     Check("cluster", Kind.TEMPORAL, cluster, ("temporal dial",)),
     Check("namespace retention", Kind.TEMPORAL, retention, ("temporal namespace",)),
-    Check("secret files", Kind.MACHINE, secrets),
+    Check("secret files", Kind.MACHINE, secrets, ("encryption keys",)),
     Check("ledger origin", Kind.CONFIGURATION, origin),
     Check("key strength", Kind.KEYS, strength, ("encryption keys",)),
     Check("encryption", Kind.KEYS, encrypted, ("key strength", *RUNS), limit_s=WORKFLOW_S),

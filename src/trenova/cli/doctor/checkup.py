@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+import httpx
 from temporalio.service import RPCError
 
 from trenova.cli.doctor.finding import Finding, Kind, State, Verdict, failed, unchecked
@@ -63,6 +64,8 @@ def told(error: Exception) -> tuple[str, str]:
             return error.message, error.hint or NO_HINT
         case RPCError():
             return f"Temporal answers {error.status.name}: {error.message}", NO_HINT
+        case httpx.TransportError():
+            return f"the API has not answered: {type(error).__name__}", LATE[Kind.API]
         case _:
             return f"the check itself broke: {type(error).__name__}", "report it as a bug of Trenova"
 

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from temporalio.api.enums.v1 import EventType, TaskQueueType
+from temporalio.api.enums.v1 import EventType, TaskQueueType, WorkerVersioningMode
 from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeTaskQueueResponse
 from temporalio.exceptions import ApplicationError
@@ -36,6 +37,19 @@ OF_THE_SDK = {
 START = "start one: `make run-worker`, or `trenova worker` with the API's settings; its log must say `worker started`"
 
 
+class Version(NamedTuple):
+    """Of a worker; both empty for one without."""
+
+    deployment: str
+    build_id: str
+
+    def __bool__(self) -> bool:
+        return bool(self.build_id)
+
+    def __str__(self) -> str:
+        return f"{self.deployment} {self.build_id}"
+
+
 async def described(scene: Scene, kind: TaskQueueType.ValueType) -> DescribeTaskQueueResponse:
     return await scene.client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
@@ -59,8 +73,8 @@ async def pollers(scene: Scene) -> dict[str, list[str]]:
 async def temporal_ahead(scene: Scene) -> timedelta:
     try:
         return await apart_from(scene.client, lambda: datetime.now(UTC))
-    except RPCError:
-        return timedelta(0)
+    except (RPCError, TimeoutError):
+        return timedelta(0)  # who may not poll cannot know; a wrong clock is then told by the database's
 
 
 def is_alive(poller: PollerInfo, now: datetime) -> bool:
@@ -79,6 +93,33 @@ async def workers(scene: Scene) -> Verdict:
         )
     return ok(
         f"{many(len(found['workflow']), 'worker polls', 'workers poll')} {TASK_QUEUE} for workflows and activities"
+    )
+
+
+async def version(scene: Scene) -> Verdict:
+    """With worker versioning Temporal gives work to the current version alone, however many others poll."""
+    answer = await described(scene, KINDS["workflow"])
+    versioned = WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
+    options = [poller.deployment_options for poller in answer.pollers]
+    polling = {
+        Version(each.deployment_name, each.build_id) for each in options if each.worker_versioning_mode == versioned
+    }
+    current = answer.versioning_info.current_deployment_version
+    wanted = Version(current.deployment_name, current.build_id)
+    if wanted in polling or (not wanted and len(polling) < len(options)):
+        return ok(f"work goes to {wanted or 'workers without one, as it should'}")
+    if not polling:
+        return failed(
+            f"work goes to version {wanted} alone, and the workers that poll have none",
+            "start workers with worker.deploymentName, or turn versions off: temporal worker deployment "
+            f"set-current-version --deployment-name {wanted.deployment} --unversioned",
+        )
+    newest = max(polling)
+    named = f"--deployment-name {newest.deployment} --build-id {newest.build_id}"
+    return failed(
+        f"workers of version {', '.join(map(str, sorted(polling)))} poll and get no work: the current version is "
+        f"{wanted or 'none'}",
+        f"temporal worker deployment set-current-version {named}",
     )
 
 
@@ -171,6 +212,7 @@ def hosts(identities: Sequence[str]) -> set[str]:
 
 CHECKS = (
     Check("workers", Kind.WORKER, workers, ("temporal namespace",)),
+    Check("worker version", Kind.WORKER, version, ("workers",)),
     Check("backlog", Kind.WORKER, backlog, ("temporal namespace",)),
     Check("open batches", Kind.WORKER, batches, ("temporal namespace",)),
     Check("stuck workflows", Kind.WORKER, stuck, ("temporal namespace",)),

@@ -19,7 +19,7 @@ from trenova.process import database_url
 from trenova.store import Store
 
 # For a machine under load; what takes longer than this is out of order all the same.
-TIMEOUT_S = 15.0
+TIMEOUT_S = 30.0
 POOL_SIZE = 4
 
 

@@ -30,7 +30,8 @@ from trenova.connection import DIAL_HINT, connect, pem, tls_of
 
 DIAL = "failed to dial temporal client"
 RENEW_BEFORE = timedelta(days=14)
-PROBE_S = 5
+# On a machine under load. A port that does not speak TLS says so at once.
+PROBE_S = 15
 REFUSALS = {RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.PERMISSION_DENIED}
 # A queue of nobody's, polled for a moment: what the server then notes of the poller has the server's time.
 CLOCK_QUEUE = "trenova-doctor-clock"
@@ -227,6 +228,8 @@ async def namespace(scene: Scene) -> Verdict:
 async def clock(scene: Scene) -> Verdict:
     try:
         apart = await apart_from(scene.client, lambda: datetime.now(UTC))
+    except TimeoutError:
+        return unchecked("Temporal has not listed a poll, which is how it tells its time")
     except RPCError as error:
         if error.status in REFUSALS:
             return unchecked("these credentials may not poll a task queue, which is how Temporal tells its time")
@@ -237,23 +240,24 @@ async def clock(scene: Scene) -> Verdict:
 async def apart_from(client: Client, now: Callable[[], datetime]) -> timedelta:
     """How far Temporal's clock is ahead of this machine's, as far as can be told: zero for less than the answer took.
 
-    It tells no time; so poll a queue of nobody's, and see when the server says that this was.
+    It tells no time; so poll a queue of nobody's, and see when the server says that this was. Raises TimeoutError where
+    it does not say it.
     """
     queue, identity = TaskQueue(name=CLOCK_QUEUE), str(uuid.uuid4())
     poll = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=queue, identity=identity)
     before = now()
     polling = asyncio.ensure_future(client.workflow_service.poll_workflow_task_queue(poll, timeout=POLL_LIMIT))
     try:
-        while True:
-            asked = DescribeTaskQueueRequest(namespace=client.namespace, task_queue=queue)
-            answer = await client.workflow_service.describe_task_queue(asked)
-            for poller in answer.pollers:
-                if poller.identity == identity:
-                    seen = poller.last_access_time.ToDatetime(tzinfo=UTC)
-                    return skew(seen, before, now())
-            if polling.done():
-                polling.result()
-            await asyncio.sleep(ASK_AGAIN_S)
+        async with asyncio.timeout(POLL_LIMIT.total_seconds()):
+            while True:
+                asked = DescribeTaskQueueRequest(namespace=client.namespace, task_queue=queue)
+                answer = await client.workflow_service.describe_task_queue(asked)
+                for poller in answer.pollers:
+                    if poller.identity == identity:
+                        return skew(poller.last_access_time.ToDatetime(tzinfo=UTC), before, now())
+                if polling.done():
+                    polling.result()
+                await asyncio.sleep(ASK_AGAIN_S)
     finally:
         polling.cancel()
         await asyncio.gather(polling, return_exceptions=True)
