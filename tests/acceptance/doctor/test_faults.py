@@ -1,6 +1,7 @@
 """Faults in settings, and in parts that are mended afterwards: each is named with its cause and its next step."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -82,6 +83,16 @@ async def test_a_port_with_tls_and_what_is_wrong_with_its_certificate_are_named(
         assert "its certificate is not good here: certificate has expired" in expired.fault("temporal TLS")
         unknown = await doctor(place, **{HOST: address}, TRENOVA_TEMPORAL__TLS__ENABLED="true")
         assert "temporal.tls.caFile" in unknown.fault("temporal TLS")
+
+
+async def test_a_port_where_nobody_answers_is_named(place: Site) -> None:
+    # The system accepts for whoever listens, and nobody takes it.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        found = await doctor(place, **{HOST: address})
+    fault = found.fault("temporal dial")
+    assert fault.startswith(f"failed to dial temporal client at {address}: it accepts connections, and does not answer")
+    assert found.findings["workers"]["cause"] == "`temporal dial` failed"
 
 
 @asynccontextmanager

@@ -27,11 +27,15 @@ from trenova.cli.doctor.finding import Kind, Verdict, failed, ok, unchecked, war
 from trenova.cli.doctor.scene import Scene
 from trenova.config import Tls
 from trenova.connection import DIAL_HINT, connect, pem, tls_of
+from trenova.errors import Unavailable
 
 DIAL = "failed to dial temporal client"
 RENEW_BEFORE = timedelta(days=14)
 # On a machine under load. A port that does not speak TLS says so at once.
-PROBE_S = 15
+PROBE_S = 12
+RENEW = "renew temporal.apiKey (TEMPORAL_API_KEY) or the client certificate, and see that it may use the namespace"
+# The first call of a connection may be refused for them as well; the SDK tells it in a text, in either of these words.
+REFUSED_AT_ONCE = ("Unauthenticated", "authentication credentials", "PermissionDenied", "not have permission")
 REFUSALS = {RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.PERMISSION_DENIED}
 # A queue of nobody's, polled for a moment: what the server then notes of the poller has the server's time.
 CLOCK_QUEUE = "trenova-doctor-clock"
@@ -60,8 +64,9 @@ async def name(scene: Scene) -> Verdict:
 async def port(scene: Scene) -> Verdict:
     host, number = place(scene)
     try:
-        _, writer = await asyncio.open_connection(host, number)
-    except OSError as error:
+        async with asyncio.timeout(PROBE_S):
+            _, writer = await asyncio.open_connection(host, number)
+    except OSError as error:  # a TimeoutError is one too
         reason = error.strerror or type(error).__name__
         return failed(
             f"{DIAL} at {scene.settings.temporal.host_port}: no connection ({reason})",
@@ -150,9 +155,17 @@ async def speaks_tls(scene: Scene, context: ssl.SSLContext, server_name: str | N
 
 async def dial(scene: Scene) -> Verdict:
     try:
-        await connect(scene.settings.temporal, DataConverter.default)
-    except RPCError as error:
-        return refused(error)
+        async with asyncio.timeout(PROBE_S):
+            await connect(scene.settings.temporal, DataConverter.default)
+    except TimeoutError:
+        return failed(
+            f"{DIAL} at {scene.settings.temporal.host_port}: it accepts connections, and does not answer",
+            "see that it is Temporal's frontend (gRPC) that listens there, and look at its log and its load",
+        )
+    except Unavailable as error:
+        if any(word in error.message for word in REFUSED_AT_ONCE):
+            return failed(error.message, RENEW)
+        raise
     return ok("answers")
 
 
@@ -201,7 +214,7 @@ async def credentials(scene: Scene) -> Verdict:
 def refused(error: RPCError) -> Verdict:
     return failed(
         f"Temporal refuses these credentials ({error.status.name}: {error.message})",
-        "renew temporal.apiKey (TEMPORAL_API_KEY) or the client certificate, and see that it may use the namespace",
+        RENEW,
     )
 
 
