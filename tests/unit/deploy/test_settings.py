@@ -109,12 +109,13 @@ def test_ports_and_probes_are_where_the_program_listens() -> None:
     assert f"EXPOSE {Api().port}" in (DEPLOY / "Containerfile").read_text()
 
 
-def test_the_workers_probe_looks_for_the_port_that_temporal_is_at() -> None:
-    probe = pods()["worker"]["spec"]["containers"][0]["readinessProbe"]["exec"]["command"][-1]
-    assert services()["worker"]["healthcheck"]["test"][-1] == probe
-    for file in SETTINGS:
-        port = int(load({}, file=file).temporal.host_port.rpartition(":")[2])
-        assert f":{port:04X} 01 " in probe
+def test_the_workers_probes_are_where_its_health_page_is() -> None:
+    (port,) = {load({}, file=file).worker.health.port for file in SETTINGS}
+    container = pods()["worker"]["spec"]["containers"][0]
+    assert container["ports"] == [{"name": "health", "containerPort": port}]
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "health"}
+    assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "health"}
+    assert f"127.0.0.1:{port}/readyz" in services()["worker"]["healthcheck"]["test"][-1]
 
 
 @pytest.mark.parametrize("overlay", ["production", "cloud"])
