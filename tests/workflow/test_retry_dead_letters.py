@@ -1,0 +1,40 @@
+"""Parked entries are tried again by the clock: the schedule starts the workflow, and the workflow stores them."""
+
+import asyncio
+import uuid
+from datetime import timedelta
+
+import pytest
+from temporalio.client import Client, ScheduleOverlapPolicy
+
+from conftest import GENEROUS_S
+from examples import body
+from poison import POISON, rule_of
+from trenova.dev.postgres import Postgres
+from trenova.store import Store
+from trenova.worker import schedules
+from trenova.workflows import RETRY_SCHEDULE
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+async def test_the_schedule_stores_what_the_database_takes_by_now(
+    client: Client, store: Store, postgres: Postgres, tenant: str
+) -> None:
+    async with rule_of(postgres.owner_url):
+        await store.entries.append(str(uuid.uuid4()), [body(tenant, action=POISON)])
+    await store.dead_letters.make_due(tenant=tenant)
+    await schedules.ensure(client)
+    schedule = client.get_schedule_handle(RETRY_SCHEDULE)
+    try:
+        found = (await schedule.describe()).schedule
+        assert found.policy.overlap == ScheduleOverlapPolicy.SKIP
+        assert [interval.every for interval in found.spec.intervals] == [timedelta(minutes=5)]
+        await schedule.trigger()
+        async with asyncio.timeout(GENEROUS_S):
+            while await store.dead_letters.page(tenant=tenant, limit=1):  # noqa: ASYNC110 - PostgreSQL has no event for it
+                await asyncio.sleep(0.2)
+    finally:
+        await schedule.delete()
+    (letter,) = await store.dead_letters.page(tenant=tenant, parked=False, limit=2)
+    assert letter.stored_at is not None
