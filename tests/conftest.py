@@ -40,7 +40,7 @@ from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
 from trenova.store import Store
 from trenova.store.api_keys import Role
-from trenova.worker import process
+from trenova.worker import process, schedules
 from trenova.worker.polls import polls_confirmed
 
 # Machines stall: a test waits for a condition this long before it fails, and examples have no deadline.
@@ -123,6 +123,15 @@ async def worker(client: Client, store: Store, settings: Settings) -> AsyncItera
         async with asyncio.timeout(GENEROUS_S):
             await polls_confirmed(client, "audit-queue")
         yield
+
+
+@pytest.fixture
+async def scheduled(client: Client) -> AsyncIterator[None]:
+    """The schedules, gone afterwards: none may start anything in the middle of another test."""
+    await schedules.ensure(client)
+    yield
+    for name in schedules.all_schedules():
+        await client.get_schedule_handle(name).delete()
 
 
 @pytest.fixture(scope="session")

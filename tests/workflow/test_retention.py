@@ -18,7 +18,6 @@ from trenova.config import TASK_QUEUE
 from trenova.dev.postgres import Postgres
 from trenova.domain.retention import Retained, RetentionRequest
 from trenova.store import Store
-from trenova.worker import schedules
 from trenova.workflows import RETENTION_SCHEDULE, RetentionWorkflow
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -83,18 +82,14 @@ async def test_a_log_without_a_policy_is_no_work(client: Client, tenant: str) ->
     assert (result.logs, result.entries, result.bytes) == (0, 0, 0)
 
 
-@pytest.mark.usefixtures("old")
+@pytest.mark.usefixtures("old", "scheduled")
 async def test_the_schedule_removes_at_two_and_never_twice_at_once(client: Client, owner: Owner, tenant: str) -> None:
-    await schedules.ensure(client)
     handle = client.get_schedule_handle(RETENTION_SCHEDULE)
-    try:
-        found = await handle.describe()
-        assert found.schedule.policy.overlap == ScheduleOverlapPolicy.SKIP
-        (next_time, *_) = found.info.next_action_times
-        assert (next_time.hour, next_time.minute) == (2, 0)
-        await handle.trigger()
-        async with asyncio.timeout(GENEROUS_S):
-            while (await left(owner, tenant))[0] > 4:  # noqa: ASYNC110 - PostgreSQL has no event for it
-                await asyncio.sleep(0.2)
-    finally:
-        await handle.delete()
+    found = await handle.describe()
+    assert found.schedule.policy.overlap == ScheduleOverlapPolicy.SKIP
+    (next_time, *_) = found.info.next_action_times
+    assert (next_time.hour, next_time.minute) == (2, 0)
+    await handle.trigger()
+    async with asyncio.timeout(GENEROUS_S):
+        while (await left(owner, tenant))[0] > 4:  # noqa: ASYNC110 - PostgreSQL has no event for it
+            await asyncio.sleep(0.2)

@@ -12,10 +12,9 @@ from examples import body
 from poison import POISON, rule_of
 from trenova.dev.postgres import Postgres
 from trenova.store import Store
-from trenova.worker import schedules
 from trenova.workflows import RETRY_SCHEDULE
 
-pytestmark = pytest.mark.usefixtures("worker")
+pytestmark = pytest.mark.usefixtures("worker", "scheduled")
 
 
 async def test_the_schedule_stores_what_the_database_takes_by_now(
@@ -24,17 +23,13 @@ async def test_the_schedule_stores_what_the_database_takes_by_now(
     async with rule_of(postgres.owner_url):
         await store.entries.append(str(uuid.uuid4()), [body(tenant, action=POISON)])
     await store.dead_letters.make_due(tenant=tenant)
-    await schedules.ensure(client)
     schedule = client.get_schedule_handle(RETRY_SCHEDULE)
-    try:
-        found = (await schedule.describe()).schedule
-        assert found.policy.overlap == ScheduleOverlapPolicy.SKIP
-        assert [interval.every for interval in found.spec.intervals] == [timedelta(minutes=5)]
-        await schedule.trigger()
-        async with asyncio.timeout(GENEROUS_S):
-            while await store.dead_letters.page(tenant=tenant, limit=1):  # noqa: ASYNC110 - PostgreSQL has no event for it
-                await asyncio.sleep(0.2)
-    finally:
-        await schedule.delete()
+    found = (await schedule.describe()).schedule
+    assert found.policy.overlap == ScheduleOverlapPolicy.SKIP
+    assert [interval.every for interval in found.spec.intervals] == [timedelta(minutes=5)]
+    await schedule.trigger()
+    async with asyncio.timeout(GENEROUS_S):
+        while await store.dead_letters.page(tenant=tenant, limit=1):  # noqa: ASYNC110 - PostgreSQL has no event for it
+            await asyncio.sleep(0.2)
     (letter,) = await store.dead_letters.page(tenant=tenant, parked=False, limit=2)
     assert letter.stored_at is not None

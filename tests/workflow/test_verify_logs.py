@@ -76,11 +76,11 @@ async def test_a_log_that_is_not_there_fails_the_workflow_at_once(client: Client
     assert failure.value.cause.cause.type == "NotFound"
 
 
+@pytest.mark.usefixtures("scheduled")
 async def test_the_nightly_schedule_is_made_once_and_stays_paused_when_an_operator_has_paused_it(
     client: Client,
 ) -> None:
     handle = client.get_schedule_handle(VERIFY_SCHEDULE)
-    await schedules.ensure(client)
     await handle.pause(note="moving house")
     await schedules.ensure(client)
     found = await handle.describe()
@@ -89,27 +89,23 @@ async def test_the_nightly_schedule_is_made_once_and_stays_paused_when_an_operat
     assert found.schedule.policy.overlap == ScheduleOverlapPolicy.SKIP
     (next_time, *_) = found.info.next_action_times
     assert (next_time.hour, next_time.minute) == (3, 0)
-    await handle.delete()
 
 
+@pytest.mark.usefixtures("scheduled")
 async def test_the_metrics_tell_what_the_last_nightly_check_found(
     client: Client, owner: Owner, store: Store, tenant: str
 ) -> None:
     await store.entries.append(str(uuid.uuid4()), bodies(tenant, 10))
     await past_triggers(owner, "UPDATE entries SET actor_id = 'x' WHERE tenant = %s AND index = 3", tenant)
-    await schedules.ensure(client)
     schedule = client.get_schedule_handle(VERIFY_SCHEDULE)
     verification = LastVerification(client)
     await verification.ask()
     before = value_of("trenova_verification_finished_timestamp_seconds")
-    try:
-        await schedule.trigger()
-        async with asyncio.timeout(GENEROUS_S):
-            while value_of("trenova_verification_finished_timestamp_seconds") == before:
-                await asyncio.sleep(0.2)
-                await verification.ask()
-    finally:
-        await schedule.delete()
+    await schedule.trigger()
+    async with asyncio.timeout(GENEROUS_S):
+        while value_of("trenova_verification_finished_timestamp_seconds") == before:
+            await asyncio.sleep(0.2)
+            await verification.ask()
     assert value_of("trenova_verification_damaged_places") >= 1
 
 
