@@ -87,12 +87,14 @@ async def seen(handle: Handle) -> tuple[int, str]:
     return 0, ""
 
 
-async def waits(handle: Handle) -> str:
-    """What the batch waits for, once it does."""
+async def waits(*handles: Handle) -> str:
+    """What one of the batches waits for, once one has a slot to wait in. Which one is first is up to the queue."""
     async with asyncio.timeout(GENEROUS_S):
-        while not (found := (await seen(handle))[1]):  # noqa: ASYNC110 - Temporal has no event for it
+        while True:
+            for handle in handles:
+                if said := (await seen(handle))[1]:
+                    return said
             await asyncio.sleep(0.1)
-    return found
 
 
 async def scheduled(handle: Handle) -> None:

@@ -71,7 +71,7 @@ async def test_a_worker_that_stops_while_the_database_is_away_ends_and_the_next_
             handles = [await away.start(tenant) for _ in range(2 * SLOTS)]
             for handle in handles:
                 await scheduled(handle)
-            await waits(handles[0])
+            await waits(*handles)
         away.network.mode = "pass"
         async with away.worker():
             await asyncio.gather(*(handle.result() for handle in handles))

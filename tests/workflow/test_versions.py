@@ -83,7 +83,7 @@ async def test_batches_that_wait_for_the_database_move_to_the_new_version_and_th
             waiting = [await servers.start(tenant) for _ in range(20)]
             for handle in waiting:
                 await scheduled(handle)
-            await waits(waiting[0])
+            await waits(*waiting)
         async with new.worker():
             await make_current(servers, "1.1")
             servers.network.mode = "pass"
