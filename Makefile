@@ -91,11 +91,13 @@ chaos: $(STAMP) ## Kill, stop, cut and starve every part under load, then prove 
 
 lock: ## Renew requirements/*.txt from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
-	  --extra dev --group test pyproject.toml -o requirements/dev.txt
+	  --extra dev --extra otel --group test pyproject.toml -o requirements/dev.txt
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
 	  --constraints requirements/dev.txt --extra dev --group bench pyproject.toml -o requirements/bench.txt
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
 	  --constraints requirements/dev.txt pyproject.toml -o requirements/run.txt
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
+	  --constraints requirements/dev.txt --extra otel pyproject.toml -o requirements/otel.txt
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
 	  --constraints requirements/dev.txt --group build -o requirements/build.txt
 

@@ -217,6 +217,13 @@ class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class Telemetry(Section):
+    """What OpenTelemetry is told. Where it is sent is said by its own variables, `OTEL_EXPORTER_OTLP_ENDPOINT`, …."""
+
+    traces: bool = False
+    """Needs the extra `otel`."""
+
+
 class Settings(Section):
     """Everything that can be set. Get one with `load`."""
 
@@ -227,6 +234,7 @@ class Settings(Section):
     api: Api = Api()
     limits: Limits = Limits()
     log: Log = Log()
+    telemetry: Telemetry = Telemetry()
 
 
 def load(environ: Mapping[str, str], *, file: Path | None = None) -> Settings:

@@ -1,6 +1,6 @@
 """How a process reaches Temporal: on one machine, on a cluster or on Temporal Cloud, by configuration alone.
 
-May import: codec, config, errors.
+May import: codec, config, errors, tracing.
 """
 
 from pathlib import Path
@@ -10,6 +10,7 @@ from temporalio.converter import DataConverter
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, TLSConfig
 
+from trenova import tracing
 from trenova.config import Temporal, Tls
 from trenova.errors import InvalidConfiguration, Unavailable
 
@@ -33,6 +34,7 @@ async def connect(
             data_converter=data_converter,
             lazy=lazy,
             runtime=runtime,
+            interceptors=tracing.current.interceptors(),
         )
     except (RuntimeError, RPCError) as error:
         reason = " ".join(str(error).split())

@@ -18,6 +18,7 @@ from trenova.api.log_keys import LogKeys
 from trenova.api.problems import HANDLERS
 from trenova.api.query import check_query
 from trenova.api.request_ids import RequestIds
+from trenova.api.request_spans import RequestSpans
 from trenova.api.services import Services
 from trenova.config import Settings
 from trenova.ingest import GroupCommit, Spool
@@ -89,6 +90,8 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
     )
     # Around all of it: an unknown path and a bug are answered with an id, too.
     app.asgi_handler = RequestIds(app.asgi_handler)
+    if settings.telemetry.traces:
+        app.asgi_handler = RequestSpans(app.asgi_handler)
     return app
 
 

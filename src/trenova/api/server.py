@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, contextmanager
 import structlog
 import uvicorn
 
-from trenova import build_info, sdk
+from trenova import build_info, sdk, tracing
 from trenova.api import app
 from trenova.api.codec import remote_codec
 from trenova.api.log_keys import log_keys_of
@@ -37,6 +37,8 @@ def run(settings: Settings, environ: Mapping[str, str]) -> None:
 
 
 async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
+    if settings.telemetry.traces:
+        tracing.start("api")
     url = database_url(settings)
     security = settings.temporal.security
     keyring = keyring_of(security, environ)

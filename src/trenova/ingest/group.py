@@ -21,6 +21,7 @@ import structlog
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
 
+from trenova import tracing
 from trenova.config import MIB
 from trenova.domain.batch import BatchResult
 from trenova.domain.entry import Sealed
@@ -161,7 +162,8 @@ class GroupCommit:
         size = sum(len(entry.body) for entry in entries)
         if self.queue.waiting_bytes and self.queue.waiting_bytes + size > MAX_WAITING_BYTES:
             raise Unavailable("more entries are waiting for Temporal than this server holds", retry_after_s=2)
-        request = Request(entries, id=structlog.contextvars.get_contextvars().get("request_id"))
+        id_ = structlog.contextvars.get_contextvars().get("request_id")
+        request = Request(entries, id=id_, origin=tracing.current.origin())
         waiter = self.waiters[request] = Waiter(request)
         self.queue.put(request)
         self.pump()
@@ -208,7 +210,8 @@ class GroupCommit:
         entries = [entry for piece in pieces for entry in piece.entries]
         began = time.monotonic()
         try:
-            batch = await self.commit(entries)
+            with tracing.current.batch(piece.request.origin for piece in pieces):
+                batch = await self.commit(entries)
         except PayloadTooLarge:
             # Nothing has left yet. A half always fits: plain, it is smaller than the limit of an encoded one.
             for half in halves(pieces):

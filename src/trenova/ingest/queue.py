@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from trenova.domain.entry import Sealed
+from trenova.tracing import Origin
 
 
 @dataclass(slots=True, eq=False)
@@ -16,6 +17,8 @@ class Request:
     taken: int = 0
     id: str | None = None
     """What the log calls it."""
+    origin: Origin = None
+    """What its trace calls it."""
 
     @property
     def waiting(self) -> int:

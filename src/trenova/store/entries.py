@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from trenova import tracing
 from trenova.domain.batch import BatchResult
 from trenova.errors import InvalidConfiguration, RowRefused
 from trenova.ledger.hashing import SALT_BYTES
@@ -58,13 +59,14 @@ class Entries:
         batch = await off_loop(sum(map(len, bodies)) > OFF_LOOP_BYTES, lambda: incoming(bodies, salts))
         if not batch.unreadable:
             # A refusal has rolled everything back: begin again, and find out whose fault it was.
-            with suppress(RowRefused):
+            with suppress(RowRefused), tracing.current.append():
                 async with self.pool.cursor() as cursor:
                     return await append(cursor, self.signer, batch_id, batch)
-        async with self.pool.cursor() as cursor:
-            good, refused = await sift(cursor, batch)
-            result = await append(cursor, self.signer, batch_id, good)
-            await park(cursor, batch_id, refused)
+        with tracing.current.append():
+            async with self.pool.cursor() as cursor:
+                good, refused = await sift(cursor, batch)
+                result = await append(cursor, self.signer, batch_id, good)
+                await park(cursor, batch_id, refused)
         return msgspec.structs.replace(result, parked=len(refused))
 
     async def receipts(

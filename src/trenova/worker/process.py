@@ -13,7 +13,7 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
-from trenova import build_info, sdk
+from trenova import build_info, sdk, tracing
 from trenova.activities import AuditActivities, DeadLetterActivities, RetentionActivities, VerificationActivities
 from trenova.codec.compose import data_converter_for
 from trenova.codec.settings import keyring_of, secrecy_of
@@ -50,6 +50,8 @@ def run(settings: Settings, environ: Mapping[str, str]) -> None:
 
 
 async def work(settings: Settings, environ: Mapping[str, str]) -> None:
+    if settings.telemetry.traces:
+        tracing.start("worker")
     url = database_url(settings)
     security = settings.temporal.security
     keyring = keyring_of(security, environ)

@@ -9,7 +9,7 @@ import pytest
 from unit.deploy.files import CHECKOUT, DEPLOY
 
 PIN = re.compile(r"^([a-z0-9._-]+)(?:\[[a-z0-9,-]+\])?==([^ ;]+)", re.MULTILINE)
-LOCKS = ("run.txt", "build.txt")
+LOCKS = ("run.txt", "otel.txt", "build.txt")
 
 
 def project() -> Any:
@@ -41,7 +41,10 @@ def test_every_package_is_locked_with_its_hashes_and_no_address(lock: str) -> No
 def test_the_image_has_all_that_the_program_needs_and_no_server_or_test_tool() -> None:
     assert {name_of(each) for each in project()["project"]["dependencies"]} <= pins("run.txt").keys()
     servers = project()["project"]["optional-dependencies"]["dev"]
-    for each in [*servers, "pytest", "mypy", "ruff", "hatchling"]:
+    traces = project()["project"]["optional-dependencies"]["otel"]
+    assert {name_of(each) for each in traces} <= pins("otel.txt").keys()
+    assert pins("run.txt").items() <= pins("otel.txt").items()
+    for each in [*servers, "opentelemetry-sdk", "pytest", "mypy", "ruff", "hatchling"]:
         assert name_of(each) not in pins("run.txt")
 
 

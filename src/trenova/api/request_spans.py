@@ -1,0 +1,29 @@
+"""One span for each request, named after its route."""
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from trenova import tracing
+
+
+class RequestSpans:
+    """The application with a span around each of its requests. Neither path nor query is told: they name tenants."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await self.app(scope, receive, send)
+            return
+        with tracing.current.request(scope["method"], scope["headers"]) as answer:
+
+            async def send_noted(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    answer.status = message["status"]
+                await send(message)
+
+            try:
+                await self.app(scope, receive, send_noted)
+            finally:
+                answer.route = scope.get("path_template")

@@ -1,0 +1,114 @@
+"""Tracing that is on. Where to, how many and under which name is said by OpenTelemetry's own variables."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from temporalio.contrib.opentelemetry import TracingInterceptor
+
+from trenova.tracing import Answer, Headers, Origin, Tracing
+
+# Any other is some client's own word, and might be anything.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+SERVER_ERROR = 500
+
+
+def collector() -> SpanExporter:
+    return OTLPSpanExporter()
+
+
+class OpenTelemetry(Tracing):
+    """Spans of this process, sent from a thread of their own; those that do not get away are dropped.
+
+    Dying loses the spans of some seconds and nothing else. A process that ends well sends them first.
+    """
+
+    def __init__(self, part: str, exporter: SpanExporter) -> None:
+        named = Resource.create({SERVICE_NAME: f"trenova-{part}"}).merge(OTELResourceDetector().detect())
+        # Ours alone: a library that asks OpenTelemetry for its tracer finds none, and adds nothing.
+        self.provider = TracerProvider(resource=named)
+        self.provider.add_span_processor(BatchSpanProcessor(Wordless(exporter)))
+        self.tracer = self.provider.get_tracer("trenova")
+
+    @contextmanager
+    def request(self, method: str, headers: Headers) -> Iterator[Answer]:
+        known = method if method in METHODS else "_OTHER"
+        # No baggage: what a caller puts there would travel through Temporal in plain text.
+        caller = TraceContextTextMapPropagator().extract(
+            {name.decode(): value.decode() for name, value in ours(headers)}
+        )
+        answer = Answer()
+        with self.tracer.start_as_current_span(
+            known, caller, kind=SpanKind.SERVER, attributes={"http.request.method": known}
+        ) as span:
+            try:
+                yield answer
+            finally:
+                if answer.route is not None:
+                    span.update_name(f"{known} {answer.route}")
+                    span.set_attribute("http.route", answer.route)
+                if answer.status is not None:
+                    span.set_attribute("http.response.status_code", answer.status)
+                    if answer.status >= SERVER_ERROR:
+                        span.set_status(StatusCode.ERROR)
+
+    def origin(self) -> Origin:
+        span = trace.get_current_span().get_span_context()
+        return span if span.is_valid else None
+
+    def batch(self, origins: Iterable[Origin]) -> AbstractContextManager[object]:
+        # One that is recorded comes first: else the trace of its caller would end where the batch begins.
+        requests: list[SpanContext] = sorted(filter(None, origins), key=lambda each: not each.trace_flags.sampled)
+        parent = trace.set_span_in_context(NonRecordingSpan(requests[0])) if requests else None
+        return self.tracer.start_as_current_span("start batch", parent, links=[Link(each) for each in requests[1:]])
+
+    def append(self) -> AbstractContextManager[object]:
+        return self.tracer.start_as_current_span(
+            "append", kind=SpanKind.CLIENT, attributes={"db.system.name": "postgresql"}
+        )
+
+    def interceptors(self) -> Sequence[TracingInterceptor]:
+        return [TracingInterceptor(self.tracer)]
+
+
+def ours(headers: Headers) -> Iterator[tuple[bytes, bytes]]:
+    return ((name, value) for name, value in headers if name in {b"traceparent", b"tracestate"} and value.isascii())
+
+
+class Wordless(SpanExporter):
+    """Lets no text of an error out: it may quote what it met, and a trace must not hold the content of an entry."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self.exporter = exporter
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return self.exporter.export([wordless(span) for span in spans])
+
+    def shutdown(self) -> None:
+        self.exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self.exporter.force_flush(timeout_millis)
+
+
+def wordless(span: ReadableSpan) -> ReadableSpan:
+    """The span without events and without a description of its status."""
+    return ReadableSpan(
+        name=span.name,
+        context=span.context,
+        parent=span.parent,
+        resource=span.resource,
+        attributes=span.attributes,
+        links=span.links,
+        kind=span.kind,
+        status=Status(span.status.status_code),
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
