@@ -16,7 +16,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from conftest import GENEROUS_S
 from contract.store.whole_log import past_triggers
 from examples import bodies
-from trenova.api.last_verification import LastVerification
+from trenova.api.last_verification import measure_last_verification
 from trenova.config import TASK_QUEUE
 from trenova.domain.verification import Verification, VerifyRequest
 from trenova.store import Store
@@ -98,14 +98,13 @@ async def test_the_metrics_tell_what_the_last_nightly_check_found(
     await store.entries.append(str(uuid.uuid4()), bodies(tenant, 10))
     await past_triggers(owner, "UPDATE entries SET actor_id = 'x' WHERE tenant = %s AND index = 3", tenant)
     schedule = client.get_schedule_handle(VERIFY_SCHEDULE)
-    verification = LastVerification(client)
-    await verification.ask()
+    await measure_last_verification(client)
     before = value_of("trenova_verification_finished_timestamp_seconds")
     await schedule.trigger()
     async with asyncio.timeout(GENEROUS_S):
         while value_of("trenova_verification_finished_timestamp_seconds") == before:
             await asyncio.sleep(0.2)
-            await verification.ask()
+            await measure_last_verification(client)
     assert value_of("trenova_verification_damaged_places") >= 1
 
 

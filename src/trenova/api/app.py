@@ -7,18 +7,30 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from temporalio.client import Client
 
-from trenova.api import auth, batches, codec, dead_letters, entries, health, log_files, metrics, openapi, proofs
+from trenova.api import (
+    auth,
+    backlog,
+    batches,
+    codec,
+    dead_letters,
+    entries,
+    health,
+    last_verification,
+    log_files,
+    metrics,
+    openapi,
+    proofs,
+)
 from trenova.api.admission import Admission
-from trenova.api.backlog import Backlog
 from trenova.api.codec import RemoteCodec
 from trenova.api.instruments import ENTRIES_ACCEPTED
 from trenova.api.key_lookups import KeyLookups
-from trenova.api.last_verification import LastVerification
 from trenova.api.log_keys import LogKeys
 from trenova.api.problems import HANDLERS
 from trenova.api.query import check_query
 from trenova.api.request_ids import RequestIds
 from trenova.api.request_spans import RequestSpans
+from trenova.api.seldom import Seldom
 from trenova.api.services import Services
 from trenova.config import Settings
 from trenova.ingest import GroupCommit, Spool
@@ -46,8 +58,10 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
         admission=Admission(),
         lookups=KeyLookups(store.api_keys),
         open_keys=OpenKeys(client),
-        verification=LastVerification(client),
-        backlog=Backlog(client),
+        from_temporal=(
+            Seldom(backlog.measure_backlog, client, every_s=backlog.EVERY_S),
+            Seldom(last_verification.measure_last_verification, client, every_s=last_verification.EVERY_S),
+        ),
         log_keys=log_keys,
         core=core,
     )

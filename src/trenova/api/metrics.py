@@ -37,7 +37,7 @@ async def metrics(caller: NamedDependency[Caller], services: NamedDependency[Ser
     if caller.tenant is not None:
         raise Forbidden("metrics cover all tenants; this API key reads one")
     await asyncio.gather(
-        services.verification.refresh(), services.backlog.refresh(), count_parked(services.store), check_keys(services)
+        *(each.refresh() for each in services.from_temporal), count_parked(services.store), check_keys(services)
     )
     TEMPORAL_AWAY.set(services.ingest.breaker.away.is_set())
     if spool := services.ingest.spool:

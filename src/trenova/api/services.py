@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from temporalio.client import Client
 
 from trenova.api.admission import Admission
-from trenova.api.backlog import Backlog
 from trenova.api.key_lookups import KeyLookups
-from trenova.api.last_verification import LastVerification
 from trenova.api.log_keys import LogKeys
+from trenova.api.seldom import Seldom
 from trenova.config import Settings
 from trenova.ingest import GroupCommit
 from trenova.open_keys import OpenKeys
@@ -30,8 +29,8 @@ class Services:
     admission: Admission
     lookups: KeyLookups
     open_keys: OpenKeys
-    verification: LastVerification
-    backlog: Backlog
+    from_temporal: tuple[Seldom, ...]
+    """Metrics whose numbers Temporal keeps."""
     log_keys: LogKeys
     core: Sdk | None
     """None where the SDK measures nothing."""

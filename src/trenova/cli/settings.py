@@ -42,7 +42,8 @@ class Running(msgspec.Struct, frozen=True):
 def load(file: Path | None, data_dir: Path = config.DEFAULT_DATA_DIR) -> config.Settings:
     """The settings; without a `database.url` the database of the `trenova dev` that runs here, if one does.
 
-    The logs in that database are signed with its key, and its Temporal fills it, unless another is given.
+    The logs in that database are signed with its key, and its Temporal fills it, unless another is given. The default
+    address gives none: it stands in the file that comes with the program.
     """
     settings = config.load(os.environ, file=file)
     running = read_running(data_dir) if settings.database.url is None else None
@@ -53,7 +54,7 @@ def load(file: Path | None, data_dir: Path = config.DEFAULT_DATA_DIR) -> config.
     if ledger.signing_key_file is None and not os.environ.get("TRENOVA_SIGNING_KEY"):
         ledger = ledger.model_copy(update={"signing_key_file": data_dir / "secrets" / "signing-key"})
     temporal = settings.temporal
-    if running.temporal_address and "host_port" not in temporal.model_fields_set:
+    if running.temporal_address and temporal.host_port == config.Temporal().host_port:
         temporal = temporal.model_copy(update={"host_port": running.temporal_address})
     return settings.model_copy(update={"database": database, "ledger": ledger, "temporal": temporal})
 

@@ -2,12 +2,19 @@
 
 from pathlib import Path
 
+import pytest
+
 from acceptance.conftest import Dev, User
 from acceptance.doctor.conftest import told
 
+COMES_WITH_IT = Path(__file__).parents[3] / "config" / "config.yaml"
 
-def test_a_trenova_dev_is_healthy(healthy: Dev, tmp_path: Path) -> None:
-    found = told(User(tmp_path, healthy.data_dir, "")("doctor", "--json"))
+
+@pytest.mark.parametrize(
+    "flags", [pytest.param([], id="no settings"), pytest.param(["--config", str(COMES_WITH_IT)], id="its own settings")]
+)
+def test_a_trenova_dev_on_other_ports_is_healthy(healthy: Dev, tmp_path: Path, flags: list[str]) -> None:
+    found = told(User(tmp_path, healthy.data_dir, "")("doctor", "--json", *flags))
     assert found.exit_code == 0, found
     assert found.states("ok") == set(found.findings)
     assert len(found.findings) >= 30
@@ -21,3 +28,10 @@ def test_each_check_is_a_line_and_no_line_holds_a_secret(healthy: Dev, tmp_path:
     kept = [file.read_text().strip() for file in (healthy.data_dir / "secrets").iterdir()]
     assert len(kept) >= 4
     assert [secret for secret in kept if secret in ended.out] == []
+
+
+def test_another_temporal_is_asked_where_one_is_given(healthy: Dev, tmp_path: Path) -> None:
+    other = {"TRENOVA_TEMPORAL__HOST_PORT": "127.0.0.1:1"}
+    found = told(User(tmp_path, healthy.data_dir, "")("doctor", "--json", stdin=b"", **other))
+    assert "127.0.0.1:1" in found.fault("temporal port")
+    assert found.findings["database"]["state"] == "ok"

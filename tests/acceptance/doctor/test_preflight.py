@@ -12,6 +12,8 @@ from trenova.dev.postgres import Postgres
 # What a machine for tests cannot have: a Temporal that is not the one for development, and a worker somewhere else.
 NOT_HERE = {"cluster": "failed", "two workers": "warning"}
 ORIGIN = {"TRENOVA_LEDGER__ORIGIN": "audit.example.com/v1/log"}
+# Workers of one machine cannot all have this port, so only preflight is told it.
+PAGE = {"TRENOVA_WORKER__HEALTH__PORT": "9464"}
 RETENTION = ("operator", "namespace", "update", "--namespace", "default", "--retention", "96h")
 
 
@@ -36,7 +38,7 @@ async def preflight(place: Site, *flags: str, **variables: str) -> Told:
 async def test_every_box_that_can_be_is_ticked_and_says_what_was_done(
     ready: Site, variables: dict[str, str], tmp_path: Path
 ) -> None:
-    found = await preflight(ready, "--backup-check", "true", **variables)
+    found = await preflight(ready, "--backup-check", "true", **variables, **PAGE)
     wrong = {name: each["state"] for name, each in found.findings.items() if each["state"] != "ok"}
     assert wrong == NOT_HERE, found
     assert found.exit_code == 12
@@ -63,6 +65,7 @@ async def test_what_is_not_done_is_a_box_without_a_tick(ready: Site, variables: 
     assert found.findings["encryption"]["cause"] == "`key strength` failed"
     assert "requireEncryption is off" in found.fault("plain text refused")
     assert "ended with 7" in found.fault("backups")
+    assert "worker.health.port is not set" in found.fault("monitoring")
 
 
 @pytest.mark.parametrize(

@@ -212,8 +212,14 @@ async def monitoring(scene: Scene) -> Verdict:
     count = sum(line.startswith("# TYPE trenova_") for line in answer.text.splitlines())
     if not count:
         return failed("/metrics tells nothing of Trenova", "see that --api-url is the API's, and no other server's")
+    if scene.settings.worker.health.port is None:
+        return failed(
+            "worker.health.port is not set, so workers with these settings show no metrics, and some alerts need them",
+            "set it, and have every worker's page scraped: docs/monitoring.md",
+        )
     return ok(
-        f"/metrics answers with {count} metrics of ours; whether anybody is woken by them cannot be seen from here"
+        f"the API shows {count} metrics of ours, and workers with these settings have a page; whether anybody is "
+        "woken by them cannot be seen from here"
     )
 
 

@@ -25,6 +25,7 @@ from trenova.cli.doctor.checkup import Check
 from trenova.cli.doctor.clock import judged, skew
 from trenova.cli.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
 from trenova.cli.doctor.scene import Scene
+from trenova.cli.doctor.words import span
 from trenova.config import Tls
 from trenova.connection import DIAL_HINT, connect, pem, tls_of
 from trenova.errors import Unavailable
@@ -116,7 +117,7 @@ def judged_end(ends: dict[str, datetime]) -> Verdict:
     if left < timedelta(0):
         return failed(f"{what} has expired on {end:%Y-%m-%d}", "renew it, and start API and workers again")
     if left < RENEW_BEFORE:
-        return warning(f"{what} expires on {end:%Y-%m-%d}, in {left.days} days", "renew it before that day")
+        return warning(f"{what} expires on {end:%Y-%m-%d}, in {span(left)}", "renew it before that day")
     return ok(f"verified; the first certificate to expire does on {end:%Y-%m-%d}")
 
 
@@ -234,8 +235,8 @@ async def namespace(scene: Scene) -> Verdict:
             f"there is no namespace {wanted} at {scene.settings.temporal.host_port}",
             f"correct temporal.namespace, or make it: temporal operator namespace create --namespace {wanted}",
         )
-    days = found.config.workflow_execution_retention_ttl.ToTimedelta() / timedelta(days=1)
-    return ok(f"{wanted}, which keeps closed workflows for {days:g} days")
+    kept = found.config.workflow_execution_retention_ttl.ToTimedelta()
+    return ok(f"{wanted}, which keeps closed workflows for {span(kept)}")
 
 
 async def clock(scene: Scene) -> Verdict:
