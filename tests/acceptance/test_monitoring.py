@@ -1,10 +1,7 @@
 """Alerts, dashboard and runbook fit together, and fit the pages of processes that run."""
 
 import json
-import os
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,27 +9,19 @@ from typing import Any
 import pytest
 import yaml
 
-from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, entry_of
+from acceptance.conftest import entry_of
 from acceptance.encrypted import site
+from acceptance.prometheus import ALERTS, METRIC, promtool, rules
 from acceptance.test_worker_health import health_on, page
 from conftest import new_tenant
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 
 CHECKOUT = Path(__file__).parents[2]
-ALERTS = CHECKOUT / "deploy/prometheus/alerts.yaml"
 DASHBOARD = CHECKOUT / "deploy/grafana/dashboard.json"
 RUNBOOK = CHECKOUT / "docs/runbook.md"
-# Names in an expression, without the labels in braces and the texts in quotes.
-METRIC = re.compile(r"\b(?:trenova|temporal|process)_[a-z0-9_]+")
 LABELS = re.compile(r"\{[^}]*\}")
 PARTS_OF_HISTOGRAM = re.compile(r"_(bucket|sum|count)$")
-
-
-def rules() -> list[dict[str, Any]]:
-    (group,) = yaml.safe_load(ALERTS.read_text())["groups"]
-    found: list[dict[str, Any]] = group["rules"]
-    return found
 
 
 def panels() -> list[dict[str, Any]]:
@@ -44,12 +33,6 @@ def queries() -> Iterator[str]:
     for panel in panels():
         for target in panel.get("targets", []):
             yield target["expr"]
-
-
-def promtool(*words: str) -> subprocess.CompletedProcess[bytes]:
-    program = shutil.which("promtool", path=f"{BESIDE_PYTHON}:{os.environ['PATH']}")
-    assert program, "promtool is missing: `make promtool` gets it"
-    return subprocess.run([program, *words], capture_output=True, timeout=LIMIT_S, check=False)
 
 
 def test_every_alert_fires_on_its_fault_and_on_nothing_else() -> None:

@@ -1,0 +1,147 @@
+"""A fault at run time wakes somebody: real pages under the real fault raise its alert, no other, and while it lasts."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from acceptance.conftest import LIMIT_S
+from acceptance.encrypted import Site, encrypting, new_key, site
+from acceptance.prometheus import objection
+from acceptance.test_worker_health import far_site, health_on, is_ready, page
+from conftest import new_tenant
+from examples import entry
+from poison import POISON, rule_of
+from trenova.dev.ports import choose
+from trenova.dev.postgres import Postgres
+
+Owner = psycopg.AsyncConnection[tuple[object, ...]]
+
+NO_WORKER_READY = {"TrenovaNoWorkerReady", "TrenovaWorkerNotReady"}
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An API and a worker, as Prometheus and probes see them."""
+
+    place: Site
+    worker_port: int
+    folder: Path
+
+    async def pages(self) -> dict[str, str | None]:
+        async with self.place.client() as client:
+            answer = await client.get("/metrics")
+        assert answer.status_code == 200, answer.text
+        try:
+            worker: str | None = (await page(self.worker_port, "/metrics")).text
+        except httpx.TransportError:
+            worker = None
+        return {"trenova-api": answer.text, "trenova-worker": worker}
+
+    async def raises(self, *alerts: str) -> None:
+        """Return when the pages raise exactly these alerts, should they stay as they are."""
+        said = ""
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                while said := objection(await self.pages(), set(alerts), self.folder):  # noqa: ASYNC110 - no event for it
+                    await asyncio.sleep(0.5)
+        except TimeoutError:
+            pytest.fail(said)
+
+    async def api_is_ready(self) -> bool:
+        async with self.place.client() as client:
+            return (await client.get("/readyz")).status_code == 200
+
+    async def send(self, query: str = "", **fields: str) -> httpx.Response:
+        async with self.place.client() as client:
+            return await client.post(f"/v1/entries{query}", json={"tenant": new_tenant(), **entry(**fields)})
+
+
+async def test_what_keeps_entries_from_being_stored_is_told_at_once(
+    folder: Path, database: Postgres, owner: Owner, tmp_path: Path
+) -> None:
+    async with far_site(folder, database) as (far, to_temporal, to_postgres):
+        near = replace(far, database_url=database.app_url)
+        watched = Watched(near, choose(), tmp_path)
+
+        async def worker_is_unready() -> bool:
+            return not await is_ready(watched.worker_port)
+
+        async with near.running(["api"], {}):
+            async with far.running(["worker"], health_on(watched.worker_port)):
+                await watched.raises()
+
+                to_postgres.mode = "refuse"
+                to_postgres.cut()
+                assert (await watched.send()).status_code == 202
+                await watched.raises(*NO_WORKER_READY, "TrenovaDatabaseAway")
+                assert await worker_is_unready()
+                to_postgres.mode = "pass"
+                await watched.raises()
+                assert await is_ready(watched.worker_port)
+
+                await owner.execute("UPDATE schema_version SET version_num = '0005'")
+                await watched.raises(*NO_WORKER_READY)
+                assert await worker_is_unready()
+                assert not await watched.api_is_ready()
+                await owner.execute("UPDATE schema_version SET version_num = '0006'")
+                await watched.raises()
+
+                to_temporal.mode = "refuse"
+                to_temporal.cut()
+                assert (await watched.send()).status_code == 503
+                await watched.raises(*NO_WORKER_READY, "TrenovaTemporalAway")
+                assert await worker_is_unready()
+                assert not await watched.api_is_ready()
+                to_temporal.mode = "pass"
+                await watched.raises()
+                assert await watched.api_is_ready()
+
+            assert (await watched.send()).status_code == 202
+            await watched.raises("TrenovaWorkerDown", "TrenovaNoWorkerReady", "TrenovaQueueGrows")
+
+
+@pytest.mark.parametrize("mistake", ["wrong", "missing"])
+async def test_keys_that_do_not_open_what_waits_are_told(
+    folder: Path, database: Postgres, tmp_path: Path, mistake: str
+) -> None:
+    other = new_key()
+    right = encrypting("a", a=new_key())
+    mistaken = encrypting("a", a=other) if mistake == "wrong" else encrypting("b", b=other)
+    async with site(folder, database) as place:
+        watched = Watched(place, choose(), tmp_path)
+        async with place.running(["api"], right):
+            assert (await watched.send()).status_code == 202
+        async with place.running(["api", "worker"], health_on(watched.worker_port, **mistaken)):
+            await watched.raises(*NO_WORKER_READY, "TrenovaKeysWrong")
+            assert not await watched.api_is_ready()
+            assert not await is_ready(watched.worker_port)
+
+
+async def test_parked_entries_and_a_damaged_log_are_told_though_everything_works(
+    folder: Path, database: Postgres, owner: Owner, tmp_path: Path
+) -> None:
+    tenant = new_tenant()
+    async with site(folder, database) as place:
+        watched = Watched(place, choose(), tmp_path)
+        async with place.running(["api", "worker"], health_on(watched.worker_port)):
+            async with rule_of(database.owner_url):
+                answer = await watched.send("?wait=stored", action=POISON, tenant=tenant)
+                assert answer.json()["entries"][0]["state"] == "parked", answer.text
+                await watched.raises("TrenovaEntriesParked")
+                assert await watched.api_is_ready()
+            at = {"TRENOVA_API_URL": place.api_url, "TRENOVA_API_KEY": place.api_key}
+            replayed = await place.command("dead-letters", "replay", "--tenant", tenant, **at)
+            assert replayed.exit_code == 0, replayed
+            await watched.raises()
+
+            async with owner.transaction():
+                await owner.execute("SET LOCAL session_replication_role = replica")
+                await owner.execute("UPDATE entries SET body = body || '\\x20' WHERE tenant = %s", [tenant])
+            trigger = await place.cli("schedule", "trigger", "--schedule-id", "trenova-verify")
+            assert trigger.exit_code == 0, trigger
+            await watched.raises("TrenovaLogDamaged")
+            assert await is_ready(watched.worker_port)
