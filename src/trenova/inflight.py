@@ -12,6 +12,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -26,6 +27,8 @@ OPEN = f"ExecutionStatus = 'Running' AND TaskQueue = '{TASK_QUEUE}'"
 # Each one costs a call.
 MOST_LOOKED_AT = 200
 PLAIN = ""
+# They tell people why an attempt failed, and no worker reads them: the key of a mistaken worker is not needed.
+FOR_PEOPLE = (EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +70,9 @@ async def history_of(client: Client, workflow_id: str, run_id: str) -> list[Hist
 
 
 def by_key_id(history: Sequence[HistoryEvent]) -> dict[str, list[Payload]]:
-    """The encrypted payloads of every event: a worker may have used another key than the sender. Plain input too."""
+    """The encrypted payloads that work needs: a worker may have used another key than the sender. Plain input too."""
     found: dict[str, list[Payload]] = {}
-    for event in history:
+    for event in (each for each in history if each.event_type not in FOR_PEOPLE):
         for payload in payloads_in(event):
             is_input = event.HasField("workflow_execution_started_event_attributes")
             if is_input or encoding_of(payload) == ENCRYPTED:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from temporalio import activity, workflow
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
@@ -80,6 +81,22 @@ async def test_missing_and_wrong_keys_are_named(server: Temporal) -> None:
         "old": "encryption key not found for ID: old",
         "new": "decryption failed with the key ID: new",
     }
+
+
+async def test_what_a_worker_with_a_wrong_key_has_left_in_a_history_is_not_needed(server: Temporal) -> None:
+    right, wrong = await holding(server, "old", old=OLD), await holding(server, "old", old=NEW)
+    handle = await start(right)
+    async with Worker(wrong, task_queue=TASK_QUEUE, workflows=[Waiting], activities=[wait_for_ever]):
+        async with asyncio.timeout(GENEROUS_S):
+            while EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED not in await kinds(handle):  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(0.1)
+    work = await listed(right, 1)
+    assert work.key_ids == {"old": 1}
+    assert work.unreadable == {}
+
+
+async def kinds(handle: WorkflowHandle[Waiting, None]) -> set[int]:
+    return {event.event_type async for event in handle.fetch_history_events()}
 
 
 async def test_a_key_that_only_the_worker_used_is_needed_as_well(server: Temporal) -> None:
