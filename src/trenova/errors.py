@@ -15,7 +15,8 @@ TrenovaError
 ├── retry later
 │   └── Unavailable           a part is away or full; nothing was taken in
 │       ├── TemporalAway      Temporal did not answer; what it was sent it may have kept all the same
-│       └── StatementTimeout  the database gave a statement up
+│       ├── StatementTimeout  the database gave a statement up
+│       └── Blocked           another transaction is in the way
 └── stop and call a human
     ├── InvalidConfiguration  settings that cannot work, all of them listed
     ├── NotSealed             a body that no release of this program has sealed
@@ -119,6 +120,10 @@ class TemporalAway(Unavailable):
 
 class StatementTimeout(Unavailable):
     """A statement took longer than it may, or an administrator of the database cancelled it."""
+
+
+class Blocked(Unavailable):
+    """Another transaction holds what this one needs, and this one gave way."""
 
 
 class InvalidConfiguration(TrenovaError):

@@ -52,11 +52,14 @@ def migrate(config: settings.ConfigFile = None) -> None:
 
     The role in database.url must be able to create tables and roles.
 
+    Where a long transaction holds a table, it lets entries through and tries again for 15 minutes.
+
     API and worker need less: give their login the role trenova_app.
 
     Example: trenova migrate --config owner.yaml
     """
     from trenova.store import migrate as migration  # noqa: PLC0415 - slow to import
 
+    settings.tell_waiting("the tables")
     revision = migration.upgrade(database_url(settings.load(config)))
     print(f"the database schema is up to date ({revision})")

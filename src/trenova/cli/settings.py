@@ -86,13 +86,18 @@ def server(data_dir: Path, api_url: str | None, api_key: str | None) -> tuple[st
 
 def client(data_dir: Path, api_url: str | None, api_key: str | None, *, retry_for_s: float) -> AsyncClient:
     """A client of the server, which says when it waits."""
-    stamina.instrumentation.set_on_retry_hooks([say_waiting])
+    tell_waiting("the API")
     return AsyncClient(*server(data_dir, api_url, api_key), retry_for_s=retry_for_s)
 
 
-def say_waiting(details: RetryDetails) -> None:
-    if details.retry_num == 1:
-        print(f"waiting for the API: {details.caused_by}", file=sys.stderr)
+def tell_waiting(what: str) -> None:
+    """Say once what this command waits for, when it begins to."""
+
+    def say(details: RetryDetails) -> None:
+        if details.retry_num == 1:
+            print(f"waiting for {what}: {details.caused_by}", file=sys.stderr)
+
+    stamina.instrumentation.set_on_retry_hooks([say])
 
 
 def check_tenant(tenant: str | None) -> None:

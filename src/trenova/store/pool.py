@@ -18,7 +18,14 @@ CONNECT_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_MS = 60_000
 # A server that vanishes without a word (its host, a firewall) is noticed by the kernel: after 30 s without an
 # acknowledgement of what was sent, or without one to the questions it asks of a silent connection.
-DEAD_PEER = {"tcp_user_timeout": 30_000, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
+DEAD_PEER: dict[str, Any] = {
+    "tcp_user_timeout": 30_000,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+# How every session of ours begins.
+SESSION = f"-c timezone=UTC -c client_min_messages=error -c statement_timeout={STATEMENT_TIMEOUT_MS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ class Pool:
             connect_args={
                 "connect_timeout": CONNECT_TIMEOUT_S,
                 **DEAD_PEER,
-                "options": f"-c timezone=UTC -c client_min_messages=error -c statement_timeout={STATEMENT_TIMEOUT_MS}",
+                "options": SESSION,
             },
         )
         try:

@@ -6,12 +6,14 @@ and which may quote an entry.
 
 import psycopg
 
-from trenova.errors import DatabaseFault, LogDamaged, RowRefused, StatementTimeout, TrenovaError, Unavailable
+from trenova.errors import Blocked, DatabaseFault, LogDamaged, RowRefused, StatementTimeout, TrenovaError, Unavailable
 
 # It passes, or an operator of the database mends it: connection, conflict between transactions, resources, an object in
 # use, intervention, the machine below. And a server that only reads, as after a failover to the wrong one.
 PASSING = frozenset({"08", "40", "53", "55", "57", "58"})
 READ_ONLY = "25006"
+# Two transactions were in each other's way, and this one was told to give way or did so by itself.
+BLOCKED = frozenset({"40001", "40P01", "55P03"})
 # The same row would be refused again, and others are not: its data, a constraint, a limit, a trigger's own exception.
 OF_A_ROW = frozenset({"22", "23", "54", "P0"})
 # No constraint of ours is in a row's power: heads decide which index is free, and ids are looked up before.
@@ -46,6 +48,11 @@ def away(error: psycopg.Error) -> Unavailable:
     if isinstance(error, psycopg.errors.QueryCanceled):
         return StatementTimeout(
             f"the database is too slow: {reason}", hint="look at its load, and at who holds locks in pg_stat_activity"
+        )
+    if error.sqlstate in BLOCKED:
+        return Blocked(
+            f"another transaction is in the way: {reason}",
+            hint="try again; pg_stat_activity shows who holds locks, and for how long",
         )
     if error.sqlstate == READ_ONLY:
         return Unavailable(

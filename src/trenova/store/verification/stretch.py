@@ -15,6 +15,7 @@ from trenova.ledger import note as notes
 from trenova.ledger.note import VerifierKey
 from trenova.ledger.tiles import WIDTH
 from trenova.ledger.tree import Frontier, extend, root
+from trenova.store.pool import CONNECT_TIMEOUT_S, DEAD_PEER, SESSION
 from trenova.store.sql import sql
 from trenova.store.verification import rows
 
@@ -26,6 +27,9 @@ VERIFIED_ROWS, VERIFIED_TILE, VERIFIED_CHECKPOINTS = (
 
 # A process's piece of work: long enough that handing it over costs nothing, short enough that progress is seen.
 TILES = 16
+# Whoever wants a table for itself, as a migration does, waits for the transaction that shares its snapshot with this
+# one, and this one would wait behind it for ever: PostgreSQL does not know that they belong together. So it gives way.
+GIVE_WAY_MS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +77,10 @@ class Found:
 
 
 def check(stretch: Stretch) -> Found:
-    """Everything that can be said of the stretch alone. Raises psycopg's errors while the database is away."""
+    """Everything that can be said of the stretch alone.
+
+    Raises psycopg's errors: while the database is away, and where somebody waits for a table of ours for themselves.
+    """
     connection, found = connected(stretch.url), Found()
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -100,7 +107,13 @@ def check(stretch: Stretch) -> Found:
 @cache
 def connected(url: str) -> psycopg.Connection[tuple[Any, ...]]:
     """The connection of this process. It ends with the process."""
-    return psycopg.connect(url, autocommit=True, options="-c timezone=UTC -c client_min_messages=error")
+    return psycopg.connect(
+        url,
+        autocommit=True,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        options=f"{SESSION} -c lock_timeout={GIVE_WAY_MS}",
+        **DEAD_PEER,
+    )
 
 
 def read(stretch: Stretch, kept: Sequence[tuple[Any, ...]], found: Found) -> list[Claim]:
