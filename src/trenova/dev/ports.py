@@ -1,7 +1,9 @@
 """Ports: is this one free, who holds it, and which is free."""
 
+import os
 import random
 import socket
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -15,6 +17,12 @@ LOCALHOST = "127.0.0.1"
 FREE_PORTS = range(15_000, 32_000)
 TRIES = 200
 HIGHEST = 65_535
+# A program that chooses more ports than this lets the first ones go: each costs a file descriptor.
+MOST_RESERVED = 256
+
+# Bound, and not listened on. A server may bind the same port, as every server sets SO_REUSEADDR; another `choose`, here
+# or in another process, may not. Descriptors: the kernel closes them when this process ends, however it does.
+_reserved: deque[int] = deque()
 
 
 def is_free(port: int) -> bool:
@@ -28,14 +36,33 @@ def is_free(port: int) -> bool:
 
 
 def choose() -> int:
-    """A port that is free now. Nothing reserves it: a start that loses the race fails and is tried again."""
+    """A free port that no other `choose` gives while this process lives.
+
+    What does not ask here can still take it: a start that loses that race fails and is tried again.
+    """
     for port in random.sample(FREE_PORTS, TRIES):
-        if is_free(port):
+        if reserve(port):
             return port
     raise PartFailed(
         f"no free port found in {TRIES} tries between {FREE_PORTS.start} and {FREE_PORTS.stop - 1}",
         hint="stop some of the servers that run on this machine",
     )
+
+
+def reserve(port: int) -> bool:
+    """Hold a port that nobody has or holds; False where somebody does."""
+    held = socket.socket()
+    try:
+        # Bound without SO_REUSEADDR, which would let two of us hold one port; set afterwards, it lets the server in.
+        held.bind((LOCALHOST, port))
+    except OSError:
+        held.close()
+        return False
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if len(_reserved) == MOST_RESERVED:
+        os.close(_reserved.popleft())
+    _reserved.append(held.detach())
+    return True
 
 
 def check(wanted: Mapping[str, int]) -> None:
