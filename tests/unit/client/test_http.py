@@ -160,10 +160,12 @@ async def test_a_refusal_is_not_asked_again(add: Add, server: Server, status: in
 
 async def test_a_server_that_stays_full_is_given_up_with_its_own_words(add: Add, server: Server) -> None:
     server.replies = [Reply(503, body=b'{"detail": "full", "hint": "wait"}')]
+    began = time.monotonic()
     with pytest.raises(Unavailable, match="full") as caught:
         await add(ENTRIES, retry_for_s=1.5)
     assert caught.value.hint == "wait"
-    assert len(server.seen) > 1
+    # A second try comes a second after the first answer, unless that took so long that it would come too late.
+    assert len(server.seen) > 1 or time.monotonic() - began > 0.5
 
 
 async def test_a_page_of_another_website_is_an_error_and_no_traceback(add: Add, server: Server) -> None:
