@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,12 @@ import httpx
 import psycopg
 import pytest
 import uvicorn
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
-from temporalio.client import Client
+from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, WorkflowFailureError
 from temporalio.converter import DataConverter
+from temporalio.worker import Replayer
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from examples import SIGNER
@@ -43,9 +45,12 @@ from trenova.store.api_keys import Role
 from trenova.worker import process, schedules
 from trenova.worker.polls import polls_confirmed
 
-# Machines stall: a test waits for a condition this long before it fails, and examples have no deadline.
+# Machines stall: a test waits for a condition this long before it fails, and examples have no deadline, nor a limit to
+# how long it takes to think of them. They are the same in every run: what fails is a change, never chance.
 GENEROUS_S = 120
-hypothesis_settings.register_profile("trenova", deadline=None)
+hypothesis_settings.register_profile(
+    "trenova", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 hypothesis_settings.load_profile("trenova")
 
 
@@ -127,11 +132,18 @@ async def worker(client: Client, store: Store, settings: Settings) -> AsyncItera
 
 @pytest.fixture
 async def scheduled(client: Client) -> AsyncIterator[None]:
-    """The schedules, gone afterwards: none may start anything in the middle of another test."""
+    """The schedules, gone afterwards with all that they started: none of it may run on into another test."""
     await schedules.ensure(client)
     yield
-    for name in schedules.all_schedules():
-        await client.get_schedule_handle(name).delete()
+    async with asyncio.timeout(GENEROUS_S):
+        for name in schedules.all_schedules():
+            schedule = client.get_schedule_handle(name)
+            await schedule.pause()
+            for run in (await schedule.describe()).info.running_actions:
+                assert isinstance(run, ScheduleActionExecutionStartWorkflow)
+                with suppress(WorkflowFailureError):
+                    await client.get_workflow_handle(run.workflow_id).result()
+            await schedule.delete()
 
 
 @pytest.fixture(scope="session")
@@ -142,6 +154,11 @@ def sandbox() -> SandboxedWorkflowRunner:
         "msgspec", "trenova.domain", "trenova.activities"
     )
     return SandboxedWorkflowRunner(restrictions=restrictions)
+
+
+def replayer(workflows: Sequence[type], runner: SandboxedWorkflowRunner, data_converter: DataConverter) -> Replayer:
+    """Replays without the detector of deadlocks, which takes two seconds of a stall for one."""
+    return Replayer(workflows=workflows, workflow_runner=runner, data_converter=data_converter, debug_mode=True)
 
 
 @asynccontextmanager

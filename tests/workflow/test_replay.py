@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
-from temporalio.worker import Replayer
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
+from conftest import replayer
 from trenova.codec.converter import data_converter
 from trenova.domain.batch import Batch, BatchResult, workflow_id
 from trenova.workflows import (
@@ -37,8 +37,7 @@ def test_there_is_a_history_of_every_way_a_workflow_can_go() -> None:
 @pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.stem)
 async def test_a_recorded_history_can_be_replayed(sandbox: SandboxedWorkflowRunner, file: Path) -> None:
     workflows = [ProcessAuditBatchWorkflow, RetentionWorkflow, RetryDeadLettersWorkflow, VerifyLogsWorkflow]
-    replayer = Replayer(workflows=workflows, workflow_runner=sandbox, data_converter=data_converter())
-    await replayer.replay_workflow(history(file))
+    await replayer(workflows, sandbox, data_converter()).replay_workflow(history(file))
 
 
 # As if somebody had changed the workflow without thinking of those that run.
@@ -62,7 +61,6 @@ class StoresByAnotherName:
 
 @pytest.mark.parametrize("changed", [WaitsFirst, StoresByAnotherName])
 async def test_a_changed_workflow_would_be_noticed(sandbox: SandboxedWorkflowRunner, changed: type) -> None:
-    replayer = Replayer(workflows=[changed], workflow_runner=sandbox, data_converter=data_converter())
     (stored,) = [file for file in HISTORIES if file.stem == "stored"]
     with pytest.raises(NondeterminismError):
-        await replayer.replay_workflow(history(stored))
+        await replayer([changed], sandbox, data_converter()).replay_workflow(history(stored))

@@ -8,10 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 from temporalio.client import Client, ScheduleOverlapPolicy, WorkflowHandle
-from temporalio.worker import Replayer
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from conftest import GENEROUS_S
+from conftest import GENEROUS_S, replayer
 from contract.store.test_append_interrupted import held, waiting_for
 from examples import SIGNER, body
 from trenova.config import TASK_QUEUE
@@ -62,8 +61,7 @@ async def test_what_is_past_its_retention_is_removed_and_the_history_can_be_repl
     assert (result.logs, result.entries, result.bytes) == (1, 1500, sum(map(len, old)))
     assert result.finished_at is not None
     assert await left(owner, tenant) == (4, 2)
-    replayer = Replayer(workflows=[RetentionWorkflow], workflow_runner=sandbox, data_converter=client.data_converter)
-    await replayer.replay_workflow(await handle.fetch_history())
+    await replayer([RetentionWorkflow], sandbox, client.data_converter).replay_workflow(await handle.fetch_history())
 
 
 @pytest.mark.usefixtures("old")
@@ -89,7 +87,7 @@ async def test_the_schedule_removes_at_two_and_never_twice_at_once(client: Clien
     assert found.schedule.policy.overlap == ScheduleOverlapPolicy.SKIP
     (next_time, *_) = found.info.next_action_times
     assert (next_time.hour, next_time.minute) == (2, 0)
-    await handle.trigger()
+    await handle.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
     async with asyncio.timeout(GENEROUS_S):
         while (await left(owner, tenant))[0] > 4:  # noqa: ASYNC110 - PostgreSQL has no event for it
             await asyncio.sleep(0.2)

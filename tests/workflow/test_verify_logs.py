@@ -10,10 +10,9 @@ import pytest
 from prometheus_client import generate_latest
 from temporalio.client import Client, ScheduleOverlapPolicy, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ActivityError, ApplicationError
-from temporalio.worker import Replayer
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from conftest import GENEROUS_S
+from conftest import GENEROUS_S, replayer
 from contract.store.whole_log import past_triggers
 from examples import bodies
 from trenova.api.last_verification import measure_last_verification
@@ -44,8 +43,7 @@ async def test_a_sound_log_is_counted_and_the_history_can_be_replayed(
     assert (result.logs, result.entries, result.removed, result.checkpoints) == (1, 403, 0, 2)
     assert (result.damaged, result.places) == (0, [])
     assert result.finished_at is not None
-    replayer = Replayer(workflows=[VerifyLogsWorkflow], workflow_runner=sandbox, data_converter=client.data_converter)
-    await replayer.replay_workflow(await handle.fetch_history())
+    await replayer([VerifyLogsWorkflow], sandbox, client.data_converter).replay_workflow(await handle.fetch_history())
 
 
 async def test_damage_fails_the_workflow_with_the_places_and_is_an_error_in_the_workers_log(
@@ -100,7 +98,7 @@ async def test_the_metrics_tell_what_the_last_nightly_check_found(
     schedule = client.get_schedule_handle(VERIFY_SCHEDULE)
     await measure_last_verification(client)
     before = value_of("trenova_verification_finished_timestamp_seconds")
-    await schedule.trigger()
+    await schedule.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
     async with asyncio.timeout(GENEROUS_S):
         while value_of("trenova_verification_finished_timestamp_seconds") == before:
             await asyncio.sleep(0.2)
