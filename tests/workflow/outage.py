@@ -27,6 +27,8 @@ from trenova.worker import process
 from trenova.workflows import ProcessAuditBatchWorkflow
 
 Handle = WorkflowHandle[ProcessAuditBatchWorkflow, BatchResult]
+STORING = "storing"
+"""What a batch says in its slot when it waits for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,24 +77,40 @@ class Scene:
             assert [index for (index,) in await rows.fetchall()] == list(range(count))
 
 
-async def seen(handle: Handle) -> tuple[int, str]:
-    """What an operator sees of a batch that waits: the attempt's number, and what it waits for or how it failed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What an operator sees of a batch that is not stored yet."""
+
+    waits_for: str = ""
+    """What it says in a slot; empty while it has none, and while it stores."""
+    failed: str = ""
+    """How the attempt before this one failed. One that Temporal took for lost, as its machine stalled, did not fail."""
+
+
+async def seen(handle: Handle) -> Seen:
     description = await handle.describe()
     assert description.status is WorkflowExecutionStatus.RUNNING
     for pending in description.raw_description.pending_activities:
+        said = ""
         if pending.HasField("heartbeat_details"):
             (said,) = await converter().decode(list(pending.heartbeat_details.payloads), [str])
-            return pending.attempt, said
-        return pending.attempt, pending.last_failure.message
-    return 0, ""
+        last = pending.last_failure
+        return Seen(
+            waits_for="" if said == STORING else said,
+            failed=last.message if last.HasField("application_failure_info") else "",
+        )
+    return Seen()
 
 
-async def waits(*handles: Handle) -> str:
-    """What one of the batches waits for, once one has a slot to wait in. Which one is first is up to the queue."""
+async def waits(*handles: Handle, why: str = "") -> str:
+    """What one of the batches waits for, once one has a slot to wait in and says `why`, among other things.
+
+    Which one has the first slot is up to the queue, and the first try may meet something else on a slow machine.
+    """
     async with asyncio.timeout(GENEROUS_S):
         while True:
             for handle in handles:
-                if said := (await seen(handle))[1]:
+                if (said := (await seen(handle)).waits_for) and why in said:
                     return said
             await asyncio.sleep(0.1)
 

@@ -15,6 +15,7 @@ from trenova.ingest import Spool
 from trenova.store import Store
 
 CHECK_TIMEOUT_S = 5
+NO_ANSWER = "away (no answer in time)"
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +85,7 @@ async def check_database(store: Store) -> str:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             await store.check()
     except TimeoutError:
-        return "away (no answer in time)"
+        return NO_ANSWER
     except TrenovaError as error:
         return error.message
     return "ok"
