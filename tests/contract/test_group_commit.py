@@ -133,9 +133,10 @@ async def test_a_failing_temporal_fails_those_who_wait_and_nobody_after(
 
 
 async def test_an_answer_lost_on_the_way_starts_nothing_twice(
-    proxy: LossyProxy, far_commit: GroupCommit, worker: None, store: Store
+    proxy: LossyProxy, far_commit: GroupCommit, worker: None, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Persisted, but the answer was lost: the same call with the same id finds the workflow."""
+    monkeypatch.setattr("trenova.ingest.start.TRIES", GENEROUS_S)  # however long it takes until the batch is stored
     await far_commit.add(entries(new_tenant(), 1))
     tenant = new_tenant()
     proxy.mode = "lose answers"
@@ -153,9 +154,10 @@ async def test_an_answer_lost_on_the_way_starts_nothing_twice(
 
 
 async def test_a_request_lost_on_the_way_is_sent_again(
-    proxy: LossyProxy, far_commit: GroupCommit, worker: None, store: Store
+    proxy: LossyProxy, far_commit: GroupCommit, worker: None, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not persisted: the same call, repeated, persists it."""
+    monkeypatch.setattr("trenova.ingest.start.TRIES", GENEROUS_S)  # however long it takes until it is seen to be lost
     await far_commit.add(entries(new_tenant(), 1))
     tenant = new_tenant()
     proxy.mode = "lose requests"

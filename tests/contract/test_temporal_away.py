@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,10 @@ async def far_client(proxy: LossyProxy, settings: Settings) -> Client:
 
 def contents(folder: Path) -> dict[Path, bytes]:
     return {each: each.read_bytes() for each in folder.iterdir()}
+
+
+def waiting_in(folder: Path) -> list[Path]:
+    return list(folder.glob("*.batch"))
 
 
 async def known_to_be_away(commit: GroupCommit) -> None:
@@ -93,6 +98,7 @@ async def test_while_temporal_is_away_callers_are_sent_away_at_once_and_let_in_w
 
 async def test_one_slow_start_closes_the_door_for_nobody(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(breaker, "DOUBT_AFTER_S", 0)
+    monkeypatch.setattr(breaker, "PROBE_TIMEOUT", timedelta(seconds=GENEROUS_S))
     commit = GroupCommit(client)
     async with commit.running():
         ended = asyncio.Event()
@@ -143,7 +149,8 @@ async def test_spooled_batches_reach_temporal_by_themselves_and_later_ones_go_th
             assert direct.batch.state == "accepted"
             while await size_of(store, tenant) < 61:  # noqa: ASYNC110 - the database cannot call
                 await asyncio.sleep(0.1)
-            while spool.filled.is_set():  # noqa: ASYNC110 - there is an event for the opposite only
+            # Told last, when the file is gone too.
+            while sum(drained) < 60:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.05)
         assert sum(drained) == 60
         assert spool.used_bytes == 0
@@ -187,14 +194,14 @@ async def test_dying_between_temporals_answer_and_the_removal_of_the_file_double
             file = spool.path(placed.batch.batch_id)
             left = file.read_bytes()
             proxy.mode = "pass"
-            while await size_of(store, tenant) < 3 or spool.filled.is_set():  # noqa: ASYNC110 - the database cannot call
+            while await size_of(store, tenant) < 3 or file.exists():  # noqa: ASYNC110 - the database cannot call
                 await asyncio.sleep(0.1)
     file.write_bytes(left)  # what such a death leaves
     drained: list[int] = []
     with Spool.open(tmp_path, 8 * MIB) as spool:
         commit = GroupCommit(far_client, spool, drained=drained.append)
         async with commit.running(), asyncio.timeout(GENEROUS_S):
-            while spool.filled.is_set():  # noqa: ASYNC110 - there is an event for the opposite only
+            while not drained:  # noqa: ASYNC110 - nothing has an event for it
                 await asyncio.sleep(0.05)
     assert drained == [3]
     assert await size_of(store, tenant) == 3
@@ -216,7 +223,7 @@ async def test_a_damaged_file_keeps_no_other_from_leaving(
             oldest = spool.path(spool.oldest_first()[0])
             os.truncate(oldest, oldest.stat().st_size - 1)
             proxy.mode = "pass"
-            while await size_of(store, tenant) < 2 or spool.filled.is_set():  # noqa: ASYNC110 - the database cannot call
+            while await size_of(store, tenant) < 2 or waiting_in(tmp_path):  # noqa: ASYNC110 - the database cannot call
                 await asyncio.sleep(0.1)
         assert spool.damaged == 1
     assert sorted(each.suffix for each in contents(tmp_path)) == ["", ".damaged"]
