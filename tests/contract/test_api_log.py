@@ -14,7 +14,7 @@ from conftest import GENEROUS_S, Keys, new_tenant, serving
 from contract import log_reader
 from contract.log_reader import Fetch
 from contract.store.whole_log import REMOVE, past_triggers
-from contract.store.wide_log import plant
+from contract.store.wide_log import planted
 from examples import SIGNER, bodies
 from trenova.config import Settings
 from trenova.dev.ports import choose
@@ -95,16 +95,16 @@ async def test_the_checkpoint_is_served_with_its_cosignatures(api: httpx.AsyncCl
 async def test_the_tiles_of_a_log_of_ten_million_are_found_by_their_long_names(
     api: httpx.AsyncClient, keys: Keys, owner: Owner
 ) -> None:
-    planted = await plant(owner, keys.tenant, size=10_000_000, index=4_999_999)
     fetch = fetch_from(api, keys.tenant)
-    tiles = {
-        log_reader.path(str(row), index, len(hashes) // 32): hashes for (row, index), hashes in planted.tiles().items()
-    }
-    assert tiles.keys() == {
-        *("tile/0/x019/531", "tile/0/x039/062.p/128", "tile/1/076", "tile/1/152.p/150", "tile/2/000.p/152"),
-    }
-    for path, hashes in tiles.items():
-        assert await fetch(path) == hashes
+    async with planted(owner, keys.tenant, size=10_000_000, index=4_999_999) as log:
+        tiles = {
+            log_reader.path(str(row), index, len(hashes) // 32): hashes for (row, index), hashes in log.tiles().items()
+        }
+        assert tiles.keys() == {
+            *("tile/0/x019/531", "tile/0/x039/062.p/128", "tile/1/076", "tile/1/152.p/150", "tile/2/000.p/152"),
+        }
+        for path, hashes in tiles.items():
+            assert await fetch(path) == hashes
 
 
 async def test_a_partial_tile_is_served_at_every_width_that_it_had_also_when_it_has_grown(

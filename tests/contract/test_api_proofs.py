@@ -13,7 +13,7 @@ import pytest
 
 from conftest import Keys, new_tenant
 from contract.store.whole_log import REMOVE, past_triggers
-from contract.store.wide_log import plant
+from contract.store.wide_log import planted
 from examples import SIGNER, bodies, entry, ids
 from trenova.ledger import hashing, receipt, signing, verify
 from trenova.ledger.checkpoint import Checkpoint
@@ -274,13 +274,14 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 async def test_an_entry_among_ten_million_is_proved_with_five_reads_of_the_database(
     api: httpx.AsyncClient, keys: Keys, owner: Owner, reads: list[tuple[str, int]], index: int
 ) -> None:
-    planted = await plant(owner, keys.tenant, size=TEN_MILLION, index=index)
-    reads.clear()
-    proof = (await api.get(f"/v1/entries/{planted.id}/proof")).json()
+    async with planted(owner, keys.tenant, size=TEN_MILLION, index=index) as log:
+        reads.clear()
+        proof = (await api.get(f"/v1/entries/{log.id}/proof")).json()
+        seen = list(reads)
     assert (proof["index"], proof["tree_size"]) == (index, TEN_MILLION)
-    check(proof, keys.tenant, planted.body)
-    assert 3 <= len(reads) <= 5, reads
-    (tiles,) = [rows for query, rows in reads if "JOIN tiles" in query]
+    check(proof, keys.tenant, log.body)
+    assert 3 <= len(seen) <= 5, seen
+    (tiles,) = [rows for query, rows in seen if "JOIN tiles" in query]
     assert 3 <= tiles <= 5
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from conftest import Keys
 from contract.retention.conftest import DAYS, Owner, aged, rows, run, stored
+from contract.store.test_feed import until
 from contract.store.whole_log import past_triggers
 from examples import SIGNER, ids
 from trenova.dev.postgres import Postgres
@@ -212,8 +213,7 @@ async def test_readers_do_not_find_it_and_followers_find_what_tells_of_it(
     ):
         found = await store.search.page(filters, after=None, limit=10)
         assert set(found.bodies) <= set(young)
-    feed = await store.search.feed(Filters(tenant=tenant, action="retention.*"), after=START_OF_FEED, limit=10)
-    assert len(feed.bodies) == 2
+    assert len(await until(store, Filters(tenant=tenant, action="retention.*"), START_OF_FEED, 2)) == 2
 
 
 async def test_a_removed_entry_is_gone_for_the_api_and_is_proved(
@@ -234,14 +234,16 @@ async def test_a_removed_entry_is_gone_for_the_api_and_is_proved(
 
 
 async def test_entries_are_stored_meanwhile_and_nothing_is_lost(
-    store: Store, keeper: Store, owner: Owner, tenant: str
+    store: Store, keeper: Store, postgres: Postgres, owner: Owner, tenant: str
 ) -> None:
     await stored(store, *aged(tenant, *[90] * 2500))
     await keeper.policies.set(tenant, DAYS, by="ada")
     fresh = [aged(tenant, *[1] * 20) for _ in range(20)]
-    storing = asyncio.gather(*(stored(store, *bodies) for bodies in fresh))
-    found = await asyncio.gather(run(store, tenant), run(store, tenant))
-    await storing
+    # A connection for each, as they wait for the log in turns: nobody may wait for another's connection as well.
+    async with Store.open(postgres.app_url, pool_size=len(fresh), signer=SIGNER) as writer:
+        storing = asyncio.gather(*(stored(writer, *bodies) for bodies in fresh))
+        found = await asyncio.gather(run(store, tenant), run(store, tenant))
+        await storing
     assert sum(step.entries for steps in found for step in steps) == 2500
     left = await rows(owner, tenant)
     assert left.removed == list(range(2500))

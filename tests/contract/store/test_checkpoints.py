@@ -2,28 +2,60 @@
 
 import asyncio
 import uuid
-from dataclasses import replace
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
 from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from psycopg import sql
 from structlog.testing import capture_logs
 
 from conftest import new_tenant
 from contract.store.whole_log import check_log, past_triggers
 from examples import SIGNER, bodies
-from trenova.dev.postgres import Postgres
+from trenova.dev.postgres import DATABASE, Postgres
 from trenova.ledger import note, verify
 from trenova.ledger.log_signer import LogSigner
 from trenova.ledger.note import COSIGNATURE
 from trenova.ledger.signing import Signer, check, cosign
-from trenova.store import Store
+from trenova.store import Store, migrate
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 
 (OLD_KEY,) = SIGNER.secrets
 NEW_KEY = Signer(name="new", seed=bytes(range(1, 33)))
 OLD, BOTH, NEW = (replace(SIGNER, secrets=keys) for keys in ((OLD_KEY,), (OLD_KEY, NEW_KEY), (NEW_KEY,)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    app_url: str = field(repr=False)
+    owner_url: str = field(repr=False)
+
+
+@pytest.fixture(scope="module")
+async def place(postgres: Postgres) -> AsyncIterator[Place]:
+    """A database of its own: what is signed anew are all logs that there are, and other tests' may still grow."""
+    name = f"checkpoints_{uuid.uuid4().hex[:12]}"
+    owner_url = postgres.owner_url.removesuffix(DATABASE) + name
+    async with await postgres.connect("postgres") as server:
+        await server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        await asyncio.to_thread(migrate.upgrade, owner_url)
+        yield Place(app_url=postgres.app_url.removesuffix(DATABASE) + name, owner_url=owner_url)
+        await server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def url(place: Place) -> str:
+    """The application's address of that database."""
+    return place.app_url
+
+
+@pytest.fixture
+async def owner(place: Place) -> AsyncIterator[Owner]:
+    async with await psycopg.AsyncConnection.connect(place.owner_url, autocommit=True) as connection:
+        yield connection
 
 
 async def newest(store: Store, tenant: str) -> bytes:
@@ -41,23 +73,23 @@ def signed_by(message: bytes, tenant: str, signer: LogSigner) -> bool:
     return set(verify.signatures(found, keys=keys, check=check)) == set(keys)
 
 
-async def append(postgres: Postgres, signer: LogSigner, tenant: str, count: int = 3) -> None:
-    async with Store.open(postgres.app_url, signer=signer) as store:
+async def append(url: str, signer: LogSigner, tenant: str, count: int = 3) -> None:
+    async with Store.open(url, signer=signer) as store:
         await store.entries.append(str(uuid.uuid4()), bodies(tenant, count))
 
 
 async def test_a_rotation_signs_quiet_logs_with_both_keys_and_busy_ones_with_those_of_their_writer(
-    postgres: Postgres, owner: Owner
+    url: str, owner: Owner
 ) -> None:
     quiet, busy = new_tenant(), new_tenant()
     for tenant in (quiet, busy):
-        await append(postgres, OLD, tenant)
-    async with Store.open(postgres.app_url, signer=BOTH) as store:
+        await append(url, OLD, tenant)
+    async with Store.open(url, signer=BOTH) as store:
         assert await store.checkpoints.sign_anew() >= 2
         assert await store.checkpoints.sign_anew() == 0
         for tenant in (quiet, busy):
             assert signed_by(await newest(store, tenant), tenant, BOTH)
-    async with Store.open(postgres.app_url, signer=NEW) as store:
+    async with Store.open(url, signer=NEW) as store:
         await store.entries.append(str(uuid.uuid4()), bodies(busy, 1))
         assert await store.checkpoints.sign_anew() == 0
         assert signed_by(await newest(store, quiet), quiet, BOTH)
@@ -68,23 +100,23 @@ async def test_a_rotation_signs_quiet_logs_with_both_keys_and_busy_ones_with_tho
 
 
 async def test_logs_that_were_never_signed_and_those_under_another_origin_are_signed(
-    postgres: Postgres, owner: Owner, tenant: str
+    url: str, owner: Owner, tenant: str
 ) -> None:
-    await append(postgres, OLD, tenant)
+    await append(url, OLD, tenant)
     elsewhere = replace(OLD, prefix="audit.example.com/log")
-    async with Store.open(postgres.app_url, signer=elsewhere) as store:
+    async with Store.open(url, signer=elsewhere) as store:
         await store.checkpoints.sign_anew()
         assert await check_log(owner, tenant, signer=elsewhere) == [3]
     await past_triggers(owner, "DELETE FROM checkpoints WHERE tenant = %s", tenant)
-    async with Store.open(postgres.app_url, signer=OLD) as store:
+    async with Store.open(url, signer=OLD) as store:
         assert await store.checkpoints.sign_anew() >= 1
     assert await check_log(owner, tenant) == [3]
 
 
-async def test_a_witness_that_has_cosigned_stays_on_the_note(postgres: Postgres, owner: Owner, tenant: str) -> None:
-    await append(postgres, OLD, tenant)
+async def test_a_witness_that_has_cosigned_stays_on_the_note(url: str, owner: Owner, tenant: str) -> None:
+    await append(url, OLD, tenant)
     witness = Signer(name="witness.example.com", seed=bytes(32), algorithm=COSIGNATURE)
-    async with Store.open(postgres.app_url, signer=BOTH) as store:
+    async with Store.open(url, signer=BOTH) as store:
         cosigned = cosign(note.parse(await newest(store, tenant)), witness, timestamp=1_800_000_000)
         await owner.execute("UPDATE checkpoints SET note = %s WHERE tenant = %s", [cosigned, tenant])
         await store.checkpoints.sign_anew()
@@ -105,13 +137,13 @@ async def test_a_witness_that_has_cosigned_stays_on_the_note(postgres: Postgres,
     ],
 )
 async def test_a_log_that_is_not_the_signed_one_is_reported_and_the_others_are_signed(
-    postgres: Postgres, owner: Owner, damage: LiteralString, complaint: str, size: int
+    url: str, owner: Owner, damage: LiteralString, complaint: str, size: int
 ) -> None:
     before, spoiled, after = (f"{new_tenant()}-{place}" for place in ("a", "b", "c"))
     for tenant in (before, spoiled, after):
-        await append(postgres, OLD, tenant, 4)
+        await append(url, OLD, tenant, 4)
     await past_triggers(owner, damage, spoiled)
-    async with Store.open(postgres.app_url, signer=BOTH) as store:
+    async with Store.open(url, signer=BOTH) as store:
         note_before = await newest(store, spoiled)
         with capture_logs() as logs:
             assert await store.checkpoints.sign_anew() >= 2
@@ -124,19 +156,19 @@ async def test_a_log_that_is_not_the_signed_one_is_reported_and_the_others_are_s
     assert complaint in found["error"]
 
 
-async def test_workers_that_start_together_sign_while_others_append(postgres: Postgres, owner: Owner) -> None:
+async def test_workers_that_start_together_sign_while_others_append(url: str, owner: Owner) -> None:
     tenants = [new_tenant() for _ in range(150)]
-    async with Store.open(postgres.app_url, signer=OLD, pool_size=4) as store:
+    async with Store.open(url, signer=OLD, pool_size=4) as store:
         for start in range(0, len(tenants), 50):
             together = [body for tenant in tenants[start : start + 50] for body in bodies(tenant, 1)]
             await store.entries.append(str(uuid.uuid4()), together)
 
     async def sign() -> None:
-        async with Store.open(postgres.app_url, signer=BOTH) as store:
+        async with Store.open(url, signer=BOTH) as store:
             await store.checkpoints.sign_anew()
 
     async def write(part: list[str]) -> None:
-        async with Store.open(postgres.app_url, signer=BOTH) as store:
+        async with Store.open(url, signer=BOTH) as store:
             for _ in range(5):
                 await store.entries.append(str(uuid.uuid4()), [bodies(tenant, 1)[0] for tenant in reversed(part)])
 

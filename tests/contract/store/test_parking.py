@@ -44,12 +44,21 @@ async def log(owner: Owner, tenant: str) -> list[bytes]:
 
 
 async def retry_all(store: Store, tenant: str) -> Retried:
-    """Have the tenant's letters tried now, as an operator would."""
+    """Have the tenant's letters tried now, as an operator would; what became of them.
+
+    Letters that other tests have parked may be due by now and are tried with them: they are not counted.
+    """
+    before = {each.id: each for each in await store.dead_letters.page(tenant=tenant, limit=1000)}
     await store.dead_letters.make_due(tenant=tenant)
     total = Retried()
     while (step := await store.dead_letters.retry(7)).tried:
         total += step
-    return total
+    after = await store.dead_letters.page(tenant=tenant, parked=None, limit=1000)
+    tried = [each for each in after if each.id in before and each.attempts > before[each.id].attempts]
+    stored = [each for each in tried if each.stored_at is not None]
+    ours = Retried(tried=len(tried), stored=len(stored), parked=len(tried) - len(stored))
+    assert total.tried >= ours.tried
+    return ours
 
 
 @pytest.mark.parametrize("bad", [[0], [99], [17], [3, 4], [0, 50, 98, 99], list(range(100))], ids=str)
@@ -201,7 +210,8 @@ async def test_an_edited_letter_is_stored_as_edited(store: Store, owner: Owner, 
     assert (edited.body, edited.edited, edited.edited_by) == (mended, True, "k1")
     sent = await (await owner.execute("SELECT sent FROM dead_letters WHERE id = %s", [letter.id])).fetchone()
     assert sent == (letter.body,)
-    assert (await store.dead_letters.retry(100)).stored == 1
+    while (await store.dead_letters.retry(100)).tried:
+        pass  # with other tests' letters
     assert await log(owner, tenant) == [mended]
     with pytest.raises(NotFound):
         await edit()

@@ -5,6 +5,7 @@ from typing import Any
 
 import psycopg
 
+from contract.store.test_feed import until
 from contract.store.whole_log import REMOVE, past_triggers
 from examples import bodies, ids
 from trenova.store import Store
@@ -25,8 +26,7 @@ async def test_searches_pass_over_it(store: Store, owner: Owner, tenant: str) ->
     ):
         found = await store.search.page(filters, after=None, limit=3)
         assert (sorted(found.bodies), found.next) == (sorted(left), None)
-    feed = await store.search.feed(Filters(tenant=tenant), after=START_OF_FEED, limit=10)
-    assert feed.bodies == left
+    assert await until(store, Filters(tenant=tenant), START_OF_FEED, 3) == left
 
 
 async def test_it_is_found_without_salt_and_body_and_is_a_duplicate_when_it_is_sent_again(

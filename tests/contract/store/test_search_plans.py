@@ -64,7 +64,7 @@ async def filled(postgres: Postgres) -> AsyncIterator[Log]:
         async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as owner:
             first_xid = await fill(owner)
         yield Log(owner_url, app_url, first_xid)
-        await server.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+        await server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 async def fill(owner: Connection) -> int:

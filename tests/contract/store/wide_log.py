@@ -5,11 +5,14 @@ All other nodes are random hashes, so that no hash can stand in for another one;
 
 import hashlib
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
+from contract.store.whole_log import past_triggers
 from examples import RECEIVED_AT, SIGNER, body
 from trenova.ledger import hashing
 
@@ -58,8 +61,15 @@ class WideLog:
         return found
 
 
+@asynccontextmanager
+async def planted(owner: Owner, tenant: str, *, size: int, index: int) -> AsyncIterator[WideLog]:
+    """Such a log, in the database until the block ends. Whoever verified all logs later would look for its entries."""
+    yield await plant(owner, tenant, size=size, index=index)
+    for table in ("entries", "tiles", "checkpoints", "heads"):
+        await past_triggers(owner, f"DELETE FROM {table} WHERE tenant = %s", tenant)
+
+
 async def plant(owner: Owner, tenant: str, *, size: int, index: int) -> WideLog:
-    """Put such a log into the database."""
     id_ = uuid.uuid4()
     log = WideLog(tenant=tenant, size=size, index=index, id=id_, body=body(tenant, id=str(id_)))
     await owner.execute("INSERT INTO heads VALUES (%s, %s, %s)", [tenant, size, bytes(32 * size.bit_count())])
