@@ -11,7 +11,7 @@ import httpx
 import pytest
 from litestar.handlers import HTTPRouteHandler
 
-from conftest import Keys
+from conftest import GENEROUS_S, Keys
 from examples import SIGNER
 from trenova.api import app
 from trenova.api.log_keys import public_halves
@@ -41,7 +41,7 @@ async def test_schemathesis_finds_no_answer_that_the_document_does_not_describe(
     command = ["-m", "schemathesis.cli", "run", f"{api_url}/openapi.json"]
     run = await asyncio.create_subprocess_exec(
         *(sys.executable, *command, "--header", f"Authorization: Bearer {keys.any_tenant}", "--checks", CHECKS),
-        *("--max-examples", "30", "--generation-deterministic", "--no-color"),
+        *("--max-examples", "30", "--generation-deterministic", "--no-color", "--request-timeout", str(GENEROUS_S)),
         *("--phases", "examples,coverage,fuzzing", "--suppress-health-check", "all", "--warnings", "off"),
         cwd=tmp_path,
         stdout=asyncio.subprocess.PIPE,

@@ -117,7 +117,12 @@ async def ask(http: httpx.AsyncClient, world: World, method: str, route: str, ca
     body = entry(tenant=world.tenant) if method == "POST" else None
     params = PARAMS.get((method, route), {})
     params = {name: value.format(tenant=world.tenant) for name, value in params.items()}
-    return await http.request(method, path, json=body, params=params, headers=world.headers[caller])
+    async with asyncio.timeout(GENEROUS_S):
+        while True:
+            answer = await http.request(method, path, json=body, params=params, headers=world.headers[caller])
+            # A machine that stalls is not ready for a moment; that is about no key.
+            if route != "/readyz" or answer.status_code != 503:
+                return answer
 
 
 async def test_every_route_of_the_openapi_document_has_a_row_here(http: httpx.AsyncClient) -> None:
@@ -168,8 +173,8 @@ async def test_no_answer_repeats_the_key(http: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/openapi.json", "/docs"])
-async def test_health_and_documentation_need_no_key(http: httpx.AsyncClient, path: str) -> None:
-    response = await http.get(path)
+async def test_health_and_documentation_need_no_key(http: httpx.AsyncClient, world: World, path: str) -> None:
+    response = await ask(http, world, "GET", path, "no key")
     assert response.status_code == 200
     assert response.content
 
@@ -193,9 +198,13 @@ async def test_a_list_holds_the_entries_of_the_keys_tenant_alone(
 ) -> None:
     assert await listed(http, world.headers["reader elsewhere"], order=order) == []
     assert world.entry_id in await listed(http, world.headers["reader"], order=order)
-    assert await listed(http, world.headers["reader"], order=order) == await listed(
-        http, world.headers["any tenant"], order=order, tenant=world.tenant
+    ours, of_any = await asyncio.gather(
+        listed(http, world.headers["reader"], order=order),
+        listed(http, world.headers["any tenant"], order=order, tenant=world.tenant),
     )
+    # What other tests have sent may be stored in between, and comes first or last.
+    assert set(ours) <= set(of_any) or set(of_any) <= set(ours)
+    assert [each for each in ours if each in of_any] == [each for each in of_any if each in ours]
 
 
 @pytest.mark.parametrize("order", ["newest", "stored"])

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -17,14 +16,15 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from temporalio.common import RetryPolicy
 from temporalio.converter import DataConverter
 from temporalio.exceptions import ActivityError, ApplicationError
-from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Replayer, Worker
+from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from conftest import GENEROUS_S, replayer
 from trenova.codec.compose import data_converter_for
 from trenova.codec.keytool import generate
 from trenova.codec.loading import load_keyring
 from trenova.codec.secrecy import Secrecy
+from trenova.dev.temporal import Temporal
 
 SECRET = "ssn 123-45-6789"
 KEY = generate().text
@@ -61,7 +61,7 @@ class ShipWorkflow:
         return await workflow.execute_activity(
             ship,
             order,
-            start_to_close_timeout=timedelta(seconds=10),
+            start_to_close_timeout=timedelta(seconds=GENEROUS_S),
             retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=10)),
         )
 
@@ -71,11 +71,9 @@ def converter(key: str = KEY, secrecy: Secrecy = STRICT) -> DataConverter:
 
 
 @pytest.fixture(scope="module")
-async def server() -> AsyncIterator[WorkflowEnvironment]:
-    async with await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(Path(sys.executable).with_name("temporal")), dev_server_log_level="error", ui=False
-    ) as env:
-        yield env
+async def server(folder: Path) -> AsyncIterator[Temporal]:
+    async with Temporal(folder / f"codec-{uuid.uuid4().hex[:8]}").running() as temporal:
+        yield temporal
 
 
 @pytest.fixture
@@ -83,8 +81,8 @@ def queue() -> str:
     return f"codec-{uuid.uuid4()}"
 
 
-async def client(server: WorkflowEnvironment, data_converter: DataConverter) -> Client:
-    return await Client.connect(server.client.service_client.config.target_host, data_converter=data_converter)
+async def client(server: Temporal, data_converter: DataConverter) -> Client:
+    return await Client.connect(server.address, data_converter=data_converter)
 
 
 def worker(of: Client, queue: str) -> Worker:
@@ -108,7 +106,7 @@ async def history_of(handle: WorkflowHandle[ShipWorkflow, Outcome]) -> str:
 
 
 async def test_inputs_results_heartbeats_memos_and_failures_are_unreadable_in_the_history(
-    server: WorkflowEnvironment, queue: str
+    server: Temporal, queue: str
 ) -> None:
     ours = await client(server, converter())
     async with worker(ours, queue):
@@ -137,13 +135,10 @@ async def test_inputs_results_heartbeats_memos_and_failures_are_unreadable_in_th
             assert base64.b64encode(SECRET.encode()).decode()[:-4] not in text
             # In the failed one as its end, in the other as the reason of the second attempt.
             assert "Encoded failure" in text
-            replayer = Replayer(workflows=[ShipWorkflow], workflow_runner=SANDBOX, data_converter=converter())
-            await replayer.replay_workflow(await handle.fetch_history())
+            await replayer([ShipWorkflow], SANDBOX, converter()).replay_workflow(await handle.fetch_history())
 
 
-async def test_a_plain_start_is_refused_in_strict_mode_and_the_history_says_why(
-    server: WorkflowEnvironment, queue: str
-) -> None:
+async def test_a_plain_start_is_refused_in_strict_mode_and_the_history_says_why(server: Temporal, queue: str) -> None:
     plain = await client(server, converter(secrecy=Secrecy(enable_compression=False)))
     ours = await client(server, converter())
     async with worker(ours, queue):
@@ -155,7 +150,7 @@ async def test_a_plain_start_is_refused_in_strict_mode_and_the_history_says_why(
 
 
 async def test_nothing_is_lost_under_a_wrong_key_and_the_right_one_finishes_the_work(
-    server: WorkflowEnvironment, queue: str
+    server: Temporal, queue: str
 ) -> None:
     ours = await client(server, converter())
     handle = await ours.start_workflow(ShipWorkflow.run, Order(name="x"), id=str(uuid.uuid4()), task_queue=queue)
@@ -170,16 +165,16 @@ async def test_nothing_is_lost_under_a_wrong_key_and_the_right_one_finishes_the_
 
 async def first_task_failure(reader: Client, handle: WorkflowHandle[ShipWorkflow, Outcome]) -> str:
     """The message of the first failed workflow task, decoded as `reader` can."""
-    for _ in range(200):
-        async for event in handle.fetch_history_events():
-            if event.HasField("workflow_task_failed_event_attributes"):
-                failure = event.workflow_task_failed_event_attributes.failure
-                error = await reader.data_converter.decode_failure(failure)
-                texts = []
-                cause: BaseException | None = error
-                while cause is not None:
-                    texts.append(str(cause))
-                    cause = cause.__cause__
-                return " | ".join(texts)
-        await asyncio.sleep(0.1)
-    raise AssertionError("no workflow task failed within 20 s")
+    async with asyncio.timeout(GENEROUS_S):
+        while True:
+            async for event in handle.fetch_history_events():
+                if event.HasField("workflow_task_failed_event_attributes"):
+                    failure = event.workflow_task_failed_event_attributes.failure
+                    error = await reader.data_converter.decode_failure(failure)
+                    texts = []
+                    cause: BaseException | None = error
+                    while cause is not None:
+                        texts.append(str(cause))
+                        cause = cause.__cause__
+                    return " | ".join(texts)
+            await asyncio.sleep(0.1)

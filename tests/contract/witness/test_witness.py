@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from conftest import GENEROUS_S
-from contract.publishing.conftest import Stand, served, stand
+from contract.publishing.conftest import Stand, stand
 from examples import SIGNER
 from trenova.errors import InvalidConfiguration
 from trenova.ledger import note as notes
@@ -118,7 +118,7 @@ async def test_a_witness_that_starts_again_remembers(witness: Stand, tmp_path: P
     witness.service.add_checkpoint(submission(0, 7).encode())
     again = stand(tmp_path, NAME, SIGNER)
     assert again.service.signer == witness.service.signer
-    async with served(server.create(again.service), again.port), httpx.AsyncClient(base_url=again.url) as http:
+    async with again.serving(), httpx.AsyncClient(base_url=again.url, timeout=GENEROUS_S) as http:
         assert (await send(http, submission(0, 40))).content == b"7\n"
         assert (await send(http, submission(7, 40))).status_code == 200
 
