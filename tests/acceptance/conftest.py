@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ LIMIT_S = 240
 BESIDE_PYTHON = Path(sys.executable).parent
 PARTS = ("worker", "api", "temporal", "postgres")
 SCRUBBED = ("TRENOVA_", "TEMPORAL_", "PG")
+# Longer than machines stall, and less than the minute after which our own client asks again.
+PATIENT = {"TRENOVA_API__WAIT_STORED_SECONDS": "50"}
+# Temporal is away for the moment, or storing takes longer than the API waits.
+ONCE_MORE = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.ACCEPTED}
 
 
 def until(true: Callable[[], object], what: Callable[[], object] = lambda: "") -> None:
@@ -40,7 +45,23 @@ def until(true: Callable[[], object], what: Callable[[], object] = lambda: "") -
 def environment(**variables: str) -> dict[str, str]:
     """The environment of whoever runs the tests without anything that concerns us, and plain output 80 columns wide."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(SCRUBBED)}
-    return {**inherited, "COLUMNS": "80", "NO_COLOR": "1", **variables}
+    return {**inherited, "COLUMNS": "80", "NO_COLOR": "1", **PATIENT, **variables}
+
+
+def store(client: httpx.Client, *entries: dict[str, Any]) -> httpx.Response:
+    """Send entries in one request until they are stored, as clients do on a machine that stalls; gives that answer."""
+    request = client.build_request("POST", "/v1/entries?wait=stored", json=entries, headers=made_once())
+    deadline = time.monotonic() + LIMIT_S
+    while (answer := client.send(request)).status_code in ONCE_MORE:
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.5)
+    assert answer.status_code == httpx.codes.CREATED, answer.text
+    return answer
+
+
+def made_once() -> dict[str, str]:
+    """The header that makes a request that is sent again the same one, also where its entries have no ids."""
+    return {"Idempotency-Key": str(uuid.uuid4())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +108,17 @@ class Dev:
         content: dict[str, Any] = json.loads((self.data_dir / "dev.json").read_text())
         return content
 
+    def api(self) -> httpx.Client:
+        """The API itself, asked with the key of `trenova dev`."""
+        return api_of(self.state)
+
     def parts(self) -> list[psutil.Process]:
         return [psutil.Process(self.state["pids"][part]) for part in PARTS]
+
+
+def api_of(state: dict[str, Any]) -> httpx.Client:
+    key = {"Authorization": f"Bearer {state['api_key']}"}
+    return httpx.Client(base_url=state["api_url"], headers=key, timeout=LIMIT_S, trust_env=False)
 
 
 @contextmanager
@@ -154,16 +184,12 @@ class User:
 
     def api(self) -> httpx.Client:
         """The API itself, asked with the key of `trenova dev`."""
-        state = json.loads((self.data_dir / "dev.json").read_text())
-        key = {"Authorization": f"Bearer {state['api_key']}"}
-        return httpx.Client(base_url=state["api_url"], headers=key, timeout=LIMIT_S, trust_env=False)
+        return api_of(json.loads((self.data_dir / "dev.json").read_text()))
 
     def add(self, *entries: dict[str, Any]) -> None:
         """Store entries of the tenant, each with what is not given filled in."""
-        body = [entry_of(tenant=self.tenant, **entry) for entry in entries]
         with self.api() as client:
-            answer = client.post("/v1/entries?wait=stored", json=body)
-        assert answer.status_code == 201, answer.text
+            store(client, *(entry_of(tenant=self.tenant, **entry) for entry in entries))
 
     def stored(self) -> list[dict[str, Any]]:
         """At most a thousand entries of the tenant, newest first."""

@@ -9,12 +9,24 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 from temporalio.client import Client
 
-from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, Dev, Ended, dev_running, environment, free_ports, home
+from acceptance.conftest import (
+    BESIDE_PYTHON,
+    LIMIT_S,
+    ONCE_MORE,
+    Dev,
+    Ended,
+    dev_running,
+    environment,
+    free_ports,
+    home,
+    made_once,
+)
 from examples import SIGNER
 from trenova.codec.compose import data_converter_for
 from trenova.codec.keytool import generate
@@ -166,6 +178,15 @@ class Site:
     def client(self) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {self.api_key}"}
         return httpx.AsyncClient(base_url=self.api_url, headers=headers, timeout=LIMIT_S, trust_env=False)
+
+    async def store(self, *entries: dict[str, Any]) -> httpx.Response:
+        """Send entries in one request until they are stored, as clients do on a machine that stalls."""
+        async with self.client() as client, asyncio.timeout(LIMIT_S):
+            request = client.build_request("POST", "/v1/entries?wait=stored", json=entries, headers=made_once())
+            while (answer := await client.send(request)).status_code in ONCE_MORE:  # noqa: ASYNC110 - as clients do
+                await asyncio.sleep(0.5)
+        assert answer.status_code == httpx.codes.CREATED, answer.text
+        return answer
 
     async def command(self, *words: str, **variables: str) -> Ended:
         """`trenova` with these words, ended."""

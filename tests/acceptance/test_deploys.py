@@ -194,7 +194,8 @@ def test_a_worker_whose_batch_waits_for_a_lock_ends_in_the_time_that_is_set(
         with hurried.running("worker") as worker:
             worker.has_logged("worker started")
             holder.execute("SELECT FROM heads WHERE tenant = %s FOR UPDATE", [tenant])
-            assert httpx.post(f"{url}/v1/entries", json=entry_of(tenant=tenant), headers=key).status_code == 202
+            answer = httpx.post(f"{url}/v1/entries", json=entry_of(tenant=tenant), headers=key, timeout=LIMIT_S)
+            assert answer.status_code == 202, answer.text
             until(lambda: somebody_waits_for(holder))
             # The lock is held until after the end.
             worker.stop()

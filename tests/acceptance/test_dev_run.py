@@ -9,6 +9,7 @@ import stat
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -45,17 +46,23 @@ class Dev:
     def client(self) -> httpx.AsyncClient:
         state = self.state
         key = {"Authorization": f"Bearer {state['api_key']}"}
-        return httpx.AsyncClient(base_url=state["api_url"], headers=key, timeout=60, trust_env=False)
+        return httpx.AsyncClient(base_url=state["api_url"], headers=key, timeout=LIMIT_S, trust_env=False)
 
     async def send(self, target: str) -> int:
+        """The status of an entry that is sent again while a part that has just come back is not found yet."""
         entry = {
             "tenant": "acme",
             "actor": {"type": "user", "id": "u-1"},
             "action": "shipment.update",
             "target": {"type": "shipment", "id": target},
         }
-        async with self.client() as client:
-            return (await client.post("/v1/entries?wait=stored", json=entry)).status_code
+        key = {"Idempotency-Key": str(uuid.uuid4())}
+        async with self.client() as client, asyncio.timeout(LIMIT_S):
+            while True:
+                answer = await client.post("/v1/entries?wait=stored", json=entry, headers=key)
+                if answer.status_code not in {202, 503}:
+                    return answer.status_code
+                await asyncio.sleep(0.5)
 
     async def targets(self) -> set[str]:
         async with self.client() as client:

@@ -5,11 +5,10 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.async_api import Browser, Error, Page, Route, async_playwright
 
-from acceptance.conftest import LIMIT_S, Dev, entry_of
+from acceptance.conftest import LIMIT_S, Dev, entry_of, store
 from acceptance.encrypted import ENABLED, dev_with, new_key
 from conftest import new_tenant
 
@@ -52,12 +51,9 @@ def actor() -> str:
 @pytest.fixture(scope="module")
 def address(dev: Dev, actor: str) -> str:
     """The Web UI's page of the workflow that stored an entry of this actor."""
-    headers = {"Authorization": f"Bearer {dev.state['api_key']}"}
-    entry = {**entry_of(actor={"type": "user", "id": actor}), "tenant": new_tenant()}
-    url = f"{dev.state['api_url']}/v1/entries?wait=stored"
-    response = httpx.post(url, json=entry, headers=headers, timeout=LIMIT_S, trust_env=False)
-    assert response.status_code == 201, response.text
-    return f"{dev.state['ui_url']}/namespaces/default/workflows/audit-batch-{response.json()['batch_id']}"
+    with dev.api() as client:
+        stored = store(client, {**entry_of(actor={"type": "user", "id": actor}), "tenant": new_tenant()})
+    return f"{dev.state['ui_url']}/namespaces/default/workflows/audit-batch-{stored.json()['batch_id']}"
 
 
 async def test_the_web_ui_shows_the_decoded_input(page: Page, address: str, actor: str, tmp_path: Path) -> None:

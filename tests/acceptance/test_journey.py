@@ -14,7 +14,18 @@ import httpx
 import psutil
 import pytest
 
-from acceptance.conftest import BESIDE_PYTHON, User, dev_running, entry_of, environment, free_ports, home, until
+from acceptance.conftest import (
+    BESIDE_PYTHON,
+    LIMIT_S,
+    User,
+    dev_running,
+    entry_of,
+    environment,
+    free_ports,
+    home,
+    store,
+    until,
+)
 from conftest import new_tenant
 from examples import SIGNER
 from trenova.dev import orphans, ports, schema
@@ -22,7 +33,6 @@ from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
 
 CLOUDTRAIL = Path(__file__).parents[1] / "data" / "importing" / "cloudtrail.ndjson"
-DRAIN_S = 30  # far more than a worker needs that has nothing to do
 
 
 @pytest.fixture
@@ -117,9 +127,9 @@ class Server:
         return found()[0]
 
     def stop(self) -> None:
-        """SIGTERM ends it well and soon."""
+        """SIGTERM ends it well."""
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(DRAIN_S) == 0, self.log.read_text()
+        assert self.process.wait(LIMIT_S) == 0, self.log.read_text()
 
 
 @pytest.fixture
@@ -151,7 +161,7 @@ def test_api_and_worker_run_on_their_own_and_what_was_accepted_without_a_worker_
 
     with (
         servers.running("api") as api,
-        httpx.Client(base_url=url, headers=key, timeout=60, trust_env=False) as client,
+        httpx.Client(base_url=url, headers=key, timeout=LIMIT_S, trust_env=False) as client,
     ):
         until(lambda: answers(client), api.log.read_text)
         answer = client.post("/v1/entries", json=entries)
@@ -168,7 +178,7 @@ def test_api_and_worker_run_on_their_own_and_what_was_accepted_without_a_worker_
             assert started["pid"] == worker.process.pid
             until(lambda: len(client.get("/v1/entries").json()["entries"]) == len(entries), worker.log.read_text)
             # The same entries again: the client of a lost answer does this.
-            assert client.post("/v1/entries?wait=stored", json=entries).status_code == 201
+            store(client, *entries)
             found = client.get("/v1/entries").json()["entries"]
             assert sorted(entry["id"] for entry in found) == sorted(entry["id"] for entry in entries)
             worker.stop()

@@ -4,7 +4,7 @@ import shlex
 import stat
 from typing import Any
 
-from acceptance.conftest import Dev, User, entry_of
+from acceptance.conftest import Dev, User
 from conftest import new_tenant
 from trenova.config import Settings
 from trenova.ledger import signing, verify
@@ -62,16 +62,13 @@ def test_dev_shows_the_same_keys_by_its_command_and_its_api(trenova: User) -> No
 
 
 async def test_dev_signs_with_a_key_that_only_its_owner_can_read(dev: Dev, trenova: User) -> None:
-    tenant = new_tenant()
-    with trenova.api() as client:
-        answer = client.post("/v1/entries?wait=stored", json=entry_of(tenant=tenant))
-    assert answer.status_code == 201, answer.text
+    trenova.add({})
     file = dev.data_dir / "secrets" / "signing-key"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     signer = log_signer_of(Settings.model_validate({"ledger": {"signingKeyFile": file}}), {})
     async with Store.open(dev.state["database_url"]) as store:
-        signed = await store.logs.newest(tenant)
+        signed = await store.logs.newest(trenova.tenant)
     assert signed is not None
-    assert verify.signed_checkpoint(signed.note, keys=signer.keys(tenant), check=signing.check).size == 1
+    assert verify.signed_checkpoint(signed.note, keys=signer.keys(trenova.tenant), check=signing.check).size == 1
     logs = "".join(log.read_text() for log in (dev.data_dir / "logs").iterdir())
     assert file.read_text().strip().split("+", 4)[4] not in logs

@@ -248,9 +248,8 @@ async def test_pages_that_a_browser_would_not_let_call_the_codec_endpoint_are_na
 
 
 async def test_parked_entries_are_counted(place: Site, database: Postgres) -> None:
-    tenant = new_tenant()
-    async with rule_of(database.owner_url), place.client() as client:
-        answer = await client.post("/v1/entries?wait=stored", json={**entry(action=POISON), "tenant": tenant})
+    async with rule_of(database.owner_url):
+        answer = await place.store({**entry(action=POISON), "tenant": new_tenant()})
         assert answer.json()["entries"][0]["state"] == "parked", answer.text
     found = await doctor(place)
     assert found.exit_code == 3
@@ -270,9 +269,7 @@ async def test_what_is_left_in_a_spool_is_named(place: Site, tmp_path: Path) -> 
 
 
 async def test_a_signing_key_that_is_not_that_of_the_logs_is_named(place: Site, tmp_path: Path) -> None:
-    async with place.client() as client:
-        answer = await client.post("/v1/entries?wait=stored", json={**entry(), "tenant": new_tenant()})
-        assert answer.status_code == 201, answer.text
+    await place.store({**entry(), "tenant": new_tenant()})
     (tmp_path / "key").write_text((await place.command("keys", "generate", "--signing", "--json")).json["key"])
     other = {"TRENOVA_SIGNING_KEY": "", "TRENOVA_LEDGER__SIGNING_KEY_FILE": str(tmp_path / "key")}
     found = await doctor(place, **other)
@@ -293,9 +290,7 @@ async def test_a_schedule_that_is_paused_or_missing_is_named(place: Site) -> Non
 
 async def test_a_log_that_was_tampered_with_is_named(place: Site, owner: Owner) -> None:
     tenant = new_tenant()
-    async with place.client() as client:
-        answer = await client.post("/v1/entries?wait=stored", json={**entry(), "tenant": tenant})
-        assert answer.status_code == 201, answer.text
+    await place.store({**entry(), "tenant": tenant})
     async with owner.transaction():
         await owner.execute("SET LOCAL session_replication_role = replica")
         await owner.execute("UPDATE entries SET body = body || '\\x20' WHERE tenant = %s", [tenant])
