@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+import uuid_utils
 
 from conftest import new_tenant
 from trenova.dev import orphans, ports
@@ -50,7 +50,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 def store(client: httpx.Client, *entries: dict[str, Any]) -> httpx.Response:
     """Send entries in one request until they are stored, as clients do on a machine that stalls; gives that answer."""
-    request = client.build_request("POST", "/v1/entries?wait=stored", json=entries, headers=made_once())
+    request = client.build_request("POST", "/v1/entries?wait=stored", json=with_ids(entries))
     deadline = time.monotonic() + LIMIT_S
     while (answer := client.send(request)).status_code in ONCE_MORE:
         assert time.monotonic() < deadline, answer.text
@@ -59,9 +59,9 @@ def store(client: httpx.Client, *entries: dict[str, Any]) -> httpx.Response:
     return answer
 
 
-def made_once() -> dict[str, str]:
-    """The header that makes a request that is sent again the same one, also where its entries have no ids."""
-    return {"Idempotency-Key": str(uuid.uuid4())}
+def with_ids(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The entries with ids in their order, as the API itself makes them: sent again, they are stored once."""
+    return [{"id": str(uuid_utils.uuid7()), **entry} for entry in entries]
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from acceptance.conftest import (
     environment,
     free_ports,
     home,
-    made_once,
+    with_ids,
 )
 from examples import SIGNER
 from trenova.codec.compose import data_converter_for
@@ -182,7 +182,7 @@ class Site:
     async def store(self, *entries: dict[str, Any]) -> httpx.Response:
         """Send entries in one request until they are stored, as clients do on a machine that stalls."""
         async with self.client() as client, asyncio.timeout(LIMIT_S):
-            request = client.build_request("POST", "/v1/entries?wait=stored", json=entries, headers=made_once())
+            request = client.build_request("POST", "/v1/entries?wait=stored", json=with_ids(entries))
             while (answer := await client.send(request)).status_code in ONCE_MORE:  # noqa: ASYNC110 - as clients do
                 await asyncio.sleep(0.5)
         assert answer.status_code == httpx.codes.CREATED, answer.text
