@@ -4,6 +4,7 @@ import asyncio
 import copy
 import json
 import os
+import re
 import signal
 import socket
 import tempfile
@@ -52,6 +53,16 @@ async def is_ready(port: int) -> bool:
     return False
 
 
+async def tells(port: int, parts: dict[str, Any]) -> bool:
+    with suppress(httpx.TransportError):
+        return parts.items() <= (await ready(port)).items()
+    return False
+
+
+async def counts(port: int, line: str) -> bool:
+    return line in (await page(port, "/metrics")).text.splitlines()
+
+
 @asynccontextmanager
 async def far_site(folder: Path, postgres: Postgres) -> AsyncIterator[tuple[Site, LossyProxy, LossyProxy]]:
     """A site whose programs reach Temporal and PostgreSQL through networks that a test may cut."""
@@ -72,17 +83,17 @@ async def test_readiness_follows_the_polls_and_the_database_within_seconds_and_t
         far_site(folder, postgres) as (place, to_temporal, to_postgres),
         place.running(["worker"], health_on(port)),
     ):
-        await becomes(lambda: is_ready(port))
-        assert await ready(port) == {"status": 200, "ready": True, "polls": "ok", "database": "ok", "keys": "ok"}
+        all_well = {"status": 200, "ready": True, "polls": "ok", "database": "ok", "keys": "ok"}
+        await becomes(lambda: tells(port, all_well))
 
         to_temporal.mode = "refuse"
         to_temporal.cut()
         await becomes(lambda: unready(port, "polls", "Temporal is away"))
-        assert (await ready(port))["database"] == "ok"
-        assert "trenova_worker_ready 0.0" in (await page(port, "/metrics")).text
+        await becomes(lambda: tells(port, {"status": 503, "ready": False, "database": "ok"}))
+        await becomes(lambda: counts(port, "trenova_worker_ready 0.0"))
         to_temporal.mode = "pass"
         await becomes(lambda: is_ready(port))
-        assert "trenova_worker_ready 1.0" in (await page(port, "/metrics")).text
+        await becomes(lambda: counts(port, "trenova_worker_ready 1.0"))
 
         to_temporal.mode = "lose answers"
         await becomes(lambda: unready(port, "polls", "Temporal is away"))
@@ -138,28 +149,41 @@ async def test_one_page_has_what_the_sdk_measures_and_what_was_stored(folder: Pa
     port = choose()
     async with site(folder, postgres) as place, place.running(["api", "worker"], health_on(port)):
         entry = {**entry_of(), "id": "7b2c5a0e-4f0e-4d0a-9a53-3f6d0a3f8c11", "tenant": new_tenant()}
-        async with place.client() as client:
-            for _ in range(2):
-                answer = await client.post("/v1/entries?wait=stored", json=entry)
-                assert answer.status_code == 201, answer.text
-            served = (await client.get("/metrics")).text
-        lines = (await page(port, "/metrics")).text.splitlines()
-        for line in (
-            "trenova_entries_stored_total 1.0",
-            "trenova_entries_duplicate_total 1.0",
-            "trenova_stored_latency_seconds_count 2.0",
-            "trenova_gate_shut 0.0",
-        ):
-            assert line in lines
-        measured = [line for line in lines if line.startswith("temporal_workflow_completed_total")]
-        assert measured, lines
-        assert 'task_queue="audit-queue"' in measured[0]
-        for line in ("trenova_entries_accepted_total 2.0", 'trenova_batches_waiting{age="600"} 0.0'):
-            assert line in served.splitlines()
-        assert "trenova_batch_entries_count 2.0" in served
-        assert "trenova_acknowledgement_latency_seconds_count 2.0" in served
-        assert 'temporal_request_total{namespace="default",operation="StartWorkflowExecution"' in served
+        for _ in range(2):
+            await place.store(entry)
+
+        worker, api = f"http://127.0.0.1:{port}/metrics", f"{place.api_url}/metrics"
+
+        # What the SDK measures is left out of a page when it is slow to answer.
+        async def measured() -> bool:
+            stored = [line for line in await lines(place, worker) if line.startswith("temporal_workflow_completed_")]
+            sent = [line for line in await lines(place, api) if "StartWorkflowExecution" in line]
+            return 'task_queue="audit-queue"' in "".join(stored) and "".join(sent).startswith("temporal_request_")
+
+        await becomes(measured)
+        assert 'trenova_batches_waiting{age="600"} 0.0' in await lines(place, api)
+        # One for each of the two, and more where an attempt was too slow and was made again.
+        count = counted(await lines(place, worker))
+        stored, duplicate = count["trenova_entries_stored_total"], count["trenova_entries_duplicate_total"]
+        assert min(stored, duplicate) >= 1
+        assert stored + duplicate == count["trenova_stored_latency_seconds_count"]
+        assert count["trenova_gate_shut"] == 0
+        count = counted(await lines(place, api))
+        assert count["trenova_entries_accepted_total"] >= 2
+        assert count["trenova_batch_entries_count"] >= 2
+        assert count["trenova_acknowledgement_latency_seconds_count"] == count["trenova_entries_accepted_total"]
         assert (await page(port, "/other")).status_code == 404
+
+
+async def lines(place: Site, url: str) -> list[str]:
+    async with place.client() as client:
+        return (await client.get(url)).text.splitlines()
+
+
+def counted(page: list[str]) -> dict[str, float]:
+    """Our own numbers that have no labels."""
+    ours = (line.split() for line in page if re.fullmatch(r"trenova_\w+ \S+", line))
+    return {name: float(value) for name, value in ours}
 
 
 async def test_temporal_lists_the_worker_by_its_heartbeats(folder: Path, postgres: Postgres) -> None:
@@ -184,7 +208,7 @@ async def test_a_worker_whose_pollers_and_slots_follow_the_load_says_so_and_stor
     async with site(folder, postgres) as place, place.running(["api", "worker"], tuned):
 
         async def told() -> bool:
-            (worker, *_) = json.loads((await place.cli("worker", "list", "--output", "json")).out) or [None]
+            (worker, *_) = json.loads((await place.cli("worker", "list", "--output", "json")).out or "[]") or [None]
             if worker is None:
                 return False
             heartbeat = worker["workerHeartbeat"]
@@ -193,9 +217,7 @@ async def test_a_worker_whose_pollers_and_slots_follow_the_load_says_so_and_stor
             assert heartbeat["workflowPollerInfo"]["isAutoscaling"] is True
             return True
 
-        async with place.client() as client:
-            answer = await client.post("/v1/entries?wait=stored", json={**entry_of(), "tenant": new_tenant()})
-            assert answer.status_code == 201, answer.text
+        await place.store({**entry_of(), "tenant": new_tenant()})
         await becomes(told)
 
 
