@@ -19,8 +19,8 @@ from trenova.errors import PartFailed
 
 LOOK_EVERY_S = 0.2
 TELL_EVERY_S = 5
-# Temporal lists a workflow a moment after it has started it.
-CALM_S = 3
+# Temporal lists a workflow a moment after it has started it; on a machine that stalls the moment may be long.
+CALM_S = 10
 # A run that is late may take so much longer than asked.
 PATIENCE = 1.25
 NEWEST = "SELECT EXTRACT(epoch FROM stored_at)::float8 FROM batches WHERE stored > 0 ORDER BY xid DESC LIMIT 1"

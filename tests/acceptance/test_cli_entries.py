@@ -195,7 +195,9 @@ def test_tail_shows_new_entries_as_they_come_and_ctrl_c_ends_it(trenova: User) -
         process.send_signal(signal.SIGINT)
         rest, complaint = process.communicate()
     assert process.returncode == 130
-    assert (rest, complaint) == (b"", b"")
+    assert rest == b""
+    # On a machine that stalls it may have had to wait.
+    assert all(line.startswith(b"waiting for the API: ") for line in complaint.splitlines())
 
 
 def test_tail_begins_with_what_is_stored_from_now_on(trenova: User) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from acceptance.conftest import BESIDE_PYTHON, Dev, Ended, User, run
+from acceptance.conftest import BESIDE_PYTHON, Dev, Ended, User, run, until
 
 Temporal = Callable[..., Ended]
 
@@ -38,7 +38,8 @@ def test_the_server_is_healthy(temporal: Temporal) -> None:
 
 def test_the_batch_of_stored_entries_is_listed_and_shown_as_completed(temporal: Temporal, trenova: User) -> None:
     trenova.add({})
-    assert "ProcessAuditBatchWorkflow" in temporal("workflow", "list").out
+    # Temporal lists what it has started a moment later.
+    until(lambda: "ProcessAuditBatchWorkflow" in temporal("workflow", "list").out)
     newest = as_json(temporal, "workflow", "list", "--query", "WorkflowId STARTS_WITH 'audit-batch-'", "--limit", "1")
     (listed,) = newest
     workflow_id = listed["execution"]["workflowId"]

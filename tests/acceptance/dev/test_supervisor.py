@@ -19,7 +19,7 @@ from trenova.dev.process import Process
 from trenova.dev.supervisor import Supervisor
 from trenova.errors import PartFailed
 
-LIMIT_S = 60
+LIMIT_S = 240
 
 
 async def until(true: Callable[[], bool]) -> None:
