@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from acceptance.conftest import entry_of
+from acceptance.conftest import LIMIT_S, entry_of
 from acceptance.encrypted import site
 from acceptance.prometheus import ALERTS, METRIC, promtool, rules
 from acceptance.test_worker_health import health_on, page

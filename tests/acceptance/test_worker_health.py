@@ -21,7 +21,7 @@ from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, entry_of
 from acceptance.encrypted import Site, encrypting, new_key, site
 from conftest import new_tenant
 from contract.lossy import LossyProxy
-from trenova.dev.ports import choose, hold
+from trenova.dev.ports import choose, reserve
 from trenova.dev.postgres import Postgres
 
 
@@ -233,7 +233,7 @@ async def test_a_port_that_is_taken_is_named_at_start(folder: Path, postgres: Po
 
 async def test_of_two_processes_each_has_a_port_of_its_own(folder: Path, postgres: Postgres) -> None:
     port = choose()
-    while not hold(port + 1):
+    while not reserve(port + 1):
         port = choose()
     async with site(folder, postgres) as place:
         process = await asyncio.create_subprocess_exec(
