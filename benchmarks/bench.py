@@ -6,6 +6,7 @@
     python -m benchmarks.bench --filled       # bulk into tables that hold none, a million and ten million rows
     python -m benchmarks.bench --million      # ours alone, a million entries in bulk: does memory stay small?
     python -m benchmarks.bench --indexes      # what each index costs on writing
+    python -m benchmarks.bench --pollers      # what the worker's own settings bring, Temporal near and far
 
 It starts its own PostgreSQL and Temporal in a temporary folder and stops them again. Contestants take turns in every
 round, so that a machine that slows down slows them all; figures of different runs do not compare.
@@ -22,7 +23,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import indexes, picture, report, rounds, scaling, tree
+from benchmarks import indexes, picture, pollers, report, rounds, scaling, tree
 from benchmarks.contestants import ours
 from benchmarks.entries import mean_bytes
 from benchmarks.rounds import Round, Sizes
@@ -49,6 +50,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--million", action="store_true", help="send a million entries of ours, for the peak memory")
     parser.add_argument("--trees", action="store_true", help="measure what the trees cost an append")
     parser.add_argument("--indexes", action="store_true", help="measure what each index costs on writing")
+    parser.add_argument("--pollers", action="store_true", help="measure what the worker's own settings bring")
     parser.add_argument("--rows", type=int, help="with --filled or --indexes: the largest table")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="folder for JSON and pictures")
     return parser.parse_args()
@@ -67,9 +69,11 @@ def main() -> None:
         asked.indexes: cost_of_indexes,
         asked.million: million,
         asked.trees: cost_of_trees,
+        asked.pollers: settings_of_worker,
     }
     measure = asked_for.get(True, compare)
-    asyncio.run(bounded(measure(asked, number, command), LONG_LIMIT_S if asked.scaling or asked.filled else LIMIT_S))
+    long = asked.scaling or asked.filled or asked.pollers
+    asyncio.run(bounded(measure(asked, number, command), LONG_LIMIT_S if long else LIMIT_S))
 
 
 async def bounded(work: Coroutine[Any, Any, None], limit_s: float) -> None:
@@ -164,6 +168,17 @@ async def cost_of_indexes(asked: argparse.Namespace, number: int, command: str) 
     document = report.document(command, done, [], indexes.NOTES) | {"index_bytes_a_row": sizes}
     report.write_json(asked.out / "indexes.json", document)
     console.print(f"written to {asked.out}: indexes.json")
+
+
+async def settings_of_worker(asked: argparse.Namespace, number: int, command: str) -> None:
+    with own_folder() as folder:
+        async with servers_running(folder) as servers:
+            done = await pollers.by_settings(servers, number, Progress())
+    console.print(pollers.table(done))
+    for name, note in pollers.NOTES.items():
+        console.print(f"[bold]{name}[/]: {note}", highlight=False)
+    report.write_json(asked.out / "pollers.json", report.document(command, done, [], pollers.NOTES))
+    console.print(f"written to {asked.out}: pollers.json")
 
 
 class Progress:

@@ -35,6 +35,8 @@ class Measurement:
     """Bytes of workflow history a thousand entries."""
     refused: int = 0
     """Answers that sent a request away (503). It was sent again."""
+    sdk: Mapping[str, float] = field(default_factory=dict)
+    """Calls of a worker to Temporal by their names, and its pollers by their kinds, where its metrics were read."""
 
     @property
     def entries_per_s(self) -> float:
