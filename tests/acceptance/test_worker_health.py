@@ -221,6 +221,22 @@ async def test_a_worker_whose_pollers_and_slots_follow_the_load_says_so_and_stor
         await becomes(told)
 
 
+async def test_more_pollers_wait_for_new_batches_and_one_for_later_tasks(folder: Path, postgres: Postgres) -> None:
+    port = choose()
+    more = {"TRENOVA_WORKER__MAX_CONCURRENT_WORKFLOW_TASK_POLLERS": "5"}
+    async with site(folder, postgres) as place, place.running(["worker"], {**health_on(port), **more}):
+
+        async def shown() -> bool:
+            lines = (await page(port, "/metrics")).text.splitlines()
+            pollers = [line for line in lines if line.startswith("temporal_num_pollers{")]
+            return all(
+                any(f'poller_type="{kind}"' in line and line.endswith(f" {count}") for line in pollers)
+                for kind, count in (("workflow_task", 4), ("sticky_workflow_task", 1))
+            )
+
+        await becomes(shown)
+
+
 async def test_a_port_that_is_taken_is_named_at_start(folder: Path, postgres: Postgres) -> None:
     async with site(folder, postgres) as place:
         with socket.create_server(("127.0.0.1", 0)) as taken:

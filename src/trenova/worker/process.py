@@ -40,6 +40,9 @@ from trenova.workflows import ProcessAuditBatchWorkflow, RetentionWorkflow, Retr
 log = structlog.get_logger()
 
 RETRY_AFTER_S = 2
+# Of the pollers for workflow tasks. The SDK keeps four of five for the sticky queue, where later tasks of a run come: a
+# batch has one task, the first.
+NEW_SHARE = 0.8
 
 Result = TypeVar("Result")
 
@@ -127,6 +130,7 @@ def create(client: Client, store: Store, settings: Settings, gate: Gate | None =
         workflow_task_poller_behavior=pollers_of(
             size.max_concurrent_workflow_task_pollers, size.max_autoscaled_pollers
         ),
+        nonsticky_to_sticky_poll_ratio=NEW_SHARE,
         activity_task_poller_behavior=pollers_of(
             size.max_concurrent_activity_task_pollers, size.max_autoscaled_pollers
         ),
