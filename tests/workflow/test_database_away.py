@@ -64,7 +64,7 @@ async def test_a_backlog_is_stored_in_the_order_of_arrival_and_newcomers_do_not_
         await away.first_indexes([handle for handle in handles if not await lost(handle)])
         for handles in (backlog, newcomers)
     ]
-    # By chance it would be half of the pairs. Temporal's queue has four parts, each in order: it is a tenth or a fifth.
+    # By chance it would be half of the pairs. Only those that hold a slot at the same time may change places.
     assert overtaken(list(combinations(first, 2))) < 0.4
     # Five sixths, were newcomers let past those that wait in Temporal.
     assert overtaken(list(product(first, last))) < 0.5

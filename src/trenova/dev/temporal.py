@@ -98,4 +98,7 @@ class Temporal:
             *("--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=2"),
             # Tenants share one queue; without this a tenant with a long backlog holds up all others.
             *("--dynamic-config-value", "matching.enableFairness=true"),
+            # Each part of a queue has its own order, and one may wait while others are emptied. All are still read: an
+            # earlier release may have left tasks in any of them.
+            *("--dynamic-config-value", "matching.numTaskqueueWritePartitions=1"),
         )
