@@ -1,0 +1,63 @@
+"""The settings of every process: one frozen tree, read once at start, checked as a whole.
+
+Sources, each over the one before: the defaults below; the default profile of Temporal's own TOML file; the YAML file;
+a TOML profile that was asked for (`TEMPORAL_PROFILE`, `TEMPORAL_CONFIG_FILE`) and the official `TEMPORAL_*` variables;
+`TRENOVA_…` variables (`TRENOVA_TEMPORAL__SECURITY__ENABLE_ENCRYPTION`). Nothing else reads the environment.
+
+`sections` has what can be set, `profile` and `variables` two of the sources, `loading` puts all together.
+
+May import: errors. Everything else is given a part of `Settings`.
+"""
+
+from pathlib import Path
+
+from trenova.config.loading import load
+from trenova.config.sections import (
+    KIB,
+    MIB,
+    Api,
+    CodecEndpoint,
+    Database,
+    Health,
+    Ledger,
+    Limits,
+    Log,
+    Resources,
+    Section,
+    Security,
+    Settings,
+    Spool,
+    Telemetry,
+    Temporal,
+    Tls,
+    Witness,
+    Worker,
+)
+
+DEFAULT_DATA_DIR = Path(".trenova")
+TASK_QUEUE = "audit-queue"
+
+__all__ = [
+    "DEFAULT_DATA_DIR",
+    "KIB",
+    "MIB",
+    "TASK_QUEUE",
+    "Api",
+    "CodecEndpoint",
+    "Database",
+    "Health",
+    "Ledger",
+    "Limits",
+    "Log",
+    "Resources",
+    "Section",
+    "Security",
+    "Settings",
+    "Spool",
+    "Telemetry",
+    "Temporal",
+    "Tls",
+    "Witness",
+    "Worker",
+    "load",
+]
