@@ -1,6 +1,5 @@
 """A small stored set as a run of the fault test leaves it, in a database of its own that may be spoiled in any way."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
@@ -22,12 +21,11 @@ from chaos.load import Load
 from chaos.outside import Outside
 from chaos.tally import Findings
 from chaos.writers import Job
-from psycopg import sql
 from pydantic import SecretStr
-from sqlalchemy.engine import make_url
 from temporalio.client import Client
 
 from conftest import GENEROUS_S, converter, serving
+from databases import own_database
 from examples import SIGNER
 from trenova.config import Limits, Settings
 from trenova.connection import connect
@@ -35,7 +33,7 @@ from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
 from trenova.domain import intake
-from trenova.store import Store, migrate
+from trenova.store import Store
 from trenova.store.verification import processes
 
 RUN = 7
@@ -139,8 +137,14 @@ def workers() -> Iterator[Executor]:
 
 @pytest.fixture
 async def small(postgres: Postgres, quiet: Client, workers: Executor, tmp_path: Path) -> AsyncIterator[Small]:
-    async with own_database(postgres) as (owner, url), Store.open(url, signer=SIGNER) as store:
-        settings = Settings.model_validate({"database": {"url": SecretStr(url)}, "api": {"port": choose()}})
+    async with (
+        own_database(postgres) as database,
+        await psycopg.AsyncConnection.connect(database.owner_url, autocommit=True) as owner,
+        Store.open(database.app_url, signer=SIGNER) as store,
+    ):
+        settings = Settings.model_validate(
+            {"database": {"url": SecretStr(database.app_url)}, "api": {"port": choose()}}
+        )
         async with serving(settings, store, quiet) as api_url:
             key = (await store.api_keys.create(tenant=None, role="admin", name="chaos")).text
             job = Job(
@@ -155,7 +159,7 @@ async def small(postgres: Postgres, quiet: Client, workers: Executor, tmp_path: 
             made = Small(
                 store=store,
                 owner=owner,
-                url=url,
+                url=database.app_url,
                 workers=workers,
                 api_url=api_url,
                 api_key=key,
@@ -171,18 +175,3 @@ async def small(postgres: Postgres, quiet: Client, workers: Executor, tmp_path: 
             await made.acknowledge(FEW, 0)
             made.note("sent", SINGLE, 3)
             yield made
-
-
-@asynccontextmanager
-async def own_database(postgres: Postgres) -> AsyncIterator[tuple[psycopg.AsyncConnection[tuple[Any, ...]], str]]:
-    """A new database with our schema: its owner's connection and the application's address. It goes with the server."""
-    name = f"chaos_{uuid.uuid4().hex[:12]}"
-    async with await psycopg.AsyncConnection.connect(postgres.owner_url, autocommit=True) as owner:
-        await owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    owner_url, app_url = (
-        make_url(url).set(database=name).render_as_string(hide_password=False)
-        for url in (postgres.owner_url, postgres.app_url)
-    )
-    await asyncio.to_thread(migrate.upgrade, owner_url)
-    async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as owner:
-        yield owner, app_url

@@ -1,6 +1,5 @@
 """Logs of many ages, the owner's store, which may say what is kept, and what a removal leaves."""
 
-import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -11,12 +10,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 
+from databases import own_database
 from examples import SIGNER, body
-from trenova.dev.postgres import DATABASE, Postgres
+from trenova.dev.postgres import Postgres
 from trenova.domain.retention import Removal
-from trenova.store import Store, migrate
+from trenova.store import Store
 from trenova.store.verification import processes
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -40,13 +39,8 @@ def workers() -> Iterator[Executor]:
 @pytest.fixture
 async def empty(postgres: Postgres) -> AsyncIterator[str]:
     """The owner's address of a database of its own, where a default for all tenants concerns no other test."""
-    name = f"retention_{uuid.uuid4().hex[:12]}"
-    url = postgres.owner_url.removesuffix(DATABASE) + name
-    async with await postgres.connect("postgres") as server:
-        await server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        await asyncio.to_thread(migrate.upgrade, url)
-        yield url
-        await server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    async with own_database(postgres) as made:
+        yield made.owner_url
 
 
 def aged(tenant: str, *days: float, **fields: Any) -> list[bytes]:

@@ -3,23 +3,23 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, LiteralString
 
 import psycopg
 import pytest
-from psycopg import sql
 from structlog.testing import capture_logs
 
 from conftest import new_tenant
 from contract.store.whole_log import check_log, past_triggers
+from databases import Database, own_database
 from examples import SIGNER, bodies
-from trenova.dev.postgres import DATABASE, Postgres
+from trenova.dev.postgres import Postgres
 from trenova.ledger import note, verify
 from trenova.ledger.log_signer import LogSigner
 from trenova.ledger.note import COSIGNATURE
 from trenova.ledger.signing import Signer, check, cosign
-from trenova.store import Store, migrate
+from trenova.store import Store
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -28,32 +28,21 @@ NEW_KEY = Signer(name="new", seed=bytes(range(1, 33)))
 OLD, BOTH, NEW = (replace(SIGNER, secrets=keys) for keys in ((OLD_KEY,), (OLD_KEY, NEW_KEY), (NEW_KEY,)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    app_url: str = field(repr=False)
-    owner_url: str = field(repr=False)
-
-
 @pytest.fixture(scope="module")
-async def place(postgres: Postgres) -> AsyncIterator[Place]:
+async def place(postgres: Postgres) -> AsyncIterator[Database]:
     """A database of its own: what is signed anew are all logs that there are, and other tests' may still grow."""
-    name = f"checkpoints_{uuid.uuid4().hex[:12]}"
-    owner_url = postgres.owner_url.removesuffix(DATABASE) + name
-    async with await postgres.connect("postgres") as server:
-        await server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        await asyncio.to_thread(migrate.upgrade, owner_url)
-        yield Place(app_url=postgres.app_url.removesuffix(DATABASE) + name, owner_url=owner_url)
-        await server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    async with own_database(postgres) as made:
+        yield made
 
 
 @pytest.fixture
-def url(place: Place) -> str:
+def url(place: Database) -> str:
     """The application's address of that database."""
     return place.app_url
 
 
 @pytest.fixture
-async def owner(place: Place) -> AsyncIterator[Owner]:
+async def owner(place: Database) -> AsyncIterator[Owner]:
     async with await psycopg.AsyncConnection.connect(place.owner_url, autocommit=True) as connection:
         yield connection
 

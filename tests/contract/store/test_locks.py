@@ -9,18 +9,15 @@ from typing import Any
 
 import psycopg
 import pytest
-from alembic import command
-from psycopg import sql
-from sqlalchemy import create_engine
 
 from conftest import GENEROUS_S
+from databases import own_database
 from examples import SIGNER, bodies
-from trenova.dev.postgres import DATABASE, Postgres
+from trenova.dev.postgres import Postgres
 from trenova.domain.verification import LogVerdict
 from trenova.errors import Blocked
 from trenova.ledger.tiles import WIDTH
 from trenova.store import Store, migrate, schema
-from trenova.store.pool import sqlalchemy_url
 from trenova.store.verification import Verifier, processes, verifier
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -70,23 +67,10 @@ async def test_a_verification_gives_way_to_whoever_wants_a_table(
 
 
 @pytest.fixture
-async def old(postgres: Postgres, owner: Owner) -> AsyncIterator[str]:
+async def old(postgres: Postgres) -> AsyncIterator[str]:
     """The owner's address of a database with a schema that is one too old."""
-    name = f"locks_{uuid.uuid4().hex[:12]}"
-    await owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    url = postgres.owner_url.removesuffix(DATABASE) + name
-    await asyncio.to_thread(old_schema, url)
-    yield url
-    await owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def old_schema(url: str) -> None:
-    engine = create_engine(sqlalchemy_url(url))
-    with engine.begin() as connection:
-        config = migrate.alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, BEFORE)
-    engine.dispose()
+    async with own_database(postgres, BEFORE) as made:
+        yield made.owner_url
 
 
 async def test_a_migration_lets_others_through_while_it_waits_and_goes_on_when_the_table_is_free(old: str) -> None:

@@ -1,17 +1,16 @@
 """Bringing databases to the schema of this program, each test with a database of its own."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
 import psycopg
 import pytest
 from alembic.script import ScriptDirectory
-from psycopg import sql
 
+from databases import empty_database
 from trenova.dev.ports import choose
-from trenova.dev.postgres import DATABASE, Postgres
+from trenova.dev.postgres import Postgres
 from trenova.errors import InvalidConfiguration, SchemaMismatch, Unavailable
 from trenova.store import Store, migrate, schema
 
@@ -34,12 +33,10 @@ TABLES = {
 
 
 @pytest.fixture
-async def empty(postgres: Postgres, owner: Owner) -> AsyncIterator[str]:
+async def empty(postgres: Postgres) -> AsyncIterator[str]:
     """The owner's address of an empty database."""
-    name = f"migrate_{uuid.uuid4().hex[:12]}"
-    await owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield postgres.owner_url.removesuffix(DATABASE) + name
-    await owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    async with empty_database(postgres) as made:
+        yield made.owner_url
 
 
 async def tables(url: str) -> set[str]:

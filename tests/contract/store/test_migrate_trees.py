@@ -7,15 +7,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from alembic import command
-from psycopg import sql
-from sqlalchemy import create_engine
 
 from contract.store.whole_log import check_log
+from databases import own_database
 from examples import SIGNER, bodies
-from trenova.dev.postgres import DATABASE, Postgres
+from trenova.dev.postgres import Postgres
 from trenova.store import Store, migrate, schema
-from trenova.store.pool import sqlalchemy_url
 from trenova.store.rows import row
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -26,30 +23,17 @@ COLUMNS = (
 
 
 @pytest.fixture
-async def old(postgres: Postgres, owner: Owner) -> AsyncIterator[str]:
+async def old(postgres: Postgres) -> AsyncIterator[str]:
     """The owner's address of a database of the schema 0001, with entries."""
-    name = f"migrate_{uuid.uuid4().hex[:12]}"
-    await owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    url = postgres.owner_url.removesuffix(DATABASE) + name
-    await asyncio.to_thread(first_schema, url)
-    async with await psycopg.AsyncConnection.connect(url) as connection:
-        for tenant, size in SIZES.items():
-            await connection.execute("INSERT INTO heads (tenant, size) VALUES (%s, %s)", [tenant, size])
-            async with connection.cursor().copy(f"COPY entries ({COLUMNS}) FROM STDIN") as copy:
-                for index, body in enumerate(bodies(tenant, size)):
-                    *searched, _, _, _ = row(index, body, bytes(16))
-                    await copy.write_row([*searched, body])
-    yield url
-    await owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def first_schema(url: str) -> None:
-    engine = create_engine(sqlalchemy_url(url))
-    with engine.begin() as connection:
-        config = migrate.alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-    engine.dispose()
+    async with own_database(postgres, "0001") as made:
+        async with await psycopg.AsyncConnection.connect(made.owner_url) as connection:
+            for tenant, size in SIZES.items():
+                await connection.execute("INSERT INTO heads (tenant, size) VALUES (%s, %s)", [tenant, size])
+                async with connection.cursor().copy(f"COPY entries ({COLUMNS}) FROM STDIN") as copy:
+                    for index, body in enumerate(bodies(tenant, size)):
+                        *searched, _, _, _ = row(index, body, bytes(16))
+                        await copy.write_row([*searched, body])
+        yield made.owner_url
 
 
 async def test_stored_entries_become_the_leaves_of_trees_that_the_first_worker_signs(old: str) -> None:

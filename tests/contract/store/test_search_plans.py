@@ -3,7 +3,6 @@
 Before the first ANALYZE and after it: a search may touch a small multiple of its page, however long the log is.
 """
 
-import asyncio
 import re
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -15,11 +14,10 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 from sqlalchemy import Select, make_url
 
+from databases import own_database
 from trenova.dev.postgres import Postgres
-from trenova.store import migrate
 from trenova.store.batches import BATCH_COUNTS
 from trenova.store.entries import ENTRY, RECEIPTS
 from trenova.store.search import (
@@ -55,16 +53,10 @@ class Log:
 @pytest.fixture(scope="module")
 async def filled(postgres: Postgres) -> AsyncIterator[Log]:
     """A database of its own with the rows."""
-    name = f"plans_{uuid.uuid4().hex[:8]}"
-    async with await postgres.connect("postgres") as server:
-        await server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        owner_url, app_url = (make_conninfo(url, dbname=name) for url in (postgres.owner_url, postgres.app_url))
-        url = postgres.owner_url.rpartition("/")[0] + f"/{name}"
-        await asyncio.to_thread(migrate.upgrade, url)
-        async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as owner:
+    async with own_database(postgres) as made:
+        async with await psycopg.AsyncConnection.connect(made.owner_url, autocommit=True) as owner:
             first_xid = await fill(owner)
-        yield Log(owner_url, app_url, first_xid)
-        await server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        yield Log(made.owner_url, made.app_url, first_xid)
 
 
 async def fill(owner: Connection) -> int:

@@ -1,0 +1,56 @@
+"""Databases of their own, for tests that others would disturb, or that would disturb others."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from alembic import command
+from psycopg import sql
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
+
+from trenova.dev.postgres import Postgres
+from trenova.store import migrate, schema
+from trenova.store.pool import sqlalchemy_url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """The addresses of a database, for its owner and for the application."""
+
+    owner_url: str = field(repr=False)
+    app_url: str = field(repr=False)
+
+
+@asynccontextmanager
+async def own_database(postgres: Postgres, revision: str | None = None) -> AsyncIterator[Database]:
+    """A new database, gone afterwards, with our schema as of this revision, or with the latest."""
+    async with empty_database(postgres) as made:
+        await asyncio.to_thread(upgrade, made.owner_url, revision or schema.latest())
+        yield made
+
+
+@asynccontextmanager
+async def empty_database(postgres: Postgres) -> AsyncIterator[Database]:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    owner_url, app_url = (
+        make_url(url).set(database=name).render_as_string(hide_password=False)
+        for url in (postgres.owner_url, postgres.app_url)
+    )
+    async with await postgres.connect("postgres") as server:
+        await server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            yield Database(owner_url=owner_url, app_url=app_url)
+        finally:
+            await server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def upgrade(owner_url: str, revision: str) -> None:
+    engine = create_engine(sqlalchemy_url(owner_url))
+    with engine.begin() as connection:
+        config = migrate.alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
