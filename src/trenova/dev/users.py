@@ -1,10 +1,13 @@
 """The system user that runs PostgreSQL when root starts us: the server refuses root, for good reasons."""
 
 import asyncio
+import fcntl
 import os
 import pwd
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from trenova.errors import PartFailed
 
 SYSTEM_USER = "trenova-postgres"
 SHELL = "/bin/sh"
+ACCOUNTS = Path("/etc/passwd")
 # Nothing of ours: PG… variables and the locale of whoever started us would change what PostgreSQL does.
 NEUTRAL = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
@@ -44,21 +48,40 @@ def ensure() -> User:
     user = find()
     if user is not None:
         return user
-    useradd = shutil.which("useradd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    complaint = ["useradd is missing"]
-    if useradd is not None:
-        argv = [useradd, "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
-        argv += ["--shell", "/usr/sbin/nologin", SYSTEM_USER]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
-        complaint = done.stderr.strip().splitlines() or [f"useradd ended with {done.returncode}"]
-    # Asked again even after a failure: another start may have created it at the same moment.
-    user = find()
+    with one_at_a_time():
+        user = find()
+        complaint = "" if user is not None else create()
+    # Asked again even after a failure: a program of somebody else may have created it at the same moment.
+    user = user or find()
     if user is None:
         raise PartFailed(
-            f"PostgreSQL does not run as root, and the system user {SYSTEM_USER} cannot be created: {complaint[0]}",
+            f"PostgreSQL does not run as root, and the system user {SYSTEM_USER} cannot be created: {complaint}",
             hint="start trenova dev as an ordinary user, or create that user yourself",
         )
     return user
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Keep other starts of ours from creating the user meanwhile.
+
+    useradd looks for the name before it locks the file. Two of them at once both succeed, and the second gives the user
+    another id: files of the first start would belong to nobody. The lock ends with the process.
+    """
+    with ACCOUNTS.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def create() -> str:
+    """Create the system user; returns useradd's complaint if that failed."""
+    useradd = shutil.which("useradd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if useradd is None:
+        return "useradd is missing"
+    argv = [useradd, "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
+    argv += ["--shell", "/usr/sbin/nologin", SYSTEM_USER]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
+    return (done.stderr.strip().splitlines() or [f"useradd ended with {done.returncode}"])[0]
 
 
 def becoming(user: User | None) -> dict[str, Any]:
