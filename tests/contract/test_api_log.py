@@ -138,7 +138,7 @@ async def test_what_the_log_has_not_or_what_has_another_name_is_not_found(
     await append(store, keys.tenant, 300)
     response = await api.get(f"/v1/log/{keys.tenant}/{path}")
     assert response.status_code == 404, response.text
-    assert "Cache-Control" not in response.headers
+    assert response.headers["Cache-Control"] == "no-store"
 
 
 async def test_tiles_are_kept_for_ever_and_checkpoints_for_a_moment(
@@ -149,10 +149,10 @@ async def test_tiles_are_kept_for_ever_and_checkpoints_for_a_moment(
     bundle = await api.get(f"/v1/log/{keys.tenant}/tile/entries/000")
     for response in (tile, bundle):
         assert response.headers["Content-Type"] == "application/octet-stream"
-        assert response.headers["Cache-Control"] == "max-age=31536000, immutable"
+        assert response.headers["Cache-Control"] == "private, max-age=31536000, immutable"
     checkpoint = await api.get(f"/v1/log/{keys.tenant}/checkpoint")
     assert checkpoint.headers["Content-Type"] == "text/plain; charset=utf-8"
-    assert checkpoint.headers["Cache-Control"] == "max-age=1"
+    assert checkpoint.headers["Cache-Control"] == "private, max-age=1"
 
 
 async def test_a_tenant_without_entries_has_no_log_yet_but_a_key(api: httpx.AsyncClient, keys: Keys) -> None:
@@ -186,3 +186,121 @@ async def test_logs_of_the_system_stay_closed_where_others_are_public(public: ht
     paths = [f"/v1/log/{tenant}/{path}" for path in ("checkpoint", "tile/0/000.p/1", "tile/entries/000.p/1")]
     for path in (*paths, f"/v1/tenants/{tenant}/key"):
         assert (await public.get(path)).status_code == 401
+
+
+FILES = ("checkpoint", "tile/0/000", "tile/0/001.p/44", "tile/entries/000", "tile/entries/001.p/44")
+
+
+async def test_a_file_that_has_not_changed_is_not_sent_again(api: httpx.AsyncClient, keys: Keys, store: Store) -> None:
+    await append(store, keys.tenant, 300)
+    for path in (*(f"/v1/log/{keys.tenant}/{path}" for path in FILES), f"/v1/tenants/{keys.tenant}/key"):
+        first = await api.get(path)
+        tag = first.headers["ETag"]
+        for known in (tag, f"W/{tag}", f'"another", {tag}', "*"):
+            again = await api.get(path, headers={"If-None-Match": known})
+            assert (again.status_code, again.content) == (304, b""), path
+            assert again.headers["ETag"] == tag
+            assert again.headers["Cache-Control"] == first.headers["Cache-Control"]
+        assert (await api.get(path, headers={"If-None-Match": '"another"'})).content == first.content
+    before = await api.get(f"/v1/log/{keys.tenant}/checkpoint")
+    await append(store, keys.tenant, 1)
+    after = await api.get(f"/v1/log/{keys.tenant}/checkpoint", headers={"If-None-Match": before.headers["ETag"]})
+    assert after.status_code == 200
+    assert after.headers["ETag"] != before.headers["ETag"]
+
+
+async def test_head_tells_what_get_would_send(api: httpx.AsyncClient, keys: Keys, store: Store) -> None:
+    await append(store, keys.tenant, 300)
+    paths = [f"/v1/log/{keys.tenant}/{path}" for path in (*FILES, "tile/0/002")]
+    others = ["/livez", "/readyz", "/openapi.json", "/docs", "/v1/entries", f"/v1/tenants/{keys.tenant}/key", "/none"]
+    for path in (*paths, *others):
+        got, head = await api.get(path), await api.head(path)
+        assert (head.status_code, head.content) == (got.status_code, b""), path
+        for name in ("Content-Type", "Content-Length", "ETag", "Cache-Control"):
+            assert head.headers.get(name) == got.headers.get(name), (path, name)
+    refused = await api.head("/v1/dead-letters/replay")
+    assert refused.status_code == 405
+    assert "HEAD" not in refused.headers["Allow"]
+    assert "HEAD" in (await api.delete("/v1/entries")).headers["Allow"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("tile/0/000/", "tile/0//000", "tile//0/000", "/tile/0/000", "tile/0/%30%30%30", "tile/%30/000"),
+        *("tile/0/000%2ep/5", "tile/0/000.p//5", "tile/0/000.p/5/", "til%65/0/000", "tile/entries/000/"),
+        *("tile/entries/x000/000", "tile%2F0%2F000", "checkpoint/", "/checkpoint", "%63heckpoint", "checkpoint//"),
+    ],
+)
+async def test_every_file_of_a_log_has_one_address(api: httpx.AsyncClient, keys: Keys, store: Store, path: str) -> None:
+    await append(store, keys.tenant, 300)
+    response = await api.get(f"/v1/log/{keys.tenant}/{path}")
+    assert response.status_code == 404, response.text
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_a_tenant_and_a_key_have_one_spelling_too(api: httpx.AsyncClient, keys: Keys, store: Store) -> None:
+    await append(store, keys.tenant, 300)
+    spelled = keys.tenant.replace("t-", "t%2D")
+    for path in (
+        f"/v1/log/{spelled}/tile/0/000",
+        f"/v1/log/{spelled}/checkpoint",
+        f"//v1/log/{keys.tenant}/checkpoint",
+    ):
+        assert (await api.get(f"{api.base_url}{path.removeprefix('/')}")).status_code == 404, path
+    for path in (f"/v1/tenants/{spelled}/key", f"/v1/tenants/{keys.tenant}/key/", f"/v1//tenants/{keys.tenant}/key"):
+        assert (await api.get(path)).status_code == 404, path
+
+
+async def test_whatever_a_reader_adds_to_get_past_a_cache_is_ignored(
+    api: httpx.AsyncClient, keys: Keys, store: Store
+) -> None:
+    await append(store, keys.tenant, 300)
+    for path in FILES:
+        plain = await api.get(f"/v1/log/{keys.tenant}/{path}")
+        for query in ("?x=1", "?", "?_=1&_=2", "?%00", "?%ff=%", "?a;b"):
+            assert (await api.get(f"/v1/log/{keys.tenant}/{path}{query}")).content == plain.content, (path, query)
+    for strict in (f"/v1/tenants/{keys.tenant}/key?x=1", "/v1/entries?x=1", "/livez?x=1"):
+        assert (await api.get(strict)).status_code == 400, strict
+
+
+SITE = {"Origin": "https://monitor.example.org"}
+
+
+async def test_a_page_of_any_site_reads_public_logs(public: httpx.AsyncClient, store: Store) -> None:
+    tenant = new_tenant()
+    await append(store, tenant, 300)
+    found = [f"/v1/log/{tenant}/{path}" for path in FILES] + [f"/v1/tenants/{tenant}/key"]
+    missing = [f"/v1/log/{tenant}/tile/0/002", f"/v1/log/{tenant}/tile/0/000/", f"/v1/log/{new_tenant()}/checkpoint"]
+    for path in (*found, *missing):
+        answer = await public.get(path, headers=SITE)
+        assert answer.status_code == (200 if path in found else 404)
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "ETag" in answer.headers["Access-Control-Expose-Headers"]
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+    assert (await public.get(found[0])).headers["Cache-Control"] == "public, max-age=1"
+    assert (await public.get(found[1])).headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    asking = {**SITE, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "if-none-match"}
+    for path in found:
+        allowed = await public.options(path, headers=asking)
+        assert allowed.status_code == 204
+        assert allowed.headers["Access-Control-Allow-Origin"] == "*"
+        assert allowed.headers["Access-Control-Allow-Methods"] == "GET, HEAD, OPTIONS"
+        assert allowed.headers["Access-Control-Allow-Headers"] == "*"
+    assert (await public.head(found[0], headers=SITE)).headers["Access-Control-Allow-Origin"] == "*"
+    not_allowed = await public.post(found[0], headers=SITE)
+    assert (not_allowed.status_code, not_allowed.headers["Access-Control-Allow-Origin"]) == (405, "*")
+
+
+async def test_no_page_of_another_site_reads_what_asks_for_a_key(
+    public: httpx.AsyncClient, api: httpx.AsyncClient, keys: Keys, store: Store
+) -> None:
+    await append(store, keys.tenant, 1)
+    of_the_system = [f"/v1/log/{name}/checkpoint" for name in ("_trenova", "%5Ftrenova", "%5f")]
+    closed = [*of_the_system, "/v1/tenants/_trenova/key", "/v1/entries", "/livez", "/openapi.json", "/metrics"]
+    asked = [(public, path) for path in closed]
+    asked += [(api, f"/v1/log/{keys.tenant}/checkpoint"), (api, f"/v1/tenants/{keys.tenant}/key")]
+    for http, path in asked:
+        for method in ("GET", "HEAD", "OPTIONS"):
+            answer = await http.request(method, path, headers={**SITE, "Access-Control-Request-Method": "GET"})
+            assert [name for name in answer.headers if name.startswith("access-control-")] == [], (method, path)

@@ -27,12 +27,14 @@ from trenova.api.instruments import ENTRIES_ACCEPTED
 from trenova.api.key_lookups import KeyLookups
 from trenova.api.log_keys import LogKeys
 from trenova.api.problems import HANDLERS
+from trenova.api.public_logs import PublicLogs
 from trenova.api.query import check_query
 from trenova.api.request_ids import RequestIds
 from trenova.api.request_spans import RequestSpans
 from trenova.api.seldom import Seldom
 from trenova.api.services import Services
 from trenova.config import Settings
+from trenova.head_requests import HeadRequests
 from trenova.ingest import GroupCommit, Spool
 from trenova.open_keys import OpenKeys
 from trenova.sdk import Sdk
@@ -102,6 +104,9 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
         request_max_body_size=settings.limits.max_request_bytes,
         logging_config=None,
     )
+    app.asgi_handler = HeadRequests(app.asgi_handler)
+    if settings.api.public_logs:
+        app.asgi_handler = PublicLogs(app.asgi_handler)
     # Around all of it: an unknown path and a bug are answered with an id, too.
     app.asgi_handler = RequestIds(app.asgi_handler)
     if settings.telemetry.traces:

@@ -1,8 +1,16 @@
 """A tenant's log as C2SP tlog-tiles has it: checkpoint, tiles and entry bundles, and the keys to check them with.
 
 It holds no content: hashes alone. `api.publicLogs` shows it to anybody, but for the logs of the system's own tenants.
+
+To its readers a log is a set of files (c2sp.org/tlog-tiles, "APIs": "a finite set of static resources which can be fetched
+with HTTP GET requests, and which can be efficiently cached"). So each file has one URL, in the one spelling of "Merkle
+Tree" ("no additional leading zeroes", "zero-padded 3-digit path elements"), queries mean nothing, and each has a validator.
+Entry bundles "SHOULD be compressed at the HTTP layer" ("Log entries"): ours are not. 32 of each 34 bytes are a hash, so
+gzip takes half a percent off a full bundle.
 """
 
+from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,27 +20,29 @@ from litestar.params import FromPath, PathParameter
 
 from trenova.api.auth import READERS, ROLES, authenticated
 from trenova.api.openapi import answers, problems
+from trenova.api.public_logs import is_public
+from trenova.api.query import QUERY_IGNORED
 from trenova.api.services import Services
 from trenova.errors import NotFound, VerificationError
 from trenova.ledger import tiles
 from trenova.ledger.hashing import HASH_BYTES
 from trenova.ledger.tiles import ENTRIES, WIDTH, Tile
 from trenova.store.logs import Logs
-from trenova.store.search import SYSTEM_TENANT_PREFIX
 
 TEXT, BYTES = "text/plain", "application/octet-stream"
 NO_LOG = "no log of this tenant"
 # What a path names never changes: a log only grows, and a partial tile that has grown has another path.
-FOR_EVER = {"Cache-Control": "max-age=31536000, immutable"}
+FOR_EVER = "max-age=31536000, immutable"
 # Whoever waited until an entry is stored finds it in the log a second later at the latest.
-FOR_A_MOMENT = {"Cache-Control": "max-age=1"}
+FOR_A_MOMENT = "max-age=1"
+NOT_MODIFIED = 304
 
 TenantName = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9._-]{1,128}$", description="Whose log.")]
 
 
 @get(
     "/v1/log/{tenant:str}/checkpoint",
-    opt={ROLES: READERS},
+    opt={ROLES: READERS, QUERY_IGNORED: True},
     media_type=TEXT,
     summary="Read the log's newest checkpoint",
     responses={
@@ -46,16 +56,17 @@ async def read_checkpoint(
 ) -> Response[bytes]:
     """Read what the log says of itself now."""
     await admit(request, services, tenant)
+    check_spelling(request, f"/v1/log/{tenant}/checkpoint")
     signed = await services.store.logs.newest(tenant)
     if signed is None:
         raise NotFound(NO_LOG)
     note = await services.store.cosignatures.cosigned(tenant, signed.size)
-    return Response(content=note or signed.note, media_type=TEXT, headers=FOR_A_MOMENT)
+    return file(request, note or signed.note, kind=TEXT, kept=FOR_A_MOMENT, open_=is_open(services, tenant))
 
 
 @get(
     "/v1/log/{tenant:str}/tile/{place:path}",
-    opt={ROLES: READERS},
+    opt={ROLES: READERS, QUERY_IGNORED: True},
     media_type=BYTES,
     summary="Read a tile or an entry bundle",
     responses={
@@ -73,11 +84,12 @@ async def read_tile(
         tile = tiles.parse(f"tile{place}")
     except VerificationError as error:
         raise NotFound(error.message) from None
+    check_spelling(request, f"/v1/log/{tenant}/{tile.path}")
     logs = services.store.logs
     content = await (bundle(logs, tenant, tile) if tile.level == ENTRIES else hashes(logs, tenant, tile))
     if content is None:
         raise NotFound("the log has not reached this tile, or not its width")
-    return Response(content=content, media_type=BYTES, headers=FOR_EVER)
+    return file(request, content, kind=BYTES, kept=FOR_EVER, open_=is_open(services, tenant))
 
 
 @get(
@@ -93,19 +105,48 @@ async def read_tile(
 )
 async def read_key(
     tenant: TenantName, request: Request[Any, Any, Any], services: NamedDependency[Services]
-) -> Response[str]:
+) -> Response[bytes]:
     """Read the tenant's verifier keys. Compare them with what the log's owner has told you over another channel."""
     await admit(request, services, tenant)
+    check_spelling(request, f"/v1/tenants/{tenant}/key")
     lines = [f"{key.text}\n" for key in services.log_keys.of(tenant)]
-    return Response(content="".join(lines), media_type=TEXT, headers=FOR_A_MOMENT)
+    return file(request, "".join(lines).encode(), kind=TEXT, kept=FOR_A_MOMENT, open_=is_open(services, tenant))
 
 
 async def admit(request: Request[Any, Any, Any], services: Services, tenant: str) -> None:
     """Let anybody in to a public log, and to others whoever may read the tenant's entries."""
-    if services.settings.api.public_logs and not tenant.startswith(SYSTEM_TENANT_PREFIX):
+    if is_open(services, tenant):
         return
     caller = await authenticated(request, services.lookups, request.route_handler.opt[ROLES])
     caller.tenant_to_read(tenant)
+
+
+def is_open(services: Services, tenant: str) -> bool:
+    return services.settings.api.public_logs and is_public(tenant)
+
+
+def check_spelling(request: Request[Any, Any, Any], path: str) -> None:
+    """Refuse every other spelling of the path that the router takes: final and double slashes, percent signs.
+
+    Caches and archives would keep each as a file of its own.
+    """
+    if request.scope["raw_path"] != path.encode():
+        raise NotFound(f"this file has one address: {path}")
+
+
+def file(request: Request[Any, Any, Any], content: bytes, *, kind: str, kept: str, open_: bool) -> Response[bytes]:
+    """The content with its validator, or that it is still what the caller has (RFC 9110 §13.1.2)."""
+    tag = f'"{sha256(content).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": f"{'public' if open_ else 'private'}, {kept}"}
+    if has(request.headers.getall("if-none-match", []), tag):
+        return Response(content=b"", status_code=NOT_MODIFIED, media_type=kind, headers=headers)
+    return Response(content=content, media_type=kind, headers=headers)
+
+
+def has(known: Sequence[str], tag: str) -> bool:
+    """Whether a list of entity tags names this one. Weak ones count, as the comparison is to be a weak one."""
+    tags = [each.strip().removeprefix("W/") for line in known for each in line.split(",")]
+    return tag in tags or "*" in tags
 
 
 async def hashes(logs: Logs, tenant: str, tile: Tile) -> bytes | None:

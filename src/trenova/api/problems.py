@@ -114,12 +114,17 @@ def of_anyone(request: Request[Any, Any, Any], error: Exception) -> Response[byt
     )
 
 
+# Unless it is told, a cache may keep a 404 for as long as it likes (RFC 9111 §4.2.2): what is missing now may be there in
+# a moment.
+NOT_KEPT = {"Cache-Control": "no-store"}
+
+
 def answer(problem: Problem, headers: Mapping[str, str]) -> Response[bytes]:
     return Response(
         content=msgspec.json.encode(problem),
         status_code=problem.status,
         media_type=PROBLEM_TYPE,
-        headers=dict(headers),
+        headers={**NOT_KEPT, **headers},
     )
 
 

@@ -12,10 +12,15 @@ from trenova.errors import InvalidRequest
 
 # A route names its parameters in its `opt` under this key.
 QUERY = "query"
+# Under this key a route says that it takes no notice of them: it is a file to its readers, who may add anything to get
+# past a cache.
+QUERY_IGNORED = "query_ignored"
 MAX_WORDS = 1024
 
 
 async def check_query(request: Request[Any, Any, Any]) -> None:
+    if request.route_handler.opt.get(QUERY_IGNORED):
+        return
     known = request.route_handler.opt.get(QUERY, frozenset())
     for name, value in request.query_params.multi_items():
         if name not in known:
