@@ -242,12 +242,8 @@ async def test_every_file_of_a_log_has_one_address(api: httpx.AsyncClient, keys:
 async def test_a_tenant_and_a_key_have_one_spelling_too(api: httpx.AsyncClient, keys: Keys, store: Store) -> None:
     await append(store, keys.tenant, 300)
     spelled = keys.tenant.replace("t-", "t%2D")
-    for path in (
-        f"/v1/log/{spelled}/tile/0/000",
-        f"/v1/log/{spelled}/checkpoint",
-        f"//v1/log/{keys.tenant}/checkpoint",
-    ):
-        assert (await api.get(f"{api.base_url}{path.removeprefix('/')}")).status_code == 404, path
+    for path in (f"/v1/log/{spelled}/tile/0/000", f"/v1/log/{spelled}/checkpoint"):
+        assert (await api.get(path)).status_code == 404, path
     for path in (f"/v1/tenants/{spelled}/key", f"/v1/tenants/{keys.tenant}/key/", f"/v1//tenants/{keys.tenant}/key"):
         assert (await api.get(path)).status_code == 404, path
 

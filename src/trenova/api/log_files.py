@@ -2,11 +2,11 @@
 
 It holds no content: hashes alone. `api.publicLogs` shows it to anybody, but for the logs of the system's own tenants.
 
-To its readers a log is a set of files (c2sp.org/tlog-tiles, "APIs": "a finite set of static resources which can be fetched
-with HTTP GET requests, and which can be efficiently cached"). So each file has one URL, in the one spelling of "Merkle
-Tree" ("no additional leading zeroes", "zero-padded 3-digit path elements"), queries mean nothing, and each has a validator.
-Entry bundles "SHOULD be compressed at the HTTP layer" ("Log entries"): ours are not. 32 of each 34 bytes are a hash, so
-gzip takes half a percent off a full bundle.
+To its readers a log is a set of files (c2sp.org/tlog-tiles, "APIs": "a finite set of static resources which can be
+fetched with HTTP GET requests, and which can be efficiently cached"). So each file has one URL, in the one spelling of
+"Merkle Tree" ("no additional leading zeroes", "zero-padded 3-digit path elements"), queries mean nothing, and each file
+has a validator. Entry bundles "SHOULD be compressed at the HTTP layer" ("Log entries"): ours are not. They are
+hashes and lengths, and gzip takes half a percent off a full bundle.
 """
 
 from collections.abc import Sequence

@@ -114,8 +114,7 @@ def of_anyone(request: Request[Any, Any, Any], error: Exception) -> Response[byt
     )
 
 
-# Unless it is told, a cache may keep a 404 for as long as it likes (RFC 9111 §4.2.2): what is missing now may be there in
-# a moment.
+# Unless it is told, a cache may keep a 404 for as long as it likes (RFC 9111 §4.2.2): what is missing may come soon.
 NOT_KEPT = {"Cache-Control": "no-store"}
 
 
