@@ -10,8 +10,8 @@ import httpx
 
 from trenova.config import Ledger
 from trenova.errors import InvalidConfiguration, Unavailable, VerificationError
+from trenova.ledger import checkpoint, signing, submission, verify
 from trenova.ledger import note as notes
-from trenova.ledger import signing, submission, verify
 from trenova.ledger.note import COSIGNATURE, Signature, VerifierKey
 from trenova.ledger.submission import Submission
 
@@ -71,9 +71,12 @@ async def ask(http: httpx.AsyncClient, witness: Witness, sent: Submission) -> Si
         raise Unavailable(f"the witness {witness.key.name} is away: it answers {status}")
     if status == HTTPStatus.CONFLICT:
         return Conflict(size=submission.parse_size(body) if kind == submission.SIZE_TYPE else None)
+    text = notes.parse(sent.note).text
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY and sent.old == checkpoint.parse(text).size:
+        return Conflict(size=sent.old)  # nothing was to be proved: it has another tree of this very size
     if status != HTTPStatus.OK:
         raise VerificationError(f"it answers {status} {body[:200].decode(errors='replace')!r}")
-    return cosignature(witness, notes.parse(sent.note).text, body, datetime.now(UTC))
+    return cosignature(witness, text, body, datetime.now(UTC))
 
 
 async def post(http: httpx.AsyncClient, witness: Witness, content: bytes) -> tuple[int, str, bytes]:

@@ -1,7 +1,8 @@
-"""Whether a submission may be cosigned: the checks of c2sp.org/tlog-witness, in their order. No I/O."""
+"""Whether a submission may be cosigned: the checks that "add-checkpoint" of c2sp.org/tlog-witness lists. No I/O."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from http import HTTPStatus
 
 from trenova.errors import VerificationError
@@ -13,6 +14,8 @@ from trenova.ledger.note import Note, VerifierKey
 from trenova.ledger.submission import SIZE_TYPE, Submission
 
 PLAIN = "text/plain; charset=utf-8"
+# Far above any origin with a size, a root and a few extension lines: it is kept for each log.
+MAX_TEXT_BYTES = 16 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +33,32 @@ class Remembered:
 
     size: int = 0
     root: bytes = EMPTY_ROOT
+    note: bytes = b""
+
+
+class Misdeed(StrEnum):
+    """What a refused checkpoint that its log has signed is evidence of, together with the one that is remembered."""
+
+    FORK = "fork"
+    """Proof: two trees of one size."""
+    UNPROVED = "unproved"
+    """A hint: the proof does not lead from one to the other. The log may have forked, or have sent a wrong proof."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The answer to a claim that does not continue what is remembered, and what the claim is evidence of."""
+
+    answer: Answer
+    misdeed: Misdeed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A submission of a log that is known: signed by it, and not yet compared with what is remembered."""
+    """A submission of a log that is known: signed by it, and not yet compared with what is remembered.
+
+    `note` has the signature lines that were verified, and no others.
+    """
 
     note: Note
     head: Checkpoint
@@ -49,29 +73,49 @@ def claim(sent: Submission, logs: Sequence[VerifierKey]) -> Claim | Answer:
         head = checkpoint.parse(note.text)
     except VerificationError as error:
         return refusal(HTTPStatus.BAD_REQUEST, error.message)
+    if len(note.text.encode()) > MAX_TEXT_BYTES:
+        return refusal(HTTPStatus.BAD_REQUEST, f"the checkpoint has more than {MAX_TEXT_BYTES} bytes")
     keys = keys_of(head.origin, logs)
     if not keys:
-        return refusal(HTTPStatus.NOT_FOUND, f"the log {head.origin} is not known here")
+        return refusal(HTTPStatus.NOT_FOUND, f"the log {head.origin:.200} is not known here")
     try:
-        verify.signatures(note, keys=keys, check=signing.check)
+        signed = verify.signatures(note, keys=keys, check=signing.check)
     except VerificationError as error:
         return refusal(HTTPStatus.FORBIDDEN, error.message)
     if sent.old > head.size:
         return refusal(HTTPStatus.BAD_REQUEST, f"the old size {sent.old} is above the size {head.size}")
-    return Claim(note=note, head=head, old=sent.old, path=sent.path)
+    return Claim(note=only(note, signed), head=head, old=sent.old, path=sent.path)
 
 
-def disagreement(made: Claim, remembered: Remembered) -> Answer | None:
-    """Why the claim does not continue what is remembered; None when it does."""
+def disagreement(made: Claim, remembered: Remembered) -> Refusal | None:
+    """Why the claim does not continue what is remembered; None when it does.
+
+    Another tree of the size that is remembered is told as such: 422, not the 409 of a size that the log can mend.
+    """
     head = made.head
-    if made.old != remembered.size or (head.size == remembered.size and head.root != remembered.root):
+    forked = head.size == remembered.size and head.root != remembered.root
+    if made.old != remembered.size:
         body = f"{remembered.size}\n".encode()
-        return Answer(status=HTTPStatus.CONFLICT, body=body, media_type=SIZE_TYPE)
+        answer = Answer(status=HTTPStatus.CONFLICT, body=body, media_type=SIZE_TYPE)
+        return Refusal(answer=answer, misdeed=Misdeed.FORK if forked else None)
+    if forked:
+        return unprocessable(f"another tree of size {head.size} was cosigned", Misdeed.FORK)
     try:
         verify.consistency(size=made.old, root=remembered.root, new_size=head.size, new_root=head.root, path=made.path)
     except VerificationError as error:
-        return refusal(HTTPStatus.UNPROCESSABLE_ENTITY, error.message)
+        return unprocessable(error.message, Misdeed.UNPROVED)
     return None
+
+
+def unprocessable(message: str, misdeed: Misdeed) -> Refusal:
+    return Refusal(answer=refusal(HTTPStatus.UNPROCESSABLE_ENTITY, message), misdeed=misdeed)
+
+
+def only(note: Note, keys: Sequence[VerifierKey]) -> Note:
+    """The note with the lines of these keys alone, each once."""
+    known = {(key.name, key.id) for key in keys}
+    lines = {line.line: line for line in note.signatures if (line.name, line.key_id) in known}
+    return replace(note, signatures=tuple(lines.values()))
 
 
 def keys_of(origin: str, logs: Sequence[VerifierKey]) -> tuple[VerifierKey, ...]:

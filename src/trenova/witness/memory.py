@@ -1,4 +1,4 @@
-"""What a witness keeps in its folder: its key, and the last checkpoint of each log, in SQLite.
+"""What a witness keeps in its folder: its key, and the last checkpoint that it cosigned of each log, in SQLite.
 
 The two belong together: a key without its memory would cosign a second history of every log.
 """
@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from trenova.errors import InvalidConfiguration
@@ -23,11 +24,18 @@ CREATE TABLE IF NOT EXISTS logs (
     origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL
 )
 """
-READ = "SELECT size, root FROM logs WHERE origin = ?"
+READ = "SELECT size, root, note FROM logs WHERE origin = ?"
 REMEMBER = """
-INSERT INTO logs (origin, size, root, note) VALUES (?, ?, ?, ?)
-ON CONFLICT (origin) DO UPDATE SET size = excluded.size, root = excluded.root, note = excluded.note
+INSERT INTO logs (origin, size, root, note, origin_hash) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (origin) DO UPDATE
+SET size = excluded.size, root = excluded.root, note = excluded.note, origin_hash = excluded.origin_hash
 """
+COLUMNS = "SELECT name FROM pragma_table_info('logs')"
+ADD_HASHES = "ALTER TABLE logs ADD COLUMN origin_hash TEXT"
+INDEX_HASHES = "CREATE UNIQUE INDEX IF NOT EXISTS logs_by_hash ON logs (origin_hash)"
+WITHOUT_HASH = "SELECT origin FROM logs WHERE origin_hash IS NULL"
+SET_HASH = "UPDATE logs SET origin_hash = ? WHERE origin = ?"
+FIND = "SELECT note FROM logs WHERE origin_hash = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,13 @@ class Memory:
         signer = parse_signer(key.read_text(encoding="utf-8").strip())
         if signer.name != name or signer.algorithm != COSIGNATURE:
             raise InvalidConfiguration([f"{key} is the key of {signer.name}, not of a witness {name}"])
+        self.upgrade()
         return signer
+
+    def upgrade(self) -> None:
+        """Give a memory of an earlier release what it lacks. It happens as a whole, or with the next start."""
+        with self.locked() as memory:
+            memory.add_hashes()
 
     def create(self, name: str) -> None:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -64,6 +78,12 @@ class Memory:
             file.write(f"{signer.secret_text}\n")
             file.flush()
             os.fsync(file.fileno())
+
+    def latest(self, origin_hash: str) -> bytes | None:
+        """The last checkpoint that was cosigned of the log whose origin has this hash; None when there is none."""
+        with closing(sqlite3.connect(self.path / MEMORY, timeout=WAIT_FOR_LOCK_S)) as connection:
+            row = connection.execute(FIND, (origin_hash,)).fetchone()
+        return None if row is None else bytes(row[0])
 
     @contextmanager
     def locked(self) -> Iterator["Locked"]:
@@ -84,7 +104,20 @@ class Locked:
 
     def last(self, origin: str) -> Remembered:
         row = self.connection.execute(READ, (origin,)).fetchone()
-        return Remembered() if row is None else Remembered(size=row[0], root=row[1])
+        return Remembered() if row is None else Remembered(size=row[0], root=row[1], note=row[2])
 
     def remember(self, head: Checkpoint, note: bytes) -> None:
-        self.connection.execute(REMEMBER, (head.origin, head.size, head.root, note))
+        self.connection.execute(REMEMBER, (head.origin, head.size, head.root, note, hash_of(head.origin)))
+
+    def add_hashes(self) -> None:
+        if "origin_hash" not in {name for (name,) in self.connection.execute(COLUMNS)}:
+            self.connection.execute(ADD_HASHES)
+        # Also those that an earlier release has added since: it knows nothing of the column.
+        for (origin,) in self.connection.execute(WITHOUT_HASH).fetchall():
+            self.connection.execute(SET_HASH, (hash_of(origin), origin))
+        self.connection.execute(INDEX_HASHES)
+
+
+def hash_of(origin: str) -> str:
+    """What a log is called in addresses and files: an origin could lead out of a folder, or be longer than a name."""
+    return sha256(origin.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The witness as a process: `POST /add-checkpoint`."""
+"""The witness as a process: `POST /add-checkpoint`, and `GET /<origin hash>/checkpoint` for whoever monitors logs."""
 
 import asyncio
 import os
@@ -11,15 +11,19 @@ from typing import Any
 
 import structlog
 import uvicorn
-from litestar import Litestar, Request, Response, post
+from litestar import Litestar, Request, Response, get, post
+from litestar.exceptions import HTTPException
+from litestar.params import FromPath
 
 from trenova.errors import InvalidConfiguration, VerificationError
+from trenova.head_requests import HeadRequests
 from trenova.ledger import note as notes
 from trenova.ledger import signing, submission
 from trenova.ledger.note import ED25519, VerifierKey
 from trenova.ledger.signing import Signer
 from trenova.process import on_stop_signal, run_to_end
-from trenova.witness.judgement import Answer, Claim, claim, disagreement, refusal
+from trenova.witness import evidence
+from trenova.witness.judgement import PLAIN, Answer, Claim, Refusal, Remembered, claim, disagreement, refusal
 from trenova.witness.memory import Memory
 
 log = structlog.get_logger()
@@ -45,18 +49,57 @@ class Witness:
         if isinstance(made, Answer):
             return made
         with self.memory.locked() as memory:
-            if refused := disagreement(made, memory.last(made.head.origin)):
-                log.warning("checkpoint refused", **described(made), status=refused.status.value)
-                return refused
-            memory.remember(made.head, made.note.encode())
+            remembered = memory.last(made.head.origin)
+            refused = disagreement(made, remembered)
+            cosigned = b"" if refused else signing.cosign(made.note, self.signer, timestamp=int(self.clock()))
+            if refused is None:
+                memory.remember(made.head, cosigned)
         # Dying here: it is remembered, and nobody has the cosignature. The log asks again from the size remembered.
-        cosigned = notes.parse(signing.cosign(made.note, self.signer, timestamp=int(self.clock())))
+        if refused is not None:
+            self.keep(made, remembered, refused)
+            return refused.answer
         log.info("checkpoint cosigned", **described(made))
-        return Answer(status=HTTPStatus.OK, body=cosigned.signatures[-1].line.encode())
+        return Answer(status=HTTPStatus.OK, body=notes.parse(cosigned).signatures[-1].line.encode())
+
+    def keep(self, made: Claim, remembered: Remembered, refused: Refusal) -> None:
+        """Tell of a refusal, and keep what it is evidence of. A full disk does not stand in the way of the answer."""
+        told = {**described(made), "cosigned_size": remembered.size, "status": refused.answer.status.value}
+        if refused.misdeed is None:
+            log.info("checkpoint refused", **told)
+            return
+        try:
+            kept = evidence.keep(self.memory.path, made, remembered, refused, self.clock())
+        except OSError as error:
+            log.error("evidence not kept", **told, misdeed=refused.misdeed, error=error.strerror)  # noqa: TRY400 - the reason says all
+            return
+        if kept is None:
+            log.error("evidence not kept", **told, misdeed=refused.misdeed, error="there are as many files as may be")
+        else:
+            log.error("checkpoint refused", **told, misdeed=refused.misdeed, evidence=str(kept))
+
+    def latest(self, origin_hash: str) -> bytes | None:
+        """The last checkpoint that was cosigned of a log, with the log's lines and ours; None when there is none.
+
+        c2sp.org/tlog-witness, "Monitor Retrieval". The hash is the SHA-256 of the origin in lower-case hex.
+        """
+        kept = self.memory.latest(origin_hash)
+        if kept is None:
+            return None
+        note, key = notes.parse(kept), self.signer.key
+        if any((line.name, line.key_id) == (key.name, key.id) for line in note.signatures):
+            return kept
+        # Of an earlier release, which kept the note as it came. It is still the largest that was seen.
+        return signing.cosign(note, self.signer, timestamp=int(self.clock()))
 
 
 def described(made: Claim) -> dict[str, str | int]:
     return {"origin": made.head.origin, "old_size": made.old, "size": made.head.size, "root": made.head.root.hex()}
+
+
+# Of an answer that holds only now; and of what monitors read, which pages of any site may do.
+NOT_KEPT = {"cache-control": "no-store"}
+MONITORED = {"access-control-allow-origin": "*"}
+KEPT_FOR_A_MOMENT = {"cache-control": "max-age=5"}
 
 
 def create(witness: Witness) -> Litestar:
@@ -66,9 +109,32 @@ def create(witness: Witness) -> Litestar:
     async def add_checkpoint(request: Request[Any, Any, Any]) -> Response[bytes]:
         answer = await asyncio.to_thread(witness.add_checkpoint, await request.body())
         # As a header: of a media type that begins with `text/` Litestar makes another, with a charset.
-        return Response(answer.body, status_code=answer.status, headers={"content-type": answer.media_type})
+        headers = {"content-type": answer.media_type, **NOT_KEPT}
+        return Response(answer.body, status_code=answer.status, headers=headers)
 
-    return Litestar([add_checkpoint], openapi_config=None, request_max_body_size=MAX_BODY_BYTES, logging_config=None)
+    @get("/{origin_hash:str}/checkpoint")
+    async def read_checkpoint(request: Request[Any, Any, Any], origin_hash: FromPath[str]) -> Response[bytes]:
+        found = await asyncio.to_thread(witness.latest, origin_hash)
+        if found is None or request.scope["raw_path"] != f"/{origin_hash}/checkpoint".encode():
+            headers = {"content-type": PLAIN, **NOT_KEPT, **MONITORED}
+            return Response(b"no checkpoint of such a log\n", status_code=HTTPStatus.NOT_FOUND, headers=headers)
+        return Response(found, headers={"content-type": PLAIN, **KEPT_FOR_A_MOMENT, **MONITORED})
+
+    app = Litestar(
+        [add_checkpoint, read_checkpoint],
+        openapi_config=None,
+        exception_handlers={HTTPException: told},
+        request_max_body_size=MAX_BODY_BYTES,
+        logging_config=None,
+    )
+    app.asgi_handler = HeadRequests(app.asgi_handler)
+    return app
+
+
+def told(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Unknown paths, wrong methods, bodies over the limit."""
+    headers = {**(error.headers or {}), "content-type": PLAIN, **NOT_KEPT}
+    return Response(f"{error.detail}\n".encode(), status_code=error.status_code, headers=headers)
 
 
 def log_keys(texts: Sequence[str]) -> tuple[VerifierKey, ...]:

@@ -1,6 +1,9 @@
 """Our witness over HTTP, as c2sp.org/tlog-witness has it, with trees made here."""
 
+import json
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +21,7 @@ from trenova.ledger import prove, signing, tiles, tree, verify
 from trenova.ledger.log_signer import LogSigner
 from trenova.ledger.signing import Signer
 from trenova.ledger.submission import MAX_PROOF_LINES, Submission
-from trenova.witness import server
+from trenova.witness import evidence, server
 from trenova.witness.memory import KEY, MEMORY, Memory
 
 TENANT = "acme"
@@ -71,7 +74,8 @@ async def test_another_history_is_never_cosigned(http: httpx.AsyncClient) -> Non
     await send(http, submission(0, 7))
     forged = [LEAVES[0], bytes(32), *LEAVES[2:]]
     assert (await send(http, submission(7, 20, leaves=forged))).status_code == 422
-    assert (await send(http, submission(7, 7, leaves=forged))).status_code == 409
+    forked = await send(http, submission(7, 7, leaves=forged))
+    assert (forked.status_code, forked.headers["content-type"]) == (422, "text/plain; charset=utf-8")
     honest = submission(7, 20)
     for path in ((), honest.path[:-1], (*honest.path, bytes(32)), (bytes(32), *honest.path[1:])):
         assert (await send(http, replace(honest, path=path))).status_code == 422
@@ -139,6 +143,128 @@ def test_of_two_histories_at_once_one_is_cosigned(witness: Stand) -> None:
     for thread in threads:
         thread.join()
     assert sorted(answers) == [200] + [409] * (len(sent) - 1)
+
+
+ORIGIN = f"{SIGNER.prefix}/{TENANT}"
+ADDRESS = f"/{sha256(ORIGIN.encode()).hexdigest()}/checkpoint"
+FORGED = [LEAVES[0], bytes(32), *LEAVES[2:]]
+
+
+def kept(witness: Stand) -> list[dict[str, object]]:
+    folder = witness.service.memory.path / evidence.FOLDER
+    return [json.loads(file.read_bytes()) for file in sorted(folder.iterdir())] if folder.exists() else []
+
+
+async def test_the_last_checkpoint_is_served_with_the_lines_of_the_log_and_of_the_witness(
+    http: httpx.AsyncClient, witness: Stand
+) -> None:
+    assert (await http.get(ADDRESS)).status_code == 404
+    stranger = Signer(name="stranger.example.com", seed=bytes(32))
+    for old, size in ((0, 3), (3, 9)):
+        sent = submission(old, size)
+        extra = notes.parse(signing.sign_text(notes.parse(sent.note).text, [stranger])).signatures
+        noisy = replace(notes.parse(sent.note), signatures=(*extra, *notes.parse(sent.note).signatures))
+        line = (await send(http, replace(sent, note=noisy.encode()))).content
+        served = await http.get(ADDRESS)
+        assert served.content == sent.note + line
+        assert served.headers["content-type"] == "text/plain; charset=utf-8"
+        assert served.headers["cache-control"] == "max-age=5"
+        assert served.headers["access-control-allow-origin"] == "*"
+    served, head = await http.get(ADDRESS), await http.head(ADDRESS)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(served.content))
+    assert witness.service.signer.key in verify.signatures(
+        notes.parse(served.content), keys=[witness.service.signer.key], check=signing.check
+    )
+
+
+@pytest.mark.parametrize(
+    "path", [ADDRESS.upper(), f"{ADDRESS}/", f"/{ADDRESS}", "/00/checkpoint", f"/{'0' * 64}/checkpoint", "/none"]
+)
+async def test_what_a_monitor_asks_for_under_another_name_is_not_found(http: httpx.AsyncClient, path: str) -> None:
+    await send(http, submission(0, 3))
+    answer = await http.get(f"{str(http.base_url).rstrip('/')}{path}")
+    assert answer.status_code == 404
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_what_proves_a_fork_is_kept_with_what_it_contradicts(http: httpx.AsyncClient, witness: Stand) -> None:
+    honest = submission(0, 7)
+    await send(http, honest)
+    assert (await send(http, submission(5, 20))).status_code == 409
+    assert kept(witness) == []  # the log had only forgotten where it was
+    forged = submission(7, 7, leaves=FORGED)
+    for status, sent in ((422, forged), (422, forged), (409, submission(5, 7, leaves=FORGED))):
+        assert (await send(http, sent)).status_code == status
+    (fork,) = kept(witness)
+    assert (fork["misdeed"], fork["status"], fork["old_size"]) == ("fork", 422, 7)
+    refused, remembered = (notes.parse(str(fork[name]).encode()) for name in ("refused", "remembered"))
+    assert refused == notes.parse(forged.note)
+    for note in (refused, remembered):
+        assert verify.signatures(note, keys=SIGNER.keys(TENANT), check=signing.check)
+    assert remembered.text == notes.parse(honest.note).text
+    assert (await send(http, submission(7, 20, leaves=FORGED))).status_code == 422
+    assert [each["misdeed"] for each in kept(witness)] == ["fork", "unproved"]
+
+
+async def test_evidence_is_never_written_over_and_never_more_than_its_room(
+    http: httpx.AsyncClient, witness: Stand
+) -> None:
+    await send(http, submission(0, 7))
+    unproved = [replace(submission(7, size), path=(bytes(32),)) for size in range(8, 8 + evidence.MOST_OF_A_LOG + 3)]
+    for sent in unproved:
+        assert (await send(http, sent)).status_code == 422
+    before = kept(witness)
+    assert len(before) == evidence.MOST_OF_A_LOG
+    # Others' hints do not take the room of a proof, and who sends the same again changes nothing.
+    assert (await send(http, submission(7, 7, leaves=FORGED))).status_code == 422
+    assert (await send(http, unproved[0])).status_code == 422
+    assert [each for each in kept(witness) if each["misdeed"] == "unproved"] == before
+    assert len(kept(witness)) == len(before) + 1
+
+
+async def test_a_witness_that_cannot_keep_evidence_refuses_all_the_same(
+    http: httpx.AsyncClient, witness: Stand
+) -> None:
+    await send(http, submission(0, 7))
+    (witness.service.memory.path / evidence.FOLDER).write_text("in the way")
+    assert (await send(http, submission(7, 7, leaves=FORGED))).status_code == 422
+    assert (await send(http, submission(7, 9))).status_code == 200
+
+
+async def test_an_empty_tree_has_the_root_of_the_empty_tree(http: httpx.AsyncClient) -> None:
+    assert (
+        await send(http, Submission(old=0, path=(), note=SIGNER.sign(TENANT, size=0, root=bytes(32))))
+    ).status_code == 422
+    empty = SIGNER.sign(TENANT, size=0, root=sha256().digest())
+    assert (await send(http, Submission(old=0, path=(bytes(32),), note=empty))).status_code == 422
+    assert (await send(http, Submission(old=0, path=(), note=empty))).status_code == 200
+
+
+async def test_a_checkpoint_longer_than_any_is_refused(http: httpx.AsyncClient) -> None:
+    text = f"{ORIGIN}\n0\n{'A' * 43}=\n{'x' * 20_000}\n"
+    note = signing.sign_text(text, [SIGNER.secrets[0].named(ORIGIN)])
+    assert (await send(http, Submission(old=0, path=(), note=note))).status_code == 400
+
+
+async def test_a_memory_of_an_earlier_release_is_read_and_served(tmp_path: Path) -> None:
+    first = stand(tmp_path, NAME, SIGNER)
+    with closing(sqlite3.connect(first.service.memory.path / MEMORY)) as connection, connection:
+        connection.execute("DROP TABLE logs")
+        connection.execute(
+            "CREATE TABLE logs (origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL)"
+        )
+        remembered = submission(0, 7).note
+        columns = (ORIGIN, 7, tree.root_of(LEAVES[:7]), remembered)
+        connection.execute("INSERT INTO logs VALUES (?, ?, ?, ?)", columns)
+    again = stand(tmp_path, NAME, SIGNER)
+    key = again.service.signer.key
+    async with again.serving(), httpx.AsyncClient(base_url=again.url, timeout=GENEROUS_S) as http:
+        served = notes.parse((await http.get(ADDRESS)).content)
+        assert served.text == notes.parse(remembered).text
+        assert verify.signatures(served, keys=[key], check=signing.check) == (key,)
+        assert (await send(http, submission(0, 40))).content == b"7\n"
+        assert (await send(http, submission(7, 40))).status_code == 200
 
 
 def test_a_key_without_its_memory_and_a_key_of_another_name_are_not_used(tmp_path: Path) -> None:
