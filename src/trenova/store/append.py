@@ -11,7 +11,7 @@ from trenova.domain.batch import BatchResult
 from trenova.ledger.hashing import HASH_BYTES
 from trenova.ledger.log_signer import LogSigner
 from trenova.ledger.tree import Frontier
-from trenova.store import trees
+from trenova.store import returned, trees
 from trenova.store.batches import summed
 from trenova.store.rows import COLUMN_TYPES, Incoming
 from trenova.store.sql import sql
@@ -19,6 +19,7 @@ from trenova.store.trees import Grown
 
 INCOMING, COPY_INCOMING = sql("incoming"), sql("copy_incoming")
 NEW_HEADS, LOCK_HEADS, APPEND = sql("new_heads"), sql("lock_heads"), sql("append")
+UNSTORED = sql("unstored")
 ADD_HASHES, MOVE_HEADS, ADD_CHECKPOINTS = sql("add_hashes"), sql("move_heads"), sql("add_checkpoints")
 NOTE_BATCH, BATCH_COUNTS = sql("note_batch"), sql("batch_counts")
 
@@ -30,7 +31,10 @@ Result = TypeVar("Result")
 
 
 async def append(cursor: Cursor, signer: LogSigner, batch_id: str, batch: Incoming) -> BatchResult:
-    """Add what is not there yet. Raises LogDamaged where a stored tree is not as long as its log.
+    """Add what is not there yet.
+
+    Raises LogDamaged where a stored tree is not as long as its log, and where the database gives back anything but what
+    it was given.
 
     Dying anywhere before the commit leaves nothing: the transaction is rolled back, and whoever wants the batch stored
     starts from the beginning. Dying after it leaves everything: the next attempt finds each entry there.
@@ -42,7 +46,10 @@ async def append(cursor: Cursor, signer: LogSigner, batch_id: str, batch: Incomi
 
 
 async def insert(cursor: Cursor, batch: Incoming) -> tuple[dict[str, Frontier], dict[str, bytes]]:
-    """Lock the heads and insert what is new; gives the locked trees, and for each that grows its new commitments."""
+    """Lock the heads and insert what is new; gives the locked trees, and for each that grows its new commitments.
+
+    Raises LogDamaged as `append`.
+    """
     await cursor.execute(INCOMING)
     # The one in C: for a bytea psycopg would else take that of the DB-API's `Binary`, which is written in Python.
     cursor.adapters.register_dumper(bytes, BytesBinaryDumper)
@@ -50,6 +57,7 @@ async def insert(cursor: Cursor, batch: Incoming) -> tuple[dict[str, Frontier], 
         copy.set_types(COLUMN_TYPES)
         for each in batch.rows:
             await copy.write_row(each)
+    returned.check_copied(batch, cursor.rowcount)
     connection, tenants = cursor.connection, {"tenants": batch.tenants}
     # Sent together, run one after the other: each statement has a snapshot of its own, so that the last sees what the
     # former holder of the locks committed.
@@ -59,7 +67,8 @@ async def insert(cursor: Cursor, batch: Incoming) -> tuple[dict[str, Frontier], 
         # Not prepared: it has no parameters, so a plan made for an empty log would be kept while the log grows.
         inserted = await connection.execute(APPEND, binary=True, prepare=False)
         heads = {tenant: trees.frontier_of(size, hashes) for tenant, size, hashes in await locked.fetchall()}
-        return heads, dict(await inserted.fetchall())
+        returned.check_locked(batch.tenants, heads)
+        return heads, returned.fresh_commitments(batch, heads, await inserted.fetchall())
 
 
 async def extend(signer: LogSigner, heads: Mapping[str, Frontier], fresh: Mapping[str, bytes]) -> list[Grown]:
@@ -82,17 +91,21 @@ async def keep(
         "received": [received[tenant] for tenant in batch.tenants],
     }
     async with connection.pipeline():
-        tiles = await connection.execute(ADD_HASHES, trees.tile_columns(grown))
-        await connection.execute(MOVE_HEADS, columns)
-        signed = await connection.execute(ADD_CHECKPOINTS, columns)
-        await connection.execute(NOTE_BATCH, note)
+        tiles = await connection.execute(ADD_HASHES, trees.tile_columns(grown), binary=True)
+        moved = await connection.execute(MOVE_HEADS, columns, binary=True)
+        signed = await connection.execute(ADD_CHECKPOINTS, columns, binary=True)
+        noted = await connection.execute(NOTE_BATCH, note)
+        # Rows that did not come back from the insert are duplicates, or something has dropped them.
+        all_new = sum(stored.values()) == len(batch.rows)
+        unstored = None if all_new else await connection.execute(UNSTORED, prepare=False)
         counts = await connection.execute(BATCH_COUNTS, {"batch_id": batch_id})
-        # A tile that is missing or has another length than its tree says is somebody's doing or a broken disk. The
-        # frontier alone could go on signing right roots over it; but then no proof could be made of what is signed.
-        # So nothing is stored in that log until it is mended; the workflow waits, as for a database that is away.
-        found = {(tenant, level, index): size for tenant, level, index, size in await tiles.fetchall()}
-        trees.check_tiles(grown, found)
-        trees.check_signed(grown, {tenant for (tenant,) in await signed.fetchall()})
+        # A difference rolls everything back: nothing is stored in these logs until the database is mended, and the
+        # workflow waits, as for a database that is away.
+        returned.check_unstored(await unstored.fetchone() if unstored else None)
+        returned.check_tiles(grown, await tiles.fetchall())
+        returned.check_moved(grown, await moved.fetchall())
+        returned.check_signed(grown, await signed.fetchall())
+        returned.check_noted(note, await noted.fetchall())
         return await counts.fetchall()
 
 

@@ -15,13 +15,14 @@ from trenova.domain.same import same_content
 from trenova.errors import InvalidConfiguration, NotFound
 from trenova.ledger.hashing import SALT_BYTES
 from trenova.ledger.log_signer import LogSigner
+from trenova.store import returned
 from trenova.store.append import append
 from trenova.store.pool import Pool
 from trenova.store.rows import ID, TENANT, Incoming, Refused, incoming
 from trenova.store.sifting import BODY, sift
 from trenova.store.sql import sql
 
-PARK, EDIT, DUE_NOW = sql("park"), sql("edit_letter"), sql("letters_due_now")
+PARK, PARKED_AS, EDIT, DUE_NOW = sql("park"), sql("parked_as"), sql("edit_letter"), sql("letters_due_now")
 DUE, STORED, REFUSED = sql("due_letters"), sql("letters_stored"), sql("letters_refused")
 LETTERS, OF_BATCHES, PARKED = sql("letters"), sql("letters_of_batches"), sql("parked_letters")
 RECEIPTS = sql("receipts")
@@ -140,6 +141,7 @@ class DeadLetters:
     async def _note(self, cursor: Cursor, ids: Sequence[uuid.UUID], refused: Sequence[Refused]) -> None:
         again = {each.ordinal for each in refused}
         await cursor.execute(STORED, {"ids": [id_ for ordinal, id_ in enumerate(ids) if ordinal not in again]})
+        changed = cursor.rowcount
         still = {
             "ids": [ids[each.ordinal] for each in refused],
             "codes": [each.code for each in refused],
@@ -148,6 +150,7 @@ class DeadLetters:
             "longest": LONGEST_PAUSE,
         }
         await cursor.execute(REFUSED, still)
+        returned.check_letters(len(ids), changed + cursor.rowcount)
 
     async def _read(self, **wanted: Any) -> list[DeadLetter]:
         names = {"tenant": None, "before": None, "id": None, "parked": None}
@@ -158,7 +161,10 @@ class DeadLetters:
 
 
 async def park(cursor: Cursor, batch_id: str, refused: Sequence[Refused]) -> None:
-    """Keep the refused entries of a batch, in the transaction that stores the others."""
+    """Keep the refused entries of a batch, in the transaction that stores the others.
+
+    Raises LogDamaged where the database keeps anything else: then nothing of the transaction remains.
+    """
     parked = {
         "batch_id": batch_id,
         "pause": PAUSE,
@@ -171,6 +177,8 @@ async def park(cursor: Cursor, batch_id: str, refused: Sequence[Refused]) -> Non
         "reasons": [each.reason for each in refused],
     }
     await cursor.execute(PARK, parked)
+    await cursor.execute(PARKED_AS, parked)
+    returned.check_parked(batch_id, refused, dict(await cursor.fetchall()))
 
 
 async def taken(cursor: Cursor, batch_id: str, batch: Incoming) -> list[Refused]:

@@ -1,20 +1,16 @@
 """What an append makes of the tenants' trees: from locked heads and fresh commitments to the rows to write. No I/O."""
 
 from base64 import b64encode
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from trenova.domain.batch import Head
-from trenova.errors import LogDamaged
 from trenova.ledger import tiles, tree
 from trenova.ledger.hashing import HASH_BYTES, leaf
 from trenova.ledger.log_signer import LogSigner
 from trenova.ledger.tiles import Addition
 from trenova.ledger.tree import Frontier
-
-Tile = tuple[str, int, int]
-"""Tenant, level and index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,28 +76,3 @@ def head_columns(trees: Sequence[Grown]) -> dict[str, list[Any]]:
         "frontiers": [b"".join(each.frontier.hashes) for each in trees],
         "notes": [each.note for each in trees],
     }
-
-
-def check_tiles(trees: Sequence[Grown], found: Mapping[Tile, int]) -> None:
-    """Raise LogDamaged unless each tile has, after the append, just the bytes that the size of its tree says."""
-    for each in trees:
-        for addition in each.additions:
-            expected = addition.offset * HASH_BYTES + len(addition.hashes)
-            got = found[each.tenant, addition.level, addition.index]
-            if got != expected:
-                raise LogDamaged(
-                    f"tile {addition.index} of level {addition.level} of the log {each.tenant}: "
-                    f"expected {expected} bytes after this append, got {got}",
-                    hint="restore the table tiles from a backup: entries wait, and none of them is lost",
-                )
-
-
-def check_signed(trees: Sequence[Grown], signed: Collection[str]) -> None:
-    """Raise LogDamaged unless the checkpoint of each tree, by tenant, could be written."""
-    for each in trees:
-        if each.tenant not in signed:
-            raise LogDamaged(
-                f"the head of the log {each.tenant} was set back: expected no checkpoint beyond its size "
-                f"{each.before}, got one",
-                hint="restore the log from a backup: entries wait, and none of them is lost",
-            )

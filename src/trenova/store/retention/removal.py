@@ -10,11 +10,13 @@ from trenova.domain.entry import Entry, Party
 from trenova.domain.retention import LOG, REMOVER, Removal
 from trenova.errors import LogDamaged
 from trenova.ledger.log_signer import LogSigner
+from trenova.store import returned
 from trenova.store.pool import Pool
 from trenova.store.retention.records import append
 from trenova.store.sql import sql
 
 REMOVE_ENTRIES, EXPIRED_ENTRIES, EXPIRING_LOGS = sql("remove_entries"), sql("expired_entries"), sql("expiring_logs")
+EMPTIED = sql("emptied")
 
 log = structlog.get_logger()
 
@@ -68,6 +70,9 @@ class Removals:
             (row,) = await cursor.fetchall()
             (entry_id, indexes, entries, size, days, cut_off, removed_at, next_index, more) = row
             if entry_id is not None:
+                await cursor.execute(EMPTIED, {"tenant": tenant, "indexes": indexes})
+                ((emptied,),) = await cursor.fetchall()
+                returned.check_emptied(tenant, entries, emptied)
                 # Dying here or anywhere before the commit undoes the removal. The head's lock, for which appends to
                 # this log wait, is only taken now. The database refuses to commit without this entry.
                 told = Entry(

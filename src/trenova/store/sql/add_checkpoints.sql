@@ -5,4 +5,4 @@ SELECT after.tenant, after.size, after.note
 FROM unnest(%(tenants)s::text[], %(befores)s::bigint[], %(sizes)s::bigint[], %(notes)b::bytea[])
     AS after (tenant, before, size, note)
 WHERE NOT EXISTS (SELECT FROM checkpoints AS c WHERE c.tenant = after.tenant AND c.size > after.before)
-RETURNING tenant
+RETURNING tenant, size, note

@@ -1,5 +1,5 @@
--- Put new hashes after those that a tile has, and tell how many bytes each tile has then.
+-- Put new hashes after those that a tile has, and give what each tile holds then.
 INSERT INTO tiles AS t (tenant, level, index, hashes)
 SELECT * FROM unnest(%(tenants)s::text[], %(levels)s::smallint[], %(indexes)s::bigint[], %(hashes)b::bytea[])
 ON CONFLICT (tenant, level, index) DO UPDATE SET hashes = t.hashes || excluded.hashes
-RETURNING tenant, level, index, octet_length(hashes)
+RETURNING tenant, level, index, hashes

@@ -1,4 +1,5 @@
--- Store what is new with the next indexes, and give the new commitments of each tenant, joined in the order of the log.
+-- Store what is new with the next indexes. For each tenant: the first and the last index that were given, and what the
+-- rows hold that says which they are (commitment, salt, id), joined in the order of the log.
 -- Runs with the heads locked, in a snapshot taken after the lock, so what the condition finds is final and no unique
 -- constraint can be met. No id of a tenant is twice in `incoming`.
 WITH fresh AS (
@@ -11,10 +12,13 @@ WITH fresh AS (
         h.size + row_number() OVER (PARTITION BY i.tenant ORDER BY i.ordinal) - 1,
         i.id, i.occurred_at, i.received_at, i.actor_type, i.actor_id, i.action, i.target_type, i.target_id, i.outcome,
         i.salt, i.commitment, i.body
-    FROM incoming AS i
+    FROM pg_temp.incoming AS i
     JOIN heads AS h ON h.tenant = i.tenant
     -- OFFSET 0: a look into the index for each row. As a join the planner would now and then read the whole log.
     WHERE NOT EXISTS (SELECT FROM entries AS e WHERE e.tenant = i.tenant AND e.id = i.id OFFSET 0)
-    RETURNING tenant, index, commitment
+    RETURNING tenant, index, commitment, salt, id
 )
-SELECT tenant, string_agg(commitment, ''::bytea ORDER BY index) FROM fresh GROUP BY tenant ORDER BY tenant
+SELECT tenant, min(index), max(index), string_agg(commitment || salt || uuid_send(id), ''::bytea ORDER BY index)
+FROM fresh
+GROUP BY tenant
+ORDER BY tenant

@@ -5,3 +5,4 @@ FROM unnest(%(tenants)s::text[], %(first_indexes)s::bigint[], %(stored)s::intege
     AS part (tenant, first_index, stored, received)
 WHERE part.stored > 0
     OR NOT EXISTS (SELECT FROM batches AS b WHERE b.batch_id = %(batch_id)s AND b.tenant = part.tenant)
+RETURNING tenant, first_index, stored, duplicate
