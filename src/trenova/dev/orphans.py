@@ -77,6 +77,17 @@ async def end(record: Path, signals: StopSignals) -> bool:
     return bool(left)
 
 
+def those(found: Iterable[tuple[int, float]]) -> list[psutil.Process]:
+    """The processes with these ids and times of start that still run. Such an id may be somebody else's by now."""
+    alive = []
+    for pid, started in found:
+        with suppress(psutil.Error):
+            process = psutil.Process(pid)
+            if process.create_time() == started and runs(process):
+                alive.append(process)
+    return alive
+
+
 async def end_all(processes: list[psutil.Process]) -> None:
     """Kill processes that nobody watches any more and wait until they are gone."""
     for process in processes:

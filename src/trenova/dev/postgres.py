@@ -17,10 +17,10 @@ from trenova.dev.cluster import OWNER, Cluster, open_cluster
 from trenova.dev.folder import Folder, lock
 from trenova.dev.part import KILL_LIMIT_S, Part, StopSignals
 from trenova.dev.process import running
+from trenova.dev.watch import Recovery
 
 DATABASE = "trenova"
 LOGIN = "trenova"
-READY_LIMIT_S = 600  # recovery after a crash reads the whole write-ahead log
 FAST_STOP_LIMIT_S = 120
 STRAY_LIMIT_S = 15
 CONNECT_LIMIT_S = 5
@@ -30,6 +30,10 @@ STOP_SIGNALS: StopSignals = (
     (Signals.SIGQUIT, KILL_LIMIT_S),
     (Signals.SIGKILL, KILL_LIMIT_S),
 )
+# A server that cannot come up cannot write a last checkpoint either: its fast shutdown waits for that in vain.
+ABORT_SIGNALS = STOP_SIGNALS[1:]
+# How PostgreSQL says that it lets nobody in. Any other refusal (a password, too many connections) is of one that works.
+CLOSED = "the database system is "
 
 
 class Postgres:
@@ -69,6 +73,18 @@ class Postgres:
                 return True
         return False
 
+    async def refusal(self) -> str | None:
+        """Why it lets nobody in, in its own words; None when it does, or refuses us alone."""
+        try:
+            async with await self.connect("postgres"):
+                return None
+        except psycopg.errors.ConnectionTimeout:
+            return f"no answer within {CONNECT_LIMIT_S} s"
+        except psycopg.OperationalError as error:
+            said = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+            _, fatal, words = said.partition("FATAL:")
+            return None if fatal and CLOSED not in words else (words or said).strip()
+
     async def connect(self, database: str) -> psycopg.AsyncConnection[tuple[object, ...]]:
         """A connection as the owner."""
         where = make_conninfo(self.owner_url, dbname=database, connect_timeout=CONNECT_LIMIT_S)
@@ -88,12 +104,14 @@ class Postgres:
             log=self.folder.log("postgres"),
             record=self.folder.record("postgres"),
             ready=self.is_ready,
-            ready_limit_s=READY_LIMIT_S,
+            ready_limit_s=None,  # recovery after a crash reads the whole write-ahead log
+            watch=lambda: Recovery(self.refusal),
             before=clear,
             user=cluster.user,
             folder=Path("/"),
             stop_signals=STOP_SIGNALS,
             hurry_signal=Signals.SIGQUIT,
+            abort_signals=ABORT_SIGNALS,
         )
 
 
@@ -107,6 +125,8 @@ def settings() -> list[str]:
         "synchronous_commit": "on",
         "logging_collector": "off",
         "log_timezone": "UTC",
+        # What it answers is read here.
+        "lc_messages": "C",
         # An entry's content does not belong in the log, neither as a parameter nor as the row that a rule refuses.
         "log_error_verbosity": "terse",
         "log_parameter_max_length": "0",

@@ -1,6 +1,7 @@
 """One running part: started in a session of its own, watched directly, stopped in steps."""
 
 import asyncio
+import math
 import os
 import time
 from collections import deque
@@ -8,10 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from signal import Signals
-from typing import Self
+from typing import Any, Self
 
-from trenova.dev import orphans, users
-from trenova.dev.part import Part
+from trenova.dev import orphans, users, vitals, watch
+from trenova.dev.part import Part, StopSignals
 from trenova.errors import PartFailed
 
 LAST_LINES = 20
@@ -60,13 +61,51 @@ class Process:
         return cls(part, child, log_start)
 
     async def wait_ready(self) -> None:
-        deadline = time.monotonic() + self.part.ready_limit_s
+        """Raises when it ends before, is late, or, where there is no limit, when its watch has given it up."""
+        if self.part.ready_limit_s is not None:
+            return await self._wait_ready(self.part.ready_limit_s)
+        waiting, useless = asyncio.create_task(self._wait_ready(math.inf)), asyncio.create_task(self.until_useless())
+        try:
+            await asyncio.wait({waiting, useless}, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                raise await self.abort(useless.result())
+            return waiting.result()
+        finally:
+            await cancel(waiting, useless)
+
+    async def _wait_ready(self, limit_s: float) -> None:
+        deadline = time.monotonic() + limit_s
         while not await self.part.ready(self.pid):
             if self._child.returncode is not None:
                 raise self.failure(f"{self.part.name} {self.ending} while it was starting")
             if time.monotonic() > deadline:
-                raise self.failure(f"{self.part.name} was not ready after {self.part.ready_limit_s:.0f} s")
+                raise self.failure(f"{self.part.name} was not ready after {limit_s:.0f} s")
             await asyncio.sleep(CHECK_EVERY_S)
+
+    async def until_useless(self) -> str:
+        """Comes back with the reason when the process, which lives, is of no use any more. Without a watch never."""
+        judge = self.part.watch() if self.part.watch is not None else None
+        while True:
+            await asyncio.sleep(watch.LOOK_EVERY_S)
+            if judge is not None and (reason := await judge.look(self.pid)) is not None:
+                return reason
+
+    async def until_lost(self) -> PartFailed:
+        """Comes back when the process has ended, by itself or by us because it was of no use any more."""
+        ended, useless = asyncio.create_task(self._child.wait()), asyncio.create_task(self.until_useless())
+        try:
+            await asyncio.wait({ended, useless}, return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                return self.failure(f"{self.part.name} {self.ending}")
+            return await self.abort(useless.result())
+        finally:
+            await cancel(ended, useless)
+
+    async def abort(self, reason: str) -> PartFailed:
+        """End the process, which would not help itself, and say why."""
+        failure = self.failure(f"{self.part.name} {reason}; it is ended and started again")
+        await self._end(self.part.abort_signals)
+        return failure
 
     def failure(self, message: str) -> PartFailed:
         """The error to raise, with the end of the log as a note."""
@@ -92,11 +131,18 @@ class Process:
 
     async def stop(self) -> None:
         """Signal by signal until it has ended."""
-        for signal, limit_s in self.part.stop_signals:
+        await self._end(self.part.stop_signals)
+
+    async def _end(self, signals: StopSignals) -> None:
+        started = vitals.of(vitals.children(self.pid))
+        for signal, limit_s in signals:
             self.send(signal)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._child.wait(), limit_s)
                 break
+        if self._child.returncode == -Signals.SIGKILL:
+            # It could not end what it had started, and what is stuck or stopped does not see that it is gone.
+            await orphans.end_all(orphans.those(started))
         # Killed here: the record names a pid that no longer runs, and the next start drops it.
         orphans.forget(self.part.record)
 
@@ -120,6 +166,12 @@ async def running(part: Part) -> AsyncIterator[Process]:
         yield process
     finally:
         await process.stop()
+
+
+async def cancel(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def launch(part: Part) -> asyncio.subprocess.Process:

@@ -11,6 +11,7 @@ from trenova.dev.part import Part
 from trenova.dev.ports import LOCALHOST, listens
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
+from trenova.dev.watch import Silence, responds
 
 CODEC_PATH = "/codec"
 
@@ -30,11 +31,14 @@ def api(folder: Folder, postgres: Postgres, temporal: Temporal, port: int) -> Pa
         log=folder.log("api"),
         record=folder.record("api"),
         ready=ready,
+        watch=lambda: Silence(lambda: responds(f"{url}/livez")),
         folder=Path.cwd(),
     )
 
 
 def worker(folder: Folder, postgres: Postgres, temporal: Temporal, health_port: int | None = None) -> Part:
+    """Without a health port nobody can see from outside whether it is stuck."""
+
     async def ready(pid: int) -> bool:
         return await readiness.polls(temporal, pid)
 
@@ -45,6 +49,9 @@ def worker(folder: Folder, postgres: Postgres, temporal: Temporal, health_port: 
         log=folder.log("worker"),
         record=folder.record("worker"),
         ready=ready,
+        watch=None
+        if health_port is None
+        else lambda: Silence(lambda: responds(f"http://{LOCALHOST}:{health_port}/livez")),
         folder=Path.cwd(),
     )
 

@@ -123,8 +123,7 @@ class Supervisor:
         restarts = 0
         while True:
             began = time.monotonic()
-            await process.ended()
-            self._died(process.failure(f"{process.part.name} {process.ending}"))
+            self._died(await process.until_lost())
             restarts = 0 if time.monotonic() - began > CALM_S else restarts
             process, restarts = await self._restart(process.part, restarts)
             self._back(process.part.name)

@@ -18,6 +18,7 @@ from trenova.dev.environment import own_world
 from trenova.dev.folder import Folder, lock, make_folder
 from trenova.dev.part import Part
 from trenova.dev.process import running
+from trenova.dev.watch import Silence
 
 NAMESPACE = "default"
 ANSWER_LIMIT = timedelta(seconds=5)
@@ -62,12 +63,14 @@ class Temporal:
                 log=self.folder.log("temporal"),
                 record=self.folder.record("temporal"),
                 ready=self.is_ready,
+                watch=lambda: Silence(self.answers),
             )
 
     async def is_ready(self, pid: int) -> bool:
         """Whether it answers for the namespace, which it registers a moment after it has begun to listen."""
-        if not ports.listens(pid, self.port):
-            return False
+        return ports.listens(pid, self.port) and await self.answers()
+
+    async def answers(self) -> bool:
         try:
             client = await self.client()
             asked = DescribeNamespaceRequest(namespace=NAMESPACE)
