@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from temporalio.service import RPCError
 
-from chaos import faults, inside
+from chaos import faults, inside, state
 from chaos.faults import Injected
 from chaos.load import STUCK_S, Load
 from chaos.plan import Fault
@@ -21,6 +21,8 @@ LOOK_EVERY_S = 0.2
 TELL_EVERY_S = 5
 # Temporal lists a workflow a moment after it has started it; on a machine that stalls the moment may be long.
 CALM_S = 10
+# However long a backlog is, a run ends.
+DRAIN_LIMIT_S = 3600
 # A run that is late may take so much longer than asked.
 PATIENCE = 1.25
 NEWEST = "SELECT EXTRACT(epoch FROM stored_at)::float8 FROM batches WHERE stored > 0 ORDER BY xid DESC LIMIT 1"
@@ -70,7 +72,7 @@ class Run:
                     await self.until(lambda: self.load.acknowledged >= self.asked.entries or self.is_late, "entries")
                     self.doing = "waiting for the last acknowledgements"
             except TimeoutError:
-                raise PartFailed(f"requests were not acknowledged for {STUCK_S} s after the last fault") from None
+                raise await self.stuck(f"requests were not acknowledged for {STUCK_S} s after the last fault") from None
             self.doing = "waiting until everything accepted is stored"
             await self.drained()
 
@@ -100,7 +102,7 @@ class Run:
         deadline = time.monotonic() + STUCK_S
         while await self.newest_stored() <= back:
             if time.monotonic() > deadline:
-                raise PartFailed(f"nothing was stored for {STUCK_S} s after {self.injected[-1].fault.name}")
+                raise await self.stuck(f"nothing was stored for {STUCK_S} s after {self.injected[-1].fault.name}")
             await self.rig.revive()
             await asyncio.sleep(LOOK_EVERY_S)
 
@@ -118,7 +120,7 @@ class Run:
             if len(self.load.memory.acknowledged) != seen:
                 seen, deadline = len(self.load.memory.acknowledged), time.monotonic() + STUCK_S
             if time.monotonic() > deadline:
-                raise PartFailed(f"waiting for {what}, nothing was acknowledged for {STUCK_S} s")
+                raise await self.stuck(f"waiting for {what}, nothing was acknowledged for {STUCK_S} s")
             self.load.read()
             await self.rig.revive()
             await asyncio.sleep(LOOK_EVERY_S)
@@ -130,7 +132,10 @@ class Run:
         """
         client = await self.rig.temporal.client()
         seen, since = None, time.monotonic()
+        deadline = time.monotonic() + DRAIN_LIMIT_S
         while True:
+            if time.monotonic() > deadline:
+                raise await self.stuck(f"what was accepted is not stored after {DRAIN_LIMIT_S} s without faults")
             await self.rig.revive()
             with suppress(psycopg.Error, RPCError):
                 now = (await inside.running(client), await self.stored())
@@ -141,6 +146,10 @@ class Run:
                 if time.monotonic() - since > (CALM_S if whole else STUCK_S):
                     return
             await asyncio.sleep(1)
+
+    async def stuck(self, message: str) -> PartFailed:
+        """What was waited for in vain, and how every part is."""
+        return await state.explained(self.rig, f"{message}; fault {len(self.injected)}, {self.doing}")
 
     async def stored(self) -> int:
         async with await self.rig.connect() as owner:

@@ -11,14 +11,16 @@ from signal import Signals
 
 import psycopg
 
-from chaos import plan, syscalls
+from chaos import plan, state, syscalls
 from chaos.plan import Fault
 from chaos.rig import Rig
+from trenova.dev import vitals, watch
 
 LEAST_DELAY_S, MOST_DELAY_S = 0.02, 0.8
 MOST_NTH = 6
 # A disk fails long enough that something meets it. Much longer, and nothing but waiting is seen.
 LEAST_STORAGE_S, MOST_STORAGE_S = 1.5, 4.0
+# A recovery that gets on is never cut short by the rig's own watch; a run cannot wait for ever all the same.
 DATABASE_LIMIT_S = 600
 
 BACKENDS = "SELECT pid FROM pg_stat_activity WHERE usename = 'trenova' ORDER BY pid"
@@ -100,6 +102,30 @@ async def backend(rig: Rig, fault: Fault) -> None:
     await database_back(rig)
 
 
+async def recovery(rig: Rig, fault: Fault) -> None:
+    """The same, and SIGABRT for the startup process that recovers from it, as when it panics: then nothing recovers.
+
+    Where it has recovered before it was found, it is a `backend` like any other.
+    """
+    await database_back(rig)
+    server = rig.processes["postgres"]
+    async with await rig.connect() as connection:
+        os.kill(connection.info.backend_pid, Signals.SIGKILL)
+    deadline = time.monotonic() + max(fault.hold_s, LEAST_STORAGE_S)
+    while time.monotonic() < deadline and not abort_startup(server.pid):  # noqa: ASYNC110 - the kernel tells nobody
+        await asyncio.sleep(0)
+    await database_back(rig)
+
+
+def abort_startup(server: int) -> bool:
+    for vital in vitals.of(vitals.children(server)).values():
+        if watch.STARTUP.search(vital.title):
+            with suppress(ProcessLookupError):
+                os.kill(vital.pid, Signals.SIGABRT)
+                return True
+    return False
+
+
 async def terminate(rig: Rig, _fault: Fault) -> None:
     """PostgreSQL closes every connection of ours, in good order."""
     await database_back(rig)
@@ -129,10 +155,14 @@ async def flush_all(rig: Rig) -> None:
 
 
 async def database_back(rig: Rig) -> None:
-    async with asyncio.timeout(DATABASE_LIMIT_S):
-        while not await rig.postgres.is_ready(0):
-            await rig.revive()
-            await asyncio.sleep(0.05)
+    """Wait until it lets us in. What ended meanwhile, or has nothing left that works on it, is started again."""
+    try:
+        async with asyncio.timeout(DATABASE_LIMIT_S):
+            while not await rig.postgres.is_ready(0):
+                await rig.revive()
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise await state.explained(rig, f"PostgreSQL let nobody in for {DATABASE_LIMIT_S} s") from None
 
 
 KINDS: dict[plan.Kind, Callable[[Rig, Fault], Awaitable[int | None]]] = {
@@ -143,6 +173,7 @@ KINDS: dict[plan.Kind, Callable[[Rig, Fault], Awaitable[int | None]]] = {
     "slow": slow,
     "hang": hang,
     "backend": backend,
+    "recovery": recovery,
     "terminate": terminate,
     "storage": storage,
 }

@@ -45,7 +45,9 @@ class Outcome:
     retries: int
     seconds: float
     deaths: Sequence[str]
-    """Parts that ended by themselves; they were started again."""
+    """Parts that ended by themselves, or were of no use; they were started again."""
+    given_up: int = 0
+    """How many of those were of no use."""
 
     @property
     def holds(self) -> bool:
@@ -81,6 +83,7 @@ async def judge(run: Run, kept: Mapping[str, Sequence[bytes]], seconds: float, s
         retries=load.memory.retries,
         seconds=seconds,
         deaths=rig.deaths,
+        given_up=rig.given_up,
     )
 
 

@@ -20,7 +20,7 @@ from trenova.errors import PartFailed
 
 REPOSITORY = Path(__file__).parents[1]
 # Machines stall; what has not moved for so long will not move any more.
-STUCK_S = 600
+STUCK_S = 300
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["kill", "deploy", "pause", "cut", "slow", "hang", "backend", "terminate", "storage"]
+Kind = Literal["kill", "deploy", "pause", "cut", "slow", "hang", "backend", "recovery", "terminate", "storage"]
 PARTS = ("api", "worker", "temporal", "postgres")
 LINKS = ("client-api", "api-temporal", "worker-temporal", "api-postgres", "worker-postgres")
 # What PostgreSQL is told when it writes or flushes; see `syscalls`.
@@ -26,6 +26,7 @@ DECK: tuple[tuple[Kind, str], ...] = (
     *(("slow", link) for link in LINKS),
     *(("hang", link) for link in LINKS),
     ("backend", "postgres"),
+    ("recovery", "postgres"),
     ("terminate", "postgres"),
 )
 STORAGE_DECK: tuple[tuple[Kind, str], ...] = tuple(("storage", target) for target in STORAGE)
@@ -39,6 +40,7 @@ SHORT_DECK: tuple[tuple[Kind, str], ...] = (
     ("cut", "worker-postgres"),
     ("hang", "api-temporal"),
     ("backend", "postgres"),
+    ("recovery", "postgres"),
 )
 
 SHORTEST_HOLD_S, LONGEST_HOLD_S = 0.2, 6.0

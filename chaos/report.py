@@ -8,7 +8,9 @@ from chaos import recovery
 from chaos.conduct import Asked
 from chaos.judge import Outcome
 from chaos.recovery import LIMIT_S, Times
+from trenova.errors import InvalidRequest
 
+TITLE, NEXT = "## A run", "\n## "
 COLUMNS = ("fault", "times", "acknowledged after s: median", "p99", "max", "stored after s: median", "p99", "max")
 
 
@@ -51,14 +53,28 @@ def counts(outcome: Outcome) -> dict[str, int]:
         "faults struck again before recovery": sum(
             each.acknowledged_s is None or each.stored_s is None for each in outcome.recoveries
         ),
-        "parts that ended by themselves": len(outcome.deaths),
+        "parts that ended by themselves": len(outcome.deaths) - outcome.given_up,
+        "parts that ran and were of no use": outcome.given_up,
     }
 
 
-def markdown(command: str, asked: Asked, outcome: Outcome) -> str:
-    """The report that goes into the documentation."""
+def markdown(command: str, asked: Asked, outcome: Outcome, machine: str) -> str:
+    """A section of the documentation, and after it what a reader of this one run may want to know."""
+    named = [("Findings", outcome.checked.findings.told), ("Parts that were started again", outcome.deaths)]
+    lines = [section(command, asked, outcome, machine)]
+    for title, said in named:
+        if said:
+            lines += [f"## {title}", "", *(f"- {each}" for each in said), ""]
+    return "\n".join(lines)
+
+
+def section(command: str, asked: Asked, outcome: Outcome, machine: str) -> str:
     verdict = "nothing was lost, doubled or changed" if outcome.holds else "**FAILED**"
     lines = [
+        TITLE,
+        "",
+        f"{machine}",
+        "",
         f"`{command}`, seed {asked.seed}, {outcome.seconds:.0f} s of load and faults: {verdict}.",
         "",
         "| | |",
@@ -72,14 +88,18 @@ def markdown(command: str, asked: Asked, outcome: Outcome) -> str:
         *(f"| {' | '.join(row)} |" for row in rows(outcome)),
         "",
     ]
-    for title, said in (
-        (f"Recoveries over {LIMIT_S:.0f} s", list(slow(outcome))),
-        ("Findings", outcome.checked.findings.told),
-        ("Parts that ended by themselves", outcome.deaths),
-    ):
-        if said:
-            lines += [f"{title}:", "", *(f"- {each}" for each in said), ""]
+    if late := list(slow(outcome)):
+        lines += [f"Recoveries over {LIMIT_S:.0f} s:", "", *(f"- {each}" for each in late), ""]
     return "\n".join(lines)
+
+
+def replaced(page: str, report: str) -> str:
+    """The page with this report's run in place of the one that it has. A page has one, and ends with it."""
+    before, found, _ = page.partition(f"{TITLE}\n")
+    _, told, run = report.partition(f"{TITLE}\n")
+    if not found or not told:
+        raise InvalidRequest(f"there is no section {TITLE!r}", hint="give a report of make chaos, and a page with one")
+    return f"{before}{TITLE}\n{run.partition(NEXT)[0].rstrip()}\n"
 
 
 def waited(outcome: Outcome) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import tempfile
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -14,12 +15,13 @@ import psycopg
 from sqlalchemy.engine import make_url
 
 from chaos.links import Link
-from trenova.dev import keys, ports, programs, schema
+from trenova.dev import keys, ports, programs, schema, watch
 from trenova.dev.environment import own_world
-from trenova.dev.part import Part
+from trenova.dev.part import KILL_LIMIT_S, Part
 from trenova.dev.postgres import Postgres
 from trenova.dev.process import Process
 from trenova.dev.temporal import Temporal
+from trenova.dev.watch import Watch
 from trenova.errors import PartFailed
 
 TRIES = 3
@@ -38,11 +40,18 @@ class Rig:
     parts: Mapping[str, Part]
     links: Mapping[str, Link]
     api_key: str = field(repr=False)
+    health_port: int = field(default_factory=ports.choose)
+    """Of the worker's own pages."""
     processes: dict[str, Process] = field(default_factory=dict)
     busy: set[str] = field(default_factory=set)
     """Parts that are dead because of us."""
     deaths: list[str] = field(default_factory=list)
-    """Parts that ended although nobody ended them, with the end of their logs."""
+    """Parts that ended although no fault ended them, or that ran and were of no use, with the end of their logs."""
+    given_up: int = 0
+    """How many of those ran and were of no use."""
+    watches: dict[str, tuple[Process, Watch]] = field(default_factory=dict)
+    looked_at: float = 0.0
+    """When it was last asked, by the monotonic clock, whether parts that run are still of any use."""
 
     @property
     def url(self) -> str:
@@ -61,7 +70,7 @@ class Rig:
             except PartFailed as error:
                 if not left:
                     raise
-                self.deaths.append(f"{error.message}: {' | '.join(getattr(error, '__notes__', [])[-3:])}")
+                self.remember(error)
             else:
                 self.busy.discard(name)
                 return
@@ -82,7 +91,8 @@ class Rig:
         for name in names:
             self.processes[name].send(Signals.SIGKILL)
         for name in names:
-            await self.processes[name].ended()
+            async with asyncio.timeout(KILL_LIMIT_S):
+                await self.processes[name].ended()
 
     async def terminate(self, name: str) -> None:
         """SIGTERM, as a deploy does, until the part has drained and ended."""
@@ -102,14 +112,40 @@ class Rig:
                 process.send_signal(signal)
 
     async def revive(self) -> None:
-        """Start again what has ended by itself, and remember that it did."""
+        """Start again what has ended by itself, and what runs and is of no use any more; remember both."""
+        await self.give_up_useless()
         for name in START_ORDER:
             process = self.processes[name]
             if name in self.busy or not has_ended(process):
                 continue
             failure = process.failure(f"{name} {process.ending}")
-            self.deaths.append(f"{failure.message}: {' | '.join(getattr(failure, '__notes__', [])[-3:])}")
+            self.remember(failure)
             await self.start(name)
+
+    async def give_up_useless(self) -> None:
+        """As `trenova dev` does, with its own eyes. Looks are counted, so they must not come faster than its own."""
+        if time.monotonic() - self.looked_at < watch.LOOK_EVERY_S:
+            return
+        self.looked_at = time.monotonic()
+        for name in START_ORDER:
+            process = self.processes[name]
+            if name in self.busy or has_ended(process) or (judge := self.watch_of(name, process)) is None:
+                continue
+            if (reason := await judge.look(process.pid)) is not None:
+                self.remember(await process.abort(reason))
+                self.given_up += 1
+                await self.start(name)
+
+    def watch_of(self, name: str, process: Process) -> Watch | None:
+        """One for each run of a part, as it remembers what it saw."""
+        if process.part.watch is None:
+            return None
+        if name not in self.watches or self.watches[name][0] is not process:
+            self.watches[name] = (process, process.part.watch())
+        return self.watches[name][1]
+
+    def remember(self, failure: PartFailed) -> None:
+        self.deaths.append(f"{failure.message}: {' | '.join(getattr(failure, '__notes__', [])[-3:])}")
 
     async def connect(self) -> Connection:
         """To the database as its owner, past the links."""
@@ -169,7 +205,9 @@ async def rig_running(folder: Path) -> AsyncIterator[Rig]:
         folder_of_both.mkdir()
         rig.parts = parts | {
             "api": through(programs.api(postgres.folder, postgres, temporal, api_port), "api", rig, folder_of_both),
-            "worker": through(programs.worker(postgres.folder, postgres, temporal), "worker", rig, folder_of_both),
+            "worker": through(
+                programs.worker(postgres.folder, postgres, temporal, rig.health_port), "worker", rig, folder_of_both
+            ),
         }
         await rig.start_all(("api", "worker"))
         yield rig

@@ -67,7 +67,8 @@ def main() -> int:
     try:
         if given.storage:
             syscalls.require()
-        tell(f"{command}: seed {seed}, load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        load_before = os.getloadavg()[0]
+        tell(f"{command}: seed {seed}, load average {load_before:.1f} on {os.cpu_count()} cores")
         outcome = asyncio.run(interruptible(whole(asked, rate=AHEAD * given.entries / (given.minutes * 60))))
     except TrenovaError as error:
         for note in getattr(error, "__notes__", ()):
@@ -80,11 +81,18 @@ def main() -> int:
         return 130
     show(asked, outcome)
     if given.report:
-        given.report.write_text(report.markdown(command, asked, outcome), encoding="utf-8")
+        given.report.write_text(report.markdown(command, asked, outcome, machine(load_before)), encoding="utf-8")
         given.report.with_suffix(".json").write_bytes(
             msgspec.json.format(msgspec.json.encode(report.document(command, asked, outcome)))
         )
     return 0 if outcome.holds else 1
+
+
+def machine(load_before: float) -> str:
+    return (
+        f"On a machine with {os.cpu_count()} cores, with a load average of {load_before:.1f} before it "
+        f"and {os.getloadavg()[0]:.1f} at its end:"
+    )
 
 
 async def whole(asked: Asked, *, rate: float) -> Outcome:

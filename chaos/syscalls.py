@@ -5,10 +5,12 @@ a kernel forgets pages which it could not write is not shown here.
 """
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from signal import Signals
 
 from trenova.errors import PartFailed
 
@@ -58,6 +60,18 @@ async def failing(pids: Sequence[int], target: str, nth: int, log: Path) -> Asyn
             await asyncio.wait_for(child.communicate(), STOP_LIMIT_S)
         with suppress(ProcessLookupError):
             child.kill()
+        await child.wait()
+        tell_again(pids[0])
+
+
+def tell_again(server: int) -> None:
+    """Have PostgreSQL look for what strace may have kept from it: detaching, it swallows a signal now and then.
+
+    Both only say "look": at which children have ended, and at what they asked for.
+    """
+    for signal in (Signals.SIGCHLD, Signals.SIGUSR1):
+        with suppress(ProcessLookupError):
+            os.kill(server, signal)
 
 
 def traced(pid: int) -> bool:

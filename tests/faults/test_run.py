@@ -1,6 +1,7 @@
 """The fault test itself, small: every part dies under load, and everything it has started ends with it."""
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,10 +9,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from chaos import plan, run
+from chaos import faults, plan, run
 from chaos.conduct import Asked
+from chaos.rig import new_folder, rig_running
 
 from acceptance.conftest import environment, until
+from trenova.errors import PartFailed
 
 CHECKOUT = Path(__file__).parents[2]
 SEED = 20
@@ -27,6 +30,31 @@ async def test_nothing_acknowledged_is_lost_or_doubled_whatever_dies() -> None:
     assert ENTRIES <= checked.acknowledged <= checked.stored == checked.verified
     assert checked.checkpoints
     assert checked.receipts
+    assert outcome.given_up <= 1, outcome.deaths
+
+
+async def test_a_run_that_waits_in_vain_ends_and_shows_how_every_part_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "DATABASE_LIMIT_S", 1)
+    folder = new_folder()
+    try:
+        async with rig_running(folder) as rig:
+            await rig.kill(("api",))
+            rig.signal("postgres", signal.SIGSTOP)
+            with pytest.raises(PartFailed, match="PostgreSQL let nobody in for 1 s") as failure:
+                await faults.database_back(rig)
+            told = "\n".join(failure.value.__notes__)
+            pids = [rig.processes[name].pid for name in ("postgres", "temporal", "worker")]
+            assert not rig.deaths
+    finally:
+        shutil.rmtree(folder)
+    assert "postgres: lets nobody in: no answer within 5 s" in told
+    assert f"{pids[0]} stopped, " in told
+    assert re.search("stopped, .* s of processor time: postgres: checkpointer", told)
+    assert "temporal: answers" in told
+    assert "api: does not answer (ConnectError)\n  no process" in told
+    assert re.search('^worker: 503 {"ready":false', told, re.MULTILINE)
+    assert all(f"  {pid} " in told for pid in pids)
+    assert "  | " in told
 
 
 def of_folder(folder: str) -> list[psutil.Process]:

@@ -1,0 +1,16 @@
+"""Puts the report of a run into the documentation: python -m chaos.publish faults.md docs/faults.md."""
+
+import sys
+from pathlib import Path
+
+from chaos import report
+
+
+def main(told: Path, page: Path) -> None:
+    page.write_text(
+        report.replaced(page.read_text(encoding="utf-8"), told.read_text(encoding="utf-8")), encoding="utf-8"
+    )
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

@@ -1,0 +1,78 @@
+"""How every part is at this moment, for whoever reads how a run ended that waited in vain."""
+
+import asyncio
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import suppress
+
+import httpx
+import psutil
+
+from chaos.rig import START_ORDER, Rig
+from trenova.dev import ports, vitals
+from trenova.dev.process import last_lines
+from trenova.errors import PartFailed
+
+ANSWER_LIMIT_S = 10
+LAST_LINES = 5
+MOST_PROCESSES = 20
+
+
+async def explained(rig: Rig, message: str) -> PartFailed:
+    """The error to raise, with the state of all parts as its notes."""
+    error = PartFailed(message, hint="the state of every part is above; the logs are in the folder of the run")
+    for line in await described(rig):
+        error.add_note(line)
+    return error
+
+
+async def described(rig: Rig) -> list[str]:
+    """For each part its processes, what it answers, and the end of its log; then what died before."""
+    answers = await answered(rig)
+    lines: list[str] = []
+    for name in START_ORDER:
+        lines.append(f"{name}: {answers[name]}")
+        lines += [f"  {line}" for line in processes(rig, name)]
+        if name in rig.processes:
+            lines += [f"  | {line}" for line in last_lines(rig.processes[name].part.log, LAST_LINES)]
+    return [*lines, *(f"before: {death}" for death in rig.deaths[-LAST_LINES:])]
+
+
+async def answered(rig: Rig) -> Mapping[str, str]:
+    asked: dict[str, Awaitable[str]] = {
+        "postgres": database(rig),
+        "temporal": temporal(rig),
+        "api": page(f"{rig.direct_url}/readyz"),
+        "worker": page(f"http://{ports.LOCALHOST}:{rig.health_port}/readyz"),
+    }
+    return dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
+
+
+async def database(rig: Rig) -> str:
+    said = await rig.postgres.refusal()
+    return "lets us in" if said is None else f"lets nobody in: {said}"
+
+
+async def temporal(rig: Rig) -> str:
+    return "answers" if await rig.temporal.answers() else "does not answer"
+
+
+async def page(url: str) -> str:
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=ANSWER_LIMIT_S) as client:
+            answer = await client.get(url)
+    except httpx.HTTPError as error:
+        return f"does not answer ({type(error).__name__})"
+    return f"{answer.status_code} {answer.text.strip()}"
+
+
+def processes(rig: Rig, name: str) -> Iterator[str]:
+    """A line for each process, zombies too: one that nobody takes notice of is what to look for."""
+    found = rig.pids(name)
+    for process in found[:MOST_PROCESSES]:
+        with suppress(psutil.Error):
+            vital = vitals.look_at(process)
+            yield f"{vital.pid} {vital.status}, {vital.cpu_s:.2f} s of processor time: {vital.title[:80]}"
+    if len(found) > MOST_PROCESSES:
+        yield f"and {len(found) - MOST_PROCESSES} more"
+    if not found:
+        yield "no process"

@@ -1,0 +1,44 @@
+"""The report of a run, and how it gets into the documentation."""
+
+from pathlib import Path
+
+import pytest
+from chaos import report
+from chaos.conduct import Asked
+from chaos.judge import Checked, Outcome
+from chaos.tally import Findings
+
+from trenova.errors import InvalidRequest
+
+PAGE = Path(__file__).parents[2] / "docs/faults.md"
+
+
+def test_a_report_takes_the_place_of_the_run_on_the_page_and_of_nothing_else() -> None:
+    findings = Findings()
+    findings.add("lost", "acknowledged and not stored")
+    counts = {"sent": 7, "acknowledged": 7, "stored": 6, "verified": 6, "checkpoints": 1, "receipts": 0}
+    outcome = Outcome(
+        checked=Checked(findings=findings, **counts),
+        recoveries=(),
+        waits=None,
+        retries=3,
+        seconds=61,
+        deaths=["postgres ended with exit code 1: the last line"],
+        given_up=1,
+    )
+    made = report.markdown("make chaos", Asked(seed=5, schedule=(), entries=7, seconds=60), outcome, "On a machine:")
+    assert "postgres ended with exit code 1: the last line" in made
+    page = PAGE.read_text()
+    replaced = report.replaced(page, made)
+    before, title, after = replaced.partition("## A run\n")
+    assert (before, title) == page.partition("## A run\n")[:2]
+    assert "`make chaos`, seed 5, 61 s of load and faults: **FAILED**." in after
+    assert "| lost | 1 |" in after
+    assert "| parts that ran and were of no use | 1 |" in after
+    assert "the last line" not in after
+    assert report.replaced(replaced, made) == replaced
+
+
+def test_what_is_no_report_replaces_nothing() -> None:
+    with pytest.raises(InvalidRequest, match="there is no section"):
+        report.replaced(PAGE.read_text(), "# Another page\n")
