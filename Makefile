@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup programs promtool dev run run-worker logs test lint format bench chaos lock clean
+.PHONY: help setup programs promtool dev run run-worker logs test lint format manifest bench chaos lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -76,6 +76,9 @@ lint: $(STAMP) ## Check style, types, import directions and what is in deploy/
 format: $(STAMP) ## Rewrite the code in the project's format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+manifest: $(STAMP) ## Write the description of the database that the migrations make (after each change of one)
+	@$(BIN)/python tools/write_manifest.py
 
 BENCH_STAMP := $(VENV)/.bench
 $(BENCH_STAMP): $(STAMP) requirements/bench.txt

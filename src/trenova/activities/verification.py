@@ -1,6 +1,6 @@
 """Checking the stored logs."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from trenova.domain.verification import LogVerdict, Verification, VerifyRequest
+from trenova.domain.verification import DamagedPlace, LogVerdict, Verification, VerifyRequest
 from trenova.errors import TrenovaError
 
 log = structlog.get_logger()
@@ -21,6 +21,8 @@ MAX_PLACES = 100  # in the result, which travels through Temporal
 
 class Logs(Protocol):
     """What the activity needs of the store."""
+
+    async def database(self) -> list[DamagedPlace]: ...
 
     def logs(
         self, progress: Callable[[int, int], None], *, tenant: str = "", after: str = ""
@@ -33,23 +35,24 @@ class VerificationActivities:
 
     @activity.defn(name="VerifyLogs")
     async def verify_logs(self, request: VerifyRequest) -> Verification:
-        """Check the logs one after the other. An attempt goes on behind the last log of the attempt before it."""
+        """Check the database's objects, then the logs one after the other.
+
+        An attempt goes on behind the last log of the attempt before it.
+        """
         verification, after = resumed()
 
         def progress(done: int, total: int) -> None:
             activity.heartbeat(after, verification, done, total)
 
         try:
+            if not activity.info().heartbeat_details:
+                places = await self.stored.database()
+                report(places)
+                verification = with_places(verification, places)
+                activity.heartbeat(after, verification)
             async with aclosing(self.stored.logs(progress, tenant=request.tenant, after=after)) as verdicts:
                 async for verdict in verdicts:
-                    for place in verdict.places:
-                        log.error(
-                            "log damaged",
-                            tenant=place.tenant,
-                            place=place.place,
-                            expected=place.expected,
-                            got=place.got,
-                        )
+                    report(verdict.places)
                     verification, after = added(verification, verdict), verdict.tenant
                     activity.heartbeat(after, verification)
         except TrenovaError as error:
@@ -67,12 +70,28 @@ def resumed() -> tuple[Verification, str]:
     return msgspec.convert(details[1], Verification), details[0]
 
 
+def report(places: Iterable[DamagedPlace]) -> None:
+    for place in places:
+        next_step = {"next_step": place.next_step} if place.next_step else {}
+        log.error(
+            "log damaged", tenant=place.tenant, place=place.place, expected=place.expected, got=place.got, **next_step
+        )
+
+
 def added(verification: Verification, verdict: LogVerdict) -> Verification:
-    return Verification(
+    counted = msgspec.structs.replace(
+        verification,
         logs=verification.logs + 1,
         entries=verification.entries + verdict.size,
         removed=verification.removed + verdict.removed,
         checkpoints=verification.checkpoints + verdict.checkpoints,
-        damaged=verification.damaged + len(verdict.places),
-        places=[*verification.places, *verdict.places][:MAX_PLACES],
+    )
+    return with_places(counted, verdict.places)
+
+
+def with_places(verification: Verification, places: list[DamagedPlace]) -> Verification:
+    return msgspec.structs.replace(
+        verification,
+        damaged=verification.damaged + len(places),
+        places=[*verification.places, *places][:MAX_PLACES],
     )

@@ -146,6 +146,10 @@ async def check_live(
     holds, logs, entries, removed = True, 0, 0, 0
     with processes(cores()) as workers, progress_of_entries("checking") as progress:
         verifier = Verifier(url=database_url(loaded), keys=keys_of, workers=workers, known=claims)
+        database = LogVerdict(tenant="", size=0, places=await verifier.database())
+        if database.places:
+            show_log(database, as_json=as_json)
+            holds = False
         async for verdict in verifier.logs(progress, tenant=tenant):
             show_log(verdict, as_json=as_json)
             holds = holds and not verdict.places
@@ -172,6 +176,8 @@ def show_log(verdict: LogVerdict, *, as_json: bool) -> None:
         return
     for place in verdict.places:
         print(literal(str(place)).plain, flush=True)
+        if place.next_step:
+            print(f"  → {place.next_step}", flush=True)
     if verdict.unsigned:
         print(
             f"{verdict.tenant}: {verdict.unsigned} of {verdict.checkpoints} kept checkpoints have no signature of a key"

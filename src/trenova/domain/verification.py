@@ -16,13 +16,16 @@ class DamagedPlace(Struct, frozen=True, kw_only=True):
     """One place that is not as it must be. `expected` and `got` are hashes, sizes and names of columns."""
 
     tenant: str
+    """Empty: the database itself, and no log."""
     place: str
     """`entry 7`, `entries 7–9`, `tile 3 of level 0`, `head`, `checkpoint 300`."""
     expected: str
     got: str
+    next_step: str = ""
 
     def __str__(self) -> str:
-        return f"{self.tenant}: {self.place}: expected {self.expected}, got {self.got}"
+        whose = f"{self.tenant}: " if self.tenant else ""
+        return f"{whose}{self.place}: expected {self.expected}, got {self.got}"
 
 
 class LogVerdict(Struct, frozen=True, kw_only=True):

@@ -4,9 +4,11 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from trenova.domain.verification import LogVerdict
+from trenova.domain.verification import DamagedPlace, LogVerdict
 from trenova.errors import InvalidConfiguration
 from trenova.ledger.log_signer import LogSigner
+from trenova.store import catalog
+from trenova.store.pool import Pool
 from trenova.store.verification import Verifier, processes
 
 
@@ -14,6 +16,11 @@ from trenova.store.verification import Verifier, processes
 class StoredLogs:
     url: str = field(repr=False)
     signer: LogSigner | None
+
+    async def database(self) -> list[DamagedPlace]:
+        """As `Verifier.database`."""
+        async with Pool.open(self.url, size=1) as pool:
+            return await catalog.check(pool)
 
     async def logs(
         self, progress: Callable[[int, int], None], *, tenant: str = "", after: str = ""

@@ -189,8 +189,9 @@ async def test_rights_that_are_missing_and_rights_that_are_too_many_are_named(
         found = await doctor(place)
     finally:
         await owner.execute("REVOKE UPDATE, DELETE ON entries FROM trenova_app")
-    assert found.exit_code == 3
+    assert found.exit_code == 13
     assert "more than it needs: DELETE on entries, UPDATE on entries" in found.fault("database rights", "warning")
+    assert "grant of DELETE on table entries to trenova_app: expected none" in found.fault("database objects")
     found = await doctor(place, TRENOVA_DATABASE__URL=database.owner_url)
     assert "SUPERUSER" in found.fault("database rights", "warning")
 

@@ -7,7 +7,7 @@ from trenova.cli.doctor.clock import judged, skew
 from trenova.cli.doctor.finding import Kind, Verdict, failed, ok, warning
 from trenova.cli.doctor.scene import Scene
 from trenova.process import database_url
-from trenova.store import condition, schema
+from trenova.store import catalog, condition, schema
 from trenova.store.database import OLDEST_SERVER
 
 SHOWN = 5
@@ -44,6 +44,14 @@ def shortened(rights: tuple[str, ...]) -> str:
     return ", ".join(rights[:SHOWN]) + more
 
 
+async def objects(scene: Scene) -> Verdict:
+    """Whether tables, triggers, functions, grants and the like are what the migrations made."""
+    places = await catalog.check(scene.store.pool)
+    if not places:
+        return ok("tables, indexes, triggers, functions and grants are as the migrations made them")
+    return failed(shortened(tuple(str(place) for place in places)), places[0].next_step)
+
+
 async def writes(scene: Scene) -> Verdict:
     found = await condition.server(scene.store.pool)
     if found.is_standby:
@@ -67,6 +75,7 @@ CHECKS = (
     Check("database", Kind.DATABASE, answers),
     Check("database schema", Kind.DATABASE, schema_fits, ("database",)),
     Check("database rights", Kind.DATABASE, rights, ("database schema",)),
+    Check("database objects", Kind.DATABASE, objects, ("database schema",)),
     Check("database writes", Kind.DATABASE, writes, ("database",)),
     Check("database clock", Kind.MACHINE, clock, ("database",)),
 )

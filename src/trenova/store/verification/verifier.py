@@ -9,12 +9,13 @@ from typing import Any
 
 import psycopg
 
-from trenova.domain.verification import LogVerdict
+from trenova.domain.verification import DamagedPlace, LogVerdict
 from trenova.errors import NotFound
 from trenova.ledger import checkpoint, signing, verify
 from trenova.ledger import note as notes
 from trenova.ledger.note import VerifierKey
 from trenova.ledger.tiles import WIDTH
+from trenova.store import catalog
 from trenova.store.logs import read_tiles
 from trenova.store.pool import Pool, sqlalchemy_url
 from trenova.store.sql import sql
@@ -46,6 +47,14 @@ class Verifier:
     """Where the work is done; see `workers.processes`."""
     known: Mapping[str, Sequence[Claim]] = field(default_factory=dict)
     """By tenant, what signed checkpoints said that were kept outside of the database. See `claim`."""
+
+    async def database(self) -> list[DamagedPlace]:
+        """Where tables, triggers, functions, grants and the like are not as the migrations made them.
+
+        Raises Unavailable while the database is away, SchemaMismatch for one of another release.
+        """
+        async with Pool.open(self.url, size=1) as pool:
+            return await catalog.check(pool)
 
     async def logs(self, progress: Progress, *, tenant: str = "", after: str = "") -> AsyncGenerator[LogVerdict, None]:
         """The verdict on each log by the order of tenants' names: those behind `after`, or that of `tenant` alone.
