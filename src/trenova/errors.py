@@ -74,14 +74,14 @@ class EntryProblem:
 
 
 class InvalidEntries(TrenovaError):
-    """One or more entries of a readable request are wrong; every bad entry is named."""
+    """One or more entries of a readable request are wrong: `bad` of them, the first of which are named."""
 
-    def __init__(self, problems: Sequence[EntryProblem], *, total: int) -> None:
-        bad = len({problem.index for problem in problems})
+    def __init__(self, problems: Sequence[EntryProblem], *, bad: int, total: int) -> None:
         super().__init__(
             f"{bad} of {total} {'entry is' if total == 1 else 'entries are'} invalid; nothing was accepted"
         )
         self.problems = tuple(problems)
+        self.bad = bad
 
 
 class RequestTooLarge(TrenovaError):

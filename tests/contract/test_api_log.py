@@ -15,7 +15,7 @@ from contract import log_reader
 from contract.log_reader import Fetch
 from contract.store.whole_log import REMOVE, past_triggers
 from contract.store.wide_log import planted
-from examples import SIGNER, bodies
+from examples import SIGNER, append_as_system, bodies
 from trenova.config import Settings
 from trenova.dev.ports import choose
 from trenova.ledger import note as notes
@@ -182,7 +182,7 @@ async def test_public_logs_are_read_without_a_key_and_nothing_else_is(public: ht
 
 async def test_logs_of_the_system_stay_closed_where_others_are_public(public: httpx.AsyncClient, store: Store) -> None:
     tenant = f"_{new_tenant()}"
-    await append(store, tenant, 1)
+    await append_as_system(store, *bodies(tenant, 1))
     paths = [f"/v1/log/{tenant}/{path}" for path in ("checkpoint", "tile/0/000.p/1", "tile/entries/000.p/1")]
     for path in (*paths, f"/v1/tenants/{tenant}/key"):
         assert (await public.get(path)).status_code == 401

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from conftest import GENEROUS_S, Keys, new_tenant
-from examples import entry
+from examples import append_as_system, body, entry, ids
 from trenova.store import Store
 from trenova.store.api_keys import Role
 
@@ -248,8 +248,8 @@ async def test_a_batch_of_several_tenants_shows_each_its_own_counts(http: httpx.
 
 
 async def test_the_tenant_of_an_entry_comes_from_the_key(http: httpx.AsyncClient, keys: Keys) -> None:
-    for body in (entry(), entry(tenant=keys.tenant), entry(tenant=None)):
-        sent = await http.post("/v1/entries?wait=stored", json=body, headers=bearer(keys.writer))
+    for each in (entry(), entry(tenant=keys.tenant), entry(tenant=None)):
+        sent = await http.post("/v1/entries?wait=stored", json=each, headers=bearer(keys.writer))
         found = await http.get(f"/v1/entries/{sent.json()['entries'][0]['id']}", headers=bearer(keys.reader))
         assert found.json()["tenant"] == keys.tenant
 
@@ -280,11 +280,11 @@ async def test_one_id_in_two_tenants_asks_a_key_for_any_tenant_to_name_one(http:
 
 
 async def test_system_tenants_are_absent_from_a_list_over_all_tenants_unless_named(
-    http: httpx.AsyncClient, keys: Keys
+    http: httpx.AsyncClient, store: Store, keys: Keys
 ) -> None:
     system, marker, headers = f"_{new_tenant()}", uuid.uuid4().hex, bearer(keys.any_tenant)
-    body = [entry(tenant=each, comment=marker) for each in (system, keys.tenant)]
-    sent = (await http.post("/v1/entries?wait=stored", json=body, headers=headers)).json()
-    of_system, of_tenant = (each["id"] for each in sent["entries"])
+    stored = [body(each, comment=marker) for each in (system, keys.tenant)]
+    await append_as_system(store, *stored)
+    of_system, of_tenant = map(str, ids(stored))
     assert await listed(http, headers, q=marker) == [of_tenant]
     assert await listed(http, headers, q=marker, tenant=system) == [of_system]

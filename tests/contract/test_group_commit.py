@@ -25,8 +25,9 @@ def entries(tenant: str, number: int, *, padding: int = 0) -> list[Sealed]:
 
 def sealed(tenant: str, padding: int) -> Sealed:
     id_ = uuid.uuid4()
+    comment = f'"comment":"{"x" * padding}",' if padding else ""
     body = (
-        f'{{"action":"a.b","actor":{{"id":"u","type":"user"}},"comment":"{"x" * padding}","id":"{id_}",'
+        f'{{"action":"a.b","actor":{{"id":"u","type":"user"}},{comment}"id":"{id_}",'
         f'"occurred_at":"2026-01-01T00:00:00Z","outcome":"success","received_at":"2026-01-01T00:00:00Z",'
         f'"target":{{"id":"t","type":"thing"}},"tenant":"{tenant}"}}'
     )

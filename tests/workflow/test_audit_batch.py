@@ -121,14 +121,16 @@ HARD = {
 
 
 async def test_the_bytes_in_postgresql_are_the_bytes_that_were_sealed(
-    client: Client, owner: Owner, tenant: str
+    client: Client, store: Store, owner: Owner, tenant: str
 ) -> None:
     canonical = body(tenant, metadata=HARD)
-    # Nobody seals these, so nothing may be able to put them right again on the way.
-    unusual = json.dumps(json.loads(body(tenant, metadata=HARD)), indent=2).encode() + b"\n"
-    result = await (await start(client, batch_of([canonical, unusual.strip()]))).result()
-    assert result.stored == 2
-    assert await stored(owner, tenant) == [canonical, unusual.strip()]
+    # Nobody seals these, so they are parked; and nothing may be able to put them right again on the way.
+    unusual = json.dumps(json.loads(body(tenant, metadata=HARD)), indent=2).encode()
+    result = await (await start(client, batch_of([canonical, unusual]))).result()
+    assert (result.stored, result.parked) == (1, 1)
+    assert await stored(owner, tenant) == [canonical]
+    (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
+    assert (letter.body, letter.code) == (unusual, "not_sealed")
 
 
 async def test_what_is_no_sealed_entry_is_parked_and_its_neighbours_are_stored(

@@ -7,7 +7,7 @@ from typing import Protocol
 from temporalio import activity
 
 from trenova.activities.failures import failed
-from trenova.domain.batch import Batch, BatchResult
+from trenova.domain.batch import Batch, BatchResult, label
 from trenova.errors import TrenovaError
 
 
@@ -25,6 +25,12 @@ class AuditActivities:
     async def store_batch(self, batch: Batch) -> BatchResult:
         """Store the batch's entries, each once, or park them. May run any number of times: what is there is skipped."""
         try:
-            return await self.log.append(batch.batch_id, [bytes(entry) for entry in batch.entries])
+            return await self.log.append(label(workflow_of()), [bytes(entry) for entry in batch.entries])
         except TrenovaError as error:
             raise failed(error) from None
+
+
+def workflow_of() -> str:
+    """The id of the workflow that this runs for; the activity's own where somebody has started it without one."""
+    info = activity.info()
+    return info.workflow_id or info.activity_id

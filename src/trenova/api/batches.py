@@ -15,19 +15,20 @@ from trenova.api.auth import ANYONE, ROLES, Caller
 from trenova.api.openapi import problems
 from trenova.api.services import Services
 from trenova.domain.batch import Batch, workflow_id
-from trenova.errors import NotFound
+from trenova.errors import NotFound, PayloadError, Unavailable
 from trenova.ingest.start import unavailable
 from trenova.store.batches import StoredBatch
+from trenova.workflows import ProcessAuditBatchWorkflow
 
 NO_BATCH = "no batch with this id"
 
-BatchId = Annotated[str, PathParameter(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
+BatchId = Annotated[str, PathParameter(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+\Z")]
 
 
 class TenantOf(msgspec.Struct, frozen=True):
     """The one part of an entry that says whose batch this is."""
 
-    tenant: str
+    tenant: str | None = None
 
 
 class BatchState(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,13 +131,39 @@ async def workflow_status(client: Client, batch_id: str) -> str | None:
 
 
 async def entries_in(client: Client, batch_id: str, tenant: str | None) -> int:
-    """How many entries of this tenant (of all, if None) the workflow was started with; its input is in the history."""
-    async for event in client.get_workflow_handle(workflow_id(batch_id)).fetch_history_events(page_size=1):
-        return await of_tenant(event.workflow_execution_started_event_attributes.input.payloads, client, tenant)
+    """How many entries of this tenant (of all, if None) the workflow was started with; its input is in the history.
+
+    0 where it is no workflow of ours, or has no history any more.
+    """
+    handle = client.get_workflow_handle(workflow_id(batch_id))
+    try:
+        async for event in handle.fetch_history_events(page_size=1):
+            started = event.workflow_execution_started_event_attributes
+            if started.workflow_type.name != ProcessAuditBatchWorkflow.__name__:
+                return 0
+            return await of_tenant(started.input.payloads, client, tenant)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise unavailable(error) from error
     return 0
 
 
 async def of_tenant(payloads: Sequence[Payload], client: Client, tenant: str | None) -> int:
-    batch, *_ = await client.data_converter.decode(payloads, [Batch]) or [Batch()]
-    tenants = [msgspec.json.decode(entry, type=TenantOf).tenant for entry in batch.entries]
+    """Anybody may have put these into Temporal. What is no entry belongs to no tenant."""
+    if len(payloads) != 1:
+        return 0
+    try:
+        (batch,) = await client.data_converter.decode(payloads, [Batch])
+    except PayloadError as error:
+        raise Unavailable(f"this server cannot open the batch: {error.message}", hint=error.hint) from None
+    except (KeyError, RuntimeError):
+        return 0  # an encoding that nothing of ours writes
+    tenants = [tenant_of(entry) for entry in batch.entries] if batch else []
     return len(tenants) if tenant is None else tenants.count(tenant)
+
+
+def tenant_of(entry: msgspec.Raw) -> str | None:
+    try:
+        return msgspec.json.decode(entry, type=TenantOf).tenant
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

@@ -20,8 +20,9 @@ from trenova.api.services import Services
 from trenova.config import TASK_QUEUE
 from trenova.domain import intake
 from trenova.domain.dead_letters import Retried
-from trenova.domain.entry import Sealed
-from trenova.errors import InvalidEntries, InvalidRequest, NotFound
+from trenova.domain.entry import CANONICAL_FACTOR, Sealed
+from trenova.domain.sealed import may_be_sent_for
+from trenova.errors import InvalidEntries, InvalidRequest, NotFound, RequestTooLarge
 from trenova.ingest.start import unavailable
 from trenova.store import dead_letters
 from trenova.workflows import RETRY_SCHEDULE, RetryDeadLettersWorkflow
@@ -204,19 +205,29 @@ async def retried(services: Services) -> Retried:
 
 
 def resealed(text: bytes, letter: dead_letters.DeadLetter, caller: Caller, services: Services) -> Sealed:
-    """The new entry, with the old one's id unless it names another; what the server had added to it is added anew."""
+    """The new entry, with the old one's id unless it names another; what the server had added to it is added anew.
+
+    It stays in the log of its tenant. Where that has a name that no entry may be sent for, the new one names another,
+    which takes a key for any tenant.
+    """
+    limits = services.settings.limits
+    if len(text) > CANONICAL_FACTOR * limits.max_entry_bytes:
+        raise RequestTooLarge(
+            f"the body has {len(text):,} bytes, the limit for one entry is {limits.max_entry_bytes:,}"
+        )
     try:
         fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise InvalidRequest("the body is not a JSON object") from None
-    fields.pop("received_at", None)
+    for added in ("received_at", "changes_omitted"):
+        fields.pop(added, None)
     if letter.entry_id is not None:
         fields.setdefault("id", msgspec.Raw(msgspec.json.encode(letter.entry_id)))
-    tenant = letter.tenant or caller.tenant
+    tenant = letter.tenant if letter.tenant and may_be_sent_for(letter.tenant) else caller.tenant
     circumstances = intake.Circumstances(received_at=datetime.now(UTC), tenant=tenant)
-    checked = intake.check([msgspec.json.encode(fields)], circumstances, services.settings.limits)
+    checked = intake.check([msgspec.json.encode(fields)], circumstances, limits)
     if checked.problems:
-        raise InvalidEntries(checked.problems, total=1)
+        raise InvalidEntries(checked.problems, bad=checked.bad, total=1)
     ((_, sealed),) = checked.sealed
     return sealed
 
@@ -235,7 +246,7 @@ def record(letter: dead_letters.DeadLetter, sealed: Sealed, caller: Caller, serv
             "sha256_after": sha256(sealed.body).hexdigest(),
         },
     }
-    circumstances = intake.Circumstances(received_at=datetime.now(UTC), tenant=sealed.tenant)
+    circumstances = intake.Circumstances(received_at=datetime.now(UTC), tenant=sealed.tenant, system=True)
     return intake.seal(msgspec.json.encode(entry), 0, circumstances, services.settings.limits)
 
 

@@ -15,10 +15,9 @@ from trenova.api import bodies, cursors, receipts
 from trenova.api.auth import READERS, ROLES, WRITERS, Caller
 from trenova.api.instruments import ACKNOWLEDGED, ENTRIES_ACCEPTED, ENTRIES_REFUSED, ENTRIES_SPOOLED
 from trenova.api.openapi import EntriesBody, answers, problems
-from trenova.api.problems import listed
 from trenova.api.proofs import the_one
 from trenova.api.query import QUERY, moment, words
-from trenova.api.receipts import Accepted
+from trenova.api.receipts import NO_REFUSALS, Accepted, Refusals
 from trenova.api.services import Services
 from trenova.config import KIB, Limits
 from trenova.domain import intake
@@ -88,17 +87,17 @@ async def add_entries(
     services.ingest.check()
     with services.admission.room(announced_bytes(request, limits)):
         checked, total = await read_entries(request, circumstances, limits)
-        ENTRIES_REFUSED.inc(len({problem.index for problem in checked.problems}))
-        if not checked.sealed or (checked.problems and not partial):
-            raise InvalidEntries(checked.problems, total=total)
+        ENTRIES_REFUSED.inc(checked.bad)
+        if not checked.sealed or (checked.bad and not partial):
+            raise InvalidEntries(checked.problems, bad=checked.bad, total=total)
         placed = await services.ingest.add([entry for _, entry in checked.sealed])
     ACKNOWLEDGED.observe(time.monotonic() - began)
     for one in placed:
         (ENTRIES_SPOOLED if one.batch.state == "spooled" else ENTRIES_ACCEPTED).inc(len(one.entries))
-    errors = listed(tuple(checked.problems)) if partial else None
+    refusals = Refusals.of(checked) if partial else NO_REFUSALS
     if wait == "stored" and await all_stored(placed, services.settings.api.wait_stored_seconds):
-        return json(await receipts.stored(placed, errors, services.store), status_code=201)
-    return json(receipts.accepted(placed, errors), status_code=202)
+        return json(await receipts.stored(placed, refusals, services.store), status_code=201)
+    return json(receipts.accepted(placed, refusals), status_code=202)
 
 
 def announced_bytes(request: Request[Any, Any, Any], limits: Limits) -> int:

@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem documents. One table says which error has which status."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,12 +11,15 @@ from litestar.params import ParameterKwarg
 
 from trenova import errors
 from trenova.api.instruments import REQUESTS_REFUSED
+from trenova.config import KIB
 from trenova.domain.explain import plain
 
 log = structlog.get_logger()
 
 PROBLEM_TYPE = "application/problem+json"
 SERVER_ERROR = 500
+# Of the problems of entries in one answer. The list is cut at 1,000 entries before (`domain.intake`).
+MAX_LISTED_BYTES = 256 * KIB
 
 STATUS: Mapping[type[errors.TrenovaError], tuple[int, str]] = {
     errors.InvalidRequest: (400, "Invalid request"),
@@ -50,6 +53,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str
     hint: str | None = None
     errors: list[FieldProblem] | None = None
+    more_errors: int | None = None
+    """So many more entries are wrong than `errors` lists."""
 
 
 def reason_of(title: str) -> str:
@@ -63,8 +68,17 @@ for _, _title in STATUS.values():
 REQUESTS_REFUSED.labels(reason="internal_error")
 
 
-def listed(problems: tuple[errors.EntryProblem, ...]) -> list[FieldProblem]:
-    return [FieldProblem(problem.index, problem.field, problem.message) for problem in problems]
+def listed(problems: Sequence[errors.EntryProblem]) -> list[FieldProblem]:
+    """The problems as they are shown: no more than MAX_LISTED_BYTES of them, but for the first."""
+    shown: list[FieldProblem] = []
+    size = 0
+    for problem in problems:
+        one = FieldProblem(problem.index, problem.field, problem.message)
+        size += len(msgspec.json.encode(one))
+        if shown and size > MAX_LISTED_BYTES:
+            break
+        shown.append(one)
+    return shown
 
 
 def of_ours(_: Request[Any, Any, Any], error: errors.TrenovaError) -> Response[bytes]:
@@ -79,8 +93,11 @@ def of_ours(_: Request[Any, Any, Any], error: errors.TrenovaError) -> Response[b
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="trenova"'
-    found = listed(error.problems) if isinstance(error, errors.InvalidEntries) else None
-    return answer(Problem(title=title, status=status, detail=error.message, hint=error.hint, errors=found), headers)
+    problem = Problem(title=title, status=status, detail=error.message, hint=error.hint)
+    if isinstance(error, errors.InvalidEntries):
+        found = listed(error.problems)
+        problem = msgspec.structs.replace(problem, errors=found, more_errors=error.bad - len(found) or None)
+    return answer(problem, headers)
 
 
 def of_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

@@ -9,9 +9,10 @@ from typing import Literal, NamedTuple
 import msgspec
 import structlog
 
-from trenova.api.problems import FieldProblem
+from trenova.api.problems import FieldProblem, listed
 from trenova.api.proofs import base64, encoded
 from trenova.domain.entry import Sealed
+from trenova.domain.intake import Checked
 from trenova.domain.same import same_content
 from trenova.errors import LogDamaged
 from trenova.ingest import Placed
@@ -72,19 +73,36 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     entries: list[EntryState]
     errors: list[FieldProblem] | None = None
     """With `?partial=true`: what is wrong with the entries that were refused."""
+    more_errors: int | None = None
+    """So many more were refused than `errors` lists."""
 
 
-def accepted(placed: Sequence[Placed], errors: list[FieldProblem] | None) -> bytes:
+class Refusals(NamedTuple):
+    """What is told, with `?partial=true`, of the entries that were refused."""
+
+    listed: list[FieldProblem] | None = None
+    more: int | None = None
+
+    @classmethod
+    def of(cls, checked: Checked) -> "Refusals":
+        found = listed(checked.problems)
+        return cls(found, checked.bad - len(found) or None)
+
+
+NO_REFUSALS = Refusals()
+
+
+def accepted(placed: Sequence[Placed], refusals: Refusals) -> bytes:
     """The answer, in JSON, to entries that Temporal has persisted, or that are spooled."""
     of_batch = {one.batch.batch_id: one.batch.state for one in placed}
     only = placed[0].batch.batch_id
     states = [
         EntryState(id=entry.id, state=of_batch[batch_id or only], batch_id=batch_id) for batch_id, entry in each(placed)
     ]
-    return written(placed, states, errors)
+    return written(placed, states, refusals)
 
 
-async def stored(placed: Sequence[Placed], errors: list[FieldProblem] | None, store: Store) -> bytes:
+async def stored(placed: Sequence[Placed], refusals: Refusals, store: Store) -> bytes:
     """The answer, in JSON, to entries that are stored: what is read for it takes three statements, however many."""
     wanted = [(entry.tenant, entry.id) for _, entry in each(placed)]
     receipts = await store.entries.receipts([one.batch.batch_id for one in placed], wanted)
@@ -102,7 +120,7 @@ async def stored(placed: Sequence[Placed], errors: list[FieldProblem] | None, st
             else parked_state(entry, batch_id, refused.get((entry.tenant, entry.id)))
             for batch_id, entry in each(placed)
         ]
-        return written(placed, states, errors)
+        return written(placed, states, refusals)
 
     return await asyncio.to_thread(answer) if len(wanted) > OFF_LOOP_ENTRIES else answer()
 
@@ -163,5 +181,8 @@ def each(placed: Sequence[Placed]) -> Iterator[tuple[str | None, Sealed]]:
         yield from ((batch_id, entry) for entry in one.entries)
 
 
-def written(placed: Sequence[Placed], states: list[EntryState], errors: list[FieldProblem] | None) -> bytes:
-    return msgspec.json.encode(Accepted(batch_id=placed[0].batch.batch_id, entries=states, errors=errors))
+def written(placed: Sequence[Placed], states: list[EntryState], refusals: Refusals) -> bytes:
+    answer = Accepted(
+        batch_id=placed[0].batch.batch_id, entries=states, errors=refusals.listed, more_errors=refusals.more
+    )
+    return msgspec.json.encode(answer)

@@ -22,12 +22,12 @@ from trenova.config import TASK_QUEUE, Limits, Security, Settings
 from trenova.connection import connect
 from trenova.domain import intake
 from trenova.domain.batch import Batch, workflow_id
+from trenova.domain.reserved import MARKER, SAMPLE_ACTION, SAMPLE_ACTOR, SYSTEM_TENANT, TRIED
 from trenova.errors import PayloadError, Unavailable
 from trenova.inflight import key_id_of, payloads_in
 from trenova.workflows import ProcessAuditBatchWorkflow
 
 # A system tenant: lists show it only when asked.
-TENANT = "_trenova"
 # Enough, and repetitive enough, that compression has to show.
 SAMPLE_ENTRIES = 50
 WAIT_S = 60
@@ -79,11 +79,11 @@ async def verify(loaded: Settings) -> Finding:
 def sample(marker: str, now: datetime) -> Batch:
     """Entries of the system's own tenant, with a marker that must not be found in the clear."""
     entry = {
-        "tenant": TENANT,
-        "actor": {"type": "system", "id": "trenova-verify-encryption"},
-        "action": "trenova.verify_encryption",
-        "target": {"type": "system", "id": TASK_QUEUE},
-        "metadata": {"marker": marker},
+        "tenant": SYSTEM_TENANT,
+        "actor": SAMPLE_ACTOR,
+        "action": SAMPLE_ACTION,
+        "target": TRIED,
+        "metadata": {MARKER: marker},
     }
     raws = [msgspec.json.encode(entry)] * SAMPLE_ENTRIES
     checked = intake.check(raws, intake.Circumstances(received_at=now, tenant=None), Limits())

@@ -5,7 +5,8 @@ with message Structs (and `msgspec` itself) have to pass through the sandbox: a 
 another class, and msgspec does not know it.
 """
 
-from typing import Any, get_args, get_origin
+from collections.abc import Sequence
+from typing import Any, Protocol, get_args, get_origin, runtime_checkable
 
 import msgspec
 from temporalio.api.common.v1 import Payload
@@ -42,6 +43,14 @@ class MsgspecJSONConverter(JSONPlainPayloadConverter):
             raise RuntimeError(f"payload does not fit {type_hint}: {err}") from err
 
 
+@runtime_checkable
+class TakesAnything(Protocol):
+    """A message that makes something of what is no such message: a workflow that gets one has a clear end."""
+
+    @classmethod
+    def of_unreadable(cls, data: bytes) -> object: ...
+
+
 class TrenovaPayloadConverter(CompositePayloadConverter):
     """Temporal's default converters in their order, with msgspec in the place of `json/plain`."""
 
@@ -52,6 +61,22 @@ class TrenovaPayloadConverter(CompositePayloadConverter):
                 for converter in DefaultPayloadConverter.default_encoding_payload_converters
             )
         )
+
+    def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
+        """As the base class. KeyError for an encoding that is unknown here: another program may know it.
+
+        A payload that is asked for as `TakesAnything` and is something else gives what that makes of it.
+        """
+        asked = taking_anything(type_hints[0]) if type_hints and len(payloads) == 1 else None
+        try:
+            values = super().from_payloads(payloads, type_hints)
+        except RuntimeError:
+            if asked is None:
+                raise
+            return [asked.of_unreadable(payloads[0].data)]
+        if asked is not None and not isinstance(values[0], asked | None):
+            return [asked.of_unreadable(payloads[0].data)]
+        return values
 
 
 def data_converter(codec: PayloadCodec | None = None, *, encode_failures: bool = True) -> DataConverter:
@@ -82,3 +107,9 @@ def _names_message(hint: object) -> bool:
     if arguments := get_args(hint):
         return any(_names_message(part) for part in (get_origin(hint), *arguments))
     return isinstance(hint, type) and issubclass(hint, (msgspec.Struct, msgspec.Raw))
+
+
+def taking_anything(hint: object) -> Any:
+    """The class that the hint names (`Batch | None`), if that is `TakesAnything`."""
+    named = [part for part in get_args(hint) or (hint,) if part is not type(None)]
+    return named[0] if len(named) == 1 and isinstance(named[0], type) and isinstance(named[0], TakesAnything) else None

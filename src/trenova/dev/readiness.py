@@ -10,10 +10,10 @@ import httpx
 
 from trenova.config import TASK_QUEUE
 from trenova.dev.temporal import ANSWER_LIMIT, Temporal
+from trenova.domain.reserved import PROBE_ACTION, PROBE_ACTOR, SYSTEM_TENANT, TRIED
 from trenova.errors import PartFailed
 from trenova.worker.polls import QUEUES, pollers
 
-PROBE_TENANT = "_trenova"
 PROBE_LIMIT_S = 180
 PROBE_REQUEST_LIMIT_S = 60
 RETRY_EVERY_S = 0.2
@@ -42,10 +42,10 @@ async def probe(api_url: str, api_key: str) -> None:
     """Send one entry on the whole journey and come back when it is stored."""
     entry = {
         "id": str(uuid.uuid4()),  # one id for all tries, so that the probe is stored once
-        "tenant": PROBE_TENANT,
-        "actor": {"type": "system", "id": "trenova-dev"},
-        "action": "trenova.probe",
-        "target": {"type": "system", "id": TASK_QUEUE},
+        "tenant": SYSTEM_TENANT,
+        "actor": {"type": PROBE_ACTOR.type, "id": PROBE_ACTOR.id},
+        "action": PROBE_ACTION,
+        "target": {"type": TRIED.type, "id": TRIED.id},
     }
     deadline = time.monotonic() + PROBE_LIMIT_S
     headers = {"Authorization": f"Bearer {api_key}"}

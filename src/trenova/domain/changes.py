@@ -1,4 +1,4 @@
-"""What differs between two states of a thing, as a list that is the same every time."""
+"""What differs between two states of a thing, as a list that is the same every time, or not at all where it is long."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -6,7 +6,13 @@ from typing import Any
 
 import dictdiffer
 
-from trenova.domain.entry import Change
+from trenova.config import KIB
+from trenova.domain.entry import CANONICAL_FACTOR, MAX_POINTER_LENGTH, Change
+
+# Written out, a change takes at least so many bytes beside its path: `{"after":0,"op":"add","path":""},`.
+LEAST_BYTES = 33
+# As much as the longest entry may have.
+MOST_BYTES = CANONICAL_FACTOR * 256 * KIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +26,21 @@ class Exact:
     is_bool: bool
 
 
-def between(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
-    """Every difference, ordered by path. Arrays are compared position by position; 1 and 1.0 are the same number."""
-    found = dictdiffer.diff(scalars(before, exact), scalars(after, exact), dot_notation=False)
-    return sorted(each_change(found), key=lambda change: (change.path, change.op))
+def between(before: dict[str, Any], after: dict[str, Any], most_bytes: int = MOST_BYTES) -> list[Change] | None:
+    """Every difference, ordered by path. Arrays are compared position by position; 1 and 1.0 are the same number.
+
+    None where they would take more than `most_bytes`, or one has a longer path than a change may have. The paths are
+    what can grow beyond all measure: each repeats the keys above it, of which one may be as long as the entry. So they
+    are counted while they are made; the values together are never longer than the two states.
+    """
+    found: list[Change] = []
+    left = most_bytes
+    for change in each_change(dictdiffer.diff(scalars(before, exact), scalars(after, exact), dot_notation=False)):
+        left -= LEAST_BYTES + len(change.path)
+        if left < 0 or len(change.path) > MAX_POINTER_LENGTH:
+            return None
+        found.append(change)
+    return sorted(found, key=lambda change: (change.path, change.op))
 
 
 def each_change(found: Any) -> Iterator[Change]:

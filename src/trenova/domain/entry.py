@@ -9,19 +9,29 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 # PostgreSQL refuses an index row over 2,704 bytes: 512 characters of up to 4 bytes, the tenant and the time fit.
 MAX_ID_LENGTH = 512
 MAX_ACTION_LENGTH = 200
+MAX_POINTER_LENGTH = 4096
+# Canonical bytes can be longer than what was sent (computed changes, 1E15 written out). Twice the limit keeps the
+# largest entry well under Temporal's 2 MiB for one payload.
+CANONICAL_FACTOR = 2
+
+# No dot at either end: clients take `.` and `..` out of an address, file systems hide `.name` and cut `name.` short.
+TENANT_PATTERN = r"^[A-Za-z0-9_-]([A-Za-z0-9._-]{0,126}[A-Za-z0-9_-])?\Z"
+ACTION_PATTERN = r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)*\Z"
 
 Tenant = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9._-]{1,128}\Z",
+        pattern=TENANT_PATTERN,
         description="Whose log the entry belongs to. Taken from the API key; needed only with a key for any tenant.",
         examples=["acme"],
     ),
 ]
+# Earlier releases took dots at the ends. What is stored stays readable.
+StoredTenant = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,128}\Z", description="Whose log.")]
 Action = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)*\Z",
+        pattern=ACTION_PATTERN,
         max_length=MAX_ACTION_LENGTH,
         description="What was done: dotted lower-case words, the subject first.",
         examples=["shipment.update"],
@@ -35,7 +45,9 @@ PartyId = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
 Comment = Annotated[str, Meta(min_length=1, max_length=8192)]
 ContextKey = Annotated[str, Meta(min_length=1, max_length=128)]
 ContextValue = Annotated[str, Meta(max_length=4096)]
-Pointer = Annotated[str, Meta(max_length=4096, pattern=r"^(?![^/])", description="A JSON Pointer (RFC 6901).")]
+Pointer = Annotated[
+    str, Meta(max_length=MAX_POINTER_LENGTH, pattern=r"^(?![^/])", description="A JSON Pointer (RFC 6901).")
+]
 
 
 class Party(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -94,6 +106,8 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
     changes: list[Change] | None = None
+    changes_omitted: bool | None = None
+    """True where the changes between `before` and `after` are too many to be written down. Set by the server alone."""
     context: dict[str, str] | None = None
     comment: str | None = None
     metadata: dict[str, Any] | None = None
@@ -115,14 +129,13 @@ class PartyKey(Struct, frozen=True):
 
 
 class Searchable(Struct, frozen=True, kw_only=True):
-    """The parts of a sealed body that are searched by. Everything else in the body is skipped.
+    """The parts of a stored body that are searched by. Everything else in the body is skipped.
 
-    What a release may loosen is not asked for again, so that a worker can be older than the API; what the indexes could
-    not hold is.
+    For what is in a log already, whichever release sealed it. What is to be added goes through `domain.sealed`.
     """
 
     id: uuid.UUID
-    tenant: Tenant
+    tenant: StoredTenant
     occurred_at: Time
     received_at: Time
     actor: PartyKey

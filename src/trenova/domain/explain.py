@@ -25,7 +25,7 @@ SENTENCES = {
 }
 WANTED = {
     "/action": "must be dotted lower-case words such as shipment.update, at most 200 characters",
-    "/tenant": "must be 1 to 128 of the characters A-Z a-z 0-9 . _ -",
+    "/tenant": "must be 1 to 128 of the characters A-Z a-z 0-9 . _ -, no dot first or last",
 }
 
 

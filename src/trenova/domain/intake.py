@@ -10,12 +10,15 @@ import uuid_utils.compat
 
 from trenova.config import Limits
 from trenova.domain import changes, explain, strict_json
-from trenova.domain.entry import Draft, Entry, Sealed
+from trenova.domain.entry import CANONICAL_FACTOR, Draft, Entry, Sealed
+from trenova.domain.reserved import reserved
+from trenova.domain.sealed import wrong_tenant
 from trenova.errors import EntryProblem
 
-# Canonical bytes can be longer than what was sent (computed changes, 1E15 written out). Twice the limit keeps the
-# largest entry well under Temporal's 2 MiB for one payload.
-CANONICAL_FACTOR = 2
+# What is wrong with the others is only counted: a list that nobody reads to the end could be larger than the request.
+MAX_PROBLEMS = 1000
+# A complaint may quote a key, which may be as long as an entry.
+MAX_COMPLAINT = 300
 # Namespace of the ids made from an Idempotency-Key. Never change it: a retry would become a second entry.
 IDEMPOTENCY_NAMESPACE = uuid.UUID("6f1d1f5e-3a0b-5c55-9d0e-7c1f4a0c6b11")
 
@@ -31,14 +34,18 @@ class Circumstances:
     tenant: str | None
     """The API key's tenant; None for a key that may write for any."""
     idempotency_key: str | None = None
+    system: bool = False
+    """The program itself writes it: it may use the names that are reserved for that. No request sets it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """The good entries with their positions in the request, and what is wrong with the others."""
+    """The good entries with their positions in the request, and what is wrong with the first of the others."""
 
     sealed: Sequence[tuple[int, Sealed]]
     problems: Sequence[EntryProblem]
+    bad: int
+    """How many entries are wrong, those whose problem is not listed too."""
 
 
 class Unfit(Exception):
@@ -52,35 +59,48 @@ def check(raws: Sequence[bytes | memoryview], circumstances: Circumstances, limi
     """Check and seal the JSON texts of a request's entries. Raises nothing for bad entries: they are listed."""
     sealed: list[tuple[int, Sealed]] = []
     problems: list[EntryProblem] = []
+    bad = 0
     first_with: dict[tuple[str, uuid.UUID], int] = {}
     for index, raw in enumerate(raws):
         try:
             entry = seal(bytes(raw), index, circumstances, limits)
+            if (first := first_with.setdefault((entry.tenant, entry.id), index)) != index:
+                raise Unfit("/id", f"is also the id of entry {first} of this request")  # noqa: TRY301 - a problem as others
         except Unfit as unfit:
-            problems.append(EntryProblem(index=index, field=unfit.field, message=unfit.message))
+            bad += 1
+            if len(problems) < MAX_PROBLEMS:
+                problems.append(EntryProblem(index=index, field=cut(unfit.field), message=cut(unfit.message)))
             continue
-        first = first_with.setdefault((entry.tenant, entry.id), index)
-        if first == index:
-            sealed.append((index, entry))
-        else:
-            message = f"is also the id of entry {first} of this request"
-            problems.append(EntryProblem(index=index, field="/id", message=message))
-    return Checked(sealed=sealed, problems=problems)
+        sealed.append((index, entry))
+    return Checked(sealed=sealed, problems=problems, bad=bad)
+
+
+def cut(text: str) -> str:
+    return text if len(text) <= MAX_COMPLAINT else f"{text[:MAX_COMPLAINT]}…"
 
 
 def seal(raw: bytes, index: int, circumstances: Circumstances, limits: Limits) -> Sealed:
     if len(raw) > limits.max_entry_bytes:
         raise Unfit("", f"has {len(raw):,} bytes, the limit for one entry is {limits.max_entry_bytes:,}")
     draft = read(raw, limits)
-    entry = complete(draft, index, circumstances)
+    most = CANONICAL_FACTOR * limits.max_entry_bytes
+    entry = complete(draft, index, circumstances, most)
+    check_names(entry, circumstances)
     body = encoder.encode(entry)
-    if len(body) > CANONICAL_FACTOR * limits.max_entry_bytes and draft.changes is None:
+    if len(body) > most and entry.changes is not None and draft.changes is None:
         # Computed changes repeat what before and after already say: an honest large entry is kept without them.
-        body = encoder.encode(msgspec.structs.replace(entry, changes=None))
-    if len(body) > CANONICAL_FACTOR * limits.max_entry_bytes:
-        most = CANONICAL_FACTOR * limits.max_entry_bytes
+        body = encoder.encode(msgspec.structs.replace(entry, changes=None, changes_omitted=True))
+    if len(body) > most:
         raise Unfit("", f"has {len(body):,} bytes in canonical form, the limit is {most:,}")
     return Sealed(id=entry.id, tenant=entry.tenant, body=body)
+
+
+def check_names(entry: Entry, circumstances: Circumstances) -> None:
+    # The tenant of an API key that an earlier release has made may be one that is not taken any more.
+    if wrong := wrong_tenant(entry.tenant):
+        raise Unfit("/tenant", wrong)
+    if not circumstances.system and (found := reserved(entry)):
+        raise Unfit(*found)
 
 
 def read(raw: bytes, limits: Limits) -> Draft:
@@ -100,11 +120,12 @@ def read(raw: bytes, limits: Limits) -> Draft:
     return draft
 
 
-def complete(draft: Draft, index: int, circumstances: Circumstances) -> Entry:
+def complete(draft: Draft, index: int, circumstances: Circumstances, most_bytes: int) -> Entry:
     tenant = tenant_of(draft, circumstances)
-    differences = draft.changes
+    differences, omitted = draft.changes, None
     if differences is None and draft.before is not None and draft.after is not None:
-        differences = changes.between(draft.before, draft.after)
+        differences = changes.between(draft.before, draft.after, most_bytes)
+        omitted = True if differences is None else None
     return Entry(
         id=draft.id or new_id(tenant, index, circumstances),
         tenant=tenant,
@@ -117,6 +138,7 @@ def complete(draft: Draft, index: int, circumstances: Circumstances) -> Entry:
         before=draft.before,
         after=draft.after,
         changes=differences,
+        changes_omitted=omitted,
         context=draft.context,
         comment=draft.comment,
         metadata=draft.metadata,

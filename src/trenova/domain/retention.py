@@ -5,10 +5,9 @@ from datetime import datetime
 from msgspec import Struct
 
 from trenova.domain.entry import Party
+from trenova.domain.reserved import SYSTEM_TENANT
 
 ALL_TENANTS = "*"
-# The log that tells of what concerns all tenants.
-SYSTEM_TENANT = "_trenova"
 # Who removes: this program, by the clock.
 REMOVER = Party(type="system", id="trenova-retention")
 # The type of the target of those entries.

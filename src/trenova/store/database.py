@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
+from trenova.config import Limits
+from trenova.domain.sealed import DEFAULT_LIMITS
 from trenova.errors import InvalidConfiguration
 from trenova.ledger.log_signer import LogSigner
 from trenova.store import schema
@@ -42,19 +44,21 @@ class Store:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, *, pool_size: int = 8, signer: LogSigner | None = None) -> AsyncIterator["Store"]:
-        """Without a `signer` nothing can be appended."""
+    async def open(
+        cls, url: str, *, pool_size: int = 8, signer: LogSigner | None = None, limits: Limits = DEFAULT_LIMITS
+    ) -> AsyncIterator["Store"]:
+        """Without a `signer` nothing can be appended. What is beyond the `limits` of the API is parked, not stored."""
         async with Pool.open(url, size=pool_size) as pool:
             yield cls(
                 pool,
-                Entries(pool, signer),
+                Entries(pool, signer, limits),
                 Search(pool),
                 Batches(pool),
                 ApiKeys(pool),
                 Checkpoints(pool, signer),
                 Logs(pool),
                 Cosignatures(pool),
-                DeadLetters(pool, signer),
+                DeadLetters(pool, signer, limits),
                 Policies(pool, signer),
                 Holds(pool, signer),
                 Removals(pool, signer),

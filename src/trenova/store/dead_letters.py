@@ -4,12 +4,15 @@ import os
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
 import uuid_utils.compat
 
+from trenova.config import Limits
+from trenova.domain import sealed
 from trenova.domain.dead_letters import Retried
 from trenova.domain.same import same_content
 from trenova.errors import InvalidConfiguration, NotFound
@@ -50,7 +53,7 @@ class DeadLetter:
     edited: bool
     edited_by: str | None
     code: str
-    """SQLSTATE of the last refusal, `not_sealed` or `duplicate`."""
+    """SQLSTATE of the last refusal, or a code of `domain.sealed`, or `duplicate`."""
     reason: str = field(repr=False)
     attempts: int
     parked_at: datetime
@@ -75,6 +78,8 @@ class DeadLetters:
     pool: Pool
     signer: LogSigner | None = None
     """Needed to try again, not to read."""
+    limits: Limits = sealed.DEFAULT_LIMITS
+    """What the API lets in."""
 
     async def page(
         self, *, tenant: str | None = None, parked: bool | None = True, before: uuid.UUID | None = None, limit: int
@@ -131,7 +136,8 @@ class DeadLetters:
             if not letters:
                 return Retried()
             bodies = [body for _, body in letters]
-            good, refused = await sift(cursor, incoming(bodies, os.urandom(SALT_BYTES * len(bodies))))
+            read = partial(sealed.read, rules=sealed.Rules(limits=self.limits, now=datetime.now(UTC)))
+            good, refused = await sift(cursor, incoming(bodies, os.urandom(SALT_BYTES * len(bodies)), read))
             batch_id = f"retry-{uuid_utils.compat.uuid7()}"
             await append(cursor, self.signer, batch_id, good)
             refused += await taken(cursor, batch_id, good)

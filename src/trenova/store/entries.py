@@ -5,10 +5,14 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
 from trenova import tracing
+from trenova.config import Limits
+from trenova.domain import sealed
 from trenova.domain.batch import BatchResult
 from trenova.errors import InvalidConfiguration, RowRefused
 from trenova.ledger.hashing import SALT_BYTES
@@ -46,9 +50,11 @@ class Entries:
     pool: Pool
     signer: LogSigner | None = None
     """Needed to append, not to read."""
+    limits: Limits = sealed.DEFAULT_LIMITS
+    """What the API lets in."""
 
     async def append(self, batch_id: str, bodies: Sequence[bytes]) -> BatchResult:
-        """Store the entries that are not there yet, and park those that the database refuses for their own sake.
+        """Store the entries that are not there yet. Park those that the API would not seal or the database refuses.
 
         All in one transaction; may be called any number of times. Raises Unavailable while the database is away,
         DatabaseFault when it refuses the program, LogDamaged where a stored log contradicts itself.
@@ -56,7 +62,8 @@ class Entries:
         if self.signer is None:
             raise InvalidConfiguration(["nothing is appended without a signing key, and this program has none"])
         salts = os.urandom(SALT_BYTES * len(bodies))
-        batch = await off_loop(sum(map(len, bodies)) > OFF_LOOP_BYTES, lambda: incoming(bodies, salts))
+        read = partial(sealed.read, rules=sealed.Rules(limits=self.limits, now=datetime.now(UTC)))
+        batch = await off_loop(sum(map(len, bodies)) > OFF_LOOP_BYTES, lambda: incoming(bodies, salts, read))
         if not batch.unreadable:
             # A refusal has rolled everything back: begin again, and find out whose fault it was.
             with suppress(RowRefused), tracing.current.append():

@@ -3,33 +3,35 @@
 import re
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from trenova.domain.entry import Searchable, Tenant
+from trenova.domain.entry import Entry, Searchable, StoredTenant
+from trenova.domain.sealed import Unsealed
 from trenova.errors import NotSealed
 from trenova.ledger.hashing import SALT_BYTES, commitment
 
 COLUMN_TYPES = ["int4", "text", "uuid", *["timestamptz"] * 2, *["text"] * 6, *["bytea"] * 3]
 
 TENANT, ID = 1, 2
-# In place of a SQLSTATE.
-NOT_SEALED = "not_sealed"
 
 Row = tuple[Any, ...]
+Read = Callable[[bytes], Entry | Searchable]
+"""Gives the entry in a body, or raises Unsealed."""
 
 
 class Named(msgspec.Struct, frozen=True):
     """Whose entry a body may be, whatever else is wrong with it."""
 
-    tenant: Tenant | None = None
+    tenant: StoredTenant | None = None
     id: uuid.UUID | None = None
 
 
 decoder, name_decoder = msgspec.json.Decoder(Searchable), msgspec.json.Decoder(Named)
+MAX_REASON = 2000  # it is shown in lists, and may quote a key of any length
 # msgspec repeats a value that is none of an enumeration. It may be anything, and errors are logged.
 QUOTED = re.compile(r" '.*'", re.DOTALL)
 
@@ -68,37 +70,41 @@ class Incoming:
         return sorted(self.received)
 
 
-def incoming(bodies: Sequence[bytes], salts: bytes) -> Incoming:
-    """The rows of a batch; `salts` has 16 random bytes for each body."""
+def incoming(bodies: Sequence[bytes], salts: bytes, read: Read) -> Incoming:
+    """The rows of a batch; `salts` has 16 random bytes for each body. What `read` refuses is unreadable."""
     rows: dict[tuple[Any, Any], Row] = {}
     repeats: list[Row] = []
     unreadable: list[Refused] = []
     for ordinal, body in enumerate(bodies):
         try:
-            made = row(ordinal, body, salts[ordinal * SALT_BYTES : (ordinal + 1) * SALT_BYTES])
-        except NotSealed as error:
-            unreadable.append(no_entry(ordinal, body, error.message))
+            entry = read(body)
+        except Unsealed as error:
+            unreadable.append(unsealed(ordinal, body, error))
             continue
+        made = columns(ordinal, entry, body, salts[ordinal * SALT_BYTES : (ordinal + 1) * SALT_BYTES])
         if rows.setdefault((made[TENANT], made[ID]), made) is not made:
             repeats.append(made)
     return Incoming(rows=list(rows.values()), repeats=repeats, unreadable=unreadable)
 
 
-def no_entry(ordinal: int, body: bytes, reason: str) -> Refused:
+def unsealed(ordinal: int, body: bytes, error: Unsealed) -> Refused:
     """A body that is no entry, with the tenant and id that it may name all the same."""
     try:
         named = name_decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         named = Named()
-    return Refused(ordinal=ordinal, tenant=named.tenant, id=named.id, body=body, code=NOT_SEALED, reason=reason)
+    reason = f"not a sealed entry: {error.reason}".replace("\0", "\N{REPLACEMENT CHARACTER}")[:MAX_REASON]
+    return Refused(ordinal=ordinal, tenant=named.tenant, id=named.id, body=body, code=error.code, reason=reason)
 
 
 def row(ordinal: int, body: bytes, salt: bytes) -> Row:
-    """One row for COPY, in the order of COLUMN_TYPES. Raises NotSealed for a body that is no entry."""
-    entry = searchable(body)
+    """The row of a stored body. Raises NotSealed for one that is no entry."""
+    return columns(ordinal, searchable(body), body, salt)
+
+
+def columns(ordinal: int, entry: Entry | Searchable, body: bytes, salt: bytes) -> Row:
+    """One row for COPY, in the order of COLUMN_TYPES."""
     texts = (entry.actor.type, entry.actor.id, entry.action, entry.target.type, entry.target.id, entry.outcome)
-    if b"\\u0000" in body and any("\0" in text for text in texts):
-        raise not_sealed("a field holds U+0000")
     times = (entry.occurred_at, entry.received_at)
     return (ordinal, entry.tenant, entry.id, *times, *texts, salt, commitment(salt, body), body)
 

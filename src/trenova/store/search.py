@@ -27,13 +27,14 @@ from sqlalchemy import (
 from sqlalchemy.types import UserDefinedType
 
 from trenova.domain.entry import Time
+from trenova.domain.reserved import TENANT_PREFIX
 from trenova.errors import SearchTooWide, StatementTimeout
 from trenova.store.pool import Pool
 
 # Somebody waits for the answer, and a search that walks far holds one of few connections meanwhile.
 SEARCH_LIMIT_MS = 20_000
-# Tenants whose names begin so belong to the system; a search over all tenants leaves them out.
-SYSTEM_TENANT_PREFIX = "_"
+# They belong to the system; a search over all tenants leaves them out.
+SYSTEM_TENANT_PREFIX = TENANT_PREFIX
 
 entries = table(
     "entries",

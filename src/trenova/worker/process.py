@@ -69,7 +69,8 @@ async def work(settings: Settings, environ: Mapping[str, str]) -> None:
     async with AsyncExitStack() as held:
         # From the first moment on: whoever asks is told what is waited for.
         await held.enter_async_context(page.served(settings.worker.health, page.Pages(readiness, core)))
-        store = await held.enter_async_context(Store.open(url, pool_size=settings.database.pool_size, signer=signer))
+        opened = Store.open(url, pool_size=settings.database.pool_size, signer=signer, limits=settings.limits)
+        store = await held.enter_async_context(opened)
         await patiently(store.check, stop)
         if signed := await patiently(store.checkpoints.sign_anew, stop):
             log.info("checkpoints signed anew", logs=signed)

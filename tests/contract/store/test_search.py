@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from conftest import GENEROUS_S, new_tenant
-from examples import RECEIVED_AT, body, ids
+from examples import RECEIVED_AT, append_as_system, body, ids
 from trenova.dev.postgres import Postgres
 from trenova.errors import InvalidRequest, SearchTooWide
 from trenova.store import Store
@@ -22,7 +22,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 async def put(store: Store, tenant: str, **fields: Any) -> uuid.UUID:
     """Store one entry; gives its id."""
     stored = body(tenant, **fields)
-    await store.entries.append(str(uuid.uuid4()), [stored])
+    await append_as_system(store, stored)
     return ids([stored])[0]
 
 
@@ -143,7 +143,7 @@ async def test_pages_that_are_merged_from_logs_or_actions_neither_miss_nor_repea
         tenant, at = tenants[number % len(tenants)], NOON + timedelta(seconds=number % 5)
         action = ("a.b", "a.c", "a_b.c", "b")[number % 3 + number % 2]
         sent = body(tenant, id=str(uuid.uuid4()), occurred_at=at.isoformat(), action=action, **party)
-        await store.entries.append(str(uuid.uuid4()), [sent])
+        await append_as_system(store, sent)
         if not tenant.startswith("_") and ("beginning" not in wanted or action in {"a.b", "a.c"}):
             expected.append((at, tenant, ids([sent])[0]))
     filters = Filters(

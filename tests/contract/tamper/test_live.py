@@ -1,13 +1,12 @@
 """Whatever a superuser does to the tables is found in the running database, and the place is named."""
 
 import re
-import uuid
 
 import pytest
 
 from contract.store.whole_log import REMOVE
 from contract.tamper.conftest import COUNT, Victim
-from examples import SIGNER, body
+from examples import SIGNER, append_as_system, body
 from trenova.ledger import hashing, signing, tree
 from trenova.ledger.log_signer import LogSigner
 from trenova.store.verification.verifier import claim
@@ -279,6 +278,6 @@ async def test_bodies_that_were_removed_past_the_log_are_named_and_everything_el
 async def test_an_entry_that_somebody_sent_tells_of_no_removal(victim: Victim) -> None:
     await victim.tamper(REMOVE + "index = 8")
     forged = body(victim.tenant, action="retention.remove", metadata={"indexes": [[0, 600]]})
-    await victim.store.entries.append(str(uuid.uuid4()), [forged])
+    await append_as_system(victim.store, forged)
     (place,) = await victim.places()
     assert place.startswith("entry 8: expected a body, or an entry retention.remove")

@@ -31,7 +31,11 @@ PARTY = {"type": "user", "id": "u"}
         ({"a/b~c": 1}, "/a~1b~0c", "is not a field of an entry"),
         ({"`x`\n": 1}, "/`x`\n", "is not a field of an entry"),
         ({"action": "X"}, "/action", "must be dotted lower-case words such as shipment.update, at most 200 characters"),
-        ({"tenant": "a b"}, "/tenant", "must be 1 to 128 of the characters A-Z a-z 0-9 . _ -"),
+        (
+            {"tenant": "a b"},
+            "/tenant",
+            "must be 1 to 128 of the characters A-Z a-z 0-9 . _ -, no dot first or last",
+        ),
         (
             {"occurred_at": "2026-01-31T09:30:00"},
             "/occurred_at",

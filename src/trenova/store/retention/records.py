@@ -26,7 +26,8 @@ async def append(cursor: Cursor, signer: LogSigner | None, entry: Entry) -> None
     """
     if signer is None:
         raise InvalidConfiguration(["nothing is appended without a signing key, and this program has none"])
-    batch = incoming([encoder.encode(entry)], os.urandom(SALT_BYTES))
+    # Made here, so it may use the names that are the system's own.
+    batch = incoming([encoder.encode(entry)], os.urandom(SALT_BYTES), lambda _: entry)
     await append_batch(cursor, signer, f"retention-{entry.id}", batch)
 
 

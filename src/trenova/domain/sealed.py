@@ -1,0 +1,169 @@
+"""Whether a body is what the API would have sealed. The worker asks it of every entry that Temporal hands to it.
+
+Whoever reaches the Temporal namespace can hand over anything. So nothing is believed: the body is read as strictly as a
+request is, encoded again, and must be the same bytes. That leaves no room for white space, another order of the keys, a
+repeated or unknown one, or another way to write a text, a number or a time.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+import msgspec
+
+from trenova.config import Limits
+from trenova.domain import explain, strict_json
+from trenova.domain.entry import (
+    ACTION_PATTERN,
+    CANONICAL_FACTOR,
+    MAX_ACTION_LENGTH,
+    TENANT_PATTERN,
+    Comment,
+    ContextKey,
+    ContextValue,
+    Entry,
+    Time,
+)
+from trenova.domain.reserved import TENANT_PREFIX, reserved
+
+NOT_SEALED, RESERVED, CLOCK = "not_sealed", "reserved", "clock"
+
+# Servers without a time service drift by minutes. What is further ahead waits, parked, until its time has come, and is
+# stored then by itself: so a wrong clock of an API server costs its entries time, and none of them is lost.
+AHEAD = timedelta(minutes=10)
+# A machine without a clock of its own starts in 1970 or when its system was built. Retention would take content from
+# then for old, and remove it. No release of this program is as old as this.
+EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
+# Computed changes repeat a value of `before` or `after` one level deeper: in an object in an array in the entry.
+DEEPER_BY = 1
+DEFAULT_LIMITS = Limits()
+# Of tenants and actions a worker sees few, again and again.
+KNOWN = 4096
+
+
+class Strict(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An entry with the rules of `Draft`. Tenant and action are checked apart: those checks are remembered."""
+
+    occurred_at: Time
+    received_at: Time
+    context: dict[ContextKey, ContextValue] | None = None
+    comment: Comment | None = None
+
+
+decoder, encoder = msgspec.json.Decoder(Strict), msgspec.json.Encoder(order="sorted")
+
+
+class Unsealed(Exception):
+    """The body is not what the API seals. `code` says in a word what is wrong; `reason` may quote the body."""
+
+    def __init__(self, reason: str, *, code: str = NOT_SEALED) -> None:
+        super().__init__(code)
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What is asked of a body beside its form."""
+
+    limits: Limits
+    now: datetime
+
+
+def read(body: bytes, rules: Rules) -> Entry:
+    """The entry in the body. Raises Unsealed for one that the API would not have sealed, or only at another time."""
+    entry = decoded(body, rules.limits)
+    check_names(entry)
+    if not EARLIEST <= entry.received_at <= rules.now + AHEAD:
+        raise Unsealed(
+            f"/received_at must be from {EARLIEST.year} on and at most {AHEAD.seconds // 60} minutes ahead of the "
+            f"worker's clock, which says {written(rules.now)}; it is {written(entry.received_at)}",
+            code=CLOCK,
+        )
+    return entry
+
+
+def written(time: datetime) -> str:
+    return time.isoformat(timespec="seconds")
+
+
+def decoded(body: bytes, limits: Limits) -> Entry:
+    most = CANONICAL_FACTOR * limits.max_entry_bytes
+    if len(body) > most:
+        raise Unsealed(f"has {len(body):,} bytes, the limit is {most:,}")
+    try:
+        entry = decoder.decode(body)
+        again = encoder.encode(entry)
+    except msgspec.ValidationError as error:
+        field, message = explain.complaint(str(error))
+        raise Unsealed(f"{field} {message}".strip()) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
+        raise Unsealed(str(error)) from None
+    except RecursionError:
+        raise Unsealed("nested too deep to be read") from None
+    if again != body or entry.occurred_at.tzinfo is not UTC or entry.received_at.tzinfo is not UTC:
+        raise Unsealed(
+            "must be in canonical form: sorted keys, each once, no white space, no null fields, times in UTC"
+        )
+    check_content(body, entry, limits.max_nesting)
+    return entry
+
+
+def check_content(body: bytes, entry: Entry, max_nesting: int) -> None:
+    """What no encoding shows. Cheap looks at the bytes first: they find no cause in nearly every body."""
+    if entry.changes_omitted is not None and not omits_changes(entry):
+        raise Unsealed("/changes_omitted must be true, beside before and after and without changes")
+    if body.count(b"{") + body.count(b"[") > max_nesting and too_deep(entry, max_nesting):
+        raise Unsealed(f"is nested deeper than {max_nesting} levels")
+    if (b"\\" in body and b"\\u0000" in body) or strict_json.may_be_beyond_64_bits(body):
+        problem = strict_json.unfit_value(msgspec.to_builtins(entry), max_nesting + DEEPER_BY)
+        if problem:
+            raise Unsealed(problem)
+
+
+def too_deep(entry: Entry, max_nesting: int) -> bool:
+    """Only these fields can be deep. The entry is a level of its own; a value of a change lies three levels down."""
+    values = [value for change in entry.changes or () for value in (change.before, change.after)]
+    return any(
+        isinstance(value, dict | list) and strict_json.is_deeper_than(levels, value)
+        for levels, nested in (
+            (max_nesting - 1, [entry.before, entry.after, entry.metadata]),
+            (max_nesting - 3 + DEEPER_BY, values),
+        )
+        for value in nested
+    )
+
+
+def omits_changes(entry: Entry) -> bool:
+    return entry.changes_omitted is True and None not in (entry.before, entry.after) and entry.changes is None
+
+
+def check_names(entry: Entry) -> None:
+    for field, wrong in (("/tenant", wrong_tenant(entry.tenant)), ("/action", wrong_action(entry.action))):
+        if wrong:
+            raise Unsealed(f"{field} {wrong}")
+    if (found := reserved(entry)) and not is_edit(entry):
+        field, message = found
+        raise Unsealed(f"{field} {message}", code=RESERVED)
+
+
+def is_edit(entry: Entry) -> bool:
+    """The API's record of an edited dead letter, as long as it travels as entries do."""
+    return entry.action == "dead_letter.edit" and entry.actor.type == "api_key" and entry.target.type == "dead_letter"
+
+
+def may_be_sent_for(tenant: str) -> bool:
+    """Whether entries of this tenant are taken from anybody at all."""
+    return wrong_tenant(tenant) is None and not tenant.startswith(TENANT_PREFIX)
+
+
+@lru_cache(KNOWN)
+def wrong_tenant(tenant: str) -> str | None:
+    return None if re.search(TENANT_PATTERN, tenant) else explain.WANTED["/tenant"]
+
+
+@lru_cache(KNOWN)
+def wrong_action(action: str) -> str | None:
+    good = len(action) <= MAX_ACTION_LENGTH and re.search(ACTION_PATTERN, action)
+    return None if good else explain.WANTED["/action"]
