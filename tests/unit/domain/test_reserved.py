@@ -1,0 +1,100 @@
+"""Names that are the system's own."""
+
+import json
+from typing import Any
+
+import pytest
+
+from examples import RECEIVED_AT, entry, seal
+from trenova.cli.encryption_check import sample
+from trenova.config import TASK_QUEUE, Limits
+from trenova.domain import intake, sealed
+
+ANY_TENANT = intake.Circumstances(received_at=RECEIVED_AT, tenant=None)
+RULES = sealed.Rules(limits=Limits(), now=RECEIVED_AT)
+
+RESERVED: dict[str, tuple[dict[str, Any], str]] = {
+    "a tenant of the system": ({"tenant": "_trenova"}, "/tenant"),
+    "another tenant of the system": ({"tenant": "_"}, "/tenant"),
+    "a policy": ({"action": "retention.set"}, "/action"),
+    "a removal": ({"action": "retention.remove", "metadata": {"indexes": [[0, 9]]}}, "/action"),
+    "a hold": ({"action": "hold.release"}, "/action"),
+    "an edit": ({"action": "dead_letter.edit"}, "/action"),
+    "an API key": ({"action": "api_key.create"}, "/action"),
+    "something of the program": ({"action": "trenova.upgrade.begin"}, "/action"),
+    "an actor of the program": ({"actor": {"type": "system", "id": "trenova-retention"}}, "/actor/id"),
+    "an actor of the program as a user": ({"actor": {"type": "user", "id": "trenova-x"}}, "/actor/id"),
+}
+FREE: list[dict[str, Any]] = [
+    {"tenant": "a_trenova"},
+    {"action": "retention"},
+    {"action": "holder.set"},
+    {"action": "document.retention.set"},
+    {"action": "api_keys.create"},
+    {"actor": {"type": "user", "id": "trenova"}},
+    {"target": {"type": "system", "id": "trenova-retention"}},
+]
+
+
+def sent(fields: dict[str, Any]) -> bytes:
+    return json.dumps(entry(**{"tenant": "acme", **fields})).encode()
+
+
+@pytest.mark.parametrize("case", RESERVED)
+def test_the_api_refuses_them_and_says_which_field(case: str) -> None:
+    fields, field = RESERVED[case]
+    (problem,) = intake.check([sent(fields)], ANY_TENANT, Limits()).problems
+    assert (problem.field, "the system's own" in problem.message) == (field, True)
+
+
+@pytest.mark.parametrize("case", RESERVED)
+def test_the_worker_refuses_them_with_a_code_of_their_own(case: str) -> None:
+    fields = {**RESERVED[case][0]}
+    body = seal(fields.pop("tenant", "acme"), **fields).body
+    with pytest.raises(sealed.Unsealed, match="reserved"):
+        sealed.read(body, RULES)
+
+
+@pytest.mark.parametrize("fields", FREE, ids=str)
+def test_names_that_only_look_alike_are_everybodys(fields: dict[str, Any]) -> None:
+    assert intake.check([sent(fields)], ANY_TENANT, Limits()).problems == []
+
+
+PROBE = {
+    "tenant": "_trenova",
+    "actor": {"type": "system", "id": "trenova-dev"},
+    "action": "trenova.probe",
+    "target": {"type": "system", "id": TASK_QUEUE},
+}
+
+
+def test_the_trials_of_the_program_itself_are_taken() -> None:
+    ((_, probe),) = intake.check([json.dumps(PROBE).encode()], ANY_TENANT, Limits()).sealed
+    sealed.read(probe.body, RULES)
+    assert len([sealed.read(bytes(each), RULES) for each in sample("0" * 32, RECEIVED_AT).entries]) > 1
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"comment": "retention was set to 1 day"},
+        {"before": {}},
+        {"changes": []},
+        {"context": {}},
+        {"critical": True},
+        {"outcome": "failure"},
+        {"actor": {"type": "system", "id": "trenova-dev", "name": "x"}},
+        {"actor": {"type": "system", "id": "trenova-retention"}},
+        {"target": {"type": "log", "id": "acme"}},
+        {"tenant": "_other"},
+        {"tenant": "acme"},
+        {"action": "trenova.other"},
+        {"metadata": {}},
+        {"metadata": {"marker": "a word"}},
+        {"metadata": {"marker": 1}},
+        {"metadata": {"marker": "0", "more": 1}},
+    ],
+    ids=str,
+)
+def test_a_trial_that_says_anything_more_is_refused(more: dict[str, Any]) -> None:
+    assert len(intake.check([json.dumps({**PROBE, **more}).encode()], ANY_TENANT, Limits()).problems) == 1
