@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from trenova.api.auth import ANYONE, ROLES, Caller
-from trenova.api.openapi import problems
+from trenova.api.openapi import END, problems
 from trenova.api.services import Services
 from trenova.domain.batch import Batch, workflow_id
 from trenova.errors import NotFound, PayloadError, Unavailable
@@ -22,7 +22,7 @@ from trenova.workflows import ProcessAuditBatchWorkflow
 
 NO_BATCH = "no batch with this id"
 
-BatchId = Annotated[str, PathParameter(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+\Z")]
+BatchId = Annotated[str, PathParameter(min_length=1, max_length=200, pattern=rf"^[\x21-\x7e]+{END}")]
 
 
 class TenantOf(msgspec.Struct, frozen=True):

@@ -26,6 +26,8 @@ from trenova.domain.entry import Draft
 
 # Beside the page rather than below it: everything under /docs is the page itself.
 ASSETS = "/docs-assets"
+# The end of a text in a pattern that Python and JSON Schema read alike: Python's $ lets a line end follow.
+END = r"(?![\s\S])"
 
 
 def answers(kind: type[Any], description: str, media_type: str = "application/json") -> ResponseSpec:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from examples import RECEIVED_AT, entry, seal
+from examples import RECEIVED_AT, seal
 from trenova.config import KIB, Limits
 from trenova.domain import intake, sealed
 from trenova.domain.entry import Entry
@@ -65,11 +65,7 @@ def test_what_the_api_seals_is_taken_and_would_be_sealed_the_same_again() -> Non
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**64 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | WORDS,
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(-1e300, 1e300) | WORDS,
     lambda each: st.lists(each, max_size=3) | st.dictionaries(WORDS, each, max_size=3),
     max_leaves=6,
 )
@@ -77,9 +73,7 @@ STATES = st.dictionaries(WORDS, VALUES, max_size=3)
 
 
 @given(STATES, STATES, STATES)
-def test_whatever_the_api_seals_is_taken(
-    before: dict[str, Any], after: dict[str, Any], metadata: dict[str, Any]
-) -> None:
+def test_whatever_the_api_seals_is_taken(before: Any, after: Any, metadata: Any) -> None:
     body = seal("acme", before=before, after=after, metadata=metadata).body
     read(body)
     assert sent_again(body) == body
@@ -183,7 +177,7 @@ def test_the_largest_that_the_api_takes_is_taken() -> None:
         {"metadata": nested(31)},
         {"metadata": {"most": 2**64 - 1, "least": -(2**63)}},
         {"before": nested(31), "after": {"a": {"b": nested(28)}}},
-        {"metadata": {str(number): 1e15 for number in range(10_000)}},
+        {"metadata": {str(number): 1e15 for number in range(8_000)}},
     ):
         read(seal("acme", **fields).body)
 
@@ -239,10 +233,3 @@ def test_a_body_of_an_earlier_release_that_left_changes_out_without_a_word_is_ta
     fields = json.loads(seal("acme", before={"a": 1}, after={"a": 2}).body)
     del fields["changes"]
     read(canonical(fields))
-
-
-def test_no_reason_is_longer_than_what_it_is_about_needs() -> None:
-    with pytest.raises(sealed.Unsealed) as refused:
-        read(canonical({**FIELDS, "x" * 1000: 1}))
-    assert refused.value.code == "not_sealed"
-    assert entry()
