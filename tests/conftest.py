@@ -42,6 +42,7 @@ from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
 from trenova.store import Store
 from trenova.store.api_keys import Role
+from trenova.web.server import server_config
 from trenova.worker import process, schedules
 from trenova.worker.polls import polls_confirmed
 
@@ -167,8 +168,7 @@ async def serving(
 ) -> AsyncIterator[str]:
     """The API on a real port of this machine; gives its address."""
     api = app.create(settings, store, client, public_halves(SIGNER), remote)
-    config = uvicorn.Config(api, port=settings.api.port, log_config=None)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(server_config(api, drain_s=settings.api.drain_seconds, port=settings.api.port))
     running = asyncio.create_task(server.serve())
     try:
         async with asyncio.timeout(GENEROUS_S):

@@ -7,6 +7,7 @@ TrenovaError
 │   │   └── SearchTooWide     no index bounds the search, and it took too long
 │   ├── InvalidEntries        these entries, each named, are wrong
 │   ├── RequestTooLarge       more bytes or entries than one request may hold
+│   ├── RequestTooSlow        its body comes more slowly than the least rate
 │   ├── Unauthenticated       no API key, an unknown one or a revoked one
 │   ├── Forbidden             the key may not do this
 │   ├── client.ApiError       the API's refusal, as the HTTP client tells it
@@ -86,6 +87,10 @@ class InvalidEntries(TrenovaError):
 
 class RequestTooLarge(TrenovaError):
     """The request holds more bytes or entries than the limits allow."""
+
+
+class RequestTooSlow(TrenovaError):
+    """The body of the request comes more slowly than the least rate. Nothing was taken in."""
 
 
 class Unauthenticated(TrenovaError):

@@ -21,7 +21,6 @@ from trenova.api import (
     openapi,
     proofs,
 )
-from trenova.api.admission import Admission
 from trenova.api.codec import RemoteCodec
 from trenova.api.instruments import ENTRIES_ACCEPTED
 from trenova.api.key_lookups import KeyLookups
@@ -39,6 +38,7 @@ from trenova.ingest import GroupCommit, Spool
 from trenova.open_keys import OpenKeys
 from trenova.sdk import Sdk
 from trenova.store import Store
+from trenova.web.room import Room
 
 
 def create(  # noqa: PLR0913 - all that whoever runs it has opened
@@ -57,7 +57,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
         store=store,
         client=client,
         ingest=GroupCommit(client, spool, drained=ENTRIES_ACCEPTED.inc),
-        admission=Admission(),
+        room=Room(),
         lookups=KeyLookups(store.api_keys),
         open_keys=OpenKeys(client),
         from_temporal=(

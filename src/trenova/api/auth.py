@@ -11,6 +11,7 @@ from trenova.api.key_lookups import KeyLookups
 from trenova.api.services import Services
 from trenova.errors import Forbidden, Unauthenticated
 from trenova.store.api_keys import Role
+from trenova.web.room import Share
 
 SCHEME = "bearer"
 KEY_HINT = "send the header `Authorization: Bearer <api key>`; keys are made with `trenova api-key create`"
@@ -31,6 +32,11 @@ class Caller:
     tenant: str | None
     """None: any tenant."""
     role: Role
+
+    @property
+    def share(self) -> Share:
+        """Whose part of what this server can do the caller uses up: a tenant has one, however many keys."""
+        return ("key", self.key_id) if self.tenant is None else ("tenant", self.tenant)
 
     def tenant_to_read(self, asked: str | None) -> str | None:
         """The tenant a search is limited to; None is every tenant."""

@@ -27,6 +27,8 @@ from trenova.codec.secrecy import Secrecy
 from trenova.config import Api, CodecEndpoint
 from trenova.errors import Forbidden, InvalidConfiguration, UnsupportedMediaType
 from trenova.store.api_keys import Role
+from trenova.web.body import read_body
+from trenova.web.room import Hold, Room, Share
 
 ADMINS: AbstractSet[Role] = frozenset({"admin"})
 # As large as two of Temporal's own messages; a page of history is asked for payload by payload.
@@ -79,8 +81,10 @@ async def encode(
 ) -> Response[bytes]:
     """Encode as a worker would: what the CLI sends in is then compressed and encrypted."""
     del namespace  # one keyring serves all namespaces
-    await admit(request, services.lookups, remote)
-    return answer(request, remote, await endpoint.encode(remote.codec, await body_of(request)))
+    share = await admit(request, services.lookups, remote)
+    with services.room.hold(share) as hold:
+        body = await body_of(request, services.room, hold)
+        return answer(request, remote, await endpoint.encode(remote.codec, body))
 
 
 @post(["/decode", "/{namespace:str}/decode"], status_code=200, summary="Decode payloads", tags=["codec"])
@@ -92,9 +96,11 @@ async def decode(
 ) -> Response[bytes]:
     """Decode what this API's keys open. A payload that cannot be read comes back as a text that says why."""
     del namespace
-    await admit(request, services.lookups, remote)
-    # The Web UI shows no error of an endpoint, only the ciphertext; so the reason travels as the payload.
-    return answer(request, remote, await endpoint.decode(remote.codec, await body_of(request), explain=True))
+    share = await admit(request, services.lookups, remote)
+    with services.room.hold(share) as hold:
+        body = await body_of(request, services.room, hold)
+        # The Web UI shows no error of an endpoint, only the ciphertext; so the reason travels as the payload.
+        return answer(request, remote, await endpoint.decode(remote.codec, body, explain=True))
 
 
 @route(
@@ -116,11 +122,14 @@ async def preflight(
     return Response(content=None, status_code=204, headers=origin | allowed if len(origin) > 1 else origin)
 
 
-async def admit(request: Request[Any, Any, Any], lookups: KeyLookups, remote: RemoteCodec) -> None:
+async def admit(request: Request[Any, Any, Any], lookups: KeyLookups, remote: RemoteCodec) -> Share:
+    """Refuse whoever may not use the codec; give whose share of this server the others use."""
+    share = ("codec", "loopback")
     if remote.settings.authorize:
         found = await authenticated(request, lookups, ADMINS)
         if found.tenant is not None:
             raise Forbidden("payloads hold entries of all tenants; this API key is for one")
+        share = found.share
     elif not is_loopback(name_in(request.headers.get("host", ""))):
         raise Forbidden(
             "the codec endpoint answers only on a loopback address", hint="turn api.codec.authorize on to use another"
@@ -128,13 +137,14 @@ async def admit(request: Request[Any, Any, Any], lookups: KeyLookups, remote: Re
     origin = request.headers.get("origin")
     if origin is not None and origin not in remote.settings.ui_origins:
         raise Forbidden(f"pages of {origin} may not use the codec endpoint", hint="add it to api.codec.uiOrigins")
+    return share
 
 
-async def body_of(request: Request[Any, Any, Any]) -> bytes:
+async def body_of(request: Request[Any, Any, Any], room: Room, hold: Hold) -> bytes:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise UnsupportedMediaType(f"the content type {kind or '(none)'} is not understood; send application/json")
-    return await request.body()
+    return await read_body(request, max_bytes=MAX_BODY_BYTES, room=room, hold=hold)
 
 
 def answer(request: Request[Any, Any, Any], remote: RemoteCodec, body: bytes) -> Response[bytes]:

@@ -25,6 +25,7 @@ from trenova.domain.sealed import may_be_sent_for
 from trenova.errors import InvalidEntries, InvalidRequest, NotFound, RequestTooLarge
 from trenova.ingest.start import unavailable
 from trenova.store import dead_letters
+from trenova.web.body import read_body
 from trenova.workflows import RETRY_SCHEDULE, RetryDeadLettersWorkflow
 
 MAX_PAGE, DEFAULT_PAGE = 100, 50
@@ -125,7 +126,7 @@ async def read_dead_letter(
     summary="Edit a parked entry",
     responses={
         200: answers(DeadLetter, "As it is now; it will be tried next"),
-        **problems(400, 401, 403, 404, 413, 422, 503),
+        **problems(400, 401, 403, 404, 408, 413, 422, 503),
     },
     tags=["dead letters"],
 )
@@ -144,7 +145,10 @@ async def edit_dead_letter(
     letter = await store.dead_letters.find(letter_id, tenant=caller.tenant)
     if letter.body is None:
         raise NotFound("this entry is stored, and nothing in the log can be changed")
-    sealed = resealed(await request.body(), letter, caller, services)
+    with services.room.hold(caller.share) as hold:
+        limit = services.settings.limits.max_entry_bytes
+        text = await read_body(request, max_bytes=limit, room=services.room, hold=hold)
+        sealed = resealed(text, letter, caller, services)
     await services.ingest.add([record(letter, sealed, caller, services)])
     await store.dead_letters.edit(
         letter_id, tenant=sealed.tenant, entry_id=sealed.id, body=sealed.body, edited_by=caller.key_id

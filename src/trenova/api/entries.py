@@ -22,16 +22,16 @@ from trenova.api.services import Services
 from trenova.config import KIB, Limits
 from trenova.domain import intake
 from trenova.domain.entry import Entry, Outcome
-from trenova.errors import InvalidEntries, InvalidRequest, Removed
+from trenova.errors import InvalidEntries, Removed
 from trenova.ingest import all_stored
 from trenova.store import Store
 from trenova.store.search import START_OF_FEED, FeedPosition, Filters, PagePosition
+from trenova.web.body import read_body
 
 MAX_PAGE, DEFAULT_PAGE = 1000, 100
 MAX_IDEMPOTENCY_KEY = 255
 NOW = "now"
 OFF_LOOP_BYTES = 64 * KIB
-BODY_TIMEOUT_S = 60  # a body that trickles in holds room that others want
 
 
 class EntryList(msgspec.Struct, frozen=True):
@@ -52,7 +52,7 @@ class EntryList(msgspec.Struct, frozen=True):
             Accepted, "Accepted: Temporal has persisted every entry. Spooled: this server's disk has, until then"
         ),
         201: answers(Accepted, "Stored (with `wait=stored`)"),
-        **problems(400, 401, 403, 413, 415, 422, 503),
+        **problems(400, 401, 403, 408, 413, 415, 422, 503),
     },
     tags=["entries"],
 )
@@ -85,8 +85,9 @@ async def add_entries(
     )
     limits = services.settings.limits
     services.ingest.check()
-    with services.admission.room(announced_bytes(request, limits)):
-        checked, total = await read_entries(request, circumstances, limits)
+    with services.room.hold(caller.share) as hold:
+        body = await read_body(request, max_bytes=limits.max_request_bytes, room=services.room, hold=hold)
+        checked, total = await read_entries(request, body, circumstances, limits)
         ENTRIES_REFUSED.inc(checked.bad)
         if not checked.sealed or (checked.bad and not partial):
             raise InvalidEntries(checked.problems, bad=checked.bad, total=total)
@@ -100,21 +101,10 @@ async def add_entries(
     return json(receipts.accepted(placed, refusals), status_code=202)
 
 
-def announced_bytes(request: Request[Any, Any, Any], limits: Limits) -> int:
-    """The size of the body before it is read; the most there may be, where the client does not say."""
-    length = request.headers.get("content-length", "")
-    return min(int(length), limits.max_request_bytes) if length.isdecimal() else limits.max_request_bytes
-
-
 async def read_entries(
-    request: Request[Any, Any, Any], circumstances: intake.Circumstances, limits: Limits
+    request: Request[Any, Any, Any], body: bytes, circumstances: intake.Circumstances, limits: Limits
 ) -> tuple[intake.Checked, int]:
     """The checked entries of the body, and how many it held."""
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            body = await request.body()
-    except TimeoutError:
-        raise InvalidRequest(f"the body did not arrive within {BODY_TIMEOUT_S} s") from None
 
     def check() -> tuple[intake.Checked, int]:
         raws = bodies.entries(

@@ -7,6 +7,7 @@ from typing import Any
 import litestar_offline_docs
 import msgspec
 from litestar import Request, get
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import SwaggerRenderPlugin
@@ -18,6 +19,7 @@ from litestar.openapi.spec import (
     SecurityScheme,
 )
 from litestar.static_files import create_static_files_router
+from litestar.types.internal_types import PathParameterDefinition
 
 import trenova
 from trenova.api.bodies import NDJSON
@@ -99,13 +101,19 @@ class WithoutKey(Operation):
         self.security = []
 
 
+def operation_id(handler: HTTPRouteHandler, _method: object, path: list[str | PathParameterDefinition]) -> str:
+    """The handler's name, and the parameters of the path where a handler has several paths."""
+    names = [part.name for part in path if not isinstance(part, str)] if len(handler.paths) > 1 else []
+    return "_".join([handler.handler_name, *names])
+
+
 def config() -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Trenova",
         version=trenova.__version__,
         summary="An audit log that loses nothing and can prove it.",
         path="/docs",
-        operation_id_creator=lambda handler, _method, _path: handler.handler_name,
+        operation_id_creator=operation_id,
         components=Components(
             security_schemes={
                 "apiKey": SecurityScheme(

@@ -26,6 +26,7 @@ STATUS: Mapping[type[errors.TrenovaError], tuple[int, str]] = {
     errors.Unauthenticated: (401, "API key needed"),
     errors.Forbidden: (403, "Not allowed"),
     errors.NotFound: (404, "Not found"),
+    errors.RequestTooSlow: (408, "Request too slow"),
     errors.Removed: (410, "Removed"),
     errors.RequestTooLarge: (413, "Request too large"),
     errors.UnsupportedMediaType: (415, "Unsupported media type"),

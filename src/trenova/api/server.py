@@ -23,12 +23,9 @@ from trenova.ingest import Spool
 from trenova.process import database_url, on_stop_signal, run_to_end
 from trenova.service_manager import READY, STOPPING, ServiceManager, service_manager_of
 from trenova.store import Store
+from trenova.web.server import server_config
 
 log = structlog.get_logger()
-
-# Longer than clients and proxies keep idle connections, so that they close them first: the other way round, a request
-# can meet a connection that is just being closed.
-KEEP_ALIVE_S = 75
 
 
 def run(settings: Settings, environ: Mapping[str, str]) -> None:
@@ -53,16 +50,11 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
         spool = held.enter_context(spool_of(settings))
         store = await held.enter_async_context(Store.open(url, pool_size=settings.database.pool_size))
         server = Server(
-            uvicorn.Config(
+            server_config(
                 app.create(settings, store, client, log_keys_of(settings, environ), remote, spool=spool, core=core),
+                drain_s=settings.api.drain_seconds,
                 host=settings.api.host,
                 port=settings.api.port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=settings.api.drain_seconds,
             ),
             manager,
         )

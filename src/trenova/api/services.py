@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from temporalio.client import Client
 
-from trenova.api.admission import Admission
 from trenova.api.key_lookups import KeyLookups
 from trenova.api.log_keys import LogKeys
 from trenova.api.seldom import Seldom
@@ -13,6 +12,7 @@ from trenova.ingest import GroupCommit
 from trenova.open_keys import OpenKeys
 from trenova.sdk import Sdk
 from trenova.store import Store
+from trenova.web.room import Room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Services:
     store: Store
     client: Client
     ingest: GroupCommit
-    admission: Admission
+    room: Room
     lookups: KeyLookups
     open_keys: OpenKeys
     from_temporal: tuple[Seldom, ...]

@@ -15,13 +15,16 @@ from litestar import Litestar, Request, Response, get, post
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 
-from trenova.errors import InvalidConfiguration, VerificationError
+from trenova.errors import InvalidConfiguration, RequestTooLarge, RequestTooSlow, TrenovaError, VerificationError
 from trenova.head_requests import HeadRequests
 from trenova.ledger import note as notes
 from trenova.ledger import signing, submission
 from trenova.ledger.note import ED25519, VerifierKey
 from trenova.ledger.signing import Signer
 from trenova.process import on_stop_signal, run_to_end
+from trenova.web.body import read_body
+from trenova.web.room import Room
+from trenova.web.server import server_config
 from trenova.witness import evidence
 from trenova.witness.judgement import PLAIN, Answer, Claim, Refusal, Remembered, claim, disagreement, refusal
 from trenova.witness.memory import Memory
@@ -29,6 +32,8 @@ from trenova.witness.memory import Memory
 log = structlog.get_logger()
 
 MAX_BODY_BYTES = 256 << 10  # a note with the 16 largest signatures, and a proof
+MAX_HELD_BYTES = 8 << 20  # of all bodies at once
+DRAIN_S = 5  # after SIGTERM, for requests that are being answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +109,15 @@ KEPT_FOR_A_MOMENT = {"cache-control": "max-age=5"}
 
 def create(witness: Witness) -> Litestar:
     """The ASGI application."""
+    room = Room(MAX_HELD_BYTES)
 
     @post(submission.PATH, status_code=HTTPStatus.OK)
     async def add_checkpoint(request: Request[Any, Any, Any]) -> Response[bytes]:
-        answer = await asyncio.to_thread(witness.add_checkpoint, await request.body())
+        # Whoever reaches the port may ask: what one address sends leaves room for what others do.
+        address = request.client.host if request.client else ""
+        with room.hold(("address", address)) as hold:
+            body = await read_body(request, max_bytes=MAX_BODY_BYTES, room=room, hold=hold)
+            answer = await asyncio.to_thread(witness.add_checkpoint, body)
         # As a header: of a media type that begins with `text/` Litestar makes another, with a charset.
         headers = {"content-type": answer.media_type, **NOT_KEPT}
         return Response(answer.body, status_code=answer.status, headers=headers)
@@ -123,7 +133,7 @@ def create(witness: Witness) -> Litestar:
     app = Litestar(
         [add_checkpoint, read_checkpoint],
         openapi_config=None,
-        exception_handlers={HTTPException: told},
+        exception_handlers={HTTPException: told, TrenovaError: unread},
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
     )
@@ -135,6 +145,13 @@ def told(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Unknown paths, wrong methods, bodies over the limit."""
     headers = {**(error.headers or {}), "content-type": PLAIN, **NOT_KEPT}
     return Response(f"{error.detail}\n".encode(), status_code=error.status_code, headers=headers)
+
+
+def unread(_: Request[Any, Any, Any], error: TrenovaError) -> Response[bytes]:
+    """The answer to a request whose body could not be read."""
+    statuses = {RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE, RequestTooSlow: HTTPStatus.REQUEST_TIMEOUT}
+    status = HTTPStatus.SERVICE_UNAVAILABLE if error.retryable else statuses.get(type(error), HTTPStatus.BAD_REQUEST)
+    return Response(f"{error.message}\n".encode(), status_code=status, headers={"content-type": PLAIN, **NOT_KEPT})
 
 
 def log_keys(texts: Sequence[str]) -> tuple[VerifierKey, ...]:
@@ -162,9 +179,7 @@ def run(name: str, folder: Path, logs: Sequence[str], *, host: str, port: int) -
 
 
 async def serve(witness: Witness, host: str, port: int) -> None:
-    config = uvicorn.Config(
-        create(witness), host=host, port=port, log_config=None, access_log=False, server_header=False
-    )
+    config = server_config(create(witness), drain_s=DRAIN_S, host=host, port=port)
     log.info("witness starting", url=f"http://{host}:{port}", key=witness.signer.key.text, pid=os.getpid())
     # After a good end uvicorn raises the signal again; taken here, the exit code is 0.
     on_stop_signal(lambda: log.debug("signal received"))

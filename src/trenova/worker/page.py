@@ -20,6 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from trenova.config import Health
 from trenova.errors import InvalidConfiguration
 from trenova.sdk import Sdk
+from trenova.web.server import server_config
 from trenova.worker.metrics import READY
 from trenova.worker.readiness import Readiness
 
@@ -71,10 +72,7 @@ async def served(health: Health, pages: Pages) -> AsyncIterator[None]:
         yield
         return
     with listening(health.host, health.port) as listener:
-        config = uvicorn.Config(
-            pages, lifespan="off", log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=1
-        )
-        server = Server(config)
+        server = Server(server_config(pages, drain_s=1, lifespan=False))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         log.info("worker health served", url=f"http://{health.host}:{health.port}")
         try:

@@ -21,6 +21,7 @@ from trenova.ledger.log_signer import LogSigner
 from trenova.publishing.cosigning import Cosigning
 from trenova.publishing.witnesses import Witness, witnesses_of
 from trenova.store import Store
+from trenova.web.server import server_config
 from trenova.witness import server
 from trenova.witness.memory import Memory
 
@@ -74,7 +75,7 @@ def configured(stands: Sequence[Stand]) -> tuple[Witness, ...]:
 
 @asynccontextmanager
 async def served(app: Litestar, port: int) -> AsyncIterator[None]:
-    running = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None))
+    running = uvicorn.Server(server_config(app, drain_s=server.DRAIN_S, port=port))
     task = asyncio.create_task(running.serve())
     try:
         async with asyncio.timeout(GENEROUS_S):

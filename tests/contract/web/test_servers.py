@@ -1,0 +1,49 @@
+"""Every HTTP server of ours has the limits of `trenova.web`."""
+
+import asyncio
+import re
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import pytest
+
+import trenova
+from contract.publishing.conftest import stand
+from contract.web.raw import connected, echo
+from examples import SIGNER
+from trenova.config import Health
+from trenova.dev.ports import choose
+from trenova.worker.page import served
+
+
+@pytest.mark.parametrize("server", ["api", "worker", "witness"])
+async def test_a_header_that_never_ends_is_refused(server: str, api_url: str, tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        port = urlsplit(api_url).port
+        if server == "witness":
+            witness = stand(tmp_path, "witness.example.com/w1", SIGNER)
+            await stack.enter_async_context(witness.serving())
+            port = witness.port
+        if server == "worker":
+            port = choose()
+            await stack.enter_async_context(served(Health(port=port), cast("Any", echo)))
+        assert port is not None
+        connection = await stack.enter_async_context(connected(port))
+        connection.send(b"GET /livez HTTP/1.1\r\nX: ")
+        sending = asyncio.create_task(connection.send_forever(b"a" * 65536))
+        assert (await connection.answer())[0] == 431
+        sending.cancel()
+
+
+UNGUARDED = {
+    "a server that is set up in another way": r"uvicorn\.(Config|run)\(",
+    "a route that reads a body in another way": r"request\.(body|json|stream|form|msgpack)\(",
+}
+
+
+@pytest.mark.parametrize("pattern", UNGUARDED.values(), ids=UNGUARDED)
+def test_nothing_goes_around_the_limits(pattern: str) -> None:
+    sources = [path for path in Path(trenova.__file__).parent.rglob("*.py") if path.parent.name != "web"]
+    assert [path.name for path in sources if re.search(pattern, path.read_text())] == []
