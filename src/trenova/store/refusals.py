@@ -7,6 +7,7 @@ and which may quote an entry.
 import psycopg
 
 from trenova.errors import Blocked, DatabaseFault, LogDamaged, RowRefused, StatementTimeout, TrenovaError, Unavailable
+from trenova.store.closed import reason_of
 
 # It passes, or an operator of the database mends it: connection, conflict between transactions, resources, an object in
 # use, intervention, the machine below. And a server that only reads, as after a failover to the wrong one.
@@ -58,7 +59,7 @@ def away(error: psycopg.Error) -> Unavailable:
         return Unavailable(
             f"the database only reads: {reason}", hint="point database.url at the primary, or let this one write again"
         )
-    return Unavailable(f"the database is away: {reason}", hint="start PostgreSQL, or correct database.url")
+    return Unavailable(f"the database is away: {reason}", hint=reason_of(reason).next_step)
 
 
 def fault(error: psycopg.Error) -> DatabaseFault:

@@ -7,9 +7,13 @@ import msgspec
 from prometheus_client import Counter, Gauge, Histogram
 
 from trenova.domain.batch import Batch, BatchResult
+from trenova.store.closed import NAMES, reason_of
 
 READY = Gauge("trenova_worker_ready", "1 when this worker polls, reaches the database and has the keys it needs")
 GATE_SHUT = Gauge("trenova_gate_shut", "1 while this worker waits for the database")
+DATABASE_CLOSED = Gauge(
+    "trenova_database_closed", "1 for the reason why the database does not serve this worker", ["reason"]
+)
 STORED = Counter("trenova_entries_stored", "Entries that a transaction has committed")
 DUPLICATE = Counter("trenova_entries_duplicate", "Entries of batches that their log held already")
 NEWLY_PARKED = Counter("trenova_entries_newly_parked", "Entries that the database refused, each time it did")
@@ -18,6 +22,13 @@ STORED_LATENCY = Histogram(
     "From the receipt of a batch's first entry to its commit, by the clocks of the two servers",
     buckets=(0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600, 86400),
 )
+
+
+def show_database(said: str) -> None:
+    """`ok`, or why the database does not do what it is asked."""
+    found = None if said == "ok" else reason_of(said).name
+    for name in NAMES:
+        DATABASE_CLOSED.labels(reason=name).set(name == found)
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -43,3 +54,6 @@ def first_received(batch: Batch) -> datetime | None:
         return msgspec.json.decode(batch.entries[0], type=Received).received_at
     except msgspec.DecodeError:
         return None
+
+
+show_database("ok")  # every reason is on the page from the first moment on

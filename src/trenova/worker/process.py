@@ -31,6 +31,7 @@ from trenova.store import Store
 from trenova.worker import page, schedules
 from trenova.worker.accounts import Accounts
 from trenova.worker.gate import Gate
+from trenova.worker.metrics import show_database
 from trenova.worker.polls import polls_confirmed
 from trenova.worker.readiness import Readiness, looks
 from trenova.worker.tuning import pollers_of, tuner_of
@@ -71,7 +72,7 @@ async def work(settings: Settings, environ: Mapping[str, str]) -> None:
         await held.enter_async_context(page.served(settings.worker.health, page.Pages(readiness, core)))
         opened = Store.open(url, pool_size=settings.database.pool_size, signer=signer, limits=settings.limits)
         store = await held.enter_async_context(opened)
-        await patiently(store.check, stop)
+        await patiently(lambda: check(store), stop)
         if signed := await patiently(store.checkpoints.sign_anew, stop):
             log.info("checkpoints signed anew", logs=signed)
         client = await patiently(lambda: connect(settings.temporal, converter, runtime=core.runtime), stop)
@@ -164,6 +165,16 @@ async def announce(client: Client, settings: Settings, manager: ServiceManager) 
         pid=os.getpid(),
     )
     await schedules.ensure(client)
+
+
+async def check(store: Store) -> None:
+    """As the store does it, and shown on the metrics page: nobody else looks before the worker polls."""
+    try:
+        await store.check()
+    except Unavailable as error:
+        show_database(error.message)
+        raise
+    show_database("ok")
 
 
 async def patiently(attempt: Callable[[], Awaitable[Result]], stop: asyncio.Event) -> Result | None:

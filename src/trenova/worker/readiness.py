@@ -15,6 +15,7 @@ from trenova.errors import TrenovaError
 from trenova.open_keys import OpenKeys
 from trenova.store import Store
 from trenova.worker.gate import Gate
+from trenova.worker.metrics import show_database
 from trenova.worker.polls import Polls
 
 log = structlog.get_logger()
@@ -81,6 +82,8 @@ class Readiness:
                 else:
                     log.warning("worker part not ready", part=part, reason=said)
             seen.said, seen.at = said, time.monotonic()
+            if part == "database":
+                show_database(said)
             await asyncio.sleep(every_s(part))
 
 

@@ -161,6 +161,23 @@ async def test_a_database_that_is_away_is_named_without_its_password(place: Site
     assert found.findings["parked entries"]["cause"] == "`database` failed"
 
 
+async def test_a_database_that_lets_nobody_in_is_named_with_the_next_step_for_its_reason(
+    place: Site, owner: Owner
+) -> None:
+    await owner.execute(f"ALTER ROLE {LOGIN} CONNECTION LIMIT 0".encode())
+    try:
+        full = (await doctor(place)).fault("database")
+    finally:
+        await owner.execute(f"ALTER ROLE {LOGIN} CONNECTION LIMIT -1".encode())
+    assert "too many connections for role" in full
+    assert "raise max_connections or the login's limit" in full
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://trenova:secret@127.0.0.1:{silent.getsockname()[1]}/trenova"
+        found = await doctor(place, TRENOVA_DATABASE__URL=url)
+    assert found.exit_code == 13
+    assert "look at its machine and its disk for what hangs" in found.fault("database")
+
+
 async def test_a_schema_that_is_too_old_is_named(place: Site, owner: Owner) -> None:
     await owner.execute("UPDATE schema_version SET version_num = '0005'")
     try:

@@ -1,0 +1,104 @@
+"""Why a real database lets nobody in, told from its own words."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from conftest import GENEROUS_S
+from trenova.dev import vitals, watch
+from trenova.dev.postgres import LOGIN, Postgres
+from trenova.dev.process import running
+from trenova.dev.schema import prepare
+from trenova.errors import Unavailable
+from trenova.store import Store, closed
+
+
+async def until(true: Callable[[], Awaitable[bool]]) -> None:
+    deadline = time.monotonic() + GENEROUS_S
+    while not await true():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+async def reason(url: str) -> str:
+    """The name of the reason; fails unless the error brings its next step."""
+    async with Store.open(url) as store:
+        with pytest.raises(Unavailable) as refused:
+            await store.check()
+    found = closed.reason_of(refused.value.message)
+    assert refused.value.hint == found.next_step
+    return found.name
+
+
+async def stopped(server: int) -> psutil.Process:
+    """The server's startup process, stopped as soon as it is there."""
+    found: list[psutil.Process] = []
+
+    async def stops() -> bool:
+        for vital in vitals.of(vitals.children(server)).values():
+            if watch.STARTUP.search(vital.title):
+                found.append(psutil.Process(vital.pid))
+                found[0].suspend()
+        return bool(found)
+
+    await until(stops)
+    return found[0]
+
+
+async def test_every_reason_of_a_database_that_lets_nobody_in_has_its_name_and_its_next_step(folder: Path) -> None:
+    postgres = Postgres(folder / f"closed-{os.urandom(4).hex()}")
+    async with postgres.part() as part:
+        async with running(part) as server:
+            await postgres.create_database()
+            await prepare(postgres)
+            async with await postgres.connect("trenova") as owner:
+                await owner.execute(f"ALTER ROLE {LOGIN} CONNECTION LIMIT 0".encode())
+                assert await reason(postgres.app_url) == "too_many_connections"
+                await owner.execute(f"ALTER ROLE {LOGIN} CONNECTION LIMIT -1".encode())
+            with psycopg.connect(postgres.owner_url, autocommit=True) as owner:
+                owner.execute("CREATE TABLE large AS SELECT g, repeat('x', 200) FROM generate_series(1, 100000) g")
+                os.kill(owner.info.backend_pid, signal.SIGKILL)
+            held = await stopped(server.pid)
+            assert await reason(postgres.app_url) == "recovering"
+            held.resume()
+            await until(lets_in(postgres))
+            async with await postgres.connect("trenova"):
+                os.kill(server.pid, signal.SIGTERM)  # a smart shutdown waits for us
+                await until(lets_in(postgres, "shutting down"))
+                assert await reason(postgres.app_url) == "stopping"
+        assert await reason(postgres.app_url) == "unreachable"
+
+
+def lets_in(postgres: Postgres, refusal: str | None = None) -> Callable[[], Awaitable[bool]]:
+    """Whether it lets us in, or refuses in these words."""
+
+    async def look() -> bool:
+        said = await postgres.refusal()
+        return said is None if refusal is None else refusal in (said or "")
+
+    return look
+
+
+def test_the_words_of_postgresql_and_of_the_system_are_known() -> None:
+    said = {
+        "FATAL:  the database system is in recovery mode": "recovering",
+        "FATAL:  the database system is not yet accepting connections": "recovering",
+        "FATAL:  the database system is not accepting connections": "recovering",
+        "FATAL:  the database system is starting up": "starting",
+        "FATAL:  the database system is shutting down": "stopping",
+        "terminating connection due to administrator command": "stopping",
+        "FATAL:  sorry, too many clients already": "too_many_connections",
+        "FATAL:  remaining connection slots are reserved for roles": "too_many_connections",
+        "connection timeout expired": "no_answer",
+        "the database did not answer within 100 seconds": "no_answer",
+        "could not translate host name": "unreachable",
+        "No space left on device": "other",
+    }
+    assert {words: closed.reason_of(words).name for words in said} == said
