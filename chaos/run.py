@@ -17,7 +17,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,7 +56,7 @@ def options() -> argparse.Namespace:
 
 def main() -> int:
     given = options()
-    command = shlex.join(["make", "chaos", *([f"ARGS={shlex.join(sys.argv[1:])}"] if sys.argv[1:] else [])])
+    command = command_of(sys.argv[1:])
     seed = random.randrange(LARGEST_SEED) if given.seed is None else given.seed
     asked = Asked(
         seed=seed,
@@ -86,6 +86,12 @@ def main() -> int:
             msgspec.json.format(msgspec.json.encode(report.document(command, asked, outcome)))
         )
     return 0 if outcome.holds else 1
+
+
+def command_of(argv: Sequence[str]) -> str:
+    """What to type to have the same again. Where its report went is of no interest."""
+    kept = [word for at, word in enumerate(argv) if "--report" not in argv[max(0, at - 1) : at + 1]]
+    return f'make chaos ARGS="{shlex.join(kept)}"' if kept else "make chaos"
 
 
 def machine(load_before: float) -> str:

@@ -6,6 +6,7 @@ import pytest
 from chaos import report
 from chaos.conduct import Asked
 from chaos.judge import Checked, Outcome
+from chaos.run import command_of
 from chaos.tally import Findings
 
 from trenova.errors import InvalidRequest
@@ -37,6 +38,12 @@ def test_a_report_takes_the_place_of_the_run_on_the_page_and_of_nothing_else() -
     assert "| parts that ran and were of no use | 1 |" in after
     assert "the last line" not in after
     assert report.replaced(replaced, made) == replaced
+
+
+def test_the_command_is_told_without_the_place_of_its_report() -> None:
+    argv = ["--minutes", "20", "--report", "/home/me/faults.md", "--storage"]
+    assert command_of(argv) == 'make chaos ARGS="--minutes 20 --storage"'
+    assert command_of(["--report", "faults.md"]) == "make chaos"
 
 
 def test_what_is_no_report_replaces_nothing() -> None:
