@@ -17,7 +17,8 @@ TrenovaError
 │   └── Unavailable           a part is away or full; nothing was taken in
 │       ├── TemporalAway      Temporal did not answer; what it was sent it may have kept all the same
 │       ├── StatementTimeout  the database gave a statement up
-│       └── Blocked           another transaction is in the way
+│       ├── Blocked           another transaction is in the way
+│       └── WitnessFails      a witness answers, but not this time
 └── stop and call a human
     ├── InvalidConfiguration  settings that cannot work, all of them listed
     ├── NotSealed             a body that no release of this program has sealed
@@ -27,6 +28,7 @@ TrenovaError
     ├── LogDamaged            what is stored of a log contradicts itself
     ├── PartFailed            a process that `trenova dev` runs cannot run
     ├── VerificationError     a proof, checkpoint, signature or evidence file that does not hold
+    │   └── CheckpointRefused a witness, or what is published already, contradicts a checkpoint of ours
     └── PayloadError          a payload cannot go into Temporal, or cannot be read when it comes out
         ├── EncryptionKeyNotFound  it names a key that this program does not hold
         ├── DecryptionFailed       the key of that name does not open it
@@ -131,6 +133,10 @@ class Blocked(Unavailable):
     """Another transaction holds what this one needs, and this one gave way."""
 
 
+class WitnessFails(Unavailable):
+    """A witness answers that it cannot: with 429, or with 500 and above. It may be able to for other logs."""
+
+
 class InvalidConfiguration(TrenovaError):
     """Settings that cannot work. `problems` has one line for each, with key, value given and value expected."""
 
@@ -172,6 +178,15 @@ class PartFailed(TrenovaError):
 
 class VerificationError(TrenovaError):
     """A proof, checkpoint, signature or evidence file does not hold. The message says where, expected and found."""
+
+
+class CheckpointRefused(VerificationError):
+    """A witness refuses a checkpoint, or a published file contradicts it: `answer` is what it says."""
+
+    def __init__(self, message: str, *, status: int = 0, answer: bytes = b"") -> None:
+        super().__init__(message)
+        self.status = status
+        self.answer = answer
 
 
 class PayloadError(TrenovaError):

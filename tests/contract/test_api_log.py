@@ -83,6 +83,7 @@ async def test_the_checkpoint_is_served_with_its_cosignatures(api: httpx.AsyncCl
         origin=f"{SIGNER.prefix}/{keys.tenant}",
         witness=f"{witness.name}+{witness.key.id.hex()}",
         size=3,
+        text=notes.parse(served).text,
         line=line.line,
         cosigned_at=datetime.now(UTC),
     )

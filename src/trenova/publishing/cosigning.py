@@ -2,20 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import httpx
 import structlog
 
-from trenova.errors import VerificationError
+from trenova.errors import CheckpointRefused, Unavailable, VerificationError, WitnessFails
 from trenova.ledger import checkpoint, prove, tiles
+from trenova.ledger import note as notes
 from trenova.ledger.note import Signature
 from trenova.ledger.submission import Submission
-from trenova.publishing.witnesses import Witness, ask
+from trenova.publishing.witnesses import Conflict, Witness, ask
 from trenova.store import Store
 from trenova.store.cosignatures import Cosignature, Uncosigned
+from trenova.store.refused_checkpoints import Refusal
 
 log = structlog.get_logger()
 
@@ -23,6 +25,7 @@ PAGE = 100  # logs read at a time
 AT_ONCE = 4  # requests to one witness, and so at most as many connections to the database
 TRIES = 3  # the size we know, the one that the witness tells us, and once more if another worker came between
 FIRST_REST_S, LONGEST_REST_S = 10, 3600  # of a log that a witness refused
+LONGEST_WAIT_S = 300  # of one that it could not answer for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,37 +46,55 @@ class Cosigning:
     http: httpx.AsyncClient
     clock: Callable[[], float] = time.monotonic
     resting: dict[str, Rest] = field(default_factory=dict)
-    """By tenant, the logs that were refused."""
+    """By tenant, the logs that are not to be asked about yet."""
 
     async def look(self) -> None:
         """Bring it every newest checkpoint that it has not cosigned. Raises Unavailable when a part is away.
 
-        A log that it refuses does not stop the others: it is logged, and tried again after growing pauses.
+        A log that it refuses does not stop the others: it is logged and kept, and tried again after growing pauses.
         """
         async with self.store.cosignatures.alone(self.witness.id) as alone:
             after: str | None = "" if alone else None
             while after is not None:
                 after = await self.bring_page(after)
+            if alone:
+                await self.store.cosignatures.settle(self.prefix, self.witness.id)
 
     async def bring_page(self, after: str) -> str | None:
         """Bring the next logs behind the tenant `after`; the last of them, or None when there are no more."""
         page = await self.store.cosignatures.uncosigned(self.prefix, self.witness.id, after=after, limit=PAGE)
         waiting = [each for each in page if not self.rests(each.tenant)]
         for start in range(0, len(waiting), AT_ONCE):
-            together = (self.bring(each) for each in waiting[start : start + AT_ONCE])
-            for error in await asyncio.gather(*together, return_exceptions=True):
-                if error is not None:
-                    raise error
+            await self.bring_together(waiting[start : start + AT_ONCE])
         return page[-1].tenant if len(page) == PAGE else None
 
+    async def bring_together(self, logs: Sequence[Uncosigned]) -> None:
+        """Bring some at once. Raises Unavailable when a part is away, or the witness fails for all of them."""
+        errors = await asyncio.gather(*(self.bring(each) for each in logs), return_exceptions=True)
+        failed = [(each, error) for each, error in zip(logs, errors, strict=True) if error is not None]
+        for each, error in failed:
+            match error:
+                case WitnessFails():
+                    # It rests, so that the next look gets past it, whoever else waits.
+                    self.rest(each, LONGEST_WAIT_S)
+                    log.warning("witness fails", **self.told(each), reason=error.message)
+                case Exception() if not isinstance(error, Unavailable):
+                    # What nobody has foreseen must be seen, and must not stop the other logs.
+                    self.rest(each, LONGEST_REST_S)
+                    log.error("witness not asked", **self.told(each), exc_info=error)
+                case _:
+                    raise error
+        if len(failed) == len(logs) and isinstance(failed[0][1], WitnessFails):
+            raise failed[0][1]
+
     async def bring(self, behind: Uncosigned) -> None:
-        origin = checkpoint.origin(self.prefix, behind.tenant)
-        if not behind.note.startswith(f"{origin}\n".encode()):
-            return  # signed under another origin; a worker that starts signs it anew
         try:
+            origin = checkpoint.origin(self.prefix, behind.tenant)
+            if not behind.note.startswith(f"{origin}\n".encode()):
+                return  # signed under another origin; a worker that starts signs it anew
             line = await self.cosign(behind)
         except VerificationError as error:
-            self.rest(behind, error.message)
+            await self.refused(behind, error)
             return
         if line is None:
             return
@@ -84,6 +105,7 @@ class Cosigning:
                 origin=origin,
                 witness=self.witness.id,
                 size=behind.size,
+                text=notes.parse(behind.note).text,
                 line=line.line,
                 cosigned_at=datetime.fromtimestamp(line.timestamp, UTC),
             )
@@ -91,26 +113,30 @@ class Cosigning:
         self.resting.pop(behind.tenant, None)
 
     async def cosign(self, behind: Uncosigned) -> Signature | None:
-        """The witness's line; None when it already has a newer checkpoint of ours. VerificationError: it refuses."""
-        old = behind.cosigned
+        """The witness's line; None when it already has a newer checkpoint of ours. VerificationError: it refuses.
+
+        A log that was set back, or has another tree of the size that was cosigned, is brought too: what the witness
+        answers is evidence.
+        """
+        old = min(behind.cosigned, behind.size)
         for _ in range(TRIES):
             path = await self.path(behind.tenant, old, behind.size)
             answer = await ask(self.http, self.witness, Submission(old=old, path=path, note=behind.note))
             if isinstance(answer, Signature):
                 return answer
             if answer.size is None or answer.size == old:
-                raise VerificationError(f"it has cosigned another tree of size {old}")
+                raise refusal(f"it has cosigned another tree of size {old}", answer)
             if answer.size > behind.size:
-                await self.check_overtaken(behind.tenant, answer.size)
+                await self.check_overtaken(behind, answer, answer.size)
                 return None
             old = answer.size
         raise VerificationError(f"it begins at another size each time, last at {old}")
 
-    async def check_overtaken(self, tenant: str, size: int) -> None:
-        """Raise VerificationError unless our log has come to this size, meanwhile and with another worker's help."""
-        newest = await self.store.logs.newest(tenant)
+    async def check_overtaken(self, behind: Uncosigned, answer: Conflict, size: int) -> None:
+        """Raise CheckpointRefused unless our log has come to this size, meanwhile and with another worker's help."""
+        newest = await self.store.logs.newest(behind.tenant)
         if newest is None or newest.size < size:
-            raise VerificationError(f"it has cosigned size {size}, which this log has not reached: entries are missing")
+            raise refusal(f"it has cosigned size {size}, which this log has not reached: entries are missing", answer)
 
     async def path(self, tenant: str, old: int, size: int) -> tuple[bytes, ...]:
         """The consistency proof between the two sizes."""
@@ -121,17 +147,39 @@ class Cosigning:
     def rests(self, tenant: str) -> bool:
         return tenant in self.resting and self.clock() < self.resting[tenant].until
 
-    def rest(self, behind: Uncosigned, reason: str) -> None:
-        """Say that the witness refused this log, and leave it alone for twice as long as the last time."""
+    def rest(self, behind: Uncosigned, longest_s: float) -> None:
+        """Leave this log alone for twice as long as the last time."""
         last = self.resting.get(behind.tenant)
-        seconds = FIRST_REST_S if last is None else min(2 * last.seconds, LONGEST_REST_S)
+        seconds = FIRST_REST_S if last is None else min(2 * last.seconds, longest_s)
         self.resting[behind.tenant] = Rest(until=self.clock() + seconds, seconds=seconds)
-        log.error(
-            "witness refused",
-            witness=self.witness.key.name,
-            tenant=behind.tenant,
-            size=behind.size,
-            cosigned_size=behind.cosigned,
-            reason=reason,
-            again_in_s=seconds,
+
+    async def refused(self, behind: Uncosigned, error: VerificationError) -> None:
+        """Say that the witness refused this log, and keep what it refused and what it answered."""
+        self.rest(behind, LONGEST_REST_S)
+        log.error("witness refused", **self.told(behind), reason=error.message)
+        status, answer = (error.status, error.answer) if isinstance(error, CheckpointRefused) else (0, b"")
+        # Dying here leaves the log line, and no row: the next look asks again.
+        await self.store.refused_checkpoints.add(
+            Refusal(
+                origin=f"{self.prefix}/{behind.tenant}",
+                place=self.witness.id,
+                size=behind.size,
+                note=behind.note,
+                reason=error.message,
+                status=status,
+                answer=answer,
+            )
         )
+
+    def told(self, behind: Uncosigned) -> dict[str, str | int | float]:
+        return {
+            "witness": self.witness.key.name,
+            "tenant": behind.tenant,
+            "size": behind.size,
+            "cosigned_size": behind.cosigned,
+            "again_in_s": self.resting[behind.tenant].seconds,
+        }
+
+
+def refusal(message: str, answer: Conflict) -> CheckpointRefused:
+    return CheckpointRefused(message, status=answer.status, answer=answer.answer)

@@ -1,8 +1,8 @@
 """The newest checkpoint of each log as a file, `<folder>/<tenant>/checkpoint`, kept as `<folder>/<tenant>/<size>`."""
 
 import asyncio
+import errno
 import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,16 +10,24 @@ from pathlib import Path
 
 import structlog
 
-from trenova.errors import Unavailable, VerificationError
-from trenova.ledger import checkpoint
+from trenova.errors import CheckpointRefused, LogDamaged, Unavailable, VerificationError
+from trenova.ledger import checkpoint, verify
 from trenova.ledger import note as notes
+from trenova.ledger.checkpoint import Checkpoint
+from trenova.publishing import files
+from trenova.publishing.instruments import PUBLISHING_FAILED
+from trenova.publishing.places import INTERNAL, place
 from trenova.store import Store
 from trenova.store.cosignatures import HeadToPublish
+from trenova.store.refused_checkpoints import FOLDER, Refusal
 
 log = structlog.get_logger()
 
 PAGE = 1000
-NEWEST = "checkpoint"
+LOCK = "lock"
+FORMER_LOCK = ".lock"
+# Of the folder or its disk, whatever tenant it was met at.
+OF_THE_FOLDER = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +38,23 @@ class PublishFolder:
     prefix: str
     store: Store
     published: dict[str, HeadToPublish] = field(default_factory=dict)
-    """By tenant, what this process has seen to be there."""
+    """By tenant, what this process has seen to be there, or to be refused."""
+    refused: set[str] = field(default_factory=set)
+    failed: dict[str, str] = field(default_factory=dict)
+    """By tenant, why its files cannot be written."""
 
     async def look(self) -> None:
-        """Write every newest checkpoint that is not there, or has got more cosignatures. Raises Unavailable."""
+        """Write every newest checkpoint that is not there, or has got more cosignatures. Raises Unavailable.
+
+        A log that cannot be written, or contradicts what is there, does not stop the others.
+        """
         try:
             with self.alone() as alone:
                 after: str | None = "" if alone else None
                 while after is not None:
                     after = await self.publish_page(after)
+                if alone:
+                    await self.settle()
         except OSError as error:
             raise Unavailable(f"the folder {self.path} cannot be written: {error.strerror or error}") from error
 
@@ -47,70 +63,92 @@ class PublishFolder:
         for head in page:
             if self.published.get(head.tenant) != head:
                 await self.publish(head)
+        PUBLISHING_FAILED.set(len(self.failed))
         return page[-1].tenant if len(page) == PAGE else None
 
     async def publish(self, head: HeadToPublish) -> None:
-        note = await self.store.cosignatures.cosigned(head.tenant, head.size)
-        if note is None:
+        signed = await self.store.logs.at(head.tenant, head.size)
+        if signed is None:
             return  # never signed; a worker that starts does it
         try:
-            await asyncio.to_thread(write, self.path / place(head.tenant), note)
-        except VerificationError as error:
-            log.error("publishing refused", tenant=head.tenant, size=head.size, reason=error.message)  # noqa: TRY400 - the reason says all
+            note = await self.store.cosignatures.cosigned(head.tenant, head.size) or signed.note
+            await self.write(head.tenant, note)
+        except (VerificationError, LogDamaged) as error:
+            await self.refuse(head, signed.note, error)
+        except OSError as error:
+            if error.errno in OF_THE_FOLDER:
+                raise
+            self.fail(head.tenant, error.strerror or type(error).__name__)
+            return
+        else:
+            self.refused.discard(head.tenant)
+            self.failed.pop(head.tenant, None)
         self.published[head.tenant] = head
+
+    async def write(self, tenant: str, note: bytes) -> None:
+        """Publish a checkpoint. Raises VerificationError, and leaves what is there, unless it continues that."""
+        head = checkpoint.parse(notes.parse(note).text)
+        there = await asyncio.to_thread(files.newest, self.path, tenant, head.origin)
+        if there is not None:
+            await self.check_continues(tenant, there, head)
+        await asyncio.to_thread(files.write, self.path, tenant, head.size, note)
+
+    async def check_continues(self, tenant: str, message: bytes, head: Checkpoint) -> None:
+        where = f"{place(tenant)}/{files.NEWEST}"
+        try:
+            there = checkpoint.parse(notes.parse(message).text)
+            if there.origin != head.origin:
+                raise VerificationError(f"{where} is of the log {there.origin:.200}: publish into another folder")  # noqa: TRY301 - one way to fail
+            if there.size > head.size or (there.size == head.size and there.root != head.root):
+                raise VerificationError(f"{where} has another history, of size {there.size}")  # noqa: TRY301 - the same
+            if there.size < head.size:
+                # Of a log that was set back and has grown differently, the sizes alone say nothing.
+                path = await self.store.logs.consistency(tenant, there.size, head.size)
+                verify.consistency(size=there.size, root=there.root, new_size=head.size, new_root=head.root, path=path)
+        except VerificationError as error:
+            raise CheckpointRefused(error.message, answer=message) from None
+
+    async def refuse(self, head: HeadToPublish, note: bytes, error: VerificationError | LogDamaged) -> None:
+        """Say that what is published contradicts the log, and keep both."""
+        self.refused.add(head.tenant)
+        log.error("publishing refused", tenant=head.tenant, size=head.size, reason=error.message)
+        await self.store.refused_checkpoints.add(
+            Refusal(
+                origin=f"{self.prefix}/{head.tenant}",
+                place=FOLDER,
+                size=head.size,
+                note=note,
+                reason=error.message,
+                answer=error.answer if isinstance(error, CheckpointRefused) else b"",
+            )
+        )
+
+    def fail(self, tenant: str, reason: str) -> None:
+        """Say once that a tenant's files cannot be written. The next look tries again."""
+        if self.failed.get(tenant) != reason:
+            log.error("checkpoint not written", tenant=tenant, folder=str(self.path), reason=reason)
+        self.failed[tenant] = reason
+
+    async def settle(self) -> None:
+        """End the refusals of logs whose checkpoints are published again."""
+        refused, _ = await self.store.refused_checkpoints.now(self.prefix, [FOLDER], limit=PAGE)
+        for each in refused:
+            tenant = each.origin.removeprefix(f"{self.prefix}/")
+            if tenant in self.published and tenant not in self.refused:
+                await self.store.refused_checkpoints.settle(each.origin, FOLDER)
 
     @contextmanager
     def alone(self) -> Iterator[bool]:
         """Whether no other process publishes into the folder until the block ends, or until this process dies."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w") as file:
+        internal = self.path / INTERNAL
+        internal.mkdir(parents=True, exist_ok=True)
+        with (internal / LOCK).open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 yield False
             else:
+                # An earlier release has locked this, in the place of a tenant's directory.
+                if (self.path / FORMER_LOCK).is_file():
+                    (self.path / FORMER_LOCK).unlink()
                 yield True
-
-
-def place(tenant: str) -> str:
-    """The tenant's directory: `.` and `..` are names of tenants, too, and lead elsewhere."""
-    return tenant.replace(".", "%2E") if tenant in {".", ".."} else tenant
-
-
-def write(folder: Path, note: bytes) -> None:
-    """Publish a checkpoint. Raises VerificationError, and leaves what is there, when the two cannot both be true."""
-    head = checkpoint.parse(notes.parse(note).text)
-    check_continues(folder / NEWEST, head)
-    folder.mkdir(exist_ok=True)
-    put(folder / str(head.size), note)
-    # Dying here: this size is kept, and `checkpoint` still holds an older one. The next look writes both again.
-    put(folder / NEWEST, note)
-
-
-def check_continues(newest: Path, head: checkpoint.Checkpoint) -> None:
-    try:
-        there = checkpoint.parse(notes.parse(newest.read_bytes()).text)
-    except FileNotFoundError:
-        return
-    if there.origin != head.origin:
-        raise VerificationError(f"{newest} is of the log {there.origin}: publish into another folder")
-    if there.size > head.size or (there.size == head.size and there.root != head.root):
-        raise VerificationError(f"{newest} has another history, of size {there.size}")
-
-
-def put(path: Path, content: bytes) -> None:
-    """Replace the file as a whole and for good, or not at all. Left alone if it holds just that."""
-    if path.exists() and path.read_bytes() == content:
-        return
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    # Dying here leaves the temporary file, which the next look writes over: nobody reads names with a dot in front.
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -3,18 +3,20 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 import structlog
 
 from trenova.config import Ledger
-from trenova.errors import Unavailable
+from trenova.errors import TrenovaError, Unavailable
 from trenova.publishing import cosigning
 from trenova.publishing.cosigning import Cosigning
 from trenova.publishing.folder import PublishFolder
+from trenova.publishing.instruments import PUBLISHING_AWAY, PUBLISHING_REFUSED, WITNESS_REFUSED
 from trenova.publishing.witnesses import Witness
 from trenova.store import Store
+from trenova.store.refused_checkpoints import FOLDER
 
 log = structlog.get_logger()
 
@@ -38,16 +40,24 @@ async def running(ledger: Ledger, witnesses: Sequence[Witness], database_url: st
         if ledger.publish_folder is not None:
             folder = PublishFolder(path=ledger.publish_folder, prefix=ledger.origin, store=store)
             looks.append((str(folder.path), folder.look))
-        tasks = [asyncio.create_task(forever(name, look)) for name, look in looks]
+
+        async def measure() -> None:
+            """What is refused, from the database: the worker that was told of it may be another."""
+            counts = await store.refused_checkpoints.count(ledger.origin, [FOLDER, *(each.id for each in witnesses)])
+            PUBLISHING_REFUSED.set(counts.pop(FOLDER, 0))
+            WITNESS_REFUSED.set(sum(counts.values()))
+
+        tasks = [asyncio.create_task(forever(name, look, measure)) for name, look in looks]
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            PUBLISHING_AWAY.set(0)
 
 
-async def forever(name: str, look: Callable[[], Awaitable[None]]) -> None:
+async def forever(name: str, look: Callable[[], Awaitable[None]], measure: Callable[[], Awaitable[None]]) -> None:
     """Look every few seconds; after a failure pause longer and longer, and say so once."""
     pause: float = LOOK_EVERY_S
     failed = False
@@ -58,14 +68,19 @@ async def forever(name: str, look: Callable[[], Awaitable[None]]) -> None:
         except Unavailable as error:
             if not failed:
                 log.warning("publishing waits", to=name, error=error.message, hint=error.hint)
+            PUBLISHING_AWAY.inc(not failed)
             failed, pause = True, min(2 * pause, LONGEST_PAUSE_S)
         except Exception:  # a bug here must be seen, and must not stop the worker
             log.exception("publishing failed", to=name)
+            PUBLISHING_AWAY.inc(not failed)
             failed, pause = True, min(2 * pause, LONGEST_PAUSE_S)
         else:
             if failed:
                 log.info("publishing goes on", to=name)
+                PUBLISHING_AWAY.dec()
             failed = False
             took_s = time.monotonic() - began
             pause = min(max(LOOK_EVERY_S, REST_FOR_EACH_S_OF_LOOKING * took_s), LONGEST_REST_S)
+        with suppress(TrenovaError):  # then the last numbers stay
+            await measure()
         await asyncio.sleep(pause)

@@ -5,11 +5,12 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from itertools import pairwise
 
 import httpx
 
 from trenova.config import Ledger
-from trenova.errors import InvalidConfiguration, Unavailable, VerificationError
+from trenova.errors import CheckpointRefused, InvalidConfiguration, Unavailable, VerificationError, WitnessFails
 from trenova.ledger import checkpoint, signing, submission, verify
 from trenova.ledger import note as notes
 from trenova.ledger.note import COSIGNATURE, Signature, VerifierKey
@@ -18,6 +19,8 @@ from trenova.ledger.submission import Submission
 ANSWER_WITHIN_S = 20
 MAX_ANSWER_BYTES = 64 << 10  # far above the lines of a few keys
 CLOCKS_DIFFER_BY = timedelta(days=1)  # more is a broken clock, and its cosignature would speak of a wrong time
+# As it is sent: what is unpacked could be a thousand times as much before anybody has counted it.
+PLAIN = {"Accept-Encoding": "identity"}
 AWAY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 
@@ -36,9 +39,14 @@ class Witness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict:
-    """The witness has last cosigned another size than the submission began with; None when it does not say which."""
+    """The witness has last cosigned another size than the submission began with; None when it does not say which.
+
+    The size of the submission itself: it has cosigned another tree of that size. `status` and `answer` are its words.
+    """
 
     size: int | None
+    status: int
+    answer: bytes
 
 
 def witnesses_of(ledger: Ledger) -> tuple[Witness, ...]:
@@ -56,6 +64,11 @@ def witnesses_of(ledger: Ledger) -> tuple[Witness, ...]:
         found.append(Witness(url=each.url.rstrip("/"), key=key))
     named = Counter(witness.key.name for witness in found)
     problems += [f"ledger.witnesses: {name} is there {count} times" for name, count in named.items() if count > 1]
+    # tlog-cosignature, "Ed25519 signed message": "the same public key can't be used across multiple cosigners". Whoever
+    # asks for the cosignatures of two would be content with one.
+    names = sorted({(witness.key.public_key, witness.key.name) for witness in found})
+    shared = [(one[1], other[1]) for one, other in pairwise(names) if one[0] == other[0]]
+    problems += [f"ledger.witnesses: {one} and {other} have the same key" for one, other in shared]
     if problems:
         raise InvalidConfiguration(problems, hint="copy the verifier key again from where the witness publishes it")
     return tuple(found)
@@ -68,15 +81,20 @@ async def ask(http: httpx.AsyncClient, witness: Witness, sent: Submission) -> Si
     """
     status, kind, body = await post(http, witness, sent.encode())
     if status in AWAY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise Unavailable(f"the witness {witness.key.name} is away: it answers {status}")
-    if status == HTTPStatus.CONFLICT:
-        return Conflict(size=submission.parse_size(body) if kind == submission.SIZE_TYPE else None)
+        raise WitnessFails(f"the witness {witness.key.name} is away: it answers {status}")
     text = notes.parse(sent.note).text
-    if status == HTTPStatus.UNPROCESSABLE_ENTITY and sent.old == checkpoint.parse(text).size:
-        return Conflict(size=sent.old)  # nothing was to be proved: it has another tree of this very size
-    if status != HTTPStatus.OK:
-        raise VerificationError(f"it answers {status} {body[:200].decode(errors='replace')!r}")
-    return cosignature(witness, text, body, datetime.now(UTC))
+    try:
+        if status == HTTPStatus.CONFLICT:
+            size = submission.parse_size(body) if kind == submission.SIZE_TYPE else None
+            return Conflict(size=size, status=status, answer=body)
+        if status == HTTPStatus.UNPROCESSABLE_ENTITY and sent.old == checkpoint.parse(text).size:
+            # Nothing was to be proved: it has another tree of this very size.
+            return Conflict(size=sent.old, status=status, answer=body)
+        if status != HTTPStatus.OK:
+            raise VerificationError(f"it answers {status} {body[:200].decode(errors='replace')!r}")  # noqa: TRY301 - one way to fail
+        return cosignature(witness, text, body, datetime.now(UTC))
+    except VerificationError as error:
+        raise CheckpointRefused(error.message, status=status, answer=body) from None
 
 
 async def post(http: httpx.AsyncClient, witness: Witness, content: bytes) -> tuple[int, str, bytes]:
@@ -85,9 +103,9 @@ async def post(http: httpx.AsyncClient, witness: Witness, content: bytes) -> tup
     try:
         async with (
             asyncio.timeout(ANSWER_WITHIN_S),
-            http.stream("POST", witness.url + submission.PATH, content=content) as answer,
+            http.stream("POST", witness.url + submission.PATH, content=content, headers=PLAIN) as answer,
         ):
-            async for part in answer.aiter_bytes():
+            async for part in answer.aiter_raw():
                 body += part
                 if len(body) > MAX_ANSWER_BYTES:
                     raise VerificationError(f"it answers more than {MAX_ANSWER_BYTES} bytes")

@@ -21,6 +21,7 @@ NEEDED: Mapping[str, AbstractSet[str]] = {
     "entries": ADDS,
     "heads": ADDS,
     "legal_holds": READS,
+    "refused_checkpoints": ADDS,
     "removals": READS,
     "retention_policies": READS,
     "retention_positions": READS,
@@ -28,7 +29,7 @@ NEEDED: Mapping[str, AbstractSet[str]] = {
     "tiles": ADDS,
 }
 # Of these it changes some columns.
-CHANGES = frozenset({"api_keys", "checkpoints", "dead_letters", "heads", "tiles"})
+CHANGES = frozenset({"api_keys", "checkpoints", "dead_letters", "heads", "refused_checkpoints", "tiles"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

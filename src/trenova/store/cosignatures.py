@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 from trenova.ledger import note as notes
 from trenova.store.pool import Pool
 from trenova.store.sql import sql
 
 UNCOSIGNED, COSIGNED, ADD = sql("uncosigned"), sql("cosigned"), sql("add_cosignature")
-HEADS_TO_PUBLISH = sql("heads_to_publish")
+HEADS_TO_PUBLISH, SETTLE_COSIGNED = sql("heads_to_publish"), sql("settle_cosigned")
 # The lock is gone with its transaction, so also with a process that dies.
 ALONE = "SELECT pg_try_advisory_xact_lock(hashtextextended('trenova/witness/' || %(witness)s, 0))"
 
@@ -27,21 +28,24 @@ class Uncosigned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cosignature:
-    """A witness's verified line on the checkpoint of `origin` at `size`. `witness` is `<name>+<id>` of its key."""
+    """A witness's verified line on the text of a checkpoint of `origin`. `witness` is `<name>+<id>` of its key."""
 
     origin: str
     witness: str
     size: int
+    text: str
     line: str
     cosigned_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadToPublish:
-    """How far a log has come: its size, and how many witnesses have cosigned it there."""
+    """How far a log has come: its size, what its checkpoint says there, and how many witnesses have cosigned that."""
 
     tenant: str
     size: int
+    text_hash: bytes | None
+    """None where there is no checkpoint."""
     cosignatures: int
 
 
@@ -50,14 +54,17 @@ class Cosignatures:
     pool: Pool
 
     async def cosigned(self, tenant: str, size: int) -> bytes | None:
-        """The signed note of the checkpoint at this size with all cosignatures below; None if there is none."""
+        """The signed note of the checkpoint at this size with the cosignatures of its very text; None if there is none.
+
+        Raises VerificationError where what is stored is no note.
+        """
         async with self.pool.cursor() as cursor:
             await cursor.execute(COSIGNED, {"tenant": tenant, "size": size})
             row = await cursor.fetchone()
         return None if row is None else with_lines(bytes(row[0]), row[1])
 
     async def uncosigned(self, prefix: str, witness: str, *, after: str, limit: int) -> list[Uncosigned]:
-        """Logs whose newest checkpoint the witness has not cosigned, sorted by tenant, behind the tenant `after`.
+        """Logs whose newest checkpoint the witness has not cosigned as it is, sorted by tenant, behind `after`.
 
         `prefix` is what the origins of our logs begin with.
         """
@@ -75,6 +82,7 @@ class Cosignatures:
             "origin": found.origin,
             "witness": found.witness,
             "size": found.size,
+            "text_hash": sha256(found.text.encode()).digest(),
             "line": found.line,
             "cosigned_at": found.cosigned_at,
         }
@@ -86,9 +94,19 @@ class Cosignatures:
         async with self.pool.cursor() as cursor:
             await cursor.execute(HEADS_TO_PUBLISH, {"prefix": prefix, "after": after, "limit": limit})
             return [
-                HeadToPublish(tenant=tenant, size=size, cosignatures=cosignatures)
-                for tenant, size, cosignatures in await cursor.fetchall()
+                HeadToPublish(
+                    tenant=tenant,
+                    size=size,
+                    text_hash=None if text_hash is None else bytes(text_hash),
+                    cosignatures=cosignatures,
+                )
+                for tenant, size, text_hash, cosignatures in await cursor.fetchall()
             ]
+
+    async def settle(self, prefix: str, witness: str) -> None:
+        """End the refusals of logs that are again as the witness has cosigned them."""
+        async with self.pool.cursor() as cursor:
+            await cursor.execute(SETTLE_COSIGNED, {"prefix": prefix, "witness": witness})
 
     @asynccontextmanager
     async def alone(self, witness: str) -> AsyncIterator[bool]:

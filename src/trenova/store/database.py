@@ -19,6 +19,7 @@ from trenova.store.dead_letters import DeadLetters
 from trenova.store.entries import Entries
 from trenova.store.logs import Logs
 from trenova.store.pool import Pool
+from trenova.store.refused_checkpoints import RefusedCheckpoints
 from trenova.store.retention import Holds, Policies, Removals
 from trenova.store.search import Search
 
@@ -37,6 +38,7 @@ class Store:
     checkpoints: Checkpoints
     logs: Logs
     cosignatures: Cosignatures
+    refused_checkpoints: RefusedCheckpoints
     dead_letters: DeadLetters
     policies: Policies
     holds: Holds
@@ -58,6 +60,7 @@ class Store:
                 Checkpoints(pool, signer),
                 Logs(pool),
                 Cosignatures(pool),
+                RefusedCheckpoints(pool),
                 DeadLetters(pool, signer, limits),
                 Policies(pool, signer),
                 Holds(pool, signer),

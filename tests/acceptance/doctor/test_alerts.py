@@ -17,6 +17,7 @@ from examples import entry
 from poison import POISON, rule_of
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
+from trenova.store import schema
 
 Owner = psycopg.AsyncConnection[tuple[object, ...]]
 
@@ -83,11 +84,11 @@ async def test_what_keeps_entries_from_being_stored_is_told_at_once(
                 await watched.raises()
                 assert await is_ready(watched.worker_port)
 
-                await owner.execute("UPDATE schema_version SET version_num = '0005'")
+                await owner.execute("UPDATE schema_version SET version_num = %s", [schema.revisions()[-2]])
                 await watched.raises(*NO_WORKER_READY)
                 assert await worker_is_unready()
                 assert not await watched.api_is_ready()
-                await owner.execute("UPDATE schema_version SET version_num = '0006'")
+                await owner.execute("UPDATE schema_version SET version_num = %s", [schema.latest()])
                 await watched.raises()
 
                 to_temporal.mode = "refuse"

@@ -25,7 +25,7 @@ from examples import entry
 from poison import POISON, rule_of
 from trenova.dev.ports import choose
 from trenova.dev.postgres import LOGIN, Postgres
-from trenova.store import Store
+from trenova.store import Store, schema
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 HOST, NAMESPACE = "TRENOVA_TEMPORAL__HOST_PORT", "TRENOVA_TEMPORAL__NAMESPACE"
@@ -179,16 +179,17 @@ async def test_a_database_that_lets_nobody_in_is_named_with_the_next_step_for_it
 
 
 async def test_a_schema_that_is_too_old_is_named(place: Site, owner: Owner) -> None:
-    await owner.execute("UPDATE schema_version SET version_num = '0005'")
+    old, needed = schema.revisions()[-2:]
+    await owner.execute("UPDATE schema_version SET version_num = %s", [old])
     try:
         found = await doctor(place)
     finally:
-        await owner.execute("UPDATE schema_version SET version_num = '0006'")
+        await owner.execute("UPDATE schema_version SET version_num = %s", [needed])
     assert found.exit_code == 13
     fault = found.fault("database schema")
-    assert fault.startswith("the database schema is 0005, this program needs 0006")
+    assert fault.startswith(f"the database schema is {old}, this program needs {needed}")
     assert "trenova migrate" in fault
-    assert "the API takes no entries in: database: the database schema is 0005" in found.fault("api readiness")
+    assert f"the API takes no entries in: database: the database schema is {old}" in found.fault("api readiness")
 
 
 async def test_rights_that_are_missing_and_rights_that_are_too_many_are_named(

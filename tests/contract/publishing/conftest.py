@@ -6,24 +6,88 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psycopg
 import pytest
 import uvicorn
 from litestar import Litestar
 
-from conftest import GENEROUS_S
+from conftest import GENEROUS_S, new_tenant
 from examples import SIGNER
 from trenova.config import Ledger
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
+from trenova.ledger import hashing, tree
 from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.tree import Frontier
 from trenova.publishing.cosigning import Cosigning
 from trenova.publishing.witnesses import Witness, witnesses_of
 from trenova.store import Store
 from trenova.web.server import server_config
 from trenova.witness import server
 from trenova.witness.memory import Memory
+
+Owner = psycopg.AsyncConnection[tuple[Any, ...]]
+
+
+async def set_back(owner: Owner, tenant: str, logs: Store, signer: LogSigner, *, size: int) -> None:
+    """Take the last entries of a small log away as only a superuser can: rows, tiles, checkpoints, and the head."""
+    leaves = [hashing.leaf(each) for each in await logs.logs.commitments(tenant, 0, size)]
+    frontier = tree.grow(Frontier(), leaves).frontier
+    asked = {
+        "tenant": tenant,
+        "size": size,
+        "note": signer.sign(tenant, size=size, root=tree.root(frontier)),
+        "hashes": b"".join(leaves),
+        "frontier": b"".join(frontier.hashes),
+    }
+    async with owner.transaction():
+        await owner.execute("SET LOCAL session_replication_role = replica")
+        for statement in (
+            "DELETE FROM entries WHERE tenant = %(tenant)s AND index >= %(size)s",
+            "DELETE FROM checkpoints WHERE tenant = %(tenant)s AND size >= %(size)s",
+            "INSERT INTO checkpoints (tenant, size, note) VALUES (%(tenant)s, %(size)s, %(note)b)",
+            "UPDATE tiles SET hashes = %(hashes)b WHERE tenant = %(tenant)s AND level = 0",
+            "UPDATE heads SET size = %(size)s, frontier = %(frontier)b WHERE tenant = %(tenant)s",
+        ):
+            await owner.execute(statement, asked)
+
+
+async def forget(owner: Owner, tenant: str) -> None:
+    """Take the log away: other tests sign, and verify, all logs that are there."""
+    async with owner.transaction():
+        await owner.execute("SET LOCAL session_replication_role = replica")
+        for table in ("entries", "tiles", "checkpoints", "heads", "batches"):
+            await owner.execute(f"DELETE FROM {table} WHERE tenant = %s".encode(), [tenant])
+
+
+@pytest.fixture
+async def tenant(owner: Owner) -> AsyncIterator[str]:
+    name = new_tenant()
+    yield name
+    await forget(owner, name)
+
+
+@asynccontextmanager
+async def spoiled_note(owner: Owner, tenant: str) -> AsyncIterator[None]:
+    """The log's checkpoints are no notes, until the block ends: others sign all logs that are there."""
+
+    async def spoil(sign: bytes) -> None:
+        async with owner.transaction():
+            await owner.execute("SET LOCAL session_replication_role = replica")
+            await owner.execute(
+                "UPDATE checkpoints SET note = overlay(note PLACING %b FROM 1) WHERE tenant = %s", [sign, tenant]
+            )
+
+    found = await owner.execute("SELECT substring(note FROM 1 FOR 1) FROM checkpoints WHERE tenant = %s", [tenant])
+    ((first,),) = await found.fetchall()
+    await spoil(b"\xff")
+    try:
+        yield
+    finally:
+        await spoil(first)
 
 
 @pytest.fixture

@@ -3,16 +3,18 @@
 import asyncio
 import uuid
 from collections.abc import MutableMapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
 import psycopg
 import pytest
 import structlog.testing
+from litestar.enums import ScopeType
+from litestar.types import Receive, Scope, Send
 
 from conftest import GENEROUS_S, new_tenant
-from contract.publishing.conftest import Stand, Witnessing, configured
+from contract.publishing.conftest import Owner, Stand, Witnessing, configured, served, set_back, spoiled_note
 from examples import bodies
 from trenova.config import Ledger
 from trenova.dev.postgres import Postgres
@@ -24,11 +26,12 @@ from trenova.ledger.note import VerifierKey
 from trenova.ledger.signing import Signer
 from trenova.ledger.submission import Submission
 from trenova.publishing import rounds
+from trenova.publishing.cosigning import AT_ONCE
 from trenova.publishing.witnesses import witnesses_of
 from trenova.store import Store
 from trenova.store.cosignatures import Uncosigned
-
-Owner = psycopg.AsyncConnection[tuple[Any, ...]]
+from trenova.store.refused_checkpoints import Refusal
+from trenova.witness import server
 
 
 async def append(logs: Store, tenant: str, count: int) -> None:
@@ -267,7 +270,10 @@ def events(logged: list[MutableMapping[str, Any]], to: Stand) -> list[str]:
     return [line["event"] for line in logged if line.get("to") == to.service.signer.key.name]
 
 
-KEY = Signer(name="witness.example.com", seed=bytes(32), algorithm=notes.COSIGNATURE).key.text
+KEY, TWIN = (
+    Signer(name=f"{name}.example.com", seed=bytes(32), algorithm=notes.COSIGNATURE).key.text
+    for name in ("witness", "twin")
+)
 
 
 @pytest.mark.parametrize(
@@ -277,9 +283,132 @@ KEY = Signer(name="witness.example.com", seed=bytes(32), algorithm=notes.COSIGNA
         ([KEY, "witness"], "ledger.witnesses.1.key: verifier key"),
         ([Signer(name="log", seed=bytes(32)).key.text], "ledger.witnesses.0.key: log is a key of a log"),
         ([KEY, KEY], "ledger.witnesses: witness.example.com is there 2 times"),
+        ([KEY, TWIN], "ledger.witnesses: twin.example.com and witness.example.com have the same key"),
     ],
 )
 def test_a_witness_with_a_wrong_key_is_refused_at_start(keys: list[str], problem: str) -> None:
     ledger = Ledger.model_validate({"witnesses": [{"url": "https://w.example.com", "key": key} for key in keys]})
     with pytest.raises(InvalidConfiguration, match=problem):
         witnesses_of(ledger)
+
+
+async def refused_now(logs: Store, signer: LogSigner, stand: Stand) -> dict[str, str]:
+    found, total = await logs.refused_checkpoints.now(signer.prefix, [stand.witness.id], limit=100)
+    assert len(found) == total
+    return {each.origin.rpartition("/")[2]: each.reason for each in found}
+
+
+@pytest.mark.parametrize(("grown", "reason"), [(1, "it has cosigned another tree of size 3"), (4, "it answers 422")])
+async def test_a_tree_that_was_not_cosigned_is_never_shown_with_a_cosignature_and_is_brought_to_the_witness(  # noqa: PLR0913, PLR0917 - fixtures
+    logs: Store,
+    owner: Owner,
+    signer: LogSigner,
+    stands: list[Stand],
+    tenant: str,
+    witnessing: Witnessing,
+    grown: int,
+    reason: str,
+) -> None:
+    stand, key = stands[0], stands[0].service.signer.key
+    await append(logs, tenant, 3)
+    async with stand.serving():
+        ours = witnessing(stand)
+        await ours.look()
+        assert await signed_by(logs, tenant, 3, [key]) == {key}
+        await set_back(owner, tenant, logs, signer, size=2)
+        await append(logs, tenant, grown)
+        assert await signed_by(logs, tenant, 2 + grown, [key]) == set()
+        with structlog.testing.capture_logs() as logged:
+            await ours.look()
+        ((of, size, said),) = refusals(logged)
+        assert (of, size) == (tenant, 2 + grown)
+        assert said.startswith(reason)
+        assert (await refused_now(logs, signer, stand))[tenant] == said
+    assert await signed_by(logs, tenant, 2 + grown, [key]) == set()
+    kept = await owner.execute(
+        "SELECT note, status, convert_from(answer, 'UTF8') FROM refused_checkpoints WHERE origin = %s",
+        [f"{signer.prefix}/{tenant}"],
+    )
+    ((note, status, answer),) = await kept.fetchall()
+    assert verify.signed_checkpoint(note, keys=signer.keys(tenant), check=signing.check).size == 2 + grown
+    assert status == 422
+    assert answer.endswith("\n")
+    assert list((stand.service.memory.path / "refused").iterdir()) != []
+
+
+async def test_a_log_that_was_set_back_is_a_refusal_although_it_has_not_grown_and_ends_when_it_is_put_right(  # noqa: PLR0913, PLR0917 - fixtures
+    logs: Store, owner: Owner, signer: LogSigner, stands: list[Stand], tenant: str, witnessing: Witnessing
+) -> None:
+    stand = stands[0]
+    ours = witnessing(stand)
+    async with stand.serving():
+        for count in (2, 1):
+            await append(logs, tenant, count)
+            await ours.look()
+        await owner.execute("CREATE TEMPORARY TABLE saved AS SELECT * FROM checkpoints WHERE tenant = %s", [tenant])
+        await set_back(owner, tenant, logs, signer, size=2)  # where it was cosigned, too
+        await ours.look()
+        assert (await refused_now(logs, signer, stand))[tenant] == (
+            "it has cosigned size 3, which this log has not reached: entries are missing"
+        )
+        async with owner.transaction():
+            await owner.execute("SET LOCAL session_replication_role = replica")
+            await owner.execute("DELETE FROM checkpoints WHERE tenant = %s", [tenant])
+            await owner.execute("INSERT INTO checkpoints SELECT * FROM saved")
+            await owner.execute(
+                "UPDATE heads SET size = 3, frontier = frontier || frontier WHERE tenant = %s", [tenant]
+            )
+        await ours.look()
+        assert tenant not in await refused_now(logs, signer, stand)
+
+
+async def test_a_log_that_the_witness_cannot_answer_for_or_that_cannot_be_read_stops_no_other(
+    logs: Store, owner: Owner, stands: list[Stand], witnessing: Witnessing
+) -> None:
+    bad, spoiled, good = (f"{letter}-{uuid.uuid4().hex[:12]}" for letter in "abc")
+    more = [f"a-{uuid.uuid4().hex[:12]}" for _ in range(AT_ONCE)]
+    for tenant in (bad, *more, spoiled, good):
+        await append(logs, tenant, 1)
+    key = stands[0].service.signer.key
+    app = server.create(stands[0].service)
+    answer = app.asgi_handler
+
+    async def broken_for_some(scope: Scope, receive: Receive, send: Send) -> None:
+        message = await receive()
+
+        async def again() -> Any:
+            return message
+
+        if scope["type"] == ScopeType.HTTP and b"/a-" in message["body"]:  # type: ignore[typeddict-item]  # it is a request
+            await send({"type": "http.response.start", "status": 500, "headers": []})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        await answer(scope, again, send)
+
+    app.asgi_handler = broken_for_some
+    ours = witnessing(stands[0])
+    async with served(app, stands[0].port), spoiled_note(owner, spoiled):
+        with suppress(Unavailable):  # four of them together are a witness that is away
+            await ours.look()
+        await ours.look()
+        assert await signed_by(logs, good, 1, [key]) == {key}
+        assert {bad, *more} & ours.resting.keys()
+
+
+async def test_the_first_hundred_refusals_of_a_log_are_kept_and_the_others_counted(
+    logs: Store, owner: Owner, signer: LogSigner, tenant: str
+) -> None:
+    origin = f"{signer.prefix}/{tenant}"
+    first = Refusal(origin=origin, place="w+00", size=1, note=b"1", reason="r\0", status=422, answer=bytes(10_000))
+    for number in (1, 1, *range(2, 104)):
+        await logs.refused_checkpoints.add(replace(first, note=str(number).encode()))
+    found = await owner.execute(
+        "SELECT number, note, times, octet_length(answer) FROM refused_checkpoints WHERE origin = %s ORDER BY number",
+        [origin],
+    )
+    rows = await found.fetchall()
+    assert [(number, note) for number, note, *_ in rows] == [(at, str(at).encode()) for at in range(1, 101)]
+    assert [times for _, _, times, _ in rows] == [2, *[1] * 98, 4]
+    assert {length for *_, length in rows} == {4096}
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
+        await owner.execute("UPDATE refused_checkpoints SET note = '' WHERE origin = %s", [origin])

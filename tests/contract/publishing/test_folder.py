@@ -10,13 +10,18 @@ from pathlib import Path
 import pytest
 import structlog.testing
 
-from contract.publishing.conftest import Stand, Witnessing
+from conftest import new_tenant
+from contract.publishing.conftest import Owner, Stand, Witnessing, forget, set_back, spoiled_note
 from examples import bodies
 from trenova.ledger import note as notes
 from trenova.ledger import signing, verify
 from trenova.ledger.log_signer import LogSigner
-from trenova.publishing.folder import NEWEST, PublishFolder, place, write
+from trenova.publishing import files
+from trenova.publishing.files import NEWEST
+from trenova.publishing.folder import PublishFolder
+from trenova.publishing.places import INTERNAL, MAX_NAME_BYTES, place
 from trenova.store import Store
+from trenova.store.refused_checkpoints import FOLDER
 
 
 @pytest.fixture
@@ -60,7 +65,7 @@ async def test_cosignatures_that_come_later_are_added_to_what_is_there(
 
 KILLED_BEFORE_RENAMING = """
 import os, pathlib, signal, sys
-from trenova.publishing.folder import write
+from trenova.publishing.files import write
 
 left = int(sys.argv[2])
 rename = pathlib.Path.replace
@@ -73,7 +78,7 @@ def replace(self, target):
     return rename(self, target)
 
 pathlib.Path.replace = replace
-write(pathlib.Path(sys.argv[1]), sys.stdin.buffer.read())
+write(pathlib.Path(sys.argv[1]), sys.argv[3], 2, sys.stdin.buffer.read())
 """
 
 
@@ -89,7 +94,7 @@ async def test_a_process_killed_before_it_renames_leaves_the_checkpoint_before_a
     at = public.path / tenant
     ended = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-c", KILLED_BEFORE_RENAMING, str(at), str(renamed)],
+        [sys.executable, "-c", KILLED_BEFORE_RENAMING, str(public.path), str(renamed), tenant],
         input=after,
         check=False,
     )
@@ -118,10 +123,10 @@ async def test_what_was_published_is_never_taken_back(
 ) -> None:
     await append(logs, tenant, 2)
     at = public.path / tenant
-    at.mkdir(parents=True)
+    (public.path / INTERNAL).mkdir(parents=True)
     for size, reason in ((2, "another history"), (3, "another history")):
         published = signer.sign(tenant, size=size, root=bytes(32))
-        write(at, published)
+        files.write(public.path, tenant, size, published)
         fresh = PublishFolder(path=public.path, prefix=signer.prefix, store=logs)
         with structlog.testing.capture_logs() as logged:
             await fresh.look()
@@ -132,7 +137,119 @@ async def test_what_was_published_is_never_taken_back(
         assert (at / NEWEST).read_bytes() == published
 
 
-@pytest.mark.parametrize("tenant", [".", ".."])
-def test_no_tenant_leads_out_of_the_folder(tmp_path: Path, tenant: str) -> None:
-    assert (tmp_path / place(tenant)).resolve().parent == tmp_path.resolve()
-    assert place("a..b") == "a..b"
+async def refused_now(logs: Store, signer: LogSigner) -> list[tuple[str, int]]:
+    refused, _ = await logs.refused_checkpoints.now(signer.prefix, [FOLDER], limit=10)
+    return [(each.reason, each.size) for each in refused]
+
+
+async def test_a_log_that_was_set_back_and_has_grown_differently_is_not_published(
+    public: PublishFolder, logs: Store, signer: LogSigner, tenant: str, owner: Owner
+) -> None:
+    await append(logs, tenant, 3)
+    await public.look()
+    published = (public.path / tenant / NEWEST).read_bytes()
+    await set_back(owner, tenant, logs, signer, size=2)
+    await append(logs, tenant, 1)
+    await public.look()  # the same size again, seen by a process that has published that size
+    ((reason, size),) = await refused_now(logs, signer)
+    assert (reason, size) == (f"{tenant}/checkpoint has another history, of size 3", 3)
+    await append(logs, tenant, 4)
+    await public.look()
+    ((reason, size),) = await refused_now(logs, signer)
+    assert reason.startswith("consistency of size 3 with size 7")
+    assert (public.path / tenant / NEWEST).read_bytes() == published
+    kept = await owner.execute(
+        "SELECT note, answer FROM refused_checkpoints WHERE origin = %s ORDER BY number LIMIT 1",
+        [f"{signer.prefix}/{tenant}"],
+    )
+    ((note, answer),) = await kept.fetchall()
+    for signed in (note, answer):
+        assert verify.signed_checkpoint(signed, keys=signer.keys(tenant), check=signing.check).size == 3
+    assert answer == published
+
+
+async def test_a_refusal_ends_when_the_log_is_published_again(
+    public: PublishFolder, logs: Store, signer: LogSigner, tenant: str
+) -> None:
+    await append(logs, tenant, 1)
+    (public.path / INTERNAL).mkdir(parents=True)
+    files.write(public.path, tenant, 9, signer.sign(tenant, size=9, root=bytes(32)))
+    await public.look()
+    assert len(await refused_now(logs, signer)) == 1
+    (public.path / tenant / NEWEST).unlink()
+    await append(logs, tenant, 1)
+    await public.look()
+    assert await refused_now(logs, signer) == []
+
+
+AWKWARD = [
+    *(".", "..", ".lock", ".trenova", ".~trenova", ".checkpoint.new", "checkpoint", "1", "new", "lock", "a..b"),
+    *("Acme", "acme", "ACME", "A" * 128, "a" * 128, "acme.", "_trenova", "%2E", "~2e", "~~", "-", "bé"),
+]
+
+
+def test_no_two_tenants_share_a_directory_and_none_has_one_of_ours(tmp_path: Path) -> None:
+    names = [place(tenant) for tenant in AWKWARD]
+    assert len({name.casefold().rstrip(".") for name in names}) == len(AWKWARD)
+    for name in names:
+        assert (tmp_path / name).resolve().parent == tmp_path.resolve()
+        assert not name.startswith(".")
+        assert len(name) <= MAX_NAME_BYTES
+    assert (place("acme"), place("_trenova"), place("t-1.a")) == ("acme", "_trenova", "t-1.a")
+
+
+async def test_tenants_with_awkward_names_are_published_like_all_others(
+    public: PublishFolder, logs: Store, signer: LogSigner, owner: Owner
+) -> None:
+    """They may be there from before there was any rule for names."""
+    prefix = f"{new_tenant()}-"
+    tenants = [".lock", "..", f"{prefix}A", f"{prefix}a", f".{prefix}", "A" * 128]
+    for tenant in tenants:
+        await append(logs, tenant, 1)
+    await public.look()
+    for tenant in tenants:
+        note = (public.path / place(tenant) / NEWEST).read_bytes()
+        head = verify.signed_checkpoint(note, keys=signer.keys(tenant), check=signing.check)
+        assert head.origin == f"{signer.prefix}/{tenant}"
+        await forget(owner, tenant)
+    assert names(public.path / INTERNAL) == {"lock"}
+
+
+async def test_a_tenant_that_cannot_be_written_or_read_stops_no_other(
+    public: PublishFolder, logs: Store, owner: Owner
+) -> None:
+    blocked, damaged, good = (f"{letter}-{uuid.uuid4().hex[:12]}" for letter in "abc")
+    for tenant in (blocked, damaged, good):
+        await append(logs, tenant, 1)
+    public.path.mkdir()
+    (public.path / blocked).write_text("in the way")
+    async with spoiled_note(owner, damaged):
+        with structlog.testing.capture_logs() as logged:
+            await public.look()
+            await public.look()
+    assert (public.path / good / NEWEST).exists()
+    said = [(line["event"], line["tenant"]) for line in logged if line.get("tenant") in {blocked, damaged}]
+    assert said == [("checkpoint not written", blocked), ("publishing refused", damaged)]
+    (public.path / blocked).unlink()
+    await public.look()
+    assert (public.path / blocked / NEWEST).exists()
+    assert public.failed == {}
+
+
+async def test_what_an_earlier_release_has_published_is_moved(
+    public: PublishFolder, logs: Store, signer: LogSigner
+) -> None:
+    tenant, other = f"T-{uuid.uuid4().hex[:12]}", f"O-{uuid.uuid4().hex[:12]}"
+    for each in (tenant, other):
+        await append(logs, each, 2)
+        (public.path / each).mkdir(parents=True)
+    before = signer.sign(tenant, size=9, root=bytes(32))
+    (public.path / tenant / NEWEST).write_bytes(before)
+    (public.path / other / NEWEST).write_bytes(signer.sign("another", size=1, root=bytes(32)))
+    (public.path / ".lock").touch()
+    await public.look()
+    assert (public.path / place(tenant) / NEWEST).read_bytes() == before  # what it says still counts
+    assert not (public.path / tenant).exists()
+    assert (public.path / other).exists()  # of another log
+    assert (public.path / place(other) / NEWEST).exists()
+    assert not (public.path / ".lock").exists()

@@ -24,6 +24,7 @@ TABLES = {
     "entries",
     "heads",
     "legal_holds",
+    "refused_checkpoints",
     "removals",
     "retention_policies",
     "retention_positions",

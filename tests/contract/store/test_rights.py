@@ -42,6 +42,8 @@ SPOILING = [
     "UPDATE cosignatures SET line = ''",
     "DELETE FROM cosignatures",
     "TRUNCATE cosignatures",
+    "DELETE FROM refused_checkpoints",
+    "TRUNCATE refused_checkpoints",
     "DELETE FROM dead_letters",
     "TRUNCATE dead_letters",
 ]

@@ -1,8 +1,9 @@
--- One checkpoint, and the lines of the witnesses that have cosigned it.
+-- cosigned
+-- One checkpoint, and the lines of the witnesses that have cosigned just its text.
 SELECT c.note, array(
     SELECT k.line
     FROM cosignatures AS k
-    WHERE k.origin = split_part(convert_from(c.note, 'UTF8'), E'\n', 1) AND k.size = c.size
+    WHERE k.text_hash = sha256(substring(c.note FROM 1 FOR position('\x0a0a'::bytea IN c.note)))
     ORDER BY k.witness
 )
 FROM checkpoints AS c

@@ -1,8 +1,14 @@
--- A page of logs that have entries, with how many witnesses have cosigned their newest checkpoint.
-SELECT h.tenant, h.size, (
-    SELECT count(*) FROM cosignatures AS k WHERE k.origin = %(prefix)s || '/' || h.tenant AND k.size = h.size
+-- heads_to_publish
+-- A page of logs that have entries, with what their newest checkpoint says, as a hash, and how many witnesses have
+-- cosigned just that.
+SELECT h.tenant, h.size, told.text_hash, (
+    SELECT count(*) FROM cosignatures AS k WHERE k.text_hash = told.text_hash
 )
 FROM heads AS h
+LEFT JOIN checkpoints AS c ON c.tenant = h.tenant AND c.size = h.size
+CROSS JOIN LATERAL (
+    SELECT sha256(substring(c.note FROM 1 FOR position('\x0a0a'::bytea IN c.note))) AS text_hash
+) AS told
 WHERE h.tenant > %(after)s AND h.size > 0
 ORDER BY h.tenant
 LIMIT %(limit)s
