@@ -26,6 +26,8 @@ from trenova.errors import PartFailed
 LIMIT_S = 240
 # Far more often than in life: what is spared here for so many looks is spared there for hours.
 LOOK_EVERY_S = 0.1
+# Between a crash and the recovery there is no startup process, and the machine may stall there.
+MANY_LOOKS = 300
 
 
 @pytest.fixture(autouse=True)
@@ -90,14 +92,19 @@ async def crash(postgres: Postgres, server: int) -> psutil.Process:
     return found[0]
 
 
-async def test_a_postgres_that_recovers_without_a_startup_process_is_started_again(folder: Path) -> None:
+async def test_a_postgres_that_recovers_without_a_startup_process_is_started_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """PostgreSQL 18 neither ends nor tries again when its startup process panics while it recovers from a crash."""
+    asked = watch.ABANDONED_LOOKS
+    monkeypatch.setattr(watch, "ABANDONED_LOOKS", MANY_LOOKS)
     postgres = Postgres(folder)
     async with postgres.part() as part, supervised(part) as made:
         await postgres.create_database()
         store_one(postgres)
         first = made.pid("postgres")
         process = await crash(postgres, first)
+        monkeypatch.setattr(watch, "ABANDONED_LOOKS", asked)
         process.send_signal(signal.SIGABRT)
         process.resume()
         await until(lambda: made.back == ["postgres"], lambda: part.log.read_text()[-2000:])
@@ -105,7 +112,7 @@ async def test_a_postgres_that_recovers_without_a_startup_process_is_started_aga
         assert stored(postgres) == 1
         assert made.died[0].message == (
             "postgres lets nobody in (the database system is in recovery mode), and it has no startup process that "
-            f"could bring it up: seen {watch.ABANDONED_LOOKS} times in a row; it is ended and started again"
+            f"could bring it up: seen {asked} times in a row; it is ended and started again"
         )
 
 
@@ -113,7 +120,7 @@ async def test_a_postgres_that_recovers_for_long_is_left_alone_and_so_is_one_tha
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "STILL_LOOKS", 3)
-    monkeypatch.setattr(watch, "ABANDONED_LOOKS", 300)  # the machine may stall between the crash and the recovery
+    monkeypatch.setattr(watch, "ABANDONED_LOOKS", MANY_LOOKS)
     postgres, looks = Postgres(folder), [False]
     slowed: list[psutil.Process] = []
 
