@@ -14,6 +14,7 @@ from examples import SIGNER, bodies
 from trenova.dev.postgres import Postgres
 from trenova.store import Store, migrate, schema
 from trenova.store.rows import row
+from trenova.store.verification import Verifier, processes
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 SIZES = {"empty": 0, "globex": 1, "initech": 257, "acme": 2500}
@@ -33,6 +34,11 @@ async def old(postgres: Postgres) -> AsyncIterator[str]:
                     for index, body in enumerate(bodies(tenant, size)):
                         *searched, _, _, _ = row(index, body, bytes(16))
                         await copy.write_row([*searched, body])
+                noted = "INSERT INTO batches (xid, tenant, batch_id, first_index, stored, duplicate) VALUES"
+                for number, (first, end) in enumerate([(0, size // 2), (size // 2, size)]):
+                    await connection.execute(
+                        f"{noted} (%s::text::xid8, %s, 'old', %s, %s, 0)", [str(number), tenant, first, end - first]
+                    )
         yield made.owner_url
 
 
@@ -49,6 +55,9 @@ async def test_stored_entries_become_the_leaves_of_trees_that_the_first_worker_s
             assert await check_log(owner, tenant) == ([size] if size else [])
             await store.entries.append(str(uuid.uuid4()), bodies(tenant, 300))
             assert await check_log(owner, tenant) == [*([size] if size else []), size + 300]
+    with processes(1) as workers:
+        verifier = Verifier(url=old, keys=SIGNER.keys, workers=workers)
+        assert [verdict.places async for verdict in verifier.logs(lambda *_: None)] == [[]] * len(SIZES)
 
 
 async def test_a_log_with_a_gap_is_not_migrated_and_left_as_it_was(old: str) -> None:

@@ -171,10 +171,11 @@ async def set_head_back(victim: Victim) -> None:
 
 
 async def roll_back(victim: Victim) -> None:
-    """To the checkpoint of 512, as consistently as can be: rows, tiles, head; the checkpoints stay."""
+    """To the checkpoint of 512, as consistently as can be: rows, tiles, head, batches; the checkpoints stay."""
     await set_head_back(victim)
     await victim.tamper("DELETE FROM entries WHERE tenant = %s AND index >= 512")
     await victim.tamper("DELETE FROM tiles WHERE tenant = %s AND level = 0 AND index = 2")
+    await victim.tamper("DELETE FROM batches WHERE tenant = %s AND first_index >= 512")
 
 
 async def test_a_head_that_was_set_back_is_contradicted_by_rows_tiles_and_checkpoints(victim: Victim) -> None:
@@ -183,6 +184,7 @@ async def test_a_head_that_was_set_back_is_contradicted_by_rows_tiles_and_checkp
         "entries 512–599: expected nothing in a log of 512 entries, got rows",
         "head: expected 600 entries or more, as checkpoint 600 (and 1 more) says, got 512 entries",
         "tile 2 of level 0: expected 0 hashes, got 88",
+        "batches: expected one to begin, or the last to end, at 512, got 600",
     ]
 
 
@@ -209,6 +211,7 @@ async def test_a_log_that_is_gone_altogether_is_found_by_a_checkpoint_that_a_rea
     await victim.tamper("DELETE FROM entries WHERE tenant = %s")
     await victim.tamper("DELETE FROM tiles WHERE tenant = %s")
     await victim.tamper("DELETE FROM checkpoints WHERE tenant = %s")
+    await victim.tamper("DELETE FROM batches WHERE tenant = %s")
     await victim.tamper("DELETE FROM heads WHERE tenant = %s")
     missing, behind = await victim.places(known=(mine,))
     assert missing == "head: expected a row, got none"

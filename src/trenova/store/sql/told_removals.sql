@@ -1,5 +1,6 @@
--- The entries of a log that tell of its removals, and that the database itself asked for.
-SELECT e.body
+-- The removals of a log, each with the entry that tells of it.
+SELECT r.entry_id, r.indexes, r.entries, r.bytes, r.days, r.cut_off, e.body
 FROM removals AS r
-JOIN entries AS e ON e.tenant = r.tenant AND e.id = r.entry_id AND e.action = 'retention.remove'
-WHERE r.tenant = %(tenant)s AND e.body IS NOT NULL
+LEFT JOIN entries AS e ON e.tenant = r.tenant AND e.id = r.entry_id AND e.action = 'retention.remove'
+WHERE r.tenant = %(tenant)s
+ORDER BY r.removed_at

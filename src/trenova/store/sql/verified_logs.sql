@@ -16,8 +16,9 @@ WITH RECURSIVE named (tenant) AS (
     UNION SELECT tenant FROM heads
     UNION SELECT unnest(%(known)s::text[]) COLLATE "C"
 )
-SELECT e.tenant, h.size, h.frontier
+SELECT e.tenant, h.size, h.frontier, coalesce(p.index, 0)
 FROM every AS e
 LEFT JOIN heads AS h ON h.tenant = e.tenant
+LEFT JOIN retention_positions AS p ON p.tenant = e.tenant
 WHERE e.tenant > %(after)s AND %(tenant)s IN ('', e.tenant)
 ORDER BY e.tenant

@@ -9,27 +9,37 @@ from trenova.ledger.note import VerifierKey
 from trenova.ledger.tiles import WIDTH, Addition
 from trenova.ledger.tree import Frontier, fold
 from trenova.store.verification.removals import Told
+from trenova.store.verification.rows import joined
 from trenova.store.verification.stretch import Claim, Found
 
 
 class Log:
     """A log that is being checked, from left to right."""
 
-    def __init__(
-        self, tenant: str, size: int | None, frontier: bytes, *, keys: Sequence[VerifierKey], claims: Sequence[Claim]
+    def __init__(  # noqa: PLR0913 - what is known of it beforehand
+        self,
+        tenant: str,
+        size: int | None,
+        frontier: bytes,
+        *,
+        keys: Sequence[VerifierKey],
+        claims: Sequence[Claim],
+        position: int = 0,
     ) -> None:
         self.tenant = tenant
         self.size = size or 0
         self.keys = tuple(keys)
         self.claims = tuple(claims)
+        self.position = position
         self.places: list[DamagedPlace] = []
         self._kept_frontier = frontier
         self._tiles = Frontier()  # over the roots of the full tiles so far
         self._edge: tuple[bytes, ...] = ()  # complete subtrees of the last tile, if it is not full
         self._removed = self._checkpoints = self._signed = 0
         self._newest_signed = False
-        self.told = Told()
-        """Of its removals; asked for when the first is met."""
+        self.told: Told | None = None
+        """Of its removals; asked for with the first stretch."""
+        self._at = 0
         self._wrong: list[tuple[Claim, bytes]] = []
         if size is None:
             self.add("head", "a row", "none")
@@ -44,7 +54,11 @@ class Log:
 
     def take(self, found: Found) -> list[Addition]:
         """Add what the next stretch came to. Gives what must stand in the upper tiles by it, for `compare`."""
+        assert self.told is not None
+        span = range(self._at, self._at + sum(tile.leaves for tile in found.tiles))
+        self._at = span.stop
         self.places += self.told.places(self.tenant, found.removed)
+        self.places += self.told.still_there(self.tenant, span, found.removed)
         self.places += found.places
         self._removed += len(found.removed)
         self._checkpoints += found.checkpoints
@@ -74,6 +88,16 @@ class Log:
             if got != one.hashes:
                 where = f"tile {one.index} of level {one.level}, hash {one.offset}"
                 self.add(where, f"{one.hashes.hex()}, the root of the tile below", got.hex() or "none")
+
+    def add_kept(self, indexes: Sequence[int]) -> None:
+        """Entries before the position of retention that nothing keeps: it was set beyond them, and passes them over."""
+        expected = f"no content, as retention has come to {self.position} and nothing keeps it"
+        self.places += joined(
+            [
+                DamagedPlace(tenant=self.tenant, place=f"entry {index}", expected=expected, got="a body")
+                for index in indexes
+            ]
+        )
 
     def add(self, place: str, expected: str, got: str) -> None:
         self.places.append(DamagedPlace(tenant=self.tenant, place=place, expected=expected, got=got))

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from trenova.domain.verification import DamagedPlace
 from trenova.errors import NotSealed
 from trenova.ledger.hashing import HASH_BYTES, SALT_BYTES, leaf
@@ -79,10 +81,7 @@ def joined(places: list[DamagedPlace]) -> list[DamagedPlace]:
             found[-1] = (before[0], first, place)
         else:
             found.append((first, first, place))
-    return [
-        DamagedPlace(tenant=place.tenant, place=entries(first, last), expected=place.expected, got=place.got)
-        for first, last, place in found
-    ]
+    return [msgspec.structs.replace(place, place=entries(first, last)) for first, last, place in found]
 
 
 def entries(first: int, last: int) -> str:

@@ -53,6 +53,8 @@ class Stretch:
     keys: tuple[VerifierKey, ...]
     claims: tuple[Claim, ...] = ()
     """Of checkpoints that somebody kept elsewhere; those in the database are read here."""
+    position: int = 0
+    """That of retention: what lies before it has gone, or is kept for a reason."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,6 +73,8 @@ class Found:
     places: list[DamagedPlace] = field(default_factory=list)
     removed: list[int] = field(default_factory=list)
     """Indexes of the entries without a body."""
+    kept: list[int] = field(default_factory=list)
+    """Indexes of those with one that lie before the position of retention."""
     checkpoints: int = 0
     signed: set[int] = field(default_factory=set)
     """Sizes of the kept checkpoints with a good signature of one of the keys."""
@@ -90,12 +94,9 @@ def check(stretch: Stretch) -> Found:
             asked = {"tenant": stretch.tenant, "first": span.start, "end": span.stop, "index": first // WIDTH}
             kept = connection.execute(VERIFIED_CHECKPOINTS, asked, binary=True).fetchall()
             tile = connection.execute(VERIFIED_TILE, asked, binary=True).fetchone()
-            came = rows.check(
-                stretch.tenant,
-                span,
-                connection.execute(VERIFIED_ROWS, asked, binary=True).fetchall(),
-                tile[0] if tile else b"",
-            )
+            there = connection.execute(VERIFIED_ROWS, asked, binary=True).fetchall()
+            came = rows.check(stretch.tenant, span, there, tile[0] if tile else b"")
+            found.kept += [row[0] for row in there if row[0] < stretch.position and row[-1] is not None]
             found.places += came.places
             found.removed += came.removed
             claims = [claim for claim in stretch.claims if span.start < claim.size <= span.stop]

@@ -19,6 +19,7 @@ from trenova.store import catalog
 from trenova.store.logs import read_tiles
 from trenova.store.pool import Pool, sqlalchemy_url
 from trenova.store.sql import sql
+from trenova.store.verification import beside as beside_logs
 from trenova.store.verification import stretch
 from trenova.store.verification.log import Log
 from trenova.store.verification.removals import Told
@@ -26,6 +27,7 @@ from trenova.store.verification.rows import entries
 from trenova.store.verification.stretch import Claim, Found, Stretch
 
 VERIFIED_LOGS, TOLD_REMOVALS = sql("verified_logs"), sql("told_removals")
+KEPT = sql("beside/kept")
 STRAY_ENTRIES, STRAY_CHECKPOINTS, STRAY_TILES = sql("stray_entries"), sql("stray_checkpoints"), sql("stray_tiles")
 
 # Stretches under way: enough that on 32 cores none waits for the one that reads them in order.
@@ -65,16 +67,20 @@ class Verifier:
         async with Pool.open(self.url, size=1) as pool, pool.cursor() as cursor:
             snapshot = await take_snapshot(cursor)
             logs = await self._logs(cursor, tenant, after)
+            beside = await beside_logs.places(cursor, tenant=tenant, after=after)
             done, total = 0, sum(log.size for log in logs)
             for log, future in submitted(self.workers, self._work(logs, snapshot)):
                 if future is None:
                     await look_outside(cursor, log)
+                    log.places += beside.pop(log.tenant, [])
                     yield log.verdict()
                     continue
                 found = await asyncio.wrap_future(future)
                 await take(cursor, log, found)
                 done += sum(tile.leaves for tile in found.tiles)
                 progress(done, total)
+            for name, places in beside.items():  # of tenants without a log, or without a name
+                yield LogVerdict(tenant=name, size=0, places=places)
 
     async def _logs(self, cursor: Cursor, tenant: str, after: str) -> list[Log]:
         known = [name for name in self.known if name > after and tenant in {"", name}]
@@ -83,8 +89,15 @@ class Verifier:
         if tenant and not found:
             raise NotFound(f"there is no log of the tenant {tenant}", hint="`trenova verify --live` checks all of them")
         return [
-            Log(name, size, bytes(frontier or b""), keys=self.keys(name), claims=self.known.get(name, ()))
-            for name, size, frontier in found
+            Log(
+                name,
+                size,
+                bytes(frontier or b""),
+                keys=self.keys(name),
+                claims=self.known.get(name, ()),
+                position=position,
+            )
+            for name, size, frontier, position in found
         ]
 
     def _work(self, logs: Sequence[Log], snapshot: str) -> Iterator[tuple[Log, Stretch | None]]:
@@ -102,6 +115,7 @@ class Verifier:
                         end=end,
                         keys=log.keys,
                         claims=log.claims,
+                        position=log.position,
                     ),
                 )
             yield log, None
@@ -137,16 +151,26 @@ async def take_snapshot(cursor: Cursor) -> str:
 
 
 async def take(cursor: Cursor, log: Log, found: Found) -> None:
-    if found.removed and not log.told.spans:
-        await cursor.execute(TOLD_REMOVALS, {"tenant": log.tenant})
-        log.told = Told.by([bytes(body) for (body,) in await cursor.fetchall()])
+    await ask_removals(cursor, log)
+    if found.kept:
+        await cursor.execute(KEPT, {"tenant": log.tenant, "indexes": found.kept})
+        log.add_kept([index for (index,) in await cursor.fetchall()])
     additions = log.take(found)
     stored = await read_tiles(cursor, {log.tenant: [(one.level, one.index) for one in additions]})
     log.compare(additions, stored[log.tenant])
 
 
+async def ask_removals(cursor: Cursor, log: Log) -> None:
+    """Before the first stretch."""
+    if log.told is None:
+        await cursor.execute(TOLD_REMOVALS, {"tenant": log.tenant})
+        log.told = Told.by(log.tenant, await cursor.fetchall())
+        log.places += log.told.problems
+
+
 async def look_outside(cursor: Cursor, log: Log) -> None:
     """What is there and belongs to no entry of the log: rows, tiles and checkpoints beyond its end."""
+    await ask_removals(cursor, log)
     asked = {"tenant": log.tenant, "size": log.size}
     await cursor.execute(STRAY_ENTRIES, asked)
     for first, last in await cursor.fetchall():
