@@ -15,6 +15,12 @@ KEYS = Gauge(
     ["id", "use"],
 )
 
+FINGERPRINTS = Gauge(
+    "trenova_encryption_key_fingerprint_info",
+    "Fingerprints of the keys of this process: one id has the same one in every process",
+    ["id", "fingerprint"],
+)
+
 
 def show(keyring: Keyring) -> None:
     """Once at start. Ids are names that an operator chose, and stand in every payload; a key is never shown."""
@@ -23,3 +29,4 @@ def show(keyring: Keyring) -> None:
     BUILD.labels(version=__version__).set(1)
     for key_id in keyring.ids:
         KEYS.labels(id=key_id, use="encrypts" if key_id == keyring.encrypting_id else "decrypts").set(1)
+        FINGERPRINTS.labels(id=key_id, fingerprint=keyring.keys[key_id].fingerprint()).set(1)

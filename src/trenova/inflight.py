@@ -1,10 +1,11 @@
 """What open workflows need of the keyring: which key ids their payloads name, and whether the keys here open them.
 
-A wrong or missing key stops nobody at once: workflows stand still until it is back. This is how it is noticed. May
-import: codec, domain, config, errors.
+A wrong or missing key stops nobody at once: workflows stand still until it is back. Nor does a payload that nobody can
+open, which anyone with access to the namespace can send. This is how both are noticed. May import: batch_input,
+codec, domain, config, errors.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,19 +15,25 @@ from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
+from trenova.batch_input import read_input
 from trenova.codec.encryption import ENCRYPTED, KEY_ID
-from trenova.codec.layer import encoding_of
+from trenova.codec.layer import encoding_of, shown
 from trenova.config import TASK_QUEUE
+from trenova.domain.batch import BATCH_WORKFLOW
 from trenova.errors import PayloadError
 
 # On our queue: a namespace may be shared with programs that have keys of their own.
-OPEN = f"ExecutionStatus = 'Running' AND TaskQueue = '{TASK_QUEUE}'"
+# Not `Running`: a workflow that was paused is open too.
+OPEN = f"CloseTime IS NULL AND TaskQueue = '{TASK_QUEUE}'"
 # Each one costs a call.
 MOST_LOOKED_AT = 200
+# Ours have some ten events. Somebody else's may have gigabytes of them, and nobody needs them all.
+MOST_EVENTS, MOST_BYTES = 1_000, 16 * 1024 * 1024
 PLAIN = ""
+NO_BATCH = "the input of the workflow is not a batch"
 # They tell people why an attempt failed, and no worker reads them: the key of a mistaken worker is not needed.
 FOR_PEOPLE = (EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED)
 
@@ -37,36 +44,102 @@ class OpenWork:
 
     key_ids: Mapping[str, int]
     unreadable: Mapping[str, str] = field(default_factory=dict)
-    """Key ids that payloads name and the keys here do not open, with the reason."""
+    """Key ids under which there is a payload that the keys here do not open, with the reason."""
+    waiting: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The workflows that hold such payloads, by the reason."""
+    opened: frozenset[str] = frozenset()
+    """Key ids under which the keys here have opened a payload: what is wrong with another one is not the key."""
+    no_batches: Sequence[str] = ()
+    """Workflows that were to store a batch, and whose input can be read and is none."""
     looked_at: int = 0
     complete: bool = True
     """Whether every open workflow was looked at."""
 
+    @property
+    def troubles(self) -> list[str]:
+        """Everything here that no process with these keys can work on, a phrase each."""
+        reasons = [reason for _, reason in sorted(self.unreadable.items())]
+        return [*reasons, *([NO_BATCH] if self.no_batches else [])]
+
 
 async def open_work(client: Client, *, most: int = MOST_LOOKED_AT, started_before: datetime | None = None) -> OpenWork:
     """Look at the histories of open workflows, the latest first. Raises RPCError when Temporal is away."""
-    key_ids: Counter[str] = Counter()
-    unreadable: dict[str, str] = {}
-    looked_at = 0
+    look = Look(client)
     query = OPEN if started_before is None else f"{OPEN} AND StartTime < '{started_before.isoformat()}'"
     async for execution in client.list_workflows(query, limit=most + 1):
-        if looked_at == most:
-            return OpenWork(key_ids=key_ids, unreadable=unreadable, looked_at=looked_at, complete=False)
-        looked_at += 1
-        payloads = by_key_id(await history_of(client, execution.id, execution.run_id))
-        key_ids.update(payloads.keys())
-        for key_id in payloads.keys() - unreadable.keys():
-            if reason := await why_unreadable(client, payloads[key_id]):
-                unreadable[key_id] = reason
-    return OpenWork(key_ids=key_ids, unreadable=unreadable, looked_at=looked_at)
+        if look.looked_at == most:
+            return look.found(complete=False)
+        await look.at(execution)
+    return look.found(complete=True)
+
+
+@dataclass(slots=True)
+class Look:
+    """What has been seen so far."""
+
+    client: Client
+    key_ids: Counter[str] = field(default_factory=Counter)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    waiting: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    opened: set[str] = field(default_factory=set)
+    no_batches: list[str] = field(default_factory=list)
+    looked_at: int = 0
+
+    async def at(self, execution: WorkflowExecution) -> None:
+        self.looked_at += 1
+        history = await history_of(self.client, execution.id, execution.run_id)
+        payloads = by_key_id(history)
+        self.key_ids.update(payloads.keys())
+        can_be_read = True
+        for key_id, held in payloads.items():
+            if reason := await why_unreadable(self.client, held):
+                self.unreadable.setdefault(key_id, reason)
+                self.waiting[reason].append(execution.id)
+                can_be_read = False
+            else:
+                self.opened.add(key_id)
+        if (
+            can_be_read
+            and execution.workflow_type == BATCH_WORKFLOW
+            and not await begins_with_batch(self.client, history)
+        ):
+            self.no_batches.append(execution.id)
+
+    def found(self, *, complete: bool) -> OpenWork:
+        return OpenWork(
+            key_ids=self.key_ids,
+            unreadable=self.unreadable,
+            waiting=dict(self.waiting),
+            opened=frozenset(self.opened),
+            no_batches=tuple(self.no_batches),
+            looked_at=self.looked_at,
+            complete=complete,
+        )
 
 
 async def history_of(client: Client, workflow_id: str, run_id: str) -> list[HistoryEvent]:
-    """The events as they lie in Temporal; none for a workflow that has vanished meanwhile."""
+    """The events as they lie in Temporal, the first of very many; none for a workflow that has vanished meanwhile."""
+    events: list[HistoryEvent] = []
+    left = MOST_BYTES
     try:
-        return [event async for event in client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events()]
+        async for event in client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events():
+            events.append(event)
+            left -= event.ByteSize()
+            if left < 0 or len(events) == MOST_EVENTS:
+                break
     except RPCError:
         return []
+    return events
+
+
+async def begins_with_batch(client: Client, history: Sequence[HistoryEvent]) -> bool:
+    """Whether the input of these events, which can be read, is a batch or nothing at all."""
+    for event in history[:1]:
+        try:
+            await read_input(client.data_converter, event.workflow_execution_started_event_attributes.input.payloads)
+        except PayloadError:
+            return False
+    return True
 
 
 def by_key_id(history: Sequence[HistoryEvent]) -> dict[str, list[Payload]]:
@@ -100,7 +173,7 @@ def payloads_in(message: Message) -> Iterator[Payload]:
 def key_id_of(payload: Payload) -> str:
     if encoding_of(payload) != ENCRYPTED:
         return PLAIN
-    return payload.metadata.get(KEY_ID, b"").decode(errors="replace")
+    return shown(payload.metadata.get(KEY_ID, b""))
 
 
 async def why_unreadable(client: Client, payloads: Sequence[Payload]) -> str | None:

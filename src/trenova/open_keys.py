@@ -1,19 +1,27 @@
-"""Whether the keys here open what open workflows hold. A wrong key stops them without any other sign.
+"""Whether this process can open what open workflows hold. One that cannot be opened waits without any other sign.
 
-May import: inflight.
+An alarm, and no part of readiness: whoever has access to the namespace can start a workflow that nobody can open, and
+must not take a single process out of service by that. May import: inflight.
 """
 
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 
+import structlog
+from prometheus_client import Gauge
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from trenova.inflight import open_work
 
+log = structlog.get_logger()
+
+KEYS_WRONG = Gauge("trenova_keys_wrong", "1 when an open workflow holds what this process cannot open")
+
 TIMEOUT_S = 5
 CHECK_AGAIN_S = 10.0
+WATCH_EVERY_S = 30.0
 MOST_LOOKED_AT = 10
 # Temporal lists the latest first, and under load one that stands still is among those for a moment only.
 STANDS_STILL = timedelta(minutes=1)
@@ -29,11 +37,21 @@ class OpenKeys:
         self.lock = asyncio.Lock()
 
     async def check(self) -> str:
+        """`ok`, or why workflows wait. Sets the metric."""
         async with self.lock:
             if time.monotonic() - self.checked_at >= CHECK_AGAIN_S:
-                self.result = await self.ask()
+                self.note(await self.ask())
                 self.checked_at = time.monotonic()
             return self.result
+
+    def note(self, result: str) -> None:
+        if result != self.result:
+            if result == "ok":
+                log.info("open workflows can be read again")
+            else:
+                log.error("open workflows cannot be read", reason=result, hint="`trenova doctor` names them")
+        self.result = result
+        KEYS_WRONG.set(result != "ok")
 
     async def ask(self) -> str:
         try:
@@ -43,6 +61,11 @@ class OpenKeys:
                 older = await open_work(self.client, most=MOST_LOOKED_AT, started_before=before)
         except (RPCError, RuntimeError, TimeoutError):
             return self.result  # a Temporal that is away is reported as such; of the keys nothing new is known
-        unreadable = {**latest.unreadable, **older.unreadable}
-        reasons = [reason for _, reason in sorted(unreadable.items())]
+        reasons = sorted({*latest.troubles, *older.troubles})
         return "open workflows wait: " + "; ".join(reasons) if reasons else "ok"
+
+    async def watch(self) -> None:
+        """Look again and again until cancelled, for a process that nobody asks."""
+        while True:
+            await self.check()
+            await asyncio.sleep(WATCH_EVERY_S)

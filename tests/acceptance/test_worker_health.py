@@ -116,15 +116,15 @@ async def unready(port: int, part: str, reason: str) -> bool:
     return parts["status"] == 503 and parts["ready"] is False and parts[part].startswith(reason)
 
 
-async def test_a_worker_without_the_key_of_open_work_says_which_one(folder: Path, postgres: Postgres) -> None:
+async def test_a_worker_without_the_key_of_open_work_says_so_and_stays_ready(folder: Path, postgres: Postgres) -> None:
     one, other, port = new_key(), new_key(), choose()
     async with site(folder, postgres) as place:
         async with place.running(["api"], encrypting("a", a=one)), place.client() as client:
             answer = await client.post("/v1/entries", json={**entry_of(), "tenant": new_tenant()})
             assert answer.status_code == 202, answer.text
         async with place.running(["worker"], health_on(port, **encrypting("b", b=other))):
-            reason = "open workflows wait: encryption key not found for ID: a"
-            await becomes(lambda: unready(port, "keys", reason))
+            await becomes(lambda: counts(port, "trenova_keys_wrong 1.0"))
+            await becomes(lambda: is_ready(port))
             assert 'trenova_encryption_key_info{id="b",use="encrypts"} 1.0' in (await page(port, "/metrics")).text
 
 

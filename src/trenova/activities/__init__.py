@@ -6,7 +6,15 @@ import: domain, errors.
 
 from trenova.activities.audit import AuditActivities, Log
 from trenova.activities.dead_letters import DeadLetterActivities
+from trenova.activities.reconciliation import ReconciliationActivities
 from trenova.activities.retention import RetentionActivities
 from trenova.activities.verification import VerificationActivities
 
-__all__ = ["AuditActivities", "DeadLetterActivities", "Log", "RetentionActivities", "VerificationActivities"]
+__all__ = [
+    "AuditActivities",
+    "DeadLetterActivities",
+    "Log",
+    "ReconciliationActivities",
+    "RetentionActivities",
+    "VerificationActivities",
+]

@@ -60,6 +60,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
         room=Room(),
         lookups=KeyLookups(store.api_keys),
         open_keys=OpenKeys(client),
+        parts=health.parts_of(client, store),
         from_temporal=(
             Seldom(backlog.measure_backlog, client, every_s=backlog.EVERY_S),
             Seldom(last_verification.measure_last_verification, client, every_s=last_verification.EVERY_S),

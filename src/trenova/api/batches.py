@@ -1,6 +1,6 @@
 """What became of a batch."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,13 +14,14 @@ from temporalio.service import RPCError, RPCStatusCode
 from trenova.api.auth import ANYONE, ROLES, Caller
 from trenova.api.openapi import END, problems
 from trenova.api.services import Services
-from trenova.domain.batch import Batch, workflow_id
+from trenova.batch_input import read_input
+from trenova.domain.batch import BATCH_WORKFLOW, is_of_the_api, workflow_id
 from trenova.errors import NotFound, PayloadError, Unavailable
 from trenova.ingest.start import unavailable
 from trenova.store.batches import StoredBatch
-from trenova.workflows import ProcessAuditBatchWorkflow
 
 NO_BATCH = "no batch with this id"
+MOST_RUNS = 10
 
 BatchId = Annotated[str, PathParameter(min_length=1, max_length=200, pattern=rf"^[\x21-\x7e]+{END}")]
 
@@ -44,8 +45,9 @@ class BatchState(msgspec.Struct, frozen=True, kw_only=True):
     """Refused by the database at that time; they may be stored since."""
     workflow_id: str
     workflow_status: str
-    """Temporal's word for the workflow, lower case; `expired` when Temporal has forgotten it since, `unknown` while the
-    batch is spooled."""
+    """Temporal's word for the latest workflow of this id, lower case; `expired` when Temporal has forgotten it since,
+    `unknown` while the batch is spooled. A batch that is accepted while its workflow is over is stored by the
+    reconciliation."""
 
 
 @get(
@@ -133,13 +135,34 @@ async def workflow_status(client: Client, batch_id: str) -> str | None:
 async def entries_in(client: Client, batch_id: str, tenant: str | None) -> int:
     """How many entries of this tenant (of all, if None) the workflow was started with; its input is in the history.
 
-    0 where it is no workflow of ours, or has no history any more.
+    0 where it is no workflow of ours, or has no history any more. Raises Unavailable where no key here opens it.
     """
-    handle = client.get_workflow_handle(workflow_id(batch_id))
+    unreadable: PayloadError | None = None
+    async for run_id in runs_of(client, batch_id):
+        try:
+            if count := await entries_in_run(client, batch_id, run_id, tenant):
+                return count
+        except PayloadError as error:
+            unreadable = error
+    if unreadable is not None:
+        raise Unavailable(f"this server cannot open the batch: {unreadable.message}", hint=unreadable.hint)
+    return 0
+
+
+async def runs_of(client: Client, batch_id: str) -> AsyncIterator[str | None]:
+    """The latest run, and those before it: somebody may have started another one when that of the batch was over."""
+    yield None
+    if is_of_the_api(workflow_id(batch_id)):
+        async for run in client.list_workflows(f"WorkflowId = '{workflow_id(batch_id)}'", limit=MOST_RUNS):
+            yield run.run_id
+
+
+async def entries_in_run(client: Client, batch_id: str, run_id: str | None, tenant: str | None) -> int:
+    handle = client.get_workflow_handle(workflow_id(batch_id), run_id=run_id)
     try:
         async for event in handle.fetch_history_events(page_size=1):
             started = event.workflow_execution_started_event_attributes
-            if started.workflow_type.name != ProcessAuditBatchWorkflow.__name__:
+            if started.workflow_type.name != BATCH_WORKFLOW:
                 return 0
             return await of_tenant(started.input.payloads, client, tenant)
     except RPCError as error:
@@ -150,15 +173,8 @@ async def entries_in(client: Client, batch_id: str, tenant: str | None) -> int:
 
 async def of_tenant(payloads: Sequence[Payload], client: Client, tenant: str | None) -> int:
     """Anybody may have put these into Temporal. What is no entry belongs to no tenant."""
-    if len(payloads) != 1:
-        return 0
-    try:
-        (batch,) = await client.data_converter.decode(payloads, [Batch])
-    except PayloadError as error:
-        raise Unavailable(f"this server cannot open the batch: {error.message}", hint=error.hint) from None
-    except (KeyError, RuntimeError):
-        return 0  # an encoding that nothing of ours writes
-    tenants = [tenant_of(entry) for entry in batch.entries] if batch else []
+    batch = await read_input(client.data_converter, payloads)
+    tenants = [tenant_of(entry) for entry in batch.entries]
     return len(tenants) if tenant is None else tenants.count(tenant)
 
 

@@ -97,7 +97,8 @@ async def add_entries(
         (ENTRIES_SPOOLED if one.batch.state == "spooled" else ENTRIES_ACCEPTED).inc(len(one.entries))
     refusals = Refusals.of(checked) if partial else NO_REFUSALS
     if wait == "stored" and await all_stored(placed, services.settings.api.wait_stored_seconds):
-        return json(await receipts.stored(placed, refusals, services.store), status_code=201)
+        body, all_settled = await receipts.stored(placed, refusals, services.store)
+        return json(body, status_code=201 if all_settled else 202)
     return json(receipts.accepted(placed, refusals), status_code=202)
 
 

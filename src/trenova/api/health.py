@@ -9,12 +9,15 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from trenova.api.openapi import WithoutKey, answers, problems
+from trenova.api.recent import Recent
 from trenova.api.services import Services
+from trenova.codec.trial import try_codec
 from trenova.errors import TrenovaError
 from trenova.ingest import Spool
 from trenova.store import Store
 
 CHECK_TIMEOUT_S = 5
+KEEP_S = 1.0
 NO_ANSWER = "away (no answer in time)"
 
 
@@ -26,7 +29,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """With a spool that has room, entries are taken in while this is away, and the process is ready."""
     database: str
     keys: str
-    """Whether the keys here open what open workflows hold; if not, which key id is missing or wrong."""
+    """Whether this process can read what it encrypts. What others have sent is no part of this."""
     spool: str
     """`off`, `ok`, how many batches wait in it, or `full`."""
 
@@ -51,16 +54,28 @@ async def livez() -> str:
     tags=["operation"],
 )
 async def readyz(services: NamedDependency[Services]) -> Response[Ready]:
-    """Ask Temporal and the database, and try the keys on open workflows. 200 when entries can be taken in, else 503."""
-    temporal, database, keys = await asyncio.gather(
-        check_temporal(services.client), check_database(services.store), services.open_keys.check()
-    )
+    """Ask Temporal and the database, and try this process's own keys. 200 when entries can be taken in, else 503."""
+    temporal, database, keys = await services.parts.get()
     spool = services.ingest.spool
     takes_in = temporal == "ok" or (spool is not None and not spool.is_full)
     ready = Ready(
         ready=takes_in and database == keys == "ok", temporal=temporal, database=database, keys=keys, spool=told(spool)
     )
     return Response(content=ready, status_code=200 if ready.ready else 503)
+
+
+def parts_of(client: Client, store: Store) -> Recent[tuple[str, str, str]]:
+    """Temporal, the database and the keys, looked at once for all who ask at the same time.
+
+    Nobody needs a key to ask. A flood of questions must not take the connections that the answer needs.
+    """
+
+    async def ask() -> tuple[str, str, str]:
+        return await asyncio.gather(
+            check_temporal(client), check_database(store), try_codec(client.data_converter.payload_codec)
+        )
+
+    return Recent(ask, keep_s=KEEP_S)
 
 
 def told(spool: Spool | None) -> str:

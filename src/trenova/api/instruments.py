@@ -12,7 +12,6 @@ SPOOL_BYTES = Gauge("trenova_spool_bytes", "Room that they take on the disk")
 SPOOL_MAX_BYTES = Gauge("trenova_spool_max_bytes", "Room that they may take")
 SPOOL_DAMAGED = Gauge("trenova_spool_damaged_files", "Files of the spool that were set aside and are still there")
 TEMPORAL_AWAY = Gauge("trenova_temporal_away", "1 while Temporal does not answer this process")
-KEYS_WRONG = Gauge("trenova_keys_wrong", "1 when open workflows hold what the keys of this process do not open")
 REQUESTS_REFUSED = Counter("trenova_requests_refused", "Requests that were answered with an error", ["reason"])
 ACKNOWLEDGED = Histogram(
     "trenova_acknowledgement_latency_seconds",

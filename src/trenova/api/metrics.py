@@ -10,7 +10,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from trenova.api.auth import READERS, ROLES, Caller
 from trenova.api.instruments import (
     ENTRIES_PARKED,
-    KEYS_WRONG,
     OLDEST_PARKED,
     SPOOL_BATCHES,
     SPOOL_BYTES,
@@ -19,6 +18,7 @@ from trenova.api.instruments import (
     TEMPORAL_AWAY,
 )
 from trenova.api.openapi import answers, problems
+from trenova.api.reconciliation import measure_reconciliation
 from trenova.api.services import Services
 from trenova.errors import Forbidden, Unavailable
 from trenova.store import Store
@@ -37,7 +37,10 @@ async def metrics(caller: NamedDependency[Caller], services: NamedDependency[Ser
     if caller.tenant is not None:
         raise Forbidden("metrics cover all tenants; this API key reads one")
     await asyncio.gather(
-        *(each.refresh() for each in services.from_temporal), count_parked(services.store), check_keys(services)
+        *(each.refresh() for each in services.from_temporal),
+        count_parked(services.store),
+        measure_reconciliation(services.store),
+        services.open_keys.check(),
     )
     TEMPORAL_AWAY.set(services.ingest.breaker.away.is_set())
     if spool := services.ingest.spool:
@@ -47,10 +50,6 @@ async def metrics(caller: NamedDependency[Caller], services: NamedDependency[Ser
         SPOOL_MAX_BYTES.set(spool.max_bytes)
     measured = await services.core.metrics() if services.core else b""
     return Response(content=generate_latest() + measured, media_type=CONTENT_TYPE_LATEST)
-
-
-async def check_keys(services: Services) -> None:
-    KEYS_WRONG.set(await services.open_keys.check() != "ok")
 
 
 async def count_parked(store: Store) -> None:

@@ -102,8 +102,11 @@ def accepted(placed: Sequence[Placed], refusals: Refusals) -> bytes:
     return written(placed, states, refusals)
 
 
-async def stored(placed: Sequence[Placed], refusals: Refusals, store: Store) -> bytes:
-    """The answer, in JSON, to entries that are stored: what is read for it takes three statements, however many."""
+async def stored(placed: Sequence[Placed], refusals: Refusals, store: Store) -> tuple[bytes, bool]:
+    """The answer, in JSON, to entries that are stored: what is read for it takes three statements, however many.
+
+    And whether the database really has them all, stored or parked: a workflow may say that it is done and not be.
+    """
     wanted = [(entry.tenant, entry.id) for _, entry in each(placed)]
     receipts = await store.entries.receipts([one.batch.batch_id for one in placed], wanted)
     places: defaultdict[str, list[int]] = defaultdict(list)
@@ -112,7 +115,7 @@ async def stored(placed: Sequence[Placed], refusals: Refusals, store: Store) -> 
     logs = await store.logs.provable(places)
     refused = {} if len(receipts) == len(set(wanted)) else await reasons(placed, store)
 
-    def answer() -> bytes:
+    def answer() -> tuple[bytes, bool]:
         proofs = proved(receipts, logs)
         states = [
             stored_state(entry, batch_id, receipts[entry.tenant, entry.id], proofs)
@@ -120,7 +123,7 @@ async def stored(placed: Sequence[Placed], refusals: Refusals, store: Store) -> 
             else parked_state(entry, batch_id, refused.get((entry.tenant, entry.id)))
             for batch_id, entry in each(placed)
         ]
-        return written(placed, states, refusals)
+        return written(placed, states, refusals), all(each.state != "accepted" for each in states)
 
     return await asyncio.to_thread(answer) if len(wanted) > OFF_LOOP_ENTRIES else answer()
 

@@ -6,6 +6,7 @@ from temporalio.client import Client
 
 from trenova.api.key_lookups import KeyLookups
 from trenova.api.log_keys import LogKeys
+from trenova.api.recent import Recent
 from trenova.api.seldom import Seldom
 from trenova.config import Settings
 from trenova.ingest import GroupCommit
@@ -29,6 +30,8 @@ class Services:
     room: Room
     lookups: KeyLookups
     open_keys: OpenKeys
+    parts: Recent[tuple[str, str, str]]
+    """What `/readyz` says of Temporal, the database and the keys."""
     from_temporal: tuple[Seldom, ...]
     """Metrics whose numbers Temporal keeps."""
     log_keys: LogKeys

@@ -14,6 +14,7 @@ from trenova.cli import (
     evidence,
     keys,
     logs,
+    reconcile,
     retention,
     retention_holds,
     servers,
@@ -50,6 +51,7 @@ app.command()(entries.tail)
 app.command()(logs.logs)
 app.command()(evidence.evidence)
 app.command()(verify.verify)
+app.command()(reconcile.reconcile)
 app.command("verify-encryption")(verify_encryption.verify_encryption)
 app.add_typer(api_keys.app, name="api-key")
 app.add_typer(keys.app, name="keys")

@@ -51,6 +51,7 @@ class BatchResult(Struct, frozen=True, kw_only=True):
     heads: list[Head] = []
 
 
+BATCH_WORKFLOW = "ProcessAuditBatchWorkflow"
 BATCH_WORKFLOW_PREFIX = "audit-batch-"
 
 
@@ -68,3 +69,8 @@ def label(workflow: str) -> str:
     if not LABEL.fullmatch(name):
         return f"sha256-{sha256(workflow.encode(errors='surrogatepass')).hexdigest()}"
     return f"workflow-{name}" if name == workflow and UUID.fullmatch(name) else name
+
+
+def is_of_the_api(workflow: str) -> bool:
+    """Whether the id is one that the API gives to a batch that it accepts."""
+    return workflow.startswith(BATCH_WORKFLOW_PREFIX) and UUID.fullmatch(label(workflow)) is not None

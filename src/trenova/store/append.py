@@ -30,7 +30,9 @@ Cursor = psycopg.AsyncCursor[Any]
 Result = TypeVar("Result")
 
 
-async def append(cursor: Cursor, signer: LogSigner, batch_id: str, batch: Incoming) -> BatchResult:
+async def append(
+    cursor: Cursor, signer: LogSigner, batch_id: str, batch: Incoming, run_id: str | None = None
+) -> BatchResult:
     """Add what is not there yet.
 
     Raises LogDamaged where a stored tree is not as long as its log, and where the database gives back anything but what
@@ -41,7 +43,7 @@ async def append(cursor: Cursor, signer: LogSigner, batch_id: str, batch: Incomi
     """
     heads, fresh = await insert(cursor, batch)
     grown = await extend(signer, heads, fresh)
-    counts = await keep(cursor, batch_id, batch, heads, grown)
+    counts = await keep(cursor, {"batch_id": batch_id, "run_id": run_id}, batch, heads, grown)
     return summed(batch_id, counts, {**heads, **{each.tenant: each.frontier for each in grown}})
 
 
@@ -78,13 +80,17 @@ async def extend(signer: LogSigner, heads: Mapping[str, Frontier], fresh: Mappin
 
 
 async def keep(
-    cursor: Cursor, batch_id: str, batch: Incoming, heads: Mapping[str, Frontier], grown: Sequence[Grown]
+    cursor: Cursor,
+    ids: Mapping[str, str | None],
+    batch: Incoming,
+    heads: Mapping[str, Frontier],
+    grown: Sequence[Grown],
 ) -> list[Sequence[Any]]:
-    """Write the grown trees and note the batch; gives the rows of `batch_counts.sql`."""
+    """Write the grown trees and note the batch under its ids; gives the rows of `batch_counts.sql`."""
     connection, columns, received = cursor.connection, trees.head_columns(grown), batch.received
     stored = {each.tenant: each.frontier.size - heads[each.tenant].size for each in grown}
     note = {
-        "batch_id": batch_id,
+        **ids,
         "tenants": batch.tenants,
         "first_indexes": [heads[tenant].size for tenant in batch.tenants],
         "stored": [stored.get(tenant, 0) for tenant in batch.tenants],
@@ -98,7 +104,7 @@ async def keep(
         # Rows that did not come back from the insert are duplicates, or something has dropped them.
         all_new = sum(stored.values()) == len(batch.rows)
         unstored = None if all_new else await connection.execute(UNSTORED, prepare=False)
-        counts = await connection.execute(BATCH_COUNTS, {"batch_id": batch_id})
+        counts = await connection.execute(BATCH_COUNTS, {"batch_id": ids["batch_id"]})
         # A difference rolls everything back: nothing is stored in these logs until the database is mended, and the
         # workflow waits, as for a database that is away.
         returned.check_unstored(await unstored.fetchone() if unstored else None)

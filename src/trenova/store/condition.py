@@ -21,15 +21,28 @@ NEEDED: Mapping[str, AbstractSet[str]] = {
     "entries": ADDS,
     "heads": ADDS,
     "legal_holds": READS,
+    "reconciliations": ADDS,
     "refused_checkpoints": ADDS,
     "removals": READS,
     "retention_policies": READS,
     "retention_positions": READS,
     "schema_version": READS,
     "tiles": ADDS,
+    "unstored_runs": ADDS,
 }
 # Of these it changes some columns.
-CHANGES = frozenset({"api_keys", "checkpoints", "dead_letters", "heads", "refused_checkpoints", "tiles"})
+CHANGES = frozenset(
+    {
+        "api_keys",
+        "checkpoints",
+        "dead_letters",
+        "heads",
+        "reconciliations",
+        "refused_checkpoints",
+        "tiles",
+        "unstored_runs",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from trenova.store.dead_letters import DeadLetters
 from trenova.store.entries import Entries
 from trenova.store.logs import Logs
 from trenova.store.pool import Pool
+from trenova.store.reconciliation import Reconciliation
 from trenova.store.refused_checkpoints import RefusedCheckpoints
 from trenova.store.retention import Holds, Policies, Removals
 from trenova.store.search import Search
@@ -43,6 +44,7 @@ class Store:
     policies: Policies
     holds: Holds
     removals: Removals
+    reconciliation: Reconciliation
 
     @classmethod
     @asynccontextmanager
@@ -65,6 +67,7 @@ class Store:
                 Policies(pool, signer),
                 Holds(pool, signer),
                 Removals(pool, signer),
+                Reconciliation(pool),
             )
 
     async def check(self) -> None:

@@ -53,8 +53,10 @@ class Entries:
     limits: Limits = sealed.DEFAULT_LIMITS
     """What the API lets in."""
 
-    async def append(self, batch_id: str, bodies: Sequence[bytes]) -> BatchResult:
+    async def append(self, batch_id: str, bodies: Sequence[bytes], *, run_id: str | None = None) -> BatchResult:
         """Store the entries that are not there yet. Park those that the API would not seal or the database refuses.
+
+        `run_id` is the run of the workflow that they came with: the note of it says that this run has done its work.
 
         All in one transaction; may be called any number of times. Raises Unavailable while the database is away,
         DatabaseFault when it refuses the program, LogDamaged where a stored log contradicts itself.
@@ -68,11 +70,11 @@ class Entries:
             # A refusal has rolled everything back: begin again, and find out whose fault it was.
             with suppress(RowRefused), tracing.current.append():
                 async with self.pool.cursor() as cursor:
-                    return await append(cursor, self.signer, batch_id, batch)
+                    return await append(cursor, self.signer, batch_id, batch, run_id)
         with tracing.current.append():
             async with self.pool.cursor() as cursor:
                 good, refused = await sift(cursor, batch)
-                result = await append(cursor, self.signer, batch_id, good)
+                result = await append(cursor, self.signer, batch_id, good, run_id)
                 await park(cursor, batch_id, refused)
         return msgspec.structs.replace(result, parked=len(refused))
 

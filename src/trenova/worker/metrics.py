@@ -9,7 +9,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from trenova.domain.batch import Batch, BatchResult
 from trenova.store.closed import NAMES, reason_of
 
-READY = Gauge("trenova_worker_ready", "1 when this worker polls, reaches the database and has the keys it needs")
+READY = Gauge("trenova_worker_ready", "1 when this worker polls, reaches the database and can read what it encrypts")
 GATE_SHUT = Gauge("trenova_gate_shut", "1 while this worker waits for the database")
 DATABASE_CLOSED = Gauge(
     "trenova_database_closed", "1 for the reason why the database does not serve this worker", ["reason"]

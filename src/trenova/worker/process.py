@@ -14,7 +14,13 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
 from trenova import build_info, sdk, tracing
-from trenova.activities import AuditActivities, DeadLetterActivities, RetentionActivities, VerificationActivities
+from trenova.activities import (
+    AuditActivities,
+    DeadLetterActivities,
+    ReconciliationActivities,
+    RetentionActivities,
+    VerificationActivities,
+)
 from trenova.codec.compose import data_converter_for
 from trenova.codec.settings import keyring_of, secrecy_of
 from trenova.config import TASK_QUEUE, Settings
@@ -22,9 +28,11 @@ from trenova.config import Worker as WorkerSettings
 from trenova.connection import connect
 from trenova.errors import Unavailable
 from trenova.memory import tidy
+from trenova.open_keys import OpenKeys
 from trenova.process import database_url, on_stop_signal, run_to_end
 from trenova.publishing import rounds
 from trenova.publishing.witnesses import witnesses_of
+from trenova.reconciliation import Reconciler
 from trenova.service_manager import READY, STOPPING, ServiceManager, service_manager_of
 from trenova.signing_keys import log_signer_of
 from trenova.store import Store
@@ -36,7 +44,13 @@ from trenova.worker.polls import polls_confirmed
 from trenova.worker.readiness import Readiness, looks
 from trenova.worker.tuning import pollers_of, tuner_of
 from trenova.worker.verification import StoredLogs
-from trenova.workflows import ProcessAuditBatchWorkflow, RetentionWorkflow, RetryDeadLettersWorkflow, VerifyLogsWorkflow
+from trenova.workflows import (
+    ProcessAuditBatchWorkflow,
+    ReconcileWorkflow,
+    RetentionWorkflow,
+    RetryDeadLettersWorkflow,
+    VerifyLogsWorkflow,
+)
 
 log = structlog.get_logger()
 
@@ -98,6 +112,7 @@ async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.E
         started = [
             asyncio.create_task(announce(client, settings, watched.manager)),
             asyncio.create_task(watched.readiness.watch(looks(client, store, worker, gate))),
+            asyncio.create_task(OpenKeys(client).watch()),
         ]
         await stop.wait()
         watched.readiness.stopping = True
@@ -116,10 +131,17 @@ def create(client: Client, store: Store, settings: Settings, gate: Gate | None =
     return Worker(
         client,
         task_queue=TASK_QUEUE,
-        workflows=[ProcessAuditBatchWorkflow, RetentionWorkflow, RetryDeadLettersWorkflow, VerifyLogsWorkflow],
+        workflows=[
+            ProcessAuditBatchWorkflow,
+            ReconcileWorkflow,
+            RetentionWorkflow,
+            RetryDeadLettersWorkflow,
+            VerifyLogsWorkflow,
+        ],
         activities=[
             AuditActivities(store.entries).store_batch,
             DeadLetterActivities(store.dead_letters).retry_dead_letters,
+            ReconciliationActivities(Reconciler(client, store.entries, store.reconciliation)).reconcile,
             RetentionActivities(store.removals).remove_expired,
             VerificationActivities(stored).verify_logs,
         ],
@@ -164,7 +186,7 @@ async def announce(client: Client, settings: Settings, manager: ServiceManager) 
         identity=client.identity,
         pid=os.getpid(),
     )
-    await schedules.ensure(client)
+    await schedules.keep(client)
 
 
 async def check(store: Store) -> None:

@@ -1,5 +1,6 @@
-"""What Temporal starts by the clock. Every worker makes the schedules sure at its start."""
+"""What Temporal starts by the clock. Every worker sees to the schedules when it starts, and every ten minutes."""
 
+import asyncio
 from datetime import timedelta
 
 import structlog
@@ -8,10 +9,13 @@ from temporalio.client import (
     Schedule,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
+    ScheduleCalendarSpec,
     ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
     SchedulePolicy,
+    ScheduleRange,
     ScheduleSpec,
+    ScheduleState,
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
@@ -19,9 +23,11 @@ from temporalio.service import RPCError
 
 from trenova.config import TASK_QUEUE
 from trenova.workflows import (
+    RECONCILE_SCHEDULE,
     RETENTION_SCHEDULE,
     RETRY_SCHEDULE,
     VERIFY_SCHEDULE,
+    ReconcileWorkflow,
     RetentionWorkflow,
     RetryDeadLettersWorkflow,
     VerifyLogsWorkflow,
@@ -29,9 +35,10 @@ from trenova.workflows import (
 
 log = structlog.get_logger()
 
-# UTC
-REMOVE_AT, VERIFY_AT = "0 2 * * *", "0 3 * * *"
-RETRY_EVERY = timedelta(minutes=5)
+# Hours, in UTC.
+REMOVE_AT, VERIFY_AT = 2, 3
+RETRY_EVERY = RECONCILE_EVERY = timedelta(minutes=5)
+AGAIN_S = 600.0
 
 
 async def ensure(client: Client) -> None:
@@ -49,12 +56,16 @@ async def ensure(client: Client) -> None:
 def all_schedules() -> dict[str, Schedule]:
     """By their ids, which the workflows they start have too."""
     starts = {
-        RETENTION_SCHEDULE: (RetentionWorkflow, ScheduleSpec(cron_expressions=[REMOVE_AT])),
+        RECONCILE_SCHEDULE: (
+            ReconcileWorkflow,
+            ScheduleSpec(intervals=[ScheduleIntervalSpec(every=RECONCILE_EVERY)]),
+        ),
+        RETENTION_SCHEDULE: (RetentionWorkflow, daily(REMOVE_AT)),
         RETRY_SCHEDULE: (
             RetryDeadLettersWorkflow,
             ScheduleSpec(intervals=[ScheduleIntervalSpec(every=RETRY_EVERY)]),
         ),
-        VERIFY_SCHEDULE: (VerifyLogsWorkflow, ScheduleSpec(cron_expressions=[VERIFY_AT])),
+        VERIFY_SCHEDULE: (VerifyLogsWorkflow, daily(VERIFY_AT)),
     }
     return {
         name: Schedule(
@@ -67,13 +78,47 @@ def all_schedules() -> dict[str, Schedule]:
     }
 
 
+def daily(hour: int) -> ScheduleSpec:
+    """As the server answers it, so that one that was changed can be told by comparison."""
+    return ScheduleSpec(calendars=[ScheduleCalendarSpec(hour=(ScheduleRange(hour, hour, 1),))])
+
+
 async def put(client: Client, name: str, schedule: Schedule) -> None:
+    """Make it, and run it at once; or bring it up to date."""
     try:
-        await client.create_schedule(name, schedule)
+        await client.create_schedule(name, schedule, trigger_immediately=name == RECONCILE_SCHEDULE)
     except ScheduleAlreadyRunningError:
-        await client.get_schedule_handle(name).update(lambda found: kept_state(found, schedule))
+        handle = client.get_schedule_handle(name)
+        found = (await handle.describe()).schedule
+        if changed := differences(found, schedule):
+            log.warning("schedule brought up to date", schedule=name, differed=changed)
+            await handle.update(lambda found: kept_paused(found, schedule))
 
 
-def kept_state(found: ScheduleUpdateInput, schedule: Schedule) -> ScheduleUpdate:
-    schedule.state = found.description.schedule.state
+def differences(found: Schedule, wanted: Schedule) -> list[str]:
+    """In what a schedule is not as it is made here. That it is paused is an operator's business."""
+    action, ours = found.action, wanted.action
+    assert isinstance(ours, ScheduleActionStartWorkflow)
+    same = {
+        "what it starts": isinstance(action, ScheduleActionStartWorkflow)
+        and (action.workflow, action.id, action.task_queue) == (ours.workflow, ours.id, ours.task_queue)
+        and not (action.args or action.execution_timeout or action.run_timeout or action.task_timeout),
+        "when": found.spec == wanted.spec,
+        "overlap": (found.policy.overlap, found.policy.pause_on_failure) == (wanted.policy.overlap, False),
+        "limit of runs": not found.state.limited_actions,
+    }
+    return [what for what, is_same in same.items() if not is_same]
+
+
+async def keep(client: Client) -> None:
+    """See to the schedules now and again and again: whoever has access to the namespace can delete or change them."""
+    while True:
+        await ensure(client)
+        await asyncio.sleep(AGAIN_S)
+
+
+def kept_paused(found: ScheduleUpdateInput, schedule: Schedule) -> ScheduleUpdate:
+    """Nothing else of its state: with a limit of runs it would have no more of them once those are used up."""
+    state = found.description.schedule.state
+    schedule.state = ScheduleState(note=state.note, paused=state.paused)
     return ScheduleUpdate(schedule)

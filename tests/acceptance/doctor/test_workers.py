@@ -96,7 +96,8 @@ async def test_a_wrong_and_a_missing_key_are_named_in_the_words_of_the_symptoms_
                     pass
             assert found.exit_code == 14
             fault = found.fault("keys of open workflows")
-            assert fault.startswith(f"open workflows wait: {words} → set TEMPORAL_ENCRYPTION_KEY_a to the key that")
+            assert fault.startswith(f"open workflows wait: {words} (audit-batch-")
+            assert ") → set TEMPORAL_ENCRYPTION_KEY_a to the key that they were encrypted with" in fault
             assert "trenova keys check" in fault
 
         async with place.running(["worker"], wrong), asyncio.timeout(LIMIT_S):
@@ -108,3 +109,20 @@ async def test_a_wrong_and_a_missing_key_are_named_in_the_words_of_the_symptoms_
         assert "decryption failed with the key ID: a" in fault
         assert one not in str(found)
         assert other not in str(found)
+
+
+async def test_a_worker_with_another_key_under_the_same_id_is_named_though_others_do_its_work(
+    folder: Path, database: Postgres
+) -> None:
+    right, wrong = encrypting("a", a=new_key()), encrypting("a", a=new_key())
+    async with (
+        site(folder, database) as place,
+        place.running(["api", "worker"], right),
+        place.running(["worker"], wrong) as (mistaken,),
+    ):
+        found = await doctor_until(place, lambda told: told.findings["keys of workers"]["state"] != "ok", **right)
+        assert found.exit_code == 14
+        fault = found.fault("keys of workers")
+        assert fault.startswith(f"keys differ between workers: worker {mistaken.process.pid}@")
+        assert "has another key than the sender of audit-batch-" in fault
+        assert "trenova keys check --offline" in fault

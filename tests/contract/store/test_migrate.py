@@ -24,12 +24,14 @@ TABLES = {
     "entries",
     "heads",
     "legal_holds",
+    "reconciliations",
     "refused_checkpoints",
     "removals",
     "retention_policies",
     "retention_positions",
     "schema_version",
     "tiles",
+    "unstored_runs",
 }
 
 

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from temporalio.client import WorkflowExecution, WorkflowFailureError
+from temporalio.client import Schedule, WorkflowExecution, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -15,13 +15,18 @@ from trenova.cli.doctor.words import many, span
 from trenova.domain.verification import Verification
 from trenova.signing_keys import HINT, VARIABLE, log_signer_of
 from trenova.store.checkpoints import Checkpoints
-from trenova.workflows import RETENTION_SCHEDULE, RETRY_SCHEDULE, VERIFY_SCHEDULE, VerifyLogsWorkflow
+from trenova.worker.schedules import all_schedules, differences
+from trenova.workflows import VERIFY_SCHEDULE, VerifyLogsWorkflow
 
-SCHEDULES = (RETENTION_SCHEDULE, RETRY_SCHEDULE, VERIFY_SCHEDULE)
+# Of comparisons every five minutes, each of which may take some itself.
+TOO_LONG_AGO, LATELY = timedelta(minutes=30), timedelta(days=1)
 # The check is nightly, and may itself take hours.
 TOO_OLD = timedelta(days=2)
 SHOWN = 3
 VERIFY_NOW = f"temporal schedule trigger --schedule-id {VERIFY_SCHEDULE}"
+COMPARE_NOW = (
+    "see that a worker runs and that nobody else polls its queue (`schedules`, `workers`); `trenova reconcile`"
+)
 RUNS = f"TemporalScheduledById = '{VERIFY_SCHEDULE}' AND ExecutionStatus != 'Running'"
 
 
@@ -84,25 +89,59 @@ async def never(scene: Scene) -> Verdict:
 
 
 async def schedules(scene: Scene) -> Verdict:
-    found = dict(zip(SCHEDULES, await asyncio.gather(*(paused(scene, name) for name in SCHEDULES)), strict=True))
-    if missing := [name for name, state in found.items() if state is None]:
+    """Whether each is there, as this program makes it, and not paused: whoever has access can change them."""
+    wanted = all_schedules()
+    found = dict(zip(wanted, await asyncio.gather(*(described(scene, name) for name in wanted)), strict=True))
+    if missing := [name for name, schedule in found.items() if schedule is None]:
         return failed(
             f"no schedule {', '.join(missing)}",
             "start a worker: it makes them once it polls; `schedule not made` in its log says why one is refused",
         )
-    if held := [name for name, state in found.items() if state]:
+    there = {name: schedule for name, schedule in found.items() if schedule is not None}
+    if held := [name for name, schedule in there.items() if schedule.state.paused]:
         return warning(f"paused: {', '.join(held)}", f"temporal schedule toggle --unpause --schedule-id {held[0]}")
+    if changed := {name: what for name, schedule in there.items() if (what := differences(schedule, wanted[name]))}:
+        named = "; ".join(f"{name} ({', '.join(what)})" for name, what in changed.items())
+        return failed(
+            f"not as a worker makes them: {named}",
+            "find out who can write to the namespace; a worker puts them right when it starts, and every ten minutes",
+        )
     return ok(f"{len(found)} there, none paused")
 
 
-async def paused(scene: Scene, name: str) -> bool | None:
-    """Whether the schedule is paused; None when there is none."""
+async def described(scene: Scene, name: str) -> Schedule | None:
+    """The schedule; None when there is none."""
     try:
-        return (await scene.client.get_schedule_handle(name).describe()).schedule.state.paused
+        return (await scene.client.get_schedule_handle(name).describe()).schedule
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
         raise
+
+
+async def reconciliation(scene: Scene) -> Verdict:
+    """Whether batches ended in Temporal without being stored, and whether anybody looked lately."""
+    found = scene.store.reconciliation
+    state = await found.findings()
+    if state.missing:
+        named = "; ".join(f"{run.workflow_id} ({run.ended_as}: {run.reason})" for run in await found.missing(SHOWN))
+        return failed(
+            f"{many(state.missing, 'accepted batch is', 'accepted batches are')} over in Temporal and cannot be stored"
+            f": {named}",
+            "give the keys that are named here back and `trenova reconcile`; what is none of yours: docs/outages.md",
+        )
+    if state.finished_at is None:
+        return warning("no comparison of closed workflows has ended yet", COMPARE_NOW)
+    ago = datetime.now(UTC) - state.finished_at
+    if ago > TOO_LONG_AGO:
+        return warning(f"closed workflows were compared {span(ago)} ago for the last time", COMPARE_NOW)
+    if recovered := await found.recovered(datetime.now(UTC) - LATELY, SHOWN):
+        named = ", ".join(f"{run.workflow_id} ({run.ended_as})" for run in recovered)
+        return warning(
+            f"batches were over in Temporal without being stored, and were stored from its history: {named}",
+            "nothing is lost; find out who ends workflows in the namespace: docs/outages.md",
+        )
+    return ok(f"{span(ago)} ago no accepted batch was missing")
 
 
 async def parked(scene: Scene) -> Verdict:
@@ -118,6 +157,7 @@ async def parked(scene: Scene) -> Verdict:
 CHECKS = (
     Check("signing key", Kind.LOG, signing_key, ("database schema",)),
     Check("schedules", Kind.LOG, schedules, ("temporal namespace",)),
+    Check("reconciliation", Kind.LOG, reconciliation, ("database schema",)),
     Check("verification", Kind.LOG, verification, ("encryption keys", "schedules")),
     Check("parked entries", Kind.LOG, parked, ("database schema",)),
 )

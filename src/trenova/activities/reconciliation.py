@@ -1,0 +1,35 @@
+"""Comparing closed runs with the stored batches."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
+
+from temporalio import activity
+
+from trenova.activities.failures import failed
+from trenova.domain.reconciliation import Reconciled
+from trenova.errors import TrenovaError
+
+
+class Comparing(Protocol):
+    """What the activity needs."""
+
+    def run(self) -> AsyncGenerator[Reconciled, None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciliationActivities:
+    runs: Comparing
+
+    @activity.defn(name="ReconcileBatches")
+    async def reconcile(self) -> Reconciled:
+        """Store the batches of runs that closed without. May run any number of times: what is there is skipped."""
+        done = Reconciled()
+        try:
+            async with aclosing(self.runs.run()) as steps:
+                async for done in steps:
+                    activity.heartbeat(done)
+        except TrenovaError as error:
+            raise failed(error) from None
+        return done

@@ -1,0 +1,35 @@
+"""The batch that a workflow was started with, read from the payloads of its input, whoever sent them.
+
+May import: codec, domain, errors.
+"""
+
+from collections.abc import Sequence
+
+from temporalio.api.common.v1 import Payload
+from temporalio.converter import DataConverter
+
+from trenova.domain.batch import Batch
+from trenova.errors import InvalidPayload, PayloadError
+
+
+async def read_input(converter: DataConverter, payloads: Sequence[Payload]) -> Batch:
+    """The batch; an empty one where there is no input. Raises PayloadError, whatever the bytes are."""
+    if not payloads:
+        return Batch()
+    try:
+        values = await converter.decode(payloads, [Batch] if len(payloads) == 1 else None)
+    except PayloadError:
+        raise
+    except Exception as error:
+        # Converters raise what they like for bytes that they do not expect, and some quote them.
+        raise not_a_batch() from error
+    if len(values) != 1 or not isinstance(values[0], Batch | None):
+        raise not_a_batch()
+    return values[0] or Batch()
+
+
+def not_a_batch() -> InvalidPayload:
+    return InvalidPayload(
+        "the input of the workflow is not a batch",
+        hint="find out who started it: `temporal workflow describe`; entries go to POST /v1/entries",
+    )

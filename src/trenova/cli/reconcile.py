@@ -1,0 +1,103 @@
+"""`trenova reconcile`: accepted batches whose workflows are over and did not store them, found and stored by hand.
+
+Here and not by a workflow: whoever ends workflows of ours, or polls our queue with a worker of their own, could end
+this one too, and answer what they like.
+"""
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.table import Table
+
+from trenova.cli import bridge, settings
+from trenova.cli.screen import console, literal, standard_error
+from trenova.config import DEFAULT_DATA_DIR, Settings
+from trenova.process import database_url
+
+if TYPE_CHECKING:
+    from trenova.domain.reconciliation import Reconciled
+    from trenova.store.reconciliation import ClosedRun
+
+DONE_IN_PART = 3
+SHOWN = 1_000
+
+
+def reconcile(
+    config: settings.ConfigFile = None,
+    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
+    as_json: settings.Json = False,
+) -> None:
+    """Compare all batches that Temporal still knows with what is stored, and store what is missing.
+
+    The workers do it every five minutes by themselves. This needs what a worker needs (its login, the signing key, the
+    encryption keys) and no worker that runs.
+
+    Exit code 0: nothing is missing; 3: batches are missing and cannot be stored, each is named with the reason.
+
+    Example: trenova reconcile --config config/config.yaml
+    """
+    done, missing = bridge.run(compare(settings.load(config, data_dir)))
+    if as_json:
+        print(settings.plain_json(as_data(done, missing)))
+    else:
+        show(done, missing)
+    if missing:
+        raise typer.Exit(DONE_IN_PART)
+
+
+async def compare(loaded: Settings) -> "tuple[Reconciled, list[ClosedRun]]":
+    from trenova.codec.settings import converter_of  # noqa: PLC0415 - slow to import
+    from trenova.connection import connect  # noqa: PLC0415
+    from trenova.domain.reconciliation import Reconciled  # noqa: PLC0415
+    from trenova.reconciliation import Reconciler  # noqa: PLC0415
+    from trenova.signing_keys import log_signer_of  # noqa: PLC0415
+    from trenova.store import Store  # noqa: PLC0415
+
+    signer = log_signer_of(loaded, os.environ)
+    client = await connect(loaded.temporal, converter_of(loaded.temporal.security, os.environ))
+    done = Reconciled()
+    async with Store.open(database_url(loaded), signer=signer) as store:
+        await store.check()
+        with standard_error().status("comparing closed workflows with what is stored") as status:
+            async for done in Reconciler(client, store.entries, store.reconciliation).run(compare_all=True):
+                status.update(f"{done.runs:,} compared, {done.batches:,} batches stored that were missing")
+        return done, await store.reconciliation.missing(SHOWN)
+
+
+def as_data(done: "Reconciled", missing: "list[ClosedRun]") -> dict[str, Any]:
+    return {
+        "runs": done.runs,
+        "recovered": {"batches": done.batches, "stored": done.stored, "parked": done.parked},
+        "foreign": done.foreign,
+        "missing": [
+            {
+                "workflow_id": run.workflow_id,
+                "run_id": run.run_id,
+                "ended_as": run.ended_as,
+                "closed_at": run.closed_at,
+                "reason": run.reason,
+            }
+            for run in missing
+        ],
+    }
+
+
+def show(done: "Reconciled", missing: "list[ClosedRun]") -> None:
+    print(f"{done.runs:,} closed workflows compared with what is stored")
+    if done.batches:
+        print(f"{done.batches:,} batches were missing: {done.stored:,} entries stored, {done.parked:,} parked")
+    if done.foreign:
+        print(f"{done.foreign:,} workflows that the API did not start cannot be read; nobody was told of them")
+    if not missing:
+        print("no accepted batch is missing")
+        return
+    table = Table("workflow", "ended as", "closed", "reason", box=None, pad_edge=False)
+    for run in missing:
+        cells = (run.workflow_id, run.ended_as, f"{run.closed_at:%Y-%m-%d %H:%M}", run.reason or "not tried yet")
+        table.add_row(*map(literal, cells))
+    console().print(table)
+    print(
+        f"{len(missing):,} batches are missing and cannot be stored: docs/outages.md says what to do", file=sys.stderr
+    )

@@ -1,0 +1,162 @@
+"""The comparison itself: page by page, one question to the database for each; what is missing is stored."""
+
+import uuid
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import structlog
+from temporalio.client import Client
+
+from trenova.batch_input import read_input
+from trenova.domain.batch import is_of_the_api, label
+from trenova.domain.reconciliation import Reconciled
+from trenova.errors import Blocked, InvalidConfiguration, NotFound, StatementTimeout, TrenovaError, Unavailable
+from trenova.reconciliation.runs import closed_runs, input_of
+from trenova.store.entries import Entries
+from trenova.store.reconciliation import ClosedRun, Reconciliation, Until
+
+log = structlog.get_logger()
+
+# Temporal lists a run some time after it has closed, and not in the order of closing.
+OVERLAP = timedelta(minutes=15)
+# What was listed later still is found by comparing all of them.
+ALL_EVERY = timedelta(days=1)
+# Of those that could not be stored before. The others have their turn when all runs are compared.
+MOST_AGAIN = 1_000
+# One batch's own trouble, while others go on.
+OF_ONE_BATCH = (StatementTimeout, Blocked)
+
+
+class EntryId(msgspec.Struct, frozen=True):
+    """The one part of an entry that is looked at here."""
+
+    id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    client: Client
+    entries: Entries
+    found: Reconciliation
+    overlap: timedelta = OVERLAP
+
+    async def run(self, *, compare_all: bool = False) -> AsyncGenerator[Reconciled, None]:
+        """Compare, and store what is missing. Gives the numbers so far now and then, and in the end with the time.
+
+        Without `compare_all` only runs that closed since the last comparison, once a day all the same. Dying anywhere
+        costs the comparison: the next begins where this one did. Raises Unavailable while a part is away.
+        """
+        until = await self.found.until()
+        since = None if compare_all else beginning(until, self.overlap)
+        done, latest, tried = Reconciled(), until.closed_until, set[str]()
+        for run in await self.found.missing(MOST_AGAIN):
+            tried.add(run.run_id)
+            done = added(done, await self.examine(run, again=True))
+            yield done
+        async with aclosing(closed_runs(self.client, since)) as pages:
+            async for page in pages:
+                latest = max([*(run.closed_at for run in page), *([latest] if latest else [])], default=None)
+                for run in await self.without_note(page):
+                    if run.run_id not in tried:
+                        done = added(done, await self.examine(run))
+                        yield done
+                done = added(done, Reconciled(runs=len(page)))
+                yield done
+        await self.found.go_on_from(latest, all_compared=since is None)
+        yield msgspec.structs.replace(done, finished_at=datetime.now(UTC))
+
+    async def without_note(self, page: Sequence[ClosedRun]) -> list[ClosedRun]:
+        """The runs that no worker of ours has noted. PostgreSQL knows no U+0000, so no run with one was."""
+        asked = [run for run in page if "\0" not in run.workflow_id]
+        unasked = [run for run in page if "\0" in run.workflow_id]
+        return [*await self.found.unstored(asked, [label(run.workflow_id) for run in asked]), *unasked]
+
+    async def examine(self, run: ClosedRun, *, again: bool = False) -> Reconciled:
+        """Store what is missing of one run. Whatever is wrong with it is noted, and stops none of the others."""
+        try:
+            return await self.store(run, again=again)
+        except NotFound:
+            await self.found.lose(run)
+            return Reconciled()
+        except OF_ONE_BATCH as error:
+            return await self.put_off(run, error.message)
+        except (Unavailable, InvalidConfiguration):
+            raise
+        except TrenovaError as error:
+            return await self.put_off(run, error.message)
+        except Exception as error:
+            log.exception("run not examined", run_id=run.run_id)
+            return await self.put_off(run, f"an error that nobody foresaw ({type(error).__name__})")
+
+    async def store(self, run: ClosedRun, *, again: bool) -> Reconciled:
+        """Store the batch that the run was started with, as a worker does.
+
+        Dying before the append leaves a run that is noted as missing; dying behind it the same, and the next comparison
+        finds every entry there and settles it. The finding is never lost.
+        """
+        batch = await read_input(self.client.data_converter, await input_of(self.client, run))
+        batch_id = label(run.workflow_id)
+        bodies = [bytes(entry) for entry in batch.entries]
+        letters = await self.found.letters(batch_id) if bodies else {}
+        # Where there are letters, whoever wrote them, their places are taken.
+        own_id = f"{batch_id}~{run.run_id}" if letters else batch_id
+        missing = without_letters(bodies, letters)
+        if letters and await self.found.letters(own_id):
+            missing = []  # an earlier comparison has parked and stored them
+        if missing:
+            await self.found.find(run, None)
+            await self.entries.append(own_id, missing, run_id=run.run_id)
+        elif not again:
+            return Reconciled()
+        # Not what the append says: that is the sum over all runs of the batch.
+        stored, parked = await self.found.settle(run, [batch_id, own_id])
+        if not stored + parked:
+            return Reconciled()
+        named = {"workflow_id": run.workflow_id, "run_id": run.run_id, "ended_as": run.ended_as}
+        log.error("batch recovered", **named, stored=stored, parked=parked)
+        return Reconciled(batches=1, stored=stored, parked=parked)
+
+    async def put_off(self, run: ClosedRun, reason: str) -> Reconciled:
+        """Note a batch that the API has accepted and that cannot be stored now. Of others nobody was told anything."""
+        log.error("batch not recovered", run_id=run.run_id, ended_as=run.ended_as, reason=reason)
+        if not is_of_the_api(run.workflow_id):
+            return Reconciled(foreign=1)
+        await self.found.find(run, reason)
+        return Reconciled(missing=1)
+
+
+def beginning(until: Until, overlap: timedelta) -> datetime | None:
+    """From which time of closing on runs are compared; None for all of them."""
+    if until.closed_until is None or until.since_all is None or until.since_all > ALL_EVERY:
+        return None
+    return min(until.closed_until, datetime.now(UTC)) - overlap
+
+
+def without_letters(bodies: Sequence[bytes], letters: dict[int, tuple[uuid.UUID | None, bool]]) -> list[bytes]:
+    """The entries of a batch that were not parked. A letter speaks for its entry by place and id, or once edited."""
+    return [
+        body
+        for ordinal, body in enumerate(bodies)
+        if ordinal not in letters or not (letters[ordinal][1] or letters[ordinal][0] == id_of(body))
+    ]
+
+
+def id_of(body: bytes) -> uuid.UUID | None:
+    try:
+        return msgspec.json.decode(body, type=EntryId).id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def added(one: Reconciled, other: Reconciled) -> Reconciled:
+    return Reconciled(
+        runs=one.runs + other.runs,
+        batches=one.batches + other.batches,
+        stored=one.stored + other.stored,
+        parked=one.parked + other.parked,
+        missing=one.missing + other.missing,
+        foreign=one.foreign + other.foreign,
+    )

@@ -1,0 +1,64 @@
+"""The closed runs of batches, as Temporal lists them, and what they were started with."""
+
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+
+from temporalio.api.common.v1 import Payload
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from trenova.config import TASK_QUEUE
+from trenova.domain.batch import BATCH_WORKFLOW
+from trenova.errors import NotFound, TemporalAway
+from trenova.store.reconciliation import ClosedRun
+
+# However they ended: who completes a run with a worker of their own need not have stored anything.
+CLOSED = f"WorkflowType = '{BATCH_WORKFLOW}' AND TaskQueue = '{TASK_QUEUE}' AND CloseTime IS NOT NULL"
+# The most that Temporal lists at once.
+PAGE = 1_000
+
+
+async def closed_runs(client: Client, since: datetime | None) -> AsyncGenerator[Sequence[ClosedRun], None]:
+    """Page by page those that closed at this moment or later, the latest first; None: all that Temporal still knows.
+
+    Raises TemporalAway.
+    """
+    query = CLOSED if since is None else f"{CLOSED} AND CloseTime >= '{since.isoformat()}'"
+    found = client.list_workflows(query, page_size=PAGE)
+    try:
+        while True:
+            await found.fetch_next_page()
+            yield [closed_run(each) for each in found.current_page or ()]
+            if not found.next_page_token:
+                return
+    except RPCError as error:
+        raise away(error) from error
+
+
+def closed_run(execution: WorkflowExecution) -> ClosedRun:
+    status = execution.status or WorkflowExecutionStatus.COMPLETED
+    return ClosedRun(
+        run_id=execution.run_id,
+        workflow_id=execution.id,
+        ended_as=status.name.lower(),
+        closed_at=execution.close_time or execution.start_time,
+    )
+
+
+async def input_of(client: Client, run: ClosedRun) -> Sequence[Payload]:
+    """What the run was started with, as it lies in its history. Raises NotFound where that is gone, TemporalAway."""
+    handle = client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
+    try:
+        async for event in handle.fetch_history_events(page_size=1):
+            return event.workflow_execution_started_event_attributes.input.payloads
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise away(error) from error
+    raise NotFound("the history of this run is gone")
+
+
+def away(error: RPCError) -> TemporalAway:
+    return TemporalAway(
+        f"Temporal does not tell of closed workflows: {error.message}",
+        hint="`trenova doctor` says what is wrong with it",
+    )

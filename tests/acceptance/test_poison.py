@@ -1,0 +1,119 @@
+"""What anyone with access to the namespace can start: nobody can work on it, it is an alarm, and no process suffers."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+from temporalio.api.common.v1 import Payload
+from temporalio.client import Client
+from temporalio.common import RawValue
+from temporalio.converter import DataConverter
+
+from acceptance.conftest import LIMIT_S, entry_of
+from acceptance.doctor.conftest import doctor
+from acceptance.encrypted import STRICT, Site, encrypting, new_key, site
+from acceptance.test_worker_health import becomes, counts, health_on, is_ready
+from conftest import new_tenant
+from trenova.codec.compose import payload_codec
+from trenova.codec.compression import Compression
+from trenova.codec.loading import load_keyring
+from trenova.codec.secrecy import Secrecy
+from trenova.config import TASK_QUEUE
+from trenova.dev.ports import choose
+from trenova.dev.postgres import Postgres
+from trenova.domain.batch import BATCH_WORKFLOW
+
+PLAIN = Payload(metadata={"encoding": b"json/plain"}, data=b'{"batch_id":"x","entries":[]}')
+
+
+async def sealed(key_id: str, key: str, data: bytes) -> Payload:
+    """JSON as a holder of this key sends it."""
+    secrecy = Secrecy(enable_encryption=True, encryption_key_id=key_id)
+    keyring = load_keyring(secrecy, {f"TEMPORAL_ENCRYPTION_KEY_{key_id}": key})
+    (payload,) = await payload_codec(secrecy, keyring).encode(
+        [Payload(metadata={"encoding": b"json/plain"}, data=data)]
+    )
+    return payload
+
+
+async def poison_of(key: str) -> dict[str, Payload]:
+    """By what is wrong with it."""
+    damaged = await sealed("k", key, b'{"batch_id":"x","entries":[]}')
+    damaged.data = damaged.data[:-1] + bytes([damaged.data[-1] ^ 1])
+    deep = b'{"batch_id":"x","entries":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}"
+    bomb = Compression().wrap(Payload(metadata={"encoding": b"json/plain"}, data=b"0" * (80 * 1024 * 1024)))
+    return {
+        "foreign-key": await sealed("theirs", new_key(), b"{}"),
+        "plain": PLAIN,
+        "damaged": damaged,
+        "no-batch": await sealed("k", key, b'"hello"'),
+        "deep": await sealed("k", key, deep),
+        "bomb": bomb,
+    }
+
+
+@asynccontextmanager
+async def poisoned(place: Site, payloads: Mapping[str, Payload]) -> AsyncIterator[dict[str, str]]:
+    """Workflows with these inputs, and one of a type that nobody has; gives their ids. Ended afterwards."""
+    outsider = await Client.connect(place.temporal.address, data_converter=DataConverter.default)
+    ids = {name: f"audit-batch-{uuid.uuid4()}" for name in (*payloads, "no-type")}
+    handles = [
+        await outsider.start_workflow(BATCH_WORKFLOW, RawValue(payload), id=ids[name], task_queue=TASK_QUEUE)
+        for name, payload in payloads.items()
+    ]
+    handles.append(await outsider.start_workflow("NobodysWorkflow", id=ids["no-type"], task_queue=TASK_QUEUE))
+    yield ids
+    for handle in handles:
+        await handle.terminate()
+
+
+async def shows(client: httpx.AsyncClient, line: str) -> bool:
+    return line in (await client.get("/metrics")).text.splitlines()
+
+
+async def takes_in(client: httpx.AsyncClient) -> bool:
+    return (await client.get("/readyz")).status_code == 200
+
+
+async def test_what_nobody_can_open_raises_an_alarm_that_names_it_and_takes_no_process_out_of_service(
+    folder: Path, postgres: Postgres
+) -> None:
+    key, port = new_key(), choose()
+    variables = {**encrypting("k", k=key), **STRICT}
+    async with (
+        site(folder, postgres) as place,
+        place.running(["api", "worker"], health_on(port, **variables)) as programs,
+        place.client() as client,
+    ):
+        await becomes(lambda: counts(port, "trenova_keys_wrong 0.0"))
+        async with poisoned(place, await poison_of(key)) as ids:
+            await becomes(lambda: shows(client, "trenova_keys_wrong 1.0"))
+            await becomes(lambda: counts(port, "trenova_keys_wrong 1.0"))
+            await becomes(lambda: is_ready(port))
+            await becomes(lambda: takes_in(client))
+            parts = (await client.get("/readyz")).json()
+            assert (parts["ready"], parts["keys"]) == (True, "ok")
+            await place.store({**entry_of(), "tenant": new_tenant()})
+
+            async with asyncio.timeout(LIMIT_S):  # Temporal lists what is open a moment later
+                while True:
+                    found = await doctor(place, **variables)
+                    fault = found.findings["keys of open workflows"]["cause"]
+                    if all(ids[name] in fault for name in ("foreign-key", "plain", "damaged", "bomb")):
+                        break
+            fault = found.fault("keys of open workflows")
+            assert f"encryption key not found for ID: theirs ({ids['foreign-key']})" in fault
+            assert "decryption failed with the key ID: k (" in fault
+            assert "the payload came unencrypted" in fault
+            assert "TEMPORAL_ENCRYPTION_KEY_theirs" in fault
+            assert "TEMPORAL_ENCRYPTION_KEY_k " not in fault
+            assert "temporal workflow terminate --workflow-id audit-batch-" in fault
+            assert "not a batch" in json.dumps(found.findings)
+            assert key not in json.dumps(found.findings)
+            assert all(program.process.returncode is None for program in programs)
+        await becomes(lambda: shows(client, "trenova_keys_wrong 0.0"))
+        await becomes(lambda: counts(port, "trenova_keys_wrong 0.0"))

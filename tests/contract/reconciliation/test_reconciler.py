@@ -1,0 +1,233 @@
+"""What is compared, what is noted of it, and that nothing that strangers write stops the comparison of the rest."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import psycopg
+from temporalio.api.common.v1 import Payload
+from temporalio.client import Client
+from temporalio.common import RawValue
+from temporalio.converter import DataConverter
+
+import stranger
+from contract.reconciliation.conftest import Handle, Place
+from examples import bodies, body
+from poison import POISON, rule_of
+from trenova.codec.compose import data_converter_for
+from trenova.codec.keytool import generate
+from trenova.codec.loading import load_keyring
+from trenova.codec.secrecy import Secrecy
+from trenova.config import TASK_QUEUE
+from trenova.domain.batch import Batch, workflow_id
+from trenova.store.reconciliation import ClosedRun
+
+KEY = generate().text
+
+
+def encrypted(**keys: str) -> DataConverter:
+    secrecy = Secrecy(enable_encryption=True, encryption_key_id=next(iter(keys)))
+    return data_converter_for(
+        secrecy, load_keyring(secrecy, {f"TEMPORAL_ENCRYPTION_KEY_{id_}": text for id_, text in keys.items()})
+    )
+
+
+async def ended(place: Place, payload: Payload, id_: str) -> str:
+    """A run with this input that somebody has terminated."""
+    plain = await Client.connect(place.client.service_client.config.target_host, data_converter=DataConverter.default)
+    handle = await plain.start_workflow("ProcessAuditBatchWorkflow", RawValue(payload), id=id_, task_queue=TASK_QUEUE)
+    await handle.terminate()
+    return str(handle.first_execution_run_id)
+
+
+def as_json(data: bytes) -> Payload:
+    return Payload(metadata={"encoding": b"json/plain"}, data=data)
+
+
+async def test_what_cannot_be_read_is_noted_and_stops_none_of_the_others(place: Place, tenant: str) -> None:
+    sent = bodies(tenant, 2)
+    (locked,) = await encrypted(theirs=KEY).encode([Batch(entries=[msgspec.Raw(sent[1])])])
+    deep = b'{"batch_id":"x","entries":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}"
+    names = ["locked", "text", "two", "deep", "unknown", "none"]
+    payloads = [
+        locked,
+        as_json(b'"hello"'),
+        as_json(b"{"),
+        as_json(deep),
+        Payload(metadata={"encoding": b"x"}),
+        Payload(),
+    ]
+    ids = {name: workflow_id(str(uuid.uuid4())) for name in names}
+    before = (await place.store.reconciliation.findings()).missing
+    runs = [await ended(place, payload, ids[name]) for name, payload in zip(names, payloads, strict=True)]
+    # The same under an id that the API gives to nobody; and a good one behind them all.
+    runs.append(await ended(place, locked, "by-hand\0" + "x" * 300))
+    good = await place.accept(sent[:1])
+    await good.terminate()
+    await place.listed(*runs, good.first_execution_run_id)
+
+    done = await place.reconcile()
+    assert (done.stored, done.missing, done.foreign) == (1, len(names), 1)
+    assert await place.stored(tenant) == sent[:1]
+    found = {run.workflow_id: run.reason for run in await place.store.reconciliation.missing(1000)}
+    assert found[ids["locked"]] == "encryption key not found for ID: theirs"
+    assert found[ids["text"]] == found[ids["deep"]] == "the input of the workflow is not a batch"
+    assert (await place.store.reconciliation.findings()).missing == before + len(names)
+
+    # With the key it is stored; what is deleted in Temporal is no longer waited for.
+    both = data_converter_for(Secrecy(), load_keyring(Secrecy(), {"TEMPORAL_ENCRYPTION_KEY_theirs": KEY}))
+    for name, run_id in zip(names[1:], runs[1:-1], strict=True):
+        await stranger.delete(place.client, ids[name], run_id)
+    while (done := await place.reconcile(data_converter=both, compare_all=False)).missing:
+        pass
+    assert await place.stored(tenant) == sent
+    findings = await place.store.reconciliation.findings()
+    assert findings.missing == before
+    assert findings.lost >= len(names) - 1
+    assert findings.recovered_entries >= 2
+
+
+async def test_a_run_that_stored_another_batch_under_the_same_id_does_not_speak_for_the_first(
+    place: Place, tenant: str
+) -> None:
+    sent, forged = bodies(tenant, 3), body(tenant, id=str(uuid.uuid4()))
+    first = await place.accept(sent)
+    await first.terminate()
+    batch_id = first.id.removeprefix("audit-batch-")
+    second = await place.accept([forged], batch_id)
+    async with place.worker():
+        assert (await second.result()).stored == 1
+    await place.listed(first.first_execution_run_id, second.first_execution_run_id)
+    assert (await place.reconcile()).stored == 3
+    assert await place.stored(tenant) == [forged, *sent]
+    (part,) = await place.store.batches.find(batch_id)
+    assert part.stored == 4
+
+
+async def test_a_batch_cannot_be_stored_under_the_id_of_another_workflow(place: Place, tenant: str) -> None:
+    """The id stands in the payload, which whoever starts a workflow writes."""
+    sent, forged = bodies(tenant, 2), body(tenant, id=str(uuid.uuid4()))
+    first = await place.accept(sent)
+    batch_id = first.id.removeprefix("audit-batch-")
+    await first.terminate()
+    other = await place.client.start_workflow(
+        "ProcessAuditBatchWorkflow",
+        Batch(batch_id=batch_id, entries=[msgspec.Raw(forged)]),
+        id="somebody-elses",
+        task_queue=TASK_QUEUE,
+    )
+    async with place.worker():
+        await other.result()
+    assert await place.store.batches.find(batch_id) == []
+    assert [part.stored for part in await place.store.batches.find("somebody-elses")] == [1]
+    await place.listed(first.first_execution_run_id, other.first_execution_run_id)
+    assert (await place.reconcile()).stored == 2
+    assert await place.stored(tenant) == [forged, *sent]
+
+
+async def test_what_the_database_refuses_is_parked_once(place: Place, tenant: str) -> None:
+    sent = [body(tenant, id=str(uuid.uuid4()), action=POISON), *bodies(tenant, 1)]
+    async with rule_of(place.owner_url):
+        handle = await place.accept(sent)
+        await handle.terminate()
+        only = await place.accept(sent[:1])
+        await only.terminate()
+        await place.listed(handle.first_execution_run_id, only.first_execution_run_id)
+        done = await place.reconcile()
+        assert (done.batches, done.stored, done.parked) == (2, 1, 2)
+        again = await place.reconcile()
+        assert (again.batches, again.stored, again.parked) == (0, 0, 0)
+        letters = await place.store.dead_letters.page(tenant=tenant, limit=10)
+        assert [letter.body for letter in letters] == [sent[0]] * 2
+    # An operator has put another entry in its place: the one that was refused does not come back.
+    edited = body(tenant, id=str(uuid.uuid4()))
+    for letter in letters:
+        await place.store.dead_letters.edit(
+            letter.id, tenant=tenant, entry_id=uuid.uuid4(), body=edited, edited_by="ada"
+        )
+    assert (await place.reconcile()).batches == 0
+    assert await place.stored(tenant) == sent[1:]
+
+
+async def test_letters_of_another_run_under_the_same_id_do_not_speak_for_the_first(place: Place, tenant: str) -> None:
+    sent = [body(tenant, id=str(uuid.uuid4()), action=POISON)]
+    first = await place.accept(sent)
+    await first.terminate()
+    second = await place.accept([b"{}"], first.id.removeprefix("audit-batch-"))
+    async with rule_of(place.owner_url):
+        async with place.worker():
+            assert (await second.result()).parked == 1
+        await place.listed(first.first_execution_run_id, second.first_execution_run_id)
+        assert (await place.reconcile()).parked == 1
+        assert [letter.body for letter in await place.store.dead_letters.page(tenant=tenant, limit=10)] == sent
+
+
+async def test_whoever_died_behind_the_append_is_followed_by_one_who_knows_what_was_found(
+    place: Place, tenant: str
+) -> None:
+    sent = bodies(tenant, 2)
+    handle = await place.accept(sent)
+    await handle.terminate()
+    await place.listed(handle.first_execution_run_id)
+    run = closed(handle)
+    await place.store.reconciliation.find(run, None)
+    await place.store.entries.append(handle.id.removeprefix("audit-batch-"), sent, run_id=run.run_id)
+    before = await place.store.reconciliation.findings()
+    done = await place.reconcile(compare_all=False)
+    assert (done.batches, done.stored) == (1, 2)
+    findings = await place.store.reconciliation.findings()
+    assert findings.recovered_batches == before.recovered_batches + 1
+    assert findings.recovered_entries == before.recovered_entries + 2
+    assert findings.missing == before.missing - 1
+    assert await place.stored(tenant) == sent
+
+
+def closed(handle: Handle) -> ClosedRun:
+    return ClosedRun(
+        run_id=str(handle.first_execution_run_id),
+        workflow_id=handle.id,
+        ended_as="terminated",
+        closed_at=datetime.now(UTC),
+    )
+
+
+async def test_a_comparison_goes_on_where_the_last_one_ended_and_all_are_compared_once_a_day(
+    place: Place, tenant: str
+) -> None:
+    async with place.worker():
+        handles = [await place.accept(bodies(tenant, 1)) for _ in range(3)]
+        for handle in handles:
+            await handle.result()
+    await place.listed(*(handle.first_execution_run_id for handle in handles))
+    every = (await place.reconcile()).runs
+    assert every >= 3
+    late = await place.accept(bodies(tenant, 1))
+    await late.terminate()
+    await place.listed(late.first_execution_run_id)
+    assert (await place.reconcile(compare_all=False, overlap=timedelta(0))).runs < every
+    async with await psycopg.AsyncConnection.connect(place.owner_url, autocommit=True) as owner:
+        await owner.execute("UPDATE reconciliations SET all_at = all_at - interval '25 hours'")
+    assert (await place.reconcile(compare_all=False, overlap=timedelta(0))).runs > every
+    until = await place.store.reconciliation.until()
+    assert until.since_all is not None
+    assert until.since_all < timedelta(hours=1)
+
+
+async def test_batches_of_a_release_that_noted_no_run_are_not_taken_for_missing(place: Place, tenant: str) -> None:
+    handle = await place.accept(bodies(tenant, 1))
+    sent = bodies(tenant, 1)
+    await place.store.entries.append(handle.id.removeprefix("audit-batch-"), sent)
+    await stranger.answer_task(place.client, stranger.COMPLETE)
+    await place.listed(handle.first_execution_run_id)
+    assert (await place.reconcile()).batches == 0
+    assert await place.stored(tenant) == sent
+
+
+async def test_nothing_at_all_is_nothing_to_do(place: Place) -> None:
+    handle = await place.client.start_workflow(
+        "ProcessAuditBatchWorkflow", id=f"check-{uuid.uuid4()}", task_queue=TASK_QUEUE
+    )
+    await handle.terminate()
+    await place.listed(handle.first_execution_run_id)
+    done = await place.reconcile()
+    assert (done.batches, done.missing) == (0, 0)
