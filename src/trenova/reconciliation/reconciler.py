@@ -59,7 +59,7 @@ class Reconciler:
         async with aclosing(closed_runs(self.client, since)) as pages:
             async for page in pages:
                 latest = max([*(run.closed_at for run in page), *([latest] if latest else [])], default=None)
-                for run in await self.without_note(page):
+                for run in await self.found.unstored(page, [label(run.workflow_id) for run in page]):
                     if run.run_id not in tried:
                         done = added(done, await self.examine(run))
                         yield done
@@ -67,12 +67,6 @@ class Reconciler:
                 yield done
         await self.found.go_on_from(latest, all_compared=since is None)
         yield msgspec.structs.replace(done, finished_at=datetime.now(UTC))
-
-    async def without_note(self, page: Sequence[ClosedRun]) -> list[ClosedRun]:
-        """The runs that no worker of ours has noted. PostgreSQL knows no U+0000, so no run with one was."""
-        asked = [run for run in page if "\0" not in run.workflow_id]
-        unasked = [run for run in page if "\0" in run.workflow_id]
-        return [*await self.found.unstored(asked, [label(run.workflow_id) for run in asked]), *unasked]
 
     async def examine(self, run: ClosedRun, *, again: bool = False) -> Reconciled:
         """Store what is missing of one run. Whatever is wrong with it is noted, and stops none of the others."""

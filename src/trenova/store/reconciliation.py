@@ -59,7 +59,6 @@ class Reconciliation:
         """Those of the runs that have left no note of storing their batch; `batch_ids` has the id for each."""
         asked = {
             "batch_ids": list(batch_ids),
-            "workflow_ids": [run.workflow_id for run in runs],
             "run_ids": [run.run_id for run in runs],
             "completed": [run.ended_as == "completed" for run in runs],
         }
