@@ -86,7 +86,7 @@ async def temporal(folder: Path) -> AsyncIterator[Temporal]:
 @pytest.fixture(scope="session")
 async def store(postgres: Postgres) -> AsyncIterator[Store]:
     """The store with the rights of the application, not of the owner."""
-    async with Store.open(postgres.app_url, signer=SIGNER) as opened:
+    async with Store.open(postgres.app_url, search_pool_size=4, signer=SIGNER) as opened:
         yield opened
 
 

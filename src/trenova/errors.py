@@ -17,6 +17,7 @@ TrenovaError
 │   └── Unavailable           a part is away or full; nothing was taken in
 │       ├── TemporalAway      Temporal did not answer; what it was sent it may have kept all the same
 │       ├── StatementTimeout  the database gave a statement up
+│       ├── TooManyReads      as many reads of this caller run as may
 │       ├── Blocked           another transaction is in the way
 │       └── WitnessFails      a witness answers, but not this time
 └── stop and call a human
@@ -34,6 +35,7 @@ TrenovaError
         ├── DecryptionFailed       the key of that name does not open it
         ├── PlaintextRefused       it is not encrypted, and strict mode is on
         ├── InvalidPayload         it is broken, too deep or too large once decompressed
+        │   └── DecodedTooLarge    those that are decoded together are too large once decompressed
         └── PayloadTooLarge        it is larger than Temporal takes
 
 Imports nothing. Messages are lower case, say what was expected, what was found and what to do next, and never hold a
@@ -129,6 +131,10 @@ class StatementTimeout(Unavailable):
     """A statement took longer than it may, or an administrator of the database cancelled it."""
 
 
+class TooManyReads(Unavailable):
+    """As many reads of this caller run as may, and others of it wait."""
+
+
 class Blocked(Unavailable):
     """Another transaction holds what this one needs, and this one gave way."""
 
@@ -210,6 +216,10 @@ class PlaintextRefused(PayloadError):
 
 class InvalidPayload(PayloadError):
     """The payload is broken inside, wrapped in too many layers, or too large once decompressed."""
+
+
+class DecodedTooLarge(InvalidPayload):
+    """The payloads that are decoded together become larger than they may."""
 
 
 class PayloadTooLarge(PayloadError):

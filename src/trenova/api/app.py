@@ -32,6 +32,7 @@ from trenova.api.request_ids import RequestIds
 from trenova.api.request_spans import RequestSpans
 from trenova.api.seldom import Seldom
 from trenova.api.services import Services
+from trenova.api.turns import Turns
 from trenova.config import Settings
 from trenova.head_requests import HeadRequests
 from trenova.ingest import GroupCommit, Spool
@@ -58,6 +59,9 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
         client=client,
         ingest=GroupCommit(client, spool, drained=ENTRIES_ACCEPTED.inc),
         room=Room(),
+        searches=Turns(settings.database.search_pool_size),
+        # The other half is for what writers wait for.
+        reads=Turns(max(2, settings.database.pool_size // 2)),
         lookups=KeyLookups(store.api_keys),
         open_keys=OpenKeys(client),
         parts=health.parts_of(client, store),

@@ -15,7 +15,6 @@ from typing import Any
 from litestar import HttpMethod, Request, Response, Router, post, route
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
-from temporalio.converter import PayloadCodec
 
 from trenova.api.auth import authenticated
 from trenova.api.key_lookups import KeyLookups
@@ -23,6 +22,7 @@ from trenova.api.services import Services
 from trenova.codec import endpoint
 from trenova.codec.compose import payload_codec
 from trenova.codec.keyring import Keyring
+from trenova.codec.layers import Layers
 from trenova.codec.secrecy import Secrecy
 from trenova.config import Api, CodecEndpoint
 from trenova.errors import Forbidden, InvalidConfiguration, UnsupportedMediaType
@@ -41,7 +41,7 @@ HOST_HEADER = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:\d*)?")
 class RemoteCodec:
     """What the routes need: the codec, and who may use it."""
 
-    codec: PayloadCodec
+    codec: Layers
     settings: CodecEndpoint
 
 

@@ -17,6 +17,7 @@ from trenova.api.auth import ADMINS, ROLES, Caller
 from trenova.api.openapi import EntryBody, answers, problems
 from trenova.api.query import QUERY, words
 from trenova.api.services import Services
+from trenova.api.turns import read
 from trenova.config import TASK_QUEUE
 from trenova.domain import intake
 from trenova.domain.dead_letters import Retried
@@ -25,6 +26,7 @@ from trenova.domain.sealed import may_be_sent_for
 from trenova.errors import InvalidEntries, InvalidRequest, NotFound, RequestTooLarge
 from trenova.ingest.start import unavailable
 from trenova.store import dead_letters
+from trenova.store.pages import is_full
 from trenova.web.body import read_body
 from trenova.workflows import RETRY_SCHEDULE, RetryDeadLettersWorkflow
 
@@ -78,10 +80,11 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     "/v1/dead-letters",
     opt={ROLES: ADMINS, QUERY: {"tenant", "state", "cursor", "limit", "bodies"}},
     summary="List parked entries",
-    responses=problems(400, 401, 403, 503),
+    responses=problems(400, 401, 403, 429, 503),
     tags=["dead letters"],
 )
 async def list_dead_letters(  # noqa: PLR0913, PLR0917 - one for each parameter of the route
+    request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
     tenant: Annotated[str | None, words("Of this tenant only.")] = None,
@@ -95,12 +98,17 @@ async def list_dead_letters(  # noqa: PLR0913, PLR0917 - one for each parameter 
     bodies: Annotated[bool, QueryParameter(description="With their bodies.")] = False,
 ) -> DeadLetterList:
     """Page through the entries that the database refuses, newest first."""
-    found = await services.store.dead_letters.page(
-        tenant=caller.tenant_to_read(tenant), parked=STATES[of_state], before=cursor, limit=limit
-    )
+    owner = caller.tenant_to_read(tenant)
+
+    async def page_of() -> list[dead_letters.DeadLetter]:
+        letters = services.store.dead_letters
+        return await letters.page(tenant=owner, parked=STATES[of_state], before=cursor, limit=limit, bodies=bodies)
+
+    found = await read(services.searches, caller.share, request, page_of)
+    more = len(found) == limit or is_full(letter.body for letter in found)
     return DeadLetterList(
         dead_letters=[shown(letter, body=bodies) for letter in found],
-        next_cursor=str(found[-1].id) if len(found) == limit else None,
+        next_cursor=str(found[-1].id) if more else None,
     )
 
 
@@ -108,14 +116,15 @@ async def list_dead_letters(  # noqa: PLR0913, PLR0917 - one for each parameter 
     "/v1/dead-letters/{letter_id:uuid}",
     opt={ROLES: ADMINS},
     summary="Read a parked entry",
-    responses=problems(400, 401, 403, 404, 503),
+    responses=problems(400, 401, 403, 404, 429, 503),
     tags=["dead letters"],
 )
 async def read_dead_letter(
     letter_id: FromPath[uuid.UUID], caller: NamedDependency[Caller], services: NamedDependency[Services]
 ) -> DeadLetter:
     """Show one, with its body."""
-    return shown(await services.store.dead_letters.find(letter_id, tenant=caller.tenant), body=True)
+    async with services.reads.turn(caller.share):
+        return shown(await services.store.dead_letters.find(letter_id, tenant=caller.tenant), body=True)
 
 
 @post(

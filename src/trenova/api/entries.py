@@ -19,13 +19,14 @@ from trenova.api.proofs import the_one
 from trenova.api.query import QUERY, moment, words
 from trenova.api.receipts import NO_REFUSALS, Accepted, Refusals
 from trenova.api.services import Services
+from trenova.api.turns import read
 from trenova.config import KIB, Limits
 from trenova.domain import intake
 from trenova.domain.entry import Entry, Outcome
 from trenova.errors import InvalidEntries, Removed
 from trenova.ingest import all_stored
 from trenova.store import Store
-from trenova.store.search import START_OF_FEED, FeedPosition, Filters, PagePosition
+from trenova.store.search import START_OF_FEED, FeedPosition, Filters, Page, PagePosition
 from trenova.web.body import read_body
 
 MAX_PAGE, DEFAULT_PAGE = 1000, 100
@@ -129,11 +130,12 @@ async def read_entries(
     summary="List entries",
     responses={
         200: answers(EntryList, "A page of entries, exactly as they are stored"),
-        **problems(400, 401, 403, 503),
+        **problems(400, 401, 403, 429, 503),
     },
     tags=["entries"],
 )
 async def list_entries(
+    request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
     tenant: Annotated[str | None, words("Whose entries; needed by nobody whose key is for one tenant.")] = None,
@@ -167,11 +169,15 @@ async def list_entries(
         occurred_to=moment("to", occurred_to),
         text=text,
     )
-    if order == "stored":
-        page = await services.store.search.feed(filters, after=await feed_position(cursor, services.store), limit=limit)
-    else:
+    search = services.store.search
+
+    async def page_of() -> Page:
+        if order == "stored":
+            return await search.feed(filters, after=await feed_position(cursor, services.store), limit=limit)
         before = None if cursor is None else cursors.decode(cursor, PagePosition)
-        page = await services.store.search.page(filters, after=before, limit=limit)
+        return await search.page(filters, after=before, limit=limit)
+
+    page = await read(services.searches, caller.share, request, page_of)
     next_cursor = None if page.next is None else cursors.encode(page.next)
     return json(
         msgspec.json.encode({"entries": [msgspec.Raw(body) for body in page.bodies], "next_cursor": next_cursor})
@@ -184,7 +190,7 @@ async def list_entries(
     summary="Read one entry",
     responses={
         200: answers(Entry, "The entry, exactly as it is stored"),
-        **problems(400, 401, 403, 404, 410, 503),
+        **problems(400, 401, 403, 404, 410, 429, 503),
     },
     tags=["entries"],
 )
@@ -195,7 +201,8 @@ async def read_entry(
     tenant: Annotated[str | None, words("Whose entry, if several tenants have one with this id.")] = None,
 ) -> Response[bytes]:
     """Read a stored entry. An accepted one is not there yet."""
-    _, leaf = the_one(await services.store.entries.find(entry_id, tenant=caller.tenant_to_read(tenant)))
+    async with services.reads.turn(caller.share):
+        _, leaf = the_one(await services.store.entries.find(entry_id, tenant=caller.tenant_to_read(tenant)))
     if leaf.body is None:
         raise Removed(
             "the content of this entry has been removed", hint="its place in the log is still proved by …/proof"

@@ -28,6 +28,7 @@ from trenova.ledger import tiles
 from trenova.ledger.hashing import HASH_BYTES
 from trenova.ledger.tiles import ENTRIES, WIDTH, Tile
 from trenova.store.logs import Logs
+from trenova.web.room import Share
 
 TEXT, BYTES = "text/plain", "application/octet-stream"
 NO_LOG = "no log of this tenant"
@@ -47,7 +48,7 @@ TenantName = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9._-]{1,128}$", de
     summary="Read the log's newest checkpoint",
     responses={
         200: answers(str, "A C2SP signed note: origin, size, root hash, signatures", TEXT),
-        **problems(400, 401, 403, 404, 503),
+        **problems(400, 401, 403, 404, 429, 503),
     },
     tags=["log"],
 )
@@ -55,12 +56,13 @@ async def read_checkpoint(
     tenant: TenantName, request: Request[Any, Any, Any], services: NamedDependency[Services]
 ) -> Response[bytes]:
     """Read what the log says of itself now."""
-    await admit(request, services, tenant)
+    share = await admit(request, services, tenant)
     check_spelling(request, f"/v1/log/{tenant}/checkpoint")
-    signed = await services.store.logs.newest(tenant)
-    if signed is None:
-        raise NotFound(NO_LOG)
-    note = await services.store.cosignatures.cosigned(tenant, signed.size)
+    async with services.reads.turn(share):
+        signed = await services.store.logs.newest(tenant)
+        if signed is None:
+            raise NotFound(NO_LOG)
+        note = await services.store.cosignatures.cosigned(tenant, signed.size)
     return file(request, note or signed.note, kind=TEXT, kept=FOR_A_MOMENT, open_=is_open(services, tenant))
 
 
@@ -71,7 +73,7 @@ async def read_checkpoint(
     summary="Read a tile or an entry bundle",
     responses={
         200: answers(bytes, "32-byte hashes, joined; or the log entries, each after its length", BYTES),
-        **problems(400, 401, 403, 404, 503),
+        **problems(400, 401, 403, 404, 429, 503),
     },
     tags=["log"],
 )
@@ -79,14 +81,15 @@ async def read_tile(
     tenant: TenantName, place: FromPath[Path], request: Request[Any, Any, Any], services: NamedDependency[Services]
 ) -> Response[bytes]:
     """Read `<level>/<index>[.p/<width>]`, or `entries/…` for the commitments themselves (c2sp.org/tlog-tiles)."""
-    await admit(request, services, tenant)
+    share = await admit(request, services, tenant)
     try:
         tile = tiles.parse(f"tile{place}")
     except VerificationError as error:
         raise NotFound(error.message) from None
     check_spelling(request, f"/v1/log/{tenant}/{tile.path}")
     logs = services.store.logs
-    content = await (bundle(logs, tenant, tile) if tile.level == ENTRIES else hashes(logs, tenant, tile))
+    async with services.reads.turn(share):
+        content = await (bundle(logs, tenant, tile) if tile.level == ENTRIES else hashes(logs, tenant, tile))
     if content is None:
         raise NotFound("the log has not reached this tile, or not its width")
     return file(request, content, kind=BYTES, kept=FOR_EVER, open_=is_open(services, tenant))
@@ -113,12 +116,13 @@ async def read_key(
     return file(request, "".join(lines).encode(), kind=TEXT, kept=FOR_A_MOMENT, open_=is_open(services, tenant))
 
 
-async def admit(request: Request[Any, Any, Any], services: Services, tenant: str) -> None:
-    """Let anybody in to a public log, and to others whoever may read the tenant's entries."""
+async def admit(request: Request[Any, Any, Any], services: Services, tenant: str) -> Share:
+    """Let anybody in to a public log, and to others whoever may read the tenant's entries. Give whose share it uses."""
     if is_open(services, tenant):
-        return
+        return ("address", request.client.host if request.client else "")
     caller = await authenticated(request, services.lookups, request.route_handler.opt[ROLES])
     caller.tenant_to_read(tenant)
+    return caller.share
 
 
 def is_open(services: Services, tenant: str) -> bool:

@@ -31,6 +31,7 @@ STATUS: Mapping[type[errors.TrenovaError], tuple[int, str]] = {
     errors.RequestTooLarge: (413, "Request too large"),
     errors.UnsupportedMediaType: (415, "Unsupported media type"),
     errors.InvalidEntries: (422, "Invalid entries"),
+    errors.TooManyReads: (429, "Too many reads"),
     errors.Unavailable: (503, "Try again later"),
 }
 

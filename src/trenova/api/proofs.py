@@ -71,7 +71,7 @@ class ProofOperation(Operation):
     opt={ROLES: READERS, QUERY: {"tenant", "format"}},
     operation_class=ProofOperation,
     summary="Prove one entry",
-    responses={200: answers(Proof, "The proof of the entry"), **problems(400, 401, 403, 404, 503)},
+    responses={200: answers(Proof, "The proof of the entry"), **problems(400, 401, 403, 404, 429, 503)},
     tags=["proofs"],
 )
 async def read_proof(
@@ -86,8 +86,9 @@ async def read_proof(
     ] = None,
 ) -> Response[bytes]:
     """Prove that a stored entry is in its log, as of the newest checkpoint. Works too once its body is removed."""
-    owner, leaf = the_one(await services.store.entries.find(entry_id, tenant=caller.tenant_to_read(tenant)))
-    signed, path = await proved(services.store, owner, leaf)
+    async with services.reads.turn(caller.share):
+        owner, leaf = the_one(await services.store.entries.find(entry_id, tenant=caller.tenant_to_read(tenant)))
+        signed, path = await proved(services.store, owner, leaf)
     as_text = request.accept.best_match([JSON, TEXT]) == TEXT if form is None else form == "tlog-proof"
     if as_text:
         made = receipt.Receipt(index=leaf.index, path=path, checkpoint=signed.note, salt=leaf.salt)
@@ -99,7 +100,7 @@ async def read_proof(
     "/v1/proofs/consistency",
     opt={ROLES: READERS, QUERY: {"from", "to", "tenant"}},
     summary="Prove that an older log is the beginning of a newer one",
-    responses={200: answers(Consistency, "The consistency proof"), **problems(400, 401, 403, 404, 503)},
+    responses={200: answers(Consistency, "The consistency proof"), **problems(400, 401, 403, 404, 429, 503)},
     tags=["proofs"],
 )
 async def read_consistency(
@@ -115,18 +116,19 @@ async def read_consistency(
     owner = caller.tenant_to_read(tenant)
     if owner is None:
         raise InvalidRequest("this API key reads every tenant", hint="name one: ?tenant=…")
-    logs = services.store.logs
-    newest = await logs.newest(owner)
-    if newest is None:
-        raise NotFound("no log of this tenant")
-    size = newest.size if new is None else new
-    if size > newest.size:
-        raise InvalidRequest(f"the log has {newest.size} entries, so there is nothing to prove of size {size}")
-    if old > size:
-        raise InvalidRequest(f"a log of size {size} cannot begin with one of size {old}; `from` is the older size")
-    path = await logs.consistency(owner, old, size)
-    signed = newest if size == newest.size else await logs.at(owner, size)
-    note = None if signed is None else signed.note.decode()
+    async with services.reads.turn(caller.share):
+        logs = services.store.logs
+        newest = await logs.newest(owner)
+        if newest is None:
+            raise NotFound("no log of this tenant")
+        size = newest.size if new is None else new
+        if size > newest.size:
+            raise InvalidRequest(f"the log has {newest.size} entries, so there is nothing to prove of size {size}")
+        if old > size:
+            raise InvalidRequest(f"a log of size {size} cannot begin with one of size {old}; `from` is the older size")
+        path = await logs.consistency(owner, old, size)
+        signed = newest if size == newest.size else await logs.at(owner, size)
+        note = None if signed is None else signed.note.decode()
     answer = Consistency(old=old, new=size, proof=encoded(path), checkpoint=note)
     return Response(content=msgspec.json.encode(answer), media_type=JSON)
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 
 import structlog
 import uvicorn
@@ -16,7 +16,7 @@ from trenova.api.log_keys import log_keys_of
 from trenova.codec.compose import data_converter_for
 from trenova.codec.layers import MAX_SENT_BYTES
 from trenova.codec.settings import keyring_of, secrecy_of
-from trenova.config import Settings
+from trenova.config import Database, Settings
 from trenova.connection import connect
 from trenova.errors import InvalidConfiguration, Unavailable
 from trenova.ingest import Spool
@@ -48,7 +48,7 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     manager = service_manager_of(environ, os.getpid())
     async with AsyncExitStack() as held:
         spool = held.enter_context(spool_of(settings))
-        store = await held.enter_async_context(Store.open(url, pool_size=settings.database.pool_size))
+        store = await held.enter_async_context(store_of(url, settings.database))
         server = Server(
             server_config(
                 app.create(settings, store, client, log_keys_of(settings, environ), remote, spool=spool, core=core),
@@ -86,6 +86,10 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.manager.tell(STOPPING)
         await super().shutdown(sockets)
+
+
+def store_of(url: str, database: Database) -> AbstractAsyncContextManager[Store]:
+    return Store.open(url, pool_size=database.pool_size, search_pool_size=database.search_pool_size)
 
 
 async def check_at_start(store: Store) -> None:

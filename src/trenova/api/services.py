@@ -8,6 +8,7 @@ from trenova.api.key_lookups import KeyLookups
 from trenova.api.log_keys import LogKeys
 from trenova.api.recent import Recent
 from trenova.api.seldom import Seldom
+from trenova.api.turns import Turns
 from trenova.config import Settings
 from trenova.ingest import GroupCommit
 from trenova.open_keys import OpenKeys
@@ -28,6 +29,10 @@ class Services:
     client: Client
     ingest: GroupCommit
     room: Room
+    searches: Turns
+    """Of searches and lists, which may take long."""
+    reads: Turns
+    """Of everything else that is read from the database, by its index."""
     lookups: KeyLookups
     open_keys: OpenKeys
     parts: Recent[tuple[str, str, str]]

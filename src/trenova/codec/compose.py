@@ -1,6 +1,6 @@
 """From settings and keys to the one codec and data converter that API, worker, CLI and replay tests share."""
 
-from temporalio.converter import DataConverter, PayloadCodec
+from temporalio.converter import DataConverter
 
 from trenova.codec.compression import Compression
 from trenova.codec.converter import data_converter
@@ -10,7 +10,7 @@ from trenova.codec.layers import Layers
 from trenova.codec.secrecy import Secrecy
 
 
-def payload_codec(secrecy: Secrecy, keyring: Keyring, *, max_sent_bytes: int | None = None) -> PayloadCodec:
+def payload_codec(secrecy: Secrecy, keyring: Keyring, *, max_sent_bytes: int | None = None) -> Layers:
     """The composed codec. It always reads every layer it has keys for, whatever it writes.
 
     So encryption and compression can be turned on, off and on again while workflows are open.

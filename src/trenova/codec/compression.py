@@ -9,7 +9,7 @@ from isal import isal_zlib
 from temporalio.api.common.v1 import Payload
 
 from trenova.codec.encryption import ENCRYPTED
-from trenova.codec.layer import ENCODING, Layer, encoding_of, parse
+from trenova.codec.layer import ENCODING, Budget, Layer, encoding_of, parse
 from trenova.codec.secrecy import DEFAULT_THRESHOLD_BYTES
 from trenova.errors import InvalidPayload
 
@@ -49,11 +49,12 @@ class Compression(Layer):
         compressed = Payload(metadata={ENCODING: ZLIB}, data=isal_zlib.compress(serialized, LEVEL))
         return compressed if compressed.ByteSize() < len(serialized) else payload
 
-    def unwrap(self, payload: Payload) -> Payload:
+    def unwrap(self, payload: Payload, budget: Budget | None = None) -> Payload:
+        most = self.max_decompressed_bytes if budget is None else min(self.max_decompressed_bytes, budget.left)
         inflate = isal_zlib.decompressobj()
         try:
             # One byte past the limit tells "too large" from "exactly at the limit", and is all that is ever allocated.
-            data = inflate.decompress(payload.data, self.max_decompressed_bytes + 1)
+            data = inflate.decompress(payload.data, most + 1)
         except BROKEN:
             raise _broken() from None
         if len(data) > self.max_decompressed_bytes:
@@ -61,6 +62,8 @@ class Compression(Layer):
                 f"a payload of {len(payload.data)} bytes decompresses to more than {self.max_decompressed_bytes} bytes",
                 hint="no sender of this project makes one so large; find out who started this workflow",
             )
+        if budget is not None:
+            budget.spend(len(data))
         if not inflate.eof or inflate.unused_data:
             raise _broken()
         return parse(data, layer="compressed")

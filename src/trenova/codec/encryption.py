@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
 
 from trenova.codec.keyring import Keyring
-from trenova.codec.layer import ENCODING, Layer, encoding_of, parse, shown
+from trenova.codec.layer import ENCODING, Budget, Layer, encoding_of, parse, shown
 from trenova.errors import DecryptionFailed, EncryptionKeyNotFound
 
 ENCRYPTED = b"binary/encrypted"
@@ -44,7 +44,8 @@ class Encryption(Layer):
         sealed = self._cipher(key_id).encrypt(nonce, payload.SerializeToString(), None)
         return Payload(metadata={ENCODING: ENCRYPTED, KEY_ID: key_id}, data=nonce + sealed)
 
-    def unwrap(self, payload: Payload) -> Payload:
+    def unwrap(self, payload: Payload, budget: Budget | None = None) -> Payload:
+        del budget  # ciphertext is as long as what it holds
         key_id = payload.metadata.get(KEY_ID, b"")
         cipher = self._cipher(key_id)
         nonce, sealed = payload.data[:NONCE_BYTES], payload.data[NONCE_BYTES:]

@@ -5,14 +5,15 @@ Whoever may call `decode` can read everything; who guards the door is the caller
 """
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
-from trenova.codec.layer import ENCODING
-from trenova.errors import InvalidRequest, PayloadError
+from trenova.codec.layer import ENCODING, Budget
+from trenova.codec.layers import Layers
+from trenova.errors import DecodedTooLarge, InvalidRequest, PayloadError, RequestTooLarge
 
 
 # The three messages in protobuf's JSON, read by msgspec: eight times as fast as protobuf's own reader, which besides
@@ -32,33 +33,52 @@ class _Payloads(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     payloads: list[_Payload] = []
 
 
+# A batch of ours has 2 MiB. Each byte is held several times over until the answer is written.
+MAX_DECODED_BYTES = 16 * 1024 * 1024
+MAX_PAYLOADS = 1_000
+# Braces and commas: each begins something that takes a hundred times its place in the text once it is read.
+MAX_PARTS = 20 * MAX_PAYLOADS
+
+
 async def encode(codec: PayloadCodec, body: bytes) -> bytes:
     """`body` with every payload encoded. Raises InvalidRequest for what is no protobuf-JSON `Payloads`."""
     return _written(await codec.encode(_read(body)))
 
 
-async def decode(codec: PayloadCodec, body: bytes, *, explain: bool = False) -> bytes:
+async def decode(codec: Layers, body: bytes, *, explain: bool = False) -> bytes:
     """`body` with every payload decoded. Raises InvalidRequest, and PayloadError for a payload that cannot be read.
+
+    Raises RequestTooLarge for more than MAX_PAYLOADS, and once they become more than MAX_DECODED_BYTES together.
 
     With `explain`, such a payload becomes a `json/plain` text that starts with "cannot be read: " and the others are
     decoded: Temporal's Web UI shows no error of an endpoint, only the ciphertext, as if nobody had answered.
     """
     payloads = _read(body)
-    if not explain:
-        return _written(await codec.decode(payloads))
-    return _written([await _explained(codec.decode, payload) for payload in payloads])
-
-
-async def _explained(decode_all: Callable[[Sequence[Payload]], Awaitable[list[Payload]]], payload: Payload) -> Payload:
+    budget = Budget(MAX_DECODED_BYTES)
     try:
-        return (await decode_all([payload]))[0]
+        if not explain:
+            return _written(await codec.decode_within(budget, payloads))
+        return _written([await _explained(codec, budget, payload) for payload in payloads])
+    except DecodedTooLarge as error:
+        raise RequestTooLarge(error.message, hint=error.hint) from None
+
+
+async def _explained(codec: Layers, budget: Budget, payload: Payload) -> Payload:
+    try:
+        return (await codec.decode_within(budget, [payload]))[0]
+    except DecodedTooLarge:
+        raise
     except PayloadError as err:
         return Payload(metadata={ENCODING: b"json/plain"}, data=json.dumps(f"cannot be read: {err}").encode())
 
 
 def _read(body: bytes) -> list[Payload]:
+    if sum(map(body.count, (b"{", b","))) > MAX_PARTS:
+        raise _too_many(f"more than {MAX_PARTS:,} objects and fields")
     try:
         document = msgspec.json.decode(body, type=_Payloads)
+        if len(document.payloads) > MAX_PAYLOADS:
+            raise _too_many(f"{len(document.payloads):,} payloads, the limit is {MAX_PAYLOADS:,}")
         return [
             Payload(
                 metadata=item.metadata,
@@ -75,6 +95,10 @@ def _read(body: bytes) -> list[Payload]:
             "the body is no protobuf-JSON Payloads",
             hint='expected {"payloads": [{"metadata": {"encoding": "<base64>"}, "data": "<base64>"}]}',
         ) from None
+
+
+def _too_many(found: str) -> RequestTooLarge:
+    return RequestTooLarge(f"the request holds {found}", hint="send them in several requests")
 
 
 def _written(payloads: Sequence[Payload]) -> bytes:

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
-from trenova.errors import InvalidPayload
+from trenova.errors import DecodedTooLarge, InvalidPayload
 
 # The longest name from a payload's metadata that an error repeats: a sender chooses it, and errors end up in logs.
 MAX_SHOWN_CHARACTERS = 64
@@ -19,6 +19,23 @@ MAX_SHOWN_CHARACTERS = 64
 OFF_LOOP_BYTES = 16 * 1024
 
 ENCODING = "encoding"
+
+
+class Budget:
+    """How many bytes payloads that are decoded together may become: each step of each counts."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = self.left = most_bytes
+
+    def spend(self, size: int) -> None:
+        """Raises DecodedTooLarge for more than is left."""
+        self.left -= size
+        if self.left < 0:
+            self.left = 0
+            raise DecodedTooLarge(
+                f"payloads decompress to more than {self.most_bytes:,} bytes, the most that are decoded together",
+                hint="decode fewer at once; if it is a single one, find out who made it",
+            )
 
 
 class Layer(PayloadCodec, ABC):
@@ -35,8 +52,11 @@ class Layer(PayloadCodec, ABC):
         """The payload inside this layer, or the same payload where the layer would gain nothing."""
 
     @abstractmethod
-    def unwrap(self, payload: Payload) -> Payload:
-        """What is inside `payload`, whose encoding is this layer's. Raises PayloadError only."""
+    def unwrap(self, payload: Payload, budget: "Budget | None" = None) -> Payload:
+        """What is inside `payload`, whose encoding is this layer's. Raises PayloadError only.
+
+        What it grows to counts against the budget while it grows.
+        """
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         return await each(self.wrap, payloads)

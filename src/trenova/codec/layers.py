@@ -1,12 +1,14 @@
 """The layers in their order: compressed, then encrypted. The reverse would compress ciphertext, which gains nothing."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
+from trenova.codec.compression import MAX_DECOMPRESSED_BYTES
 from trenova.codec.encryption import ENCRYPTED
-from trenova.codec.layer import Layer, each, encoding_of, shown
+from trenova.codec.layer import Budget, Layer, each, encoding_of, shown
 from trenova.errors import InvalidPayload, PayloadTooLarge, PlaintextRefused
 
 # Ours are two deep and the older Go system's two; a payload that was encoded twice by mistake is four deep.
@@ -40,7 +42,11 @@ class Layers(PayloadCodec):
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Raises PayloadError only, whatever the bytes are."""
-        return await each(self._unwrap, payloads)
+        return await self.decode_within(Budget(MAX_DECOMPRESSED_BYTES), payloads)
+
+    async def decode_within(self, budget: Budget, payloads: Sequence[Payload]) -> list[Payload]:
+        """The same, and DecodedTooLarge once they become more than the budget has left."""
+        return await each(partial(self._unwrap, budget), payloads)
 
     def _wrap(self, payload: Payload) -> Payload:
         for layer in self._encoding:
@@ -53,7 +59,7 @@ class Layers(PayloadCodec):
             )
         return payload
 
-    def _unwrap(self, payload: Payload) -> Payload:
+    def _unwrap(self, budget: Budget, payload: Payload) -> Payload:
         outermost = encoding_of(payload)
         encrypted = False
         for _ in range(MAX_LAYERS):
@@ -61,7 +67,7 @@ class Layers(PayloadCodec):
             if layer is None:
                 break
             encrypted = encrypted or layer.encoding == ENCRYPTED
-            payload = layer.unwrap(payload)
+            payload = layer.unwrap(payload, budget)
         if encoding_of(payload) in self._decoding:
             raise InvalidPayload(
                 f"the payload is wrapped in more than {MAX_LAYERS} layers",

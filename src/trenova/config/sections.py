@@ -104,7 +104,10 @@ class Database(Section):
 
     url: SecretStr | None = None
     pool_size: int = Field(8, ge=1)
-    """Connections of one process at most."""
+    """Connections of one process at most; the API has those below, too."""
+    search_pool_size: int = Field(4, ge=2)
+    """Connections more that each API process has for searches and lists, half of them at most for one tenant. And one
+    more for looking up API keys."""
 
 
 class Witness(Section):

@@ -1,7 +1,7 @@
-"""The store as its users see it: its parts, over one pool of connections."""
+"""The store as its users see it: its parts, over one pool of connections, or over three."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -49,21 +49,35 @@ class Store:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, url: str, *, pool_size: int = 8, signer: LogSigner | None = None, limits: Limits = DEFAULT_LIMITS
+        cls,
+        url: str,
+        *,
+        pool_size: int = 8,
+        search_pool_size: int = 0,
+        signer: LogSigner | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> AsyncIterator["Store"]:
-        """Without a `signer` nothing can be appended. What is beyond the `limits` of the API is parked, not stored."""
-        async with Pool.open(url, size=pool_size) as pool:
+        """Without a `signer` nothing can be appended. What is beyond the `limits` of the API is parked, not stored.
+
+        With a `search_pool_size` searches and lists have so many connections of their own, and looking up API keys has
+        one: neither waits for the other, nor for anything else. Without, all share those of `pool_size`.
+        """
+        async with AsyncExitStack() as opened:
+            pool = searches = lookups = await opened.enter_async_context(Pool.open(url, size=pool_size))
+            if search_pool_size:
+                searches = await opened.enter_async_context(Pool.open(url, size=search_pool_size))
+                lookups = await opened.enter_async_context(Pool.open(url, size=1))
             yield cls(
                 pool,
                 Entries(pool, signer, limits),
-                Search(pool),
+                Search(searches),
                 Batches(pool),
-                ApiKeys(pool),
+                ApiKeys(lookups),
                 Checkpoints(pool, signer),
                 Logs(pool),
                 Cosignatures(pool),
                 RefusedCheckpoints(pool),
-                DeadLetters(pool, signer, limits),
+                DeadLetters(pool, signer, limits, searches),
                 Policies(pool, signer),
                 Holds(pool, signer),
                 Removals(pool, signer),

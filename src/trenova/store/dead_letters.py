@@ -20,6 +20,7 @@ from trenova.ledger.hashing import SALT_BYTES
 from trenova.ledger.log_signer import LogSigner
 from trenova.store import returned
 from trenova.store.append import append
+from trenova.store.pages import MAX_PAGE_BYTES
 from trenova.store.pool import Pool
 from trenova.store.rows import ID, TENANT, Incoming, Refused, incoming
 from trenova.store.sifting import BODY, sift
@@ -80,12 +81,23 @@ class DeadLetters:
     """Needed to try again, not to read."""
     limits: Limits = sealed.DEFAULT_LIMITS
     """What the API lets in."""
+    reads: Pool | None = None
+    """For lists, where they have connections of their own."""
 
     async def page(
-        self, *, tenant: str | None = None, parked: bool | None = True, before: uuid.UUID | None = None, limit: int
+        self,
+        *,
+        tenant: str | None = None,
+        parked: bool | None = True,
+        before: uuid.UUID | None = None,
+        limit: int,
+        bodies: bool = True,
     ) -> list[DeadLetter]:
-        """Newest first, from below the letter `before`. `parked`: those still parked, those stored since, or all."""
-        return await self._read(tenant=tenant, parked=parked, before=before, limit=limit)
+        """Newest first, from below the letter `before`. `parked`: those still parked, those stored since, or all.
+
+        Without `bodies` all lack theirs. With them there may be fewer than `limit`: `pages.is_full` tells.
+        """
+        return await self._read(tenant=tenant, parked=parked, before=before, limit=limit, bodies=bodies)
 
     async def find(self, id_: uuid.UUID, *, tenant: str | None) -> DeadLetter:
         """Raises NotFound, also for a letter of another tenant than this."""
@@ -159,9 +171,9 @@ class DeadLetters:
         returned.check_letters(len(ids), changed + cursor.rowcount)
 
     async def _read(self, **wanted: Any) -> list[DeadLetter]:
-        names = {"tenant": None, "before": None, "id": None, "parked": None}
-        async with self.pool.cursor() as cursor:
-            await cursor.execute(LETTERS, names | wanted)
+        names = {"tenant": None, "before": None, "id": None, "parked": None, "bodies": True}
+        async with (self.reads or self.pool).cursor() as cursor:
+            await cursor.execute(LETTERS, names | {"max_bytes": MAX_PAGE_BYTES} | wanted)
             columns = [column.name for column in cursor.description or ()]
             return [DeadLetter(**dict(zip(columns, row, strict=True))) for row in await cursor.fetchall()]
 

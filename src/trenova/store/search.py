@@ -1,7 +1,7 @@
 """Finding entries: pages from the newest back, and the feed of everything in the order in which it was stored."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -29,6 +29,7 @@ from sqlalchemy.types import UserDefinedType
 from trenova.domain.entry import Time
 from trenova.domain.reserved import TENANT_PREFIX
 from trenova.errors import SearchTooWide, StatementTimeout
+from trenova.store.pages import MAX_PAGE_BYTES, is_full
 from trenova.store.pool import Pool
 
 # Somebody waits for the answer, and a search that walks far holds one of few connections meanwhile.
@@ -114,14 +115,11 @@ class Search:
 
         Raises SearchTooWide when the page is not found within SEARCH_LIMIT_MS.
         """
-        rows = await self.rows(page_query(filters, after=after, limit=limit + 1))
-        more = len(rows) > limit
-        return Page(
-            bodies=[bytes(row.body) for row in rows[:limit]],
-            next=PagePosition(rows[limit - 1].occurred_at, rows[limit - 1].tenant, rows[limit - 1].id)
-            if more
-            else None,
-        )
+        query = page_query(filters, after=after, limit=limit + 1)
+        rows = await self.rows(small(query, newest_first))
+        bodies = [bytes(row.body) for row in rows[:limit]]
+        last = rows[len(bodies) - 1] if len(rows) > limit or is_full(bodies) else None
+        return Page(bodies=bodies, next=last and PagePosition(last.occurred_at, last.tenant, last.id))
 
     async def feed(self, filters: Filters, *, after: FeedPosition, limit: int) -> Page:
         """What was stored after a position, oldest first. `next` is always a position to go on from.
@@ -130,13 +128,14 @@ class Search:
         given out: following the feed misses nothing and repeats nothing. Raises SearchTooWide like `page`.
         """
         end = await self.now()
-        rows = await self.rows(feed_query(filters, after=after, end=end, limit=limit))
-        if len(rows) == limit:
+        rows = await self.rows(small(feed_query(filters, after=after, end=end, limit=limit), as_stored))
+        bodies = [bytes(row.body) for row in rows]
+        if len(rows) == limit or is_full(bodies):
             after = FeedPosition(int(rows[-1].xid), rows[-1].tenant, rows[-1].index)
         else:
             # Everything up to `end` has been looked at: whoever asks again need not look at it again.
             after = max(after, end)
-        return Page(bodies=[bytes(row.body) for row in rows], next=after)
+        return Page(bodies=bodies, next=after)
 
     async def now(self) -> FeedPosition:
         """The position at which the feed goes on with whatever is not settled yet."""
@@ -166,6 +165,23 @@ WALK_IN_ORDER = select(
     func.set_config("plan_cache_mode", "force_generic_plan", True),
     func.set_config("statement_timeout", str(SEARCH_LIMIT_MS), True),
 )
+
+
+def small(query: Select[Any], order: Callable[[Any], list[ColumnElement[Any]]]) -> Select[Any]:
+    """The first rows of the query, up to the one with which they exceed MAX_PAGE_BYTES."""
+    found = query.subquery("found")
+    # The length of a body is known without reading it.
+    before = func.sum(func.octet_length(found.c.body)).over(order_by=order(found.c), rows=(None, -1))
+    measured = select(found, func.coalesce(before, 0).label("before")).subquery("measured")
+    return select(measured).where(measured.c.before <= MAX_PAGE_BYTES).order_by(*order(measured.c))
+
+
+def newest_first(columns: Any) -> list[ColumnElement[Any]]:
+    return [columns.occurred_at.desc(), columns.tenant.desc(), columns.id.desc()]
+
+
+def as_stored(columns: Any) -> list[ColumnElement[Any]]:
+    return [columns.xid, columns.tenant, columns.index]
 
 
 def page_query(filters: Filters, *, after: PagePosition | None, limit: int) -> Select[Any]:

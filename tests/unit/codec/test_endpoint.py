@@ -1,4 +1,6 @@
 import json
+import zlib
+from typing import Any
 
 import pytest
 from google.protobuf import json_format
@@ -7,12 +9,12 @@ from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload, Payloads
 
 from trenova.codec.compose import payload_codec
-from trenova.codec.endpoint import decode, encode
+from trenova.codec.endpoint import MAX_DECODED_BYTES, MAX_PAYLOADS, decode, encode
 from trenova.codec.keyring import Keyring
 from trenova.codec.keytool import generate
 from trenova.codec.loading import load_keyring
 from trenova.codec.secrecy import Secrecy
-from trenova.errors import DecryptionFailed, InvalidRequest, PayloadError
+from trenova.errors import DecryptionFailed, InvalidRequest, PayloadError, RequestTooLarge
 
 ON = Secrecy(enable_encryption=True)
 CODEC = payload_codec(ON, load_keyring(ON, {"TEMPORAL_ENCRYPTION_KEY": generate().text}))
@@ -92,3 +94,49 @@ async def test_any_body_is_answered_or_refused(body: bytes) -> None:
             await way(CODEC, body)
         except (InvalidRequest, PayloadError):
             continue
+
+
+def request_of(*payloads: Payload) -> bytes:
+    return json_format.MessageToJson(Payloads(payloads=payloads)).encode()
+
+
+def bomb(size: int) -> Payload:
+    """A few bytes that become so many."""
+    inner = Payload(metadata={"encoding": b"binary/plain"}, data=bytes(size))
+    return Payload(metadata={"encoding": b"binary/zlib"}, data=zlib.compress(inner.SerializeToString(), 9))
+
+
+@pytest.mark.parametrize("explain", [True, False])
+async def test_payloads_that_grow_too_large_together_are_refused_with_the_limit(explain: bool) -> None:  # noqa: FBT001
+    sent = request_of(*[bomb(MAX_DECODED_BYTES // 5)] * 6)
+    assert len(sent) < 100_000
+    with pytest.raises(RequestTooLarge, match="16,777,216"):
+        await decode(CODEC, sent, explain=explain)
+
+
+async def test_what_a_payload_grows_to_between_two_layers_counts_too() -> None:
+    inner = bomb(MAX_DECODED_BYTES // 2)
+    padded = Payload(metadata=inner.metadata, data=inner.data)
+    padded.metadata["padding"] = bytes(MAX_DECODED_BYTES // 2)
+    nested = Payload(metadata=inner.metadata, data=zlib.compress(padded.SerializeToString(), 9))
+    with pytest.raises(RequestTooLarge):
+        await decode(CODEC, request_of(nested), explain=True)
+
+
+async def test_payloads_within_the_limit_are_decoded() -> None:
+    answer = json.loads(await decode(CODEC, request_of(*[bomb(MAX_DECODED_BYTES // 7)] * 6), explain=True))
+    assert len(answer["payloads"]) == 6
+
+
+TOO_MANY = {
+    "payloads": b'{"payloads":[' + b"{}," * MAX_PAYLOADS + b"{}]}",
+    "objects": b'{"payloads":[' + b"{}," * 2_000_000 + b"{}]}",
+    "fields": b'{"payloads":[{"metadata":{' + b'"a":"",' * 1_000_000 + b'"b":""}}]}',
+}
+
+
+@pytest.mark.parametrize("body", TOO_MANY.values(), ids=TOO_MANY)
+@pytest.mark.parametrize("way", [encode, decode])
+async def test_too_many_of_anything_are_refused_with_the_limit(way: Any, body: bytes) -> None:
+    with pytest.raises(RequestTooLarge, match=r"1,000|20,000"):
+        await way(CODEC, body)

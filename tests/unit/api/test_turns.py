@@ -1,0 +1,105 @@
+import asyncio
+
+import pytest
+
+from trenova.api.turns import MAX_WAITING, Turns
+from trenova.errors import TooManyReads
+from trenova.web.room import Share
+
+ACME, GLOBEX, INITECH = ("tenant", "acme"), ("tenant", "globex"), ("tenant", "initech")
+
+
+class Reads:
+    """Reads that end when they are told to; `begun` has whose have begun, in order."""
+
+    def __init__(self, places: int) -> None:
+        self.turns = Turns(places)
+        self.begun: list[Share] = []
+        self.ends: list[asyncio.Event] = []
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def run(self, share: Share) -> None:
+        async with self.turns.turn(share):
+            self.begun.append(share)
+            end = asyncio.Event()
+            self.ends.append(end)
+            await end.wait()
+
+    async def ask(self, share: Share) -> asyncio.Task[None]:
+        task = asyncio.create_task(self.run(share))
+        self.tasks.append(task)
+        await settled()
+        return task
+
+    async def end(self, number: int) -> None:
+        self.ends[number].set()
+        await settled()
+
+    async def stop(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+async def settled() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_one_tenant_leaves_half_of_the_places_to_others() -> None:
+    reads = Reads(4)
+    for share in (ACME, ACME, ACME, ACME, GLOBEX):
+        await reads.ask(share)
+    assert reads.begun == [ACME, ACME, GLOBEX]
+    await reads.end(0)
+    assert reads.begun == [ACME, ACME, GLOBEX, ACME]
+    await reads.stop()
+    assert (reads.turns.running, reads.turns.lanes) == ({}, {})
+
+
+async def test_those_who_wait_take_turns_by_tenant() -> None:
+    reads = Reads(2)
+    for share in (ACME, GLOBEX, ACME, ACME, INITECH):
+        await reads.ask(share)
+    assert reads.begun == [ACME, GLOBEX]
+    await reads.end(1)
+    assert reads.begun[2:] == [INITECH]
+    await reads.end(0)
+    assert reads.begun[3:] == [ACME]
+    await reads.stop()
+
+
+async def test_a_line_that_is_too_long_is_refused() -> None:
+    reads = Reads(2)
+    for _ in range(1 + MAX_WAITING):
+        await reads.ask(ACME)
+    refused = await reads.ask(ACME)
+    with pytest.raises(TooManyReads, match="1 reads"):
+        await refused
+    await reads.stop()
+
+
+async def test_who_gives_up_waiting_leaves_the_line() -> None:
+    reads = Reads(2)
+    await reads.ask(ACME)
+    waiting = await reads.ask(ACME)
+    waiting.cancel()
+    await settled()
+    assert reads.turns.lanes == {}
+    await reads.end(0)
+    assert reads.turns.running == {}
+    await reads.stop()
+
+
+async def test_a_turn_that_comes_as_its_caller_goes_is_handed_on() -> None:
+    reads = Reads(2)
+    await reads.ask(ACME)
+    going, staying = await reads.ask(ACME), await reads.ask(ACME)
+    reads.ends[0].set()
+    await asyncio.sleep(0)
+    going.cancel()
+    await settled()
+    assert len(reads.begun) >= 2
+    assert not staying.done()
+    await reads.stop()
+    assert reads.turns.running == {}
