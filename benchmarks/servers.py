@@ -60,8 +60,8 @@ class Servers:
     """The owner of the tables; each statement a transaction."""
 
     async def new_key(self, tenant: str | None) -> str:
-        async with Store.open(self.postgres.app_url, pool_size=1) as store:
-            return (await store.api_keys.create(tenant=tenant, role="writer", name="benchmark")).text
+        async with Store.open(self.postgres.operator_url, pool_size=1) as store:
+            return (await store.api_keys.create(tenant=tenant, role="writer", name="benchmark", by="test")).text
 
     async def empty_log(self) -> None:
         """Every run of ours begins with empty tables, as the others begin with a new one."""
@@ -159,9 +159,9 @@ async def own_database(servers: Servers, name: str) -> AsyncIterator[Servers]:
     """The same servers with one more database, of this name, with our schema."""
     await servers.owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     postgres = copy(servers.postgres)
-    postgres.owner_url, postgres.app_url = (
+    postgres.owner_url, postgres.api_url, postgres.worker_url, postgres.operator_url = (
         make_url(url).set(database=name).render_as_string(hide_password=False)
-        for url in (postgres.owner_url, postgres.app_url)
+        for url in (postgres.owner_url, postgres.api_url, postgres.worker_url, postgres.operator_url)
     )
     await asyncio.to_thread(migrate.upgrade, postgres.owner_url)
     async with await psycopg.AsyncConnection.connect(postgres.owner_url, autocommit=True) as owner:

@@ -45,7 +45,7 @@ async def by_batch(servers: Servers, rounds: int, say: Say) -> tuple[list[Round]
     measured: list[Round] = [{} for _ in range(rounds)]
     taken: list[float] = []
     signer = LogSigner(prefix="bench", secrets=(Signer(name="bench", seed=bytes(32)),))
-    async with Store.open(servers.postgres.app_url, pool_size=1, signer=signer) as store:
+    async with Store.open(servers.postgres.worker_url, pool_size=1, signer=signer) as store:
         for number, each in enumerate([{}, *measured]):  # the first warms up
             for entries in BATCHES:
                 for way in ("with", "without") if number % 2 else ("without", "with"):

@@ -68,7 +68,7 @@ async def judge(run: Run, kept: Mapping[str, Sequence[bytes]], seconds: float, s
                 outside=Outside(rig.direct_url, rig.api_key, Findings()),
                 owner=owner,
                 client=await rig.temporal.client(),
-                database_url=rig.postgres.app_url,
+                database_url=rig.postgres.operator_url,
                 workers=workers,
                 load=load,
                 kept=kept,

@@ -200,7 +200,7 @@ async def rig_running(folder: Path) -> AsyncIterator[Rig]:
         await postgres.create_database()
         await schema.prepare(postgres)
         await rig.start("temporal")
-        rig.api_key = await keys.dev_key(postgres.folder, postgres.app_url)
+        rig.api_key = await keys.dev_key(postgres.folder, postgres.operator_url)
         folder_of_both = folder / "work"
         folder_of_both.mkdir()
         rig.parts = parts | {
@@ -215,7 +215,7 @@ async def rig_running(folder: Path) -> AsyncIterator[Rig]:
 
 def through(part: Part, name: str, rig: Rig, folder: Path) -> Part:
     """The part with its connections led through its links, and nobody's config file in its folder."""
-    database = make_url(rig.postgres.app_url).set(port=rig.links[f"{name}-postgres"].port)
+    database = make_url(part.env["TRENOVA_DATABASE__URL"]).set(port=rig.links[f"{name}-postgres"].port)
     env = {key: value for key, value in part.env.items() if not key.startswith("TRENOVA_API__CODEC")} | {
         "TRENOVA_DATABASE__URL": database.render_as_string(hide_password=False),
         "TRENOVA_TEMPORAL__HOST_PORT": f"{ports.LOCALHOST}:{rig.links[f'{name}-temporal'].port}",

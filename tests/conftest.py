@@ -10,7 +10,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +85,18 @@ async def temporal(folder: Path) -> AsyncIterator[Temporal]:
 
 @pytest.fixture(scope="session")
 async def store(postgres: Postgres) -> AsyncIterator[Store]:
-    """The store with the rights of the application, not of the owner."""
-    async with Store.open(postgres.app_url, search_pool_size=4, signer=SIGNER) as opened:
+    """The store with the login of a worker, but API keys with that of the command line."""
+    async with (
+        Store.open(postgres.worker_url, search_pool_size=4, signer=SIGNER) as opened,
+        Store.open(postgres.operator_url, pool_size=2) as operator,
+    ):
+        yield replace(opened, api_keys=operator.api_keys)
+
+
+@pytest.fixture(scope="session")
+async def api_store(postgres: Postgres) -> AsyncIterator[Store]:
+    """The store with the login of the API."""
+    async with Store.open(postgres.api_url, search_pool_size=4) as opened:
         yield opened
 
 
@@ -107,7 +117,7 @@ def settings(postgres: Postgres, temporal: Temporal) -> Settings:
     return Settings.model_validate(
         {
             "temporal": {"hostPort": temporal.address, "namespace": temporal.namespace},
-            "database": {"url": SecretStr(postgres.app_url)},
+            "database": {"url": SecretStr(postgres.worker_url)},
             "api": {"port": choose(), "waitStoredSeconds": GENEROUS_S},
         }
     )
@@ -182,8 +192,8 @@ async def serving(
 
 
 @pytest.fixture(scope="session")
-async def api_url(settings: Settings, store: Store, client: Client, worker: None) -> AsyncIterator[str]:
-    async with serving(settings, store, client) as url:
+async def api_url(settings: Settings, api_store: Store, client: Client, worker: None) -> AsyncIterator[str]:
+    async with serving(settings, api_store, client) as url:
         yield url
 
 
@@ -203,7 +213,7 @@ async def keys(store: Store) -> Keys:
     tenant = new_tenant()
 
     async def create(role: Role, of: str | None) -> str:
-        return (await store.api_keys.create(tenant=of, role=role, name="test")).text
+        return (await store.api_keys.create(tenant=of, role=role, name="test", by="test")).text
 
     return Keys(
         tenant=tenant,

@@ -18,10 +18,20 @@ from trenova.store.pool import sqlalchemy_url
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """The addresses of a database, for its owner and for the application."""
+    """The addresses of a database, for its owner and for each kind of process."""
 
     owner_url: str = field(repr=False)
-    app_url: str = field(repr=False)
+    api_url: str = field(repr=False)
+    worker_url: str = field(repr=False)
+    operator_url: str = field(repr=False)
+
+
+def urls_of(database: Database | Postgres, port: int | None = None) -> dict[str, str]:
+    """By program, the address with its login; `trenova` is the command line. `port`: of a link that leads there."""
+    urls = {"api": database.api_url, "worker": database.worker_url, "trenova": database.operator_url}
+    if port is None:
+        return urls
+    return {name: make_url(url).set(port=port).render_as_string(hide_password=False) for name, url in urls.items()}
 
 
 @asynccontextmanager
@@ -35,14 +45,14 @@ async def own_database(postgres: Postgres, revision: str | None = None) -> Async
 @asynccontextmanager
 async def empty_database(postgres: Postgres) -> AsyncIterator[Database]:
     name = f"test_{uuid.uuid4().hex[:12]}"
-    owner_url, app_url = (
+    owner_url, api_url, worker_url, operator_url = (
         make_url(url).set(database=name).render_as_string(hide_password=False)
-        for url in (postgres.owner_url, postgres.app_url)
+        for url in (postgres.owner_url, postgres.api_url, postgres.worker_url, postgres.operator_url)
     )
     async with await postgres.connect("postgres") as server:
         await server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         try:
-            yield Database(owner_url=owner_url, app_url=app_url)
+            yield Database(owner_url=owner_url, api_url=api_url, worker_url=worker_url, operator_url=operator_url)
         finally:
             await server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 

@@ -27,6 +27,7 @@ from acceptance.conftest import (
     home,
     with_ids,
 )
+from databases import urls_of
 from examples import SIGNER
 from trenova.codec.compose import data_converter_for
 from trenova.codec.keytool import generate
@@ -113,7 +114,8 @@ class Site:
 
     folder: Path
     temporal: Temporal
-    database_url: str
+    database_urls: Mapping[str, str]
+    """By program; `trenova` is the command line."""
     api_key: str
     api_port: int = field(default_factory=choose)
 
@@ -121,9 +123,9 @@ class Site:
     def api_url(self) -> str:
         return f"http://127.0.0.1:{self.api_port}"
 
-    def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+    def environment(self, variables: Mapping[str, str], program: str = "trenova") -> dict[str, str]:
         own = {
-            "TRENOVA_DATABASE__URL": self.database_url,
+            "TRENOVA_DATABASE__URL": self.database_urls[program],
             "TRENOVA_TEMPORAL__HOST_PORT": self.temporal.address,
             "TRENOVA_API__PORT": str(self.api_port),
             "TRENOVA_SIGNING_KEY": SIGNER.secrets[0].secret_text,
@@ -148,7 +150,7 @@ class Site:
                 name,
                 stdout=file,
                 stderr=file,
-                env=self.environment(variables),
+                env=self.environment(variables, name),
                 cwd=self.folder,
             )
         async with asyncio.timeout(LIMIT_S):
@@ -213,7 +215,7 @@ async def site(folder: Path, postgres: Postgres) -> AsyncIterator[Site]:
     """A Temporal of its own for the test, beside the PostgreSQL of all tests."""
     path = folder / f"site-{os.urandom(4).hex()}"
     path.mkdir()
-    async with Store.open(postgres.app_url) as store:
-        api_key = (await store.api_keys.create(tenant=None, role="admin", name="test")).text
+    async with Store.open(postgres.operator_url) as store:
+        api_key = (await store.api_keys.create(tenant=None, role="admin", name="test", by="test")).text
     async with Temporal(path / "servers").running() as temporal:
-        yield Site(path, temporal, postgres.app_url, api_key)
+        yield Site(path, temporal, urls_of(postgres), api_key)

@@ -26,7 +26,7 @@ def test_a_clock_that_jumps_changes_times_and_nothing_else(servers: Servers) -> 
     shift, clock = servers.folder / "shift", servers.folder / "shifted.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", str(clock), str(SOURCE), "-ldl"], check=True)
     set_clock(shift, 0)
-    jumping = Servers(servers.folder, {**servers.variables, "LD_PRELOAD": str(clock), "CLOCK_SHIFT": str(shift)})
+    jumping = servers.with_(LD_PRELOAD=str(clock), CLOCK_SHIFT=str(shift))
     trenova = User(servers.folder, servers.folder, new_tenant())
     made = trenova(
         "api-key", "create", "--role", "admin", "--any-tenant", "--json", stdin=b"", **servers.variables

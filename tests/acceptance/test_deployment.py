@@ -18,7 +18,7 @@ from trenova.codec.loading import load_keyring
 from trenova.codec.secrecy import Secrecy
 from trenova.config import load
 from trenova.dev import binaries
-from trenova.dev.cluster import OWNER
+from trenova.dev.logins import OWNER
 from trenova.dev.postgres import Postgres
 from trenova.errors import TrenovaError
 from trenova.signing_keys import log_signer_of
@@ -59,7 +59,7 @@ async def prepared(empty: Postgres, secrets: Path, tmp_path_factory: pytest.Temp
     script = (COMPOSE / "initdb" / "10-roles.sh").read_text()
     script = script.replace("/run/secrets", str(secrets)).replace("/etc/trenova", str(CHECKOUT / "deploy" / "postgres"))
     server = {"PGHOST": "127.0.0.1", "PGPORT": str(empty.port)}
-    owner = {"POSTGRES_USER": OWNER, "PGPASSWORD": empty.folder.secret("postgres-owner")}
+    owner = {"POSTGRES_USER": OWNER.name, "PGPASSWORD": empty.folder.secret("postgres-owner")}
     environ = {"PATH": PROGRAMS} | server | owner
     await asyncio.to_thread(subprocess.run, ["sh", "-c", script], env=environ, check=True, timeout=LIMIT_S)
     for name in ("pg_service.conf", "owner.pg_service.conf"):

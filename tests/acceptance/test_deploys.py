@@ -102,7 +102,7 @@ def test_a_rolling_restart_under_load_loses_nothing_and_doubles_nothing(
 ) -> None:
     at = [ports.choose(), ports.choose()]
     urls = [f"http://127.0.0.1:{port}" for port in at]
-    apis = [Servers(servers.folder, {**servers.variables, "TRENOVA_API__PORT": str(port)}) for port in at]
+    apis = [servers.with_(TRENOVA_API__PORT=str(port)) for port in at]
     tenant = new_tenant()
     load = Load(urls, admin_key(servers, tenant), tenant)
     with ExitStack() as running:
@@ -135,7 +135,7 @@ def test_a_rolling_restart_under_load_loses_nothing_and_doubles_nothing(
 
 def test_an_api_with_a_request_under_way_ends_in_the_time_that_is_set(servers: Servers) -> None:
     patient = {"TRENOVA_API__WAIT_STORED_SECONDS": str(10 * LIMIT_S), "TRENOVA_API__DRAIN_SECONDS": "1"}
-    apart = Servers(servers.folder, {**servers.variables, **patient})
+    apart = servers.with_(**patient)
     url, tenant = f"http://127.0.0.1:{servers.variables['TRENOVA_API__PORT']}", new_tenant()
     headers = {"Authorization": f"Bearer {admin_key(servers, tenant)}"}
     entry = entry_of(tenant=tenant, id=str(uuid.uuid4()))
@@ -174,7 +174,7 @@ def batches_running(servers: Servers) -> int:
 @pytest.mark.parametrize("command", ["api", "worker"])
 def test_a_process_that_finds_no_database_can_be_stopped(command: str, servers: Servers) -> None:
     nowhere = f"postgresql://trenova:x@127.0.0.1:{ports.choose()}/trenova"
-    alone = Servers(servers.folder, {**servers.variables, "TRENOVA_DATABASE__URL": nowhere})
+    alone = servers.with_(TRENOVA_DATABASE__URL=nowhere)
     with alone.running(command) as process:
         said: dict[str, Any] = process.has_logged("waiting" if command == "worker" else "started without a database")
         assert said["error"].startswith("the database is away: ")
@@ -184,10 +184,10 @@ def test_a_process_that_finds_no_database_can_be_stopped(command: str, servers: 
 def test_a_worker_whose_batch_waits_for_a_lock_ends_in_the_time_that_is_set(
     servers: Servers,
 ) -> None:
-    hurried = Servers(servers.folder, {**servers.variables, "TRENOVA_WORKER__DRAIN_SECONDS": "1"})
+    hurried = servers.with_(TRENOVA_WORKER__DRAIN_SECONDS="1")
     url, tenant = f"http://127.0.0.1:{servers.variables['TRENOVA_API__PORT']}", new_tenant()
     key = {"Authorization": f"Bearer {admin_key(servers, tenant)}"}
-    with servers.running("api") as api, psycopg.connect(servers.variables["TRENOVA_DATABASE__URL"]) as holder:
+    with servers.running("api") as api, psycopg.connect(servers.urls["worker"]) as holder:
         until(lambda: ready(url), api.log.read_text)
         holder.execute("INSERT INTO heads (tenant) VALUES (%s)", [tenant])
         holder.commit()

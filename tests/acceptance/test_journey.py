@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from acceptance.conftest import (
     until,
 )
 from conftest import new_tenant
+from databases import urls_of
 from examples import SIGNER
 from trenova.dev import orphans, ports, schema
 from trenova.dev.postgres import Postgres
@@ -84,16 +85,24 @@ class Servers:
 
     folder: Path
     variables: dict[str, str]
+    """Of the command line; API and worker have logins of their own."""
+    urls: Mapping[str, str]
+    """By program, the address of the database; where there is none the variables' is taken."""
+
+    def with_(self, **variables: str) -> "Servers":
+        urls = {} if "TRENOVA_DATABASE__URL" in variables else self.urls
+        return Servers(self.folder, {**self.variables, **variables}, urls)
 
     @contextmanager
     def running(self, command: str) -> Iterator["Server"]:
         """`trenova <command>`; killed in the end if it still runs."""
         log = self.folder / f"{command}-{uuid.uuid4()}.log"
+        own = {"TRENOVA_DATABASE__URL": self.urls[command]} if command in self.urls else {}
         with log.open("wb") as file:
             process = subprocess.Popen(
                 [str(BESIDE_PYTHON / "trenova"), command],
                 cwd=self.folder,
-                env=environment(**self.variables),
+                env=environment(**self.variables | own),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
@@ -140,11 +149,12 @@ async def servers(place: Path) -> AsyncIterator[Servers]:
         yield Servers(
             place,
             {
-                "TRENOVA_DATABASE__URL": postgres.app_url,
+                "TRENOVA_DATABASE__URL": postgres.operator_url,
                 "TRENOVA_TEMPORAL__HOST_PORT": temporal.address,
                 "TRENOVA_API__PORT": str(ports.choose()),
                 "TRENOVA_SIGNING_KEY": SIGNER.secrets[0].secret_text,
             },
+            urls_of(postgres),
         )
 
 
@@ -196,7 +206,7 @@ def answers(client: httpx.Client) -> bool:
 
 def test_a_worker_without_temporal_says_so_waits_and_can_be_stopped(servers: Servers) -> None:
     address = f"127.0.0.1:{ports.choose()}"
-    alone = Servers(servers.folder, {**servers.variables, "TRENOVA_TEMPORAL__HOST_PORT": address})
+    alone = servers.with_(TRENOVA_TEMPORAL__HOST_PORT=address)
     with alone.running("worker") as worker:
         waiting = worker.has_logged("waiting")
         assert f"failed to dial temporal client at {address}" in waiting["error"]

@@ -93,6 +93,6 @@ async def test_no_log_line_says_what_is_secret(folder: Path, postgres: Postgres)
         written = {file.name: file.read_bytes() for file in place.folder.glob("*-*.log")}
         assert {line["level"] for line in lines(place, "api")} >= {"debug", "info"}
         assert (stored["stored"], stored["parked"]) == (1, 1)
-    password = postgres.app_url.split(":")[2].split("@")[0]
+    password = postgres.worker_url.split(":")[2].split("@")[0]
     for secret in (marker, token, key, place.api_key, password, SIGNER.secrets[0].secret_text):
         assert [name for name, content in written.items() if holds(content, secret)] == []

@@ -16,6 +16,7 @@ import pytest
 from acceptance.conftest import LIMIT_S, User, entry_of
 from acceptance.encrypted import Program, Site, encrypting, holds, new_key
 from conftest import new_tenant
+from databases import urls_of
 from trenova.config import KIB
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
@@ -30,9 +31,9 @@ async def place(folder: Path, postgres: Postgres) -> Site:
     """A site whose Temporal is away until a test starts it."""
     path = folder / f"spool-{secrets.token_hex(4)}"
     path.mkdir()
-    async with Store.open(postgres.app_url) as store:
-        api_key = (await store.api_keys.create(tenant=None, role="admin", name="test")).text
-    return Site(path, Temporal(path / "servers"), postgres.app_url, api_key)
+    async with Store.open(postgres.operator_url) as store:
+        api_key = (await store.api_keys.create(tenant=None, role="admin", name="test", by="test")).text
+    return Site(path, Temporal(path / "servers"), urls_of(postgres), api_key)
 
 
 @pytest.fixture

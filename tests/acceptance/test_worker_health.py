@@ -21,6 +21,7 @@ from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, entry_of
 from acceptance.encrypted import Site, encrypting, new_key, site
 from conftest import new_tenant
 from contract.lossy import LossyProxy
+from databases import urls_of
 from trenova.dev.ports import choose, reserve
 from trenova.dev.postgres import Postgres
 
@@ -71,8 +72,8 @@ async def far_site(folder: Path, postgres: Postgres) -> AsyncIterator[tuple[Site
         to_temporal, to_postgres = LossyProxy("127.0.0.1", temporal.port), LossyProxy("127.0.0.1", postgres.port)
         async with to_temporal.running(), to_postgres.running():
             temporal.address = to_temporal.address
-            url = postgres.app_url.replace(f":{postgres.port}/", f":{to_postgres.port}/")
-            yield replace(place, temporal=temporal, database_url=url), to_temporal, to_postgres
+            urls = urls_of(postgres, to_postgres.port)
+            yield replace(place, temporal=temporal, database_urls=urls), to_temporal, to_postgres
 
 
 async def test_readiness_follows_the_polls_and_the_database_within_seconds_and_the_process_lives_on(

@@ -102,8 +102,8 @@ async def test_it_is_off_by_default(settings: Settings, store: Store, client: Cl
 async def test_only_an_admin_key_for_any_tenant_opens_it(
     guarded: httpx.AsyncClient, store: Store, keys: Keys, route: str, way: str
 ) -> None:
-    reader = (await store.api_keys.create(tenant=None, role="reader", name="test")).text
-    writer = (await store.api_keys.create(tenant=None, role="writer", name="test")).text
+    reader = (await store.api_keys.create(tenant=None, role="reader", name="test", by="test")).text
+    writer = (await store.api_keys.create(tenant=None, role="writer", name="test", by="test")).text
     expected = [
         *((None, 401), ("unknown", 401)),
         *((keys.admin, 403), (keys.reader, 403), (keys.writer, 403), (reader, 403), (writer, 403)),

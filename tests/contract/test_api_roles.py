@@ -71,13 +71,13 @@ async def world(http: httpx.AsyncClient, store: Store) -> World:
     tenant, elsewhere = new_tenant(), new_tenant()
 
     async def create(role: Role, of: str | None) -> str:
-        return (await store.api_keys.create(tenant=of, role=role, name="test")).text
+        return (await store.api_keys.create(tenant=of, role=role, name="test", by="test")).text
 
     roles: tuple[Role, ...] = ("writer", "reader", "admin")
     keys: dict[str, str] = {role: await create(role, tenant) for role in roles}
     keys |= {f"{role} elsewhere": await create(role, elsewhere) for role in roles}
-    revoked = await store.api_keys.create(tenant=tenant, role="admin", name="test")
-    await store.api_keys.revoke(revoked.id)
+    revoked = await store.api_keys.create(tenant=tenant, role="admin", name="test", by="test")
+    await store.api_keys.revoke(revoked.id, by="test")
     keys |= {
         "any tenant": await create("admin", None),
         "malformed key": "not a key",
@@ -180,9 +180,9 @@ async def test_health_and_documentation_need_no_key(http: httpx.AsyncClient, wor
 
 
 async def test_a_revoked_key_stops_with_the_next_request(http: httpx.AsyncClient, store: Store, tenant: str) -> None:
-    key = await store.api_keys.create(tenant=tenant, role="reader", name="test")
+    key = await store.api_keys.create(tenant=tenant, role="reader", name="test", by="test")
     assert (await http.get("/v1/entries", headers=bearer(key.text))).status_code == 200
-    await store.api_keys.revoke(key.id)
+    await store.api_keys.revoke(key.id, by="test")
     assert (await http.get("/v1/entries", headers=bearer(key.text))).status_code == 401
 
 

@@ -16,7 +16,7 @@ from trenova.store import Store
 async def test_a_database_that_falls_silent_is_an_error_for_each_request_and_then_forgotten(
     postgres: Postgres, keys: Keys
 ) -> None:
-    url = make_url(postgres.app_url)
+    url = make_url(postgres.api_url)
     async with LossyProxy("127.0.0.1", postgres.port).running() as proxy:
         far = url.set(port=proxy.port).render_as_string(hide_password=False)
         async with Store.open(far, pool_size=2) as store, asyncio.timeout(GENEROUS_S):

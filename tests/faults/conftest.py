@@ -140,13 +140,15 @@ async def small(postgres: Postgres, quiet: Client, workers: Executor, tmp_path: 
     async with (
         own_database(postgres) as database,
         await psycopg.AsyncConnection.connect(database.owner_url, autocommit=True) as owner,
-        Store.open(database.app_url, signer=SIGNER) as store,
+        Store.open(database.worker_url, signer=SIGNER) as store,
+        Store.open(database.operator_url) as operator,
+        Store.open(database.api_url) as api_store,
     ):
         settings = Settings.model_validate(
-            {"database": {"url": SecretStr(database.app_url)}, "api": {"port": choose()}}
+            {"database": {"url": SecretStr(database.worker_url)}, "api": {"port": choose()}}
         )
-        async with serving(settings, store, quiet) as api_url:
-            key = (await store.api_keys.create(tenant=None, role="admin", name="chaos")).text
+        async with serving(settings, api_store, quiet) as api_url:
+            key = (await operator.api_keys.create(tenant=None, role="admin", name="chaos", by="test")).text
             job = Job(
                 url=api_url,
                 api_key=key,
@@ -159,7 +161,7 @@ async def small(postgres: Postgres, quiet: Client, workers: Executor, tmp_path: 
             made = Small(
                 store=store,
                 owner=owner,
-                url=database.app_url,
+                url=database.operator_url,
                 workers=workers,
                 api_url=api_url,
                 api_key=key,

@@ -130,7 +130,7 @@ async def scene(folder: Path, *, prepared: bool = False) -> AsyncIterator[Scene]
             await schema.prepare(postgres)
         network = LossyProxy("127.0.0.1", postgres.port)
         async with network.running():
-            url = postgres.app_url.replace(f":{postgres.port}/", f":{network.port}/")
+            url = postgres.worker_url.replace(f":{postgres.port}/", f":{network.port}/")
             settings = Settings.model_validate(
                 {
                     "temporal": {"hostPort": temporal.address, "namespace": temporal.namespace},

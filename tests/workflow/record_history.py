@@ -48,11 +48,11 @@ async def main() -> None:
             settings = Settings.model_validate(
                 {
                     "temporal": {"hostPort": temporal.address, "namespace": temporal.namespace},
-                    "database": {"url": SecretStr(postgres.app_url)},
+                    "database": {"url": SecretStr(postgres.worker_url)},
                 }
             )
             client = await connect(settings.temporal, data_converter())
-            async with Store.open(postgres.app_url, signer=SIGNER) as store, process.create(client, store, settings):
+            async with Store.open(postgres.worker_url, signer=SIGNER) as store, process.create(client, store, settings):
                 await record_waiting(client, postgres)
                 await record_gated(client, postgres)
                 await record_others(client)

@@ -18,11 +18,11 @@ pytestmark = pytest.mark.usefixtures("worker", "scheduled")
 
 
 async def test_the_schedule_stores_what_the_database_takes_by_now(
-    client: Client, store: Store, postgres: Postgres, tenant: str
+    client: Client, store: Store, api_store: Store, postgres: Postgres, tenant: str
 ) -> None:
     async with rule_of(postgres.owner_url):
         await store.entries.append(str(uuid.uuid4()), [body(tenant, action=POISON)])
-    await store.dead_letters.make_due(tenant=tenant)
+    await api_store.dead_letters.make_due(tenant=tenant)
     schedule = client.get_schedule_handle(RETRY_SCHEDULE)
     found = (await schedule.describe()).schedule
     assert found.policy.overlap == ScheduleOverlapPolicy.SKIP

@@ -4,7 +4,6 @@ import asyncio
 import uuid
 from base64 import b64encode
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -147,8 +146,8 @@ async def edit_dead_letter(
 ) -> DeadLetter:
     """Put another entry in its place, checked as every entry is. Without an `id` it keeps its own.
 
-    The edit is an audit entry itself, `dead_letter.edit` in the same log, accepted before anything is changed: dying
-    in between leaves a record of an edit that was not made, never an edit without a record.
+    The edit is an audit entry itself, `dead_letter.edit` in the same log: recorded by the transaction that makes the
+    change, so that neither is there without the other, and appended by a worker soon after.
     """
     store = services.store
     letter = await store.dead_letters.find(letter_id, tenant=caller.tenant)
@@ -158,7 +157,6 @@ async def edit_dead_letter(
         limit = services.settings.limits.max_entry_bytes
         text = await read_body(request, max_bytes=limit, room=services.room, hold=hold)
         sealed = resealed(text, letter, caller, services)
-    await services.ingest.add([record(letter, sealed, caller, services)])
     await store.dead_letters.edit(
         letter_id, tenant=sealed.tenant, entry_id=sealed.id, body=sealed.body, edited_by=caller.key_id
     )
@@ -243,24 +241,6 @@ def resealed(text: bytes, letter: dead_letters.DeadLetter, caller: Caller, servi
         raise InvalidEntries(checked.problems, bad=checked.bad, total=1)
     ((_, sealed),) = checked.sealed
     return sealed
-
-
-def record(letter: dead_letters.DeadLetter, sealed: Sealed, caller: Caller, services: Services) -> Sealed:
-    """The audit entry of an edit. It tells the two bodies by their hashes: their content is not for it to repeat."""
-    assert letter.body is not None
-    entry = {
-        "actor": {"type": "api_key", "id": caller.key_id},
-        "action": "dead_letter.edit",
-        "target": {"type": "dead_letter", "id": str(letter.id)},
-        "metadata": {
-            "entry_id": str(sealed.id),
-            "batch_id": letter.batch_id,
-            "sha256_before": sha256(letter.body).hexdigest(),
-            "sha256_after": sha256(sealed.body).hexdigest(),
-        },
-    }
-    circumstances = intake.Circumstances(received_at=datetime.now(UTC), tenant=sealed.tenant, system=True)
-    return intake.seal(msgspec.json.encode(entry), 0, circumstances, services.settings.limits)
 
 
 def shown(letter: dead_letters.DeadLetter, *, body: bool) -> DeadLetter:

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from trenova.cli import settings
+from trenova.cli.retention_store import By, who
 from trenova.cli.screen import console, literal
 from trenova.config import DEFAULT_DATA_DIR
 from trenova.process import database_url
@@ -31,18 +32,22 @@ def create(
     tenant: Annotated[str | None, typer.Option(help="The tenant whose log it is for.")] = None,
     any_tenant: Annotated[bool, typer.Option("--any-tenant", help="For every tenant.")] = False,
     name: Annotated[str, typer.Option(help="What it is for, to know it again in the list.")] = "",
+    by: By = None,
     config: settings.ConfigFile = None,
     data_dir: settings.DataDir = DEFAULT_DATA_DIR,
     as_json: settings.Json = False,
 ) -> None:
-    """Make an API key and show it, this once: only a hash of it is kept.
+    """Make an API key and show it, this once: only a hash of it is kept. The system's log tells of it.
+
+    Asks for a database login with the role trenova_operator.
 
     Example: trenova api-key create --tenant acme --role writer --name billing
     """
     if (tenant is None) != any_tenant:
         raise typer.BadParameter("say either --tenant NAME or --any-tenant")
     settings.check_tenant(tenant)
-    key = with_keys(config, data_dir, lambda keys: keys.create(tenant=tenant, role=role, name=name))
+    author = who(by)
+    key = with_keys(config, data_dir, lambda keys: keys.create(tenant=tenant, role=role, name=name, by=author))
     if as_json:
         print(settings.plain_json({"id": key.id, "key": key.text, "tenant": tenant, "role": role}))
         return
@@ -72,14 +77,16 @@ def list_keys(
 @app.command()
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="As `trenova api-key list` shows it.")],
+    by: By = None,
     config: settings.ConfigFile = None,
     data_dir: settings.DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Revoke an API key. It stops working with the next request.
+    """Revoke an API key, for ever. It stops working with the next request, and the system's log tells of it.
 
     Example: trenova api-key revoke 3f9a0c1d2e4b
     """
-    with_keys(config, data_dir, lambda keys: keys.revoke(key_id))
+    author = who(by)
+    with_keys(config, data_dir, lambda keys: keys.revoke(key_id, by=author))
     print(f"revoked {key_id}")
 
 

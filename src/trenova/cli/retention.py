@@ -11,6 +11,7 @@ from trenova.cli import settings
 from trenova.cli.retention_store import By, owner_settings, tenant_of, who, with_store
 from trenova.cli.screen import console, literal
 from trenova.config import DEFAULT_DATA_DIR
+from trenova.dev import logins
 from trenova.errors import NotFound
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def run(
     Example: trenova retention run --dry-run
     """
     settings.check_tenant(tenant)
-    totals = with_store(settings.load(config, data_dir), Run(tenant or "", dry_run).totals)
+    totals = with_store(settings.load(config, data_dir, logins.WORKER), Run(tenant or "", dry_run).totals)
     if tenant is not None and not totals:
         raise NotFound(
             f"there is no log of the tenant {tenant} with a retention", hint="list them: trenova retention show"

@@ -6,14 +6,12 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
-from urllib.parse import urlsplit
 
 import typer
-from pydantic import SecretStr
 
-from trenova import config
 from trenova.cli import settings
 from trenova.config import Settings
+from trenova.dev import logins
 from trenova.errors import InvalidRequest
 from trenova.process import database_url
 
@@ -38,19 +36,8 @@ def with_store(loaded: Settings, use: "Callable[[Store], Awaitable[Result]]") ->
 
 
 def owner_settings(file: Path | None, data_dir: Path) -> Settings:
-    """As `settings.load`; where that finds the database of a `trenova dev`, with its owner's login."""
-    from trenova.dev.cluster import OWNER  # noqa: PLC0415 - slow to import
-    from trenova.dev.folder import Folder  # noqa: PLC0415 - slow to import
-
-    loaded = settings.load(file, data_dir)
-    running = settings.read_running(data_dir) if config.load(os.environ, file=file).database.url is None else None
-    password = Folder(data_dir).read_secret("postgres-owner") if running else None
-    if running is None or password is None:
-        return loaded
-    where = urlsplit(running.database_url)
-    owned = where._replace(netloc=f"{OWNER}:{password}@{where.hostname}:{where.port}").geturl()
-    database = loaded.database.model_copy(update={"url": SecretStr(owned)})
-    return loaded.model_copy(update={"database": database})
+    """As `settings.load`, with the owner's login where that finds the database of a `trenova dev`."""
+    return settings.load(file, data_dir, logins.OWNER)
 
 
 def who(by: str | None) -> str:

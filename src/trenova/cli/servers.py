@@ -7,6 +7,7 @@ import typer
 
 from trenova.cli import log_setup, settings
 from trenova.config import DEFAULT_DATA_DIR
+from trenova.dev import logins
 from trenova.process import database_url
 
 
@@ -19,7 +20,7 @@ def api(config: settings.ConfigFile = None, data_dir: settings.DataDir = DEFAULT
     """
     from trenova.api import server  # noqa: PLC0415 - slow to import, and `trenova --help` needs none of it
 
-    loaded = settings.load(config, data_dir)
+    loaded = settings.load(config, data_dir, logins.API)
     log_setup.set_up(loaded.log)
     server.run(loaded, os.environ)
 
@@ -38,7 +39,7 @@ def worker(
     from trenova.worker import process  # noqa: PLC0415 - slow to import
     from trenova.worker import processes as several  # noqa: PLC0415 - slow to import
 
-    loaded = settings.load(config, data_dir)
+    loaded = settings.load(config, data_dir, logins.WORKER)
     log_setup.set_up(loaded.log)
     if processes > 1:
         database_url(loaded)  # one error here, not one from each of them
@@ -54,7 +55,8 @@ def migrate(config: settings.ConfigFile = None) -> None:
 
     Where a long transaction holds a table, it lets entries through and tries again for 15 minutes.
 
-    API and worker need less: give their login the role trenova_app.
+    API, worker and command line need less: give each a login with the role trenova_api, trenova_worker or
+    trenova_operator.
 
     Example: trenova migrate --config owner.yaml
     """

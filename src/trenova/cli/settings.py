@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
 import stamina.instrumentation
@@ -13,6 +14,9 @@ from stamina.instrumentation import RetryDetails
 
 from trenova import config
 from trenova.client import AsyncClient
+from trenova.dev import logins
+from trenova.dev.folder import Folder
+from trenova.dev.logins import Login
 from trenova.domain.entry import Tenant
 from trenova.errors import InvalidConfiguration, InvalidRequest
 
@@ -39,8 +43,10 @@ class Running(msgspec.Struct, frozen=True):
         return f"Running(api_url={self.api_url!r})"
 
 
-def load(file: Path | None, data_dir: Path = config.DEFAULT_DATA_DIR) -> config.Settings:
-    """The settings; without a `database.url` the database of the `trenova dev` that runs here, if one does.
+def load(
+    file: Path | None, data_dir: Path = config.DEFAULT_DATA_DIR, login: Login = logins.OPERATOR
+) -> config.Settings:
+    """The settings; without a `database.url` the database of the `trenova dev` that runs here, with its `login`.
 
     The logs in that database are signed with its key, and its Temporal fills it, unless another is given. The default
     address gives none: it stands in the file that comes with the program.
@@ -49,7 +55,8 @@ def load(file: Path | None, data_dir: Path = config.DEFAULT_DATA_DIR) -> config.
     running = read_running(data_dir) if settings.database.url is None else None
     if running is None:
         return settings
-    database = settings.database.model_copy(update={"url": SecretStr(running.database_url)})
+    url = with_login(running.database_url, Folder(data_dir), login)
+    database = settings.database.model_copy(update={"url": SecretStr(url)})
     ledger = settings.ledger
     if ledger.signing_key_file is None and not os.environ.get("TRENOVA_SIGNING_KEY"):
         ledger = ledger.model_copy(update={"signing_key_file": data_dir / "secrets" / "signing-key"})
@@ -57,6 +64,13 @@ def load(file: Path | None, data_dir: Path = config.DEFAULT_DATA_DIR) -> config.
     if running.temporal_address and temporal.host_port == config.Temporal().host_port:
         temporal = temporal.model_copy(update={"host_port": running.temporal_address})
     return settings.model_copy(update={"database": database, "ledger": ledger, "temporal": temporal})
+
+
+def with_login(url: str, folder: Folder, login: Login) -> str:
+    """The address with this login of the data folder's; as it is, where the folder has no password for it."""
+    password = folder.read_secret(login.secret)
+    where = urlsplit(url)
+    return where._replace(netloc=f"{login.name}:{password}@{where.hostname}:{where.port}").geturl() if password else url
 
 
 def read_running(data_dir: Path) -> Running | None:

@@ -3,8 +3,8 @@
 `supervisor.run` is what `trenova dev` calls. The two servers also start on their own, for tests and tools:
 
     async with Postgres(folder).running() as postgres:  # trenova.dev.postgres
-        await schema.prepare(postgres)                  # trenova.dev.schema: tables and the application's login
-        use(postgres.owner_url, postgres.app_url)
+        await schema.prepare(postgres)                  # trenova.dev.schema: tables and the parts' logins
+        use(postgres.owner_url, postgres.api_url, postgres.worker_url, postgres.operator_url)
     async with Temporal(folder).running() as temporal:  # trenova.dev.temporal
         use(temporal.address, temporal.namespace)
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from trenova.dev import binaries, users
 from trenova.dev.binaries import Binaries
 from trenova.dev.folder import Folder, make_folder, read_json, sync_folder, write_private
+from trenova.dev.logins import OWNER
 from trenova.dev.part import Part
 from trenova.dev.process import Process
 from trenova.dev.users import User
 from trenova.errors import PartFailed
 
-OWNER = "trenova_owner"
 # Root's data goes here when the user that runs PostgreSQL cannot pass through to the data folder.
 SHARED = Path("/var/lib/trenova")
 BUILTIN_LOCALES_SINCE = 17
@@ -113,7 +113,7 @@ async def initialise(folder: Folder, cluster: Cluster) -> None:
     async def clean() -> None:
         await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
         make_folder(draft, 0o700)
-        write_private(password, folder.secret("postgres-owner"))
+        write_private(password, folder.secret(OWNER.secret))
         for path in (draft, password):
             os.chown(path, uid, gid)
 
@@ -152,7 +152,7 @@ def initdb_command(cluster: Cluster, draft: Path, password: Path) -> tuple[str, 
     return (
         str(cluster.binaries.initdb),
         f"--pgdata={draft}",
-        f"--username={OWNER}",
+        f"--username={OWNER.name}",
         "--auth=scram-sha-256",
         f"--pwfile={password}",
         "--encoding=UTF8",

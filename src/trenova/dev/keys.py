@@ -21,7 +21,7 @@ async def dev_key(folder: Folder, database_url: str) -> str:
         kept = folder.read_secret(FILE)
         if kept is not None and await store.api_keys.find(kept) is not None:
             return kept
-        made = await store.api_keys.create(tenant=None, role="admin", name=NAME)
+        made = await store.api_keys.create(tenant=None, role="admin", name=NAME, by=NAME)
         folder.write_secret(FILE, made.text)
         return made.text
 

@@ -12,15 +12,15 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from trenova.dev import orphans, ports, users
-from trenova.dev.cluster import OWNER, Cluster, open_cluster
+from trenova.dev import logins, orphans, ports, users
+from trenova.dev.cluster import Cluster, open_cluster
 from trenova.dev.folder import Folder, lock
+from trenova.dev.logins import Login
 from trenova.dev.part import KILL_LIMIT_S, Part, StopSignals
 from trenova.dev.process import running
 from trenova.dev.watch import Recovery
 
 DATABASE = "trenova"
-LOGIN = "trenova"
 FAST_STOP_LIMIT_S = 120
 STRAY_LIMIT_S = 15
 CONNECT_LIMIT_S = 5
@@ -42,8 +42,8 @@ class Postgres:
     def __init__(self, folder: Path, *, port: int | None = None, say: Callable[[str], None] = print) -> None:
         self.folder = Folder(folder)
         self.port = ports.choose() if port is None else port
-        self.owner_url = self._url(OWNER, self.folder.secret("postgres-owner"))
-        self.app_url = self._url(LOGIN, self.folder.secret("postgres-app"))
+        self.owner_url = self._url(logins.OWNER)
+        self.api_url, self.worker_url, self.operator_url = (self._url(login) for login in logins.ALL)
         self._say = say
 
     @asynccontextmanager
@@ -90,8 +90,9 @@ class Postgres:
         where = make_conninfo(self.owner_url, dbname=database, connect_timeout=CONNECT_LIMIT_S)
         return await psycopg.AsyncConnection.connect(where, autocommit=True)
 
-    def _url(self, role: str, password: str) -> str:
-        return f"postgresql://{role}:{password}@{ports.LOCALHOST}:{self.port}/{DATABASE}"
+    def _url(self, login: Login) -> str:
+        password = self.folder.secret(login.secret)
+        return f"postgresql://{login.name}:{password}@{ports.LOCALHOST}:{self.port}/{DATABASE}"
 
     def _describe(self, cluster: Cluster) -> Part:
         async def clear() -> None:

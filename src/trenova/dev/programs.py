@@ -25,7 +25,7 @@ def api(folder: Folder, postgres: Postgres, temporal: Temporal, port: int) -> Pa
     return Part(
         name="api",
         argv=(sys.executable, "-m", "trenova", "api"),
-        env=environment(folder, postgres, temporal)
+        env=environment(folder, postgres.api_url, temporal)
         | {"TRENOVA_API__HOST": LOCALHOST, "TRENOVA_API__PORT": str(port)}
         | codec_endpoint(temporal),
         log=folder.log("api"),
@@ -45,7 +45,7 @@ def worker(folder: Folder, postgres: Postgres, temporal: Temporal, health_port: 
     return Part(
         name="worker",
         argv=(sys.executable, "-m", "trenova", "worker"),
-        env=environment(folder, postgres, temporal) | health(health_port),
+        env=environment(folder, postgres.worker_url, temporal) | health(health_port),
         log=folder.log("worker"),
         record=folder.record("worker"),
         ready=ready,
@@ -72,9 +72,9 @@ def codec_endpoint(temporal: Temporal) -> dict[str, str]:
     }
 
 
-def environment(folder: Folder, postgres: Postgres, temporal: Temporal) -> dict[str, str]:
+def environment(folder: Folder, database_url: str, temporal: Temporal) -> dict[str, str]:
     return own_world(os.environ) | {
-        "TRENOVA_DATABASE__URL": postgres.app_url,
+        "TRENOVA_DATABASE__URL": database_url,
         "TRENOVA_LEDGER__SIGNING_KEY_FILE": str(keys.signing_key(folder)),
         "TRENOVA_TEMPORAL__HOST_PORT": temporal.address,
         "TRENOVA_TEMPORAL__NAMESPACE": temporal.namespace,

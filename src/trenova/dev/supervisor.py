@@ -221,7 +221,7 @@ class Run:
             await supervisor.start(self._stack.enter_context(temporal.part()))
         with screen.doing("Preparing the database"):
             await schema.prepare(postgres)
-            api_key = await keys.dev_key(folder, postgres.app_url)
+            api_key = await keys.dev_key(folder, postgres.operator_url)
         with screen.doing("Starting the API and the worker"):
             await supervisor.start_together(
                 programs.api(folder, postgres, temporal, options.api_port),
@@ -235,7 +235,7 @@ class Run:
             temporal_address=temporal.address,
             temporal_namespace=temporal.namespace,
             ui_url=f"http://{ports.LOCALHOST}:{options.ui_port}",
-            database_url=postgres.app_url,
+            database_url=postgres.operator_url,
             metrics_url=f"{api_url}/metrics",
             worker_metrics_url=f"http://{ports.LOCALHOST}:{health_port}/metrics",
             pids=supervisor.pids,

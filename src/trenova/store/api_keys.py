@@ -5,19 +5,27 @@ has 256 random bits. So a plain SHA-256 is enough: a slow hash defends guessable
 """
 
 import hashlib
-import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import RowMapping, text
+from psycopg.errors import InsufficientPrivilege
 
-from trenova.errors import NotFound
+from trenova.errors import Forbidden, NotFound
 from trenova.store.pool import Pool
+from trenova.store.sql import sql
 
 Role = Literal["writer", "reader", "admin"]
+
+CREATE, FIND, LIST, REVOKE = (
+    sql("create_api_key"),
+    sql("find_api_keys"),
+    sql("api_keys"),
+    sql("revoke_api_key"),
+)
 
 PREFIX = "trn"
 ID_BYTES, SECRET_BYTES = 6, 32
@@ -45,19 +53,17 @@ class NewApiKey:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeys:
+    """What is changed here is recorded in the same transaction, and soon an entry of the system's log."""
+
     pool: Pool
 
-    async def create(self, *, tenant: str | None, role: Role, name: str) -> NewApiKey:
+    async def create(self, *, tenant: str | None, role: Role, name: str, by: str) -> NewApiKey:
+        """Raises Forbidden for any login but the operator's, or the owner's."""
         key_id, secret = secrets.token_hex(ID_BYTES), secrets.token_urlsafe(SECRET_BYTES)
-        row = {"id": key_id, "hash": digest(secret), "name": name, "tenant": tenant, "role": role}
-        async with self.pool.transaction() as connection:
-            await connection.execute(
-                text(
-                    "INSERT INTO api_keys (id, secret_hash, name, tenant, role)"
-                    " VALUES (:id, :hash, :name, :tenant, :role)"
-                ),
-                row,
-            )
+        row = {"id": key_id, "hash": digest(secret), "name": name, "tenant": tenant, "role": role, "by": by}
+        async with self.pool.cursor() as cursor:
+            with operators_only():
+                await cursor.execute(CREATE, row)
         return NewApiKey(id=key_id, text=f"{PREFIX}_{key_id}_{secret}")
 
     async def find(self, key: str) -> ApiKey | None:
@@ -66,36 +72,48 @@ class ApiKeys:
         return found
 
     async def find_all(self, keys: Sequence[str]) -> Sequence[ApiKey | None]:
-        """As `find`, for many at once in one round trip."""
-        parts = [split(key) for key in keys]
-        async with self.pool.transaction() as connection:
-            result = await connection.execute(
-                text(
-                    "SELECT id, name, tenant, role, created_at, revoked_at, secret_hash"
-                    " FROM api_keys WHERE id = ANY(:ids) AND revoked_at IS NULL"
-                ),
-                {"ids": [key_id for key_id, _ in parts]},
-            )
-            rows = {row["id"]: row for row in result.mappings()}
-        return [good(rows.get(key_id), secret) for key_id, secret in parts]
+        """As `find`, for many at once in one round trip. The database compares the hashes, and shows none."""
+        asked = [(key_id, digest(secret)) for key_id, secret in map(split, keys)]
+        columns = {"ids": [key_id for key_id, _ in asked], "hashes": [hash_ for _, hash_ in asked]}
+        async with self.pool.cursor() as cursor:
+            await cursor.execute(FIND, columns)
+            good = {
+                (key_id, bytes(hash_)): ApiKey(
+                    id=key_id, name=name, tenant=tenant, role=role, created_at=created_at, revoked_at=None
+                )
+                for key_id, hash_, name, tenant, role, created_at in await cursor.fetchall()
+            }
+        return [good.get(one) for one in asked]
 
     async def list(self) -> list[ApiKey]:
         """Every key, oldest first, revoked ones too."""
-        async with self.pool.transaction() as connection:
-            result = await connection.execute(
-                text("SELECT id, name, tenant, role, created_at, revoked_at FROM api_keys ORDER BY created_at, id")
-            )
-            return [ApiKey(**row) for row in result.mappings()]
+        async with self.pool.cursor() as cursor:
+            await cursor.execute(LIST)
+            return [
+                ApiKey(id=key_id, name=name, tenant=tenant, role=role, created_at=created_at, revoked_at=revoked_at)
+                for key_id, name, tenant, role, created_at, revoked_at in await cursor.fetchall()
+            ]
 
-    async def revoke(self, key_id: str) -> None:
-        """The key stops working with the next request. Revoking twice keeps the first time."""
-        async with self.pool.transaction() as connection:
-            result = await connection.execute(
-                text("UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = :id RETURNING id"),
-                {"id": key_id},
-            )
-            if result.one_or_none() is None:
-                raise NotFound(f"there is no API key with the id {key_id}", hint="list them: trenova api-key list")
+    async def revoke(self, key_id: str, *, by: str) -> None:
+        """The key stops working with the next request. Revoking twice keeps the first time. Forbidden as `create`."""
+        async with self.pool.cursor() as cursor:
+            with operators_only():
+                await cursor.execute(REVOKE, {"id": key_id, "by": by})
+                ((found,),) = await cursor.fetchall()
+        if found is None:
+            raise NotFound(f"there is no API key with the id {key_id}", hint="list them: trenova api-key list")
+
+
+@contextmanager
+def operators_only() -> Iterator[None]:
+    """Say which login may do this."""
+    try:
+        yield
+    except InsufficientPrivilege:
+        raise Forbidden(
+            "this database login may not make or revoke API keys",
+            hint="set database.url to a login with the role trenova_operator",
+        ) from None
 
 
 def split(key: str) -> tuple[str, str]:
@@ -103,12 +121,6 @@ def split(key: str) -> tuple[str, str]:
     prefix, _, rest = key.partition("_")
     key_id, _, secret = rest.partition("_")
     return (key_id, secret) if prefix == PREFIX and key.isascii() and key.isprintable() else ("", "")
-
-
-def good(row: RowMapping | None, secret: str) -> ApiKey | None:
-    if row is None or not hmac.compare_digest(bytes(row["secret_hash"]), digest(secret)):
-        return None
-    return ApiKey(**{name: value for name, value in row.items() if name != "secret_hash"})
 
 
 def digest(secret: str) -> bytes:

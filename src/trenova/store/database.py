@@ -20,6 +20,7 @@ from trenova.store.entries import Entries
 from trenova.store.logs import Logs
 from trenova.store.pool import Pool
 from trenova.store.reconciliation import Reconciliation
+from trenova.store.records import Records
 from trenova.store.refused_checkpoints import RefusedCheckpoints
 from trenova.store.retention import Holds, Policies, Removals
 from trenova.store.search import Search
@@ -45,6 +46,7 @@ class Store:
     holds: Holds
     removals: Removals
     reconciliation: Reconciliation
+    records: Records
 
     @classmethod
     @asynccontextmanager
@@ -82,6 +84,7 @@ class Store:
                 Holds(pool, signer),
                 Removals(pool, signer),
                 Reconciliation(pool),
+                Records(pool, signer),
             )
 
     async def check(self) -> None:

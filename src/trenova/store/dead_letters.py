@@ -10,18 +10,20 @@ from typing import Any
 
 import psycopg
 import uuid_utils.compat
+from psycopg.errors import InsufficientPrivilege
 
 from trenova.config import Limits
 from trenova.domain import sealed
 from trenova.domain.dead_letters import Retried
 from trenova.domain.same import same_content
-from trenova.errors import InvalidConfiguration, NotFound
+from trenova.errors import Forbidden, InvalidConfiguration, NotFound
 from trenova.ledger.hashing import SALT_BYTES
 from trenova.ledger.log_signer import LogSigner
 from trenova.store import returned
 from trenova.store.append import append
 from trenova.store.pages import MAX_PAGE_BYTES
 from trenova.store.pool import Pool
+from trenova.store.records import Records
 from trenova.store.rows import ID, TENANT, Incoming, Refused, incoming
 from trenova.store.sifting import BODY, sift
 from trenova.store.sql import sql
@@ -116,18 +118,27 @@ class DeadLetters:
             ]
 
     async def edit(self, id_: uuid.UUID, *, tenant: str, entry_id: uuid.UUID, body: bytes, edited_by: str) -> None:
-        """Put a sealed body in place of the parked one and make its next try due. Raises NotFound if none is parked."""
+        """Put a sealed body in place of the parked one and make its next try due. Raises NotFound if none is parked.
+
+        The same transaction records it: soon it is an entry `dead_letter.edit` of this tenant's log. Raises Forbidden
+        unless `edited_by` is the id of a good admin key for this tenant, and the letter is of no other.
+        """
         changed = {"id": id_, "tenant": tenant, "entry_id": entry_id, "body": body, "edited_by": edited_by}
         async with self.pool.cursor() as cursor:
-            await cursor.execute(EDIT, changed)
-            if cursor.rowcount == 0:
+            try:
+                await cursor.execute(EDIT, changed)
+            except InsufficientPrivilege as error:
+                raise Forbidden(f"the database refuses this edit: {error.diag.message_primary}") from None
+            if await cursor.fetchone() != (True,):
                 raise nothing()
 
     async def make_due(self, *, id_: uuid.UUID | None = None, tenant: str | None = None) -> int:
         """Have them tried by whoever retries next; gives how many."""
         async with self.pool.cursor() as cursor:
             await cursor.execute(DUE_NOW, {"id": id_, "tenant": tenant})
-            return cursor.rowcount
+            ((made,),) = await cursor.fetchall()
+        count: int = made
+        return count
 
     async def parked(self) -> tuple[int, datetime | None]:
         """How many entries are parked, and since when the oldest."""
@@ -138,10 +149,12 @@ class DeadLetters:
     async def retry(self, limit: int) -> Retried:
         """Try the letters that are due, at most so many, in one transaction. `tried` is 0 when none is due.
 
-        Dying before the commit leaves them due; dying after it leaves each stored, or with its next try later.
+        Dying before the commit leaves them due; dying after it leaves each stored, or with its next try later. The log
+        tells of their edits first, in transactions of their own.
         """
         if self.signer is None:
             raise InvalidConfiguration(["nothing is appended without a signing key, and this program has none"])
+        await Records(self.pool, self.signer).append_pending()
         async with self.pool.cursor() as cursor:
             await cursor.execute(DUE, {"limit": limit})
             letters = await cursor.fetchall()
@@ -153,12 +166,18 @@ class DeadLetters:
             batch_id = f"retry-{uuid_utils.compat.uuid7()}"
             await append(cursor, self.signer, batch_id, good)
             refused += await taken(cursor, batch_id, good)
-            await self._note(cursor, [id_ for id_, _ in letters], refused)
+            await self._note(cursor, [id_ for id_, _ in letters], good, refused)
         return Retried(tried=len(letters), stored=len(letters) - len(refused), parked=len(refused))
 
-    async def _note(self, cursor: Cursor, ids: Sequence[uuid.UUID], refused: Sequence[Refused]) -> None:
+    async def _note(self, cursor: Cursor, ids: Sequence[uuid.UUID], good: Incoming, refused: Sequence[Refused]) -> None:
         again = {each.ordinal for each in refused}
-        await cursor.execute(STORED, {"ids": [id_ for ordinal, id_ in enumerate(ids) if ordinal not in again]})
+        stored = [row for row in (*good.rows, *good.repeats) if row[0] not in again]
+        columns = {
+            "ids": [ids[row[0]] for row in stored],
+            "tenants": [row[TENANT] for row in stored],
+            "entry_ids": [row[ID] for row in stored],
+        }
+        await cursor.execute(STORED, columns)
         changed = cursor.rowcount
         still = {
             "ids": [ids[each.ordinal] for each in refused],

@@ -36,7 +36,7 @@ from trenova.reconciliation import Reconciler
 from trenova.service_manager import READY, STOPPING, ServiceManager, service_manager_of
 from trenova.signing_keys import log_signer_of
 from trenova.store import Store
-from trenova.worker import page, schedules
+from trenova.worker import page, records, schedules
 from trenova.worker.accounts import Accounts
 from trenova.worker.gate import Gate
 from trenova.worker.metrics import show_database
@@ -106,7 +106,11 @@ class Watched:
 async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.Event, watched: Watched) -> None:
     gate = Gate()
     worker = create(client, store, settings, gate)
-    beside = [asyncio.create_task(tidy()), asyncio.create_task(watched.manager.keep_told())]
+    beside = [
+        asyncio.create_task(tidy()),
+        asyncio.create_task(watched.manager.keep_told()),
+        asyncio.create_task(records.keep_appended(store.records)),
+    ]
     async with worker:
         # Dying from here on costs nothing: Temporal gives the tasks of a lost worker to another.
         started = [

@@ -13,6 +13,7 @@ from acceptance.encrypted import Site, encrypting, new_key, site
 from acceptance.prometheus import objection
 from acceptance.test_worker_health import far_site, health_on, is_ready, page
 from conftest import new_tenant
+from databases import urls_of
 from examples import entry
 from poison import POISON, rule_of
 from trenova.dev.ports import choose
@@ -65,7 +66,7 @@ async def test_what_keeps_entries_from_being_stored_is_told_at_once(
     folder: Path, database: Postgres, owner: Owner, tmp_path: Path
 ) -> None:
     async with far_site(folder, database) as (far, to_temporal, to_postgres):
-        near = replace(far, database_url=database.app_url)
+        near = replace(far, database_urls=urls_of(database))
         watched = Watched(near, choose(), tmp_path)
 
         async def worker_is_unready() -> bool:

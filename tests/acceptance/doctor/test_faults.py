@@ -23,8 +23,9 @@ from acceptance.encrypted import ENABLED, STRICT, Site
 from conftest import new_tenant
 from examples import entry
 from poison import POISON, rule_of
+from trenova.dev import logins
 from trenova.dev.ports import choose
-from trenova.dev.postgres import LOGIN, Postgres
+from trenova.dev.postgres import Postgres
 from trenova.store import Store, schema
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -122,9 +123,9 @@ async def tls_server(folder: Path, *, ends_in: timedelta) -> AsyncIterator[str]:
 
 
 async def test_a_revoked_api_key_is_named(place: Site, database: Postgres) -> None:
-    async with Store.open(database.app_url) as store:
-        made = await store.api_keys.create(tenant=None, role="reader", name="doctor")
-        await store.api_keys.revoke(made.id)
+    async with Store.open(database.operator_url) as store:
+        made = await store.api_keys.create(tenant=None, role="reader", name="doctor", by="test")
+        await store.api_keys.revoke(made.id, by="test")
     found = await doctor(place, TRENOVA_API_KEY=made.text)
     assert found.exit_code == 16
     fault = found.fault("api key")
@@ -195,31 +196,31 @@ async def test_a_schema_that_is_too_old_is_named(place: Site, owner: Owner) -> N
 async def test_rights_that_are_missing_and_rights_that_are_too_many_are_named(
     place: Site, database: Postgres, owner: Owner
 ) -> None:
-    await owner.execute("REVOKE INSERT ON entries FROM trenova_app")
+    await owner.execute("REVOKE INSERT ON entries FROM trenova_worker")
     try:
         found = await doctor(place)
     finally:
-        await owner.execute("GRANT INSERT ON entries TO trenova_app")
+        await owner.execute("GRANT INSERT ON entries TO trenova_worker")
     assert found.exit_code == 13
     assert found.fault("database rights").startswith("the login lacks INSERT on entries")
-    await owner.execute("GRANT UPDATE, DELETE ON entries TO trenova_app")
+    await owner.execute("GRANT UPDATE, DELETE ON entries TO trenova_worker")
     try:
         found = await doctor(place)
     finally:
-        await owner.execute("REVOKE UPDATE, DELETE ON entries FROM trenova_app")
+        await owner.execute("REVOKE UPDATE, DELETE ON entries FROM trenova_worker")
     assert found.exit_code == 13
     assert "more than it needs: DELETE on entries, UPDATE on entries" in found.fault("database rights", "warning")
-    assert "grant of DELETE on table entries to trenova_app: expected none" in found.fault("database objects")
+    assert "grant of DELETE on table entries to trenova_worker: expected none" in found.fault("database objects")
     found = await doctor(place, TRENOVA_DATABASE__URL=database.owner_url)
     assert "SUPERUSER" in found.fault("database rights", "warning")
 
 
 async def test_a_database_that_only_reads_is_named(place: Site, owner: Owner) -> None:
-    await owner.execute(f"ALTER ROLE {LOGIN} SET default_transaction_read_only = on".encode())
+    await owner.execute(f"ALTER ROLE {logins.WORKER.name} SET default_transaction_read_only = on".encode())
     try:
         found = await doctor(place)
     finally:
-        await owner.execute(f"ALTER ROLE {LOGIN} RESET default_transaction_read_only".encode())
+        await owner.execute(f"ALTER ROLE {logins.WORKER.name} RESET default_transaction_read_only".encode())
     assert found.exit_code == 13
     assert "default_transaction_read_only" in found.fault("database writes")
 

@@ -98,7 +98,7 @@ def signer() -> LogSigner:
 
 @pytest.fixture
 async def logs(postgres: Postgres, signer: LogSigner) -> AsyncIterator[Store]:
-    async with Store.open(postgres.app_url, signer=signer) as opened:
+    async with Store.open(postgres.worker_url, signer=signer) as opened:
         yield opened
 
 

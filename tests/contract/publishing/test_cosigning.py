@@ -91,7 +91,7 @@ async def test_two_workers_at_once_do_what_one_would(
 ) -> None:
     key = stands[0].service.signer.key
     ours = witnessing(stands[0])
-    async with Store.open(postgres.app_url) as other, stands[0].serving():
+    async with Store.open(postgres.worker_url) as other, stands[0].serving():
         workers = [ours, replace(ours, store=other)]
         with structlog.testing.capture_logs() as logged:
             for size in (2, 4, 6):
@@ -102,7 +102,7 @@ async def test_two_workers_at_once_do_what_one_would(
 
 
 async def test_only_one_worker_at_a_time_speaks_with_a_witness(logs: Store, postgres: Postgres) -> None:
-    async with Store.open(postgres.app_url) as other, logs.cosignatures.alone("w+1") as alone:
+    async with Store.open(postgres.worker_url) as other, logs.cosignatures.alone("w+1") as alone:
         assert alone
         async with other.cosignatures.alone("w+1") as second, other.cosignatures.alone("w+2") as elsewhere:
             assert (second, elsewhere) == (False, True)
@@ -234,7 +234,7 @@ async def test_while_a_witness_is_away_it_is_said_once_and_when_it_is_back_it_ge
         await stack.enter_async_context(there.serving())
         await append(logs, tenant, 1)
         ledger = Ledger(origin=signer.prefix)
-        await stack.enter_async_context(rounds.running(ledger, configured([away, there]), postgres.app_url))
+        await stack.enter_async_context(rounds.running(ledger, configured([away, there]), postgres.worker_url))
         async with asyncio.timeout(GENEROUS_S):
             while await signed_by(logs, tenant, 1, keys) != {keys[1]}:  # noqa: ASYNC110 - the database cannot call
                 await asyncio.sleep(0.1)

@@ -102,7 +102,7 @@ async def test_placing_a_hold_waits_for_the_removal_that_runs(
 ) -> None:
     await stored(store, *aged(tenant, 90))
     await keeper.policies.set(tenant, DAYS, by="ada")
-    async with await psycopg.AsyncConnection.connect(postgres.app_url) as remover:
+    async with await psycopg.AsyncConnection.connect(postgres.worker_url) as remover:
         await remover.execute("SELECT remove_entries(%s, 0)", [tenant])
         placing = asyncio.create_task(keeper.holds.place(Matching(tenant=tenant), **WORDS))
         question = "SELECT FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"

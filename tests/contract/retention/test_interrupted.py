@@ -48,7 +48,7 @@ async def test_a_process_that_is_killed_between_steps_leaves_whole_ones(
         cwd=postgres.folder.path,
         env={
             **os.environ,
-            "TRENOVA_DATABASE__URL": postgres.app_url,
+            "TRENOVA_DATABASE__URL": postgres.worker_url,
             "TRENOVA_SIGNING_KEY": SIGNER.secrets[0].secret_text,
         },
     )

@@ -19,7 +19,7 @@ ALL_OF_IT = ", ".join(f"{column} = NULL" for column in CONTENT.split(", "))
 
 @pytest.fixture
 async def attacker(postgres: Postgres) -> AsyncIterator[Connection]:
-    async with await psycopg.AsyncConnection.connect(postgres.app_url, autocommit=True) as connection:
+    async with await psycopg.AsyncConnection.connect(postgres.worker_url, autocommit=True) as connection:
         yield connection
 
 

@@ -33,7 +33,7 @@ async def test_concurrent_writers_at_many_tenants_leave_no_gap_no_double_and_no_
             sent.update(batch)
         return stored, duplicate, sent
 
-    async with Store.open(postgres.app_url, pool_size=WRITERS, signer=SIGNER) as store:
+    async with Store.open(postgres.worker_url, pool_size=WRITERS, signer=SIGNER) as store:
         counts = await asyncio.gather(*(write(store) for _ in range(WRITERS)))
     sent = set().union(*(each for _, _, each in counts))
     assert sum(stored for stored, _, _ in counts) == len(sent)

@@ -69,7 +69,7 @@ async def test_an_attempt_that_is_cancelled_leaves_nothing_and_its_connection_is
     postgres: Postgres, owner: Owner, tenant: str
 ) -> None:
     sent = bodies(tenant, 20)
-    async with Store.open(postgres.app_url, pool_size=1, signer=SIGNER) as store:
+    async with Store.open(postgres.worker_url, pool_size=1, signer=SIGNER) as store:
         async with held(postgres, owner, tenant) as holder:
             attempt = asyncio.create_task(store.entries.append(str(uuid.uuid4()), sent))
             await waiting_for(owner, holder)
@@ -82,7 +82,7 @@ async def test_an_attempt_that_is_cancelled_leaves_nothing_and_its_connection_is
 async def test_connections_that_died_in_the_pool_are_replaced_without_an_error(
     postgres: Postgres, owner: Owner, tenant: str
 ) -> None:
-    async with Store.open(postgres.app_url, pool_size=2, signer=SIGNER) as store:
+    async with Store.open(postgres.worker_url, pool_size=2, signer=SIGNER) as store:
         await asyncio.gather(store.ping(), store.ping())
         await owner.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'trenova' AND state = 'idle'"

@@ -38,7 +38,7 @@ async def place(postgres: Postgres) -> AsyncIterator[Database]:
 @pytest.fixture
 def url(place: Database) -> str:
     """The application's address of that database."""
-    return place.app_url
+    return place.worker_url
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ async def test_a_verification_gives_way_to_whoever_wants_a_table(
     with ThreadPoolExecutor(1) as beside, processes(1) as workers:
 
         async def verdicts() -> list[LogVerdict]:
-            verifying = Verifier(url=postgres.app_url, keys=SIGNER.keys, workers=workers)
+            verifying = Verifier(url=postgres.worker_url, keys=SIGNER.keys, workers=workers)
             return [verdict async for verdict in verifying.logs(progress, tenant=tenant)]
 
         with pytest.raises(Blocked, match="another transaction is in the way"):

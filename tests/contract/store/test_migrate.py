@@ -30,6 +30,7 @@ TABLES = {
     "retention_policies",
     "retention_positions",
     "schema_version",
+    "system_records",
     "tiles",
     "unstored_runs",
 }

@@ -43,13 +43,13 @@ async def log(owner: Owner, tenant: str) -> list[bytes]:
     return [stored for _, stored in rows]
 
 
-async def retry_all(store: Store, tenant: str) -> Retried:
+async def retry_all(store: Store, api_store: Store, tenant: str) -> Retried:
     """Have the tenant's letters tried now, as an operator would; what became of them.
 
     Letters that other tests have parked may be due by now and are tried with them: they are not counted.
     """
     before = {each.id: each for each in await store.dead_letters.page(tenant=tenant, limit=1000)}
-    await store.dead_letters.make_due(tenant=tenant)
+    await api_store.dead_letters.make_due(tenant=tenant)
     total = Retried()
     while (step := await store.dead_letters.retry(7)).tried:
         total += step
@@ -148,28 +148,28 @@ async def test_a_batch_of_nothing_but_rubbish_is_parked_and_nobody_gets_a_log(st
 
 
 async def test_once_the_rule_is_lifted_the_next_try_stores_what_was_parked(
-    store: Store, owner: Owner, tenant: str, rule: Rule
+    store: Store, api_store: Store, owner: Owner, tenant: str, rule: Rule
 ) -> None:
     bad = [poison(tenant) for _ in range(20)]
     await store.entries.append(str(uuid.uuid4()), [*bad, *bodies(tenant, 1)])
-    assert await retry_all(store, tenant) == Retried(tried=20, parked=20)
+    assert await retry_all(store, api_store, tenant) == Retried(tried=20, parked=20)
     await rule.lift()
-    assert await retry_all(store, tenant) == Retried(tried=20, stored=20)
+    assert await retry_all(store, api_store, tenant) == Retried(tried=20, stored=20)
     assert set((await log(owner, tenant))[1:]) == set(bad)
     assert await store.dead_letters.page(tenant=tenant, limit=100) == []
     for letter in await store.dead_letters.page(tenant=tenant, parked=False, limit=100):
         assert (letter.body, letter.attempts) == (None, 3)
         assert letter.stored_at is not None
-    assert await retry_all(store, tenant) == Retried()
+    assert await retry_all(store, api_store, tenant) == Retried()
 
 
 async def test_the_pauses_between_tries_grow_up_to_a_day_and_never_end(
-    store: Store, owner: Owner, tenant: str, rule: Rule
+    store: Store, api_store: Store, owner: Owner, tenant: str, rule: Rule
 ) -> None:
     await store.entries.append(str(uuid.uuid4()), [poison(tenant)])
     pauses = []
     for tries in range(12):
-        assert await retry_all(store, tenant) == Retried(tried=1, parked=1)
+        assert await retry_all(store, api_store, tenant) == Retried(tried=1, parked=1)
         (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
         assert letter.attempts == tries + 2
         pauses.append(letter.next_try_at - letter.tried_at)
@@ -185,9 +185,11 @@ async def test_nothing_is_tried_before_its_time(store: Store, tenant: str, rule:
     assert letter.attempts == 1
 
 
-async def test_two_that_retry_at_once_never_try_the_same(store: Store, owner: Owner, tenant: str, rule: Rule) -> None:
+async def test_two_that_retry_at_once_never_try_the_same(
+    store: Store, api_store: Store, owner: Owner, tenant: str, rule: Rule
+) -> None:
     await store.entries.append(str(uuid.uuid4()), [poison(tenant)])
-    await store.dead_letters.make_due(tenant=tenant)
+    await api_store.dead_letters.make_due(tenant=tenant)
     async with await psycopg.AsyncConnection.connect(owner.info.dsn, password=owner.info.password) as other:
         await other.execute("SELECT FROM dead_letters WHERE tenant = %s FOR UPDATE", [tenant])
         while (await store.dead_letters.retry(100)).tried:
@@ -196,49 +198,55 @@ async def test_two_that_retry_at_once_never_try_the_same(store: Store, owner: Ow
         assert letter.attempts == 1
 
 
-async def test_an_edited_letter_is_stored_as_edited(store: Store, owner: Owner, tenant: str, rule: Rule) -> None:
+async def test_an_edited_letter_is_stored_as_edited(
+    store: Store, api_store: Store, owner: Owner, tenant: str, rule: Rule
+) -> None:
     same = str(uuid.uuid4())
     await store.entries.append(str(uuid.uuid4()), [poison(tenant, id=same)])
     (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
     mended = body(tenant, id=same, comment="mended")
+    key = await store.api_keys.create(tenant=tenant, role="admin", name="test", by="test")
 
     async def edit() -> None:
-        await store.dead_letters.edit(letter.id, tenant=tenant, entry_id=uuid.UUID(same), body=mended, edited_by="k1")
+        await api_store.dead_letters.edit(
+            letter.id, tenant=tenant, entry_id=uuid.UUID(same), body=mended, edited_by=key.id
+        )
 
     await edit()
     edited = await store.dead_letters.find(letter.id, tenant=tenant)
-    assert (edited.body, edited.edited, edited.edited_by) == (mended, True, "k1")
+    assert (edited.body, edited.edited, edited.edited_by) == (mended, True, key.id)
     sent = await (await owner.execute("SELECT sent FROM dead_letters WHERE id = %s", [letter.id])).fetchone()
     assert sent == (letter.body,)
     while (await store.dead_letters.retry(100)).tried:
         pass  # with other tests' letters
-    assert await log(owner, tenant) == [mended]
+    told, stored = await log(owner, tenant)
+    assert (json.loads(told)["action"], stored) == ("dead_letter.edit", mended)
     with pytest.raises(NotFound):
         await edit()
 
 
 async def test_a_letter_whose_id_is_taken_by_other_content_stays_parked(
-    store: Store, owner: Owner, tenant: str, rule: Rule
+    store: Store, api_store: Store, owner: Owner, tenant: str, rule: Rule
 ) -> None:
     same = str(uuid.uuid4())
     bad = poison(tenant, id=same)
     await store.entries.append(str(uuid.uuid4()), [bad])
     await store.entries.append(str(uuid.uuid4()), [body(tenant, id=same, comment="sent again, mended")])
     await rule.lift()
-    assert await retry_all(store, tenant) == Retried(tried=1, parked=1)
+    assert await retry_all(store, api_store, tenant) == Retried(tried=1, parked=1)
     (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
     assert (letter.code, letter.body) == ("duplicate", bad)
 
 
 async def test_a_letter_whose_entry_has_come_again_is_that_entry(
-    store: Store, owner: Owner, tenant: str, rule: Rule
+    store: Store, api_store: Store, owner: Owner, tenant: str, rule: Rule
 ) -> None:
     bad = poison(tenant)
     await store.entries.append(str(uuid.uuid4()), [bad])
     await rule.lift()
     later = {**json.loads(bad), **dict.fromkeys(("occurred_at", "received_at"), "2026-03-01T00:00:00Z")}
     await store.entries.append(str(uuid.uuid4()), [json.dumps(later, separators=(",", ":"), sort_keys=True).encode()])
-    assert await retry_all(store, tenant) == Retried(tried=1, stored=1)
+    assert await retry_all(store, api_store, tenant) == Retried(tried=1, stored=1)
     assert len(await log(owner, tenant)) == 1
 
 
@@ -260,10 +268,10 @@ async def test_the_content_of_what_is_refused_is_in_no_message(store: Store, ten
 
 
 async def test_a_right_that_is_missing_parks_nothing(store: Store, owner: Owner, tenant: str) -> None:
-    await owner.execute("REVOKE INSERT ON entries FROM trenova_app")
+    await owner.execute("REVOKE INSERT ON entries FROM trenova_worker")
     try:
         with pytest.raises(DatabaseFault, match="permission denied"):
             await store.entries.append(str(uuid.uuid4()), bodies(tenant, 2))
     finally:
-        await owner.execute("GRANT INSERT ON entries TO trenova_app")
+        await owner.execute("GRANT INSERT ON entries TO trenova_worker")
     assert await store.dead_letters.page(tenant=tenant, limit=2) == []

@@ -16,7 +16,7 @@ Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 @pytest.fixture
 async def application(postgres: Postgres) -> AsyncIterator[Connection]:
-    async with await psycopg.AsyncConnection.connect(postgres.app_url, autocommit=True) as connection:
+    async with await psycopg.AsyncConnection.connect(postgres.worker_url, autocommit=True) as connection:
         yield connection
 
 

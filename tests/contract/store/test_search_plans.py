@@ -42,7 +42,7 @@ Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 @dataclass(frozen=True, slots=True)
 class Log:
     owner_url: str
-    app_url: str
+    worker_url: str
     first_xid: int
 
     def xid(self, row: int) -> int:
@@ -56,7 +56,7 @@ async def filled(postgres: Postgres) -> AsyncIterator[Log]:
     async with own_database(postgres) as made:
         async with await psycopg.AsyncConnection.connect(made.owner_url, autocommit=True) as owner:
             first_xid = await fill(owner)
-        yield Log(made.owner_url, made.app_url, first_xid)
+        yield Log(made.owner_url, made.worker_url, first_xid)
 
 
 async def fill(owner: Connection) -> int:
@@ -98,7 +98,7 @@ async def log(request: pytest.FixtureRequest, filled: Log) -> Log:
 @pytest.fixture
 async def reader(log: Log) -> AsyncIterator[Connection]:
     """A transaction of the application."""
-    async with await psycopg.AsyncConnection.connect(log.app_url) as connection:
+    async with await psycopg.AsyncConnection.connect(log.worker_url) as connection:
         yield connection
 
 

@@ -24,7 +24,7 @@ async def test_a_key_is_found_by_its_text_with_its_tenant_and_role(
     store: Store, tenant: str, role: Role, *, of_one_tenant: bool
 ) -> None:
     owner_of_key = tenant if of_one_tenant else None
-    new = await store.api_keys.create(tenant=owner_of_key, role=role, name="billing")
+    new = await store.api_keys.create(tenant=owner_of_key, role=role, name="billing", by="test")
     found = await store.api_keys.find(new.text)
     assert found is not None
     assert (found.id, found.tenant, found.role, found.name, found.revoked_at) == (
@@ -37,7 +37,7 @@ async def test_a_key_is_found_by_its_text_with_its_tenant_and_role(
 
 
 async def test_of_the_secret_only_a_hash_is_stored(store: Store, owner: Owner, tenant: str) -> None:
-    new = await store.api_keys.create(tenant=tenant, role="writer", name="billing")
+    new = await store.api_keys.create(tenant=tenant, role="writer", name="billing", by="test")
     secret = secret_of(new)
     assert len(secret) >= 43
     row = await (await owner.execute("SELECT * FROM api_keys WHERE id = %s", [new.id])).fetchone()
@@ -49,7 +49,7 @@ async def test_of_the_secret_only_a_hash_is_stored(store: Store, owner: Owner, t
 
 
 async def test_no_repr_shows_the_secret(store: Store, tenant: str) -> None:
-    new = await store.api_keys.create(tenant=tenant, role="writer", name="billing")
+    new = await store.api_keys.create(tenant=tenant, role="writer", name="billing", by="test")
     secret = secret_of(new)
     shown = f"{new!r} {new} {await store.api_keys.find(new.text)!r} {await store.api_keys.list()!r}"
     assert new.id in shown
@@ -60,22 +60,22 @@ async def test_no_repr_shows_the_secret(store: Store, tenant: str) -> None:
 async def test_a_revoked_key_is_not_found_but_still_listed_with_the_first_time_of_its_revocation(
     store: Store, tenant: str
 ) -> None:
-    new = await store.api_keys.create(tenant=tenant, role="writer", name="billing")
-    await store.api_keys.revoke(new.id)
+    new = await store.api_keys.create(tenant=tenant, role="writer", name="billing", by="test")
+    await store.api_keys.revoke(new.id, by="test")
     assert await store.api_keys.find(new.text) is None
     (listed,) = [key for key in await store.api_keys.list() if key.id == new.id]
     assert listed.revoked_at is not None
-    await store.api_keys.revoke(new.id)
+    await store.api_keys.revoke(new.id, by="test")
     assert listed in await store.api_keys.list()
 
 
 async def test_revoking_an_unknown_key_says_so(store: Store) -> None:
     with pytest.raises(NotFound, match="no API key with the id ffffff"):
-        await store.api_keys.revoke("ffffff")
+        await store.api_keys.revoke("ffffff", by="test")
 
 
 async def test_texts_that_are_no_key_are_not_found(store: Store, tenant: str) -> None:
-    new = await store.api_keys.create(tenant=tenant, role="writer", name="billing")
+    new = await store.api_keys.create(tenant=tenant, role="writer", name="billing", by="test")
     secret = secret_of(new)
     wrong = [
         "",

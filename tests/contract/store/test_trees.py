@@ -65,7 +65,7 @@ async def test_many_writers_at_many_tenants_leave_trees_that_are_right_in_every_
         for _ in range(BATCHES):
             await store.entries.append(batch_id(), random.sample(shared, random.randint(1, 60)))
 
-    async with Store.open(postgres.app_url, pool_size=WRITERS, signer=SIGNER) as store:
+    async with Store.open(postgres.worker_url, pool_size=WRITERS, signer=SIGNER) as store:
         await asyncio.gather(*(write(store) for _ in range(WRITERS)))
     for tenant in tenants:
         sizes = await check_log(owner, tenant)
@@ -139,7 +139,7 @@ async def test_a_head_that_was_set_back_does_not_sign_a_second_history(
 
 
 async def test_nothing_is_appended_without_a_signing_key(postgres: Postgres, tenant: str) -> None:
-    async with Store.open(postgres.app_url) as store:
+    async with Store.open(postgres.worker_url) as store:
         with pytest.raises(InvalidConfiguration, match="without a signing key"):
             await store.entries.append(batch_id(), bodies(tenant, 1))
         with pytest.raises(InvalidConfiguration, match="without a signing key"):

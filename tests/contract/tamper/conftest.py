@@ -68,7 +68,7 @@ def workers() -> Iterator[Executor]:
 async def victim(store: Store, postgres: Postgres, owner: Owner, workers: Executor) -> AsyncIterator[Victim]:
     tenant = new_tenant()
     await made(store, tenant)
-    spoiled = Victim(tenant=tenant, store=store, owner=owner, url=postgres.app_url, workers=workers)
+    spoiled = Victim(tenant=tenant, store=store, owner=owner, url=postgres.worker_url, workers=workers)
     yield spoiled
     # Other tests sign all logs that are there.
     for table in ("entries", "tiles", "checkpoints", "heads", "batches"):

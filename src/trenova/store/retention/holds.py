@@ -11,7 +11,7 @@ from trenova.domain.retention import log_of
 from trenova.errors import NotFound
 from trenova.ledger.log_signer import LogSigner
 from trenova.store.pool import Pool
-from trenova.store.retention.records import append, owners_only
+from trenova.store.retention.records import append_decision, owners_only
 from trenova.store.sql import sql
 
 HOLDS, PLACE_HOLD, RELEASE_HOLD = sql("holds"), sql("place_hold"), sql("release_hold")
@@ -79,7 +79,7 @@ class Holds:
                     comment=reason,
                     metadata={filter_: value for filter_, value in filters.items() if value is not None},
                 )
-                await append(cursor, self.signer, told)
+                await append_decision(cursor, self.signer, told)
         placed: uuid.UUID = id_
         return placed
 
@@ -103,4 +103,4 @@ class Holds:
                     outcome="success",
                     comment=reason,
                 )
-                await append(cursor, self.signer, told)
+                await append_decision(cursor, self.signer, told)

@@ -11,7 +11,7 @@ from trenova.domain.retention import LOG, log_of
 from trenova.errors import NotFound
 from trenova.ledger.log_signer import LogSigner
 from trenova.store.pool import Pool
-from trenova.store.retention.records import append, owners_only
+from trenova.store.retention.records import append_decision, owners_only
 from trenova.store.sql import sql
 
 POLICIES, SET_POLICY = sql("policies"), sql("set_policy")
@@ -50,7 +50,7 @@ class Policies:
                 await cursor.execute(SET_POLICY, {"tenant": tenant, "days": days, "by": by})
                 ((at,),) = await cursor.fetchall()
                 said: dict[str, Any] = {"for_ever": True} if days is None else {"days": days}
-                await append(cursor, self.signer, entry(tenant, "retention.set", at, by=by, metadata=said))
+                await append_decision(cursor, self.signer, entry(tenant, "retention.set", at, by=by, metadata=said))
 
     async def unset(self, tenant: str, *, by: str) -> None:
         """The tenant follows the default again. Raises NotFound where nothing is set, Forbidden as `set`."""
@@ -60,7 +60,9 @@ class Policies:
                 found = await cursor.fetchone()
                 if found is None:
                     raise NotFound(f"no retention is set for {tenant}", hint="list them: trenova retention show")
-                await append(cursor, self.signer, entry(tenant, "retention.unset", found[0], by=by, metadata=None))
+                await append_decision(
+                    cursor, self.signer, entry(tenant, "retention.unset", found[0], by=by, metadata=None)
+                )
 
 
 def entry(tenant: str, action: str, at: datetime, *, by: str, metadata: dict[str, Any] | None) -> Entry:

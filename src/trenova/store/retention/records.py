@@ -13,6 +13,7 @@ from trenova.domain.intake import encoder
 from trenova.errors import Forbidden, InvalidConfiguration
 from trenova.ledger.hashing import SALT_BYTES
 from trenova.ledger.log_signer import LogSigner
+from trenova.store import records
 from trenova.store.append import append as append_batch
 from trenova.store.rows import incoming
 
@@ -29,6 +30,12 @@ async def append(cursor: Cursor, signer: LogSigner | None, entry: Entry) -> None
     # Made here, so it may use the names that are the system's own.
     batch = incoming([encoder.encode(entry)], os.urandom(SALT_BYTES), lambda _: entry)
     await append_batch(cursor, signer, f"retention-{entry.id}", batch)
+
+
+async def append_decision(cursor: Cursor, signer: LogSigner | None, entry: Entry) -> None:
+    """The same, for an entry that tells what is kept: the database knows it from now on, and lets nobody remove it."""
+    await append(cursor, signer, entry)
+    await records.add(cursor, entry)
 
 
 @contextmanager

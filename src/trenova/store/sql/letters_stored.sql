@@ -1,4 +1,6 @@
--- These are in the log now. What was sent goes with the body: an edit is an audit entry of its own.
-UPDATE dead_letters
-SET stored_at = clock_timestamp(), tried_at = clock_timestamp(), attempts = attempts + 1, body = NULL, sent = NULL
-WHERE id = ANY(%(ids)s::uuid[])
+-- These are in the log now. What was accepted goes with the body, by a trigger: an edit is an audit entry of its own.
+UPDATE dead_letters AS d
+SET stored_at = clock_timestamp(), tried_at = clock_timestamp(), attempts = d.attempts + 1,
+    tenant = coalesce(d.tenant, part.tenant), entry_id = coalesce(d.entry_id, part.entry_id)
+FROM unnest(%(ids)s::uuid[], %(tenants)s::text[], %(entry_ids)s::uuid[]) AS part (id, tenant, entry_id)
+WHERE d.id = part.id

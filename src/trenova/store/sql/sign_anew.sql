@@ -1,4 +1,2 @@
--- Checkpoints of locked heads, for the first time or with more signatures than before.
-INSERT INTO checkpoints (tenant, size, note)
-SELECT * FROM unnest(%(tenants)s::text[], %(sizes)s::bigint[], %(notes)b::bytea[])
-ON CONFLICT (tenant, size) DO UPDATE SET note = excluded.note, signed_at = excluded.signed_at
+-- Checkpoints of locked heads, for the first time or with more signatures than before. See r0008_records.sql.
+SELECT sign_anew(%(tenants)s::text[], %(sizes)s::bigint[], %(notes)b::bytea[])
