@@ -28,10 +28,12 @@ service() { # USER PASSWORD_FILE
   printf '[trenova]\nhost=postgres\nport=5432\ndbname=trenova\nuser=%s\npassword=%s\n' "$1" "$(cat "$secrets/$2")"
 }
 
-for name in postgres_password owner_password run_password temporal_password; do
+for name in postgres_password owner_password api_password worker_password operator_password temporal_password; do
   test -e "$secrets/$name" || password | put "$name"
 done
-test -e "$secrets/pg_service.conf" || service trenova_run run_password | put pg_service.conf
+for part in api worker operator; do
+  test -e "$secrets/$part.pg_service.conf" || service "trenova_run_$part" "${part}_password" | put "$part.pg_service.conf"
+done
 test -e "$secrets/owner.pg_service.conf" || service trenova_migrate owner_password | put owner.pg_service.conf
 test -e "$secrets/signing-key" ||
   $TRENOVA keys generate --signing | sed "s/^export TRENOVA_SIGNING_KEY='\(.*\)'\$/\1/" | put signing-key

@@ -62,7 +62,7 @@ async def prepared(empty: Postgres, secrets: Path, tmp_path_factory: pytest.Temp
     owner = {"POSTGRES_USER": OWNER.name, "PGPASSWORD": empty.folder.secret("postgres-owner")}
     environ = {"PATH": PROGRAMS} | server | owner
     await asyncio.to_thread(subprocess.run, ["sh", "-c", script], env=environ, check=True, timeout=LIMIT_S)
-    for name in ("pg_service.conf", "owner.pg_service.conf"):
+    for name in (f"{part}.pg_service.conf" for part in ("api", "worker", "operator", "owner")):
         text = (secrets / name).read_text()
         text = text.replace("host=postgres", "host=127.0.0.1").replace("port=5432", f"port={empty.port}")
         (work / name).write_text(text)
@@ -76,25 +76,42 @@ def migrate(service_file: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=login, capture_output=True, text=True, check=False, timeout=LIMIT_S)
 
 
-async def test_the_login_that_runs_stores_entries_in_what_the_other_one_has_migrated(
+async def test_each_login_does_its_part_in_what_the_owners_has_migrated(
     prepared: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PGSERVICEFILE", str(prepared / "pg_service.conf"))
-    async with Store.open(LOGIN_FROM_FILE, signer=SIGNER) as store:
-        await store.check()
-        result = await store.entries.append("deployment", [body(tenant)])
-    assert result.stored == 1
+    def logged_in(part: str) -> None:
+        monkeypatch.setenv("PGSERVICEFILE", str(prepared / f"{part}.pg_service.conf"))
+
+    logged_in("worker")
+    async with Store.open(LOGIN_FROM_FILE, signer=SIGNER) as worker:
+        await worker.check()
+        assert (await worker.entries.append("deployment", [body(tenant)])).stored == 1
+    logged_in("operator")
+    async with Store.open(LOGIN_FROM_FILE) as operator:
+        key = await operator.api_keys.create(tenant=tenant, role="admin", name="", by="ada")
+    logged_in("api")
+    async with Store.open(LOGIN_FROM_FILE) as api:
+        await api.check()
+        found = await api.api_keys.find(key.text)
+        assert found is not None
+        assert found.tenant == tenant
 
 
-async def test_the_login_that_migrates_is_no_superuser_and_the_one_that_runs_owns_nothing(
+async def test_the_login_that_migrates_is_no_superuser_and_those_that_run_own_nothing(
     prepared: Path, empty: Postgres
 ) -> None:
     async with await empty.connect("trenova") as connection:
         found = await connection.execute(
             "SELECT rolname, rolsuper, (SELECT count(*) FROM pg_class WHERE relowner = pg_roles.oid) > 0 FROM pg_roles"
-            " WHERE rolname IN ('trenova_migrate', 'trenova_run') ORDER BY 1"
+            " WHERE rolname IN ('trenova_migrate', 'trenova_run_api', 'trenova_run_operator', 'trenova_run_worker')"
+            " ORDER BY 1"
         )
-        assert await found.fetchall() == [("trenova_migrate", False, True), ("trenova_run", False, False)]
+        assert await found.fetchall() == [
+            ("trenova_migrate", False, True),
+            ("trenova_run_api", False, False),
+            ("trenova_run_operator", False, False),
+            ("trenova_run_worker", False, False),
+        ]
 
 
 async def test_migrating_again_changes_nothing(prepared: Path) -> None:
@@ -103,9 +120,10 @@ async def test_migrating_again_changes_nothing(prepared: Path) -> None:
     assert "up to date" in again.stdout
 
 
-async def test_the_login_that_runs_cannot_change_the_schema(prepared: Path, empty: Postgres) -> None:
+@pytest.mark.parametrize("part", ["api", "worker", "operator"])
+async def test_a_login_that_runs_cannot_change_the_schema(prepared: Path, empty: Postgres, part: str) -> None:
     async with await empty.connect("trenova") as connection:
-        await connection.execute("SET ROLE trenova_run")
+        await connection.execute(f"SET ROLE trenova_run_{part}".encode())
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             await connection.execute("CREATE TABLE mine ()")
 
@@ -114,7 +132,7 @@ async def test_a_wrong_password_in_the_file_is_refused(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = tmp_path / "pg_service.conf"
-    text = (prepared / "pg_service.conf").read_text()
+    text = (prepared / "api.pg_service.conf").read_text()
     wrong.write_text(text.replace("password=", "password=x"))
     monkeypatch.setenv("PGSERVICEFILE", str(wrong))
     async with Store.open(LOGIN_FROM_FILE) as store:

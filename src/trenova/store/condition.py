@@ -1,48 +1,18 @@
 """What an operator wants to know of the database itself: which server, which login, and whether its rights fit."""
 
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from trenova.store import roles
 from trenova.store.pool import Pool
+from trenova.store.roles import Columns, Role
 from trenova.store.sql import sql
 
 SERVER, RIGHTS, POWERS, ARCHIVING = sql("server"), sql("rights"), sql("powers"), sql("archiving")
 
-READS, ADDS = frozenset({"SELECT"}), frozenset({"SELECT", "INSERT"})
-# The rights of the role trenova_app, as the migrations grant them.
-NEEDED: Mapping[str, AbstractSet[str]] = {
-    "api_keys": ADDS,
-    "batches": ADDS,
-    "checkpoints": ADDS,
-    "cosignatures": ADDS,
-    "dead_letters": ADDS,
-    "entries": ADDS,
-    "heads": ADDS,
-    "legal_holds": READS,
-    "reconciliations": ADDS,
-    "refused_checkpoints": ADDS,
-    "removals": READS,
-    "retention_policies": READS,
-    "retention_positions": READS,
-    "schema_version": READS,
-    "tiles": ADDS,
-    "unstored_runs": ADDS,
-}
-# Of these it changes some columns.
-CHANGES = frozenset(
-    {
-        "api_keys",
-        "checkpoints",
-        "dead_letters",
-        "heads",
-        "reconciliations",
-        "refused_checkpoints",
-        "tiles",
-        "unstored_runs",
-    }
-)
+NOTHING: roles.Table = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +30,10 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """Where the login's rights differ from those of trenova_app: `INSERT on entries`."""
+    """Where the login's rights differ from those of its role, as `INSERT on entries`, `UPDATE (size) on heads`."""
 
+    roles: tuple[str, ...]
+    """Those of ours that it is in; none for the owner of the tables, and for a login that was put into none."""
     missing: tuple[str, ...]
     spare: tuple[str, ...]
 
@@ -91,25 +63,59 @@ async def server(pool: Pool) -> Server:
 
 
 async def rights(pool: Pool) -> Rights:
+    """A login in several roles needs, and may do, what all of them may."""
+    every = frozenset().union(*(role.functions for role in roles.ROLES.values()))
     async with pool.cursor() as cursor:
-        await cursor.execute(POWERS)
-        ((is_superuser, *powers),) = await cursor.fetchall()
+        await cursor.execute(POWERS, {"roles": [*roles.ROLES, roles.FORMER], "functions": sorted(every)})
+        ((is_superuser, member, powers, temporary, functions),) = await cursor.fetchall()
         if is_superuser:
-            return Rights(missing=(), spare=("SUPERUSER",))
-        await cursor.execute(RIGHTS, {"tables": list(NEEDED)})
+            return Rights(roles=(), missing=(), spare=("SUPERUSER",))
+        await cursor.execute(RIGHTS)
         found = await cursor.fetchall()
-    missing = [f"SELECT on {table}" for table in NEEDED.keys() - {table for table, *_ in found}]
-    names = ("CREATEROLE", "BYPASSRLS", "REPLICATION")
-    spare = [name for name, has in zip(names, powers, strict=True) if has]
-    for table, held, changes, owns in found:
-        missing += [f"{right} on {table}" for right in sorted(NEEDED[table] - set(held))]
-        if owns:
-            spare.append(f"ownership of {table}")
+    owned = dict.fromkeys(f"ownership of {table}" for table, owns, *_ in found if owns)
+    if owned:
+        return Rights(roles=(), missing=(), spare=(*powers, *owned))
+    mine = [roles.ROLES[name] for name in member if name in roles.ROLES]
+    missing = [f"EXECUTE on {name}" for role in mine for name in sorted(role.functions - set(functions))]
+    allowed = frozenset[str]().union(*(role.functions for role in mine))
+    spare = [*powers, *(f"EXECUTE on {name}" for name in functions if name not in allowed)]
+    needs_temporary = any(role.temporary for role in mine)
+    if temporary != needs_temporary:
+        (missing if needs_temporary else spare).append("TEMPORARY on the database")
+    extra = [roles.FORMER_RIGHTS] if roles.FORMER in member else []
+    missing += lacking(mine, found)
+    spare += beyond([*mine, *extra], found)
+    return Rights(roles=tuple(member), missing=tuple(missing), spare=tuple(spare))
+
+
+def lacking(mine: Sequence[Role], found: Sequence[Sequence[Any]]) -> Iterator[str]:
+    """The rights of these roles that a row of `rights.sql` does not tell of."""
+    held = {(table, kind): None if whole else frozenset(columns) for table, _, kind, columns, whole in found}
+    needed = dict.fromkeys(
+        (table, kind, columns)
+        for role in mine
+        for table, rights in sorted(role.tables.items())
+        for kind, columns in sorted(rights.items())
+    )
+    for table, kind, columns in needed:
+        has: Columns = held.get((table, kind), frozenset())
+        if has is not None and (columns is None or not columns <= has):
+            yield said(table, kind, columns if columns is None else columns - has)
+
+
+def beyond(mine: Sequence[Role], found: Sequence[Sequence[Any]]) -> Iterator[str]:
+    """The rights that none of these roles has."""
+    for table, _, kind, columns, whole in found:
+        allowed = [role.tables.get(table, NOTHING)[kind] for role in mine if kind in role.tables.get(table, NOTHING)]
+        if None in allowed:
             continue
-        spare += [f"{right} on {table}" for right in sorted(set(held) - NEEDED[table])]
-        if changes != (table in CHANGES) and "UPDATE" not in held:
-            (spare if changes else missing).append(f"UPDATE of columns of {table}")
-    return Rights(missing=tuple(missing), spare=tuple(spare))
+        more = [column for column in columns if not any(column in (some or ()) for some in allowed)]
+        if more:
+            yield said(table, kind, None if whole and len(more) == len(columns) else frozenset(more))
+
+
+def said(table: str, kind: str, columns: Columns) -> str:
+    return f"{kind} on {table}" if columns is None else f"{kind} ({', '.join(sorted(columns))}) on {table}"
 
 
 async def archiving(pool: Pool) -> Archiving:

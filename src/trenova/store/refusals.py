@@ -66,5 +66,5 @@ def fault(error: psycopg.Error) -> DatabaseFault:
     reason = error.diag.message_primary or type(error).__name__
     return DatabaseFault(
         f"the database refuses the program: {reason} (SQLSTATE {error.sqlstate or UNKNOWN})",
-        hint="run `trenova migrate`, and see that the login of database.url has the role trenova_app",
+        hint="run `trenova migrate`, and see that the login of database.url has the role of this process",
     )

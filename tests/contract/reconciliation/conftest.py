@@ -88,10 +88,10 @@ async def place(folder: Path, postgres: Postgres) -> AsyncIterator[Place]:
     async with (
         own_database(postgres) as database,
         Temporal(folder / f"reconcile-{uuid.uuid4().hex[:8]}").running() as temporal,
-        Store.open(database.app_url, signer=SIGNER) as store,
+        Store.open(database.worker_url, signer=SIGNER) as store,
     ):
         settings = Settings.model_validate(
-            {"temporal": {"hostPort": temporal.address}, "database": {"url": SecretStr(database.app_url)}}
+            {"temporal": {"hostPort": temporal.address}, "database": {"url": SecretStr(database.worker_url)}}
         )
         client = await Client.connect(temporal.address, data_converter=converter())
         yield Place(client=client, store=store, owner_url=database.owner_url, settings=settings)

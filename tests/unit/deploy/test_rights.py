@@ -84,6 +84,29 @@ def test_the_migration_alone_is_given_the_owners_login() -> None:
         assert not [each for each in unit(name)["LoadCredential"] if OWNER in each]
 
 
+def test_each_part_is_given_its_own_login_and_no_other() -> None:
+    logins = {
+        name: [each for each in service["secrets"] if each.endswith("pg_service.conf")]
+        for name, service in services().items()
+    }
+    own = {name: [f"{name}.pg_service.conf"] for name in ("api", "worker", "operator")}
+    assert logins == own | {"migrate": [f"{OWNER}.pg_service.conf"]}
+    for name, service in services().items():
+        assert service["environment"]["PGSERVICEFILE"] == f"/run/secrets/{logins[name][0]}"
+    assert {name: databases(pod) for name, pod in pods().items()} == {
+        "api": {"trenova-database-api"},
+        "worker": {"trenova-database-worker"},
+        "migrate": {f"trenova-database-{OWNER}"},
+    }
+    for name, part in {"api": "api", "worker@": "worker", "migrate": OWNER}.items():
+        (given,) = [one for one in unit(f"trenova-{name}.service")["LoadCredential"] if "pg_service" in one]
+        assert given == f"pg_service.conf:/etc/trenova/secrets/{part}.pg_service.conf"
+
+
+def databases(pod: Any) -> set[str]:
+    return {name for name in secrets_of(pod) if "database" in name}
+
+
 def test_whatever_selects_pods_selects_some_of_ours() -> None:
     labels = [template["metadata"]["labels"] for name, template in pods().items() if name != "migrate"]
     for each in manifests("base"):

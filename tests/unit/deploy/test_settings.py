@@ -73,7 +73,7 @@ def commands() -> dict[str, str]:
 
 def test_every_command_is_one_of_this_program() -> None:
     known = get_command(app).list_commands(None)  # type: ignore[attr-defined]
-    assert sorted(set(commands().values())) == ["api", "migrate", "worker"]
+    assert sorted(set(commands().values())) == ["api", "doctor", "migrate", "worker"]
     assert {where: command for where, command in commands().items() if command not in known} == {}
 
 

@@ -7,12 +7,22 @@ from trenova.cli.doctor.clock import judged, skew
 from trenova.cli.doctor.finding import Kind, Verdict, failed, ok, warning
 from trenova.cli.doctor.scene import Scene
 from trenova.process import database_url
-from trenova.store import catalog, condition, schema
+from trenova.store import catalog, condition, roles, schema
 from trenova.store.database import OLDEST_SERVER
 
 SHOWN = 5
-GRANT = "give the login of database.url the role: GRANT trenova_app TO <login>; and run `trenova migrate`"
-REVOKE = "use a login of its own for API and workers, with the role trenova_app and nothing else: docs/running.md"
+GRANT = (
+    "see that the login of database.url is in the role of this process, and run `trenova migrate`: docs/deploying.md"
+)
+JOIN = (
+    f"give it the role of its process: GRANT {roles.API} TO <login>, for workers {roles.WORKER}, for the command line "
+    f"{roles.OPERATOR}"
+)
+REVOKE = f"use a login of its own for each process, with its one role and nothing else: {JOIN}"
+MOVE = (
+    f"make a login of its own for each process, with the role {roles.API}, {roles.WORKER} or {roles.OPERATOR}, and "
+    f"take {roles.FORMER} from this one: docs/deploying.md"
+)
 
 
 async def answers(scene: Scene) -> Verdict:
@@ -32,11 +42,17 @@ async def schema_fits(scene: Scene) -> Verdict:
 
 async def rights(scene: Scene) -> Verdict:
     found = await condition.rights(scene.store.pool)
+    if not found.roles and not found.spare:
+        return failed("the login is in none of the roles that the migrations make", JOIN)
     if found.missing:
         return failed(f"the login lacks {shortened(found.missing)}", GRANT)
     if found.spare:
         return warning(f"the login may do more than it needs: {shortened(found.spare)}", REVOKE)
-    return ok("the login may do what the application needs, and no more")
+    if roles.FORMER in found.roles:
+        return warning(f"the login is in {roles.FORMER}, which may do what API and workers may together", MOVE)
+    if len(found.roles) > 1:
+        return warning(f"the login is in {' and '.join(found.roles)}, which no process needs together", REVOKE)
+    return ok(f"the login may do what {found.roles[0]} needs, and no more")
 
 
 def shortened(rights: tuple[str, ...]) -> str:

@@ -1,5 +1,5 @@
 -- The logs to check with their heads: those that anything is there of, whether or not the head is, and those that
--- somebody knows of. Entries and checkpoints are walked from tenant to tenant along their primary keys.
+-- somebody knows of; and those that should tell of a change beside the logs. Entries and checkpoints are walked from tenant to tenant along their primary keys.
 WITH RECURSIVE named (tenant) AS (
     (SELECT tenant FROM entries WHERE tenant > %(after)s ORDER BY tenant LIMIT 1)
     UNION ALL
@@ -15,6 +15,14 @@ WITH RECURSIVE named (tenant) AS (
     UNION SELECT tenant FROM signed
     UNION SELECT tenant FROM heads
     UNION SELECT unnest(%(known)s::text[]) COLLATE "C"
+    UNION SELECT tenant FROM system_records WHERE appended_at IS NOT NULL
+    UNION SELECT '_trenova' COLLATE "C" WHERE EXISTS (
+        SELECT FROM api_keys AS k
+        WHERE NOT EXISTS (SELECT FROM system_records AS r WHERE r.target_type = 'api_key' AND r.target_id = k.id)
+    )
+    UNION SELECT coalesce(d.tenant, '_trenova' COLLATE "C") FROM dead_letters AS d
+    WHERE (d.edited_by IS NOT NULL OR d.sent IS NOT NULL)
+        AND NOT EXISTS (SELECT FROM system_records AS r WHERE r.target_id = d.id::text)
 )
 SELECT e.tenant, h.size, h.frontier, coalesce(p.index, 0)
 FROM every AS e

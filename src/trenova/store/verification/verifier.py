@@ -20,7 +20,7 @@ from trenova.store.logs import read_tiles
 from trenova.store.pool import Pool, sqlalchemy_url
 from trenova.store.sql import sql
 from trenova.store.verification import beside as beside_logs
-from trenova.store.verification import stretch
+from trenova.store.verification import changes, stretch
 from trenova.store.verification.log import Log
 from trenova.store.verification.removals import Told
 from trenova.store.verification.rows import entries
@@ -182,3 +182,4 @@ async def look_outside(cursor: Cursor, log: Log) -> None:
     await cursor.execute(STRAY_TILES, asked)
     for level, index, expected, got in await cursor.fetchall():
         log.add(f"tile {index} of level {level}", f"{expected} hashes", f"{got}")
+    log.places += await changes.untold(cursor, log.tenant)

@@ -59,13 +59,14 @@ END
 $$;
 
 REVOKE ALL ON entries, heads, batches, api_keys, tiles, checkpoints, cosignatures, dead_letters, retention_policies,
-    legal_holds, retention_positions, removals, refused_checkpoints, schema_version FROM trenova_app;
+    legal_holds, retention_positions, removals, refused_checkpoints, unstored_runs, reconciliations, schema_version
+    FROM trenova_app;
 -- Of releases from before, which run on while the new ones come: they look keys up themselves, and empty what they settle.
 GRANT SELECT ON api_keys TO trenova_app;
 GRANT UPDATE (body, sent) ON dead_letters TO trenova_app;
 
 GRANT SELECT ON entries, heads, batches, tiles, checkpoints, cosignatures, dead_letters, refused_checkpoints,
-    schema_version
+    unstored_runs, reconciliations, schema_version
     TO trenova_api, trenova_worker, trenova_operator;
 GRANT SELECT ON retention_policies, legal_holds, retention_positions, removals, system_records
     TO trenova_worker, trenova_operator;
@@ -79,6 +80,8 @@ GRANT INSERT, UPDATE (hashes) ON tiles TO trenova_worker;
 GRANT INSERT (tenant, size, note) ON checkpoints TO trenova_worker;
 GRANT INSERT ON cosignatures TO trenova_worker;
 GRANT INSERT, UPDATE (last_refused_at, times, settled_at) ON refused_checkpoints TO trenova_worker;
+GRANT INSERT, UPDATE (reason, stored, parked, settled_at) ON unstored_runs TO trenova_worker;
+GRANT INSERT, UPDATE (closed_until, all_at, finished_at) ON reconciliations TO trenova_worker;
 GRANT INSERT (id, tenant, entry_id, batch_id, ordinal, body, code, reason, next_try_at) ON dead_letters
     TO trenova_worker;
 GRANT UPDATE (tenant, entry_id, code, reason, attempts, tried_at, next_try_at, stored_at) ON dead_letters
