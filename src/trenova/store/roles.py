@@ -45,7 +45,7 @@ FIND_KEYS = "find_api_keys(text[],bytea[])"
 
 # What workers change, beside what they read.
 APPENDING: Mapping[str, Table] = {
-    "batches": {"INSERT": columns("tenant batch_id first_index stored duplicate")},
+    "batches": {"INSERT": columns("tenant batch_id run_id first_index stored duplicate")},
     "checkpoints": {"INSERT": columns("tenant size note")},
     "cosignatures": {"INSERT": None},
     "dead_letters": {

@@ -52,7 +52,7 @@ async def test_the_manifest_is_that_of_a_fresh_database(spoiler: Owner) -> None:
 
 
 async def test_a_fresh_database_has_no_differences_for_whoever_looks(made: Database, workers: Executor) -> None:
-    for url in (made.owner_url, made.app_url):
+    for url in (made.owner_url, made.worker_url):
         assert await Verifier(url=url, keys=SIGNER.keys, workers=workers).database() == []
 
 
@@ -137,10 +137,13 @@ async def test_a_fresh_database_has_no_differences_for_whoever_looks(made: Datab
         ("GRANT UPDATE ON entries TO trenova_app", "grant of UPDATE on table entries to trenova_app: expected none"),
         ("GRANT UPDATE (body) ON entries TO trenova_app", "grant of UPDATE on column entries.body to trenova_app"),
         ("GRANT SELECT ON entries TO PUBLIC", "grant of SELECT on table entries to PUBLIC: expected none"),
-        ("REVOKE INSERT ON entries FROM trenova_app", "grant of INSERT on table entries to trenova_app: expected it"),
         (
-            "GRANT INSERT ON entries TO trenova_app WITH GRANT OPTION",
-            "grant of INSERT on table entries to trenova_app: expected with grant option no",
+            "REVOKE INSERT ON entries FROM trenova_worker",
+            "grant of INSERT on table entries to trenova_worker: expected it",
+        ),
+        (
+            "GRANT INSERT ON entries TO trenova_worker WITH GRANT OPTION",
+            "grant of INSERT on table entries to trenova_worker: expected with grant option no",
         ),
         ("GRANT EXECUTE ON FUNCTION remove_entries TO PUBLIC", "grant of EXECUTE on function remove_entries.* PUBLIC"),
         ("GRANT CREATE ON SCHEMA public TO trenova_app", "grant of CREATE on the schema to trenova_app"),
@@ -151,8 +154,8 @@ async def test_a_fresh_database_has_no_differences_for_whoever_looks(made: Datab
         ("ALTER ROLE trenova_app BYPASSRLS", "role trenova_app: expected bypasses row security no"),
         ("GRANT pg_write_all_data TO trenova_app", "role trenova_app: .* got member of pg_write_all_data"),
         (
-            "ALTER ROLE trenova SET session_replication_role = replica",
-            "setting session_replication_role of trenova: .*",
+            "ALTER ROLE trenova_dev_worker SET session_replication_role = replica",
+            "setting session_replication_role of trenova_dev_worker: .*",
         ),
         ("SET session_replication_role = replica", "setting session_replication_role: .* got value replica"),
         (
@@ -160,12 +163,12 @@ async def test_a_fresh_database_has_no_differences_for_whoever_looks(made: Datab
             "other.entries in the search path of this session: expected none",
         ),
         (
-            "CREATE SCHEMA other; CREATE TABLE other.heads (); ALTER ROLE trenova SET search_path = other, public",
-            "other.heads in the search path of trenova: expected none",
+            "CREATE SCHEMA other; CREATE TABLE other.heads (); ALTER ROLE trenova_dev_worker SET search_path = other, public",
+            "other.heads in the search path of trenova_dev_worker: expected none",
         ),
         (
-            "ALTER ROLE trenova SET search_path = public, pg_catalog",
-            "public before pg_catalog in the search path of trenova: expected none",
+            "ALTER ROLE trenova_dev_worker SET search_path = public, pg_catalog",
+            "public before pg_catalog in the search path of trenova_dev_worker: expected none",
         ),
         (
             "CREATE FUNCTION e() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"
@@ -206,7 +209,7 @@ async def test_each_difference_is_named(spoiler: Owner, statement: str, place: s
         "ALTER TABLE entries SET (autovacuum_vacuum_scale_factor = 0.1)",
         "CREATE PUBLICATION warehouse FOR TABLE entries",
         "CREATE EXTENSION amcheck",
-        "ALTER ROLE trenova SET search_path = '$user', public",
+        "ALTER ROLE trenova_dev_worker SET search_path = '$user', public",
         "CREATE SCHEMA other; CREATE TABLE other.entries ()",
     ],
 )

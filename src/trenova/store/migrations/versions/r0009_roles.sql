@@ -75,7 +75,7 @@ GRANT SELECT (id, name, tenant, role, created_at, revoked_at, fingerprint) ON ap
 
 GRANT INSERT ON entries TO trenova_worker;
 GRANT INSERT (tenant), UPDATE (size, frontier) ON heads TO trenova_worker;
-GRANT INSERT (tenant, batch_id, first_index, stored, duplicate) ON batches TO trenova_worker;
+GRANT INSERT (tenant, batch_id, run_id, first_index, stored, duplicate) ON batches TO trenova_worker;
 GRANT INSERT, UPDATE (hashes) ON tiles TO trenova_worker;
 GRANT INSERT (tenant, size, note) ON checkpoints TO trenova_worker;
 GRANT INSERT ON cosignatures TO trenova_worker;
