@@ -143,14 +143,9 @@ def check_names(entry: Entry) -> None:
     for field, wrong in (("/tenant", wrong_tenant(entry.tenant)), ("/action", wrong_action(entry.action))):
         if wrong:
             raise Unsealed(f"{field} {wrong}")
-    if (found := reserved(entry)) and not is_edit(entry):
+    if found := reserved(entry):
         field, message = found
         raise Unsealed(f"{field} {message}", code=RESERVED)
-
-
-def is_edit(entry: Entry) -> bool:
-    """The API's record of an edited dead letter, as long as it travels as entries do."""
-    return entry.action == "dead_letter.edit" and entry.actor.type == "api_key" and entry.target.type == "dead_letter"
 
 
 def may_be_sent_for(tenant: str) -> bool:

@@ -173,3 +173,10 @@ def check_emptied(tenant: str, expected: int, emptied: int) -> None:
         raise LogDamaged(
             f"a removal from the log {tenant}: expected {expected} entries without content, got {emptied}", hint=LOOK
         )
+
+
+def check_recorded(tenant: str, expected: int, marked: int) -> None:
+    if marked != expected:
+        raise LogDamaged(
+            f"records of the log {tenant}: expected {expected} marked as appended, got {marked}", hint=LOOK
+        )

@@ -112,7 +112,7 @@ async def test_bodies_that_are_announced_and_never_come_keep_nobody_from_writing
 ) -> None:
     port = urlsplit(url).port
     assert port is not None
-    writer = (await store.api_keys.create(tenant=f"{keys.tenant}-2", role="writer", name="test")).text
+    writer = (await store.api_keys.create(tenant=f"{keys.tenant}-2", role="writer", name="test", by="test")).text
     head = f"POST /v1/entries HTTP/1.1\r\nAuthorization: Bearer {keys.writer}\r\n".encode()
     async with connected(port) as one, connected(port) as two:
         for connection in (one, two):

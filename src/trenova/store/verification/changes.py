@@ -10,7 +10,7 @@ import msgspec
 import psycopg
 from msgspec import Struct
 
-from trenova.domain.retention import SYSTEM_TENANT
+from trenova.domain.reserved import SYSTEM_TENANT
 from trenova.domain.verification import DamagedPlace
 from trenova.store.sql import sql
 
