@@ -165,11 +165,11 @@ async def test_a_database_that_is_away_is_named_without_its_password(place: Site
 async def test_a_database_that_lets_nobody_in_is_named_with_the_next_step_for_its_reason(
     place: Site, owner: Owner
 ) -> None:
-    await owner.execute(f"ALTER ROLE {LOGIN} CONNECTION LIMIT 0".encode())
+    await owner.execute(f"ALTER ROLE {logins.OPERATOR.name} CONNECTION LIMIT 0".encode())
     try:
         full = (await doctor(place)).fault("database")
     finally:
-        await owner.execute(f"ALTER ROLE {LOGIN} CONNECTION LIMIT -1".encode())
+        await owner.execute(f"ALTER ROLE {logins.OPERATOR.name} CONNECTION LIMIT -1".encode())
     assert "too many connections for role" in full
     assert "raise max_connections or the login's limit" in full
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -216,11 +216,11 @@ async def test_rights_that_are_missing_and_rights_that_are_too_many_are_named(
 
 
 async def test_a_database_that_only_reads_is_named(place: Site, owner: Owner) -> None:
-    await owner.execute(f"ALTER ROLE {logins.WORKER.name} SET default_transaction_read_only = on".encode())
+    await owner.execute(f"ALTER ROLE {logins.OPERATOR.name} SET default_transaction_read_only = on".encode())
     try:
         found = await doctor(place)
     finally:
-        await owner.execute(f"ALTER ROLE {logins.WORKER.name} RESET default_transaction_read_only".encode())
+        await owner.execute(f"ALTER ROLE {logins.OPERATOR.name} RESET default_transaction_read_only".encode())
     assert found.exit_code == 13
     assert "default_transaction_read_only" in found.fault("database writes")
 

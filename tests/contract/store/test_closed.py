@@ -60,20 +60,20 @@ async def test_every_reason_of_a_database_that_lets_nobody_in_has_its_name_and_i
             await prepare(postgres)
             async with await postgres.connect("trenova") as owner:
                 await owner.execute(f"ALTER ROLE {LOGIN} CONNECTION LIMIT 0".encode())
-                assert await reason(postgres.app_url) == "too_many_connections"
+                assert await reason(postgres.worker_url) == "too_many_connections"
                 await owner.execute(f"ALTER ROLE {LOGIN} CONNECTION LIMIT -1".encode())
             with psycopg.connect(postgres.owner_url, autocommit=True) as owner:
                 owner.execute("CREATE TABLE large AS SELECT g, repeat('x', 200) FROM generate_series(1, 100000) g")
                 os.kill(owner.info.backend_pid, signal.SIGKILL)
             held = await stopped(server.pid)
-            assert await reason(postgres.app_url) == "recovering"
+            assert await reason(postgres.worker_url) == "recovering"
             held.resume()
             await until(lets_in(postgres))
             async with await postgres.connect("trenova"):
                 os.kill(server.pid, signal.SIGTERM)  # a smart shutdown waits for us
                 await until(lets_in(postgres, "shutting down"))
-                assert await reason(postgres.app_url) == "stopping"
-        assert await reason(postgres.app_url) == "unreachable"
+                assert await reason(postgres.worker_url) == "stopping"
+        assert await reason(postgres.worker_url) == "unreachable"
 
 
 def lets_in(postgres: Postgres, refusal: str | None = None) -> Callable[[], Awaitable[bool]]:
