@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from conftest import GENEROUS_S
-from trenova.dev import vitals, watch
-from trenova.dev.postgres import LOGIN, Postgres
+from trenova.dev import logins, vitals, watch
+from trenova.dev.postgres import Postgres
 from trenova.dev.process import running
 from trenova.dev.schema import prepare
 from trenova.errors import Unavailable
@@ -59,9 +59,9 @@ async def test_every_reason_of_a_database_that_lets_nobody_in_has_its_name_and_i
             await postgres.create_database()
             await prepare(postgres)
             async with await postgres.connect("trenova") as owner:
-                await owner.execute(f"ALTER ROLE {LOGIN} CONNECTION LIMIT 0".encode())
+                await owner.execute(f"ALTER ROLE {logins.WORKER.name} CONNECTION LIMIT 0".encode())
                 assert await reason(postgres.worker_url) == "too_many_connections"
-                await owner.execute(f"ALTER ROLE {LOGIN} CONNECTION LIMIT -1".encode())
+                await owner.execute(f"ALTER ROLE {logins.WORKER.name} CONNECTION LIMIT -1".encode())
             with psycopg.connect(postgres.owner_url, autocommit=True) as owner:
                 owner.execute("CREATE TABLE large AS SELECT g, repeat('x', 200) FROM generate_series(1, 100000) g")
                 os.kill(owner.info.backend_pid, signal.SIGKILL)
