@@ -37,7 +37,7 @@ class Site:
     workers: Executor
 
     async def found(self, tenant: str = "", signer: LogSigner = SIGNER) -> list[DamagedPlace]:
-        verifier = Verifier(url=self.database.app_url, keys=signer.keys, workers=self.workers)
+        verifier = Verifier(url=self.database.worker_url, keys=signer.keys, workers=self.workers)
         return [place async for verdict in verifier.logs(lambda *_: None, tenant=tenant) for place in verdict.places]
 
     async def append(self, *sent: bytes) -> None:
@@ -88,7 +88,7 @@ async def test_nothing_is_found_where_nobody_has_touched_anything_while_everythi
     while not going.done():
         found += await site.found()
     await going
-    async with Store.open(site.database.app_url, signer=ROTATED) as rotated:
+    async with Store.open(site.database.worker_url, signer=ROTATED) as rotated:
         await rotated.checkpoints.sign_anew()
     assert [str(place) for place in found + await site.found(signer=ROTATED)] == []
 

@@ -4,7 +4,6 @@ SELECT e.index
 FROM entries AS e
 WHERE e.tenant = %(tenant)s AND e.index = ANY(%(indexes)s::bigint[]) AND e.body IS NOT NULL
     AND e.received_at < now() - coalesce(make_interval(days => retention_days(%(tenant)s)), interval '0')
-    AND NOT starts_with(e.action, 'retention.') AND NOT starts_with(e.action, 'hold.')
     AND NOT EXISTS (
         SELECT FROM legal_holds AS h
         WHERE h.released_at IS NULL
@@ -17,4 +16,5 @@ WHERE e.tenant = %(tenant)s AND e.index = ANY(%(indexes)s::bigint[]) AND e.body 
             AND (h.occurred_to IS NULL OR e.occurred_at < h.occurred_to)
     )
     AND NOT EXISTS (SELECT FROM removals AS r WHERE r.tenant = e.tenant AND r.entry_id = e.id)
+    AND NOT EXISTS (SELECT FROM system_records AS r WHERE r.tenant = e.tenant AND r.id = e.id)
 ORDER BY e.index
