@@ -14,6 +14,7 @@ from rich.table import Table
 from trenova.cli import bridge, settings
 from trenova.cli.screen import console, literal, standard_error
 from trenova.config import DEFAULT_DATA_DIR, Settings
+from trenova.dev import logins
 from trenova.process import database_url
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def reconcile(
 
     Example: trenova reconcile --config config/config.yaml
     """
-    done, missing = bridge.run(compare(settings.load(config, data_dir)))
+    done, missing = bridge.run(compare(settings.load(config, data_dir, logins.WORKER)))
     if as_json:
         print(settings.plain_json(as_data(done, missing)))
     else:
