@@ -74,7 +74,7 @@ async def test_searches_that_never_end_keep_nobody_from_writing(
                 answer = await http.post("/v1/entries", json=entry(), headers=writer)
                 assert answer.status_code == 202
             # Another tenant's list begins, too.
-            other = (await store.api_keys.create(tenant=f"{keys.tenant}-2", role="admin", name="test")).text
+            other = (await store.api_keys.create(tenant=f"{keys.tenant}-2", role="admin", name="test", by="test")).text
             asked = asyncio.create_task(http.get("/v1/dead-letters", headers={"Authorization": f"Bearer {other}"}))
             await until_waiting(owner, "FROM dead_letters", 3)
             # What is given up is ended in the database, and what waited for its turn never begins.
