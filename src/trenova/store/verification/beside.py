@@ -24,21 +24,21 @@ TOLD, REMOVED_AT = sql("beside/told"), sql("beside/removed_at")
 BEHIND_ALL = "\U0010ffff"
 
 
-async def places(cursor: Cursor, *, tenant: str, after: str) -> dict[str, list[DamagedPlace]]:
-    """What is wrong beside the log of `tenant`, or beside all behind `after`, by tenant."""
+def span_of(*, tenant: str, after: str) -> dict[str, str]:
+    """The first and the last name of a tenant that is checked: `tenant`, or all behind `after`."""
     # The least name behind another one: tenants are printable.
     first = tenant or (f"{after}\x01" if after else "")
-    span = {"first": first, "last": tenant or BEHIND_ALL}
+    return {"first": first, "last": tenant or BEHIND_ALL}
+
+
+async def places(cursor: Cursor, span: dict[str, str]) -> list[DamagedPlace]:
+    """What is wrong beside the logs of this span."""
     found = [
         DamagedPlace(tenant=name, place=place, expected=expected, got=got, next_step=RESTORE)
         for question in QUESTIONS.values()
         for name, place, expected, got in await answers(cursor, question, span)
     ]
-    found += await retention(cursor, span)
-    by_tenant: dict[str, list[DamagedPlace]] = {}
-    for one in found:
-        by_tenant.setdefault(one.tenant, []).append(one)
-    return by_tenant
+    return [*found, *await retention(cursor, span)]
 
 
 async def answers(cursor: Cursor, question: str, span: dict[str, str]) -> list[tuple[str, str, str, str]]:

@@ -20,7 +20,7 @@ from trenova.store.logs import read_tiles
 from trenova.store.pool import Pool, sqlalchemy_url
 from trenova.store.sql import sql
 from trenova.store.verification import beside as beside_logs
-from trenova.store.verification import changes, stretch
+from trenova.store.verification import changes, stretch, walks
 from trenova.store.verification.log import Log
 from trenova.store.verification.removals import Told
 from trenova.store.verification.rows import entries
@@ -67,8 +67,14 @@ class Verifier:
         async with Pool.open(self.url, size=1) as pool, pool.cursor() as cursor:
             snapshot = await take_snapshot(cursor)
             logs = await self._logs(cursor, tenant, after)
-            beside = await beside_logs.places(cursor, tenant=tenant, after=after)
             done, total = 0, sum(log.size for log in logs)
+            span = beside_logs.span_of(tenant=tenant, after=after)
+            beside = by_tenant(
+                [
+                    *await beside_logs.places(cursor, span),
+                    *await walks.places(cursor, span, lambda: progress(0, total)),
+                ]
+            )
             for log, future in submitted(self.workers, self._work(logs, snapshot)):
                 if future is None:
                     await look_outside(cursor, log)
@@ -141,10 +147,20 @@ def submitted(
     yield from under_way
 
 
+def by_tenant(places: Iterable[DamagedPlace]) -> dict[str, list[DamagedPlace]]:
+    found: dict[str, list[DamagedPlace]] = {}
+    for one in places:
+        found.setdefault(one.tenant, []).append(one)
+    return found
+
+
 async def take_snapshot(cursor: Cursor) -> str:
     """The name under which other connections can see what this transaction sees, as long as it lasts."""
     await cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     await cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+    # Some statements read a whole table. None waits for a lock for longer than the stretches do.
+    await cursor.execute("SET LOCAL statement_timeout = 0")
+    await cursor.execute(f"SET LOCAL lock_timeout = {stretch.GIVE_WAY_MS}")
     await cursor.execute("SELECT pg_export_snapshot()")
     ((snapshot,),) = await cursor.fetchall()
     return str(snapshot)

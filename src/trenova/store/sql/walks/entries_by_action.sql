@@ -1,0 +1,3 @@
+SELECT tenant, id FROM entries
+WHERE tenant >= %(first)s AND tenant <= %(last)s AND body IS NOT NULL
+ORDER BY tenant, action, occurred_at, id
