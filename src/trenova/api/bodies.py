@@ -1,6 +1,9 @@
 """What a client may send: one object, an array, or NDJSON, as one raw JSON text for each entry."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
 
 import msgspec
 
@@ -10,38 +13,62 @@ from trenova.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
 
 JSON = frozenset({"application/json"})
 NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
+# Blank lines go with it, however many there are.
+LINE_END = re.compile(rb"\n[ \t\r\n]*")
+# An array with fewer commas than this for each entry that it may hold is small, whatever they part.
+COMMAS_EACH = 4
 
 array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def entries(body: bytes, *, content_type: str, content_encoding: str, limits: Limits) -> Sequence[bytes]:
-    """The raw JSON texts of the request's entries, at least one.
-
-    An entry that is no valid JSON inside a readable request is left for `domain.intake` to name.
-    """
+def check_headers(content_type: str, content_encoding: str) -> None:
+    """Refuse what could not be read, before it is."""
     if content_encoding.lower() not in {"", "identity"}:
         raise UnsupportedMediaType(f"the content encoding {content_encoding} is not understood; send it uncompressed")
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind in NDJSON:
-        raws = [line for line in body.split(b"\n") if line.strip()]
-    elif kind in JSON:
-        raws = json_entries(body)
-    else:
+    if (kind := kind_of(content_type)) not in JSON | NDJSON:
         raise UnsupportedMediaType(
             f"the content type {kind or '(none)'} is not understood",
             hint="send `Content-Type: application/json`, or application/x-ndjson with one entry a line",
         )
+
+
+def kind_of(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def entries(body: bytes, *, content_type: str, limits: Limits) -> Sequence[bytes]:
+    """The raw JSON texts of the request's entries, at least one, of a body whose headers were checked.
+
+    They are counted while they are parted: no more objects are made than a request may hold entries. An entry that is
+    no valid JSON inside a readable request is left for `domain.intake` to name.
+    """
+    most = limits.max_request_entries
+    raws = list(islice(lines(body), most + 1)) if kind_of(content_type) in NDJSON else json_entries(body, most)
     if not raws:
         raise InvalidRequest("the request holds no entries")
-    if len(raws) > limits.max_request_entries:
-        raise RequestTooLarge(
-            f"the request holds {len(raws):,} entries, the limit is {limits.max_request_entries:,}",
-            hint="send them in several requests",
-        )
+    if len(raws) > most:
+        raise too_many(most)
     return raws
 
 
-def json_entries(body: bytes) -> list[bytes]:
+def too_many(most: int) -> RequestTooLarge:
+    return RequestTooLarge(
+        f"the request holds at least {most + 1:,} entries, the limit is {most:,}", hint="send them in several requests"
+    )
+
+
+def lines(body: bytes) -> Iterator[bytes]:
+    """The lines that are not blank."""
+    text = body.strip(b" \t\r\n")
+    begin = 0
+    for end in LINE_END.finditer(text):
+        yield text[begin : end.start()]
+        begin = end.end()
+    if begin < len(text):
+        yield text[begin:]
+
+
+def json_entries(body: bytes, most: int) -> list[bytes]:
     text = body.strip(b" \t\r\n")
     if not text.startswith(b"["):
         if not text.startswith(b"{"):
@@ -49,9 +76,28 @@ def json_entries(body: bytes) -> list[bytes]:
         check_syntax(text)
         return [text]
     try:
-        return [bytes(raw) for raw in array.decode(text)]
+        if text.count(b",") < COMMAS_EACH * most:
+            return [bytes(raw) for raw in array.decode(text)]
+        places = msgspec.structs.astuple(at_most(most).decode(text))
+    except msgspec.ValidationError:
+        raise too_many(most) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from None
+    return [bytes(raw) for raw in places if raw is not NOTHING]
+
+
+NOTHING = msgspec.Raw(b"")
+
+
+@lru_cache(1)
+def at_most(entries: int) -> msgspec.json.Decoder[msgspec.Struct]:
+    """Reads an array with so many elements at most, and stops at the first too many.
+
+    A list with a longest length is read to its end first, and measured then.
+    """
+    places = [(f"entry_{number}", msgspec.Raw, NOTHING) for number in range(entries)]
+    kind = msgspec.defstruct("Places", places, array_like=True, forbid_unknown_fields=True, frozen=True)
+    return msgspec.json.Decoder(kind)
 
 
 def check_syntax(text: bytes) -> None:

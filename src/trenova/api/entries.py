@@ -85,6 +85,7 @@ async def add_entries(
         received_at=datetime.now(UTC), tenant=caller.tenant, idempotency_key=idempotency_key
     )
     limits = services.settings.limits
+    bodies.check_headers(request.headers.get("content-type", ""), request.headers.get("content-encoding", ""))
     services.ingest.check()
     with services.room.hold(caller.share) as hold:
         body = await read_body(request, max_bytes=limits.max_request_bytes, room=services.room, hold=hold)
@@ -109,12 +110,7 @@ async def read_entries(
     """The checked entries of the body, and how many it held."""
 
     def check() -> tuple[intake.Checked, int]:
-        raws = bodies.entries(
-            body,
-            content_type=request.headers.get("content-type", ""),
-            content_encoding=request.headers.get("content-encoding", ""),
-            limits=limits,
-        )
+        raws = bodies.entries(body, content_type=request.headers.get("content-type", ""), limits=limits)
         return intake.check(raws, circumstances, limits), len(raws)
 
     # A large request takes long enough to check that others would notice.

@@ -183,9 +183,9 @@ class Limits(Section):
 
     max_entry_bytes: int = Field(256 * KIB, ge=KIB, le=256 * KIB)
     """Of the entry as it was sent. The batch that carries it must stay under Temporal's own limits."""
-    max_request_entries: int = Field(10_000, ge=1)
+    max_request_entries: int = Field(10_000, ge=1, le=100_000)
     max_request_bytes: int = Field(16 * MIB, ge=KIB)
-    max_nesting: int = Field(32, ge=4)
+    max_nesting: int = Field(32, ge=4, le=128)
     """Objects and arrays inside each other, the entry itself being the first."""
 
 
