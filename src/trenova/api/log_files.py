@@ -19,7 +19,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, PathParameter
 
 from trenova.api.auth import READERS, ROLES, authenticated
-from trenova.api.openapi import answers, problems
+from trenova.api.openapi import END, answers, problems
 from trenova.api.public_logs import is_public
 from trenova.api.query import QUERY_IGNORED
 from trenova.api.services import Services
@@ -38,7 +38,7 @@ FOR_EVER = "max-age=31536000, immutable"
 FOR_A_MOMENT = "max-age=1"
 NOT_MODIFIED = 304
 
-TenantName = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9._-]{1,128}$", description="Whose log.")]
+TenantName = Annotated[str, PathParameter(pattern=rf"^[A-Za-z0-9._-]{{1,128}}{END}", description="Whose log.")]
 
 
 @get(
