@@ -84,10 +84,11 @@ class Outside:
         async with self.http() as http:
             for tenant, messages in seen.items():
                 now = await content(http, f"/v1/log/{tenant}/checkpoint", {})
+                origin, of_log = named(keys.get(tenant, ()))
                 heads: list[Checkpoint] = []
                 for message in [*messages, now]:
                     try:
-                        heads.append(verify.signed_checkpoint(message, keys=keys.get(tenant, ()), check=signing.check))
+                        heads.append(verify.signed_checkpoint(message, origin=origin, keys=of_log, check=signing.check))
                         good.setdefault(tenant, []).append(message)
                     except VerificationError as error:
                         self.findings.add("checkpoint", f"{tenant}: {error.message}")
@@ -117,12 +118,8 @@ class Outside:
                 try:
                     head = checkpoint.parse(note.parse(said.checkpoint.encode()).text)
                     body = await content(http, f"/v1/entries/{said.id}", {})
-                    receipt.check(
-                        receipt_of(said),
-                        body=body,
-                        keys=keys.get(head.origin.rpartition("/")[2], ()),
-                        check=signing.check,
-                    )
+                    origin, of_log = named(keys.get(head.origin.rpartition("/")[2], ()))
+                    receipt.check(receipt_of(said), body=body, origin=origin, keys=of_log, check=signing.check)
                 except (VerificationError, httpx.HTTPStatusError) as error:
                     self.findings.add("receipt", f"of {said.id} does not hold: {error}")
         return proved
@@ -141,3 +138,8 @@ async def content(http: httpx.AsyncClient, path: str, asked: Mapping[str, Any]) 
     answer = await http.get(path, params=dict(asked))
     answer.raise_for_status()
     return answer.content
+
+
+def named(keys: Sequence[VerifierKey]) -> tuple[str, Sequence[VerifierKey]]:
+    """The log that its keys are named after, and they."""
+    return next((key.name for key in keys), ""), keys

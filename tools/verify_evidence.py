@@ -13,28 +13,37 @@ docs/evidence.md, RFC 6962 and the C2SP specifications (signed-note, tlog-checkp
 
 import argparse
 import base64
-import gzip
 import hashlib
+import io
 import json
 import re
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-Key = tuple[str, bytes, int, bytes]  # name, key id, type, public key
+Key = tuple[str, bytes, bytes]  # name, key id, public key
 Head = tuple[str, int, bytes]  # origin, size, root
 TILE = 256
 NUMBER_LIMIT = 1 << 63
-COSIGNATURE = 4
+# Far above what is ever written. Each is looked at while reading, before memory is spent.
+FIRST_LINE_LIMIT = 1 << 20  # bytes; of the last line and of a kept checkpoint, too
+TILE_LINE_LIMIT = 16 << 10
+LINE_LIMIT = 4 << 20
+KEYS_LIMIT, EARLIER_LIMIT, PATH_LIMIT = 16, 100, 126
+PLACES_LIMIT = 10_000
 
 
 class Bad(Exception):
     """Something in the file is not as it must be."""
+
+
+class Limit(Exception):
+    """Something is larger than what is ever written, and reading stops."""
 
 
 # ---- hashing (RFC 6962, section 2.1) -------------------------------------------------------------------------------
@@ -125,14 +134,15 @@ def good_name(name: str) -> bool:
 
 
 def read_key(text: str) -> Key:
+    """A log's key. A witness's (type 4) is none: it does not speak for the log."""
     parts = text.split("+", 2)
     if len(parts) != 3 or not good_name(parts[0]):
         raise Bad(f"not a verifier key: {text[:80]!r}")
     name, typed = parts[0], unbase64(parts[2], 33)
     found = hashlib.sha256(name.encode() + b"\n" + typed).digest()[:4]
-    if typed[0] not in {1, COSIGNATURE} or parts[1] != found.hex():
-        raise Bad(f"verifier key of {name}: wrong type or id")
-    return name, found, typed[0], typed[1:]
+    if typed[0] != 1 or parts[1] != found.hex():
+        raise Bad(f"not a log's verifier key, wrong type or id: {text[:80]!r}")
+    return name, found, typed[1:]
 
 
 def read_note(text: str) -> tuple[str, list[tuple[str, bytes]]]:
@@ -165,26 +175,28 @@ def read_checkpoint(text: str) -> Head:
     return lines[0], int(lines[1]), unbase64(lines[2], 32)
 
 
-def check_signatures(text: str, signatures: list[tuple[str, bytes]], keys: list[Key]) -> None:
-    """One good signature of a known key at least, and no bad one."""
-    good = 0
+def check_signatures(origin: str, text: str, signatures: list[tuple[str, bytes]], keys: list[Key]) -> list[Key]:
+    """Those of the keys that have signed for the log, one at least, in the order of their lines; no bad one.
+
+    The key's name must be the log's. Whoever relabels a signature of another log, made with the same secret, puts it
+    under a key of that name: then the text is that of the other log, and is not looked at with this key.
+    """
+    good: list[Key] = []
     for name, data in signatures:
-        for key in keys:
-            if key[:2] != (name, data[:4]):
+        for key in dict.fromkeys(keys):
+            if key[0] != origin or key[:2] != (name, data[:4]):
                 continue
-            message, signature = text.encode(), data[4:]
-            if key[2] == COSIGNATURE:
-                time = int.from_bytes(signature[:8], "big")
-                if len(signature) <= 8 or time >= NUMBER_LIMIT:
-                    raise Bad(f"bad signature of {name}")
-                message, signature = f"cosignature/v1\ntime {time}\n".encode() + message, signature[8:]
+            if key in good:
+                raise Bad(f"two signatures of {name}")
             try:
-                Ed25519PublicKey.from_public_bytes(key[3]).verify(signature, message)
+                Ed25519PublicKey.from_public_bytes(key[2]).verify(data[4:], text.encode())
             except (InvalidSignature, ValueError):
                 raise Bad(f"bad signature of {name}") from None
-            good += 1
+            good.append(key)
     if not good:
-        raise Bad("not signed by " + (", ".join(key[0] for key in keys) or "any known key"))
+        given = ", ".join(dict.fromkeys(key[0] for key in keys))
+        raise Bad(f"not signed for the log {origin} by a key of {given or 'anybody'}")
+    return good
 
 
 # ---- the lines of the file (docs/evidence.md) ----------------------------------------------------------------------
@@ -194,8 +206,10 @@ def spell(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def read_json(line: bytes, names: list[str]) -> dict[str, Any]:
+def read_json(line: bytes, names: list[str], limit: int) -> dict[str, Any]:
     """The object in a line, which must be spelled in the one way that is allowed, with its members in this order."""
+    if len(line) > limit:
+        raise Bad(f"{len(line)} bytes, and at most {limit} are allowed: {line[:40]!r}")
     try:
         value = json.loads(line)
         if isinstance(value, dict) and list(value) == names and spell(value) == line:
@@ -217,38 +231,42 @@ def text(value: Any) -> str:
     return value
 
 
-def texts(value: Any) -> list[str]:
+def several(value: Any, limit: int) -> list[Any]:
     if not isinstance(value, list):
         raise Bad(f"not a list: {value!r:.60}")
-    return [text(one) for one in value]
+    if len(value) > limit:
+        raise Bad(f"a list of {len(value)}, and at most {limit} are allowed")
+    return value
+
+
+def texts(value: Any, limit: int) -> list[str]:
+    return [text(one) for one in several(value, limit)]
 
 
 def read_header(line: bytes) -> dict[str, Any]:
     names = ["format", "version", "tenant", "origin", "keys", "first", "count", "checkpoint", "earlier"]
-    header = read_json(line, names)
-    if header["format"] != "trenova-evidence" or header["version"] != 1 or header["version"] is True:
+    header = read_json(line, names, FIRST_LINE_LIMIT)
+    if header["format"] != "trenova-evidence" or type(header["version"]) is not int or header["version"] != 1:
         raise Bad("not an evidence file of version 1")
     for name in ("tenant", "origin", "checkpoint"):
         text(header[name])
-    texts(header["keys"])
+    texts(header["keys"], KEYS_LIMIT)
     number(header["first"])
     number(header["count"])
-    if not isinstance(header["earlier"], list):
-        raise Bad("earlier is not a list")
-    for one in header["earlier"]:
+    for one in several(header["earlier"], EARLIER_LIMIT):
         if not isinstance(one, dict) or list(one) != ["checkpoint", "consistency"]:
             raise Bad("an earlier checkpoint is not an object of checkpoint and consistency")
         text(one["checkpoint"])
-        one["consistency"] = [unbase64(part, 32) for part in texts(one["consistency"])]
+        one["consistency"] = [unbase64(part, 32) for part in texts(one["consistency"], PATH_LIMIT)]
     return header
 
 
 def read_tile(line: bytes) -> tuple[int, list[bytes], list[bytes]]:
-    value = read_json(line, ["tile", "commitments", "path"])
+    value = read_json(line, ["tile", "commitments", "path"], TILE_LINE_LIMIT)
     joined = unbase64(text(value["commitments"]))
     if len(joined) % 32:
         raise Bad("the commitments have not 32 bytes each")
-    path = [unbase64(part, 32) for part in texts(value["path"])]
+    path = [unbase64(part, 32) for part in texts(value["path"], PATH_LIMIT)]
     return number(value["tile"]), [joined[at : at + 32] for at in range(0, len(joined), 32)], path
 
 
@@ -256,16 +274,27 @@ def read_entry(line: bytes) -> tuple[int, bytes, bool]:
     """Index and commitment of an entry, and whether its body is removed."""
     start, mark, rest = line.partition(b',"body":')
     if mark and rest.endswith(b"}"):
-        head = read_json(start + b"}", ["index", "salt"])
-        body = rest[:-1]
+        head = read_json(start + b"}", ["index", "salt"], LINE_LIMIT)
+        body, plain = rest[:-1], True
     elif b'"commitment"' in line:
-        head = read_json(line, ["index", "commitment"])
+        head = read_json(line, ["index", "commitment"], LINE_LIMIT)
         return short(head["index"]), unbase64(text(head["commitment"]), 32), True
     else:
-        head = read_json(line, ["index", "salt", "body_base64"])
-        body = unbase64(text(head["body_base64"]))
+        head = read_json(line, ["index", "salt", "body_base64"], LINE_LIMIT)
+        body, plain = unbase64(text(head["body_base64"])), False
+    if plain is not stands_as_it_is(body):
+        raise Bad(f"the body stands under the wrong name: {line[:60]!r}")
     salt = unbase64(text(head["salt"]), 16)
     return short(head["index"]), hashlib.sha256(b"trenova/entry/v1\x00" + salt + body).digest(), False
+
+
+def stands_as_it_is(body: bytes) -> bool:
+    """Whether the body is one line of UTF-8 with braces around it."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return body.startswith(b"{") and body.endswith(b"}") and not re.search(rb"[\r\n]", body)
 
 
 def short(value: Any) -> int:
@@ -289,13 +318,13 @@ class Audit:
         self.known: list[Head] = []
         self.earlier: list[Head] = []
         self.first = self.end = self.size = 0
-        self.missing: list[int] = []  # of tiles that are there
+        self.missing: list[tuple[int, int]] = []  # in tiles that are there
         self.strays: set[int] = set()  # entries found elsewhere than in their tile
         self.highest = -1
         self.tiles: dict[int, bytes] = {}
         self.cut_roots: dict[int, bytes] = {}
         self.apart: list[int] = []
-        self.removed: list[int] = []
+        self.removed = 0
         self.sound = 0
         # the section that is being read
         self.tile: int | None = None
@@ -309,6 +338,8 @@ class Audit:
     ) -> None:
         last = first if last is None else last
         self.damages.append({"kind": kind, "first": first, "last": last, "line": line, "detail": detail})
+        if len(self.damages) + len(self.missing) + len(self.strays) > PLACES_LIMIT:
+            raise Limit(f"there are more than {PLACES_LIMIT} damaged places; the rest was not read")
 
     # -- heads
 
@@ -322,25 +353,37 @@ class Audit:
             self.damage("checkpoint", f"{what}: {error}")
             return None
         try:
-            check_signatures(body, signatures, self.keys)
+            check_signatures(head[0], body, signatures, self.keys)
         except Bad as error:
             self.damage("signature", f"{what}: {error}")
             return head if what == "checkpoint" else None
         return head
 
+    def check_keys(self, keys: list[Key]) -> None:
+        """The keys in the file are those that have signed its checkpoint, in the order of their lines."""
+        body, signatures = read_note(self.header["checkpoint"])
+        try:
+            if check_signatures(self.header["origin"], body, signatures, keys) != keys:
+                raise Bad("the keys are not those that have signed the checkpoint, or in another order")
+        except Bad as error:
+            self.damage("header", str(error))
+
     def read_heads(self) -> None:
-        header = self.header
-        for key in header["keys"]:
+        header, own = self.header, []
+        for text in header["keys"]:
             try:
-                parsed = read_key(key)
-                if not self.given:
-                    self.keys.append(parsed)
+                key = read_key(text)
+                if key[0] != header["origin"]:
+                    raise Bad(f"a key of {key[0]!r:.200}")
+                own.append(key)
             except Bad as error:
                 self.damage("header", str(error))
+        self.keys = self.keys if self.given else own
         self.first, self.end = header["first"], header["first"] + header["count"]
         self.size = self.end
         self.head = self.signed(header["checkpoint"], "checkpoint")
         if self.head is not None:
+            self.check_keys(own)
             self.size = self.head[1]
             if self.end > self.size:
                 self.damage("checkpoint", f"covers {self.size} entries, the file goes up to {self.end}")
@@ -393,7 +436,7 @@ class Audit:
             if index != belonging:
                 self.damage("misplaced", f"stands where entry {belonging} belongs", index)
         if self.tile is not None and not self.ignored:
-            self.missing += [index for index in self.wanted(self.tile) if index not in self.order]
+            self.missing += spans(index for index in self.wanted(self.tile) if index not in self.order)
         self.order = {}
 
     def open_section(self, line: bytes, at: int) -> None:
@@ -448,7 +491,7 @@ class Audit:
             place = index % TILE
             if place < len(self.commitments) and self.commitments[place] == found:
                 self.sound += 1
-                self.removed += [index] if removed else []
+                self.removed += removed
             elif found in self.commitments:
                 other = self.tile * TILE + self.commitments.index(found)
                 self.damage("swapped", f"holds what belongs to entry {other}", index)
@@ -481,9 +524,10 @@ class Audit:
         for index in self.apart:
             if index // TILE in self.tiles:
                 self.damage("misplaced", "stands apart from its commitments", index)
-        for index in self.missing:
-            if index < end and index not in self.strays:
-                self.damage("missing", "is not there", index)
+        missing, self.missing = sorted(self.missing), []
+        there = (index for first, last in missing for index in range(first, last + 1))
+        for first, last in spans(index for index in there if index < end and index not in self.strays):
+            self.damage("missing", "are not there", first, last)
         self.find_absent_tiles(end)
         if self.trailer is not None:
             self.check_trailer(*self.trailer)
@@ -491,8 +535,8 @@ class Audit:
                 self.damage("cut", f"the packed file is broken after its last line {broken}")
             return
         rest = range(end, self.end)
-        first, last = (rest[0], rest[-1]) if rest else (None, None)
-        self.damage("cut", f"the file ends before its last line {broken}".rstrip(), first, last)
+        start, until = (rest[0], rest[-1]) if rest else (None, None)
+        self.damage("cut", f"the file ends before its last line {broken}".rstrip(), start, until)
 
     def find_absent_tiles(self, end: int) -> None:
         """Whole stretches at once, since how long they are is only what the file says."""
@@ -511,7 +555,7 @@ class Audit:
 
     def check_trailer(self, at: int, line: bytes) -> None:
         try:
-            value = read_json(line, ["end", "entries", "checkpoint"])
+            value = read_json(line, ["end", "entries", "checkpoint"], FIRST_LINE_LIMIT)
             if value["end"] is not True:
                 raise Bad("end is not true")
             checkpoint, entries = text(value["checkpoint"]), number(value["entries"])
@@ -526,7 +570,11 @@ class Audit:
     def run(self, source: BinaryIO) -> dict[str, Any]:
         reading = Reading(source)
         rows = reading.rows()
-        _, line = next(rows, (1, b""))
+        try:
+            line = reading.line(FIRST_LINE_LIMIT)
+        except Limit as error:
+            self.damage("limit", str(error), line=1)
+            return {"holds": False, "damages": self.damages}
         try:
             if not line.endswith(b"\n"):
                 raise Bad("the first line is absent or has no end")
@@ -534,11 +582,15 @@ class Audit:
         except Bad as error:
             self.damage("header", str(error), line=1)
             return {"holds": False, "damages": self.damages}
-        self.read_heads()
-        self.read_other_heads()
-        self.read(rows)
-        self.finish(reading.broken)
-        self.compare()
+        try:
+            self.read_heads()
+            self.read_other_heads()
+            self.read(rows)
+            self.finish(reading.broken)
+            self.compare()
+        except Limit as error:
+            damage = {"kind": "limit", "first": None, "last": None, "line": reading.at, "detail": str(error)}
+            self.damages.append(damage)
         return {
             "holds": not self.damages,
             "trusted_key": self.given,
@@ -549,33 +601,84 @@ class Audit:
             "first": self.header["first"],
             "count": self.header["count"],
             "entries": self.sound,
-            "removed": len(self.removed),
+            "removed": self.removed,
             "damages": sorted(self.damages, key=lambda one: (one["first"] or -1, one["line"] or -1)),
         }
 
 
+def spans(indexes: Iterable[int]) -> list[tuple[int, int]]:
+    """Sorted indexes as ranges, both ends included."""
+    found: list[tuple[int, int]] = []
+    for index in indexes:
+        if found and found[-1][1] == index - 1:
+            found[-1] = found[-1][0], index
+        else:
+            found.append((index, index))
+    return found
+
+
 class Reading:
-    """The lines of a file, unpacked if it is gzip. `broken` says why they ended early."""
+    """The lines of a file, unpacked if it is gzip. `broken` says why they ended early, `at` is the line's number."""
 
     def __init__(self, source: BinaryIO) -> None:
-        self.source = source
-        self.broken = ""
+        packed = source.read(2) == b"\x1f\x8b"
+        source.seek(0)
+        self.packed = Packed(source) if packed else None
+        self.lines: BinaryIO = io.BufferedReader(self.packed, 1 << 17) if self.packed else source
+        self.at = 0
+
+    @property
+    def broken(self) -> str:
+        return self.packed.broken if self.packed else ""
+
+    def line(self, limit: int) -> bytes:
+        self.at += 1
+        line = self.lines.readline(limit + 1)
+        if len(line.removesuffix(b"\n")) > limit:
+            raise Limit(f"a line has more than {limit} bytes")
+        return line
 
     def rows(self) -> Iterator[tuple[int, bytes]]:
-        packed = self.source.read(2) == b"\x1f\x8b"
-        self.source.seek(0)
-        lines: Any = gzip.GzipFile(fileobj=self.source) if packed else self.source
-        at = 0
-        while True:
-            at += 1
-            try:
-                line = lines.readline()
-            except (EOFError, OSError, zlib.error) as error:
-                self.broken = f"({error})"
-                return
-            if not line:
-                return
-            yield at, line
+        while line := self.line(LINE_LIMIT - 1):
+            yield self.at, line
+
+
+class Packed(io.RawIOBase):
+    """A gzip file of one member with nothing behind it, unpacked bit by bit."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        super().__init__()
+        self.source, self.broken = source, ""
+        self.zlib = zlib.decompressobj(31)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: Any) -> int:
+        try:
+            data = b"" if self.broken else self.unpack(len(room))
+        except (zlib.error, OSError) as error:
+            self.broken, data = f"({error})", b""
+        room[: len(data)] = data
+        return len(data)
+
+    def unpack(self, most: int) -> bytes:
+        while not self.zlib.eof:
+            packed = self.zlib.unconsumed_tail or self.source.read(1 << 16)
+            data = self.zlib.decompress(packed, most)
+            if data:
+                return data
+            if not packed and not self.zlib.eof:
+                raise OSError("it ends before its checksum")
+        if self.zlib.unused_data or self.source.read(1):
+            raise OSError("it goes on after its checksum")
+        return b""
+
+
+def harmless(line: str) -> str:
+    """A line without what could rewrite a terminal or hide in it, and of a length that can be read."""
+    shown = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line)
+    return shown if len(shown) <= 500 else shown[:499] + "…"
 
 
 def describe(verdict: dict[str, Any]) -> Iterator[str]:
@@ -594,6 +697,11 @@ def describe(verdict: dict[str, Any]) -> Iterator[str]:
         yield "the key came from the file itself: this says that the file is whole, not who wrote it (use --key)"
 
 
+def read_known(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(FIRST_LINE_LIMIT + 1)  # one byte too many is refused as too long a note
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Check an evidence file of a Trenova audit log.")
     parser.add_argument("file", type=Path)
@@ -602,13 +710,13 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
     options = parser.parse_args()
     try:
-        audit = Audit([read_key(key) for key in options.key], [path.read_bytes() for path in options.known])
+        audit = Audit([read_key(key) for key in options.key], [read_known(path) for path in options.known])
         with options.file.open("rb") as source:
             verdict = audit.run(source)
     except (Bad, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(harmless(f"error: {error}"), file=sys.stderr)
         return 2
-    print(json.dumps(verdict) if options.json else "\n".join(describe(verdict)))
+    print(json.dumps(verdict) if options.json else "\n".join(map(harmless, describe(verdict))))
     return 0 if verdict["holds"] else 1
 
 

@@ -69,6 +69,7 @@ async def test_dev_signs_with_a_key_that_only_its_owner_can_read(dev: Dev, treno
     async with Store.open(dev.state["database_url"]) as store:
         signed = await store.logs.newest(trenova.tenant)
     assert signed is not None
-    assert verify.signed_checkpoint(signed.note, keys=signer.keys(trenova.tenant), check=signing.check).size == 1
+    (key,) = signer.keys(trenova.tenant)
+    assert verify.signed_checkpoint(signed.note, origin=key.name, keys=[key], check=signing.check).size == 1
     logs = "".join(log.read_text() for log in (dev.data_dir / "logs").iterdir())
     assert file.read_text().strip().split("+", 4)[4] not in logs

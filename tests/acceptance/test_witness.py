@@ -38,7 +38,8 @@ def cosigned(checkpoint: Path, tenant_key: VerifierKey, witness: VerifierKey, si
     if not checkpoint.exists():
         return False
     message = checkpoint.read_bytes()
-    if verify.signed_checkpoint(message, keys=[tenant_key], check=signing.check).size != size:
+    head = verify.signed_checkpoint(message, origin=tenant_key.name, keys=[tenant_key], check=signing.check)
+    if head.size != size:
         return False
     note = notes.parse(message)
     here = any(line.key_id == witness.id for line in note.signatures)
@@ -86,7 +87,7 @@ def test_a_witness_cosigns_is_killed_and_goes_on_where_it_was(dev: Dev, trenova:
 
 def cosigned_by_nobody(checkpoint: Path, tenant_key: VerifierKey, size: int) -> bool:
     note = checkpoint.read_bytes()
-    head = verify.signed_checkpoint(note, keys=[tenant_key], check=signing.check)
+    head = verify.signed_checkpoint(note, origin=tenant_key.name, keys=[tenant_key], check=signing.check)
     return head.size == size and len(notes.parse(note).signatures) == 1
 
 

@@ -34,7 +34,8 @@ async def send(api: httpx.AsyncClient, sent: Any, **headers: str) -> list[dict[s
 def check(proof: dict[str, Any], tenant: str, body: bytes | None = None) -> None:
     """The proof holds, and if a body is given, it is of exactly these bytes."""
     note = proof["checkpoint"].encode()
-    head = verify.signed_checkpoint(note, keys=SIGNER.keys(tenant), check=signing.check)
+    origin = f"{SIGNER.prefix}/{tenant}"
+    head = verify.signed_checkpoint(note, origin=origin, keys=SIGNER.keys(tenant), check=signing.check)
     assert head.size == proof["tree_size"]
     leaf = b64decode(proof["leaf_hash"])
     path = [b64decode(each) for each in proof["proof"]]
@@ -111,9 +112,10 @@ async def test_a_receipt_is_checked_by_the_verifier_and_by_hand(api: httpx.Async
         assert asked.headers["Content-Type"] == "text/plain; charset=utf-8"
         assert asked.content == named.content
         keys_of_log = SIGNER.keys(keys.tenant)
-        receipt.check(receipt.parse(asked.content), body=body, keys=keys_of_log, check=signing.check)
+        origin = f"{SIGNER.prefix}/{keys.tenant}"
+        receipt.check(receipt.parse(asked.content), body=body, origin=origin, keys=keys_of_log, check=signing.check)
         by_hand(asked.content, body, keys.tenant)
-        with pytest.raises(AssertionError):
+        with pytest.raises(ValueError, match="does not hold"):
             by_hand(asked.content, body.replace(b"u-1", b"u-2"), keys.tenant)
 
 
@@ -202,22 +204,21 @@ async def test_a_log_that_no_worker_has_signed_yet_is_proved_later(
 async def test_an_older_log_is_proved_to_be_the_beginning_of_a_newer_one(
     api: httpx.AsyncClient, store: Store, keys: Keys
 ) -> None:
-    ends = [1, 2, 255, 256, 257, 600]
+    ends, origin, of_log = [1, 2, 255, 256, 257, 600], f"{SIGNER.prefix}/{keys.tenant}", SIGNER.keys(keys.tenant)
     for start, end in zip([0, *ends], ends, strict=False):
         await store.entries.append(str(uuid.uuid4()), bodies(keys.tenant, end - start))
 
     async def head(size: int) -> Checkpoint:
         signed = await store.logs.at(keys.tenant, size)
         assert signed is not None
-        return verify.signed_checkpoint(signed.note, keys=SIGNER.keys(keys.tenant), check=signing.check)
+        return verify.signed_checkpoint(signed.note, origin=origin, keys=of_log, check=signing.check)
 
     for old, new in [(old, new) for old in ends for new in ends if old <= new]:
         asked = {"from": str(old)} | ({"to": str(new)} if new != 600 else {})
         answer = (await api.get("/v1/proofs/consistency", params=asked)).json()
         assert (answer["from"], answer["to"]) == (old, new)
-        newer = verify.signed_checkpoint(
-            answer["checkpoint"].encode(), keys=SIGNER.keys(keys.tenant), check=signing.check
-        )
+        note = answer["checkpoint"].encode()
+        newer = verify.signed_checkpoint(note, origin=origin, keys=of_log, check=signing.check)
         path = [b64decode(each) for each in answer["proof"]]
         older = await head(old)
         verify.consistency(size=old, root=older.root, new_size=newer.size, new_root=newer.root, path=path)

@@ -25,6 +25,7 @@ from trenova.cli import (
 from trenova.cli.doctor import command as doctor
 from trenova.cli.doctor import preflight
 from trenova.cli.importing import command as importing
+from trenova.cli.screen import literal
 from trenova.errors import InvalidConfiguration, TrenovaError
 
 FAILED, STOPPED = 1, 130
@@ -91,8 +92,13 @@ def complain(error: TrenovaError) -> None:
     if isinstance(error, InvalidConfiguration) and len(error.problems) > 1:
         print("error: invalid configuration", file=sys.stderr)
         for problem in error.problems:
-            print(f"  {problem}", file=sys.stderr)
+            print(harmless(f"  {problem}"), file=sys.stderr)
     else:
-        print(f"error: {error.message}", file=sys.stderr)
+        print(harmless(f"error: {error.message}"), file=sys.stderr)
     if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
+        print(harmless(f"hint: {error.hint}"), file=sys.stderr)
+
+
+def harmless(message: str) -> str:
+    """An error's lines: what they quote may come from a file or a server."""
+    return "\n".join(literal(line).plain for line in message.split("\n"))

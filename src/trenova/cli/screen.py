@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from json import dumps
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+LINE_WIDTH = 500  # an error names what it found in a hundred characters or two
 PIPE_WIDTH = 250  # a file or another program has no width; a line a row is what they want
 
 
@@ -24,6 +26,19 @@ def standard_error() -> Console:
 def literal(text: str) -> Text:
     """The text as a cell that holds neither markup nor control characters, which could rewrite a terminal."""
     return Text("".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text))
+
+
+def shown(text: str) -> str:
+    """A line of output, cut where nobody would read on, that holds nothing which could rewrite or hide in a terminal."""
+    plain = literal(text).plain
+    return plain if len(plain) <= LINE_WIDTH else plain[: LINE_WIDTH - 1] + "…"
+
+
+def escaped(json: str) -> str:
+    """The same JSON with what is not printable escaped: in JSON that can only stand within strings."""
+    if json.isprintable():
+        return json
+    return "".join(sign if sign.isprintable() else dumps(sign)[1:-1] for sign in json)
 
 
 @contextmanager

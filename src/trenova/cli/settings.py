@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from stamina.instrumentation import RetryDetails
 
 from trenova import config
+from trenova.cli.screen import escaped
 from trenova.client import AsyncClient
 from trenova.dev import logins
 from trenova.dev.folder import Folder
@@ -132,4 +133,4 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 
 def plain_json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    return escaped(msgspec.json.encode(value).decode())

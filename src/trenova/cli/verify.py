@@ -12,12 +12,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from trenova.cli import settings
 from trenova.cli.evidence import read_checkpoint
-from trenova.cli.screen import literal, progress_of_entries, standard_error
+from trenova.cli.screen import progress_of_entries, shown, standard_error
 from trenova.config import DEFAULT_DATA_DIR, Settings
 from trenova.domain.verification import LogVerdict
 from trenova.errors import InvalidRequest, VerificationError
 from trenova.ledger import note
-from trenova.ledger.note import VerifierKey
+from trenova.ledger.note import COSIGNATURE, ED25519, VerifierKey
 from trenova.process import database_url
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ def verify(
         list[Path] | None,
         typer.Option(help="A checkpoint kept from earlier: the log must continue it.", dir_okay=False),
     ] = None,
-    cosignatures: Annotated[int, typer.Option(min=0, help="How many witnesses must have cosigned.")] = 0,
+    cosignatures: Annotated[
+        int | None, typer.Option(min=1, help="How many of the witnesses must have cosigned; all when absent.")
+    ] = None,
     witness: Annotated[list[str] | None, typer.Option(help="A witness's verifier key.")] = None,
     config: settings.ConfigFile = None,
     data_dir: settings.DataDir = DEFAULT_DATA_DIR,
@@ -54,14 +56,14 @@ def verify(
     if tenant is not None and not live:
         raise typer.BadParameter("--tenant goes with --live")
     settings.check_tenant(tenant)
-    if len(set(witness or ())) < cosignatures:
-        raise typer.BadParameter(f"{cosignatures} cosignatures need as many --witness keys")
-    keys = [parsed(text) for text in key or ()]
+    keys = [parsed(text, ED25519) for text in key or ()]
+    witnesses = [parsed(text, COSIGNATURE) for text in witness or ()]
+    if len({each.public_key for each in witnesses}) < (cosignatures or 0):
+        raise typer.BadParameter(f"{cosignatures} cosignatures need as many --witness keys, each of another witness")
     kept = [read_checkpoint(path) for path in known or ()]
     if live:
         holds = asyncio.run(check_live(settings.load(config, data_dir), keys, kept, tenant or "", as_json=as_json))
     else:
-        witnesses = [parsed(text) for text in dict.fromkeys(witness or ())]
         verdicts = [
             check_file(path, keys or None, kept, witnesses, cosignatures, as_json=as_json) for path in files or ()
         ]
@@ -70,11 +72,16 @@ def verify(
         raise typer.Exit(1)
 
 
-def parsed(text: str) -> VerifierKey:
+def parsed(text: str, algorithm: int) -> VerifierKey:
+    """The key, of a log (ED25519) or of a witness (COSIGNATURE): neither may stand in for the other."""
     try:
-        return note.parse_key(text)
+        key = note.parse_key(text)
     except VerificationError as error:
         raise typer.BadParameter(error.message) from None
+    if key.algorithm != algorithm:
+        whose = {ED25519: "a log (type 1), for --key", COSIGNATURE: "a witness (type 4), for --witness"}
+        raise typer.BadParameter(f"{key.name} is the key of {whose[key.algorithm]}")
+    return key
 
 
 def check_file(
@@ -82,7 +89,7 @@ def check_file(
     keys: Sequence[VerifierKey] | None,
     known: Sequence[bytes],
     witnesses: Sequence[VerifierKey],
-    cosignatures: int,
+    cosignatures: int | None,
     *,
     as_json: bool,
 ) -> bool:
@@ -90,11 +97,11 @@ def check_file(
     from trenova.ledger.evidence import check as checking  # noqa: PLC0415
 
     columns = [TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()]
-    shown = standard_error()
+    screen = standard_error()
     try:
         with (
             path.open("rb") as file,
-            Progress(*columns, console=shown, disable=not shown.is_terminal, transient=True) as progress,
+            Progress(*columns, console=screen, disable=not screen.is_terminal, transient=True) as progress,
             progress.wrap_file(file, path.stat().st_size, description="checking") as source,
         ):
             verdict = checking.check(
@@ -111,7 +118,7 @@ def check_file(
     if as_json:
         print(settings.plain_json(of_file(path, verdict)))
     else:
-        print("\n".join(literal(f"{path}: {line}").plain for line in described(verdict)))
+        print("\n".join(shown(f"{path}: {line}") for line in described(verdict)))
     return verdict.holds
 
 
@@ -175,14 +182,12 @@ def show_log(verdict: LogVerdict, *, as_json: bool) -> None:
         print(settings.plain_json(verdict), flush=True)
         return
     for place in verdict.places:
-        print(literal(str(place)).plain, flush=True)
+        print(shown(str(place)), flush=True)
         if place.next_step:
-            print(f"  → {place.next_step}", flush=True)
+            print(shown(f"  → {place.next_step}"), flush=True)
     if verdict.unsigned:
-        print(
-            f"{verdict.tenant}: {verdict.unsigned} of {verdict.checkpoints} kept checkpoints have no signature of a key"
-            " that was given; their roots are those of the tree"
-        )
+        told = f"{verdict.unsigned} of {verdict.checkpoints} kept checkpoints have no signature of a key that was given"
+        print(shown(f"{verdict.tenant}: {told}; their roots are those of the tree"))
 
 
 def cores() -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from trenova.errors import VerificationError
 from trenova.ledger import hashing, verify
 from trenova.ledger.checkpoint import Checkpoint
-from trenova.ledger.note import VerifierKey, decode_base64
+from trenova.ledger.note import MAX_NOTE_BYTES, VerifierKey, decode_base64
 from trenova.ledger.verify import CheckSignature
 
 FORMAT = "c2sp.org/tlog-proof@v1"
@@ -39,6 +39,8 @@ class Receipt:
 
 def parse(data: bytes) -> Receipt:
     """What a receipt says, nothing of it verified."""
+    if len(data) > MAX_NOTE_BYTES:
+        raise VerificationError(f"receipt: expected at most {MAX_NOTE_BYTES} bytes, got {len(data)}")
     head, blank, checkpoint = data.partition(b"\n\n")
     try:
         lines = head.decode("ascii").split("\n")
@@ -57,10 +59,13 @@ def parse(data: bytes) -> Receipt:
 
 
 def check(
-    receipt: Receipt, *, body: bytes, keys: Sequence[VerifierKey], check: CheckSignature, origin: str | None = None
+    receipt: Receipt, *, body: bytes, origin: str, keys: Sequence[VerifierKey], check: CheckSignature
 ) -> Checkpoint:
-    """Exactly this body is entry number `receipt.index` of the log that signed the checkpoint, which is returned."""
-    signed = verify.signed_checkpoint(receipt.checkpoint, keys=keys, check=check, origin=origin)
+    """Exactly this body is entry number `receipt.index` of the log `origin`, whose checkpoint is returned.
+
+    `keys` are the log's own, named after it.
+    """
+    signed = verify.signed_checkpoint(receipt.checkpoint, origin=origin, keys=keys, check=check)
     if receipt.salt is None or len(receipt.salt) != hashing.SALT_BYTES:
         got = "none" if receipt.salt is None else f"{len(receipt.salt)} bytes"
         raise VerificationError(f"receipt: expected a salt of {hashing.SALT_BYTES} bytes, got {got}")

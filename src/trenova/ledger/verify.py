@@ -81,13 +81,17 @@ def consistency(*, size: int, root: bytes, new_size: int, new_root: bytes, path:
 def signatures(note: Note, *, keys: Sequence[VerifierKey], check: CheckSignature) -> tuple[VerifierKey, ...]:
     """The keys, at least one, that have signed the note. A bad signature under a known key spoils the whole note.
 
-    Signature lines of unknown keys are passed over, as the specification demands (c2sp.org/signed-note).
+    So does a second line of a known key: a key signs once. Lines of unknown keys are passed over, as the specification
+    demands (c2sp.org/signed-note). This says nothing of what the note speaks of: for that use `signed_checkpoint`,
+    `log_signatures` or `cosignatures`.
     """
     signed: dict[VerifierKey, None] = {}
     for signature in note.signatures:
-        for key in keys:
+        for key in dict.fromkeys(keys):
             if (key.name, key.id) != (signature.name, signature.key_id):
                 continue
+            if key in signed:
+                raise VerificationError(f"note: expected one signature of {key.name} ({key.id.hex()}), got two")
             claim = notes.signed_message(key, note.text, signature)
             if claim is None or not check(key.public_key, *claim):
                 raise VerificationError(
@@ -101,19 +105,39 @@ def signatures(note: Note, *, keys: Sequence[VerifierKey], check: CheckSignature
     return tuple(signed)
 
 
-def signed_checkpoint(
-    message: bytes, *, keys: Sequence[VerifierKey], check: CheckSignature, origin: str | None = None
-) -> Checkpoint:
-    """The checkpoint in a note that one of `keys` has signed; of the log `origin`, if that is given.
+def log_signatures(
+    note: Note, *, origin: str, keys: Sequence[VerifierKey], check: CheckSignature
+) -> tuple[VerifierKey, ...]:
+    """Those of `keys`, at least one, with which the log `origin` has signed the note.
 
-    A witness's cosignature says that the log never showed it another history, not that the log speaks through it. So
-    give only the log's own keys here, and check cosignatures with `signatures`.
+    A key speaks for the log it is named after and for no other: one secret signs for many logs, so a signature of
+    another log can be put under any name, and only the name of the key says whose signature is asked for. A witness's
+    key (type 4) says that the log never showed it another history, not that the log speaks through it.
     """
+    own = [key for key in keys if key.name == origin and key.algorithm == notes.ED25519]
+    if keys and not own:
+        given = ", ".join(dict.fromkeys(key.name for key in keys))
+        raise VerificationError(f"note: expected a key of the log {origin:.200}, got those of {given:.400}")
+    return signatures(note, keys=own, check=check)
+
+
+def cosignatures(note: Note, *, keys: Sequence[VerifierKey], check: CheckSignature) -> tuple[VerifierKey, ...]:
+    """Those of the witnesses' `keys`, at least one and each public key once, that have cosigned the note.
+
+    A key of a log (type 1) is no witness's: the log's own signature must not count as somebody else's.
+    """
+    witnesses = [key for key in keys if key.algorithm == notes.COSIGNATURE]
+    found = signatures(note, keys=witnesses, check=check)
+    return tuple({key.public_key: key for key in reversed(found)}.values())[::-1]
+
+
+def signed_checkpoint(message: bytes, *, origin: str, keys: Sequence[VerifierKey], check: CheckSignature) -> Checkpoint:
+    """The checkpoint of the log `origin` in a note that one of its `keys` has signed; see `log_signatures`."""
     note = notes.parse(message)
     found = checkpoint.parse(note.text)
-    if origin is not None and found.origin != origin:
-        raise VerificationError(f"checkpoint: expected the log {origin}, got {found.origin:.200}")
-    signatures(note, keys=keys, check=check)
+    if found.origin != origin:
+        raise VerificationError(f"checkpoint: expected the log {origin:.200}, got {found.origin:.200}")
+    log_signatures(note, origin=origin, keys=keys, check=check)
     return found
 
 

@@ -78,6 +78,12 @@ async def evidence(
             f"the log {head.origin} is not one of the keys given",
             hint="set ledger.origin and the signing key as the workers have them",
         )
+    signers = those_that_signed(text, keys)
+    if not signers:
+        raise InvalidRequest(
+            f"the checkpoint of the log {head.origin} is not signed by any of the keys given",
+            hint="a worker that starts with the new signing key signs it; until then give the former key as well",
+        )
     since, until = bounds
     first = await index_of(logs, tenant, since, default=0)
     end = await index_of(logs, tenant, until, default=head.size, last=True)
@@ -87,13 +93,20 @@ async def evidence(
     header = Header(
         tenant=tenant,
         origin=head.origin,
-        keys=tuple(key.text for key in keys),
+        keys=tuple(key.text for key in signers),
         first=first,
         count=end - first,
         checkpoint=text,
         earlier=tuple([await earlier(logs, tenant, head, message) for message in known]),
     )
     return Evidence(logs=logs, header=header, size=head.size)
+
+
+def those_that_signed(note: str, keys: Sequence[VerifierKey]) -> list[VerifierKey]:
+    """The keys in the order of their signature lines. Whether a line is good, the reader of the file will tell."""
+    by_line = {(key.name, key.id): key for key in keys}
+    lines = [(line.name, line.key_id) for line in notes.parse(note.encode()).signatures]
+    return [by_line[line] for line in dict.fromkeys(lines) if line in by_line]
 
 
 async def index_of(logs: Logs, tenant: str, bound: Bound | None, *, default: int, last: bool = False) -> int:

@@ -30,7 +30,13 @@ def test_a_published_note_verifies_with_its_published_key(case: dict[str, Any]) 
 )
 def test_a_published_checkpoint_reads_as_its_publisher_means_it(case: dict[str, Any]) -> None:
     key, expected = note.parse_key(case["key"]), case["checkpoint"]
-    head = verify.signed_checkpoint(case["note"].encode(), keys=[key], check=signing.check, origin=expected["origin"])
+    message, keys = case["note"].encode(), [key]
+    if key.name == expected["origin"]:
+        head = verify.signed_checkpoint(message, origin=expected["origin"], keys=keys, check=signing.check)
+    else:  # the Go checksum database, whose key has another name than its log: of no log of ours
+        with pytest.raises(VerificationError, match="expected a key of the log"):
+            verify.signed_checkpoint(message, origin=expected["origin"], keys=keys, check=signing.check)
+        head = checkpoint.parse(note.parse(message).text)
     assert (head.origin, head.size, head.root) == (expected["origin"], expected["size"], b64decode(expected["root"]))
 
 

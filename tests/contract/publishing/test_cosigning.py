@@ -69,7 +69,8 @@ async def test_two_of_three_witnesses_cosign_while_one_is_away(
             assert await signed_by(logs, tenant, size, keys) == {keys[0], keys[1]}
     note = await logs.cosignatures.cosigned(tenant, 301)
     assert note is not None
-    assert verify.signed_checkpoint(note, keys=signer.keys(tenant), check=signing.check).size == 301
+    origin, of_log = f"{signer.prefix}/{tenant}", signer.keys(tenant)
+    assert verify.signed_checkpoint(note, origin=origin, keys=of_log, check=signing.check).size == 301
 
 
 async def test_logs_of_many_tenants_are_brought_and_none_of_them_twice(

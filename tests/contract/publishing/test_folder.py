@@ -44,7 +44,8 @@ async def test_each_newest_checkpoint_is_written_and_kept(
         await append(logs, tenant, count)
         await public.look()
         newest = (public.path / tenant / NEWEST).read_bytes()
-        assert verify.signed_checkpoint(newest, keys=signer.keys(tenant), check=signing.check).size == size
+        origin, keys = f"{signer.prefix}/{tenant}", signer.keys(tenant)
+        assert verify.signed_checkpoint(newest, origin=origin, keys=keys, check=signing.check).size == size
         assert (public.path / tenant / str(size)).read_bytes() == newest
     assert names(public.path / tenant) == {NEWEST, "1", "300"}
 

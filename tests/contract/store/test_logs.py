@@ -33,7 +33,8 @@ async def test_an_entry_is_proved_from_what_is_read(store: Store, tenant: str) -
     nodes = prove.nodes(*prove.inclusion_spans(leaf.index, signed.size))
     wanted = [(tile.level, tile.index) for tile in tiles.needed(nodes, signed.size)]
     read = tiles.reader(await store.logs.tiles(tenant, wanted))
-    head = verify.signed_checkpoint(signed.note, keys=SIGNER.keys(tenant), check=signing.check)
+    origin = f"{SIGNER.prefix}/{tenant}"
+    head = verify.signed_checkpoint(signed.note, origin=origin, keys=SIGNER.keys(tenant), check=signing.check)
     verify.entry(salt=leaf.salt, body=sent[300], commitment=leaf.commitment)
     verify.inclusion(
         leaf_hash=hashing.leaf(leaf.commitment),

@@ -13,7 +13,8 @@ from trenova.ledger.evidence.lines import Earlier, Entry, Header
 from trenova.ledger.evidence.write import Section
 from trenova.ledger.prove import ReadNode
 
-ORIGIN = checkpoint.origin("audit.example.com/v1/log", "acme")
+PREFIX = "audit.example.com/v1/log"
+ORIGIN = checkpoint.origin(PREFIX, "acme")
 SIGNER = signing.Signer(name=ORIGIN, seed=bytes(range(32)))
 STRANGER = signing.Signer(name=ORIGIN, seed=bytes(range(1, 33)))
 
@@ -25,12 +26,17 @@ class Log:
     entries: tuple[tuple[bytes, bytes], ...]
     commitments: tuple[bytes, ...]
     read: ReadNode
+    tenant: str = "acme"
+
+    @property
+    def origin(self) -> str:
+        return checkpoint.origin(PREFIX, self.tenant)
 
     def head(self, size: int) -> Checkpoint:
-        return Checkpoint(origin=ORIGIN, size=size, root=prove.root(size, self.read))
+        return Checkpoint(origin=self.origin, size=size, root=prove.root(size, self.read))
 
     def signed(self, size: int, signer: signing.Signer = SIGNER) -> str:
-        return signing.sign(self.head(size), [signer]).decode()
+        return signing.sign(self.head(size), [signer.named(self.origin)]).decode()
 
     def entry(self, index: int, removed: Sequence[int] = ()) -> Entry:
         if index in removed:
@@ -51,9 +57,9 @@ class Log:
         size = len(self.entries) if size is None else size
         count = size - first if count is None else count
         header = Header(
-            tenant="acme",
-            origin=ORIGIN,
-            keys=(signer.key.text,),
+            tenant=self.tenant,
+            origin=self.origin,
+            keys=(signer.named(self.origin).key.text,),
             first=first,
             count=count,
             checkpoint=self.signed(size, signer),
@@ -92,6 +98,11 @@ def log(size: int) -> Log:
         )
         for index in range(size)
     )
+    return of(entries)
+
+
+def of(entries: tuple[tuple[bytes, bytes], ...]) -> Log:
+    """The log of these salts and bodies."""
     commitments = tuple(hashing.commitment(salt, body) for salt, body in entries)
     stored: dict[tuple[int, int], bytes] = {}
     for one in tiles.additions(tree.grow(tree.Frontier(), [hashing.leaf(one) for one in commitments]).runs):

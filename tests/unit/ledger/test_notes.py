@@ -45,7 +45,7 @@ def test_a_signed_checkpoint_opens_with_its_key_alone() -> None:
     with pytest.raises(VerificationError, match="expected the log other, got"):
         verify.signed_checkpoint(MESSAGE, keys=[SIGNER.key], check=signing.check, origin="other")
     with pytest.raises(VerificationError, match="expected a signature of nobody"):
-        verify.signed_checkpoint(MESSAGE, keys=[], check=signing.check)
+        verify.signed_checkpoint(MESSAGE, origin=ORIGIN, keys=[], check=signing.check)
 
 
 def test_no_byte_of_a_signed_checkpoint_can_be_changed() -> None:
@@ -70,7 +70,7 @@ def test_a_receipt_without_salt_says_so() -> None:
     bare = receipt.parse(Receipt(index=17, path=RECEIPT.path, checkpoint=MESSAGE).encode())
     assert bare.salt is None
     with pytest.raises(VerificationError, match="expected a salt of 16 bytes, got none"):
-        receipt.check(bare, body=BODY, keys=[SIGNER.key], check=signing.check)
+        receipt.check(bare, body=BODY, origin=ORIGIN, keys=[SIGNER.key], check=signing.check)
 
 
 def test_a_cosignature_states_the_time_and_verifies_with_the_witness_key_alone() -> None:

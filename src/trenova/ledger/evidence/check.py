@@ -1,56 +1,59 @@
 """Checking a whole evidence file, with as many processes as are given, and naming every damaged place."""
 
-import gzip
 import signal
-import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from itertools import chain
 from multiprocessing import get_context
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from trenova.errors import VerificationError
 from trenova.ledger.evidence import sections
 from trenova.ledger.evidence.heads import Heads, Trust, compare, read_heads
-from trenova.ledger.evidence.lines import TILE_START, Header, decode_header, decode_trailer
-from trenova.ledger.evidence.sections import Findings, Frame
-from trenova.ledger.evidence.verdict import Damage, Kind, Verdict, joined, ranges
+from trenova.ledger.evidence.lines import Header, decode_header, decode_trailer
+from trenova.ledger.evidence.reading import Reader, Rows
+from trenova.ledger.evidence.sections import TOO_MANY, Findings, Frame
+from trenova.ledger.evidence.verdict import MAX_PLACES, Damage, Kind, Verdict, joined, merged, ranges
 from trenova.ledger.note import VerifierKey
 from trenova.ledger.tiles import WIDTH
 from trenova.ledger.verify import CheckSignature
 
-BLOB_BYTES = 512 << 10  # a piece of work; larger ones leave the processor's cache and take half as long again
 AHEAD = 8  # pieces under way for each process, so that none waits and memory stays bounded
-MAX_HEADER_BYTES = 16 << 20
-GZIP_MAGIC = b"\x1f\x8b"
+AHEAD_BYTES = 16 << 20  # and bytes of them
 
 
 def check(  # noqa: PLR0913 - what the reader brings, each for itself
     source: BinaryIO,
     *,
     check_signature: CheckSignature,
-    keys: Sequence[VerifierKey] | None = None,
+    keys: Sequence[VerifierKey] | None,
     known: Sequence[bytes] = (),
     witnesses: Sequence[VerifierKey] = (),
-    cosignatures: int = 0,
+    cosignatures: int | None = None,
     processes: int = 1,
 ) -> Verdict:
     """What an evidence file, plain or gzip, is worth. Never raises for what the file holds.
 
-    `keys` are the log's keys as the reader knows them; without, those in the file are taken, which shows that the file
+    `keys` are the log's keys as the reader knows them. With None those in the file are taken, which shows that the file
     is whole, but not who wrote it. `known` are signed checkpoints that the reader kept from earlier: the file must
-    continue each of them. At least `cosignatures` of the `witnesses` must have cosigned the file's checkpoint.
+    continue each of them. At least `cosignatures` of the `witnesses`, or all of them, must have cosigned the file's
+    checkpoint.
     """
-    reader = _Reader(source)
+    reader = Reader(source)
     line = reader.line()
+    if reader.limit:
+        damage = Damage(kind=Kind.LIMIT, line=1, detail=reader.limit)
+        return Verdict(damages=(damage,), trusted_key=keys is not None)
     try:
         header = decode_header(line)
     except VerificationError as error:
         damage = Damage(kind=Kind.HEADER, line=1, detail=error.message)
         return Verdict(damages=(damage,), trusted_key=keys is not None)
-    trust = Trust(keys=keys, known=known, witnesses=witnesses, cosignatures=cosignatures)
+    wanted = len({key.public_key for key in witnesses}) if cosignatures is None else cosignatures
+    trust = Trust(keys=keys, known=known, witnesses=witnesses, cosignatures=wanted)
     heads = read_heads(header, trust, check_signature)
     size = heads.checkpoint.size if heads.checkpoint else header.first + header.count
     frame = Frame(
@@ -61,94 +64,58 @@ def check(  # noqa: PLR0913 - what the reader brings, each for itself
         cuts=frozenset(known.size for known in heads.known if known.size % WIDTH),
     )
     total = _Total(frame, header)
-    for findings in _work(frame, reader.blobs(), processes):
-        total.take(findings)
-    return total.verdict(heads, trusted=keys is not None, broken=reader.broken)
-
-
-class _Reader:
-    """The lines of a file, unpacked if need be. `broken` says why they ended early, if they did."""
-
-    def __init__(self, source: BinaryIO) -> None:
-        self.broken = ""
-        self._start = source.read(len(GZIP_MAGIC))
-        self._read_some: Callable[[int], bytes] = source.read
-        if self._start == GZIP_MAGIC:
-            # read1 hands over what it has; read would lose all that it has unpacked when it meets the cut of a file.
-            self._read_some = gzip.GzipFile(fileobj=cast("BinaryIO", _Joined(self._start, source))).read1
-            self._start = b""
-
-    def line(self) -> bytes:
-        """The first line, without its newline; empty if there is none."""
-        while b"\n" not in self._start and len(self._start) < MAX_HEADER_BYTES:
-            block = self._read()
-            if not block:
-                return b""
-            self._start += block
-        line, _, self._start = self._start.partition(b"\n")
-        return line
-
-    def blobs(self) -> Iterator[bytes]:
-        """The rest in pieces, each but the first of which begins with a tile's line."""
-        pending, searched = bytearray(self._start), 0
-        while block := self._read():
-            pending += block
-            cut = pending.rfind(b"\n" + TILE_START, searched)
-            if cut >= 0:
-                yield bytes(pending[: cut + 1])
-                del pending[: cut + 1]
-            searched = max(0, len(pending) - len(TILE_START))
-        if pending:
-            yield bytes(pending)
-
-    def _read(self) -> bytes:
-        blocks, length = [], 0
-        while length < BLOB_BYTES:
-            try:
-                block = self._read_some(BLOB_BYTES - length)
-            except (EOFError, OSError, zlib.error) as error:
-                self.broken = str(error)
+    with closing(_work(frame, reader.pieces(), processes)) as work:
+        for findings in work:
+            total.take(findings)
+            if total.over:
                 break
-            if not block:
-                break
-            blocks.append(block)
-            length += len(block)
-        return b"".join(blocks)
+    return total.verdict(heads, trusted=keys is not None, broken=reader.broken, limit=total.limit or reader.limit)
 
 
-class _Joined:
-    """The bytes that were read to see what the file is, and the rest of it."""
-
-    def __init__(self, start: bytes, rest: BinaryIO) -> None:
-        self._start = start
-        self._rest = rest
-
-    def read(self, count: int = -1) -> bytes:
-        """At most `count` bytes."""
-        start, self._start = self._start, b""
-        return start or self._rest.read(count)
-
-
-def _work(frame: Frame, blobs: Iterator[bytes], processes: int) -> Iterator[Findings]:
-    first = next(blobs, None)
-    second = next(blobs, None) if processes > 1 else None
+def _work(frame: Frame, pieces: Iterator[bytes | Rows], processes: int) -> Generator[Findings, None, None]:
+    first = next(pieces, None)
     if first is None:
         return
+    started = list(_found(frame, first)) if processes > 1 and not isinstance(first, bytes) else []
+    yield from started
+    second = next(pieces, None) if processes > 1 else None
     if second is None:  # one piece is checked sooner than a process starts
-        for blob in chain([first], blobs):
-            yield from sections.check(frame, blob)
+        for piece in pieces if started else chain([first], pieces):
+            yield from _found(frame, piece)
         return
-    under_way: deque[Future[list[Findings]]] = deque()
     # Ctrl-C is for the caller to answer, not for them.
     ignore = (signal.SIGINT, signal.SIG_IGN)
     spawn = get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=spawn, initializer=signal.signal, initargs=ignore) as pool:
-        for blob in chain([first, second], blobs):
-            under_way.append(pool.submit(sections.check, frame, blob))
-            if len(under_way) >= AHEAD * processes:
-                yield from under_way.popleft().result()
-        while under_way:
-            yield from under_way.popleft().result()
+        yield from _shared(pool, frame, chain([] if started else [first], [second], pieces), processes)
+
+
+def _found(frame: Frame, piece: bytes | Rows) -> list[Findings]:
+    return sections.check(frame, piece) if isinstance(piece, bytes) else [sections.stream(frame, piece)]
+
+
+def _shared(
+    pool: ProcessPoolExecutor, frame: Frame, pieces: Iterator[bytes | Rows], processes: int
+) -> Iterator[Findings]:
+    under_way: deque[tuple[int, Future[list[Findings]]]] = deque()
+    waiting = 0
+    try:
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                under_way.append((len(piece), pool.submit(sections.check, frame, piece)))
+                waiting += len(piece)
+            else:  # its lines are read only as they are checked, so no other process can do it
+                found: Future[list[Findings]] = Future()
+                found.set_result([sections.stream(frame, piece)])
+                under_way.append((0, found))
+            while len(under_way) >= AHEAD * processes or waiting > AHEAD_BYTES * processes:
+                length, done = under_way.popleft()
+                waiting -= length
+                yield from done.result()
+        for _, done in under_way:
+            yield from done.result()
+    finally:  # who asks no further, for the file is over a limit, does not wait for what is left
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 class _Total:
@@ -161,22 +128,29 @@ class _Total:
         self.frame = frame
         self.header = header
         self.damages: list[Damage] = []
-        self.missing: list[int] = []
+        self.missing: list[tuple[int, int]] = []  # ranges within one tile
         self.strays: set[int] = set()
         self.unplaced: list[int] = []  # entries after no readable commitments
-        self.removed: list[int] = []
+        self.removed: list[tuple[int, int]] = []
         self.tiles: dict[int, bytes] = {}  # root of each, in the order of the file
         self.cut_roots: dict[int, bytes] = {}
         self.highest = frame.first - 1
         self.sound = 0
         self.trailer: tuple[int, bytes] | None = None
         self.after = False
+        self.limit = ""
         self.line = 2  # of the next section; the header is line 1
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to be read: the file has gone on after its end, or is over a limit."""
+        return self.after or bool(self.limit)
 
     def take(self, findings: Findings) -> None:
         """Add the findings of the next section."""
         start = self.line
         self.line += findings.lines
+        self.limit = findings.limit
         if self.trailer is not None:
             self._go_on_after(start)
             return
@@ -199,26 +173,23 @@ class _Total:
                 return
             self.tiles[tile] = findings.root
         self.damages += [one if one.line is None else replace(one, line=start + one.line) for one in findings.damages]
-        self.missing += findings.missing
+        self.missing += ranges(findings.missing)
         self.strays.update(findings.strays)
-        self.removed += findings.removed
+        self.removed += ranges(sorted(findings.removed))
         self.cut_roots |= findings.cut_roots
         self.highest = max(self.highest, findings.highest)
         self.sound += findings.sound
+        if len(self.damages) + len(self.missing) + len(self.strays) > MAX_PLACES:
+            self.limit = self.limit or TOO_MANY
 
-    def verdict(self, heads: Heads, *, trusted: bool, broken: str) -> Verdict:
-        """What all of it comes to."""
-        end = self.frame.end if self.trailer is not None else self.highest + 1
-        self._check_tiles(end)
-        for index in self.unplaced:
-            if index // WIDTH in self.tiles:
-                self._add(Kind.MISPLACED, "stands apart from its commitments", indexes=range(index, index + 1))
-        missing = sorted(index for index in self.missing if index < end and index not in self.strays)
-        for start, last in ranges(missing):
-            self._add(Kind.MISSING, "the file does not hold it", indexes=range(start, last + 1))
-        self._check_end(end, broken)
+    def verdict(self, heads: Heads, *, trusted: bool, broken: str, limit: str) -> Verdict:
+        """What all of it comes to. Over a limit nothing is said of what has not been read."""
+        if limit:
+            self._add(Kind.LIMIT, limit, line=self.line)
+        else:
+            self._check_whole(broken)
+            self.damages += compare(heads, self.tiles, self.cut_roots)
         self.damages += heads.damages
-        self.damages += compare(heads, self.tiles, self.cut_roots)
         checkpoint = heads.checkpoint
         return Verdict(
             damages=joined(self.damages),
@@ -230,8 +201,19 @@ class _Total:
             first=self.header.first,
             count=self.header.count,
             entries=self.sound,
-            removed=ranges(sorted(self.removed)),
+            removed=merged(self.removed),
         )
+
+    def _check_whole(self, broken: str) -> None:
+        end = self.frame.end if self.trailer is not None else self.highest + 1
+        self._check_tiles(end)
+        for index in self.unplaced:
+            if index // WIDTH in self.tiles:
+                self._add(Kind.MISPLACED, "stands apart from its commitments", indexes=range(index, index + 1))
+        missing = (index for first, last in sorted(self.missing) for index in range(first, last + 1))
+        for start, last in ranges(index for index in missing if index < end and index not in self.strays):
+            self._add(Kind.MISSING, "the file does not hold it", indexes=range(start, last + 1))
+        self._check_end(end, broken)
 
     def _check_tiles(self, end: int) -> None:
         order = sorted(self.tiles)

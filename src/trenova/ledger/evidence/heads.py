@@ -29,22 +29,26 @@ class Heads:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """What the reader brings: the log's keys, checkpoints kept from earlier, and how many of which witnesses."""
+    """What the reader brings: the log's keys, checkpoints kept from earlier, and how many of which witnesses.
 
-    keys: Sequence[VerifierKey] | None = None
-    known: Sequence[bytes] = ()
-    witnesses: Sequence[VerifierKey] = ()
-    cosignatures: int = 0
+    `keys` is None for a reader who has none, and takes those in the file.
+    """
+
+    keys: Sequence[VerifierKey] | None
+    known: Sequence[bytes]
+    witnesses: Sequence[VerifierKey]
+    cosignatures: int
 
 
 def read_heads(header: Header, trust: Trust, check_signature: CheckSignature) -> Heads:
     """Read and check all checkpoints, their signatures, and the header's claims about them."""
-    found = _Found(trust.keys, check_signature)
+    found = _Found(header.origin, trust.keys, check_signature)
     found.read_keys(header)
     if trust.cosignatures:
         found.cosigned(header.checkpoint.encode(), trust)
-    own = found.signed(header.checkpoint.encode(), header.origin, "checkpoint")
+    own = found.signed(header.checkpoint.encode(), "checkpoint")
     if own is not None:
+        found.check_keys(header)
         end = header.first + header.count
         if end > own.size:
             found.add(Kind.CHECKPOINT, f"covers {own.size} entries, the file goes up to {end}")
@@ -52,7 +56,7 @@ def read_heads(header: Header, trust: Trust, check_signature: CheckSignature) ->
             found.add(Kind.HEADER, f"tenant {header.tenant!r:.200} is not that of the log {header.origin!r:.200}")
     earlier: list[Checkpoint] = []
     for one in header.earlier:
-        head = found.signed(one.checkpoint.encode(), header.origin, "earlier checkpoint")
+        head = found.signed(one.checkpoint.encode(), "earlier checkpoint")
         if head is None or own is None:
             continue
         earlier.append(head)
@@ -62,7 +66,7 @@ def read_heads(header: Header, trust: Trust, check_signature: CheckSignature) ->
             )
         except VerificationError as error:
             found.add(Kind.INCONSISTENT, f"earlier checkpoint: {error.message}")
-    kept = [found.signed(message, header.origin, "your checkpoint") for message in trust.known]
+    kept = [found.signed(message, "your checkpoint") for message in trust.known]
     return Heads(
         checkpoint=own,
         earlier=tuple(earlier),
@@ -109,34 +113,53 @@ def _root_at(size: int, tiles: Mapping[int, bytes], cut_roots: Mapping[int, byte
 class _Found:
     """The keys to check with, and what is wrong so far."""
 
-    def __init__(self, keys: Sequence[VerifierKey] | None, check_signature: CheckSignature) -> None:
+    def __init__(self, origin: str, keys: Sequence[VerifierKey] | None, check_signature: CheckSignature) -> None:
+        self.origin = origin
         self.keys = keys
         self.check_signature = check_signature
+        self.own: list[VerifierKey] = []
         self.damages: list[Damage] = []
 
     def read_keys(self, header: Header) -> None:
-        """Check the keys of the file, and take them if the reader has given none."""
-        own: list[VerifierKey] = []
+        """Read the keys of the file, and take them if the reader has given none."""
         for text in header.keys:
             try:
-                own.append(note.parse_key(text))
+                key = note.parse_key(text)
+                if key.name != self.origin or key.algorithm != note.ED25519:
+                    raise VerificationError(f"expected a key of the log {self.origin:.200}, got {text:.200}")  # noqa: TRY301 - one way to fail
+                self.own.append(key)
             except VerificationError as error:
                 self.add(Kind.HEADER, error.message)
         if self.keys is None:
-            self.keys = own
+            self.keys = self.own
 
-    def signed(self, message: bytes, origin: str, what: str) -> Checkpoint | None:
+    def check_keys(self, header: Header) -> None:
+        """The keys of the file are those that have signed its checkpoint, in the order of their lines, each once.
+
+        So they cannot be changed while the reader goes by keys of his own.
+        """
+        parsed = note.parse(header.checkpoint.encode())
+        try:
+            signed = verify.log_signatures(parsed, origin=self.origin, keys=self.own, check=self.check_signature)
+        except VerificationError as error:
+            self.add(Kind.HEADER, f"its keys: {error.message}")
+            return
+        if list(signed) != self.own:
+            names = ", ".join(key.id.hex() for key in signed)
+            self.add(Kind.HEADER, f"expected the keys that have signed the checkpoint, in the order {names:.200}")
+
+    def signed(self, message: bytes, what: str) -> Checkpoint | None:
         """The checkpoint if it can be read, whoever signed it; but of those besides the file's own only good ones."""
         try:
             parsed = note.parse(message)
             head = checkpoint.parse(parsed.text)
-            if head.origin != origin:
-                raise VerificationError(f"expected the log {origin!r:.200}, got {head.origin!r:.200}")  # noqa: TRY301
+            if head.origin != self.origin:
+                raise VerificationError(f"expected the log {self.origin!r:.200}, got {head.origin!r:.200}")  # noqa: TRY301 - one way to fail
         except VerificationError as error:
             self.add(Kind.CHECKPOINT, f"{what}: {error.message}")
             return None
         try:
-            verify.signatures(parsed, keys=self.keys or (), check=self.check_signature)
+            verify.log_signatures(parsed, origin=self.origin, keys=self.keys or (), check=self.check_signature)
         except VerificationError as error:
             self.add(Kind.SIGNATURE, f"{what}: {error.message}")
             return head if what == "checkpoint" else None
@@ -145,7 +168,7 @@ class _Found:
     def cosigned(self, message: bytes, trust: Trust) -> None:
         """Count the witnesses that have cosigned; a bad cosignature under a key that is known spoils them all."""
         try:
-            witnesses = verify.signatures(note.parse(message), keys=trust.witnesses, check=self.check_signature)
+            witnesses = verify.cosignatures(note.parse(message), keys=trust.witnesses, check=self.check_signature)
         except VerificationError as error:
             self.add(Kind.COSIGNATURES, f"expected those of {trust.cosignatures} witnesses: {error.message}")
             return

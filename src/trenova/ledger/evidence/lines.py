@@ -7,7 +7,7 @@ braces around it stands as base64 under `body_base64`.
 
 import json
 import re
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from binascii import a2b_base64
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,6 +19,15 @@ from trenova.ledger.note import decode_base64
 FORMAT = "trenova-evidence"
 VERSION = 1
 MAX_INDEX = (1 << 63) - 1
+# Every limit is far above what `trenova evidence` writes, and is looked at before anything of a line is decoded.
+MAX_HEADER_BYTES = (
+    1 << 20
+)  # of the first and of the last line: a checkpoint with 16 of the largest signatures has 90 kB
+MAX_TILE_BYTES = 16 << 10  # 256 commitments and a path of 63 hashes are 14 kB
+MAX_LINE_BYTES = 4 << 20  # an entry has at most half a MiB, and a third more in base64
+MAX_KEYS = 16  # all that sign at a time, which are two while one takes over from the other
+MAX_EARLIER = 100
+MAX_PATH = 2 * 63  # a consistency proof may go down and up again
 TILE_START = b'{"tile":'
 TRAILER_START = b'{"end":'
 Line = TypeVar("Line")
@@ -100,19 +109,23 @@ def encode_header(header: Header) -> bytes:
 
 def decode_header(line: bytes) -> Header:
     """The header of a line, or VerificationError."""
-    value = _decode(line, {"format", "version", "tenant", "origin", "keys", "first", "count", "checkpoint", "earlier"})
-    if (value["format"], value["version"]) != (FORMAT, VERSION):
+    value = _decode(
+        line,
+        MAX_HEADER_BYTES,
+        {"format", "version", "tenant", "origin", "keys", "first", "count", "checkpoint", "earlier"},
+    )
+    if (value["format"], value["version"]) != (FORMAT, VERSION) or type(value["version"]) is not int:
         raise VerificationError(
             f"header: expected {FORMAT} version {VERSION}, got {value['format']!r:.40} version {value['version']!r:.20}"
         )
     header = Header(
         tenant=_text(value["tenant"]),
         origin=_text(value["origin"]),
-        keys=tuple(_text(key) for key in _list(value["keys"])),
+        keys=tuple(_text(key) for key in _list(value["keys"], "keys", MAX_KEYS)),
         first=_number(value["first"]),
         count=_number(value["count"]),
         checkpoint=_text(value["checkpoint"]),
-        earlier=tuple(_earlier(one) for one in _list(value["earlier"])),
+        earlier=tuple(_earlier(one) for one in _list(value["earlier"], "earlier checkpoints", MAX_EARLIER)),
     )
     return _exactly(header, encode_header(header), line)
 
@@ -126,7 +139,7 @@ def encode_commitments(line: Commitments) -> bytes:
 
 def decode_commitments(line: bytes) -> Commitments:
     """The commitments of a line, or VerificationError."""
-    value = _decode(line, {"tile", "commitments", "path"})
+    value = _decode(line, MAX_TILE_BYTES, {"tile", "commitments", "path"})
     joined = decode_base64(_text(value["commitments"]), where="commitments")
     if len(joined) % HASH_BYTES:
         raise VerificationError(f"commitments: expected {HASH_BYTES} bytes each, got {len(joined)} together")
@@ -146,7 +159,7 @@ def encode_entry(entry: Entry) -> bytes:
     if len(entry.salt) != SALT_BYTES:
         raise ValueError(f"salt has {len(entry.salt)} bytes, must have {SALT_BYTES}")
     start += b'"salt":"%s",' % b64encode(entry.salt)
-    if _is_plain(entry.body):
+    if is_plain(entry.body):
         return start + b'"body":%s}\n' % entry.body
     return start + b'"body_base64":"%s"}\n' % b64encode(entry.body)
 
@@ -154,12 +167,12 @@ def encode_entry(entry: Entry) -> bytes:
 def decode_entry(line: bytes) -> Entry:
     """The entry of a line without its newline, or VerificationError."""
     if (match := BODY_LINE.match(line)) and line.endswith(b"}"):
-        return Entry(index=int(match[1]), salt=a2b_base64(match[2]), body=line[match.end() : -1])
+        return Entry(index=int(match[1]), salt=a2b_base64(match[2]), body=_spelled(line[match.end() : -1], plain=True))
     if match := _REMOVED_LINE.fullmatch(line):
         return Entry(index=int(match[1]), removed=a2b_base64(match[2]))
     if match := _BASE64_LINE.fullmatch(line):
         body = decode_base64(match[3].decode(), where="body")
-        return Entry(index=int(match[1]), salt=b64decode(match[2]), body=body)
+        return Entry(index=int(match[1]), salt=a2b_base64(match[2]), body=_spelled(body, plain=False))
     raise VerificationError(f"expected an entry, got {line[:80]!r}")
 
 
@@ -170,7 +183,7 @@ def encode_trailer(trailer: Trailer) -> bytes:
 
 def decode_trailer(line: bytes) -> Trailer:
     """The trailer of a line, or VerificationError."""
-    value = _decode(line, {"end", "entries", "checkpoint"})
+    value = _decode(line, MAX_HEADER_BYTES, {"end", "entries", "checkpoint"})
     trailer = Trailer(entries=_number(value["entries"]), checkpoint=_text(value["checkpoint"]))
     return _exactly(trailer, encode_trailer(trailer), line)
 
@@ -180,7 +193,8 @@ def encode(value: dict[str, Any]) -> bytes:
     return (json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
 
 
-def _is_plain(body: bytes) -> bool:
+def is_plain(body: bytes) -> bool:
+    """Whether a body stands in its line as it is: one line of UTF-8 with braces around it."""
     if not (body.startswith(b"{") and body.endswith(b"}")) or b"\n" in body or b"\r" in body:
         return False
     try:
@@ -190,7 +204,16 @@ def _is_plain(body: bytes) -> bool:
     return True
 
 
-def _decode(line: bytes, names: set[str]) -> dict[str, Any]:
+def _spelled(body: bytes, *, plain: bool) -> bytes:
+    if is_plain(body) is not plain:
+        name = '"body_base64"' if plain else '"body"'
+        raise VerificationError(f"expected the body under {name}, got {body[:80]!r} under the other name")
+    return body
+
+
+def _decode(line: bytes, limit: int, names: set[str]) -> dict[str, Any]:
+    if len(line) > limit:
+        raise VerificationError(f"expected at most {limit:,} bytes, got {len(line):,}: {line[:40]!r}…")
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
@@ -213,15 +236,17 @@ def _earlier(value: Any) -> Earlier:
 
 
 def _hashes(value: Any) -> tuple[bytes, ...]:
-    parts = tuple(decode_base64(_text(part), where="path") for part in _list(value))
+    parts = tuple(decode_base64(_text(part), where="path") for part in _list(value, "hashes", MAX_PATH))
     if any(len(part) != HASH_BYTES for part in parts):
         raise VerificationError(f"path: expected hashes of {HASH_BYTES} bytes")
     return parts
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: Any, what: str, limit: int) -> list[Any]:
     if not isinstance(value, list):
-        raise VerificationError(f"expected a list, got {value!r:.80}")
+        raise VerificationError(f"expected a list of {what}, got {value!r:.80}")
+    if len(value) > limit:
+        raise VerificationError(f"expected at most {limit} {what}, got {len(value)}")
     return value
 
 

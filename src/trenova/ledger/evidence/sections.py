@@ -2,27 +2,34 @@
 
 import re
 from binascii import a2b_base64
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import chain
 
 from trenova.errors import VerificationError
 from trenova.ledger import verify
 from trenova.ledger.evidence import lines
 from trenova.ledger.evidence.lines import (
     BODY_LINE,
+    MAX_LINE_BYTES,
     TILE_START,
     TRAILER_START,
     Commitments,
     Entry,
     encode_entry,
+    is_plain,
 )
-from trenova.ledger.evidence.verdict import Damage, Kind
+from trenova.ledger.evidence.verdict import MAX_PLACES, Damage, Kind
 from trenova.ledger.hashing import ENTRY_DOMAIN, LEAF_PREFIX, SALT_BYTES, commitment
 from trenova.ledger.tiles import WIDTH
 from trenova.ledger.tree import root_of
 
+TOO_LONG = f"a line has more than {MAX_LINE_BYTES:,} bytes"
+TOO_MANY = f"there are more than {MAX_PLACES:,} damaged places; the rest of the file was not read"
 _BEFORE_TILE = b"\n" + TILE_START
-_PLAIN_LINES = re.compile(BODY_LINE.pattern + rb"(.*)\}(?:\n|\Z)")
+_PLAIN_LINES = re.compile(BODY_LINE.pattern + rb"(\{.*\})\}(?:\n|\Z)")
+_MOST_ROWS = WIDTH + MAX_PLACES + 2  # more lines than these cannot be looked at: too many of them are damaged
 _PLAIN_BYTES = len(encode_entry(Entry(index=0, salt=bytes(SALT_BYTES)))) - len(b'_base64""0')
 
 
@@ -64,6 +71,12 @@ class Findings:
     trailer: tuple[int, bytes] | None = None
     after: int | None = None  # the first line after the trailer
     unended: int | None = None  # a last line without a newline
+    limit: str = ""  # which limit ended the reading, if one did
+
+    @property
+    def places(self) -> int:
+        """How many damaged places there are, and what takes as much memory."""
+        return len(self.damages) + len(self.strays) + (len(self.missing) > 0)
 
     def add(self, kind: Kind, detail: str, *, index: int | None = None, line: int | None = None) -> None:
         """Note a damage at one entry or line."""
@@ -73,14 +86,56 @@ class Findings:
 def check(frame: Frame, blob: bytes) -> list[Findings]:
     """The findings of the sections in a piece of the file, in its order."""
     found: list[Findings] = []
+    places = 0
     blob, newline, unended = blob.rpartition(b"\n")
     for section in blob.split(_BEFORE_TILE) if newline else ():
         # Each has lost its last newline, and each but the first the start of its first line.
-        found.append(_section(frame, (TILE_START if found else b"") + section))
+        findings = _section(frame, (TILE_START if found else b"") + section)
+        found.append(findings)
+        places += findings.places
+        if places > MAX_PLACES or findings.limit:
+            findings.limit = findings.limit or TOO_MANY
+            return found
     if unended:
         found = found or [Findings()]
         found[-1].unended = found[-1].lines
     return found
+
+
+def stream(frame: Frame, rows: Iterator[bytes]) -> Findings:
+    """The findings of one section too large to be held, whose lines still have their newlines."""
+    findings = Findings()
+    ended = _Ended(rows)
+    first = next(ended, None)
+    known: tuple[bytes, ...] = ()
+    if first is None:
+        return findings
+    if first.startswith(TILE_START):
+        known = _take_tile(frame, first, findings)
+        _check_section(frame, ended, known, findings)
+    else:
+        _check_section(frame, chain([first], ended), known, findings)
+    if ended.unended:
+        findings.unended = findings.lines
+    return findings
+
+
+class _Ended:
+    """Lines without their newlines; `unended` once there was one that had none."""
+
+    def __init__(self, rows: Iterator[bytes]) -> None:
+        self._rows = rows
+        self.unended = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        row = next(self._rows)
+        if row.endswith(b"\n"):
+            return row[:-1]
+        self.unended = True
+        raise StopIteration
 
 
 def _section(frame: Frame, section: bytes) -> Findings:
@@ -88,32 +143,36 @@ def _section(frame: Frame, section: bytes) -> Findings:
     known: tuple[bytes, ...] = ()
     if section.startswith(TILE_START):
         first, newline, section = section.partition(b"\n")
-        findings.lines = 1
-        try:
-            head = lines.decode_commitments(first)
-        except VerificationError as error:
-            findings.add(Kind.UNREADABLE, error.message, line=0)
-        else:
-            findings.tile, known = head.tile, head.commitments
-            _check_tile(frame, head, findings)
-        if not newline:
-            section = b""
-            rows: list[bytes] = []
-        elif _is_sound(frame, section, known, findings):
+        known = _take_tile(frame, first, findings)
+        if newline and _is_sound(frame, section, known, findings):
             return findings
-        else:
-            rows = section.split(b"\n")
+        rows = section.split(b"\n", _MOST_ROWS) if newline else []
     else:
-        rows = section.split(b"\n")
+        rows = section.split(b"\n", _MOST_ROWS)
+    _check_section(frame, rows, known, findings)
+    return findings
+
+
+def _take_tile(frame: Frame, line: bytes, findings: Findings) -> tuple[bytes, ...]:
+    findings.lines = 1
+    try:
+        head = lines.decode_commitments(line)
+    except VerificationError as error:
+        findings.add(Kind.UNREADABLE, error.message, line=0)
+        return ()
+    findings.tile = head.tile
+    _check_tile(frame, head, findings)
+    return head.commitments
+
+
+def _check_section(frame: Frame, rows: Iterable[bytes], known: tuple[bytes, ...], findings: Findings) -> None:
     order = _check_rows(frame, rows, known, findings)
-    findings.lines += len(rows)
     findings.highest = max([*order, *findings.strays], default=-1)
     for index, belonging in zip(order, sorted(order), strict=True):
         if index != belonging:
             findings.add(Kind.MISPLACED, f"stands where entry {belonging} belongs", index=index)
     if findings.tile is not None:
         findings.missing = sorted(set(frame.wanted(findings.tile)) - set(order))
-    return findings
 
 
 def _is_sound(frame: Frame, section: bytes, known: tuple[bytes, ...], findings: Findings) -> bool:
@@ -122,9 +181,11 @@ def _is_sound(frame: Frame, section: bytes, known: tuple[bytes, ...], findings: 
     Nearly every section of nearly every file is, and to see that takes a third of the time that it takes to say what is
     wrong with each line. A no means nothing: then the lines are looked at one by one.
     """
-    if findings.tile is None:
+    if findings.tile is None or len(section) > MAX_LINE_BYTES:
         return False
     wanted = frame.wanted(findings.tile)
+    if section.count(b"\n") != len(wanted) - 1 or b"\r" in section or not _is_utf8(section):
+        return False
     base = findings.tile * WIDTH
     entries = _PLAIN_LINES.findall(section)
     length = sum([len(index) + len(body) for index, _, body in entries]) + len(entries) * _PLAIN_BYTES - 1
@@ -136,6 +197,14 @@ def _is_sound(frame: Frame, section: bytes, known: tuple[bytes, ...], findings: 
     findings.sound = len(entries)
     findings.lines += len(entries)
     findings.highest = wanted[-1]
+    return True
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
     return True
 
 
@@ -161,15 +230,19 @@ def _check_tile(frame: Frame, head: Commitments, findings: Findings) -> None:
     findings.damages.append(Damage(kind=Kind.COMMITMENTS, first=first, last=last, line=0, detail=detail))
 
 
-def _check_rows(frame: Frame, rows: list[bytes], known: tuple[bytes, ...], findings: Findings) -> list[int]:
+def _check_rows(frame: Frame, rows: Iterable[bytes], known: tuple[bytes, ...], findings: Findings) -> list[int]:
     """The entries of the tile in the order in which they stand, each once. Everything else goes to the findings."""
     tile = findings.tile
     wanted = range(0) if tile is None else frame.wanted(tile)
     base = 0 if tile is None else tile * WIDTH
     order: dict[int, None] = {}
-    for number, row in enumerate(rows, findings.lines):
+    for row in rows:
+        number, findings.lines = findings.lines, findings.lines + 1
         if findings.trailer is not None:
             findings.after = number
+            break
+        if len(row) >= MAX_LINE_BYTES or findings.places > MAX_PLACES:
+            findings.limit = TOO_LONG if len(row) >= MAX_LINE_BYTES else TOO_MANY
             break
         if row.startswith(TRAILER_START):
             findings.trailer = number, row
@@ -197,8 +270,8 @@ def _check_rows(frame: Frame, rows: list[bytes], known: tuple[bytes, ...], findi
 def _read(row: bytes) -> tuple[int, bytes, bool]:
     """Index and commitment of an entry's line, and whether its body is removed."""
     match = BODY_LINE.match(row)
-    if match and row[-1:] == b"}":
-        return int(match[1]), sha256(ENTRY_DOMAIN + a2b_base64(match[2]) + row[match.end() : -1]).digest(), False
+    if match and row[-1:] == b"}" and is_plain(body := row[match.end() : -1]):
+        return int(match[1]), sha256(ENTRY_DOMAIN + a2b_base64(match[2]) + body).digest(), False
     entry = lines.decode_entry(row)
     if entry.removed is not None:
         return entry.index, entry.removed, True

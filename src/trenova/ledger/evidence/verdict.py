@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+MAX_PLACES = 10_000  # damaged places; with more of them reading stops, so that a damaged file takes no more memory
+
 
 class Kind(StrEnum):
     """What is wrong with a place in an evidence file."""
@@ -23,6 +25,7 @@ class Kind(StrEnum):
     COSIGNATURES = "cosignatures"  # of fewer witnesses than were asked for
     OLDER = "older"  # the file's checkpoint is older than one that the reader holds
     INCONSISTENT = "inconsistent"  # two checkpoints have no history in common
+    LIMIT = "limit"  # the file is larger in some way than any that is written; nothing behind that place was read
     UNPROVED = "unproved"  # the file holds nothing that ties it to a checkpoint that the reader holds
 
 
@@ -76,6 +79,17 @@ def ranges(indexes: Iterable[int]) -> tuple[tuple[int, int], ...]:
             found[-1] = (found[-1][0], index)
         else:
             found.append((index, index))
+    return tuple(found)
+
+
+def merged(parts: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Ranges in any order, both ends included, with those that touch each other as one."""
+    found: list[tuple[int, int]] = []
+    for first, last in sorted(parts):
+        if found and found[-1][1] >= first - 1:
+            found[-1] = found[-1][0], max(last, found[-1][1])
+        else:
+            found.append((first, last))
     return tuple(found)
 
 

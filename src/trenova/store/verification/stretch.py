@@ -128,6 +128,8 @@ def read(stretch: Stretch, kept: Sequence[tuple[Any, ...]], found: Found) -> lis
             head = checkpoint.parse(note.text)
             if head.size != size:
                 raise VerificationError(f"one of size {head.size}")  # noqa: TRY301 - one way to fail
+            if head.origin.rpartition("/")[2] != stretch.tenant:
+                raise VerificationError(f"one of the log {head.origin:.200}")  # noqa: TRY301 - one way to fail
             if signs(note, head.origin, stretch.keys):
                 found.signed.add(size)
         except VerificationError as error:
@@ -142,11 +144,10 @@ def read(stretch: Stretch, kept: Sequence[tuple[Any, ...]], found: Found) -> lis
 
 def signs(note: notes.Note, origin: str, keys: Sequence[VerifierKey]) -> bool:
     """Whether a key of this origin has signed; False if there is no line of any, VerificationError for a bad one."""
-    ours = [key for key in keys if key.name == origin]
-    lines = {(line.name, line.key_id) for line in note.signatures}
-    if lines.isdisjoint((key.name, key.id) for key in ours):
+    lines = {(line.name, line.key_id) for line in note.signatures if line.name == origin}
+    if lines.isdisjoint((key.name, key.id) for key in keys):
         return False
-    return bool(verify.signatures(note, keys=ours, check=signing.check))
+    return bool(verify.log_signatures(note, origin=origin, keys=keys, check=signing.check))
 
 
 def with_claims(leaves: list[bytes], first: int, claims: list[Claim]) -> CheckedTile:
