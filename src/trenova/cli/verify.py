@@ -143,8 +143,10 @@ def described(verdict: "Verdict") -> Iterator[str]:
 async def check_live(
     loaded: Settings, keys: Sequence[VerifierKey], known: Sequence[bytes], tenant: str, *, as_json: bool
 ) -> bool:
+    from trenova.publishing.witnesses import witnesses_of  # noqa: PLC0415 - slow to import
     from trenova.store.verification import Claim, Verifier, claim, processes  # noqa: PLC0415 - slow to import
 
+    witnesses = [each.key for each in witnesses_of(loaded.ledger)]
     keys_of = keys_for(loaded, keys)
     claims: dict[str, list[Claim]] = {}
     for message in known:
@@ -152,7 +154,7 @@ async def check_live(
         claims.setdefault(owner, []).append(made)
     holds, logs, entries, removed = True, 0, 0, 0
     with processes(cores()) as workers, progress_of_entries("checking") as progress:
-        verifier = Verifier(url=database_url(loaded), keys=keys_of, workers=workers, known=claims)
+        verifier = Verifier(url=database_url(loaded), keys=keys_of, workers=workers, known=claims, witnesses=witnesses)
         database = LogVerdict(tenant="", size=0, places=await verifier.database())
         if database.places:
             show_log(database, as_json=as_json)

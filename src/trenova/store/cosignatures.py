@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from trenova.ledger import note as notes
@@ -11,7 +11,7 @@ from trenova.store.pool import Pool
 from trenova.store.sql import sql
 
 UNCOSIGNED, COSIGNED, ADD = sql("uncosigned"), sql("cosigned"), sql("add_cosignature")
-HEADS_TO_PUBLISH, SETTLE_COSIGNED = sql("heads_to_publish"), sql("settle_cosigned")
+HEADS_TO_PUBLISH, SETTLE_COSIGNED, BEHIND = sql("heads_to_publish"), sql("settle_cosigned"), sql("behind_witness")
 # The lock is gone with its transaction, so also with a process that dies.
 ALONE = "SELECT pg_try_advisory_xact_lock(hashtextextended('trenova/witness/' || %(witness)s, 0))"
 
@@ -102,6 +102,13 @@ class Cosignatures:
                 )
                 for tenant, size, text_hash, cosignatures in await cursor.fetchall()
             ]
+
+    async def behind(self, witness: str, late: timedelta) -> tuple[int, datetime | None]:
+        """How many logs have a newest checkpoint that the witness has not cosigned for this long, and since when."""
+        async with self.pool.cursor() as cursor:
+            await cursor.execute(BEHIND, {"witness": witness, "seconds": late.total_seconds()})
+            ((count, since),) = await cursor.fetchall()
+        return count, since
 
     async def settle(self, prefix: str, witness: str) -> None:
         """End the refusals of logs that are again as the witness has cosigned them."""

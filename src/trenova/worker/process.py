@@ -131,7 +131,8 @@ async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.E
 
 def create(client: Client, store: Store, settings: Settings, gate: Gate | None = None) -> Worker:
     size = settings.worker
-    stored = StoredLogs(database_url(settings), store.checkpoints.signer)
+    witnesses = tuple(each.key for each in witnesses_of(settings.ledger))
+    stored = StoredLogs(database_url(settings), store.checkpoints.signer, witnesses)
     return Worker(
         client,
         task_queue=TASK_QUEUE,

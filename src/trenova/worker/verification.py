@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from trenova.domain.verification import DamagedPlace, LogVerdict
 from trenova.errors import InvalidConfiguration
 from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.note import VerifierKey
 from trenova.store import catalog
 from trenova.store.pool import Pool
 from trenova.store.verification import Verifier, processes
@@ -16,6 +17,8 @@ from trenova.store.verification import Verifier, processes
 class StoredLogs:
     url: str = field(repr=False)
     signer: LogSigner | None
+    witnesses: tuple[VerifierKey, ...] = ()
+    """Whose cosignatures are verified."""
 
     async def database(self) -> list[DamagedPlace]:
         """As `Verifier.database`."""
@@ -29,7 +32,7 @@ class StoredLogs:
         if self.signer is None:
             raise InvalidConfiguration(["no log is verified without its keys, and this program has none"])
         with processes(1) as workers:
-            verifier = Verifier(url=self.url, keys=self.signer.keys, workers=workers)
+            verifier = Verifier(url=self.url, keys=self.signer.keys, workers=workers, witnesses=self.witnesses)
             async with aclosing(verifier.logs(progress, tenant=tenant, after=after)) as verdicts:
                 async for verdict in verdicts:
                     yield verdict

@@ -1,6 +1,7 @@
 """Faults in settings, and in parts that are mended afterwards: each is named with its cause and its next step."""
 
 import asyncio
+import json
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -23,9 +24,12 @@ from acceptance.encrypted import ENABLED, STRICT, Site
 from conftest import new_tenant
 from examples import entry
 from poison import POISON, rule_of
+from trenova.config import Ledger
 from trenova.dev import logins
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
+from trenova.ledger.note import COSIGNATURE
+from trenova.ledger.signing import Signer
 from trenova.store import Store, schema
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -191,6 +195,27 @@ async def test_a_schema_that_is_too_old_is_named(place: Site, owner: Owner) -> N
     assert fault.startswith(f"the database schema is {old}, this program needs {needed}")
     assert "trenova migrate" in fault
     assert f"the API takes no entries in: database: the database schema is {old}" in found.fault("api readiness")
+
+
+async def test_a_log_that_a_witness_or_what_is_published_contradicts_is_named(
+    place: Site, owner: Owner, tmp_path: Path
+) -> None:
+    witness = Signer(name="witness.example.com/w1", seed=bytes(32), algorithm=COSIGNATURE).key
+    settings = {
+        "TRENOVA_LEDGER__WITNESSES": json.dumps([{"url": "http://127.0.0.1:1", "key": witness.text}]),
+        "TRENOVA_LEDGER__PUBLISH_FOLDER": str(tmp_path),
+    }
+    for number, where in enumerate((f"{witness.name}+{witness.id.hex()}", "folder")):
+        await owner.execute(
+            "INSERT INTO refused_checkpoints (origin, place, number, size, note, status, answer, reason)"
+            " VALUES (%s, %s, 1, 7, '', 422, '', %s)",
+            [f"{Ledger().origin}/acme", where, f"reason {number}"],
+        )
+    found = await doctor(place, **settings)
+    await owner.execute("UPDATE refused_checkpoints SET settled_at = now()")
+    assert "acme by witness.example.com/w1: reason 0" in found.fault("witnesses")
+    assert "acme by what is published: reason 1" in found.fault("published checkpoints")
+    assert found.exit_code == 17
 
 
 async def test_rights_that_are_missing_and_rights_that_are_too_many_are_named(

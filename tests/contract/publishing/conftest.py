@@ -61,6 +61,7 @@ async def forget(owner: Owner, tenant: str) -> None:
         await owner.execute("SET LOCAL session_replication_role = replica")
         for table in ("entries", "tiles", "checkpoints", "heads", "batches"):
             await owner.execute(f"DELETE FROM {table} WHERE tenant = %s".encode(), [tenant])
+        await owner.execute("DELETE FROM cosignatures WHERE substring(origin FROM '[^/]*$') = %s", [tenant])
 
 
 @pytest.fixture

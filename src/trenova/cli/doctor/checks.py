@@ -1,6 +1,6 @@
 """All checks of `trenova doctor` and of `trenova preflight`, in the order in which they are shown."""
 
-from trenova.cli.doctor import api, boxes, database, keys, log, machine, queue, temporal
+from trenova.cli.doctor import api, boxes, database, keys, log, machine, publishing, queue, temporal
 from trenova.cli.doctor.checkup import Check
 from trenova.cli.doctor.finding import Kind, Verdict, ok
 from trenova.cli.doctor.scene import Scene
@@ -23,6 +23,7 @@ DOCTOR = (
     *queue.CHECKS,
     *api.CHECKS,
     *log.CHECKS,
+    *publishing.CHECKS,
 )
 # A pipeline asks the doctor first: what is to run must be well.
 PREFLIGHT = (*DOCTOR, *boxes.CHECKS)

@@ -1,5 +1,6 @@
 -- The logs to check with their heads: those that anything is there of, whether or not the head is, and those that
--- somebody knows of; and those that should tell of a change beside the logs. Entries and checkpoints are walked from tenant to tenant along their primary keys.
+-- somebody knows of, witnesses among them; and those that should tell of a change beside the logs. Entries, checkpoints and
+-- cosignatures are walked from one to the next along their primary keys.
 WITH RECURSIVE named (tenant) AS (
     (SELECT tenant FROM entries WHERE tenant > %(after)s ORDER BY tenant LIMIT 1)
     UNION ALL
@@ -10,10 +11,16 @@ WITH RECURSIVE named (tenant) AS (
     UNION ALL
     SELECT (SELECT c.tenant FROM checkpoints AS c WHERE c.tenant > s.tenant ORDER BY c.tenant LIMIT 1)
     FROM signed AS s WHERE s.tenant IS NOT NULL
+), cosigned (origin) AS (
+    (SELECT origin FROM cosignatures ORDER BY origin LIMIT 1)
+    UNION ALL
+    SELECT (SELECT k.origin FROM cosignatures AS k WHERE k.origin > o.origin ORDER BY k.origin LIMIT 1)
+    FROM cosigned AS o WHERE o.origin IS NOT NULL
 ), every (tenant) AS (
     SELECT tenant FROM named
     UNION SELECT tenant FROM signed
     UNION SELECT tenant FROM heads
+    UNION SELECT substring(origin FROM '[^/]*$') COLLATE "C" FROM cosigned WHERE origin IS NOT NULL
     UNION SELECT unnest(%(known)s::text[]) COLLATE "C"
     UNION SELECT tenant FROM system_records WHERE appended_at IS NOT NULL
     UNION SELECT '_trenova' COLLATE "C" WHERE EXISTS (

@@ -20,7 +20,7 @@ from trenova.store.logs import read_tiles
 from trenova.store.pool import Pool, sqlalchemy_url
 from trenova.store.sql import sql
 from trenova.store.verification import beside as beside_logs
-from trenova.store.verification import changes, stretch, walks
+from trenova.store.verification import changes, cosigned, stretch, walks
 from trenova.store.verification.log import Log
 from trenova.store.verification.removals import Told
 from trenova.store.verification.rows import entries
@@ -49,6 +49,8 @@ class Verifier:
     """Where the work is done; see `workers.processes`."""
     known: Mapping[str, Sequence[Claim]] = field(default_factory=dict)
     """By tenant, what signed checkpoints said that were kept outside of the database. See `claim`."""
+    witnesses: Sequence[VerifierKey] = ()
+    """Whose cosignatures are verified, and not only compared with what they were made over."""
 
     async def database(self) -> list[DamagedPlace]:
         """Where tables, triggers, functions, grants and the like are not as the migrations made them.
@@ -79,6 +81,7 @@ class Verifier:
                 if future is None:
                     await look_outside(cursor, log)
                     log.places += beside.pop(log.tenant, [])
+                    await cosigned.check(cursor, log, self.witnesses)
                     yield log.verdict()
                     continue
                 found = await asyncio.wrap_future(future)
