@@ -29,7 +29,7 @@ def literal(text: str) -> Text:
 
 
 def shown(text: str) -> str:
-    """A line of output, cut where nobody would read on, that holds nothing which could rewrite or hide in a terminal."""
+    """A line of output, cut where nobody reads on, with nothing in it that could rewrite a terminal or hide there."""
     plain = literal(text).plain
     return plain if len(plain) <= LINE_WIDTH else plain[: LINE_WIDTH - 1] + "…"
 

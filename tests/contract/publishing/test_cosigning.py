@@ -331,7 +331,8 @@ async def test_a_tree_that_was_not_cosigned_is_never_shown_with_a_cosignature_an
         [f"{signer.prefix}/{tenant}"],
     )
     ((note, status, answer),) = await kept.fetchall()
-    assert verify.signed_checkpoint(note, keys=signer.keys(tenant), check=signing.check).size == 2 + grown
+    origin, of_log = f"{signer.prefix}/{tenant}", signer.keys(tenant)
+    assert verify.signed_checkpoint(note, origin=origin, keys=of_log, check=signing.check).size == 2 + grown
     assert status == 422
     assert answer.endswith("\n")
     assert list((stand.service.memory.path / "refused").iterdir()) != []

@@ -165,7 +165,8 @@ async def test_a_log_that_was_set_back_and_has_grown_differently_is_not_publishe
     )
     ((note, answer),) = await kept.fetchall()
     for signed in (note, answer):
-        assert verify.signed_checkpoint(signed, keys=signer.keys(tenant), check=signing.check).size == 3
+        origin, keys = f"{signer.prefix}/{tenant}", signer.keys(tenant)
+        assert verify.signed_checkpoint(signed, origin=origin, keys=keys, check=signing.check).size == 3
     assert answer == published
 
 
@@ -210,7 +211,8 @@ async def test_tenants_with_awkward_names_are_published_like_all_others(
     await public.look()
     for tenant in tenants:
         note = (public.path / place(tenant) / NEWEST).read_bytes()
-        head = verify.signed_checkpoint(note, keys=signer.keys(tenant), check=signing.check)
+        origin, keys = f"{signer.prefix}/{tenant}", signer.keys(tenant)
+        head = verify.signed_checkpoint(note, origin=origin, keys=keys, check=signing.check)
         assert head.origin == f"{signer.prefix}/{tenant}"
         await forget(owner, tenant)
     assert names(public.path / INTERNAL) == {"lock"}

@@ -114,8 +114,8 @@ def _shared(
                 yield from done.result()
         for _, done in under_way:
             yield from done.result()
-    finally:  # who asks no further, for the file is over a limit, does not wait for what is left
-        pool.shutdown(wait=False, cancel_futures=True)
+    finally:  # a file that is over a limit is not checked to its end
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 class _Total:
@@ -170,6 +170,7 @@ class _Total:
             if not wanted or tile in self.tiles:
                 detail = f"tile {tile} is {'there more than once' if wanted else 'not in the range'}"
                 self._add(Kind.INSERTED, detail, indexes=wanted, line=start)
+                self._count()
                 return
             self.tiles[tile] = findings.root
         self.damages += [one if one.line is None else replace(one, line=start + one.line) for one in findings.damages]
@@ -179,6 +180,9 @@ class _Total:
         self.cut_roots |= findings.cut_roots
         self.highest = max(self.highest, findings.highest)
         self.sound += findings.sound
+        self._count()
+
+    def _count(self) -> None:
         if len(self.damages) + len(self.missing) + len(self.strays) > MAX_PLACES:
             self.limit = self.limit or TOO_MANY
 
