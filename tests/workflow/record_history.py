@@ -27,6 +27,7 @@ from trenova.store import Store
 from trenova.worker import process
 from trenova.workflows import (
     ProcessAuditBatchWorkflow,
+    ReconcileWorkflow,
     RetentionWorkflow,
     RetryDeadLettersWorkflow,
     VerifyLogsWorkflow,
@@ -58,6 +59,7 @@ async def main() -> None:
                 await record_others(client)
                 await record_parked(client, postgres)
                 await record_retention(client)
+                await record_reconciliation(client)
                 await record_verifications(client, postgres)
 
 
@@ -100,6 +102,12 @@ async def record_retention(client: Client) -> None:
     """A night in which nothing is past its time."""
     await client.execute_workflow(RetentionWorkflow.run, id=workflow_id("retained"), task_queue=TASK_QUEUE)
     await save(client, "retained")
+
+
+async def record_reconciliation(client: Client) -> None:
+    """A comparison that finds every batch stored."""
+    await client.execute_workflow(ReconcileWorkflow.run, id=workflow_id("reconciled"), task_queue=TASK_QUEUE)
+    await save(client, "reconciled")
 
 
 async def record_verifications(client: Client, postgres: Postgres) -> None:

@@ -14,6 +14,7 @@ from trenova.codec.converter import data_converter
 from trenova.domain.batch import Batch, BatchResult, workflow_id
 from trenova.workflows import (
     ProcessAuditBatchWorkflow,
+    ReconcileWorkflow,
     RetentionWorkflow,
     RetryDeadLettersWorkflow,
     VerifyLogsWorkflow,
@@ -29,14 +30,20 @@ def history(file: Path) -> WorkflowHistory:
 def test_there_is_a_history_of_every_way_a_workflow_can_go() -> None:
     assert {file.stem for file in HISTORIES} >= {
         *("without-input", "stored", "waiting", "gated", "invalid"),
-        *("parked", "retried", "retained"),
+        *("parked", "retried", "retained", "reconciled"),
         *("verified", "damaged"),
     }
 
 
 @pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.stem)
 async def test_a_recorded_history_can_be_replayed(sandbox: SandboxedWorkflowRunner, file: Path) -> None:
-    workflows = [ProcessAuditBatchWorkflow, RetentionWorkflow, RetryDeadLettersWorkflow, VerifyLogsWorkflow]
+    workflows = [
+        ProcessAuditBatchWorkflow,
+        ReconcileWorkflow,
+        RetentionWorkflow,
+        RetryDeadLettersWorkflow,
+        VerifyLogsWorkflow,
+    ]
     await replayer(workflows, sandbox, data_converter()).replay_workflow(history(file))
 
 

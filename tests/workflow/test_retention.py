@@ -75,6 +75,25 @@ async def test_an_attempt_that_loses_its_database_is_followed_by_one_that_does_t
     assert await left(owner, tenant) == (4, 2)
 
 
+@pytest.mark.usefixtures("old")
+async def test_a_second_one_leaves_its_slot_to_batches_and_waits_for_its_turn(
+    client: Client, postgres: Postgres, owner: Owner, tenant: str
+) -> None:
+    async with held(postgres, owner, tenant) as holder:
+        first = await start(client, tenant)
+        await waiting_for(owner, holder)
+        second = await start(client, tenant)
+        async with asyncio.timeout(GENEROUS_S):
+            while "another one runs in this worker" not in await last_failure(second):  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(0.1)
+    assert [(await each.result()).entries for each in (first, second)] == [1500, 0]
+
+
+async def last_failure(handle: WorkflowHandle[RetentionWorkflow, Retained]) -> str:
+    pending = (await handle.describe()).raw_description.pending_activities
+    return "".join(each.last_failure.message for each in pending)
+
+
 async def test_a_log_without_a_policy_is_no_work(client: Client, tenant: str) -> None:
     result = await (await start(client, tenant)).result()
     assert (result.logs, result.entries, result.bytes) == (0, 0, 0)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.table import Table
 
-from trenova.cli import bridge, settings
+from trenova.cli import bridge, log_setup, settings
 from trenova.cli.screen import console, literal, standard_error
 from trenova.config import DEFAULT_DATA_DIR, Settings
 from trenova.dev import logins
@@ -39,7 +39,9 @@ def reconcile(
 
     Example: trenova reconcile --config config/config.yaml
     """
-    done, missing = bridge.run(compare(settings.load(config, data_dir, logins.WORKER)))
+    loaded = settings.load(config, data_dir, logins.WORKER)
+    log_setup.set_up(loaded.log)
+    done, missing = bridge.run(compare(loaded))
     if as_json:
         print(settings.plain_json(as_data(done, missing)))
     else:

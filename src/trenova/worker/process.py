@@ -43,6 +43,7 @@ from trenova.worker.metrics import show_database
 from trenova.worker.polls import polls_confirmed
 from trenova.worker.readiness import Readiness, looks
 from trenova.worker.tuning import pollers_of, tuner_of
+from trenova.worker.turns import Turns
 from trenova.worker.verification import StoredLogs
 from trenova.workflows import (
     ProcessAuditBatchWorkflow,
@@ -152,7 +153,7 @@ def create(client: Client, store: Store, settings: Settings, gate: Gate | None =
         ],
         # A sandbox for each run took a third of the time of small batches. The tests run the workflow in one.
         workflow_runner=UnsandboxedWorkflowRunner(),
-        interceptors=[gate or Gate(), Accounts()],
+        interceptors=[Turns(), gate or Gate(), Accounts()],
         # A worker that takes the attempts of its own workflows past the queue would let new batches overtake old ones.
         disable_eager_activity_execution=True,
         tuner=tuner_of(size),

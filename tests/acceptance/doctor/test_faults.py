@@ -333,6 +333,20 @@ async def test_a_schedule_that_is_paused_or_missing_is_named(place: Site) -> Non
     assert (await place.cli(*toggle, "--unpause")).exit_code == 0
 
 
+async def test_a_schedule_that_somebody_has_changed_is_named_and_put_right_by_the_next_worker(place: Site) -> None:
+    changed = ("schedule", "update", "--schedule-id", "trenova-reconcile", "--workflow-id", "trenova-reconcile")
+    yearly = ("--cron", "0 3 1 1 *", "--task-queue", "elsewhere", "--type", "ReconcileWorkflow")
+    ended = await place.cli(*changed, *yearly, "--remaining-actions", "1")
+    assert ended.exit_code == 0, ended
+    found = await doctor(place)
+    assert found.exit_code == 17
+    fault = found.fault("schedules")
+    assert "trenova-reconcile (what it starts, when, overlap, limit of runs)" in fault
+    async with place.running(["worker"], {}), asyncio.timeout(LIMIT_S):
+        while (found := await doctor(place)).findings["schedules"]["state"] != "ok":
+            pass
+
+
 async def test_a_log_that_was_tampered_with_is_named(place: Site, owner: Owner) -> None:
     tenant = new_tenant()
     await place.store({**entry(), "tenant": tenant})

@@ -1,0 +1,49 @@
+"""Long work on the whole of the logs: one of each kind at a time in a worker, whoever has started it.
+
+Anyone with access to the namespace can start as many as they like. Together they would take every slot, and for days,
+while batches wait.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+ALONE = frozenset({"VerifyLogs", "RemoveExpired", "ReconcileBatches"})
+LATER = timedelta(seconds=10)
+
+
+class Turns(Interceptor):
+    """One for each worker."""
+
+    def __init__(self) -> None:
+        self.running: set[str] = set()
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - Temporal's name
+        return Turn(next, self.running)
+
+
+class Turn(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, running: set[str]) -> None:  # noqa: A002 - Temporal's name
+        super().__init__(next)
+        self.running = running
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - Temporal's name
+        kind = activity.info().activity_type
+        if kind not in ALONE:
+            return await self.next.execute_activity(input)
+        if kind in self.running:
+            # The slot is free again at once. Benign: nothing is wrong, and Temporal would log a stack for each.
+            raise ApplicationError(
+                "another one runs in this worker; this one waits for its turn",
+                type="Busy",
+                next_retry_delay=LATER,
+                category=ApplicationErrorCategory.BENIGN,
+            )
+        self.running.add(kind)
+        try:
+            return await self.next.execute_activity(input)
+        finally:
+            self.running.discard(kind)

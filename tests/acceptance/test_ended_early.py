@@ -1,0 +1,75 @@
+"""A batch whose workflow somebody ends before a worker has seen it: stored all the same, and everybody is told."""
+
+import asyncio
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+from acceptance.conftest import LIMIT_S, entry_of
+from acceptance.doctor.conftest import doctor
+from acceptance.encrypted import site
+from acceptance.prometheus import objection
+from acceptance.test_worker_health import becomes, health_on, page
+from conftest import new_tenant
+from databases import own_database
+from trenova.dev.ports import choose
+from trenova.dev.postgres import Postgres
+from trenova.store import Store
+
+
+async def test_an_accepted_entry_whose_workflow_was_terminated_before_any_worker_ran_is_stored_once(
+    folder: Path, postgres: Postgres, tmp_path: Path
+) -> None:
+    tenant, by_hand, entry_id, other_id = new_tenant(), new_tenant(), str(uuid.uuid4()), str(uuid.uuid4())
+    port = choose()
+    async with own_database(postgres) as database, Store.open(database.app_url) as store, site(folder, postgres) as at:
+        key = await store.api_keys.create(tenant=None, role="admin", name="test")
+        place = replace(at, database_url=database.app_url, api_key=key.text)
+        async with place.running(["api"], {}), place.client() as client:
+
+            async def accept(id_: str, tenant: str) -> str:
+                answer = await client.post("/v1/entries", json={**entry_of(), "id": id_, "tenant": tenant})
+                assert answer.status_code == 202, answer.text
+                batch_id = str(answer.json()["batch_id"])
+                ended = await place.cli("workflow", "terminate", "--workflow-id", f"audit-batch-{batch_id}")
+                assert ended.exit_code == 0, ended
+                return batch_id
+
+            async def state(batch_id: str) -> tuple[str, str, int]:
+                found = (await client.get(f"/v1/batches/{batch_id}")).json()
+                return found["state"], found["workflow_status"], found["stored"]
+
+            # By hand, while no worker runs.
+            batch_id = await accept(other_id, by_hand)
+            assert await state(batch_id) == ("accepted", "terminated", 0)
+            async with asyncio.timeout(LIMIT_S):  # Temporal lists what is over a moment later
+                while not (ended := await place.command("reconcile", "--json")).json["recovered"]["batches"]:
+                    pass
+            assert (ended.exit_code, ended.json["missing"]) == (0, [])
+            assert await state(batch_id) == ("stored", "terminated", 1)
+            ended = await place.command("reconcile")
+            assert "no accepted batch is missing" in ended.out
+
+            # And by itself, once one does.
+            batch_id = await accept(entry_id, tenant)
+            assert await state(batch_id) == ("accepted", "terminated", 0)
+            async with place.running(["worker"], health_on(port)):
+
+                async def is_stored() -> bool:
+                    return (await client.get(f"/v1/entries/{entry_id}", params={"tenant": tenant})).status_code == 200
+
+                async def is_told() -> bool:
+                    pages = {
+                        "trenova-api": (await client.get("/metrics")).text,
+                        "trenova-worker": (await page(port, "/metrics")).text,
+                    }
+                    return not objection(pages, {"TrenovaBatchRecovered"}, tmp_path)
+
+                await becomes(is_stored)
+                assert await state(batch_id) == ("stored", "terminated", 1)
+                assert len((await client.get("/v1/entries", params={"tenant": tenant})).json()["entries"]) == 1
+                await becomes(is_told)
+                found = await doctor(place)
+                fault = found.fault("reconciliation", "warning")
+                assert f"audit-batch-{batch_id} (terminated)" in fault
+                assert "find out who ends workflows" in fault
