@@ -11,7 +11,7 @@ from acceptance.encrypted import site
 from acceptance.prometheus import objection
 from acceptance.test_worker_health import becomes, health_on, page
 from conftest import new_tenant
-from databases import own_database
+from databases import own_database, urls_of
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.store import Store
@@ -22,9 +22,14 @@ async def test_an_accepted_entry_whose_workflow_was_terminated_before_any_worker
 ) -> None:
     tenant, by_hand, entry_id, other_id = new_tenant(), new_tenant(), str(uuid.uuid4()), str(uuid.uuid4())
     port = choose()
-    async with own_database(postgres) as database, Store.open(database.app_url) as store, site(folder, postgres) as at:
-        key = await store.api_keys.create(tenant=None, role="admin", name="test")
-        place = replace(at, database_url=database.app_url, api_key=key.text)
+    async with (
+        own_database(postgres) as database,
+        Store.open(database.operator_url) as store,
+        site(folder, postgres) as at,
+    ):
+        key = await store.api_keys.create(tenant=None, role="admin", name="test", by="test")
+        place = replace(at, database_urls=urls_of(database), api_key=key.text)
+        as_worker = {"TRENOVA_DATABASE__URL": database.worker_url}
         async with place.running(["api"], {}), place.client() as client:
 
             async def accept(id_: str, tenant: str) -> str:
@@ -43,11 +48,13 @@ async def test_an_accepted_entry_whose_workflow_was_terminated_before_any_worker
             batch_id = await accept(other_id, by_hand)
             assert await state(batch_id) == ("accepted", "terminated", 0)
             async with asyncio.timeout(LIMIT_S):  # Temporal lists what is over a moment later
-                while not (ended := await place.command("reconcile", "--json")).json["recovered"]["batches"]:
+                while not (ended := await place.command("reconcile", "--json", **as_worker)).json["recovered"][
+                    "batches"
+                ]:
                     pass
             assert (ended.exit_code, ended.json["missing"]) == (0, [])
             assert await state(batch_id) == ("stored", "terminated", 1)
-            ended = await place.command("reconcile")
+            ended = await place.command("reconcile", **as_worker)
             assert "no accepted batch is missing" in ended.out
 
             # And by itself, once one does.
