@@ -223,14 +223,14 @@ async def test_rights_that_are_missing_and_rights_that_are_too_many_are_named(
 ) -> None:
     await owner.execute("REVOKE INSERT ON entries FROM trenova_worker")
     try:
-        found = await doctor(place)
+        found = await doctor(place, TRENOVA_DATABASE__URL=database.worker_url)
     finally:
         await owner.execute("GRANT INSERT ON entries TO trenova_worker")
     assert found.exit_code == 13
     assert found.fault("database rights").startswith("the login lacks INSERT on entries")
     await owner.execute("GRANT UPDATE, DELETE ON entries TO trenova_worker")
     try:
-        found = await doctor(place)
+        found = await doctor(place, TRENOVA_DATABASE__URL=database.worker_url)
     finally:
         await owner.execute("REVOKE UPDATE, DELETE ON entries FROM trenova_worker")
     assert found.exit_code == 13
