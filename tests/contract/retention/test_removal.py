@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import uuid
 from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from trenova.ledger import signing
 from trenova.ledger.evidence import check, write
 from trenova.store import Store
 from trenova.store.evidence import evidence
+from trenova.store.retention.holds import Matching
 from trenova.store.search import START_OF_FEED, Filters
 from trenova.store.verification import Verifier
 
@@ -265,3 +267,24 @@ async def test_a_damaged_log_is_reported_and_keeps_all_it_has(
     assert "log damaged" in capsys.readouterr().out
     for table in ("entries", "checkpoints", "heads", "batches", "retention_policies"):
         await past_triggers(owner, f"DELETE FROM {table} WHERE tenant = %s", tenant)
+
+
+async def test_what_tells_of_holds_stays_and_what_only_looks_like_it_goes(
+    store: Store, keeper: Store, owner: Owner, tenant: str
+) -> None:
+    await keeper.policies.set(tenant, 1, by="ada")
+    hold = await keeper.holds.place(Matching(tenant=tenant, action="none"), name="Case 17", reason="Order", by="ada")
+    await keeper.holds.release(hold, reason="over", by="ada")
+    (told,) = [entry for entry in (await rows(owner, tenant)).told if entry["action"] == "hold.place"]
+    forged = {**told, "id": str(uuid.uuid4())}
+    # As a release stored it that took such names from anybody: the worker of this one parks it.
+    await append_as_system(store, json.dumps(forged, separators=(",", ":"), sort_keys=True).encode())
+    await past_triggers(
+        owner, "UPDATE entries SET received_at = received_at - interval '90 days' WHERE tenant = %s", tenant
+    )
+    await run(store, tenant)
+    left = await rows(owner, tenant)
+    assert left.removed == [3]
+    assert [entry["action"] for entry in left.told] == [
+        *("retention.set", "hold.place", "hold.release", "retention.remove"),
+    ]
