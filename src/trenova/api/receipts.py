@@ -107,13 +107,13 @@ async def stored(placed: Sequence[Placed], refusals: Refusals, store: Store) -> 
 
     And whether the database really has them all, stored or parked: a workflow may say that it is done and not be.
     """
-    wanted = [(entry.tenant, entry.id) for _, entry in each(placed)]
-    receipts = await store.entries.receipts([one.batch.batch_id for one in placed], wanted)
+    sent = [entry for _, entry in each(placed)]
+    receipts = await store.entries.receipts([one.batch.batch_id for one in placed], sent)
     places: defaultdict[str, list[int]] = defaultdict(list)
     for receipt in receipts.values():
         places[receipt.tenant].append(receipt.index)
     logs = await store.logs.provable(places)
-    refused = {} if len(receipts) == len(set(wanted)) else await reasons(placed, store)
+    refused = {} if len(receipts) == len({(entry.tenant, entry.id) for entry in sent}) else await reasons(placed, store)
 
     def answer() -> tuple[bytes, bool]:
         proofs = proved(receipts, logs)
@@ -125,7 +125,7 @@ async def stored(placed: Sequence[Placed], refusals: Refusals, store: Store) -> 
         ]
         return written(placed, states, refusals), all(each.state != "accepted" for each in states)
 
-    return await asyncio.to_thread(answer) if len(wanted) > OFF_LOOP_ENTRIES else answer()
+    return await asyncio.to_thread(answer) if len(sent) > OFF_LOOP_ENTRIES else answer()
 
 
 def proved(receipts: Receipts, logs: Mapping[str, Provable]) -> dict[tuple[str, int], Proof]:
@@ -158,8 +158,8 @@ def parked_state(entry: Sealed, batch_id: str | None, reason: str | None) -> Ent
 
 def stored_state(entry: Sealed, batch_id: str | None, receipt: Receipt, proofs: Proofs) -> EntryState:
     # Two callers may send the same id in one batch: then the bytes tell whose entry was first.
-    duplicate = not receipt.by_this_batch or receipt.body not in {None, entry.body}
-    differs = None if receipt.body is None else duplicate and not same_content(entry.body, receipt.body)
+    duplicate = not receipt.by_this_batch or (receipt.has_body and receipt.body != entry.body)
+    differs = duplicate and says_something_else(receipt, entry) if receipt.has_body else None
     proof = proofs.get((entry.tenant, receipt.index))
     return EntryState(
         id=entry.id,
@@ -175,6 +175,10 @@ def stored_state(entry: Sealed, batch_id: str | None, receipt: Receipt, proofs: 
         proof=proof and encoded(proof.path),
         checkpoint=proof and proof.note,
     )
+
+
+def says_something_else(receipt: Receipt, entry: Sealed) -> bool:
+    return receipt.body is None or not same_content(entry.body, receipt.body)
 
 
 def each(placed: Sequence[Placed]) -> Iterator[tuple[str | None, Sealed]]:

@@ -38,6 +38,8 @@ PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(days=1)
 # In place of a SQLSTATE: its id is in the log already, with another content.
 DUPLICATE = "duplicate"
 TAKEN = "another entry with this id is stored, and says something else"
+# More than any body has: few letters are tried at once, so all that they are compared with can be read.
+WHOLE_BODY = 2**40
 
 Cursor = psycopg.AsyncCursor[Any]
 
@@ -228,9 +230,10 @@ async def taken(cursor: Cursor, batch_id: str, batch: Incoming) -> list[Refused]
         "batch_ids": [batch_id],
         "tenants": [row[TENANT] for row in rows],
         "ids": [row[ID] for row in rows],
+        "at_most": [WHOLE_BODY] * len(rows),
     }
     await cursor.execute(RECEIPTS, asked)
-    stored = {(tenant, id_): body for tenant, id_, _, _, _, body, _ in await cursor.fetchall()}
+    stored = {(tenant, id_): body for tenant, id_, _, _, _, body, *_ in await cursor.fetchall()}
     return [
         Refused(ordinal=row[0], tenant=row[TENANT], id=row[ID], body=row[BODY], code=DUPLICATE, reason=TAKEN)
         for row in rows
