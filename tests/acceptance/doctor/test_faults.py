@@ -341,7 +341,7 @@ async def test_a_schedule_that_somebody_has_changed_is_named_and_put_right_by_th
     found = await doctor(place)
     assert found.exit_code == 17
     fault = found.fault("schedules")
-    assert "trenova-reconcile (what it starts, when, overlap, limit of runs)" in fault
+    assert "trenova-reconcile (what it starts, when, limit of runs)" in fault
     async with place.running(["worker"], {}), asyncio.timeout(LIMIT_S):
         while (found := await doctor(place)).findings["schedules"]["state"] != "ok":
             pass
