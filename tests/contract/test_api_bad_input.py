@@ -202,6 +202,25 @@ async def test_every_bad_entry_is_named(api: httpx.AsyncClient, nothing_stored: 
     assert "34 of 100" in document["detail"]
 
 
+async def test_a_list_of_bad_entries_is_cut_and_says_how_many_more_there_are(
+    api: httpx.AsyncClient, nothing_stored: None
+) -> None:
+    document = problem(await api.post("/v1/entries", json=[entry(action="BAD")] * 3000), 422)
+    assert len(document["errors"]) + document["more_errors"] == 3000
+    assert len(document["errors"]) == 1000
+    long = {"k" * 200 + "\x01" * 1000: 1}
+    response = await api.post("/v1/entries", json=[entry(**long)] * 3000)
+    document = problem(response, 422)
+    assert len(document["errors"]) + document["more_errors"] == 3000
+    assert len(response.content) < 300 * 1024
+
+
+async def test_a_list_of_those_refused_in_part_is_cut_too(api: httpx.AsyncClient) -> None:
+    body = [entry(), *[entry(action="BAD")] * 1500]
+    answer = (await api.post("/v1/entries?partial=true", json=body)).json()
+    assert (len(answer["entries"]), len(answer["errors"]), answer["more_errors"]) == (1, 1000, 500)
+
+
 async def test_every_bad_line_is_named_by_its_place_among_the_entries(
     api: httpx.AsyncClient, nothing_stored: None
 ) -> None:

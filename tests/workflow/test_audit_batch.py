@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import json
+import re
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -13,7 +15,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from conftest import new_tenant
+from conftest import GENEROUS_S, new_tenant
 from examples import bodies, body
 from trenova.config import TASK_QUEUE
 from trenova.domain.batch import Batch, BatchResult, workflow_id
@@ -23,6 +25,8 @@ from trenova.workflows import ProcessAuditBatchWorkflow
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 Handle = WorkflowHandle[ProcessAuditBatchWorkflow, BatchResult]
+
+GENEROUS = timedelta(seconds=GENEROUS_S)
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -157,3 +161,63 @@ async def test_the_id_of_a_terminated_batch_may_be_used_again(client: Client, ow
     )
     assert again.stored == 2
     assert await stored(owner, tenant) == [bytes(each) for each in batch.entries]
+
+
+OTHER_NAMES = {
+    "a zero character": "a\0b",
+    "an escape of a terminal": "\x1b[2J",
+    "a line end": "a\nb",
+    "too long": "x" * 900,
+    "not in ASCII": "batch \N{SNOWMAN}",
+    "somebody else's": str(uuid.uuid4()),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_NAMES)
+async def test_a_batch_made_by_hand_is_stored_whatever_it_calls_itself(
+    client: Client, store: Store, tenant: str, case: str
+) -> None:
+    batch = Batch(batch_id=OTHER_NAMES[case], entries=[msgspec.Raw(body(tenant)), msgspec.Raw(b"{}")])
+    name = f"by-hand-{uuid.uuid4()}"
+    result = await client.execute_workflow(
+        ProcessAuditBatchWorkflow.run, batch, id=name, task_queue=TASK_QUEUE, execution_timeout=GENEROUS
+    )
+    assert (result.batch_id, result.stored, result.parked) == (name, 1, 1)
+    assert len(await store.batches.find(name)) == 1
+
+
+async def test_a_workflow_whose_own_id_no_column_can_hold_has_its_batch_named_by_a_hash(
+    client: Client, tenant: str
+) -> None:
+    name = f"audit-batch-{uuid.uuid4()} \N{SNOWMAN}\n\x1b[2J"
+    result = await client.execute_workflow(
+        ProcessAuditBatchWorkflow.run, batch_of([body(tenant)]), id=name, task_queue=TASK_QUEUE
+    )
+    assert result.stored == 1
+    assert re.fullmatch(r"sha256-[0-9a-f]{64}", result.batch_id)
+
+
+NO_BATCH: dict[str, Any] = {
+    "a text": "hello",
+    "a number": 17,
+    "an array": [1, 2],
+    "entries that are none": {"entries": 17},
+    "an id that is a number": {"batch_id": 17, "entries": [{}]},
+    "bytes": b"\xff\0",
+}
+
+
+@pytest.mark.parametrize("case", NO_BATCH)
+async def test_an_input_that_is_no_batch_is_parked_as_one_entry(client: Client, store: Store, case: str) -> None:
+    name = f"by-hand-{uuid.uuid4()}"
+    result = await client.execute_workflow(
+        "ProcessAuditBatchWorkflow",
+        NO_BATCH[case],
+        id=name,
+        task_queue=TASK_QUEUE,
+        result_type=BatchResult,
+        execution_timeout=GENEROUS,
+    )
+    assert (result.stored, result.parked) == (0, 1)
+    (letter,) = await store.dead_letters.of_batches([name])
+    assert letter.code == "not_sealed"

@@ -1,6 +1,7 @@
 """From the text of an entry to its one canonical form."""
 
 import json
+import tracemalloc
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -198,7 +199,62 @@ def test_computed_changes_that_make_an_entry_too_large_are_left_out() -> None:
     assert "changes" in sealed(big)
     fields = sealed(big, SMALL)
     assert "changes" not in fields
+    assert fields["changes_omitted"] is True
     assert (fields["before"], fields["after"]) == (before, after)
+
+
+def test_only_the_server_says_that_changes_are_left_out() -> None:
+    assert "changes_omitted" not in sealed(entry(before={"a": 1}, after={"a": 2}))
+    (problem,) = check(entry(changes_omitted=True)).problems
+    assert (problem.field, problem.message) == ("/changes_omitted", "is not a field of an entry")
+
+
+@pytest.mark.parametrize("key", ["k" * 5000, "k" * 70_000])
+def test_changes_whose_paths_repeat_a_long_key_are_not_even_computed(key: str) -> None:
+    """Six thousand paths of 70,000 characters took 800 MB."""
+    text = json.dumps(entry(before={key: [0] * 6000}, after={key: [1] * 6000})).encode()
+    tracemalloc.start()
+    fields = json.loads(intake.seal(text, 0, ACME, Limits()).body)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (fields["changes_omitted"], "changes" in fields) == (True, False)
+    assert peak < 30 * 1024 * KIB
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"a":[' + b"{}," * 87_000 + b"{}]}",
+        b'{"a":[' + b"0," * 130_000 + b"0]}",
+        b'{"a":' + b"[" * 130_000,
+        b'{"a":"' + b"\\u0000" * 43_000 + b'"}',
+        b'{"a":' + b"9" * 260_000 + b"}",
+        b"{" + b",".join(b'"%x":0' % number for number in range(25_000)) + b"}",
+    ],
+    ids=["objects", "numbers", "arrays", "zero characters", "digits", "keys"],
+)
+def test_an_entry_of_the_largest_size_takes_a_bounded_room_whatever_it_holds(text: bytes) -> None:
+    raw = json.dumps(entry(metadata=0)).encode().replace(b'"metadata": 0', b'"metadata":' + text)
+    tracemalloc.start()
+    intake.check([raw[: 256 * KIB]], ACME, Limits())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 60 * 1024 * KIB
+
+
+def test_problems_are_listed_up_to_a_number_and_counted_beyond() -> None:
+    checked = check(*[entry(action="BAD")] * 1200, entry())
+    assert (len(checked.problems), checked.bad, len(checked.sealed)) == (1000, 1200, 1)
+    assert checked.problems[-1].index == 999
+
+
+def test_a_problem_quotes_a_key_in_part() -> None:
+    long = "k" * 100_000
+    fields = {"an unknown field": {long: 1}, "a repeated key": {"metadata": 0}}
+    raws = [json.dumps(entry(**each)).encode() for each in fields.values()]
+    raws[1] = raws[1].replace(b'"metadata": 0', f'"metadata":{{"{long}":1,"{long}":2}}'.encode())
+    for problem in intake.check(raws, ACME, Limits()).problems:
+        assert len(problem.field) + len(problem.message) < 1000
 
 
 def test_changes_of_the_caller_are_never_left_out() -> None:
