@@ -16,7 +16,7 @@ from trenova.api.openapi import END, problems
 from trenova.api.services import Services
 from trenova.batch_input import read_input
 from trenova.domain.batch import BATCH_WORKFLOW, is_of_the_api, workflow_id
-from trenova.errors import NotFound, PayloadError, Unavailable
+from trenova.errors import InvalidPayload, NotFound, PayloadError, Unavailable
 from trenova.ingest.start import unavailable
 from trenova.store.batches import StoredBatch
 
@@ -172,8 +172,11 @@ async def entries_in_run(client: Client, batch_id: str, run_id: str | None, tena
 
 
 async def of_tenant(payloads: Sequence[Payload], client: Client, tenant: str | None) -> int:
-    """Anybody may have put these into Temporal. What is no entry belongs to no tenant."""
-    batch = await read_input(client.data_converter, payloads)
+    """Anybody may have put these into Temporal. What is no entry belongs to no tenant; what is no batch has none."""
+    try:
+        batch = await read_input(client.data_converter, payloads)
+    except InvalidPayload:
+        return 0
     tenants = [tenant_of(entry) for entry in batch.entries]
     return len(tenants) if tenant is None else tenants.count(tenant)
 

@@ -111,6 +111,22 @@ async def test_a_clock_that_ran_ahead_keeps_nothing_but_its_own_entry(
     assert (await rows(owner, tenant)).removals[-1]["indexes"] == [[1205, 1205]]
 
 
+async def test_what_was_received_in_the_future_is_as_old_as_it_is_stored(
+    store: Store, keeper: Store, owner: Owner, tenant: str
+) -> None:
+    ahead = aged(tenant, *[-2_000_000] * (PATIENCE + 200))
+    await append_as_system(store, *ahead)
+    await stored(store, *aged(tenant, 90))
+    await keeper.policies.set(tenant, DAYS, by="ada")
+    await run(store, tenant)
+    assert (await rows(owner, tenant)).removed == []  # stored today, and the walk ends behind so many young ones
+    await past_triggers(
+        owner, "UPDATE checkpoints SET signed_at = signed_at - interval '90 days' WHERE tenant = %s", tenant
+    )
+    await run(store, tenant)
+    assert (await rows(owner, tenant)).removed == [*range(len(ahead) + 1)]
+
+
 async def test_the_walk_ends_behind_many_entries_that_are_too_young(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
