@@ -9,9 +9,11 @@ import typer
 from rich.table import Table
 
 from trenova.cli import settings
-from trenova.cli.retention_store import By, who
+from trenova.cli.retention_store import By, said, who
 from trenova.cli.screen import console, literal
 from trenova.config import DEFAULT_DATA_DIR
+from trenova.domain.sealed import may_be_sent_for
+from trenova.errors import InvalidRequest
 from trenova.process import database_url
 
 if TYPE_CHECKING:
@@ -46,6 +48,10 @@ def create(
     if (tenant is None) != any_tenant:
         raise typer.BadParameter("say either --tenant NAME or --any-tenant")
     settings.check_tenant(tenant)
+    if tenant is not None and role == "writer" and not may_be_sent_for(tenant):
+        raise InvalidRequest(f"nobody may write for the tenant {tenant}", hint="make a key with the role reader")
+    if name:
+        said(name, "--name")
     author = who(by)
     key = with_keys(config, data_dir, lambda keys: keys.create(tenant=tenant, role=role, name=name, by=author))
     if as_json:

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict
 
 from trenova.config import Log
 
@@ -16,12 +17,28 @@ STAMPS: list[Any] = [
 ]
 
 
+def written_out(_: object, __: str, event: EventDict) -> EventDict:
+    """For a terminal: control characters of the message as escapes. Values get them from the renderer."""
+    return {**event, "event": plain(str(event.get("event", "")))}
+
+
+def plain(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 def set_up(log: Log) -> None:
     """Send structlog's and the standard library's records (uvicorn's, Temporal's) the same way, to standard error."""
     console = log.format == "console" or (log.format == "auto" and sys.stderr.isatty())
     rendering: list[Any] = (
         # Plain tracebacks: the default ones show local variables, and with them entries and keys.
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
+        [
+            written_out,
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
+        ]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

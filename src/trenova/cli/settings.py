@@ -18,7 +18,7 @@ from trenova.client import AsyncClient
 from trenova.dev import logins
 from trenova.dev.folder import Folder
 from trenova.dev.logins import Login
-from trenova.domain.entry import Tenant
+from trenova.domain.entry import StoredTenant
 from trenova.errors import InvalidConfiguration, InvalidRequest
 
 ConfigFile = Annotated[
@@ -116,8 +116,9 @@ def tell_waiting(what: str) -> None:
 
 
 def check_tenant(tenant: str | None) -> None:
+    """Raise InvalidRequest for what no tenant was ever called, in any release."""
     try:
-        msgspec.convert(tenant, Tenant | None)
+        msgspec.convert(tenant, StoredTenant | None)
     except msgspec.ValidationError:
         raise InvalidRequest(
             f"invalid tenant {tenant!r}", hint="use 1 to 128 of the characters A-Z a-z 0-9 . _ -"

@@ -11,6 +11,7 @@ from trenova.cli.importing.maps.identity import encode_fast, encoded
 from trenova.cli.importing.record import MAX_NESTING
 from trenova.domain import strict_json
 from trenova.domain.entry import MAX_ACTION_LENGTH, MAX_ID_LENGTH
+from trenova.domain.reserved import ACTION_PREFIXES
 
 MAX_TYPE_LENGTH = 128
 MAX_NAME_LENGTH = 1024
@@ -54,7 +55,7 @@ def assemble(product: str, event: Event, facts: Facts) -> Entry:
         "id": facts.id,
         "occurred_at": facts.occurred_at,
         "actor": party("actor", facts.actor),
-        "action": within("action", facts.action, MAX_ACTION_LENGTH),
+        "action": within("action", free(product, facts.action), MAX_ACTION_LENGTH),
         "target": party("target", facts.target),
         "outcome": facts.outcome,
         "metadata": {product: event},
@@ -68,6 +69,11 @@ def assemble(product: str, event: Event, facts: Facts) -> Entry:
         raise MapError(f"action: expected dotted lower-case words, found {shown(facts.action)}")
     storable(entry)
     return entry
+
+
+def free(product: str, action: str) -> str:
+    """The action; where Trenova keeps its beginning for itself, with the product before it: `github.hold.create`."""
+    return f"{product}.{action}" if action.startswith(ACTION_PREFIXES) else action
 
 
 def party(field: str, found: Party) -> Entry:

@@ -1,0 +1,35 @@
+"""What servers write on a terminal: nothing that somebody's names make it do."""
+
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from trenova.cli.log_setup import set_up
+from trenova.config import Log
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_name_with_escapes_and_line_ends_is_one_harmless_line(capsys: pytest.CaptureFixture[str], form: str) -> None:
+    set_up(Log.model_validate({"format": form}))
+    bad = "by hand\x1b[2J\r\nworker stopped\u202e\x9b1m"
+    structlog.get_logger().info("batch stored", workflow_id=bad)
+    logging.getLogger("foreign").warning("of %s", bad)
+    sys.stderr.flush()
+    written = capsys.readouterr().err
+    assert len(written.splitlines()) == 2
+    assert "by hand" in written
+    for char in ("\x1b", "\r", "\u202e", "\x9b"):
+        assert char not in written.replace("\x1b[0m", "")

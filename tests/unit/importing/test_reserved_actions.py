@@ -1,0 +1,19 @@
+"""Events of other products whose actions begin as those that Trenova keeps for itself."""
+
+import pytest
+
+from trenova.cli.importing.maps.entry import free
+
+
+@pytest.mark.parametrize(
+    ("action", "kept"),
+    [
+        ("hold.create", "github.hold.create"),
+        ("api_key.revoke", "github.api_key.revoke"),
+        ("trenova.probe", "github.trenova.probe"),
+        ("org.api_key.create", "org.api_key.create"),
+        ("holder.add", "holder.add"),
+    ],
+)
+def test_they_get_their_product_before_them(action: str, kept: str) -> None:
+    assert free("github", action) == kept
