@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,22 +16,33 @@ MIB = 1 << 20
 MOST_MEMORY = (
     300 * MIB
 )  # the command takes 90 MiB to start; what these files unpack to takes 350 MiB, and as objects more
-VERIFIERS = {"command": ["-m", "trenova", "verify"], "script": [str(SCRIPT)]}
+VERIFIERS = {"command": ["module", "trenova", "verify"], "script": ["path", str(SCRIPT)]}
 GOOD = log(300).evidence()
 HEADER, REST = GOOD.split(b"\n", 1)
 TILE, *_ = REST.split(b"\n", 1)
 
 
+# Runs a verifier as a shell would, and writes down the most memory that it and its processes had. Asked from outside,
+# Linux counts in what this process, which makes the files, had before it became the verifier.
+MEASURED = """
+import resource, runpy, sys
+from pathlib import Path
+report, how, program, *arguments = sys.argv[1:]
+sys.argv = [program, *arguments]
+try:
+    {"module": runpy.run_module, "path": runpy.run_path}[how](program, run_name="__main__")
+finally:
+    own = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+    Path(report).write_text(str(max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)))
+"""
+
+
 def refused(verifier: str, file: Path) -> tuple[int, dict[str, object], int]:
-    """Exit code, verdict, and the most memory that the process and its children had, in bytes."""
-    command = [sys.executable, *VERIFIERS[verifier], str(file), "--json", "--key", SIGNER.key.text]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    out = process.stdout.read()
-    process.stdout.close()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, json.loads(out), usage.ru_maxrss << 10
+    """Exit code, verdict, and the most memory that one of the verifier's processes had, in bytes."""
+    report = file.with_suffix(".memory")
+    arguments = [str(report), *VERIFIERS[verifier], str(file), "--json", "--key", SIGNER.key.text]
+    ended = subprocess.run([sys.executable, "-c", MEASURED, *arguments], capture_output=True, text=True, check=False)
+    return ended.returncode, json.loads(ended.stdout), int(report.read_text()) << 10
 
 
 def packed(path: Path, start: bytes, unit: bytes, size: int, end: bytes = b"") -> Path:
