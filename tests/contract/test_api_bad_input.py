@@ -41,7 +41,7 @@ def problem(response: httpx.Response, status: int) -> dict[str, Any]:
     assert document["status"] == status
     assert document["title"]
     assert document["detail"]
-    assert document.keys() <= {"type", "title", "status", "detail", "hint", "errors"}
+    assert document.keys() <= {"type", "title", "status", "detail", "hint", "errors", "more_errors"}
     return document
 
 
@@ -209,9 +209,9 @@ async def test_a_list_of_bad_entries_is_cut_and_says_how_many_more_there_are(
     assert len(document["errors"]) + document["more_errors"] == 3000
     assert len(document["errors"]) == 1000
     long = {"k" * 200 + "\x01" * 1000: 1}
-    response = await api.post("/v1/entries", json=[entry(**long)] * 3000)
+    response = await api.post("/v1/entries", json=[entry(**long)] * 2000)
     document = problem(response, 422)
-    assert len(document["errors"]) + document["more_errors"] == 3000
+    assert len(document["errors"]) + document["more_errors"] == 2000
     assert len(response.content) < 300 * 1024
 
 

@@ -298,7 +298,12 @@ async def test_an_entry_is_found_by_its_id(kept: Connection, tenant: str | None)
 
 
 async def test_receipts_are_found_by_their_ids(kept: Connection) -> None:
-    asked = {"batch_ids": ["batch-7"], "tenants": ["large"] * PAGE, "ids": [uuid.uuid4() for _ in range(PAGE)]}
+    asked = {
+        "batch_ids": ["batch-7"],
+        "tenants": ["large"] * PAGE,
+        "ids": [uuid.uuid4() for _ in range(PAGE)],
+        "at_most": [4096] * PAGE,
+    }
     plan = await explained(kept, RECEIPTS, asked)
     assert plan.read_whole == set(), plan.root
     assert plan.pages <= 5 * PAGE, plan.root
