@@ -15,6 +15,7 @@ from chaos.load import Load
 from chaos.outside import Outside
 from chaos.recovery import Recovery, Times
 from chaos.tally import Findings, Tally
+from trenova.domain.reserved import SYSTEM_TENANT
 from trenova.store.verification import processes
 
 CORES = 2
@@ -112,7 +113,8 @@ async def check(  # noqa: PLR0913 - what is looked at, each from its own side
     if sum(counts.values()) != tally.stored:
         findings.add("gap", f"{tally.stored} entries over HTTP, {sum(counts.values())} in the table")
     say("checking checkpoints and receipts")
-    keys = await outside.keys(tenants)
+    # The system's own log tells of the API key that the writers have.
+    keys = await outside.keys([*tenants, SYSTEM_TENANT])
     good = await outside.checkpoints(kept, keys)
     lines = read_lines(Path(load.job.receipts))
     receipts = await outside.receipts(lines[:: len(lines) // MOST_RECEIPTS + 1], keys)

@@ -77,11 +77,11 @@ async def record_gated(client: Client, postgres: Postgres) -> None:
     """A batch that waits in its first durable attempt for a database that lets nobody in."""
     batch = Batch(batch_id="gated", entries=[msgspec.Raw(body("acme", id=next(IDS)))])
     async with await postgres.connect(DATABASE) as operator:
-        await operator.execute("ALTER ROLE trenova CONNECTION LIMIT 0")
+        await operator.execute("ALTER ROLE trenova_dev_worker CONNECTION LIMIT 0")
         await operator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'trenova'")
         running = asyncio.create_task(run(client, batch))
         await asyncio.sleep(2)
-        await operator.execute("ALTER ROLE trenova CONNECTION LIMIT -1")
+        await operator.execute("ALTER ROLE trenova_dev_worker CONNECTION LIMIT -1")
     await running
     await save(client, "gated")
 

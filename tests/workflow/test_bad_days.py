@@ -45,8 +45,8 @@ ONLY_READS = "the database only reads: "
             id="a database that only reads",
         ),
         pytest.param(
-            ["ALTER ROLE trenova CONNECTION LIMIT 0"],
-            ["ALTER ROLE trenova CONNECTION LIMIT -1"],
+            ["ALTER ROLE trenova_dev_worker CONNECTION LIMIT 0"],
+            ["ALTER ROLE trenova_dev_worker CONNECTION LIMIT -1"],
             "the database is away: ",
             id="out of connections",
         ),

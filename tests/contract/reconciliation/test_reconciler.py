@@ -20,6 +20,7 @@ from trenova.codec.loading import load_keyring
 from trenova.codec.secrecy import Secrecy
 from trenova.config import TASK_QUEUE
 from trenova.domain.batch import Batch, workflow_id
+from trenova.store import Store
 from trenova.store.reconciliation import ClosedRun
 
 KEY = generate().text
@@ -142,10 +143,12 @@ async def test_what_the_database_refuses_is_parked_once(place: Place, tenant: st
         assert [letter.body for letter in letters] == [sent[0]] * 2
     # An operator has put another entry in its place: the one that was refused does not come back.
     edited = body(tenant, id=str(uuid.uuid4()))
-    for letter in letters:
-        await place.store.dead_letters.edit(
-            letter.id, tenant=tenant, entry_id=uuid.uuid4(), body=edited, edited_by="ada"
-        )
+    async with Store.open(place.owner_url) as operator:
+        key = await operator.api_keys.create(tenant=tenant, role="admin", name="ada", by="ada")
+        for letter in letters:
+            await operator.dead_letters.edit(
+                letter.id, tenant=tenant, entry_id=uuid.uuid4(), body=edited, edited_by=key.id
+            )
     assert (await place.reconcile()).batches == 0
     assert await place.stored(tenant) == sent[1:]
 
