@@ -23,8 +23,8 @@ LEAST_STORAGE_S, MOST_STORAGE_S = 1.5, 4.0
 # A recovery that gets on is never cut short by the rig's own watch; a run cannot wait for ever all the same.
 DATABASE_LIMIT_S = 600
 
-BACKENDS = "SELECT pid FROM pg_stat_activity WHERE usename = 'trenova' ORDER BY pid"
-TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'trenova'"
+BACKENDS = "SELECT pid FROM pg_stat_activity WHERE starts_with(usename, 'trenova_dev_') ORDER BY pid"
+TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(usename, 'trenova_dev_')"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,7 @@ class Scene:
                 await connection.execute(statement)
 
     async def drop_connections(self) -> None:
-        await self.tell("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'trenova'")
+        await self.tell("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ~ '^trenova_dev_'")
 
     async def first_indexes(self, handles: Sequence[Handle]) -> list[int]:
         """Where each batch begins in the log of its tenant."""

@@ -78,7 +78,7 @@ async def record_gated(client: Client, postgres: Postgres) -> None:
     batch = Batch(batch_id="gated", entries=[msgspec.Raw(body("acme", id=next(IDS)))])
     async with await postgres.connect(DATABASE) as operator:
         await operator.execute("ALTER ROLE trenova_dev_worker CONNECTION LIMIT 0")
-        await operator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'trenova'")
+        await operator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ~ '^trenova_dev_'")
         running = asyncio.create_task(run(client, batch))
         await asyncio.sleep(2)
         await operator.execute("ALTER ROLE trenova_dev_worker CONNECTION LIMIT -1")

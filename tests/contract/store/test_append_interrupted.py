@@ -87,6 +87,6 @@ async def test_connections_that_died_in_the_pool_are_replaced_without_an_error(
     async with Store.open(postgres.worker_url, pool_size=2, signer=SIGNER) as store:
         await asyncio.gather(store.ping(), store.ping())
         await owner.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'trenova' AND state = 'idle'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ~ '^trenova_dev_' AND state = 'idle'"
         )
         assert (await store.entries.append(str(uuid.uuid4()), bodies(tenant, 2))).stored == 2
