@@ -6,9 +6,9 @@ from pathlib import Path
 from chaos import report
 
 
-def main(told: Path, page: Path) -> None:
+def main(report_file: Path, page: Path) -> None:
     page.write_text(
-        report.replaced(page.read_text(encoding="utf-8"), told.read_text(encoding="utf-8")), encoding="utf-8"
+        report.replaced(page.read_text(encoding="utf-8"), report_file.read_text(encoding="utf-8")), encoding="utf-8"
     )
 
 

@@ -20,12 +20,12 @@ MOST_PROCESSES = 20
 async def explained(rig: Rig, message: str) -> PartFailed:
     """The error to raise, with the state of all parts as its notes."""
     error = PartFailed(message, hint="the state of every part is above; the logs are in the folder of the run")
-    for line in await described(rig):
+    for line in await describe_parts(rig):
         error.add_note(line)
     return error
 
 
-async def described(rig: Rig) -> list[str]:
+async def describe_parts(rig: Rig) -> list[str]:
     """For each part its processes, what it answers, and the end of its log; then what died before."""
     answers = await answered(rig)
     lines: list[str] = []

@@ -345,7 +345,7 @@ class Audit:
 
     # -- heads
 
-    def signed(self, note: str, what: str) -> Head | None:
+    def read_signed(self, note: str, what: str) -> Head | None:
         try:
             body, signatures = read_note(note)
             head = read_checkpoint(body)
@@ -383,7 +383,7 @@ class Audit:
         self.keys = self.keys if self.given else own
         self.first, self.end = header["first"], header["first"] + header["count"]
         self.size = self.end
-        self.head = self.signed(header["checkpoint"], "checkpoint")
+        self.head = self.read_signed(header["checkpoint"], "checkpoint")
         if self.head is not None:
             self.check_keys(own)
             self.size = self.head[1]
@@ -395,7 +395,7 @@ class Audit:
 
     def read_other_heads(self) -> None:
         for one in self.header["earlier"]:
-            head = self.signed(one["checkpoint"], "earlier checkpoint")
+            head = self.read_signed(one["checkpoint"], "earlier checkpoint")
             if head is not None and self.head is not None:
                 self.earlier.append(head)
                 try:
@@ -404,7 +404,7 @@ class Audit:
                     self.damage("inconsistent", f"earlier checkpoint: {error}")
         for note in self.known_notes:
             try:
-                kept = self.signed(note.decode(), "your checkpoint")
+                kept = self.read_signed(note.decode(), "your checkpoint")
             except UnicodeDecodeError:
                 self.damage("checkpoint", "your checkpoint: not UTF-8")
             else:

@@ -68,9 +68,9 @@ async def open_work(client: Client, *, most: int = MOST_LOOKED_AT, started_befor
     query = OPEN if started_before is None else f"{OPEN} AND StartTime < '{started_before.isoformat()}'"
     async for execution in client.list_workflows(query, limit=most + 1):
         if look.looked_at == most:
-            return look.found(complete=False)
+            return look.summary(complete=False)
         await look.at(execution)
-    return look.found(complete=True)
+    return look.summary(complete=True)
 
 
 @dataclass(slots=True)
@@ -105,7 +105,7 @@ class Look:
         ):
             self.no_batches.append(execution.id)
 
-    def found(self, *, complete: bool) -> OpenWork:
+    def summary(self, *, complete: bool) -> OpenWork:
         return OpenWork(
             key_ids=self.key_ids,
             unreadable=self.unreadable,

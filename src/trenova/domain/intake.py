@@ -87,12 +87,27 @@ def seal(raw: bytes, index: int, circumstances: Circumstances, limits: Limits) -
     entry = complete(draft, index, circumstances, most)
     check_names(entry, circumstances)
     body = encoder.encode(entry)
+    check_keys(raw, body, added=marks_added(draft, entry))
     if len(body) > most and entry.changes is not None and draft.changes is None:
         # Computed changes repeat what before and after already say: an honest large entry is kept without them.
         body = encoder.encode(msgspec.structs.replace(entry, changes=None, changes_omitted=True))
     if len(body) > most:
         raise Unfit("", f"has {len(body):,} bytes in canonical form, the limit is {most:,}")
     return Sealed(id=entry.id, tenant=entry.tenant, body=body)
+
+
+def check_keys(raw: bytes, body: bytes, *, added: int) -> None:
+    if strict_json.may_repeat_a_key(raw, body, added=added) and (key := strict_json.repeated_key(raw)) is not None:
+        raise Unfit("", strict_json.repeats(key))
+
+
+def marks_added(draft: Draft, entry: Entry) -> int:
+    """The quotation marks that sealing adds to those of the draft: two for each key, two for each text."""
+    filled_in = sum(field is None for field in (draft.id, draft.tenant, draft.occurred_at, draft.outcome))
+    marks = 4 * (filled_in + 1)  # the one: received_at
+    if draft.changes is None and entry.changes is not None:
+        marks += 2 + encoder.encode(entry.changes).count(b'"')
+    return marks + 2 if entry.changes_omitted else marks
 
 
 def check_names(entry: Entry, circumstances: Circumstances) -> None:
@@ -106,7 +121,7 @@ def check_names(entry: Entry, circumstances: Circumstances) -> None:
 def read(raw: bytes, limits: Limits) -> Draft:
     try:
         draft = decoder.decode(raw)
-        found = strict_json.problem(raw, encoder.encode(draft), max_nesting=limits.max_nesting)
+        found = strict_json.unfit(raw, max_nesting=limits.max_nesting)
     except msgspec.ValidationError as error:
         raise Unfit(*explain.complaint(str(error))) from None
     except UnicodeDecodeError as error:

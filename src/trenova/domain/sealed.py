@@ -114,12 +114,12 @@ def check_content(body: bytes, entry: Entry, max_nesting: int) -> None:
     """What no encoding shows. Cheap looks at the bytes first: they find no cause in nearly every body."""
     if entry.changes_omitted is not None and not omits_changes(entry):
         raise Unsealed("/changes_omitted must be true, beside before and after and without changes")
-    if body.count(b"{") + body.count(b"[") > max_nesting and too_deep(entry, max_nesting):
+    if not strict_json.may_be_unfit(body, max_nesting):
+        return
+    if too_deep(entry, max_nesting):
         raise Unsealed(f"is nested deeper than {max_nesting} levels")
-    if (b"\\" in body and b"\\u0000" in body) or strict_json.may_be_beyond_64_bits(body):
-        problem = strict_json.unfit_value(msgspec.to_builtins(entry), max_nesting + DEEPER_BY)
-        if problem:
-            raise Unsealed(problem)
+    if problem := strict_json.unfit_value(msgspec.to_builtins(entry), max_nesting + DEEPER_BY):
+        raise Unsealed(problem)
 
 
 def too_deep(entry: Entry, max_nesting: int) -> bool:

@@ -77,11 +77,11 @@ class Cosigning:
                 case WitnessFails():
                     # It rests, so that the next look gets past it, whoever else waits.
                     self.rest(each, LONGEST_WAIT_S)
-                    log.warning("witness fails", **self.told(each), reason=error.message)
+                    log.warning("witness fails", **self.log_fields(each), reason=error.message)
                 case Exception() if not isinstance(error, Unavailable):
                     # What nobody has foreseen must be seen, and must not stop the other logs.
                     self.rest(each, LONGEST_REST_S)
-                    log.error("witness not asked", **self.told(each), exc_info=error)
+                    log.error("witness not asked", **self.log_fields(each), exc_info=error)
                 case _:
                     raise error
         if len(failed) == len(logs) and isinstance(failed[0][1], WitnessFails):
@@ -94,7 +94,7 @@ class Cosigning:
                 return  # signed under another origin; a worker that starts signs it anew
             line = await self.cosign(behind)
         except VerificationError as error:
-            await self.refused(behind, error)
+            await self.record_refusal(behind, error)
             return
         if line is None:
             return
@@ -153,10 +153,10 @@ class Cosigning:
         seconds = FIRST_REST_S if last is None else min(2 * last.seconds, longest_s)
         self.resting[behind.tenant] = Rest(until=self.clock() + seconds, seconds=seconds)
 
-    async def refused(self, behind: Uncosigned, error: VerificationError) -> None:
+    async def record_refusal(self, behind: Uncosigned, error: VerificationError) -> None:
         """Say that the witness refused this log, and keep what it refused and what it answered."""
         self.rest(behind, LONGEST_REST_S)
-        log.error("witness refused", **self.told(behind), reason=error.message)
+        log.error("witness refused", **self.log_fields(behind), reason=error.message)
         status, answer = (error.status, error.answer) if isinstance(error, CheckpointRefused) else (0, b"")
         # Dying here leaves the log line, and no row: the next look asks again.
         await self.store.refused_checkpoints.add(
@@ -171,7 +171,7 @@ class Cosigning:
             )
         )
 
-    def told(self, behind: Uncosigned) -> dict[str, str | int | float]:
+    def log_fields(self, behind: Uncosigned) -> dict[str, str | int | float]:
         return {
             "witness": self.witness.key.name,
             "tenant": behind.tenant,

@@ -59,7 +59,7 @@ class Reconciler:
         async with aclosing(closed_runs(self.client, since)) as pages:
             async for page in pages:
                 latest = max([*(run.closed_at for run in page), *([latest] if latest else [])], default=None)
-                for run in await self.found.unstored(page, [label(run.workflow_id) for run in page]):
+                for run in await self.found.find_unstored(page, [label(run.workflow_id) for run in page]):
                     if run.run_id not in tried:
                         done = added(done, await self.examine(run))
                         yield done

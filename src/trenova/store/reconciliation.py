@@ -55,7 +55,7 @@ class Findings:
 class Reconciliation:
     pool: Pool
 
-    async def unstored(self, runs: Sequence[ClosedRun], batch_ids: Sequence[str]) -> list[ClosedRun]:
+    async def find_unstored(self, runs: Sequence[ClosedRun], batch_ids: Sequence[str]) -> list[ClosedRun]:
         """Those of the runs that have left no note of storing their batch; `batch_ids` has the id for each."""
         asked = {
             "batch_ids": list(batch_ids),
@@ -102,7 +102,7 @@ class Reconciliation:
         """Runs whose batches are still not stored, the oldest first."""
         return await self._runs(OPEN, limit=limit)
 
-    async def recovered(self, since: datetime, limit: int) -> list[ClosedRun]:
+    async def list_recovered(self, since: datetime, limit: int) -> list[ClosedRun]:
         """Runs whose batches were stored from their histories since then, the latest first."""
         return await self._runs(RECOVERED, since=since, limit=limit)
 

@@ -68,19 +68,19 @@ class Witness:
 
     def keep(self, made: Claim, remembered: Remembered, refused: Refusal) -> None:
         """Tell of a refusal, and keep what it is evidence of. A full disk does not stand in the way of the answer."""
-        told = {**described(made), "cosigned_size": remembered.size, "status": refused.answer.status.value}
+        fields = {**described(made), "cosigned_size": remembered.size, "status": refused.answer.status.value}
         if refused.misdeed is None:
-            log.info("checkpoint refused", **told)
+            log.info("checkpoint refused", **fields)
             return
         try:
             kept = evidence.keep(self.memory.path, made, remembered, refused, self.clock())
         except OSError as error:
-            log.error("evidence not kept", **told, misdeed=refused.misdeed, error=error.strerror)  # noqa: TRY400 - the reason says all
+            log.error("evidence not kept", **fields, misdeed=refused.misdeed, error=error.strerror)  # noqa: TRY400 - the reason says all
             return
         if kept is None:
-            log.error("evidence not kept", **told, misdeed=refused.misdeed, error="there are as many files as may be")
+            log.error("evidence not kept", **fields, misdeed=refused.misdeed, error="there are as many files as may be")
         else:
-            log.error("checkpoint refused", **told, misdeed=refused.misdeed, evidence=str(kept))
+            log.error("checkpoint refused", **fields, misdeed=refused.misdeed, evidence=str(kept))
 
     def latest(self, origin_hash: str) -> bytes | None:
         """The last checkpoint that was cosigned of a log, with the log's lines and ours; None when there is none.
@@ -133,7 +133,7 @@ def create(witness: Witness) -> Litestar:
     app = Litestar(
         [add_checkpoint, read_checkpoint],
         openapi_config=None,
-        exception_handlers={HTTPException: told, TrenovaError: unread},
+        exception_handlers={HTTPException: answer_error, TrenovaError: unread},
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
     )
@@ -141,7 +141,7 @@ def create(witness: Witness) -> Litestar:
     return app
 
 
-def told(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+def answer_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Unknown paths, wrong methods, bodies over the limit."""
     headers = {**(error.headers or {}), "content-type": PLAIN, **NOT_KEPT}
     return Response(f"{error.detail}\n".encode(), status_code=error.status_code, headers=headers)

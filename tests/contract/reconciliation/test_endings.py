@@ -104,7 +104,7 @@ async def test_a_batch_whose_workflow_ended_without_storing_it_is_stored_once(
     async with place.worker():
         await place.client.get_workflow_handle(handle.id).describe()
         assert await place.stored(tenant) == sent
-    found = await place.store.reconciliation.recovered(done.finished_at - timedelta(hours=1), 100)
+    found = await place.store.reconciliation.list_recovered(done.finished_at - timedelta(hours=1), 100)
     assert handle.id in {run.workflow_id for run in found}
 
 

@@ -91,7 +91,7 @@ async def never(scene: Scene) -> Verdict:
 async def schedules(scene: Scene) -> Verdict:
     """Whether each is there, as this program makes it, and not paused: whoever has access can change them."""
     wanted = all_schedules()
-    found = dict(zip(wanted, await asyncio.gather(*(described(scene, name) for name in wanted)), strict=True))
+    found = dict(zip(wanted, await asyncio.gather(*(describe_schedule(scene, name) for name in wanted)), strict=True))
     if missing := [name for name, schedule in found.items() if schedule is None]:
         return failed(
             f"no schedule {', '.join(missing)}",
@@ -109,7 +109,7 @@ async def schedules(scene: Scene) -> Verdict:
     return ok(f"{len(found)} there, none paused")
 
 
-async def described(scene: Scene, name: str) -> Schedule | None:
+async def describe_schedule(scene: Scene, name: str) -> Schedule | None:
     """The schedule; None when there is none."""
     try:
         return (await scene.client.get_schedule_handle(name).describe()).schedule
@@ -135,7 +135,7 @@ async def reconciliation(scene: Scene) -> Verdict:
     ago = datetime.now(UTC) - state.finished_at
     if ago > TOO_LONG_AGO:
         return warning(f"closed workflows were compared {span(ago)} ago for the last time", COMPARE_NOW)
-    if recovered := await found.recovered(datetime.now(UTC) - LATELY, SHOWN):
+    if recovered := await found.list_recovered(datetime.now(UTC) - LATELY, SHOWN):
         named = ", ".join(f"{run.workflow_id} ({run.ended_as})" for run in recovered)
         return warning(
             f"batches were over in Temporal without being stored, and were stored from its history: {named}",

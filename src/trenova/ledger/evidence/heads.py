@@ -46,7 +46,7 @@ def read_heads(header: Header, trust: Trust, check_signature: CheckSignature) ->
     found.read_keys(header)
     if trust.cosignatures:
         found.cosigned(header.checkpoint.encode(), trust)
-    own = found.signed(header.checkpoint.encode(), "checkpoint")
+    own = found.read_signed(header.checkpoint.encode(), "checkpoint")
     if own is not None:
         found.check_keys(header)
         end = header.first + header.count
@@ -56,7 +56,7 @@ def read_heads(header: Header, trust: Trust, check_signature: CheckSignature) ->
             found.add(Kind.HEADER, f"tenant {header.tenant!r:.200} is not that of the log {header.origin!r:.200}")
     earlier: list[Checkpoint] = []
     for one in header.earlier:
-        head = found.signed(one.checkpoint.encode(), "earlier checkpoint")
+        head = found.read_signed(one.checkpoint.encode(), "earlier checkpoint")
         if head is None or own is None:
             continue
         earlier.append(head)
@@ -66,7 +66,7 @@ def read_heads(header: Header, trust: Trust, check_signature: CheckSignature) ->
             )
         except VerificationError as error:
             found.add(Kind.INCONSISTENT, f"earlier checkpoint: {error.message}")
-    kept = [found.signed(message, "your checkpoint") for message in trust.known]
+    kept = [found.read_signed(message, "your checkpoint") for message in trust.known]
     return Heads(
         checkpoint=own,
         earlier=tuple(earlier),
@@ -148,7 +148,7 @@ class _Found:
             names = ", ".join(key.id.hex() for key in signed)
             self.add(Kind.HEADER, f"expected the keys that have signed the checkpoint, in the order {names:.200}")
 
-    def signed(self, message: bytes, what: str) -> Checkpoint | None:
+    def read_signed(self, message: bytes, what: str) -> Checkpoint | None:
         """The checkpoint if it can be read, whoever signed it; but of those besides the file's own only good ones."""
         try:
             parsed = note.parse(message)

@@ -62,10 +62,10 @@ async def places(cursor: Cursor, span: Span, alive: Callable[[], object]) -> lis
     async with cursor.connection.transaction(force_rollback=True):
         await cursor.execute(SETTINGS)
         found = await broken(cursor)
-        logs = await walked(cursor, span)
+        logs = await walk_log(cursor, span)
         for index, rows in INDEXES.items():
             alive()
-            found += await compared(cursor, span, index, logs.of(rows))
+            found += await compare_index(cursor, span, index, logs.of(rows))
     return found
 
 
@@ -84,7 +84,7 @@ async def broken(cursor: Cursor) -> list[DamagedPlace]:
     return found
 
 
-async def walked(cursor: Cursor, span: Span) -> Logs:
+async def walk_log(cursor: Cursor, span: Span) -> Logs:
     await cursor.execute(TRUTH, span)
     logs = Logs({}, {}, {})
     for tenant, *digests in await cursor.fetchall():
@@ -92,7 +92,7 @@ async def walked(cursor: Cursor, span: Span) -> Logs:
     return logs
 
 
-async def compared(cursor: Cursor, span: Span, index: str, expected: dict[str, Digest]) -> list[DamagedPlace]:
+async def compare_index(cursor: Cursor, span: Span, index: str, expected: dict[str, Digest]) -> list[DamagedPlace]:
     walk = composing.SQL(WALKS[index])
     await cursor.execute(EXPLAIN.format(walk=walk), span)
     ((plan,),) = await cursor.fetchall()
