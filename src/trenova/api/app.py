@@ -34,11 +34,11 @@ from trenova.api.seldom import Seldom
 from trenova.api.services import Services
 from trenova.api.turns import Turns
 from trenova.config import Settings
-from trenova.head_requests import HeadRequests
 from trenova.ingest import GroupCommit, Spool
 from trenova.open_keys import OpenKeys
 from trenova.sdk import Sdk
 from trenova.store import Store
+from trenova.web.head_requests import HeadRequests
 from trenova.web.room import Room
 
 

@@ -16,13 +16,13 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 
 from trenova.errors import InvalidConfiguration, RequestTooLarge, RequestTooSlow, TrenovaError, VerificationError
-from trenova.head_requests import HeadRequests
 from trenova.ledger import note as notes
 from trenova.ledger import signing, submission
 from trenova.ledger.note import ED25519, VerifierKey
 from trenova.ledger.signing import Signer
 from trenova.process import on_stop_signal, run_to_end
 from trenova.web.body import read_body
+from trenova.web.head_requests import HeadRequests
 from trenova.web.room import Room
 from trenova.web.server import server_config
 from trenova.witness import evidence

@@ -1,4 +1,4 @@
-"""HEAD on every route that answers GET (RFC 9110 §9.3.2). May import: nothing of ours."""
+"""HEAD on every route that answers GET (RFC 9110 §9.3.2)."""
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
