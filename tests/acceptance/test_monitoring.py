@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from acceptance.conftest import LIMIT_S, entry_of
-from acceptance.encrypted import site
+from acceptance.encrypted import encrypting, new_key, site
 from acceptance.prometheus import ALERTS, METRIC, promtool, rules
 from acceptance.test_worker_health import health_on, page
 from conftest import new_tenant
@@ -71,11 +71,11 @@ def test_every_alert_leads_to_its_section_of_the_runbook() -> None:
 
 @pytest.fixture(scope="module")
 async def shown(folder: Path, postgres: Postgres) -> set[str]:
-    """The names on the pages of an API and a worker that have stored an entry."""
+    """The names on the pages of an API and a worker that encrypt, and have stored an entry."""
     port = choose()
     async with (
         site(folder, postgres) as place,
-        place.running(["api", "worker"], health_on(port)),
+        place.running(["api", "worker"], {**health_on(port), **encrypting("k", k=new_key())}),
         place.client() as client,
     ):
         await place.store({**entry_of(), "tenant": new_tenant()})

@@ -45,7 +45,12 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ordinal: int
     """Its position in the batch, from 0."""
     code: str
-    """SQLSTATE of the last refusal; `not_sealed`: the body is no entry; `duplicate`: its id is stored already."""
+    """SQLSTATE of the last refusal, or one of these.
+
+    `not_sealed`: the body is no entry; `reserved`: a name in it is the system's own; `clock`: its time of receipt
+    cannot be; `duplicate`: its id is stored with another content; `database`: nothing is wrong with the entry, but its
+    log is damaged, or a rule beside the log refuses it.
+    """
     reason: str
     attempts: int
     parked_at: datetime

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import psycopg
+import structlog
 import uuid_utils.compat
 from psycopg.errors import InsufficientPrivilege
 
@@ -16,7 +17,15 @@ from trenova.config import Limits
 from trenova.domain import sealed
 from trenova.domain.dead_letters import Retried
 from trenova.domain.same import same_content
-from trenova.errors import Forbidden, InvalidConfiguration, NotFound
+from trenova.errors import (
+    DatabaseFault,
+    Forbidden,
+    InvalidConfiguration,
+    LogDamaged,
+    NotFound,
+    RowRefused,
+    TrenovaError,
+)
 from trenova.ledger.hashing import SALT_BYTES
 from trenova.ledger.log_signer import LogSigner
 from trenova.store import returned
@@ -24,7 +33,7 @@ from trenova.store.append import append
 from trenova.store.pages import MAX_PAGE_BYTES
 from trenova.store.pool import Pool
 from trenova.store.records import Records
-from trenova.store.rows import ID, TENANT, Incoming, Refused, incoming
+from trenova.store.rows import ID, MAX_REASON, TENANT, Incoming, Refused, incoming
 from trenova.store.sifting import BODY, sift
 from trenova.store.sql import sql
 
@@ -38,10 +47,14 @@ PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(days=1)
 # In place of a SQLSTATE: its id is in the log already, with another content.
 DUPLICATE = "duplicate"
 TAKEN = "another entry with this id is stored, and says something else"
+# Nothing is wrong with the entry: its log is damaged, or a rule beside the log refuses it.
+DATABASE = "database"
 # More than any body has: few letters are tried at once, so all that they are compared with can be read.
 WHOLE_BODY = 2**40
 
 Cursor = psycopg.AsyncCursor[Any]
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +71,7 @@ class DeadLetter:
     edited: bool
     edited_by: str | None
     code: str
-    """SQLSTATE of the last refusal, or a code of `domain.sealed`, or `duplicate`."""
+    """SQLSTATE of the last refusal, or a code of `domain.sealed`, or `duplicate`, or `database`."""
     reason: str = field(repr=False)
     attempts: int
     parked_at: datetime
@@ -149,27 +162,55 @@ class DeadLetters:
             return await cursor.fetchone() or (0, None)
 
     async def retry(self, limit: int) -> Retried:
-        """Try the letters that are due, at most so many, in one transaction. `tried` is 0 when none is due.
+        """Try the letters that are due, at most so many. `tried` is 0 when none is due.
 
-        Dying before the commit leaves them due; dying after it leaves each stored, or with its next try later. The log
-        tells of their edits first, in transactions of their own.
+        All in one transaction, and where that fails in halves of them: one letter that the database refuses to settle,
+        or whose log is damaged, keeps no other waiting. Dying before a commit leaves its letters due; dying after it
+        leaves each stored, or with its next try later. The log tells of their edits first, in other transactions.
         """
         if self.signer is None:
             raise InvalidConfiguration(["nothing is appended without a signing key, and this program has none"])
         await Records(self.pool, self.signer).append_pending()
-        async with self.pool.cursor() as cursor:
-            await cursor.execute(DUE, {"limit": limit})
-            letters = await cursor.fetchall()
+        return await self._retry(self.signer, limit)
+
+    async def _retry(self, signer: LogSigner, limit: int, ids: Sequence[uuid.UUID] | None = None) -> Retried:
+        """Try those that are due, of `ids` only where they are given."""
+        letters: list[Sequence[Any]] = []
+        try:
+            async with self.pool.cursor() as cursor:
+                letters = await due(cursor, limit, ids)
+                return await self._store(cursor, signer, letters)
+        except (LogDamaged, DatabaseFault, RowRefused) as error:
             if not letters:
-                return Retried()
-            bodies = [body for _, body in letters]
-            read = partial(sealed.read, rules=sealed.Rules(limits=self.limits, now=datetime.now(UTC)))
-            good, refused = await sift(cursor, incoming(bodies, os.urandom(SALT_BYTES * len(bodies)), read))
-            batch_id = f"retry-{uuid_utils.compat.uuid7()}"
-            await append(cursor, self.signer, batch_id, good)
-            refused += await taken(cursor, batch_id, good)
-            await self._note(cursor, [id_ for id_, _ in letters], good, refused)
+                raise
+            fault = error
+        half = len(letters) // 2
+        if not half:
+            return await self._put_off(letters[0][0], fault)
+        tried = [id_ for id_, _ in letters]
+        return await self._retry(signer, limit, tried[:half]) + await self._retry(signer, limit, tried[half:])
+
+    async def _store(self, cursor: Cursor, signer: LogSigner, letters: Sequence[Sequence[Any]]) -> Retried:
+        if not letters:
+            return Retried()
+        bodies = [body for _, body in letters]
+        read = partial(sealed.read, rules=sealed.Rules(limits=self.limits, now=datetime.now(UTC)))
+        good, refused = await sift(cursor, incoming(bodies, os.urandom(SALT_BYTES * len(bodies)), read))
+        batch_id = f"retry-{uuid_utils.compat.uuid7()}"
+        await append(cursor, signer, batch_id, good)
+        refused += await taken(cursor, batch_id, good)
+        await self._note(cursor, [id_ for id_, _ in letters], good, refused)
         return Retried(tried=len(letters), stored=len(letters) - len(refused), parked=len(refused))
+
+    async def _put_off(self, id_: uuid.UUID, error: TrenovaError) -> Retried:
+        """Give a letter that cannot be stored for no fault of its own its next try, after the shortest pause."""
+        log.error("dead letter not stored", letter=str(id_), error=error.message)
+        async with self.pool.cursor() as cursor:
+            if not await due(cursor, 1, [id_]):
+                return Retried()  # another worker has tried it meanwhile
+            changed = await refuse(cursor, [id_], [(DATABASE, error.message[:MAX_REASON])], longest=PAUSE)
+            returned.check_letters(1, changed)
+        return Retried(tried=1, parked=1)
 
     async def _note(self, cursor: Cursor, ids: Sequence[uuid.UUID], good: Incoming, refused: Sequence[Refused]) -> None:
         again = {each.ordinal for each in refused}
@@ -181,15 +222,10 @@ class DeadLetters:
         }
         await cursor.execute(STORED, columns)
         changed = cursor.rowcount
-        still = {
-            "ids": [ids[each.ordinal] for each in refused],
-            "codes": [each.code for each in refused],
-            "reasons": [each.reason for each in refused],
-            "pause": PAUSE,
-            "longest": LONGEST_PAUSE,
-        }
-        await cursor.execute(REFUSED, still)
-        returned.check_letters(len(ids), changed + cursor.rowcount)
+        changed += await refuse(
+            cursor, [ids[each.ordinal] for each in refused], [(each.code, each.reason) for each in refused]
+        )
+        returned.check_letters(len(ids), changed)
 
     async def _read(self, **wanted: Any) -> list[DeadLetter]:
         names = {"tenant": None, "before": None, "id": None, "parked": None, "bodies": True}
@@ -197,6 +233,27 @@ class DeadLetters:
             await cursor.execute(LETTERS, names | {"max_bytes": MAX_PAGE_BYTES} | wanted)
             columns = [column.name for column in cursor.description or ()]
             return [DeadLetter(**dict(zip(columns, row, strict=True))) for row in await cursor.fetchall()]
+
+
+async def due(cursor: Cursor, limit: int, ids: Sequence[uuid.UUID] | None) -> list[Sequence[Any]]:
+    """Id and body of letters whose next try is due, locked."""
+    await cursor.execute(DUE, {"limit": limit, "ids": None if ids is None else list(ids)})
+    return await cursor.fetchall()
+
+
+async def refuse(
+    cursor: Cursor, ids: Sequence[uuid.UUID], refusals: Sequence[tuple[str, str]], longest: timedelta = LONGEST_PAUSE
+) -> int:
+    """Note code and reason of each letter that was refused once more; gives how many letters that changed."""
+    columns = {
+        "ids": ids,
+        "codes": [code for code, _ in refusals],
+        "reasons": [reason for _, reason in refusals],
+        "pause": PAUSE,
+        "longest": longest,
+    }
+    await cursor.execute(REFUSED, columns)
+    return cursor.rowcount
 
 
 async def park(cursor: Cursor, batch_id: str, refused: Sequence[Refused]) -> None:

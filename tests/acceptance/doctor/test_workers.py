@@ -48,7 +48,8 @@ async def test_no_worker_and_the_backlog_that_grows_are_named_and_then_a_worker_
         assert "workflow tasks wait, the first for " in backlog
         assert "growing: " in backlog
         assert "trenova worker --processes N" in backlog
-        assert "no schedule trenova-retention, trenova-retry-dead-letters, trenova-verify" in found.fault("schedules")
+        schedules = "trenova-reconcile, trenova-retention, trenova-retry-dead-letters, trenova-verify"
+        assert f"no schedule {schedules}" in found.fault("schedules")
 
         # It runs, waits for its database, and polls nothing.
         worker = await place.start("worker", NO_DATABASE, logged=b'"waiting"')

@@ -4,12 +4,13 @@ import json
 import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
 
 from conftest import new_tenant
+from contract.store.whole_log import past_triggers
 from examples import bodies, body
 from poison import POISON, Rule, rule_of
 from trenova.dev.postgres import Postgres
@@ -248,6 +249,43 @@ async def test_a_letter_whose_entry_has_come_again_is_that_entry(
     await store.entries.append(str(uuid.uuid4()), [json.dumps(later, separators=(",", ":"), sort_keys=True).encode()])
     assert await retry_all(store, api_store, tenant) == Retried(tried=1, stored=1)
     assert len(await log(owner, tenant)) == 1
+
+
+async def test_a_damaged_log_keeps_no_letters_waiting_but_its_own(
+    store: Store, api_store: Store, owner: Owner, tenant: str, rule: Rule
+) -> None:
+    damaged, sent, others = new_tenant(), str(uuid.uuid4()), [poison(tenant) for _ in range(9)]
+    await store.entries.append(str(uuid.uuid4()), bodies(damaged, 2))
+    await store.entries.append(sent, [*others[:4], poison(damaged), *others[4:]])
+    await rule.lift()
+    await past_triggers(owner, "UPDATE heads SET size = 1 WHERE tenant = %s", damaged)
+    try:
+        await api_store.dead_letters.make_due(tenant=damaged)
+        assert await retry_all(store, api_store, tenant) == Retried(tried=9, stored=9)
+        (letter,) = await store.dead_letters.page(tenant=damaged, limit=2)
+        assert (letter.code, letter.attempts) == ("database", 2)
+        assert letter.reason == "two rows claim one place of the table entries (entries_by_index)"
+        assert letter.next_try_at - letter.tried_at == pytest.approx(PAUSE, abs=timedelta(seconds=60))
+    finally:
+        await past_triggers(owner, "UPDATE heads SET size = 2 WHERE tenant = %s", damaged)
+    assert await retry_all(store, api_store, damaged) == Retried(tried=1, stored=1)
+    assert len(await log(owner, damaged)) == 3
+
+
+async def test_a_letter_that_the_database_refuses_to_settle_keeps_no_others_waiting(
+    store: Store, api_store: Store, owner: Owner, tenant: str, rule: Rule
+) -> None:
+    """Somebody has made it name another entry than its body."""
+    name = str(uuid.uuid4())
+    await store.entries.append(name, [poison(tenant) for _ in range(6)])
+    await rule.lift()
+    change: LiteralString = "UPDATE dead_letters SET entry_id = gen_random_uuid() WHERE tenant = %s AND ordinal = 3"
+    await past_triggers(owner, change, tenant)
+    assert await retry_all(store, api_store, tenant) == Retried(tried=6, stored=5, parked=1)
+    (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
+    assert (letter.ordinal, letter.code, letter.attempts) == (3, "database", 2)
+    assert f"settling the dead letter {letter.id} without its entry in the log is refused" in letter.reason
+    assert len(await log(owner, tenant)) == 5
 
 
 async def test_a_letter_of_another_tenant_is_not_there(store: Store, tenant: str, rule: Rule) -> None:

@@ -38,7 +38,9 @@ async def url(settings: Settings, store: Store, client: Client) -> AsyncIterator
 
 
 async def parked(store: Store, tenant: str) -> uuid.UUID:
-    refused = Refused(ordinal=0, tenant=tenant, id=uuid.uuid4(), body=body(tenant), code="23514", reason="no")
+    id_ = uuid.uuid4()
+    sent = body(tenant, id=str(id_))
+    refused = Refused(ordinal=0, tenant=tenant, id=id_, body=sent, code="23514", reason="no")
     async with store.pool.cursor() as cursor:
         await park(cursor, f"b-{tenant}", [refused])
     (letter,) = await store.dead_letters.page(tenant=tenant, limit=1)
