@@ -24,6 +24,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 from trenova.domain.batch import workflow_id
+from trenova.domain.reserved import SYSTEM_TENANT
 
 NOTE = "HTTP in → stored; API key, checks, sealing, durable acknowledgement, exactly once, numbered without gaps"
 LIMIT_S = 1800
@@ -37,9 +38,10 @@ BILLED = {
     EventType.EVENT_TYPE_MARKER_RECORDED,
     EventType.EVENT_TYPE_TIMER_STARTED,
 }
-SEEN = """
+# Without what the system itself says in its log: of each API key that a sender is given.
+SEEN = f"""
 SELECT b.batch_id, b.tenant, b.stored, pg_snapshot_xmin(pg_current_snapshot())::text
-FROM (SELECT) AS one LEFT JOIN batches AS b ON b.xid >= %s::text::xid8
+FROM (SELECT) AS one LEFT JOIN batches AS b ON b.xid >= %s::text::xid8 AND b.tenant <> '{SYSTEM_TENANT}'
 """
 
 
