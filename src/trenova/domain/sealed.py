@@ -140,9 +140,10 @@ def omits_changes(entry: Entry) -> bool:
 
 
 def check_names(entry: Entry) -> None:
-    for field, wrong in (("/tenant", wrong_tenant(entry.tenant)), ("/action", wrong_action(entry.action))):
-        if wrong:
-            raise Unsealed(f"{field} {wrong}")
+    if wrong := wrong_tenant(entry.tenant):
+        raise Unsealed(f"/tenant {wrong}")
+    if wrong := wrong_action(entry.action):
+        raise Unsealed(f"/action {wrong}")
     if found := reserved(entry):
         field, message = found
         raise Unsealed(f"{field} {message}", code=RESERVED)

@@ -12,11 +12,12 @@ from typing import Any
 
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
 MAX_INTEGER_LENGTH = 20
-# Nineteen digits may be beyond 64 bits. Finding them this way takes a tenth of the time of a regular expression.
-DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
-# Nineteen digits may be beyond 64 bits. Looking for them alone takes a tenth of the time of the regular expression.
+# Each digit becomes 0, and both opening brackets one of them. Finding a run of digits in this takes a tenth of the time
+# of a regular expression.
+COARSE = bytes.maketrans(b"123456789[", b"000000000{")
+# Nineteen digits may be beyond 64 bits.
 LONG_NUMBER = b"0" * 19
-LONG_INTEGER = re.compile(rb"(?:^|[\s:,\[-])0{19}")
+LONG_INTEGER = re.compile(rb"(?:^|[\s:,{-])0{19}")
 ESCAPED = re.compile(rb"\\.", re.DOTALL)
 NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 
@@ -39,6 +40,9 @@ def may_be_unfit(text: bytes, max_nesting: int) -> bool:
     """False for a JSON text in which nothing is wrong; there is hardly another for which this is True."""
     if b"\\" in text and b"\\u0000" in text:
         return True
+    coarse = text.translate(COARSE)
+    if LONG_NUMBER not in coarse and coarse.count(b"{") <= max_nesting:
+        return False  # not even if its strings are counted
     structure = outside_strings(text)
     return may_be_beyond_64_bits(structure) or is_nested_deeper(structure, max_nesting)
 
@@ -50,8 +54,8 @@ def outside_strings(text: bytes) -> bytes:
 
 
 def may_be_beyond_64_bits(structure: bytes) -> bool:
-    zeroed = structure.translate(DIGITS_TO_ZERO)
-    return LONG_NUMBER in zeroed and LONG_INTEGER.search(zeroed) is not None
+    coarse = structure.translate(COARSE)
+    return LONG_NUMBER in coarse and LONG_INTEGER.search(coarse) is not None
 
 
 def is_nested_deeper(structure: bytes, levels: int) -> bool:
