@@ -11,7 +11,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ import psycopg
 from benchmarks.entries import COLUMNS
 from psycopg import sql
 from sqlalchemy.engine import make_url
-from temporalio.client import Client
+from temporalio.client import Client, ScheduleAlreadyRunningError, ScheduleState
 
 from trenova.codec.settings import converter_of
 from trenova.config import Settings
@@ -35,6 +35,8 @@ from trenova.dev.postgres import Postgres
 from trenova.dev.process import Process, running
 from trenova.dev.temporal import Temporal
 from trenova.store import Store, migrate
+from trenova.worker.schedules import all_schedules
+from trenova.workflows import RECONCILE_SCHEDULE
 
 READY = "READY"
 START_LIMIT_S = 60
@@ -176,6 +178,7 @@ async def client_of(address: str, namespace: str) -> Client:
 @asynccontextmanager
 async def trenova_running(servers: Servers, *, workers: int = 1) -> AsyncIterator[Trenova]:
     """The API and so many workers, ready."""
+    await leave_unreconciled(servers.client)
     async with AsyncExitStack() as stack:
         port = choose()
         described = programs.api(servers.postgres.folder, servers.postgres, servers.temporal, port)
@@ -193,6 +196,13 @@ async def trenova_running(servers: Servers, *, workers: int = 1) -> AsyncIterato
             )
             made.append(await stack.enter_async_context(running(own)))
         yield Trenova(servers=servers, port=port, api=api, workers=made)
+
+
+async def leave_unreconciled(client: Client) -> None:
+    """Make the schedule paused, as the workers then leave it: they would store again what a run finds emptied."""
+    paused = replace(all_schedules()[RECONCILE_SCHEDULE], state=ScheduleState(paused=True))
+    with suppress(ScheduleAlreadyRunningError):
+        await client.create_schedule(RECONCILE_SCHEDULE, paused)
 
 
 @asynccontextmanager
