@@ -5,6 +5,9 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -49,7 +52,7 @@ class Refused:
     reason: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Incoming:
     """A batch on its way into the logs."""
 
@@ -59,12 +62,12 @@ class Incoming:
     """The others with an id that came before: duplicates, if that one is stored."""
     unreadable: Sequence[Refused]
 
-    @property
+    @cached_property
     def received(self) -> Counter[str]:
         """How many entries each tenant has in the batch, without those that are unreadable."""
-        return Counter(row[TENANT] for row in (*self.rows, *self.repeats))
+        return Counter(map(itemgetter(TENANT), chain(self.rows, self.repeats)))
 
-    @property
+    @cached_property
     def tenants(self) -> list[str]:
         """In the order in which heads are locked."""
         return sorted(self.received)
