@@ -45,7 +45,7 @@ async def test_cosignatures_of_what_the_log_says_fit(victim: Victim) -> None:
     ("statement", "found"),
     [
         (
-            "UPDATE checkpoints SET note = overlay(note PLACING '\\x414141414141' FROM 60) WHERE tenant = %s AND size = 100",
+            "UPDATE checkpoints SET note = overlay(note PLACING '\\x414141' FROM 60) WHERE tenant = %s AND size = 100",
             f"cosignature 100 of {WITNESS.name}: one with another text",
         ),
         (
