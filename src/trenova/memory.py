@@ -4,9 +4,8 @@ Each thread would get heaps of its own from glibc, and they only grow; two are e
 not mapped one by one: the system would clear every page of every block, which took a third of a worker's time. Python
 frees at once what nobody refers to, but a workflow that has ended is a ring of objects that refer to each other, and
 holds its batch until the collector comes by; by itself that comes after a hundred batches or more. So it comes twice a
-second, and not, as it would, for every few hundred objects, which a batch is made of without a ring among them. What is
-free goes back to the system, but seldom: taking it again costs a fault and a cleared page for every 4 KiB. May import:
-nothing.
+second. What is free goes back to the system, but seldom: taking it again costs a fault and a cleared page for every
+4 KiB. May import: nothing.
 """
 
 import asyncio
@@ -19,7 +18,6 @@ LARGE_BYTES = 32 * 1024 * 1024  # the most that glibc takes from a heap; set, so
 ARENAS = 2
 COLLECT_EVERY_S = 0.5  # takes some milliseconds, once what was imported is left out
 COLLECTIONS_A_TRIM = 10  # with one each time a worker took a tenth more processor time, for some tens of MiB less
-NEW_OBJECTS = 20_000  # more than 700, Python's own number, and still some megabytes at most
 
 
 def share_heaps() -> None:
@@ -33,7 +31,6 @@ async def tidy() -> None:
     """Collect rings and give free memory back, again and again until cancelled."""
     gc.collect()
     gc.freeze()  # modules and classes stay anyway: nobody need look at them again
-    gc.set_threshold(NEW_OBJECTS)
     while True:
         for _ in range(COLLECTIONS_A_TRIM):
             await asyncio.sleep(COLLECT_EVERY_S)

@@ -48,8 +48,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """SQLSTATE of the last refusal, or one of these.
 
     `not_sealed`: the body is no entry; `reserved`: a name in it is the system's own; `clock`: its time of receipt
-    cannot be; `duplicate`: its id is stored with another content; `database`: nothing is wrong with the entry, but its
-    log is damaged, or a rule beside the log refuses it.
+    cannot be; `duplicate`: its id is stored with another content; `database`: the entry is
+    fine, but its log is damaged, or the database refuses to mark the dead letter as stored.
     """
     reason: str
     attempts: int

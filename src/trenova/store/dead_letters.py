@@ -47,7 +47,7 @@ PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(days=1)
 # In place of a SQLSTATE: its id is in the log already, with another content.
 DUPLICATE = "duplicate"
 TAKEN = "another entry with this id is stored, and says something else"
-# Nothing is wrong with the entry: its log is damaged, or a rule beside the log refuses it.
+# The entry is fine: its log is damaged, or the database refuses to mark the dead letter as stored.
 DATABASE = "database"
 # More than any body has: few letters are tried at once, so all that they are compared with can be read.
 WHOLE_BODY = 2**40
