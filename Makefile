@@ -14,18 +14,28 @@ help: ## List the targets
 
 setup: $(STAMP) ## Create .venv and install the locked dependencies
 
-# The stamp is written last: an interrupted install is simply done again.
+# Two terminals may type `make run-worker` and `make run` at once: the second waits, and finds the stamp of the first.
+# LOCKED is set in the make that holds the lock.
+ifndef LOCKED
 $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is older than Python 3.11" >&2; \
 	    echo "hint: install Python 3.11 or newer, or name one: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3" >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	@$(PYTHON) tools/alone.py Makefile $(MAKE) --silent LOCKED=yes $@
+else
+# The stamp is written last. Killed before that: `.installing` is left, and the next make begins with an empty folder,
+# since neither venv nor pip repairs what a killed one has left half done.
+$(STAMP): requirements/dev.txt pyproject.toml
+	@test ! -e $(VENV)/.installing || rm -rf $(VENV)
+	@mkdir -p $(VENV) && touch $(VENV)/.installing
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || \
 	  { echo "error: python cannot create a virtual environment" >&2; \
 	    echo "hint: install the venv module (Debian: apt-get install python3-venv), remove $(VENV) and run this again" >&2; exit 1; }
 	@echo "Installing the locked dependencies into $(VENV) (once; a minute or two) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+	@touch $@ && rm -f $(VENV)/.installing
+endif
 
 dev: $(STAMP) ## Run everything on this machine: PostgreSQL, Temporal, API, worker
 	@exec $(BIN)/trenova dev $(ARGS)
@@ -36,7 +46,7 @@ run: $(STAMP) ## Run the API server (configuration: config/config.yaml)
 run-worker: $(STAMP) ## Run the worker (configuration: config/config.yaml)
 	@exec $(BIN)/trenova worker $(ARGS)
 
-logs: $(STAMP) ## Follow the logs of everything that `make dev` runs
+logs: $(STAMP) ## Follow the logs of everything that runs on this machine
 	@exec $(BIN)/trenova logs --follow $(ARGS)
 
 test: $(STAMP) programs promtool ## Run all tests against a real Temporal server and a real PostgreSQL
@@ -81,9 +91,14 @@ manifest: $(STAMP) ## Write the description of the database that the migrations 
 	@$(BIN)/python tools/write_manifest.py
 
 BENCH_STAMP := $(VENV)/.bench
+ifndef LOCKED
+$(BENCH_STAMP): $(STAMP) requirements/bench.txt
+	@$(PYTHON) tools/alone.py Makefile $(MAKE) --silent LOCKED=yes $@
+else
 $(BENCH_STAMP): $(STAMP) requirements/bench.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@touch $@
+endif
 
 bench: $(BENCH_STAMP) ## Measure Trenova beside the limits and the alternatives (ARGS=--quick, --scaling, --filled, --million, --trees, --indexes, --pollers)
 	@$(BIN)/python benchmarks/codec.py tests/data/collections/cloudtrail-invictus-stratus-attack.ndjson.gz

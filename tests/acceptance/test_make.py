@@ -1,0 +1,131 @@
+"""The set-up that `make` does, in two terminals at once: the real Makefile, with a Python that installs nothing."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from acceptance.conftest import LIMIT_S, environment, until
+
+CHECKOUT = Path(__file__).parents[2]
+# Makes a virtual environment whose Python is itself. Its pip says when it begins and ends, and waits at the gate.
+PYTHON = """#!/bin/sh
+case "$1 $2" in
+"-m venv") mkdir -p "$3/bin" && cp "{stub}" "$3/bin/python" ;;
+"-m pip")
+  test "$3" = install || exit 0
+  echo "began $$" >> "{diary}"
+  while test -e "{gate}"; do sleep 0.05; done
+  printf '#!/bin/sh\\necho "trenova $*"\\n' > .venv/bin/trenova
+  chmod +x .venv/bin/trenova
+  echo "ended $$" >> "{diary}" ;;
+"-c "*) exit 0 ;;
+*) exec "{python}" "$@" ;;
+esac
+"""
+WAITS = "waiting for it"
+
+
+@dataclass(frozen=True, slots=True)
+class Clone:
+    """A fresh clone, as far as the set-up goes."""
+
+    path: Path
+    terminals: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def gate(self) -> Path:
+        return self.path / "gate"
+
+    @property
+    def diary(self) -> list[str]:
+        """What every pip has said, each as `began` or `ended` and its process id."""
+        file = self.path / "diary"
+        return file.read_text().splitlines() if file.exists() else []
+
+    def type(self, target: str) -> Path:
+        """Type `make` and this target in a terminal of its own; gives the file with what is seen there."""
+        output = self.path / f"output-{len(self.terminals)}"
+        with output.open("wb") as file:
+            words = ["make", "--no-print-directory", target, f"PYTHON={self.path / 'stub'}"]
+            self.terminals.append(
+                subprocess.Popen(
+                    words, cwd=self.path, env=environment(), stdout=file, stderr=file, start_new_session=True
+                )
+            )
+        return output
+
+    def pips(self, event: str) -> list[str]:
+        return [line for line in self.diary if line.startswith(event)]
+
+    def one_after_the_other(self) -> bool:
+        """Whether no pip began before the one before it had ended."""
+        return [line.split()[0] for line in self.diary] == ["began", "ended"] * (len(self.diary) // 2)
+
+
+@contextmanager
+def cleaned(clone: Clone) -> Iterator[Clone]:
+    try:
+        yield clone
+    finally:
+        clone.gate.unlink(missing_ok=True)
+        for terminal in clone.terminals:
+            terminal.wait(LIMIT_S)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Iterator[Clone]:
+    shutil.copy(CHECKOUT / "Makefile", tmp_path)
+    shutil.copytree(CHECKOUT / "tools", tmp_path / "tools")
+    (tmp_path / "requirements").mkdir()
+    for name in ("pyproject.toml", "requirements/dev.txt", "gate"):
+        (tmp_path / name).touch()
+    stub = tmp_path / "stub"
+    names = {"stub": stub, "diary": tmp_path / "diary", "gate": tmp_path / "gate", "python": sys.executable}
+    stub.write_text(PYTHON.format_map(names))
+    stub.chmod(0o755)
+    with cleaned(Clone(tmp_path)) as made:
+        yield made
+
+
+def test_two_make_at_once_on_a_fresh_clone_install_once_and_both_go_on(clone: Clone) -> None:
+    outputs = [clone.type("run-worker"), clone.type("run")]
+    until(lambda: any(WAITS in output.read_text() for output in outputs), lambda: clone.diary)
+    until(lambda: clone.pips("began"))
+    clone.gate.unlink()
+    assert [terminal.wait(LIMIT_S) for terminal in clone.terminals] == [0, 0]
+    assert len(clone.pips("ended")) == 2  # the requirements, and the program itself
+    assert clone.one_after_the_other()
+    assert [output.read_text().splitlines()[-1] for output in outputs] == ["trenova worker", "trenova api"]
+
+
+def test_a_make_after_one_that_was_killed_begins_with_an_empty_folder(clone: Clone) -> None:
+    clone.type("run-worker")
+    until(lambda: clone.pips("began"))
+    os.killpg(clone.terminals[0].pid, signal.SIGKILL)
+    half_done = clone.path / ".venv" / "half-done"
+    half_done.touch()
+    clone.gate.unlink()
+    second = clone.type("run")
+    assert clone.terminals[1].wait(LIMIT_S) == 0
+    assert second.read_text().splitlines()[-1] == "trenova api"
+    assert not half_done.exists()
+
+
+def test_the_pip_of_a_make_that_was_killed_is_waited_for(clone: Clone) -> None:
+    clone.type("run-worker")
+    until(lambda: clone.pips("began"))
+    clone.terminals[0].kill()  # make alone: what it has started goes on
+    second = clone.type("run")
+    until(lambda: WAITS in second.read_text())
+    assert len(clone.pips("began")) == 1
+    clone.gate.unlink()
+    assert clone.terminals[1].wait(LIMIT_S) == 0
+    assert clone.one_after_the_other()
