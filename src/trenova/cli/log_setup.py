@@ -2,6 +2,9 @@
 
 import logging
 import sys
+from collections.abc import Sequence
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -28,6 +31,16 @@ def plain(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+def write_to(file: Path) -> None:
+    """Write everything to this file, too, as JSON; `trenova logs` reads it.
+
+    A file that is set aside meanwhile is opened anew.
+    """
+    handler = WatchedFileHandler(file, encoding="utf-8")
+    handler.setFormatter(formatter([structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]))
+    logging.getLogger().addHandler(handler)
+
+
 def set_up(log: Log) -> None:
     """Send structlog's and the standard library's records (uvicorn's, Temporal's) the same way, to standard error."""
     console = log.format == "console" or (log.format == "auto" and sys.stderr.isatty())
@@ -43,12 +56,7 @@ def set_up(log: Log) -> None:
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=STAMPS,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
-        )
-    )
+    handler.setFormatter(formatter(rendering))
     logging.basicConfig(handlers=[handler], level=log.level.upper(), force=True)
     if log.level == "info":
         # It tells every request that we make, and every scrape of our metrics makes one.
@@ -59,4 +67,11 @@ def set_up(log: Log) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
+    )
+
+
+def formatter(rendering: Sequence[Any]) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=STAMPS,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
     )

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from trenova.cli import log_setup, settings
-from trenova.config import DEFAULT_DATA_DIR
+from trenova.cli import installation, log_setup, settings
+from trenova.config import DEFAULT_DATA_DIR, load
 from trenova.dev import logins
 from trenova.process import database_url
 
@@ -14,15 +14,17 @@ from trenova.process import database_url
 def api(config: settings.ConfigFile = None, data_dir: settings.DataDir = DEFAULT_DATA_DIR) -> None:
     """Run the API server.
 
-    Without a database.url it uses the database of the `trenova dev` that runs on the data folder.
+    Without a database.url, and with Temporal on this machine, it uses the PostgreSQL of the data folder: that of a
+    `trenova dev`, of a worker that runs, or one that it starts.
 
     Example: trenova api --config config/config.yaml
     """
     from trenova.api import server  # noqa: PLC0415 - slow to import, and `trenova --help` needs none of it
 
-    loaded = settings.load(config, data_dir, logins.API)
+    loaded = load(os.environ, file=config)
     log_setup.set_up(loaded.log)
-    server.run(loaded, os.environ)
+    with installation.complete(loaded, data_dir, logins.API, command="api", signs=False) as complete:
+        server.run(complete, os.environ)
 
 
 def worker(
@@ -32,6 +34,8 @@ def worker(
 ) -> None:
     """Run a worker on the task queue audit-queue.
 
+    Without a database.url it uses the PostgreSQL of the data folder, as `trenova api` does.
+
     It logs `worker started` when Temporal has seen it poll, and finishes what it runs on SIGTERM.
 
     Example: trenova worker --config config/config.yaml
@@ -39,13 +43,14 @@ def worker(
     from trenova.worker import process  # noqa: PLC0415 - slow to import
     from trenova.worker import processes as several  # noqa: PLC0415 - slow to import
 
-    loaded = settings.load(config, data_dir, logins.WORKER)
+    loaded = load(os.environ, file=config)
     log_setup.set_up(loaded.log)
-    if processes > 1:
-        database_url(loaded)  # one error here, not one from each of them
-        same = [*(["--config", str(config)] if config else []), "--data-dir", str(data_dir)]
-        raise typer.Exit(several.run(processes, same, loaded.worker.health))
-    process.run(loaded, os.environ)
+    # One error here, not one from each of several processes.
+    with installation.complete(loaded, data_dir, logins.WORKER, command="worker", signs=True) as complete:
+        if processes > 1:
+            same = [*(["--config", str(config)] if config else []), "--data-dir", str(data_dir)]
+            raise typer.Exit(several.run(processes, same, complete.worker.health))
+        process.run(complete, os.environ)
 
 
 def migrate(config: settings.ConfigFile = None) -> None:

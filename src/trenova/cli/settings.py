@@ -2,8 +2,9 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -44,6 +45,20 @@ class Running(msgspec.Struct, frozen=True):
         return f"Running(api_url={self.api_url!r})"
 
 
+class Embedded(msgspec.Struct, frozen=True):
+    """`embedded.json`, which is there while PostgreSQL runs for `trenova api` and `trenova worker`."""
+
+    api_key: str
+    database_url: str
+
+    def __repr__(self) -> str:
+        return "Embedded()"
+
+
+Found = TypeVar("Found", Running, Embedded)
+DEFAULT_API_URL = f"http://{config.Api().host}:{config.Api().port}"
+
+
 def load(
     file: Path | None, data_dir: Path = config.DEFAULT_DATA_DIR, login: Login = logins.OPERATOR
 ) -> config.Settings:
@@ -52,19 +67,26 @@ def load(
     The logs in that database are signed with its key, and its Temporal fills it, unless another is given. The default
     address gives none: it stands in the file that comes with the program.
     """
-    settings = config.load(os.environ, file=file)
+    return with_running(config.load(os.environ, file=file), data_dir, login)
+
+
+def with_running(settings: config.Settings, data_dir: Path, login: Login) -> config.Settings:
     running = read_running(data_dir) if settings.database.url is None else None
     if running is None:
         return settings
     url = with_login(running.database_url, Folder(data_dir), login)
     database = settings.database.model_copy(update={"url": SecretStr(url)})
     ledger = settings.ledger
-    if ledger.signing_key_file is None and not os.environ.get("TRENOVA_SIGNING_KEY"):
+    if not has_signing_key(settings, os.environ):
         ledger = ledger.model_copy(update={"signing_key_file": data_dir / "secrets" / "signing-key"})
     temporal = settings.temporal
     if running.temporal_address and temporal.host_port == config.Temporal().host_port:
         temporal = temporal.model_copy(update={"host_port": running.temporal_address})
     return settings.model_copy(update={"database": database, "ledger": ledger, "temporal": temporal})
+
+
+def has_signing_key(settings: config.Settings, environ: Mapping[str, str]) -> bool:
+    return settings.ledger.signing_key_file is not None or bool(environ.get("TRENOVA_SIGNING_KEY"))
 
 
 def with_login(url: str, folder: Folder, login: Login) -> str:
@@ -75,13 +97,34 @@ def with_login(url: str, folder: Folder, login: Login) -> str:
 
 
 def read_running(data_dir: Path) -> Running | None:
-    file = data_dir / "dev.json"
+    """What `trenova dev` says of itself; else the PostgreSQL that runs for `trenova api` and `trenova worker`."""
+    running = read_struct(data_dir / "dev.json", Running)
+    if running is not None:
+        return running
+    embedded = read_struct(data_dir / "embedded.json", Embedded)
+    return None if embedded is None else beside_members(embedded, data_dir)
+
+
+def read_struct(file: Path, kind: type[Found]) -> Found | None:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Running)
+        return msgspec.json.decode(file.read_bytes(), type=kind)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError) as error:
         raise InvalidConfiguration([f"{file}: cannot be read: {error}"]) from None
+
+
+def beside_members(embedded: Embedded, data_dir: Path) -> Running:
+    """With the addresses that those who use the database have said, the API before the workers."""
+    from trenova.dev import registry  # noqa: PLC0415 - slow to import
+
+    member = next(iter(registry.members(Folder(data_dir))), None)
+    return Running(
+        api_url=member.api_url if member else DEFAULT_API_URL,
+        api_key=embedded.api_key,
+        database_url=embedded.database_url,
+        temporal_address=member.temporal_address if member else "",
+    )
 
 
 def server(data_dir: Path, api_url: str | None, api_key: str | None) -> tuple[str, str]:

@@ -29,6 +29,7 @@ class Folder:
                 hint="name a folder that you may write to with --data-dir",
             ) from error
         self.state = self.path / "dev.json"
+        self.embedded = self.path / "embedded.json"
 
     def log(self, part: str) -> Path:
         return self.path / "logs" / f"{part}.log"
@@ -36,6 +37,10 @@ class Folder:
     def record(self, process: str) -> Path:
         """Where pid and start time of a running process are kept, for the run that comes after a crash."""
         return self.path / "run" / f"{process}.json"
+
+    def port(self, part: str) -> Path:
+        """Where the port of a part is kept, so that the next start gives it the same one."""
+        return self.path / "run" / f"{part}.port"
 
     def secret(self, name: str) -> str:
         """The random secret of this name, made when it is first asked for."""

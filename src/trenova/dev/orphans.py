@@ -8,8 +8,8 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from signal import Signals
 
@@ -28,6 +28,16 @@ def remember(record: Path, pid: int) -> None:
     with suppress(psutil.NoSuchProcess):
         started = psutil.Process(pid).create_time()
         write_private(record, json.dumps({"pid": pid, "started": started, "folder": identity(record)}))
+
+
+@contextmanager
+def recording(record: Path) -> Iterator[None]:
+    """This process itself, recorded while it lasts. After a kill the record names nobody."""
+    remember(record, os.getpid())
+    try:
+        yield
+    finally:
+        forget(record)
 
 
 def forget(record: Path) -> None:

@@ -6,6 +6,7 @@ import socket
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -47,6 +48,17 @@ def choose() -> int:
         f"no free port found in {TRIES} tries between {FREE_PORTS.start} and {FREE_PORTS.stop - 1}",
         hint="stop some of the servers that run on this machine",
     )
+
+
+def choose_again(record: Path) -> int:
+    """The port of the last time, as `record` has it, if it is still free; else a new one, written there."""
+    with suppress(FileNotFoundError, ValueError):
+        last = int(record.read_text(encoding="ascii"))
+        if last in FREE_PORTS and is_free(last):
+            return last
+    port = choose()
+    record.write_text(f"{port}\n", encoding="ascii")
+    return port
 
 
 def reserve(port: int) -> bool:

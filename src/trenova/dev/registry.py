@@ -1,0 +1,110 @@
+"""Which processes use the PostgreSQL of a data folder. Each holds a lock on a file of its own in `run/users`.
+
+The kernel gives the lock up when the process dies, however it dies: a file without one is of a process that has gone.
+"""
+
+import asyncio
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from trenova.dev import orphans
+from trenova.dev.folder import Folder, make_folder
+from trenova.errors import PartFailed
+
+# The process that runs PostgreSQL for the members, and the supervisor of `trenova dev`, as records of the folder.
+KEEPER, DEV = "keeper", "dev"
+LOOK_EVERY_S = 0.25
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """A process that uses the database, and where its settings say that the other parts are."""
+
+    command: str
+    pid: int
+    api_url: str
+    temporal_address: str
+
+    def __str__(self) -> str:
+        return f"`{self.command}` (pid {self.pid})"
+
+
+@contextmanager
+def door(folder: Folder, *, wait: bool = True) -> Iterator[None]:
+    """Held while somebody comes, and while the keeper looks whether all have gone: never both at once.
+
+    Without `wait` BlockingIOError where another process holds it.
+    """
+    descriptor = os.open(folder.path / "run" / "door", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def registered(folder: Folder, member: Member) -> Iterator[None]:
+    """Be one of the members. Killed anywhere in here: the lock is gone, and the keeper removes the file."""
+    file = place(folder) / f"{member.pid}-{secrets.token_hex(4)}.json"
+    with door(folder):
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.write(descriptor, msgspec.json.encode(member))
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def members(folder: Folder) -> list[Member]:
+    """Those that live, the API before the workers."""
+    found = []
+    for file in place(folder).glob("*.json"):
+        with suppress(FileNotFoundError, msgspec.DecodeError):  # one that has just gone, or has not written yet
+            if is_held(file):
+                found.append(msgspec.json.decode(file.read_bytes(), type=Member))
+    return sorted(found, key=lambda member: (member.command, member.pid))
+
+
+def remove_dead(folder: Folder) -> None:
+    """Remove the files of members that were killed. The caller holds the door, so that none is just being made."""
+    for file in place(folder).glob("*.json"):
+        with suppress(FileNotFoundError):
+            if not is_held(file):
+                file.unlink()
+
+
+def is_held(file: Path) -> bool:
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def place(folder: Folder) -> Path:
+    users = folder.path / "run" / "users"
+    make_folder(users, 0o700)
+    return users
+
+
+async def wait_until_gone(folder: Folder) -> None:
+    """Comes back when no keeper works in the folder. Raises PartFailed while somebody uses its PostgreSQL."""
+    while orphans.recorded(folder.record(KEEPER)) is not None:
+        if found := members(folder):
+            names = " and ".join(map(str, found))
+            raise PartFailed(
+                f"the data folder {folder.path} is in use: its PostgreSQL runs for {names}",
+                hint="stop them first (Ctrl-C in their terminals), or name another folder with --data-dir",
+            )
+        await asyncio.sleep(LOOK_EVERY_S)
