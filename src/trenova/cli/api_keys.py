@@ -1,6 +1,7 @@
 """`trenova api-key`: who may ask for what."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
@@ -9,9 +10,11 @@ import typer
 from rich.table import Table
 
 from trenova.cli import settings
+from trenova.cli.data_dir import given
 from trenova.cli.retention_store import By, said, who
 from trenova.cli.screen import console, literal
 from trenova.config import DEFAULT_DATA_DIR
+from trenova.dev.command_line import flag
 from trenova.domain.sealed import may_be_sent_for
 from trenova.errors import InvalidRequest
 from trenova.process import database_url
@@ -58,7 +61,8 @@ def create(
         print(settings.plain_json({"id": key.id, "key": key.text, "tenant": tenant, "role": role}))
         return
     print(key.text, flush=True)
-    typer.echo(f"Keep it: it is not shown again. To take it back: trenova api-key revoke {key.id}", err=True)
+    again = f"trenova api-key revoke {key.id}{'' if given(sys.argv) is None else flag(data_dir)}"
+    typer.echo(f"Keep it: it is not shown again. To take it back: {again}", err=True)
 
 
 @app.command("list")

@@ -1,4 +1,4 @@
-"""`trenova logs`: what the parts of `trenova dev` write."""
+"""`trenova logs`: what the parts that run on this machine write."""
 
 from typing import Annotated
 
@@ -13,7 +13,9 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option(min=0, help="How many lines back, for each part.")] = 20,
 ) -> None:
-    """Show the logs of everything that `trenova dev` runs.
+    """Show the logs of everything that runs on the data folder.
+
+    That is what `trenova dev` runs; or PostgreSQL with the API and the workers that use it.
 
     Example: trenova logs --follow --lines 100
     """

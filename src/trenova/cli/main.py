@@ -8,6 +8,7 @@ import typer
 import trenova
 from trenova.cli import (
     api_keys,
+    data_dir,
     dead_letters,
     dev,
     entries,
@@ -97,6 +98,8 @@ def complain(error: TrenovaError) -> None:
         print(harmless(f"error: {error.message}"), file=sys.stderr)
     if error.hint:
         print(harmless(f"hint: {error.hint}"), file=sys.stderr)
+    if (first := data_dir.advice(sys.argv, error.hint)) is not None:
+        print(harmless(f"hint: {first}"), file=sys.stderr)
 
 
 def harmless(message: str) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from trenova.dev import binaries, keeper, keys, orphans, registry
+from trenova.dev import binaries, command_line, keeper, keys, orphans, registry
 from trenova.dev.cluster import remembered
 from trenova.dev.environment import own_world
 from trenova.dev.folder import Folder, read_json
@@ -59,11 +59,12 @@ class Entrance:
             time.sleep(LOOK_EVERY_S)
         if self.keeper is not None and self.keeper.stdout is not None:
             self.keeper.stdout.close()
+        export = command_line.export(self.folder.path)
         log.info(
             "PostgreSQL is ready",
             data=str(remembered(self.folder)),
             api_key_file=str(self.folder.secret_file(keys.FILE)),
-            data_folder=str(self.folder.path),
+            **({"in_other_terminals": export} if export else {}),
         )
 
     def _is_ready(self) -> bool:

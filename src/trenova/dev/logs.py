@@ -1,4 +1,7 @@
-"""`trenova logs`: the logs of all parts in one stream, each line under its part's name."""
+"""`trenova logs`: the logs of all parts in one stream, each line under its part's name.
+
+The keeper is the process that runs PostgreSQL for an API and workers without a `trenova dev`.
+"""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +11,7 @@ from typing import BinaryIO
 from trenova.dev.process import last_lines
 from trenova.errors import NotFound
 
-PARTS = ("postgres", "temporal", "api", "worker")
+PARTS = ("postgres", "keeper", "temporal", "api", "worker")
 WIDTH = max(len(part) for part in PARTS)
 LOOK_EVERY_S = 0.2
 
@@ -17,7 +20,10 @@ def show(data_dir: Path, *, follow: bool, lines: int = 20) -> None:
     """Print the last `lines` of every part's log; with `follow` go on until Ctrl-C."""
     folder = data_dir / "logs"
     if not folder.is_dir():
-        raise NotFound(f"there are no logs in {data_dir}", hint="start trenova dev first, or name its --data-dir")
+        raise NotFound(
+            f"there are no logs in {data_dir}",
+            hint="start something first: make dev, or make run-worker and make run; or name its --data-dir",
+        )
     followers = {part: Follower(folder / f"{part}.log") for part in PARTS}
     for part in PARTS:
         write(part, last_lines(folder / f"{part}.log", lines))

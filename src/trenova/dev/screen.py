@@ -1,14 +1,13 @@
 """What `trenova dev` shows: a line that moves while it starts, a summary, and what happens afterwards."""
 
 import json
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
-from trenova.config import DEFAULT_DATA_DIR
+from trenova.dev import command_line
 from trenova.dev.programs import CODEC_PATH
 from trenova.dev.state import State
 from trenova.errors import PartFailed
@@ -66,9 +65,10 @@ class Screen:
         self.say(
             f"\nSend an entry:\n\n  {curl(state)}\n\nRead payloads with the temporal command:\n\n  {codec_line(state)}"
         )
-        is_default = data_dir.resolve() == DEFAULT_DATA_DIR.resolve()
-        where = "" if is_default else f" --data-dir {shlex.quote(str(data_dir))}"
-        self.say(f"\nFollow the logs with `trenova logs --follow{where}`; stop with Ctrl-C.")
+        if (export := command_line.export(data_dir)) is not None:
+            self.say(f"\nIn other terminals, so that commands find this data folder:\n\n  {export}")
+        logs = f"trenova logs --follow{command_line.flag(data_dir)}"
+        self.say(f"\nFollow the logs with `{logs}`; stop with Ctrl-C.")
 
 
 def codec_line(state: State) -> str:

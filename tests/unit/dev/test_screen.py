@@ -32,5 +32,8 @@ def test_the_default_folder_needs_no_flag_and_any_other_is_named_for_a_shell(
         (tmp_path / "deeper" / DEFAULT_DATA_DIR, f"trenova logs --follow --data-dir {tmp_path}/deeper/.trenova"),
     ):
         Screen().ready(STATE, data_dir)
-        last = capsys.readouterr().out.splitlines()[-1]
-        assert last == f"Follow the logs with `{command}`; stop with Ctrl-C."
+        shown = capsys.readouterr().out.splitlines()
+        assert shown[-1] == f"Follow the logs with `{command}`; stop with Ctrl-C."
+        exports = [line.strip() for line in shown if "export TRENOVA_DATA_DIR=" in line]
+        _, _, quoted = command.partition(" --data-dir ")
+        assert exports == ([f"export TRENOVA_DATA_DIR={quoted}"] if quoted else [])

@@ -1,10 +1,11 @@
 """`trenova doctor`: what is wrong, why, and what to do next."""
 
+import sys
 from typing import TYPE_CHECKING
 
 import typer
 
-from trenova.cli import settings
+from trenova.cli import data_dir, settings
 from trenova.config import DEFAULT_DATA_DIR
 from trenova.errors import InvalidConfiguration
 
@@ -47,6 +48,8 @@ def report(checks: "Sequence[Check]", asked: "Callable[[], Asked]", *, as_json: 
     code = exit_code(findings)
     if as_json:
         print(settings.plain_json(as_data(findings, code)))
+    elif first := data_dir.advice(sys.argv, " ".join(finding.next_step or "" for finding in findings)):
+        print(f"\n{first}")
     if code:
         raise typer.Exit(code)
 

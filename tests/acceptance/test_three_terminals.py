@@ -1,0 +1,287 @@
+"""The three terminals of docs/running.md on a fresh clone: a Temporal, a worker, an API, and nothing else anywhere."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+import yaml
+
+from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, Ended, entry_of, environment, home, run, store, until
+from trenova.dev import orphans, ports
+from trenova.dev.folder import Folder
+from trenova.dev.process import last_lines
+
+CHECKOUT = Path(__file__).parents[2]
+TEMPORAL, WORKER, API = re.findall(r"^\$ (.*)$", (CHECKOUT / "docs/running.md").read_text(), re.MULTILINE)[:3]
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """A terminal with the command that was typed in it."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    def says(self, event: str) -> dict[str, Any] | None:
+        """What the program has logged with this event, once it has."""
+        lines = (line for line in self.output.read_text().splitlines() if line.startswith("{"))
+        return next((line for line in map(json.loads, lines) if line.get("event") == event), None)
+
+    def wait_for(self, event: str) -> dict[str, Any]:
+        until(lambda: self.says(event) or self.process.poll() is not None, lambda: last_lines(self.output))
+        said = self.says(event)
+        assert said is not None, last_lines(self.output)
+        return said
+
+    def signal(self, number: signal.Signals) -> None:
+        """As the terminal sends it: to make and to the program that make runs."""
+        os.killpg(self.process.pid, number)
+        self.process.wait(LIMIT_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Clone:
+    """A clone whose set-up is done, with ports of its own, and the terminals in it."""
+
+    path: Path
+    temporal_port: int
+    api_port: int
+    terminals: list[Terminal] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Folder:
+        return Folder(self.path / ".trenova")
+
+    def type(self, command: str) -> Terminal:
+        output = self.path / f"output-{len(self.terminals)}"
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", f"exec {command}"],
+                cwd=self.path,
+                env=self.environment(),
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+        self.terminals.append(Terminal(process, output))
+        return self.terminals[-1]
+
+    def environment(self) -> dict[str, str]:
+        return environment(PATH=f"{self.path}/.venv/bin:/usr/local/bin:/usr/bin:/bin", HOME=str(self.path))
+
+    def trenova(self, *words: str, **variables: str) -> Ended:
+        return run([str(BESIDE_PYTHON / "trenova"), *words], self.path, HOME=str(self.path), **variables)
+
+    def start(self, *commands: str) -> list[Terminal]:
+        """Type the commands, each in a terminal, and wait until what they start is ready."""
+        typed = [self.type(command) for command in commands]
+        for terminal, command in zip(typed, commands, strict=True):
+            terminal.wait_for("worker started" if command == WORKER else "Application startup complete.")
+        return typed
+
+    def api(self, key_file: str | None = None) -> httpx.Client:
+        """The API, asked with the key in the file that was named in the log."""
+        key = Path(key_file or self.folder.secret_file("api-key")).read_text()
+        headers = {"Authorization": f"Bearer {key}"}
+        return httpx.Client(
+            base_url=f"http://127.0.0.1:{self.api_port}", headers=headers, timeout=LIMIT_S, trust_env=False
+        )
+
+    def send(self, target: str) -> None:
+        with self.api() as client:
+            store(client, entry_of(tenant="acme", target={"type": "shipment", "id": target}))
+
+    def targets(self) -> set[str]:
+        with self.api() as client:
+            deadline = time.monotonic() + LIMIT_S
+            while (answer := client.get("/v1/entries", params={"tenant": "acme"})).status_code != httpx.codes.OK:
+                assert time.monotonic() < deadline, answer.text
+        return {entry["target"]["id"] for entry in answer.json()["entries"]}
+
+    def keeper(self) -> psutil.Process:
+        found = orphans.recorded(self.folder.record("keeper"))
+        assert found is not None
+        return found
+
+    def is_quiet(self) -> bool:
+        """Whether nothing of the data folder runs any more."""
+        return not any(orphans.find(self.folder.record(name)) for name in ("keeper", "postgres"))
+
+    def kill_all(self) -> None:
+        for terminal in self.terminals:
+            if terminal.process.poll() is None:
+                terminal.signal(signal.SIGKILL)
+        for name in ("keeper", "postgres"):
+            for process in orphans.find(self.folder.record(name)):
+                process.kill()
+
+
+@pytest.fixture(scope="module")
+def clone() -> Iterator[Clone]:
+    """The tests of this file come into the clone one after the other, each with what the one before has stored."""
+    with home() as path:
+        made = Clone(path, ports.choose(), ports.choose())
+        prepare(made)
+        made.type(f"{TEMPORAL} --headless --port {made.temporal_port}")
+        try:
+            yield made
+        finally:
+            made.kill_all()
+
+
+def prepare(clone: Clone) -> None:
+    """What `make setup` leaves, and the configuration as it comes, with other ports."""
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(CHECKOUT / name, clone.path)
+    for name in ("requirements", "tools", "config"):
+        shutil.copytree(CHECKOUT / name, clone.path / name)
+    programs = clone.path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("python", "trenova", "temporal"):
+        (programs / name).symlink_to(BESIDE_PYTHON / name)
+    (clone.path / ".venv" / ".installed").touch()
+    config = clone.path / "config/config.yaml"
+    settings = yaml.safe_load(config.read_text())
+    settings["temporal"]["hostPort"] = f"localhost:{clone.temporal_port}"
+    settings["api"]["port"] = clone.api_port
+    config.write_text(yaml.safe_dump(settings))
+
+
+@pytest.fixture(autouse=True)
+def stopped(clone: Clone) -> Iterator[None]:
+    """Each test begins with Temporal alone."""
+    yield
+    for terminal in clone.terminals[1:]:
+        if terminal.process.poll() is None:
+            terminal.signal(signal.SIGKILL)
+    until(clone.is_quiet)
+
+
+def test_the_page_has_the_three_commands_of_the_guide() -> None:
+    assert (TEMPORAL, WORKER, API) == ("temporal server start-dev", "make run-worker", "make run")
+
+
+def test_both_at_once_store_and_prove_an_entry_and_ctrl_c_ends_all(clone: Clone) -> None:
+    worker, api = clone.start(WORKER, API)
+    ready = [terminal.says("PostgreSQL is ready") for terminal in (worker, api)]
+    assert ready[0] is not None
+    assert ready[1] is not None
+    assert Path(ready[0]["data"], "PG_VERSION").exists()
+    assert "in_other_terminals" not in ready[0]  # the default folder needs no variable
+    with clone.api(ready[1]["api_key_file"]) as client:
+        receipt = store(client, entry_of(tenant="acme", target={"type": "shipment", "id": "first"})).json()
+    assert receipt["entries"][0]["checkpoint"]
+    proven = clone.trenova("verify", "--live", "--tenant", "acme")
+    assert proven.exit_code == 0, proven
+    listed = clone.trenova("entries", "--tenant", "acme", "--json")
+    assert "first" in listed.out
+    shown = clone.trenova("logs", "--lines", "1000")
+    assert {"postgres", "keeper", "worker", "api"} <= {line.split()[0] for line in shown.lines}
+    assert "worker started" in shown.out
+
+    for terminal in (api, worker):
+        terminal.signal(signal.SIGINT)
+    until(clone.is_quiet)
+    assert not clone.folder.embedded.exists()
+
+
+def test_the_one_that_stays_keeps_its_database_when_the_one_that_started_it_stops(clone: Clone) -> None:
+    api, *_ = clone.start(API)
+    clone.start(WORKER)
+    keeper = clone.keeper()
+    api.signal(signal.SIGINT)
+    clone.start(API)
+    clone.send("after-the-stop")
+    assert clone.keeper() == keeper
+    assert clone.targets() == {"first", "after-the-stop"}
+
+
+def test_a_kill_of_either_or_of_the_keeper_takes_no_database_away(clone: Clone) -> None:
+    worker, *_ = clone.start(WORKER)
+    clone.start(API)
+    worker.signal(signal.SIGKILL)
+    assert "first" in clone.targets()
+
+    keeper = clone.keeper()
+    keeper.kill()
+    until(lambda: not orphans.runs(keeper))
+    assert "first" in clone.targets()  # PostgreSQL runs on
+
+    clone.start(WORKER)  # which ends that PostgreSQL, and starts it again
+    assert clone.keeper() != keeper
+    clone.send("after-the-kills")
+    assert clone.targets() == {"first", "after-the-stop", "after-the-kills"}
+
+
+def test_nothing_stored_is_lost_when_everything_is_killed_at_once(clone: Clone) -> None:
+    clone.start(API, WORKER)
+    clone.send("before-the-kill")
+    for terminal in clone.terminals[1:]:
+        if terminal.process.poll() is None:
+            terminal.signal(signal.SIGKILL)
+    for name in ("keeper", "postgres"):
+        for process in orphans.find(clone.folder.record(name)):
+            process.kill()
+    clone.start(WORKER, API)
+    assert clone.targets() == {"first", "after-the-stop", "after-the-kills", "before-the-kill"}
+
+
+def test_trenova_dev_names_those_who_use_the_folder_and_leaves_them_alone(clone: Clone) -> None:
+    api, *_ = clone.start(API)
+    error, hint = clone.trenova("dev").complaint()
+    assert re.search(r"is in use: its PostgreSQL runs for `trenova api` \(pid \d+\)$", error)
+    assert "Ctrl-C" in hint
+    assert "first" in clone.targets()
+    assert api.process.poll() is None
+
+
+def test_a_postgresql_that_cannot_start_is_one_error_with_the_cause(clone: Clone) -> None:
+    memory = clone.path / "broken" / "postgres.json"
+    memory.parent.mkdir(mode=0o755)
+    memory.write_text('{"data": "gone", "complete": true}')
+    ended = clone.trenova("worker", "--data-dir", str(memory.parent))
+    error, hint = ended.err.splitlines()[-2:]
+    assert "PostgreSQL of the data folder cannot be started: PostgreSQL's data is not where it was" in error
+    assert hint.startswith("hint: put it back there")
+
+
+ELSEWHERE = {
+    "another host": {"TRENOVA_TEMPORAL__HOST_PORT": "temporal.example:7233"},
+    "TLS": {"TRENOVA_TEMPORAL__TLS__ENABLED": "true"},
+    "an API key": {"TRENOVA_TEMPORAL__API_KEY": "key"},
+}
+
+
+@pytest.mark.parametrize("variables", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_elsewhere_nothing_is_started_and_one_error_names_everything_that_is_missing(
+    tmp_path: Path, variables: dict[str, str]
+) -> None:
+    typed = [str(BESIDE_PYTHON / "trenova"), "worker"]
+    ended = run(typed, tmp_path, TRENOVA_TEMPORAL__SECURITY__ENABLE_ENCRYPTION="true", **variables)
+    assert ended.exit_code == 1
+    first, *problems, hint = ended.err.splitlines()
+    assert first == "error: invalid configuration"
+    assert hint.startswith("hint: ")
+    for words in (
+        r"database\.url: nothing given.*TRENOVA_DATABASE__URL",
+        r"TEMPORAL_ENCRYPTION_KEY.*trenova keys generate",
+        r"no signing key.*trenova keys generate --signing",
+    ):
+        assert any(re.search(words, problem) for problem in problems), ended.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_flag_for_the_data_folder_comes_back_as_a_line_for_the_shell(tmp_path: Path) -> None:
+    ended = run([str(BESIDE_PYTHON / "trenova"), "entries", "--data-dir", str(tmp_path / "my data")], tmp_path)
+    assert ended.err.splitlines()[-1].endswith(f"type first: export TRENOVA_DATA_DIR='{tmp_path}/my data'")
