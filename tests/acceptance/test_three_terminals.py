@@ -81,7 +81,7 @@ class Clone:
         return environment(PATH=f"{self.path}/.venv/bin:/usr/local/bin:/usr/bin:/bin", HOME=str(self.path))
 
     def trenova(self, *words: str, **variables: str) -> Ended:
-        return run([str(BESIDE_PYTHON / "trenova"), *words], self.path, HOME=str(self.path), **variables)
+        return run([str(BESIDE_PYTHON / "trenova"), *words], self.path, b"", HOME=str(self.path), **variables)
 
     def start(self, *commands: str) -> list[Terminal]:
         """Type the commands, each in a terminal, and wait until what they start is ready."""
@@ -268,7 +268,7 @@ def test_elsewhere_nothing_is_started_and_one_error_names_everything_that_is_mis
     tmp_path: Path, variables: dict[str, str]
 ) -> None:
     typed = [str(BESIDE_PYTHON / "trenova"), "worker"]
-    ended = run(typed, tmp_path, TRENOVA_TEMPORAL__SECURITY__ENABLE_ENCRYPTION="true", **variables)
+    ended = run(typed, tmp_path, b"", TRENOVA_TEMPORAL__SECURITY__ENABLE_ENCRYPTION="true", **variables)
     assert ended.exit_code == 1
     first, *problems, hint = ended.err.splitlines()
     assert first == "error: invalid configuration"
