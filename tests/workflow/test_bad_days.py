@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from conftest import GENEROUS_S, new_tenant
+from trenova.api.database_watch import DatabaseWatch
 from trenova.api.health import NO_ANSWER, check_database
 from trenova.dev import schema
 from trenova.dev.postgres import DATABASE, Postgres
@@ -77,7 +78,7 @@ async def test_a_batch_waits_at_a_standby_until_it_is_promoted(folder: Path, ten
         handle = await servers.start(tenant)
         assert (await waits(handle, why=ONLY_READS)).startswith(ONLY_READS)
         # It reads, so lists and proofs go on; asked again where the machine is too slow for an answer in time.
-        while (found := await check_database(store)) != "ok":
+        while (found := await check_database(store, DatabaseWatch(store.knock, lambda: None))) != "ok":
             assert found == NO_ANSWER
         await servers.tell("SELECT pg_promote()")
         assert (await handle.result()).stored == 3

@@ -53,6 +53,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
     core: Sdk | None = None,
 ) -> Litestar:
     """The ASGI application. It owns neither store nor client nor spool: whoever opened them closes them."""
+    lookups = KeyLookups(store, remember_s=settings.api.remember_keys_seconds)
     services = Services(
         settings=settings,
         store=store,
@@ -62,9 +63,9 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
         searches=Turns(settings.database.search_pool_size),
         # The other half is for what writers wait for.
         reads=Turns(max(2, settings.database.pool_size // 2)),
-        lookups=KeyLookups(store.api_keys),
+        lookups=lookups,
         open_keys=OpenKeys(client),
-        parts=health.parts_of(client, store),
+        parts=health.parts_of(client, store, lookups),
         from_temporal=(
             Seldom(backlog.measure_backlog, client, every_s=backlog.EVERY_S),
             Seldom(last_verification.measure_last_verification, client, every_s=last_verification.EVERY_S),
@@ -105,7 +106,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
         dependencies={"services": given(services)},
         openapi_config=openapi.config(),
         exception_handlers=HANDLERS,
-        lifespan=[lambda _: services.ingest.running()],
+        lifespan=[lambda _: services.ingest.running(), lambda _: lookups.watching()],
         request_max_body_size=settings.limits.max_request_bytes,
         logging_config=None,
     )

@@ -22,6 +22,9 @@ ADMINS: AbstractSet[Role] = frozenset({"admin"})
 ANYONE: AbstractSet[Role] = WRITERS | READERS
 # A route names its roles in its `opt` under this key. A route without them is refused to everybody.
 ROLES = "roles"
+# A route with this in its `opt` also takes keys from memory while the database is unreachable: it works without one,
+# and tells nobody what is stored.
+WITHOUT_DATABASE = "without_database"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +50,26 @@ class Caller:
 
 async def caller(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Caller:
     """The dependency of every route that asks for a key."""
-    return await authenticated(request, services.lookups, request.route_handler.opt.get(ROLES, frozenset()))
+    options = request.route_handler.opt
+    return await authenticated(
+        request,
+        services.lookups,
+        options.get(ROLES, frozenset()),
+        from_memory=options.get(WITHOUT_DATABASE, False),
+    )
 
 
-async def authenticated(request: Request[Any, Any, Any], lookups: KeyLookups, roles: AbstractSet[Role]) -> Caller:
-    """The caller, if the key is good and has one of the roles. Looks it up each time: a revoked key stops at once."""
+async def authenticated(
+    request: Request[Any, Any, Any], lookups: KeyLookups, roles: AbstractSet[Role], *, from_memory: bool = False
+) -> Caller:
+    """The caller, if the key is good and has one of the roles.
+
+    It is looked up each time: a revoked key stops at once. `from_memory` only while nobody reaches the database.
+    """
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != SCHEME or not key.strip():
         raise Unauthenticated("an API key is needed", hint=KEY_HINT)
-    found = await lookups.find(key.strip())
+    found = await lookups.find(key.strip(), from_memory=from_memory)
     if found is None:
         raise Unauthenticated("the API key is unknown or revoked", hint=KEY_HINT)
     if found.role not in roles:

@@ -12,7 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 
 from trenova.api import bodies, cursors, receipts
-from trenova.api.auth import READERS, ROLES, WRITERS, Caller
+from trenova.api.auth import READERS, ROLES, WITHOUT_DATABASE, WRITERS, Caller
 from trenova.api.instruments import ACKNOWLEDGED, ENTRIES_ACCEPTED, ENTRIES_REFUSED, ENTRIES_SPOOLED
 from trenova.api.openapi import EntriesBody, answers, problems
 from trenova.api.proofs import the_one
@@ -44,7 +44,7 @@ class EntryList(msgspec.Struct, frozen=True):
 
 @post(
     "/v1/entries",
-    opt={ROLES: WRITERS, QUERY: {"wait", "partial"}},
+    opt={ROLES: WRITERS, WITHOUT_DATABASE: True, QUERY: {"wait", "partial"}},
     operation_class=EntriesBody,
     status_code=202,
     summary="Add entries",

@@ -3,18 +3,25 @@
 import asyncio
 
 import msgspec
+import structlog
 from litestar import Response, get
 from litestar.di import NamedDependency
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from trenova.api.auth import WRITERS
+from trenova.api.database_watch import DatabaseWatch
+from trenova.api.key_lookups import KeyLookups
 from trenova.api.openapi import WithoutKey, answers, problems
 from trenova.api.recent import Recent
 from trenova.api.services import Services
 from trenova.codec.trial import try_codec
-from trenova.errors import TrenovaError
+from trenova.errors import DatabaseFault, StatementTimeout, TrenovaError, Unavailable
 from trenova.ingest import Spool
 from trenova.store import Store
+from trenova.store.closed import reason_of
+
+log = structlog.get_logger()
 
 CHECK_TIMEOUT_S = 5
 KEEP_S = 1.0
@@ -28,6 +35,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     temporal: str
     """With a spool that has room, entries are taken in while this is away, and the process is ready."""
     database: str
+    """While this is unreachable, entries are taken in from whoever has a key that it confirmed lately."""
     keys: str
     """Whether this process can read what it encrypts. What others have sent is no part of this."""
     spool: str
@@ -58,13 +66,22 @@ async def readyz(services: NamedDependency[Services]) -> Response[Ready]:
     temporal, database, keys = await services.parts.get()
     spool = services.ingest.spool
     takes_in = temporal == "ok" or (spool is not None and not spool.is_full)
+    lets_in = database == "ok" or takes_remembered_keys(services.lookups)
     ready = Ready(
-        ready=takes_in and database == keys == "ok", temporal=temporal, database=database, keys=keys, spool=told(spool)
+        ready=takes_in and lets_in and keys == "ok",
+        temporal=temporal,
+        database=database,
+        keys=keys,
+        spool=told(spool),
     )
     return Response(content=ready, status_code=200 if ready.ready else 503)
 
 
-def parts_of(client: Client, store: Store) -> Recent[tuple[str, str, str]]:
+def takes_remembered_keys(lookups: KeyLookups) -> bool:
+    return lookups.watch.is_unreachable and lookups.memory.has_any(WRITERS)
+
+
+def parts_of(client: Client, store: Store, lookups: KeyLookups) -> Recent[tuple[str, str, str]]:
     """Temporal, the database and the keys, looked at once for all who ask at the same time.
 
     Nobody needs a key to ask. A flood of questions must not take the connections that the answer needs.
@@ -72,7 +89,9 @@ def parts_of(client: Client, store: Store) -> Recent[tuple[str, str, str]]:
 
     async def ask() -> tuple[str, str, str]:
         return await asyncio.gather(
-            check_temporal(client), check_database(store), try_codec(client.data_converter.payload_codec)
+            check_temporal(client),
+            check_database(store, lookups.watch),
+            try_codec(client.data_converter.payload_codec),
         )
 
     return Recent(ask, keep_s=KEEP_S)
@@ -95,12 +114,32 @@ async def check_temporal(client: Client) -> str:
     return "ok" if healthy else "does not serve"
 
 
-async def check_database(store: Store) -> str:
+async def check_database(store: Store, watch: DatabaseWatch) -> str:
+    """`ok`, or what is wrong, in words for anybody: what the database itself says names it, and is in the log."""
+    if watch.reason is None:
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                return await answer_of(store, watch)
+        except TimeoutError:
+            watch.doubt()
+    return NO_ANSWER if watch.reason is None else f"unreachable: {watch.reason.plain}"
+
+
+async def answer_of(store: Store, watch: DatabaseWatch) -> str:
     try:
-        async with asyncio.timeout(CHECK_TIMEOUT_S):
-            await store.check()
-    except TimeoutError:
-        return NO_ANSWER
+        await store.check()
+    except StatementTimeout as error:
+        log.warning("database is not ready", error=error.message, hint=error.hint)
+        return "too slow"
+    except Unavailable as error:
+        await watch.settle()
+        if watch.reason is not None:
+            return f"unreachable: {watch.reason.plain}"
+        log.warning("database is not ready", error=error.message, hint=error.hint)
+        return f"away: {reason_of(error.message).plain}"
+    except DatabaseFault as error:
+        log.warning("database is not ready", error=error.message, hint=error.hint)
+        return "it refuses this program; the log says why"
     except TrenovaError as error:
         return error.message
     return "ok"

@@ -12,6 +12,10 @@ SPOOL_BYTES = Gauge("trenova_spool_bytes", "Room that they take on the disk")
 SPOOL_MAX_BYTES = Gauge("trenova_spool_max_bytes", "Room that they may take")
 SPOOL_DAMAGED = Gauge("trenova_spool_damaged_files", "Files of the spool that were set aside and are still there")
 TEMPORAL_AWAY = Gauge("trenova_temporal_away", "1 while Temporal does not answer this process")
+DATABASE_UNREACHABLE = Gauge("trenova_database_unreachable", "1 while this process does not reach the database")
+REMEMBERED_KEYS_USED = Counter(
+    "trenova_remembered_keys_used", "Requests that were let in from memory, as the database was unreachable"
+)
 REQUESTS_REFUSED = Counter("trenova_requests_refused", "Requests that were answered with an error", ["reason"])
 ACKNOWLEDGED = Histogram(
     "trenova_acknowledgement_latency_seconds",

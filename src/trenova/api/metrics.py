@@ -7,8 +7,9 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from trenova.api.auth import READERS, ROLES, Caller
+from trenova.api.auth import READERS, ROLES, WITHOUT_DATABASE, Caller
 from trenova.api.instruments import (
+    DATABASE_UNREACHABLE,
     ENTRIES_PARKED,
     OLDEST_PARKED,
     SPOOL_BATCHES,
@@ -26,7 +27,7 @@ from trenova.store import Store
 
 @get(
     "/metrics",
-    opt={ROLES: READERS},
+    opt={ROLES: READERS, WITHOUT_DATABASE: True},
     media_type="text/plain",
     summary="Metrics for Prometheus",
     responses={200: answers(str, "Counters of this process", "text/plain"), **problems(400, 401, 403, 503)},
@@ -36,12 +37,14 @@ async def metrics(caller: NamedDependency[Caller], services: NamedDependency[Ser
     """Counters of this process, over all tenants, so only for a key that may read any tenant."""
     if caller.tenant is not None:
         raise Forbidden("metrics cover all tenants; this API key reads one")
+    unreachable = services.lookups.watch.is_unreachable
     await asyncio.gather(
         *(each.refresh() for each in services.from_temporal),
-        count_parked(services.store),
-        measure_reconciliation(services.store),
+        # A scrape does not wait for a database that is known not to answer.
+        *(() if unreachable else (count_parked(services.store), measure_reconciliation(services.store))),
         services.open_keys.check(),
     )
+    DATABASE_UNREACHABLE.set(unreachable)
     TEMPORAL_AWAY.set(services.ingest.breaker.away.is_set())
     if spool := services.ingest.spool:
         SPOOL_BATCHES.set(len(spool.room))

@@ -172,6 +172,9 @@ class Api(Section):
     """How long `?wait=stored` waits before it answers 202 instead of 201."""
     drain_seconds: int = Field(30, ge=0)
     """After SIGTERM, how long requests that are being answered may take."""
+    remember_keys_seconds: float = Field(3600, ge=0, le=86_400)
+    """While the database is unreachable, how long an API key stays good for sending after the database last confirmed
+    it. 0: no key is remembered, and nothing is taken in without the database."""
     public_logs: bool = False
     """Show every tenant's checkpoints, tiles and verifier keys, which hold no content, to anybody without a key."""
     codec: CodecEndpoint = CodecEndpoint()

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from psycopg.errors import InsufficientPrivilege
 
@@ -51,6 +51,16 @@ class NewApiKey:
     text: str = field(repr=False)
 
 
+class PresentedKey(NamedTuple):
+    """A key as it is looked up: what is kept of the text that somebody sent."""
+
+    id: str
+    digest: bytes
+
+    def __repr__(self) -> str:
+        return f"PresentedKey({self.id!r})"
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKeys:
     """What is changed here is recorded in the same transaction, and soon an entry of the system's log."""
@@ -68,12 +78,11 @@ class ApiKeys:
 
     async def find(self, key: str) -> ApiKey | None:
         """The good key with this text; None when it is malformed, unknown or revoked."""
-        (found,) = await self.find_all([key])
+        (found,) = await self.find_all([presented(key)])
         return found
 
-    async def find_all(self, keys: Sequence[str]) -> Sequence[ApiKey | None]:
+    async def find_all(self, asked: Sequence[PresentedKey]) -> Sequence[ApiKey | None]:
         """As `find`, for many at once in one round trip. The database compares the hashes, and shows none."""
-        asked = [(key_id, digest(secret)) for key_id, secret in map(split, keys)]
         columns = {"ids": [key_id for key_id, _ in asked], "hashes": [hash_ for _, hash_ in asked]}
         async with self.pool.cursor() as cursor:
             await cursor.execute(FIND, columns)
@@ -114,6 +123,12 @@ def operators_only() -> Iterator[None]:
             "this database login may not make or revoke API keys",
             hint="set database.url to a login with the role trenova_operator",
         ) from None
+
+
+def presented(key: str) -> PresentedKey:
+    """Of any text: one that is no key of ours gets an id that no key has."""
+    key_id, secret = split(key)
+    return PresentedKey(key_id, digest(secret))
 
 
 def split(key: str) -> tuple[str, str]:

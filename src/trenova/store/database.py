@@ -47,6 +47,7 @@ class Store:
     removals: Removals
     reconciliation: Reconciliation
     records: Records
+    unpooled: Pool
 
     @classmethod
     @asynccontextmanager
@@ -85,6 +86,7 @@ class Store:
                 Removals(pool, signer),
                 Reconciliation(pool),
                 Records(pool, signer),
+                Pool.unpooled(url),
             )
 
     async def check(self) -> None:
@@ -94,6 +96,11 @@ class Store:
             if int(version) < OLDEST_SERVER:
                 raise InvalidConfiguration([f"database.url: PostgreSQL {version} found, 15 or newer needed"])
             await connection.run_sync(schema.check)
+
+    async def knock(self) -> None:
+        """Raise Unavailable when a new connection is not let in, or has no answer to the least of questions."""
+        async with self.unpooled.transaction() as connection:
+            await connection.execute(text("SELECT 1"))
 
     async def ping(self) -> None:
         """Raise Unavailable when the database does not answer."""

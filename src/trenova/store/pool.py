@@ -9,6 +9,7 @@ import psycopg
 import sqlalchemy.exc
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from trenova.errors import InvalidConfiguration, Unavailable
 from trenova.store.refusals import meaning
@@ -37,25 +38,23 @@ class Pool:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, *, size: int) -> AsyncIterator["Pool"]:
-        engine = create_async_engine(
-            sqlalchemy_url(url),
+        engine = engine_of(
+            url,
             pool_size=size,
             max_overflow=0,
             pool_timeout=CONNECT_TIMEOUT_S,
             # A connection that died while it lay in the pool is replaced instead of failing somebody's request.
             pool_pre_ping=True,
-            # What is looked for and who asks does not belong in a log, not even with a bug of ours.
-            hide_parameters=True,
-            connect_args={
-                "connect_timeout": CONNECT_TIMEOUT_S,
-                **DEAD_PEER,
-                "options": SESSION,
-            },
         )
         try:
             yield cls(engine)
         finally:
             await engine.dispose()
+
+    @classmethod
+    def unpooled(cls, url: str) -> "Pool":
+        """A new connection for each transaction, closed behind it: nobody else can be in its way."""
+        return cls(engine_of(url, poolclass=NullPool))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -78,6 +77,16 @@ class Pool:
             driver = (await connection.get_raw_connection()).driver_connection
             async with cast("psycopg.AsyncConnection[Any]", driver).cursor() as cursor:
                 yield cursor
+
+
+def engine_of(url: str, **pooling: Any) -> AsyncEngine:
+    return create_async_engine(
+        sqlalchemy_url(url),
+        **pooling,
+        # What is looked for and who asks does not belong in a log, not even with a bug of ours.
+        hide_parameters=True,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, **DEAD_PEER, "options": SESSION},
+    )
 
 
 def sqlalchemy_url(url: str) -> URL:

@@ -1,0 +1,112 @@
+"""Whether the database is unreachable: found out by asking it, so that no request waits for what will not come.
+
+What a lookup of keys meets is its own affair: a lock, a slow disk, many others. So a lookup that is slow or fails
+raises a doubt, and only probes that are not let in say that the database is unreachable. Each has a connection of its
+own: nobody brings that about by filling the pools. A database that answers, whatever it answers, is reachable: keys can
+be revoked in it.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import Context
+
+import structlog
+
+from trenova.errors import TrenovaError, Unavailable
+from trenova.store.closed import Reason, reason_of
+
+log = structlog.get_logger()
+
+# A lookup takes a millisecond.
+DOUBT_AFTER_S = 2.0
+PROBE_TIMEOUT_S = 3.0
+# A probe that is later than this was held up here: this process stood still, and has not looked at what came.
+STOOD_STILL_S = 1.0
+# A restart that is over within a second is none of anybody's business.
+UNANSWERED = 2
+PROBE_EVERY_S = 1.0
+OTHER = "other"
+NO_ANSWER = f"the database did not answer within {PROBE_TIMEOUT_S:g} seconds"
+
+
+class DatabaseWatch:
+    """`reason` says why nobody reaches the database; None: it answers, as far as is known.
+
+    `lost` is called whenever it becomes unreachable.
+    """
+
+    def __init__(self, probe: Callable[[], Awaitable[None]], lost: Callable[[], None]) -> None:
+        self.probe = probe
+        self.lost = lost
+        self.reason: Reason | None = None
+        self.settled = asyncio.Event()
+        """No doubt is open: the database answers, or it is known that it does not."""
+        self.settled.set()
+        self.asking: asyncio.Task[None] | None = None
+
+    @property
+    def is_unreachable(self) -> bool:
+        return self.reason is not None
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """End with the block."""
+        try:
+            yield
+        finally:
+            if self.asking is not None:
+                self.asking.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self.asking
+
+    def doubt(self) -> None:
+        if self.asking is None:
+            self.settled.clear()
+            # In a context of its own: what it finds is not about the request that raised the doubt.
+            self.asking = asyncio.create_task(self.ask(), context=Context())
+
+    async def settle(self) -> None:
+        """Doubt, and return when it is known whether the database answers."""
+        self.doubt()
+        await self.settled.wait()
+
+    async def ask(self) -> None:
+        """Ask until there is an answer. However this ends, keys are looked up again afterwards."""
+        unanswered = 0
+        try:
+            while (refusal := await self.refusal()) is not None:
+                unanswered += 1
+                if unanswered >= UNANSWERED:
+                    self.believe(refusal)
+                await asyncio.sleep(PROBE_EVERY_S)
+        finally:
+            if self.reason is not None:
+                log.info("database is reachable again")
+            self.asking = self.reason = None
+            self.settled.set()
+
+    def believe(self, refusal: str) -> None:
+        known, self.reason = self.reason, reason_of(refusal)
+        self.settled.set()
+        if known is None:
+            log.warning("database is unreachable", error=refusal, hint=self.reason.next_step)
+            self.lost()
+
+    async def refusal(self) -> str | None:
+        """Why a probe was not let in; None when it had any answer."""
+        while True:
+            began = time.monotonic()
+            try:
+                async with asyncio.timeout(PROBE_TIMEOUT_S):
+                    await self.probe()
+            except TimeoutError:
+                if time.monotonic() - began > PROBE_TIMEOUT_S + STOOD_STILL_S:
+                    continue
+                return NO_ANSWER
+            except Unavailable as error:
+                return None if reason_of(error.message).name == OTHER else error.message
+            except TrenovaError:
+                return None
+            return None
