@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -90,7 +91,23 @@ class Run:
         else:
             await asyncio.sleep(fault.at)
         self.doing = f"{fault.name} for {fault.hold_s:.1f} s"
-        self.injected.append(await faults.inject(self.rig, fault))
+        strike = self.outlast if fault.kind == "outage" else partial(faults.inject, self.rig)
+        self.injected.append(await strike(fault))
+
+    async def outlast(self, fault: Fault) -> Injected:
+        """Shut the part down, and see that entries are accepted without it."""
+        await self.rig.terminate(fault.target)
+        struck = time.time()
+        self.load.read()
+        before = self.load.acknowledged
+        await asyncio.sleep(fault.hold_s)
+        await self.until(
+            lambda: self.load.acknowledged >= before + fault.least, f"{fault.least} entries without {fault.target}"
+        )
+        accepted = self.load.acknowledged - before
+        await self.rig.start(fault.target)
+        await self.rig.revive()
+        return Injected(fault=fault, struck=struck, back=time.time(), accepted=accepted)
 
     async def recovered(self) -> None:
         """Wait until entries are acknowledged and stored that came after the last fault."""

@@ -36,6 +36,8 @@ class Injected:
     back: float
     calls: int = 0
     """System calls that failed."""
+    accepted: int = 0
+    """Entries, during an outage."""
 
 
 async def inject(rig: Rig, fault: Fault) -> Injected:

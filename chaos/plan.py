@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["kill", "deploy", "pause", "cut", "slow", "hang", "backend", "recovery", "terminate", "storage"]
+Kind = Literal[
+    "kill", "deploy", "pause", "cut", "slow", "hang", "backend", "recovery", "terminate", "storage", "outage"
+]
 PARTS = ("api", "worker", "temporal", "postgres")
 LINKS = ("client-api", "api-temporal", "worker-temporal", "api-postgres", "worker-postgres")
 # What PostgreSQL is told when it writes or flushes; see `syscalls`.
@@ -66,6 +68,8 @@ class Fault:
     impatient: bool
     choice: int
     """What else is left to chance, such as which of several processes: a large number."""
+    least: int = 0
+    """Of an outage: so many entries must be accepted before it ends."""
 
     @property
     def name(self) -> str:
@@ -89,6 +93,13 @@ def faults(seed: int, count: int, deck: Sequence[tuple[Kind, str]]) -> tuple[Fau
             choice=chance.getrandbits(32),
         )
         for number, (kind, target) in enumerate(drawn[:count], start=1)
+    )
+
+
+def outage(hold_s: float, *, least: int = 1) -> Fault:
+    """PostgreSQL is shut down, in good order, for `hold_s` and until so many entries have been accepted without it."""
+    return Fault(
+        number=1, kind="outage", target="postgres", hold_s=hold_s, at=0, impatient=False, choice=0, least=least
     )
 
 

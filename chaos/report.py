@@ -39,6 +39,7 @@ def counts(outcome: Outcome) -> dict[str, int]:
         "system calls that failed": sum(each.injected.calls for each in outcome.recoveries),
         "entries sent": checked.sent,
         "entries acknowledged": checked.acknowledged,
+        "entries accepted without PostgreSQL": sum(each.injected.accepted for each in outcome.recoveries),
         "entries stored": checked.stored,
         "lost": checked.findings.count("lost"),
         "doubled": checked.findings.count("doubled"),

@@ -50,6 +50,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--entries", type=int, default=ENTRIES, help=f"acknowledged at the least (default {ENTRIES})")
     parser.add_argument("--seed", type=int, help="repeats a schedule (default: a new one)")
     parser.add_argument("--storage", action="store_true", help="PostgreSQL's system calls fail too (needs strace)")
+    parser.add_argument(
+        "--outage", type=float, metavar="SECONDS", help="PostgreSQL is shut down for so long, and nothing else happens"
+    )
     parser.add_argument("--report", type=Path, help="a Markdown file; the same as JSON beside it")
     return parser.parse_args()
 
@@ -58,12 +61,10 @@ def main() -> int:
     given = options()
     command = command_of(sys.argv[1:])
     seed = random.randrange(LARGEST_SEED) if given.seed is None else given.seed
-    asked = Asked(
-        seed=seed,
-        schedule=plan.faults(seed, given.faults, plan.DECK + (plan.STORAGE_DECK if given.storage else ())),
-        entries=given.entries,
-        seconds=given.minutes * 60,
-    )
+    schedule = plan.faults(seed, given.faults, plan.DECK + (plan.STORAGE_DECK if given.storage else ()))
+    asked = Asked(seed=seed, schedule=schedule, entries=given.entries, seconds=given.minutes * 60)
+    if given.outage is not None:
+        asked = Asked(seed=seed, schedule=(plan.outage(given.outage),), entries=given.entries, seconds=None)
     try:
         if given.storage:
             syscalls.require()

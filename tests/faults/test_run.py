@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -19,14 +20,17 @@ from trenova.errors import PartFailed
 CHECKOUT = Path(__file__).parents[2]
 SEED = 20
 ENTRIES, RATE = 3_000, 250
+WITHOUT_POSTGRES = 500
 
 
 async def test_nothing_acknowledged_is_lost_or_doubled_whatever_dies() -> None:
-    schedule = plan.faults(SEED, len(plan.SHORT_DECK), plan.SHORT_DECK)
+    outage = replace(plan.outage(0, least=WITHOUT_POSTGRES), number=len(plan.SHORT_DECK) + 1)
+    schedule = (*plan.faults(SEED, len(plan.SHORT_DECK), plan.SHORT_DECK), outage)
     outcome = await run.whole(Asked(seed=SEED, schedule=schedule, entries=ENTRIES, seconds=None), rate=RATE)
     checked = outcome.checked
     assert outcome.holds, checked.findings.told
     assert [each.injected.fault for each in outcome.recoveries] == list(schedule)
+    assert outcome.recoveries[-1].injected.accepted >= WITHOUT_POSTGRES
     assert ENTRIES <= checked.acknowledged <= checked.stored == checked.verified
     assert checked.checkpoints
     assert checked.receipts

@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -23,8 +24,8 @@ from trenova.api.turns import read
 from trenova.config import KIB, Limits
 from trenova.domain import intake
 from trenova.domain.entry import Entry, Outcome
-from trenova.errors import InvalidEntries, Removed
-from trenova.ingest import all_stored
+from trenova.errors import InvalidEntries, Removed, Unavailable
+from trenova.ingest import Placed, all_stored
 from trenova.store import Store
 from trenova.store.search import START_OF_FEED, FeedPosition, Filters, Page, PagePosition
 from trenova.web.body import read_body
@@ -99,9 +100,22 @@ async def add_entries(
         (ENTRIES_SPOOLED if one.batch.state == "spooled" else ENTRIES_ACCEPTED).inc(len(one.entries))
     refusals = Refusals.of(checked) if partial else NO_REFUSALS
     if wait == "stored" and await all_stored(placed, services.settings.api.wait_stored_seconds):
-        body, all_settled = await receipts.stored(placed, refusals, services.store)
-        return json(body, status_code=201 if all_settled else 202)
+        told = await what_is_stored(placed, refusals, services)
+        if told is not None:
+            return told
     return json(receipts.accepted(placed, refusals), status_code=202)
+
+
+async def what_is_stored(placed: Sequence[Placed], refusals: Refusals, services: Services) -> Response[bytes] | None:
+    """The answer with receipts. None where the database does not answer now: the entries are accepted all the same."""
+    if services.lookups.watch.is_unreachable:
+        return None
+    try:
+        async with asyncio.timeout(services.settings.api.wait_stored_seconds):
+            body, all_settled = await receipts.stored(placed, refusals, services.store)
+    except (Unavailable, TimeoutError):
+        return None
+    return json(body, status_code=201 if all_settled else 202)
 
 
 async def read_entries(

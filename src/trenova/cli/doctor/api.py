@@ -45,6 +45,11 @@ async def ready(scene: Scene) -> Verdict:
             f"the API takes no entries in: {'; '.join(wrong)}",
             "mend that part as it is named here; where it is ok from here, the API has other settings: compare them",
         )
+    if parts.get("database", "ok") != "ok":
+        return warning(
+            f"the API takes entries in with API keys that it remembers: {'; '.join(wrong)}",
+            "mend the database, or the API's way to it; do not restart the API, which would forget them",
+        )
     if wrong:
         return warning(f"the API takes entries into its spool: {'; '.join(wrong)}", "mend that part")
     return ok("takes entries in")
