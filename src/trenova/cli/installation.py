@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -42,14 +42,16 @@ def joined(loaded: Settings, data_dir: Path, command: str) -> Iterator[None]:
     from trenova.dev.registry import Member  # noqa: PLC0415 - slow to import
 
     folder = Folder(data_dir)
-    log_setup.write_to(folder.log(command))
     member = Member(
         command=f"trenova {command}",
         pid=os.getpid(),
         api_url=address(loaded),
         temporal_address=loaded.temporal.host_port,
     )
-    with embedded.joined(folder, member):
+    with ExitStack() as held:
+        with folder.owned():
+            log_setup.write_to(folder.log(command))
+            held.enter_context(embedded.joined(folder, member))
         yield
 
 

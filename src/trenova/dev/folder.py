@@ -69,6 +69,17 @@ class Folder:
         with lock(self.path / "lock", f"the data folder {self.path}"):
             yield
 
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Raises PartFailed for what another user has left in the folder, root by `sudo make run`, say."""
+        try:
+            yield
+        except PermissionError as error:
+            raise PartFailed(
+                f"{error.filename or self.path} belongs to another user",
+                hint="start as the user who started it before, or name another folder with --data-dir",
+            ) from error
+
     def _create(self) -> None:
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -110,9 +110,9 @@ def run(data_dir: Path) -> tuple[int, PartFailed | None]:
             held.enter_context(folder.locked())
         except PartFailed as error:
             return IN_USE, error
-        held.enter_context(orphans.recording(folder.record(registry.KEEPER)))
         try:
-            asyncio.run(keep(folder))
+            with folder.owned(), orphans.recording(folder.record(registry.KEEPER)):
+                asyncio.run(keep(folder))
         except PartFailed as error:
             return FAILED, error
     return 0, None

@@ -56,17 +56,12 @@ def run(options: Options) -> int:
 
 async def serve(options: Options, screen: Screen) -> int:
     folder = Folder(options.data_dir)
-    try:
+    with folder.owned():
         await registry.wait_until_gone(folder)
         with folder.locked(), orphans.recording(folder.record(registry.DEV)):
             remove_states(folder)
             async with AsyncExitStack() as stack:
                 await Run(options, folder, screen, stack).until_stopped()
-    except PermissionError as error:
-        raise PartFailed(
-            f"{error.filename or folder.path} belongs to another user",
-            hint="start as the user who started it before, or name another folder with --data-dir",
-        ) from error
     return 0
 
 

@@ -1,5 +1,6 @@
 """The data folder: who holds it, what it refuses, what it keeps secret."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -48,6 +49,15 @@ def test_a_data_folder_that_cannot_be_made_is_an_error_with_a_hint(folder: Path)
     with pytest.raises(PartFailed, match="cannot be used") as failure:
         Folder(folder / "file" / "data")
     assert "--data-dir" in str(failure.value.hint)
+
+
+def test_what_another_user_has_left_in_the_folder_is_named(folder: Path) -> None:
+    with (
+        pytest.raises(PartFailed, match=r"/run/door belongs to another user") as failure,
+        Folder(folder).owned(),
+    ):
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder / "run" / "door"))
+    assert "as the user who started it before" in str(failure.value.hint)
 
 
 def test_secrets_are_kept_for_the_owner_only(folder: Path) -> None:
