@@ -14,8 +14,9 @@ from trenova.process import database_url
 def api(config: settings.ConfigFile = None, data_dir: settings.DataDir = DEFAULT_DATA_DIR) -> None:
     """Run the API server.
 
-    Without a database.url, and with Temporal on this machine, it uses the PostgreSQL of the data folder: that of a
-    `trenova dev`, of a worker that runs, or one that it starts.
+    Without a database.url it uses the PostgreSQL of the data folder.
+
+    Where Temporal is on this machine, it starts that PostgreSQL if it does not run.
 
     Example: trenova api --config config/config.yaml
     """
