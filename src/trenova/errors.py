@@ -10,6 +10,7 @@ TrenovaError
 │   ├── RequestTooSlow        its body comes more slowly than the least rate
 │   ├── Unauthenticated       no API key, an unknown one or a revoked one
 │   ├── Forbidden             the key may not do this
+│   ├── NotChecked            what is given to verify something with cannot be used, or the thing cannot be read
 │   ├── client.ApiError       the API's refusal, as the HTTP client tells it
 │   └── NotFound              nothing there, or nothing this key may see
 │       └── Removed           it was there, and its content has been removed
@@ -103,6 +104,10 @@ class Unauthenticated(TrenovaError):
 
 class Forbidden(TrenovaError):
     """The API key is good, but its role or tenant does not allow this."""
+
+
+class NotChecked(TrenovaError):
+    """Nothing was verified, for a reason that says nothing of what was to be verified."""
 
 
 class NotFound(TrenovaError):

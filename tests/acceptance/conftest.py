@@ -80,9 +80,9 @@ class Ended:
     def json(self) -> Any:
         return json.loads(self.out)
 
-    def complaint(self) -> tuple[str, str]:
+    def complaint(self, *, exit_code: int = 1) -> tuple[str, str]:
         """What stands behind `error:` and `hint:`; fails unless that is all there is, on a line each."""
-        assert self.exit_code == 1, self
+        assert self.exit_code == exit_code, self
         error, hint = self.err.splitlines()
         assert error.startswith("error: "), self.err
         assert hint.startswith("hint: "), self.err

@@ -24,7 +24,7 @@ from trenova.ledger.note import COSIGNATURE, parse
 from trenova.ledger.signing import Signer
 from trenova.signing_keys import log_signer_of
 
-STANDALONE = Path(__file__).parents[2] / "tools" / "verify_evidence.py"
+STANDALONE = Path(__file__).parents[2] / "src/trenova/ledger/evidence/verify_evidence.py"
 COUNT = 600
 
 
@@ -79,11 +79,11 @@ def test_a_whole_log_is_written_and_verified_by_both_verifiers(log: User, key: s
     ended = log("verify", name, "--key", key)
     assert ended.exit_code == 0, ended
     assert ended.lines[0].startswith(f"{name}: proved: {COUNT} entries from 0 of the log ")
-    assert "key came from the file" not in ended.out
     alone = subprocess.run(
         [sys.executable, STANDALONE, file, "--key", key], capture_output=True, text=True, check=False
     )
     assert alone.returncode == 0, alone.stdout
+    assert [f"{name}: {line}" for line in alone.stdout.splitlines()] == ended.lines
 
 
 NO_NETWORK = """
@@ -108,9 +108,16 @@ def test_a_file_is_verified_without_a_network(log: User, key: str, tmp_path: Pat
 def test_without_a_key_it_says_that_nobody_vouches_for_the_writer(log: User) -> None:
     written(log, "nokey.evidence")
     ended = log("verify", "nokey.evidence")
-    assert ended.exit_code == 0
-    assert "the key came from the file itself" in ended.out
-    assert log("verify", "nokey.evidence", "--json").json["trusted_key"] is False
+    assert ended.exit_code == 3
+    assert ended.out.startswith("nokey.evidence: consistent, but signed by a key that nobody vouched for: ")
+    assert "proved" not in ended.out
+    verdict = log("verify", "nokey.evidence", "--json").json
+    assert (verdict["verdict"], verdict["trusted_key"]) == ("consistent", False)
+    alone = subprocess.run(
+        [sys.executable, STANDALONE, log.folder / "nokey.evidence"], capture_output=True, check=False
+    )
+    assert alone.returncode == 3
+    assert [f"nokey.evidence: {line}" for line in alone.stdout.decode().splitlines()] == ended.lines
 
 
 @pytest.mark.parametrize(
@@ -183,8 +190,9 @@ def test_damage_in_a_file_is_named_and_the_exit_code_is_1(log: User, key: str) -
     ended = log("verify", "spoiled.evidence", "--key", key)
     assert ended.exit_code == 1
     assert "changed: entry " in ended.out
-    assert "NOT PROVED" in ended.lines[-1]
+    assert ended.lines[-1] == "spoiled.evidence: NOT PROVED: 1 finding"
     assert log("verify", "spoiled.evidence", "nothing.evidence").exit_code == 1
+    assert log("verify", "nothing.evidence", "--key", key).exit_code == 2
 
 
 def test_cosignatures_are_demanded_and_counted(log: User, key: str) -> None:
@@ -226,7 +234,8 @@ def test_mistakes_are_one_error_and_one_hint(log: User) -> None:
     assert "cannot write" in log(*words[:3], "-o", "/nowhere/x.evidence").complaint()[0]
     assert log("verify").exit_code == 2
     assert log("verify", "--live", "x.evidence").exit_code == 2
-    assert "there is no log of the tenant" in log("verify", "--live", "--tenant", new_tenant()).complaint()[0]
+    nowhere = log("verify", "--live", "--tenant", new_tenant())
+    assert "nothing was checked: there is no log of the tenant" in nowhere.complaint(exit_code=2)[0]
     assert not (log.folder / "x.evidence").exists()
 
 

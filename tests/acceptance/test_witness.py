@@ -1,19 +1,21 @@
 """A witness run as a user runs it: from the key that the log's owner hands over to a cosigned file in a folder."""
 
 import json
+import re
 import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from acceptance.conftest import BESIDE_PYTHON, Dev, User, environment, until
+from acceptance.conftest import BESIDE_PYTHON, Dev, User, environment, run, until
 from trenova.dev.ports import choose
 from trenova.ledger import note as notes
 from trenova.ledger import signing, verify
 from trenova.ledger.note import VerifierKey
 
 NAME = "witness.example.com/w1"
+PAGE = (Path(__file__).parents[2] / "docs/witnesses.md").read_text()
 
 
 @contextmanager
@@ -73,6 +75,7 @@ def test_a_witness_cosigns_is_killed_and_goes_on_where_it_was(dev: Dev, trenova:
             assert trenova("evidence", "--tenant", trenova.tenant, "-o", "cosigned").exit_code == 0
             demand = ["--key", log, "--witness", key, "--cosignatures", "1"]
             assert trenova("verify", "cosigned", *demand).exit_code == 0
+            type_the_page(trenova, log, key, f"http://127.0.0.1:{port}")
             witness.kill()
             witness.wait()
             trenova.add({}, {})
@@ -83,6 +86,22 @@ def test_a_witness_cosigns_is_killed_and_goes_on_where_it_was(dev: Dev, trenova:
                 until(lambda: cosigned(checkpoint, *keys, 3), said)
     assert said().count(key) == 2  # the same witness, not a new one
     assert not any(line for line in said().splitlines() if "refused" in line and trenova.tenant in line)
+
+
+def type_the_page(user: User, log: str, witness: str, url: str) -> None:
+    """What docs/witnesses.md has whoever checks type, who was given two keys and the evidence."""
+    assert user("evidence", "--tenant", user.tenant, "-o", "acme.evidence.gz").exit_code == 0
+    (user.folder / "acme.key").write_text(f"{log}\n")
+    (user.folder / "w1.key").write_text(f"{witness}\n")
+    blocks = re.findall(
+        r"^<!-- run by tests/acceptance/test_witness.py -->\n```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE
+    )
+    script = "".join(blocks).replace("https://witness.example.com/w1", url)
+    script = script.replace("audit.example.com/v1/log/acme", log.partition("+")[0])
+    path = f"{BESIDE_PYTHON}:/usr/local/bin:/usr/bin:/bin"
+    ended = run(["bash", "-euo", "pipefail", "-c", script], user.folder, PATH=path)
+    assert ended.exit_code == 0, ended
+    assert len(blocks) == len([line for line in ended.lines if line.startswith("acme.evidence.gz: proved: 1 entries")])
 
 
 def cosigned_by_nobody(checkpoint: Path, tenant_key: VerifierKey, size: int) -> bool:

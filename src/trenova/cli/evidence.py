@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,10 @@ from trenova.cli import settings
 from trenova.cli.screen import progress_of_entries
 from trenova.config import DEFAULT_DATA_DIR, Settings
 from trenova.domain.entry import Time
-from trenova.errors import InvalidRequest
+from trenova.errors import InvalidRequest, VerificationError
+from trenova.ledger import kept, note
+from trenova.ledger.kept import Kept
+from trenova.ledger.note import VerifierKey
 from trenova.process import database_url
 
 if TYPE_CHECKING:
@@ -64,7 +67,7 @@ async def write(
     loaded: Settings,
     tenant: str,
     bounds: tuple[int | datetime | None, int | datetime | None],
-    known: list[bytes],
+    known: list[Kept],
     output: Path,
 ) -> dict[str, object]:
     from trenova.signing_keys import log_signer_of  # noqa: PLC0415 - slow to import
@@ -72,8 +75,12 @@ async def write(
     from trenova.store import evidence as making  # noqa: PLC0415
 
     keys = log_signer_of(loaded, os.environ).keys(tenant)
+    for each in known:
+        check_signature(each, keys)
     async with Store.open(database_url(loaded)) as store:
-        made = await making.evidence(store.logs, tenant, keys=keys, bounds=bounds, known=known)
+        made = await making.evidence(
+            store.logs, tenant, keys=keys, bounds=bounds, known=[each.message for each in known]
+        )
         with whole_file(output) as file:
             await copy(made, file)
     header = made.header
@@ -85,6 +92,22 @@ async def write(
         "entries": header.count,
         "size": made.size,
     }
+
+
+def check_signature(kept: Kept, keys: Sequence[VerifierKey]) -> None:
+    """A bad one, such as a letter makes that changed on its way, would make the file a damaged one for every reader.
+
+    One of a key that is not known here is for the reader, who may know it.
+    """
+    from trenova.ledger import signing, verify  # noqa: PLC0415 - slow to import
+
+    parsed = note.parse(kept.message)
+    if not {(line.name, line.key_id) for line in parsed.signatures} & {(key.name, key.id) for key in keys}:
+        return
+    try:
+        verify.signatures(parsed, keys=keys, check=signing.check)
+    except VerificationError as error:
+        raise VerificationError(f"{kept.name}: {error.message}", hint="get it again from where you kept it") from None
 
 
 async def copy(made: "Evidence", file: IO[bytes]) -> None:
@@ -146,9 +169,10 @@ def bound(flag: str, text: str | None) -> int | datetime | None:
         ) from None
 
 
-def read_checkpoint(path: Path) -> bytes:
+def read_checkpoint(path: Path) -> Kept:
+    """Raises InvalidRequest for what cannot be read, VerificationError for what is no checkpoint."""
     try:
         with path.open("rb") as file:
-            return file.read(MAX_CHECKPOINT_BYTES + 1)
+            return kept.read(str(path), file.read(MAX_CHECKPOINT_BYTES + 1))
     except OSError as error:
         raise InvalidRequest(f"{path}: cannot be read: {error.strerror}") from None

@@ -27,9 +27,9 @@ from trenova.cli.doctor import command as doctor
 from trenova.cli.doctor import preflight
 from trenova.cli.importing import command as importing
 from trenova.cli.screen import literal
-from trenova.errors import InvalidConfiguration, TrenovaError
+from trenova.errors import InvalidConfiguration, NotChecked, TrenovaError
 
-FAILED, STOPPED = 1, 130
+FAILED, NOT_CHECKED, STOPPED = 1, 2, 130
 
 app = typer.Typer(
     name="trenova",
@@ -83,7 +83,7 @@ def main() -> NoReturn:
         app()
     except TrenovaError as error:
         complain(error)
-        sys.exit(FAILED)
+        sys.exit(NOT_CHECKED if isinstance(error, NotChecked) else FAILED)
     except KeyboardInterrupt:
         sys.exit(STOPPED)
     sys.exit(0)

@@ -3,26 +3,35 @@
 import asyncio
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trenova.cli import settings
 from trenova.cli.evidence import read_checkpoint
-from trenova.cli.screen import progress_of_entries, shown, standard_error
+from trenova.cli.screen import progress_of_entries, shown
+from trenova.cli.verify_files import NOT_PROVED, Trusted, check_files, cores
 from trenova.config import DEFAULT_DATA_DIR, Settings
 from trenova.domain.verification import LogVerdict
-from trenova.errors import InvalidRequest, VerificationError
+from trenova.errors import LogDamaged, NotChecked, TrenovaError, VerificationError
 from trenova.ledger import note
+from trenova.ledger.kept import Kept
 from trenova.ledger.note import COSIGNATURE, ED25519, VerifierKey
 from trenova.process import database_url
 
 if TYPE_CHECKING:
-    from trenova.ledger.evidence.verdict import Verdict
-    from trenova.store.verification import KeysOf
+    from trenova.store.verification import Claim, KeysOf
+
+SCRIPT = "verify_evidence.py"
+
+
+def print_script(value: bool) -> None:
+    if value:
+        print(resources.files("trenova.ledger.evidence").joinpath(SCRIPT).read_text("utf-8"), end="")
+        raise typer.Exit
 
 
 def verify(
@@ -41,14 +50,21 @@ def verify(
     config: settings.ConfigFile = None,
     data_dir: settings.DataDir = DEFAULT_DATA_DIR,
     as_json: settings.Json = False,
+    script: Annotated[
+        bool,
+        typer.Option(
+            "--script", help=f"Print {SCRIPT}, which needs nothing of ours.", callback=print_script, is_eager=True
+        ),
+    ] = False,
 ) -> None:
     """Check evidence files offline, or with --live everything that the database holds. Names every damaged place.
 
-    Exit code 1 when anything is damaged. Without --key a file's own keys are taken (whole, but whose?), and --live
-    takes those of the configured signing keys.
+    Exit code 0: proved. 1: not proved. 2: nothing was checked. 3: a file is consistent, but signed by a key that nobody
+    vouched for, since there was no --key and its own keys were taken. --live takes those of the signing keys.
 
     Example: trenova verify acme.evidence.gz --key audit.example.com/v1/log/acme+ee00098d+AQOh…
     """
+    del script
     if live == bool(files):
         raise typer.BadParameter("name evidence files, or say --live")
     if live and (cosignatures or witness):
@@ -56,20 +72,33 @@ def verify(
     if tenant is not None and not live:
         raise typer.BadParameter("--tenant goes with --live")
     settings.check_tenant(tenant)
-    keys = [parsed(text, ED25519) for text in key or ()]
-    witnesses = [parsed(text, COSIGNATURE) for text in witness or ()]
+    keys, witnesses = read_keys(key, ED25519), read_keys(witness, COSIGNATURE)
     if len({each.public_key for each in witnesses}) < (cosignatures or 0):
         raise typer.BadParameter(f"{cosignatures} cosignatures need as many --witness keys, each of another witness")
-    kept = [read_checkpoint(path) for path in known or ()]
-    if live:
-        holds = asyncio.run(check_live(settings.load(config, data_dir), keys, kept, tenant or "", as_json=as_json))
-    else:
-        verdicts = [
-            check_file(path, keys or None, kept, witnesses, cosignatures, as_json=as_json) for path in files or ()
-        ]
-        holds = all(verdicts)
-    if not holds:
-        raise typer.Exit(1)
+    with nothing_checked():
+        kept = [read_checkpoint(path) for path in known or ()]
+        if files:
+            trusted = Trusted(keys=keys, known=kept, witnesses=witnesses, cosignatures=cosignatures)
+            raise typer.Exit(check_files(files, trusted, as_json=as_json))
+        loaded = settings.load(config, data_dir)
+        if not asyncio.run(check_live(loaded, keys, kept, tenant or "", as_json=as_json)):
+            raise typer.Exit(NOT_PROVED)
+
+
+@contextmanager
+def nothing_checked() -> Iterator[None]:
+    """An error is none of the verdicts, but for what says that the log itself is damaged."""
+    try:
+        yield
+    except LogDamaged:
+        raise
+    except TrenovaError as error:
+        raise NotChecked(f"nothing was checked: {error.message}", hint=error.hint) from error
+
+
+def read_keys(given: Sequence[str] | None, algorithm: int) -> list[VerifierKey]:
+    """Several in one argument are as good as several arguments: a file of keys has one a line."""
+    return [parsed(text, algorithm) for each in given or () for text in each.removeprefix("\ufeff").split()]
 
 
 def parsed(text: str, algorithm: int) -> VerifierKey:
@@ -84,74 +113,15 @@ def parsed(text: str, algorithm: int) -> VerifierKey:
     return key
 
 
-def check_file(
-    path: Path,
-    keys: Sequence[VerifierKey] | None,
-    known: Sequence[bytes],
-    witnesses: Sequence[VerifierKey],
-    cosignatures: int | None,
-    *,
-    as_json: bool,
-) -> bool:
-    from trenova.ledger import signing  # noqa: PLC0415 - slow to import
-    from trenova.ledger.evidence import check as checking  # noqa: PLC0415
-
-    columns = [TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()]
-    screen = standard_error()
-    try:
-        with (
-            path.open("rb") as file,
-            Progress(*columns, console=screen, disable=not screen.is_terminal, transient=True) as progress,
-            progress.wrap_file(file, path.stat().st_size, description="checking") as source,
-        ):
-            verdict = checking.check(
-                source,
-                check_signature=signing.check,
-                keys=keys,
-                known=known,
-                witnesses=witnesses,
-                cosignatures=cosignatures,
-                processes=cores(),
-            )
-    except OSError as error:
-        raise InvalidRequest(f"{path}: cannot be read: {error.strerror}") from None
-    if as_json:
-        print(settings.plain_json(of_file(path, verdict)))
-    else:
-        print("\n".join(shown(f"{path}: {line}") for line in described(verdict)))
-    return verdict.holds
-
-
-def of_file(path: Path, verdict: "Verdict") -> dict[str, Any]:
-    return {"file": str(path), "holds": verdict.holds, **asdict(verdict), "root": verdict.root.hex()}
-
-
-def described(verdict: "Verdict") -> Iterator[str]:
-    yield from map(str, verdict.damages)
-    if not verdict.holds:
-        yield f"NOT PROVED, damaged places: {len(verdict.damages)}"
-        return
-    yield f"proved: {verdict.entries:,} entries from {verdict.first} of the log {verdict.origin}"
-    yield f"tree of size {verdict.size}, root {verdict.root.hex()}"
-    removed = sum(last - first + 1 for first, last in verdict.removed)
-    if removed:
-        yield f"{removed:,} have no body any more: proved is that they were in the log, not what they said"
-    if not verdict.trusted_key:
-        yield "the key came from the file itself: this says that the file is whole, not who wrote it (use --key)"
-
-
 async def check_live(
-    loaded: Settings, keys: Sequence[VerifierKey], known: Sequence[bytes], tenant: str, *, as_json: bool
+    loaded: Settings, keys: Sequence[VerifierKey], known: Sequence[Kept], tenant: str, *, as_json: bool
 ) -> bool:
     from trenova.publishing.witnesses import witnesses_of  # noqa: PLC0415 - slow to import
-    from trenova.store.verification import Claim, Verifier, claim, processes  # noqa: PLC0415 - slow to import
+    from trenova.store.verification import Verifier, processes  # noqa: PLC0415 - slow to import
 
     witnesses = [each.key for each in witnesses_of(loaded.ledger)]
     keys_of = keys_for(loaded, keys)
-    claims: dict[str, list[Claim]] = {}
-    for message in known:
-        owner, made = claim(message, keys_of)
-        claims.setdefault(owner, []).append(made)
+    claims = claims_of(known, keys_of, tenant)
     holds, logs, entries, removed = True, 0, 0, 0
     with processes(cores()) as workers, progress_of_entries("checking") as progress:
         verifier = Verifier(url=database_url(loaded), keys=keys_of, workers=workers, known=claims, witnesses=witnesses)
@@ -168,6 +138,22 @@ async def check_live(
     elif not as_json:
         print(f"DAMAGED: see above; {logs:,} logs with {entries:,} entries were checked")
     return holds
+
+
+def claims_of(known: Sequence[Kept], keys_of: "KeysOf", tenant: str) -> "dict[str, list[Claim]]":
+    """What the kept checkpoints claim, by tenant. Raises NotChecked for one that nothing would be compared with."""
+    from trenova.store.verification import claim  # noqa: PLC0415 - slow to import
+
+    claims: dict[str, list[Claim]] = {}
+    for kept in known:
+        try:
+            owner, made = claim(kept.message, keys_of)
+        except VerificationError as error:
+            raise NotChecked(f"{kept.name}: {error.message}", hint="give the key of that log with --key") from None
+        if tenant not in {"", owner}:
+            raise NotChecked(f"{kept.name}: a checkpoint of the log of {owner}, and --tenant is {tenant}")
+        claims.setdefault(owner, []).append(made)
+    return claims
 
 
 def keys_for(loaded: Settings, keys: Sequence[VerifierKey]) -> "KeysOf":
@@ -190,8 +176,3 @@ def show_log(verdict: LogVerdict, *, as_json: bool) -> None:
     if verdict.unsigned:
         told = f"{verdict.unsigned} of {verdict.checkpoints} kept checkpoints have no signature of a key that was given"
         print(shown(f"{verdict.tenant}: {told}; their roots are those of the tree"))
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

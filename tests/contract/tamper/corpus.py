@@ -1,7 +1,7 @@
 """Good and mutated checkpoints, receipts, keys and evidence files: what was changed, and whether it must be refused.
 
 The same bytes each time, from `unit.ledger.logs`. `test_corpus` gives every case to every verifier that there is: the
-package, `trenova verify`, tools/verify_evidence.py, and the lines of docs/proofs.md. A rule that one of them does not
+package, `trenova verify`, verify_evidence.py, and the lines of docs/proofs.md. A rule that one of them does not
 know shows here first, so add a case to the corpus, not a test to one verifier.
 """
 

@@ -11,7 +11,7 @@ import pytest
 from trenova.ledger.hashing import SALT_BYTES
 from unit.ledger.logs import SIGNER, log, of
 
-SCRIPT = Path(__file__).parents[3] / "tools" / "verify_evidence.py"
+SCRIPT = Path(__file__).parents[3] / "src/trenova/ledger/evidence/verify_evidence.py"
 MIB = 1 << 20
 MOST_MEMORY = (
     300 * MIB

@@ -29,6 +29,14 @@ class Kind(StrEnum):
     UNPROVED = "unproved"  # the file holds nothing that ties it to a checkpoint that the reader holds
 
 
+class Outcome(StrEnum):
+    """What a file comes to, in a word."""
+
+    PROVED = "proved"
+    CONSISTENT = "consistent"  # but signed by a key that came with it
+    NOT_PROVED = "not proved"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
     """One damaged place: entries `first` to `last` (0-based, both included) or line `line` (from 1), where known."""
@@ -69,6 +77,13 @@ class Verdict:
     def holds(self) -> bool:
         """Whether nothing at all is damaged."""
         return not self.damages
+
+    @property
+    def outcome(self) -> Outcome:
+        """Proved is what nothing speaks against, and what a key speaks for that did not come with the file."""
+        if not self.holds:
+            return Outcome.NOT_PROVED
+        return Outcome.PROVED if self.trusted_key else Outcome.CONSISTENT
 
 
 def ranges(indexes: Iterable[int]) -> tuple[tuple[int, int], ...]:

@@ -3,19 +3,23 @@
     python verify_evidence.py FILE [--key VERIFIER_KEY]... [--known CHECKPOINT_FILE]... [--json]
 
 FILE may be gzip. Give the log's verifier key as its owner handed it to you: without --key the keys in the file are
-taken, and then the check shows only that the file is whole, not who wrote it. --known takes a checkpoint that you kept
-from earlier, and checks that the log has only grown since. Exit code: 0 the evidence holds, 1 it does not, 2 wrong use.
+taken, and then the check shows only that the file is consistent, not who wrote it. --known takes a checkpoint that you
+kept from earlier, and checks that the log has only grown since.
+
+Exit code: 0 proved, 1 not proved, 2 nothing was checked (wrong use, a file that cannot be read, `cryptography` is not
+installed), 3 consistent, but signed by a key that nobody vouched for.
 
 Written apart from the program that it checks, so that one mistake is not made twice: every rule here comes from
 docs/evidence.md, RFC 6962 and the C2SP specifications (signed-note, tlog-checkpoint). Read it; it is meant to be read.
 """
-# ruff: noqa: INP001, T201, TRY301, PLR2004 - one file that prints, and names its numbers where they stand
+# ruff: noqa: T201, TRY301, PLR2004 - one file that prints, and names its numbers where they stand
 
 import argparse
 import base64
 import hashlib
 import io
 import json
+import os
 import re
 import sys
 import zlib
@@ -23,8 +27,29 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+PROVED, NOT_PROVED, NOT_CHECKED, CONSISTENT = range(4)  # exit codes
+
+
+def how_to_install() -> str:
+    if sys.prefix != sys.base_prefix:
+        return f"install it: {sys.executable} -m pip install cryptography"
+    programs = os.path.join("audit", "Scripts" if os.name == "nt" else "bin", "")  # noqa: PTH118 - to be typed
+    return (
+        f"install it: {sys.executable} -m venv audit && {programs}pip install cryptography; "
+        f"then start this script with {programs}python"
+    )
+
+
+if sys.version_info < (3, 11):  # noqa: UP036 - an auditor's machine has the Python that it has
+    print(f"error: nothing was checked: {sys.executable} is older than Python 3.11", file=sys.stderr)
+    sys.exit(NOT_CHECKED)
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError as missing:
+    print(f"error: nothing was checked: {sys.executable} has no package cryptography: {missing}", file=sys.stderr)
+    print(f"hint: {how_to_install()}", file=sys.stderr)
+    sys.exit(NOT_CHECKED)
 
 Key = tuple[str, bytes, bytes]  # name, key id, public key
 Head = tuple[str, int, bytes]  # origin, size, root
@@ -44,6 +69,10 @@ class Bad(Exception):
 
 class Limit(Exception):
     """Something is larger than what is ever written, and reading stops."""
+
+
+class Misused(Exception):
+    """Something that was given beside the file is not what it should be. That says nothing about the file."""
 
 
 # ---- hashing (RFC 6962, section 2.1) -------------------------------------------------------------------------------
@@ -569,6 +598,9 @@ class Audit:
         if entries != self.header["count"]:
             self.damage("trailer", f"{entries} entries", line=at)
 
+    def unread(self) -> dict[str, Any]:
+        return {"holds": False, "verdict": "not proved", "trusted_key": self.given, "damages": self.damages}
+
     def run(self, source: BinaryIO) -> dict[str, Any]:
         reading = Reading(source)
         rows = reading.rows()
@@ -576,14 +608,14 @@ class Audit:
             line = reading.line(FIRST_LINE_LIMIT)
         except Limit as error:
             self.damage("limit", str(error), line=1)
-            return {"holds": False, "damages": self.damages}
+            return self.unread()
         try:
             if not line.endswith(b"\n"):
                 raise Bad("the first line is absent or has no end")
             self.header = read_header(line[:-1])
         except Bad as error:
             self.damage("header", str(error), line=1)
-            return {"holds": False, "damages": self.damages}
+            return self.unread()
         try:
             self.read_heads()
             self.read_other_heads()
@@ -595,6 +627,7 @@ class Audit:
             self.damages.append(damage)
         return {
             "holds": not self.damages,
+            "verdict": "not proved" if self.damages else "proved" if self.given else "consistent",
             "trusted_key": self.given,
             "tenant": self.header["tenant"],
             "origin": self.header["origin"],
@@ -684,24 +717,95 @@ def harmless(line: str) -> str:
 
 
 def describe(verdict: dict[str, Any]) -> Iterator[str]:
+    found = len(verdict["damages"])
     for one in verdict["damages"]:
-        place = "" if one["first"] is None else f" entries {one['first']}–{one['last']}"
-        place += "" if one["line"] is None else f" line {one['line']}"
-        yield f"{one['kind']}:{place} {one['detail']}"
+        places = [] if one["line"] is None else [f"line {one['line']}"]
+        if one["first"] is not None:
+            alone = one["first"] == one["last"]
+            places.append(f"entry {one['first']}" if alone else f"entries {one['first']}–{one['last']}")
+        yield f"{one['kind']}: {', '.join([*places, one['detail']])}"
     if not verdict["holds"]:
-        yield f"NOT PROVED: {len(verdict['damages'])} damaged places"
+        yield f"NOT PROVED: {found:,} {'finding' if found == 1 else 'findings'}"
         return
-    yield f"proved: {verdict['entries']} entries from {verdict['first']} of the log {verdict['origin']}"
+    what = f"{verdict['entries']:,} entries from {verdict['first']} of the log {verdict['origin']}"
+    word = "proved" if verdict["trusted_key"] else "consistent, but signed by a key that nobody vouched for"
+    yield f"{word}: {what}"
     yield f"tree of size {verdict['size']}, root {verdict['root']}"
     if verdict["removed"]:
-        yield f"{verdict['removed']} have no body any more: proved is that they were in the log, not what they said"
+        yield f"{verdict['removed']:,} have no body any more: they were in the log; what they said is not shown"
     if not verdict["trusted_key"]:
-        yield "the key came from the file itself: this says that the file is whole, not who wrote it (use --key)"
+        yield "anybody can write such a file: give the log's key, as its owner handed it to you, with --key"
 
 
-def read_known(path: Path) -> bytes:
+# ---- what is given beside the file -----------------------------------------------------------------------------------
+
+
+def read_kept(path: Path) -> str:
+    """A kept checkpoint, as a note should be: line ends, byte order mark and empty lines around it do not matter.
+
+    Editors and mail programs change these. What is signed is looked at afterwards, so that this proves nothing wrong.
+    """
     with path.open("rb") as file:
-        return file.read(FIRST_LINE_LIMIT + 1)  # one byte too many is refused as too long a note
+        data = file.read(FIRST_LINE_LIMIT + 1)
+    try:
+        content = data.decode("utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise Misused(f"{path}: not a signed checkpoint: not UTF-8 text") from None
+    content = content.replace("\r\n", "\n").strip("\n\t ") + "\n"
+    try:
+        read_checkpoint(read_note(content)[0])
+    except Bad as error:
+        raise Misused(f"{path}: not a signed checkpoint: {error}") from None
+    return content
+
+
+def check_kept(path: Path, note: str, keys: list[Key], origin: str) -> None:
+    """Whether the checkpoint is of the file's log, and signed by a key that was given, if one was."""
+    signed, signatures = read_note(note)
+    of = read_checkpoint(signed)[0]
+    if of != origin:
+        raise Misused(f"{path}: a checkpoint of the log {of}, and the file is of the log {origin}")
+    try:
+        if keys:
+            check_signatures(of, signed, signatures, keys)
+    except Bad as error:
+        raise Misused(f"{path}: {error}") from None
+
+
+def origin_of(source: BinaryIO) -> str | None:
+    """The log that the file says it is of; None where the check will find the first line damaged."""
+    try:
+        return str(read_header(Reading(source).line(FIRST_LINE_LIMIT).removesuffix(b"\n"))["origin"])
+    except (Bad, Limit):
+        return None
+    finally:
+        source.seek(0)
+
+
+def read_keys(given: list[str]) -> list[Key]:
+    """Several in one argument are as good as several arguments: a file of keys has one a line."""
+    return [read_key(text) for each in given for text in each.removeprefix("\ufeff").split()]
+
+
+def check(file: Path, keys: list[Key], known: list[Path]) -> dict[str, Any]:
+    notes = {path: read_kept(path) for path in known}
+    with file.open("rb") as source:
+        origin = origin_of(source)
+        for path, note in notes.items():
+            if origin is not None:
+                check_kept(path, note, keys, origin)
+        return Audit(keys, [note.encode() for note in notes.values()]).run(source)
+
+
+def exit_code(verdict: dict[str, Any]) -> int:
+    if not verdict["holds"]:
+        return NOT_PROVED
+    return PROVED if verdict["trusted_key"] else CONSISTENT
+
+
+def complain(why: str) -> int:
+    print(harmless(f"error: nothing was checked: {why}"), file=sys.stderr)
+    return NOT_CHECKED
 
 
 def main() -> int:
@@ -712,14 +816,16 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
     options = parser.parse_args()
     try:
-        audit = Audit([read_key(key) for key in options.key], [read_known(path) for path in options.known])
-        with options.file.open("rb") as source:
-            verdict = audit.run(source)
-    except (Bad, OSError) as error:
-        print(harmless(f"error: {error}"), file=sys.stderr)
-        return 2
-    print(json.dumps(verdict) if options.json else "\n".join(map(harmless, describe(verdict))))
-    return 0 if verdict["holds"] else 1
+        verdict = check(options.file, read_keys(options.key), options.known)
+    except (Bad, Misused) as error:
+        return complain(str(error))
+    except OSError as error:
+        return complain(f"{error.filename}: cannot be read: {error.strerror}")
+    try:
+        print(json.dumps(verdict) if options.json else "\n".join(map(harmless, describe(verdict))), flush=True)
+    except BrokenPipeError:  # whoever reads has seen enough; the exit code still says what was found
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return exit_code(verdict)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,206 @@
+"""An auditor types what docs/evidence.md, docs/proofs.md and docs/witnesses.md say, beside the files he was given."""
+
+import re
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from acceptance.conftest import BESIDE_PYTHON, Dev, Ended, User, environment, run
+from trenova.config import Settings
+from trenova.signing_keys import log_signer_of
+from trenova.witness.evidence import Evidence
+from trenova.witness.judgement import Misdeed
+from unit.ledger.logs import SIGNER, log
+
+CHECKOUT = Path(__file__).parents[2]
+SCRIPT = "src/trenova/ledger/evidence/verify_evidence.py"
+HERE = "<!-- run by tests/acceptance/test_auditor.py -->"
+
+
+def blocks(page: str, language: str = "sh|console") -> list[str]:
+    """What the page has typed here, without the prompts and what is answered."""
+    found = re.findall(
+        rf"^{HERE}\n```({language})\n(.*?)^```$", (CHECKOUT / page).read_text(), re.DOTALL | re.MULTILINE
+    )
+    return [typed(text) if kind == "console" else text for kind, text in found]
+
+
+def typed(text: str) -> str:
+    return "".join(line[2:] for line in text.splitlines(keepends=True) if line.startswith(("$ ", "> ")))
+
+
+@pytest.fixture
+def typing(trenova: User, dev: Dev) -> Callable[..., Ended]:
+    """Have a shell type this in a folder, with what the pages' examples stand for."""
+    today = datetime.now(UTC)
+    real = {
+        "--tenant acme ": f"--tenant {trenova.tenant} ",
+        "2026-01-01T00:00:00Z": (today - timedelta(days=1)).isoformat(),
+        "2026-02-01T00:00:00Z": (today + timedelta(days=1)).isoformat(),
+    }
+
+    def type_(script: str, folder: Path, programs: Path = BESIDE_PYTHON, **replaced: str) -> Ended:
+        for shown, stands_for in {**real, **replaced}.items():
+            script = script.replace(shown, stands_for)
+        state = dev.state
+        return run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            folder,
+            PATH=f"{programs}:/usr/local/bin:/usr/bin:/bin",
+            HOME=str(folder),
+            TRENOVA_DATA_DIR=str(trenova.data_dir),
+            TRENOVA_API_URL=state["api_url"],
+            TRENOVA_API_KEY=state["api_key"],
+        )
+
+    return type_
+
+
+def checkpoint_of(user: User) -> bytes:
+    with user.api() as api:
+        return api.get(f"/v1/log/{user.tenant}/checkpoint").content
+
+
+def auditors_python(folder: Path) -> Path:
+    """The programs of a Python that has our dependencies and nothing of Trenova."""
+    python = bare_python(folder)
+    site = sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
+    # A folder named in a .pth is searched; what its own .pth files name, as an editable install does, is not.
+    (Path(site) / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    assert python_says(python, "import cryptography") == 0
+    assert python_says(python, "import trenova") == 1
+    return python.parent
+
+
+def bare_python(folder: Path) -> Path:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    return folder / "bin" / "python"
+
+
+def python_says(python: Path, code: str) -> int:
+    return subprocess.run([python, "-c", code], capture_output=True, check=False).returncode
+
+
+def test_the_pages_lead_from_the_database_to_the_verdict_of_an_auditor(
+    trenova: User, typing: Callable[..., Ended], tmp_path: Path
+) -> None:
+    operator, auditor = trenova.folder, tmp_path / "auditor"
+    auditor.mkdir()
+    trenova.add(*({} for _ in range(150)))
+    # As a mail program hands it on.
+    (operator / "last-year.checkpoint").write_bytes(checkpoint_of(trenova).replace(b"\n", b"\r\n") + b"\r\n")
+    trenova.add(*({} for _ in range(100)))
+    writing, handing_out, verifying, reading_aloud, checking, keeping = blocks("docs/evidence.md")
+    ended = typing(writing + handing_out + verifying, operator)
+    assert ended.exit_code == 0, ended
+    assert ended.lines[-2].startswith("acme.evidence.gz: proved: 250 entries from 0 of the log ")
+    given = ["acme.evidence.gz", "acme.key", "verify_evidence.py"]
+    for name in given:
+        (operator / name).rename(auditor / name)
+    trenova.add({})
+    assert trenova("evidence", "--tenant", trenova.tenant, "-o", str(auditor / "next-year.evidence.gz")).exit_code == 0
+    alone = auditors_python(tmp_path / "audit")
+    ended = typing(reading_aloud + checking + keeping, auditor, alone)
+    assert (ended.exit_code, ended.err) == (0, "")
+    read_aloud, first, _, second, _ = ended.lines
+    assert re.fullmatch(r"[0-9a-f]{64}  acme\.key", read_aloud)
+    assert first.startswith("proved: 250 entries from 0 of the log ")
+    assert second.startswith("proved: 251 entries from 0 of the log ")
+    # And the years the other way round.
+    swapped = keeping.replace("next-year", "this-year").replace("acme.evidence", "next-year.evidence")
+    ended = typing(swapped.replace("this-year", "acme"), auditor, alone)
+    assert (ended.exit_code, ended.lines[-1]) == (1, "NOT PROVED: 1 finding")
+    assert ended.lines[0].startswith("older: ")
+
+
+def test_the_lines_of_the_page_check_a_receipt(trenova: User, typing: Callable[..., Ended]) -> None:
+    trenova.add({}, {}, {})
+    entry = trenova.stored()[1]["id"]
+    fetching, checking = blocks("docs/proofs.md")
+    ((_, lines),) = re.findall(
+        rf"^{HERE}\n```(python)\n(.*?)^```$", (CHECKOUT / "docs/proofs.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    (trenova.folder / "check_receipt.py").write_text(lines)
+    (trenova.folder / "acme.key").write_text(trenova("keys", "public", "--tenant", trenova.tenant).out)
+    ended = typing(fetching + checking, trenova.folder, **{"01a205c2-b91c-73de-ade5-2534f2fd6d5a": entry})
+    assert (ended.exit_code, ended.lines[-1]) == (0, "the receipt holds"), ended
+    body = trenova.folder / "body"
+    body.write_bytes(body.read_bytes() + b" ")
+    ended = typing(checking, trenova.folder)
+    assert (ended.exit_code, ended.out) == (1, "")
+
+
+def test_the_lines_of_the_page_show_a_fork(trenova: User, typing: Callable[..., Ended], dev: Dev) -> None:
+    file = dev.data_dir / "secrets" / "signing-key"
+    signer = log_signer_of(Settings.model_validate({"ledger": {"signingKeyFile": file}}), {})
+    trenova.add(*({} for _ in range(3)))
+    fork = Evidence(
+        misdeed=Misdeed.FORK,
+        origin=signer.keys(trenova.tenant)[0].name,
+        refused_at=datetime.now(UTC),
+        status=409,
+        old_size=3,
+        proof=[],
+        refused=signer.sign(trenova.tenant, size=3, root=bytes(32)).decode(),
+        remembered=checkpoint_of(trenova).decode(),
+    )
+    (trenova.folder / "fork.json").write_bytes(msgspec.json.encode(fork))
+    (trenova.folder / "acme.key").write_text(signer.keys(trenova.tenant)[0].text)
+    assert trenova("evidence", "--tenant", trenova.tenant, "-o", "acme.evidence.gz").exit_code == 0
+    (showing,) = blocks("docs/witnesses.md")
+    ended = typing(showing, trenova.folder)
+    assert ended.exit_code == 1, ended
+    first, last = ended.lines
+    assert first.startswith("acme.evidence.gz: inconsistent: at size 3 your checkpoint has the root 00000000")
+    assert last == "acme.evidence.gz: NOT PROVED: 1 finding"
+
+
+def script(python: Sequence[str | Path], *words: str | Path) -> Ended:
+    return run([*map(str, python), str(CHECKOUT / SCRIPT), *map(str, words)], CHECKOUT)
+
+
+def test_without_cryptography_the_script_says_what_to_install(tmp_path: Path) -> None:
+    """And nothing was checked then, which is not the exit code of damage."""
+    evidence = tmp_path / "acme.evidence"
+    evidence.write_bytes(log(40).evidence())
+    python = bare_python(tmp_path / "bare")
+    inside = script([python], evidence)
+    assert (inside.exit_code, inside.out) == (2, "")
+    assert inside.err.splitlines() == [
+        f"error: nothing was checked: {python} has no package cryptography: No module named 'cryptography'",
+        f"hint: install it: {python} -m pip install cryptography",
+    ]
+    systems = str(python.resolve())
+    outside = script([systems, "-I", "-S"], evidence)
+    assert outside.exit_code == 2
+    making = f"{systems} -m venv audit && audit/bin/pip install cryptography"
+    hint = f"hint: install it: {making}; then start this script with audit/bin/python"
+    assert outside.err.splitlines()[1:] == [hint]
+
+
+def test_the_wheel_brings_the_script(tmp_path: Path) -> None:
+    """Built and installed without a network; what it depends on is the tests' own."""
+    building = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "wheels")]
+    assert run(building, CHECKOUT).exit_code == 0
+    (wheel,) = (tmp_path / "wheels").iterdir()
+    source = (CHECKOUT / SCRIPT).read_bytes()
+    assert zipfile.ZipFile(wheel).read(SCRIPT.removeprefix("src/")) == source
+    programs = auditors_python(tmp_path / "installed")
+    installing = ["-m", "pip", "--python", str(programs / "python"), "install", "--no-deps", "--no-index", str(wheel)]
+    ended = run([sys.executable, *installing], tmp_path)
+    assert ended.exit_code == 0, ended
+    (tmp_path / "acme.evidence").write_bytes(log(40).evidence())
+    printed = subprocess.run(
+        [programs / "trenova", "verify", "--script"], env=environment(), capture_output=True, check=True
+    )
+    assert printed.stdout == source
+    words = ["acme.evidence", "--key", SIGNER.key.text]
+    ended = run([str(programs / "trenova"), "verify", *words], tmp_path)
+    assert (ended.exit_code, ended.err) == (0, "")
