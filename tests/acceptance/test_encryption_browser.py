@@ -3,6 +3,7 @@
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -24,15 +25,21 @@ def dev() -> Iterator[Dev]:
         yield running
 
 
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
+@asynccontextmanager
+async def launched() -> AsyncIterator[Browser]:
     """The distribution's Chromium, with nothing kept from an earlier run."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     assert program, "install Chromium: make browser"
     async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=program, args=[*FLAGS], timeout=LIMIT_S * 1000)
-        yield launched
-        await launched.close()
+        browser = await playwright.chromium.launch(executable_path=program, args=[*FLAGS], timeout=LIMIT_S * 1000)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with launched() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -266,6 +266,24 @@ def test_an_unknown_variable_is_an_error_that_names_it(name: str) -> None:
     assert problems({name: "1"}) == (f"{name}: there is no such setting",)
 
 
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://temporal.example.com/",
+        "https://temporal.example.com:443",
+        "http://temporal.example.com:80",
+        "https://Temporal.example.com",
+        "https://temporal.example.com/namespaces",
+        "temporal.example.com",
+        "*",
+        "null",
+    ],
+)
+def test_an_origin_that_no_browser_names_so_is_an_error(origin: str) -> None:
+    (problem,) = problems({"TRENOVA_API__CODEC__UI_ORIGINS": f"http://[::1]:8233, {origin}"})
+    assert "expected an origin such as https://temporal.example.com" in problem
+
+
 @pytest.mark.parametrize("text", ["temporal:\n  host_port: a:1\n", "temporal: {hostport: a:1}"])
 def test_names_in_yaml_are_exactly_those_that_are_documented(text: str) -> None:
     write_yaml(text)

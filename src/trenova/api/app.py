@@ -20,6 +20,7 @@ from trenova.api import (
     metrics,
     openapi,
     proofs,
+    sign_in,
 )
 from trenova.api.codec import RemoteCodec
 from trenova.api.instruments import ENTRIES_ACCEPTED
@@ -102,6 +103,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
             ),
             openapi.assets,
             *([] if remote is None else [codec.router(remote)]),
+            *([sign_in.router(remote)] if remote is not None and remote.settings.authorize else []),
         ],
         dependencies={"services": given(services)},
         openapi_config=openapi.config(),

@@ -1,12 +1,14 @@
 """Temporal's remote codec: whoever may call it sees payloads as they were before they were encrypted.
 
 It is a decryption oracle. So it is off unless `api.codec.enabled`. With `authorize` it takes an admin key for any
-tenant. Without, the API must listen on a loopback address, and only requests whose Host names one are answered: a page
-of another site that rebinds its name to this machine comes with its own name. Browsers are let in by the Web UI's
-origins alone (CORS), and only `application/json` is read, for which a browser always asks first.
+tenant, or, from the Web UI's pages, the session that such a key has opened (`sign_in`). Without, the API must listen on
+a loopback address, and only requests whose Host names one are answered: a page of another site that rebinds its name to
+this machine comes with its own name. Browsers are let in by the Web UI's origins alone (CORS), and only
+`application/json` is read, for which a browser always asks first.
 """
 
 import re
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
@@ -18,18 +20,22 @@ from litestar.params import FromPath
 
 from trenova.api.auth import authenticated
 from trenova.api.key_lookups import KeyLookups
+from trenova.api.problems import HANDLERS
+from trenova.api.remembered_keys import RememberedKey
 from trenova.api.services import Services
+from trenova.api.sessions import COOKIE, Session, Sessions, sessions_of
 from trenova.codec import endpoint
 from trenova.codec.compose import payload_codec
 from trenova.codec.keyring import Keyring
 from trenova.codec.layers import Layers
 from trenova.codec.secrecy import Secrecy
 from trenova.config import Api, CodecEndpoint
-from trenova.errors import Forbidden, InvalidConfiguration, UnsupportedMediaType
-from trenova.store.api_keys import Role
+from trenova.errors import Forbidden, InvalidConfiguration, Unauthenticated, UnsupportedMediaType
+from trenova.store.api_keys import ApiKey, Role
 from trenova.web.body import read_body
 from trenova.web.room import Hold, Room, Share
 
+PATH = "/codec"
 ADMINS: AbstractSet[Role] = frozenset({"admin"})
 # As large as two of Temporal's own messages; a page of history is asked for payload by payload.
 MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -43,6 +49,15 @@ class RemoteCodec:
 
     codec: Layers
     settings: CodecEndpoint
+    sessions: Sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """Whoever may use the codec: whose share of this server it uses up, and the cookie to answer with, if any."""
+
+    share: Share
+    cookie: str | None = None
 
 
 def remote_codec(api: Api, secrecy: Secrecy, keyring: Keyring) -> RemoteCodec | None:
@@ -56,7 +71,7 @@ def remote_codec(api: Api, secrecy: Secrecy, keyring: Keyring) -> RemoteCodec | 
         )
     # Strict mode is for workers: a reader must be able to look at payloads from before it was turned on.
     codec = payload_codec(replace(secrecy, require_encryption=False), keyring)
-    return RemoteCodec(codec=codec, settings=api.codec)
+    return RemoteCodec(codec=codec, settings=api.codec, sessions=sessions_of(keyring))
 
 
 def is_loopback(host: str) -> bool:
@@ -81,10 +96,10 @@ async def encode(
 ) -> Response[bytes]:
     """Encode as a worker would: what the CLI sends in is then compressed and encrypted."""
     del namespace  # one keyring serves all namespaces
-    share = await admit(request, services.lookups, remote)
-    with services.room.hold(share) as hold:
+    admitted = await admit(request, services.lookups, remote)
+    with services.room.hold(admitted.share) as hold:
         body = await body_of(request, services.room, hold)
-        return answer(request, remote, await endpoint.encode(remote.codec, body))
+        return answer(request, remote, admitted, await endpoint.encode(remote.codec, body))
 
 
 @post(["/decode", "/{namespace:str}/decode"], status_code=200, summary="Decode payloads", tags=["codec"])
@@ -96,11 +111,11 @@ async def decode(
 ) -> Response[bytes]:
     """Decode what this API's keys open. A payload that cannot be read comes back as a text that says why."""
     del namespace
-    share = await admit(request, services.lookups, remote)
-    with services.room.hold(share) as hold:
+    admitted = await admit(request, services.lookups, remote)
+    with services.room.hold(admitted.share) as hold:
         body = await body_of(request, services.room, hold)
         # The Web UI shows no error of an endpoint, only the ciphertext; so the reason travels as the payload.
-        return answer(request, remote, await endpoint.decode(remote.codec, body, explain=True))
+        return answer(request, remote, admitted, await endpoint.decode(remote.codec, body, explain=True))
 
 
 @route(
@@ -122,14 +137,11 @@ async def preflight(
     return Response(content=None, status_code=204, headers=origin | allowed if len(origin) > 1 else origin)
 
 
-async def admit(request: Request[Any, Any, Any], lookups: KeyLookups, remote: RemoteCodec) -> Share:
-    """Refuse whoever may not use the codec; give whose share of this server the others use."""
-    share = ("codec", "loopback")
+async def admit(request: Request[Any, Any, Any], lookups: KeyLookups, remote: RemoteCodec) -> Admitted:
+    """Refuse whoever may not use the codec."""
+    admitted = Admitted(share=("codec", "loopback"))
     if remote.settings.authorize:
-        found = await authenticated(request, lookups, ADMINS)
-        if found.tenant is not None:
-            raise Forbidden("payloads hold entries of all tenants; this API key is for one")
-        share = found.share
+        admitted = await signed_in(request, lookups, remote)
     elif not is_loopback(name_in(request.headers.get("host", ""))):
         raise Forbidden(
             "the codec endpoint answers only on a loopback address", hint="turn api.codec.authorize on to use another"
@@ -137,7 +149,44 @@ async def admit(request: Request[Any, Any, Any], lookups: KeyLookups, remote: Re
     origin = request.headers.get("origin")
     if origin is not None and origin not in remote.settings.ui_origins:
         raise Forbidden(f"pages of {origin} may not use the codec endpoint", hint="add it to api.codec.uiOrigins")
-    return share
+    return admitted
+
+
+async def signed_in(request: Request[Any, Any, Any], lookups: KeyLookups, remote: RemoteCodec) -> Admitted:
+    """The holder of a key, or a page of the Web UI in a browser that has a session.
+
+    A page of any other site cannot use it: the browser sends the cookie to no other site, and names the page's origin.
+    """
+    session = None if "authorization" in request.headers else session_of(request, remote)
+    if session is None:
+        found = await authenticated(request, lookups, ADMINS)
+        check_tenant(found.tenant)
+        return Admitted(share=found.share)
+    if request.headers.get("origin") is None:
+        raise Forbidden("a session opens the codec endpoint to pages of the Web UI alone")
+    key = await lookups.find(session.key)
+    if key is None:
+        raise Unauthenticated("the API key of this session is revoked", hint="sign in with another: /codec/sign-in")
+    check_admin(key)
+    renewed = remote.sessions.renewed(session)
+    return Admitted(share=("key", key.id), cookie=None if renewed is None else remote.sessions.cookie(renewed))
+
+
+def session_of(request: Request[Any, Any, Any], remote: RemoteCodec) -> Session | None:
+    """The session in the browser's cookie, if it is a good one. Whether its key still is, the caller asks."""
+    cookie = request.cookies.get(COOKIE)
+    return None if cookie is None else remote.sessions.read(cookie)
+
+
+def check_admin(key: ApiKey | RememberedKey) -> None:
+    if key.role not in ADMINS:
+        raise Forbidden(f"a key with the role {key.role} may not do this; it takes {' or '.join(sorted(ADMINS))}")
+    check_tenant(key.tenant)
+
+
+def check_tenant(tenant: str | None) -> None:
+    if tenant is not None:
+        raise Forbidden("payloads hold entries of all tenants; this API key is for one")
 
 
 async def body_of(request: Request[Any, Any, Any], room: Room, hold: Hold) -> bytes:
@@ -147,8 +196,9 @@ async def body_of(request: Request[Any, Any, Any], room: Room, hold: Hold) -> by
     return await read_body(request, max_bytes=MAX_BODY_BYTES, room=room, hold=hold)
 
 
-def answer(request: Request[Any, Any, Any], remote: RemoteCodec, body: bytes) -> Response[bytes]:
-    return Response(content=body, media_type="application/json", headers=cors(request, remote))
+def answer(request: Request[Any, Any, Any], remote: RemoteCodec, admitted: Admitted, body: bytes) -> Response[bytes]:
+    kept = {} if admitted.cookie is None else {"Set-Cookie": admitted.cookie}
+    return Response(content=body, media_type="application/json", headers=cors(request, remote) | kept)
 
 
 def cors(request: Request[Any, Any, Any], remote: RemoteCodec) -> dict[str, str]:
@@ -158,14 +208,26 @@ def cors(request: Request[Any, Any, Any], remote: RemoteCodec) -> dict[str, str]
     return {"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "true", "Vary": "Origin"}
 
 
+def readable(handle: Callable[..., Response[Any]], remote: RemoteCodec) -> Callable[..., Response[Any]]:
+    """Errors as the Web UI's pages may read them: one that they cannot read they take for a lost connection."""
+
+    def handled(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        told = handle(request, error)
+        told.headers.update(cors(request, remote))
+        return told
+
+    return handled
+
+
 def router(remote: RemoteCodec) -> Router:
     async def provide() -> RemoteCodec:
         return remote
 
     return Router(
-        path="/codec",
+        path=PATH,
         # The preflight first: Litestar answers OPTIONS itself for a route that has no handler of its own by then.
         route_handlers=[preflight, encode, decode],
         dependencies={"remote": Provide(provide)},
+        exception_handlers={kind: readable(handle, remote) for kind, handle in HANDLERS.items()},
         request_max_body_size=MAX_BODY_BYTES,
     )

@@ -55,12 +55,12 @@ class KeyLookups:
         """Nothing of it runs on after the block."""
         return self.watch.running()
 
-    async def find(self, key: str, *, from_memory: bool = False) -> ApiKey | RememberedKey | None:
-        """The good key with this text; None when it is malformed, unknown or revoked.
+    async def find(self, key: str | PresentedKey, *, from_memory: bool = False) -> ApiKey | RememberedKey | None:
+        """The good key with this text, or once presented; None when it is malformed, unknown or revoked.
 
         Raises Unavailable when that cannot be found out, nor `from_memory` where that will do.
         """
-        asked = presented(key)
+        asked = key if isinstance(key, PresentedKey) else presented(key)
         if not self.watch.is_unreachable:
             try:
                 return await self.looked_up(asked)

@@ -1,6 +1,7 @@
 """What can be set, as a tree of sections with their defaults and bounds."""
 
 import json
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +10,9 @@ from pydantic.alias_generators import to_camel
 
 from trenova import __version__
 
+# Scheme, host in lower case, port unless it is the scheme's own; no path, not even a slash.
+ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 KIB = 1024
 MIB = 1024 * KIB
 
@@ -152,6 +156,15 @@ class CodecEndpoint(Section):
     @classmethod
     def split_at_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("ui_origins")
+    @classmethod
+    def check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """As browsers name them, or none would ever be let in."""
+        for origin in value:
+            if not ORIGIN.fullmatch(origin) or origin.endswith(DEFAULT_PORTS[origin.partition(":")[0]]):
+                raise ValueError(f"expected an origin such as https://temporal.example.com, got {origin}")
+        return value
 
 
 class Spool(Section):

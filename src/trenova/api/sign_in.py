@@ -1,0 +1,165 @@
+"""The page on which an admin key opens the codec endpoint to the Web UI in the same browser, by a session's cookie.
+
+Without scripts: a form that sends the key in the body of a POST to this origin, never in an address. The Web UI's pages
+then call with their browser's cookies ("Include cross-origin credentials").
+"""
+
+import base64
+import hashlib
+import html
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+import structlog
+from litestar import MediaType, Request, Response, Router, get, post
+from litestar.di import NamedDependency, Provide
+
+from trenova.api.codec import PATH, RemoteCodec, check_admin, is_loopback, session_of
+from trenova.api.problems import Problem, of_ours
+from trenova.api.services import Services
+from trenova.api.sessions import ENDED
+from trenova.errors import Forbidden, InvalidRequest, TrenovaError, Unauthenticated, UnsupportedMediaType
+from trenova.store.api_keys import presented
+from trenova.web.body import read_body
+from trenova.web.limits import KIB
+
+log = structlog.get_logger()
+
+FORM = "application/x-www-form-urlencoded"
+MAX_FORM_BYTES = 4 * KIB
+STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:4rem auto;padding:0 1rem}"
+    "input,button{font:inherit;padding:.4rem .6rem}input{width:100%;box-sizing:border-box;margin:.4rem 0}"
+    ".error{border-left:4px solid #b00;padding-left:.8rem}"
+)
+STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+HEADERS: Mapping[str, str] = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'",
+    # The form's own origin has to be told, or nobody can tell this page from another.
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+ASKING = """<p>An admin key for any tenant opens the codec endpoint to this browser, for half an hour without use and
+for eight hours at most. The key goes to this server alone, and is not kept.</p>
+<form method="post" action="sign-in">
+<label>API key <input type="password" name="key" autocomplete="off" required autofocus></label>
+<button>Sign in</button>
+</form>"""
+LETTING_GO = """<form method="post" action="sign-out"><button>Sign out</button></form>"""
+
+
+def as_page(request: Request[Any, Any, Any], error: TrenovaError) -> Response[str]:
+    """An error as the page shows it, said and counted as any other."""
+    told = of_ours(request, error)
+    problem = msgspec.json.decode(told.content, type=Problem)
+    why = f'<p class="error" role="alert">{escaped(problem.detail)}</p>'
+    hint = f"<p>{escaped(problem.hint)}</p>" if problem.hint else ""
+    return page("Sign in", why + hint + ASKING, status=problem.status)
+
+
+@get("/sign-in", include_in_schema=False)
+async def show(
+    request: Request[Any, Any, Any], services: NamedDependency[Services], remote: NamedDependency[RemoteCodec]
+) -> Response[str]:
+    """The form, or who is signed in."""
+    session = session_of(request, remote)
+    found = None if session is None else await services.lookups.find(session.key)
+    if found is None:
+        return page("Sign in", ASKING)
+    origins = "".join(
+        f'<li><a href="{escaped(origin)}" rel="noreferrer">{escaped(origin)}</a></li>'
+        for origin in remote.settings.ui_origins
+    )
+    told = (
+        f"<p>This browser is signed in with the API key {escaped(found.id)}. It reads payloads in</p><ul>{origins}</ul>"
+    )
+    return page("Signed in", told + LETTING_GO)
+
+
+@post("/sign-in", include_in_schema=False, status_code=303)
+async def sign_in(
+    request: Request[Any, Any, Any], services: NamedDependency[Services], remote: NamedDependency[RemoteCodec]
+) -> Response[str]:
+    """Open a session for the key in the form. The next page is got anew, so that reloading it sends no key again."""
+    check_own_page(request)
+    with services.room.hold(("codec", "sign-in")) as hold:
+        body = await read_body(request, max_bytes=MAX_FORM_BYTES, room=services.room, hold=hold)
+    key = presented(key_in(request, body))
+    found = await services.lookups.find(key)
+    if found is None:
+        raise Unauthenticated("the API key is unknown or revoked")
+    check_admin(found)
+    log.info("signed in", key_id=found.id)
+    cookie = remote.sessions.cookie(remote.sessions.open(key))
+    return Response(content="", status_code=303, headers={**HEADERS, "Location": "sign-in", "Set-Cookie": cookie})
+
+
+@post("/sign-out", include_in_schema=False, status_code=303)
+async def sign_out(request: Request[Any, Any, Any]) -> Response[str]:
+    """Take the cookie away. Whoever has copied it ends with the API key."""
+    check_own_page(request)
+    return Response(content="", status_code=303, headers={**HEADERS, "Location": "sign-in", "Set-Cookie": ENDED})
+
+
+def check_own_page(request: Request[Any, Any, Any]) -> None:
+    """Refuse a form that another origin's page has sent, and plain HTTP, over which no browser keeps the cookie."""
+    origin = urlsplit(request.headers.get("origin", ""))
+    told = request.headers.get("sec-fetch-site")
+    # A proxy may name another host to this server than the browser names to it; the browser's own word counts more.
+    same = (
+        told == "same-origin"
+        if told is not None
+        else bool(origin.netloc) and origin.netloc == request.headers.get("host")
+    )
+    if not same:
+        raise Forbidden(
+            "only the sign-in page itself may send this", hint="open it in the browser, and send it from there"
+        )
+    if origin.scheme != "https" and not is_loopback(origin.hostname or ""):
+        raise Forbidden(
+            "a browser keeps the session's cookie only over https, and on the machine itself",
+            hint="put TLS in front of the API, and open this page by its https address",
+        )
+
+
+def key_in(request: Request[Any, Any, Any], body: bytes) -> str:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != FORM:
+        raise UnsupportedMediaType(f"the content type {kind or '(none)'} is not understood; send {FORM}")
+    try:
+        (key,) = parse_qs(body.decode("ascii"), max_num_fields=4)["key"]
+    except (ValueError, KeyError):
+        raise InvalidRequest("the form has no API key in it", hint="paste the key into the field") from None
+    return key.strip()
+
+
+def page(title: str, content: str, *, status: int = 200) -> Response[str]:
+    text = f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Trenova: {title}</title><style>{STYLE}</style></head>
+<body><h1>{title}</h1>
+{content}
+</body></html>
+"""
+    return Response(content=text, status_code=status, media_type=MediaType.HTML, headers=dict(HEADERS))
+
+
+def escaped(text: str) -> str:
+    return html.escape(text)
+
+
+def router(remote: RemoteCodec) -> Router:
+    async def provide() -> RemoteCodec:
+        return remote
+
+    return Router(
+        path=PATH,
+        route_handlers=[show, sign_in, sign_out],
+        dependencies={"remote": Provide(provide)},
+        exception_handlers={TrenovaError: as_page},
+        request_max_body_size=MAX_FORM_BYTES,
+    )

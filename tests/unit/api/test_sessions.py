@@ -1,0 +1,110 @@
+"""Sessions of a browser: who opens them, which process knows them again, and when they end."""
+
+import base64
+from dataclasses import dataclass, replace
+
+import pytest
+
+from trenova.api import sessions
+from trenova.api.sessions import IDLE_S, LONGEST_S, RENEWED_AFTER_S, Sessions, sessions_of
+from trenova.codec.keyring import Keyring
+from trenova.codec.keys import Key
+from trenova.store.api_keys import PresentedKey, presented
+
+KEY = presented("trn_0123456789ab_secret")
+
+
+@dataclass
+class Clock:
+    now: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def ring(*ids: str, encrypting: str | None = None) -> Keyring:
+    keys = {each: Key(id=each, secret=each.encode().ljust(32, b"."), form="hex", source="test") for each in ids}
+    return Keyring(keys=keys, encrypting_id=encrypting)
+
+
+def of(clock: Clock, *ids: str, encrypting: str | None = None) -> Sessions:
+    return replace(sessions_of(ring(*ids, encrypting=encrypting)), clock=clock)
+
+
+def test_every_process_with_the_keys_knows_a_session(clock: Clock) -> None:
+    """Also between the steps of a change of keys, and whichever of them encrypts."""
+    text = (one := of(clock, "old", "new", encrypting="old")).seal(one.open(KEY))
+    session = of(clock, "new", "old", encrypting="new").read(text)
+    assert session is not None
+    assert session.key == KEY
+    assert of(clock, "new", encrypting="new").read(text) is None
+
+
+def test_without_encryption_keys_a_session_is_of_one_process(clock: Clock) -> None:
+    one, other = of(clock), of(clock)
+    text = one.seal(one.open(KEY))
+    assert one.read(text) is not None
+    assert other.read(text) is None
+
+
+def test_it_ends_after_half_an_hour_without_use_and_after_eight_hours_in_any_case(clock: Clock) -> None:
+    ours = of(clock, "k")
+    began = clock.now
+    text = ours.seal(ours.open(KEY))
+    while clock.now < began + LONGEST_S - IDLE_S:
+        clock.now += IDLE_S - 1
+        session = ours.read(text)
+        assert session is not None
+        renewed = ours.renewed(session)
+        assert renewed is not None
+        text = ours.seal(renewed)
+    clock.now = began + LONGEST_S - 1
+    assert ours.read(text) is not None
+    clock.now = began + LONGEST_S
+    assert ours.read(text) is None
+    idle = ours.seal(ours.open(KEY))
+    clock.now += IDLE_S
+    assert ours.read(idle) is None
+
+
+def test_a_cookie_is_renewed_once_a_minute_and_lives_no_longer_than_the_session(clock: Clock) -> None:
+    ours = of(clock, "k")
+    session = ours.open(KEY)
+    assert ours.renewed(session) is None
+    clock.now += RENEWED_AFTER_S
+    assert ours.renewed(session) is not None
+    assert f"; Path=/; Max-Age={IDLE_S}; Secure; HttpOnly; SameSite=Strict" in ours.cookie(session)
+    late = replace(session, used_at=session.opened_at + LONGEST_S - 60)
+    assert "; Max-Age=60; " in ours.cookie(late)
+
+
+def test_no_byte_of_it_can_be_changed_and_nothing_of_the_key_is_in_it(clock: Clock) -> None:
+    ours = of(clock, "k")
+    text = ours.seal(ours.open(KEY))
+    data = base64.urlsafe_b64decode(text + "==")
+    assert KEY.id.encode() not in data
+    assert KEY.digest not in data
+    for place in range(len(data)):
+        changed = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+        assert ours.read(base64.urlsafe_b64encode(changed).decode().rstrip("=")) is None
+
+
+@pytest.mark.parametrize("text", ["", "x", "=", "é" * 8, "A" * 20, "A" * 100, "A" * 5000, "a b", "\n", '"quoted"'])
+def test_what_is_no_session_is_nobodys(clock: Clock, text: str) -> None:
+    assert of(clock, "k").read(text) is None
+
+
+def test_nothing_secret_is_in_its_repr(clock: Clock) -> None:
+    ours = of(clock, "k")
+    assert "secrets" not in repr(ours)
+    assert repr(KEY) == f"PresentedKey({KEY.id!r})"
+    assert KEY.digest.hex() not in repr(ours.open(PresentedKey(*KEY)))
+
+
+def test_the_cookie_is_of_one_host_and_of_https() -> None:
+    assert sessions.COOKIE.startswith("__Host-")
