@@ -190,7 +190,7 @@ def test_damage_in_a_file_is_named_and_the_exit_code_is_1(log: User, key: str) -
     ended = log("verify", "spoiled.evidence", "--key", key)
     assert ended.exit_code == 1
     assert "changed: entry " in ended.out
-    assert ended.lines[-1] == "spoiled.evidence: NOT PROVED: 1 finding"
+    assert ended.lines[-1] == "spoiled.evidence: NOT PROVED: 2 findings"
     assert log("verify", "spoiled.evidence", "nothing.evidence").exit_code == 1
     assert log("verify", "nothing.evidence", "--key", key).exit_code == 2
 
