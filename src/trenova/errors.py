@@ -17,6 +17,7 @@ TrenovaError
 ├── retry later
 │   └── Unavailable           a part is away or full; nothing was taken in
 │       ├── TemporalAway      Temporal did not answer; what it was sent it may have kept all the same
+│       ├── TemporalRefuses   Temporal answers, and refuses this program: its credentials, its namespace
 │       ├── StatementTimeout  the database gave a statement up
 │       ├── TooManyReads      as many reads of this caller run as may
 │       ├── Blocked           another transaction is in the way
@@ -130,6 +131,10 @@ class Unavailable(TrenovaError):
 
 class TemporalAway(Unavailable):
     """Temporal did not answer. What it was sent it may have kept all the same: the same id finds out."""
+
+
+class TemporalRefuses(Unavailable):
+    """Temporal answers, and refuses: it does not take our credentials, or has no such namespace. It kept nothing."""
 
 
 class StatementTimeout(Unavailable):

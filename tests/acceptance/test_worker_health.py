@@ -89,7 +89,7 @@ async def test_readiness_follows_the_polls_and_the_database_within_seconds_and_t
 
         to_temporal.mode = "refuse"
         to_temporal.cut()
-        await becomes(lambda: unready(port, "polls", "Temporal is away"))
+        await becomes(lambda: unready(port, "polls", "failed to dial temporal client"))
         await becomes(lambda: tells(port, {"status": 503, "ready": False, "database": "ok"}))
         await becomes(lambda: counts(port, "trenova_worker_ready 0.0"))
         to_temporal.mode = "pass"
@@ -97,7 +97,7 @@ async def test_readiness_follows_the_polls_and_the_database_within_seconds_and_t
         await becomes(lambda: counts(port, "trenova_worker_ready 1.0"))
 
         to_temporal.mode = "lose answers"
-        await becomes(lambda: unready(port, "polls", "Temporal is away"))
+        await becomes(lambda: unready(port, "polls", "failed to dial temporal client"))
         to_temporal.mode = "pass"
         to_temporal.cut()
         await becomes(lambda: is_ready(port))

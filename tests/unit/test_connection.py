@@ -6,6 +6,7 @@ import pytest
 from temporalio.converter import DataConverter
 from temporalio.service import ConnectConfig, TLSConfig
 
+from certificates import Authority
 from trenova.config import Settings, Temporal, Tls, load
 from trenova.connection import connect, tls_of
 from trenova.dev import ports
@@ -47,37 +48,99 @@ async def test_an_api_key_alone_reaches_temporal_cloud_over_tls() -> None:
 
 
 async def test_certificates_from_files_reach_temporal(tmp_path: Path) -> None:
-    for name in ("cert", "key", "ca"):
-        (tmp_path / name).write_text(f"the {name}")
+    authority = Authority(tmp_path)
+    pair = authority.issue("client")
     temporal = load(
         {
-            "TEMPORAL_TLS_CLIENT_CERT_PATH": str(tmp_path / "cert"),
-            "TEMPORAL_TLS_CLIENT_KEY_PATH": str(tmp_path / "key"),
-            "TEMPORAL_TLS_SERVER_CA_CERT_PATH": str(tmp_path / "ca"),
+            "TEMPORAL_TLS_CLIENT_CERT_PATH": str(pair.certificate),
+            "TEMPORAL_TLS_CLIENT_KEY_PATH": str(pair.key),
+            "TEMPORAL_TLS_SERVER_CA_CERT_PATH": str(authority.certificate),
             "TEMPORAL_TLS_SERVER_NAME": "name",
         }
     ).temporal
     assert (await connection_of(temporal)).tls == TLSConfig(
-        server_root_ca_cert=b"the ca", client_cert=b"the cert", client_private_key=b"the key", domain="name"
+        server_root_ca_cert=authority.certificate.read_bytes(),
+        client_cert=pair.certificate.read_bytes(),
+        client_private_key=pair.key.read_bytes(),
+        domain="name",
     )
 
 
-async def test_certificates_given_as_text_reach_temporal() -> None:
+async def test_certificates_given_as_text_reach_temporal(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.issue("client")
     temporal = load(
         {
-            "TEMPORAL_TLS_CLIENT_CERT_DATA": "the cert",
-            "TEMPORAL_TLS_CLIENT_KEY_DATA": "the key",
-            "TEMPORAL_TLS_SERVER_CA_CERT_DATA": "the ca",
+            "TEMPORAL_TLS_CLIENT_CERT_DATA": pair.certificate.read_text(),
+            "TEMPORAL_TLS_CLIENT_KEY_DATA": pair.key.read_text(),
+            "TEMPORAL_TLS_SERVER_CA_CERT_DATA": authority.certificate.read_text(),
         }
     ).temporal
     assert (await connection_of(temporal)).tls == TLSConfig(
-        server_root_ca_cert=b"the ca", client_cert=b"the cert", client_private_key=b"the key"
+        server_root_ca_cert=authority.certificate.read_bytes(),
+        client_cert=pair.certificate.read_bytes(),
+        client_private_key=pair.key.read_bytes(),
     )
 
 
 def test_a_private_authority_needs_no_certificate_of_our_own(tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_text("the ca")
-    assert tls_of(tls(caFile=tmp_path / "ca.pem")) == TLSConfig(server_root_ca_cert=b"the ca")
+    authority = Authority(tmp_path).certificate
+    assert tls_of(tls(caFile=authority)) == TLSConfig(server_root_ca_cert=authority.read_bytes())
+
+
+def test_an_authority_may_be_in_a_bundle_with_text_between_and_certificates_that_cannot_be_read(tmp_path: Path) -> None:
+    broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes("Autorité\n".encode() + broken + Authority(tmp_path).certificate.read_bytes())
+    assert tls_of(tls(caFile=bundle)) == TLSConfig(server_root_ca_cert=bundle.read_bytes())
+
+
+def test_a_text_that_is_no_pem_is_an_error_that_names_its_setting_and_not_the_text() -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        tls_of(tls(certData="hunter2", keyData="hunter3", caData="hunter4"))
+    assert [problem.partition(": ")[0] for problem in caught.value.problems] == [
+        "temporal.tls.caData",
+        "temporal.tls.certData",
+        "temporal.tls.keyData",
+    ]
+    assert "hunter" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given", ["localhost:99999", "localhost:0", "localhost:http", "localhost", "https://localhost:7233", "a b:7233"]
+)
+def test_an_address_that_cannot_be_is_an_error_of_the_configuration(given: str) -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        load({"TEMPORAL_ADDRESS": given})
+    assert caught.value.problems == (
+        f"temporal.hostPort: {given!r} given, expected a host and a port from 1 to 65535, such as localhost:7233",
+    )
+
+
+@pytest.mark.parametrize("given", ["localhost:7233", "[::1]:1", "10.0.0.1:65535", "temporal_frontend.example:7233"])
+def test_hosts_and_addresses_with_a_port_are_taken(given: str) -> None:
+    assert load({"TEMPORAL_ADDRESS": given}).temporal.host_port == given
+
+
+@pytest.mark.parametrize(
+    ("variable", "given", "key"),
+    [
+        ("TEMPORAL_API_KEY", "hunter2\n", "temporal.apiKey"),
+        ("TEMPORAL_API_KEY", "Bearer hunter2", "temporal.apiKey"),
+        ("TEMPORAL_GRPC_META_TEAM", "hunter2\n", "temporal.grpcMeta"),
+    ],
+)
+def test_what_cannot_be_a_header_is_an_error_that_hides_it(variable: str, given: str, key: str) -> None:
+    """The SDK would leave it out, and Temporal say that there is none."""
+    with pytest.raises(InvalidConfiguration) as caught:
+        load({variable: given})
+    assert caught.value.message.startswith(f"invalid configuration: {key}: (hidden) given, expected ")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_name_that_no_certificate_can_have_is_an_error() -> None:
+    with pytest.raises(InvalidConfiguration, match=r"temporal\.tls\.serverName: .not a name!. given"):
+        load({"TEMPORAL_TLS_SERVER_NAME": "not a name!"})
 
 
 def test_tls_is_the_choice_of_the_sdk_unless_it_is_given() -> None:
@@ -86,10 +149,12 @@ def test_tls_is_the_choice_of_the_sdk_unless_it_is_given() -> None:
     assert tls_of(tls(enabled=False, certData="c", keyData="k")) is False
 
 
-@pytest.mark.parametrize("half", [{"certData": "c"}, {"keyData": "k"}])
-def test_a_certificate_without_its_key_is_an_error(half: dict[str, str]) -> None:
+@pytest.mark.parametrize("half", ["cert", "key"])
+def test_a_certificate_without_its_key_is_an_error(half: str, tmp_path: Path) -> None:
+    pair = Authority(tmp_path).issue("client")
+    given = {"certFile": pair.certificate} if half == "cert" else {"keyFile": pair.key}
     with pytest.raises(InvalidConfiguration, match="a certificate and its key are needed together"):
-        tls_of(tls(**half))
+        tls_of(tls(**given))
 
 
 def test_a_certificate_that_cannot_be_read_is_an_error_that_names_setting_and_file(tmp_path: Path) -> None:

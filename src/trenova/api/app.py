@@ -55,18 +55,19 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
 ) -> Litestar:
     """The ASGI application. It owns neither store nor client nor spool: whoever opened them closes them."""
     lookups = KeyLookups(store, remember_s=settings.api.remember_keys_seconds)
+    ingest = GroupCommit(client, spool, drained=ENTRIES_ACCEPTED.inc)
     services = Services(
         settings=settings,
         store=store,
         client=client,
-        ingest=GroupCommit(client, spool, drained=ENTRIES_ACCEPTED.inc),
+        ingest=ingest,
         room=Room(),
         searches=Turns(settings.database.search_pool_size),
         # The other half is for what writers wait for.
         reads=Turns(max(2, settings.database.pool_size // 2)),
         lookups=lookups,
         open_keys=OpenKeys(client),
-        parts=health.parts_of(client, store, lookups),
+        parts=health.parts_of(client, store, ingest.breaker, lookups),
         from_temporal=(
             Seldom(backlog.measure_backlog, client, every_s=backlog.EVERY_S),
             Seldom(last_verification.measure_last_verification, client, every_s=last_verification.EVERY_S),

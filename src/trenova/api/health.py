@@ -1,13 +1,13 @@
 """Whether the process lives, and whether it can do its work."""
 
 import asyncio
+from datetime import timedelta
 
 import msgspec
 import structlog
 from litestar import Response, get
 from litestar.di import NamedDependency
 from temporalio.client import Client
-from temporalio.service import RPCError
 
 from trenova.api.auth import WRITERS
 from trenova.api.database_watch import DatabaseWatch
@@ -16,8 +16,16 @@ from trenova.api.openapi import WithoutKey, answers, problems
 from trenova.api.recent import Recent
 from trenova.api.services import Services
 from trenova.codec.trial import try_codec
-from trenova.errors import DatabaseFault, StatementTimeout, TrenovaError, Unavailable
-from trenova.ingest import Spool
+from trenova.connection import NoWay, reach
+from trenova.errors import (
+    DatabaseFault,
+    StatementTimeout,
+    TemporalAway,
+    TemporalRefuses,
+    TrenovaError,
+    Unavailable,
+)
+from trenova.ingest import Breaker, Spool
 from trenova.store import Store
 from trenova.store.closed import reason_of
 
@@ -25,15 +33,19 @@ log = structlog.get_logger()
 
 CHECK_TIMEOUT_S = 5
 KEEP_S = 1.0
+ASK_LIMIT = timedelta(seconds=CHECK_TIMEOUT_S)
 NO_ANSWER = "away (no answer in time)"
 
 
-class Ready(msgspec.Struct, frozen=True, kw_only=True):
+class Ready(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`ok`, or what is wrong, for each part that the API needs."""
 
     ready: bool
     temporal: str
-    """With a spool that has room, entries are taken in while this is away, and the process is ready."""
+    """With a spool that has room, entries are taken in while it is unreachable, and the process is ready; not while it
+    refuses this server."""
+    temporal_hint: str = ""
+    """What an operator can do about it; left out when it is ok."""
     database: str
     """While this is unreachable, entries are taken in from whoever has a key that it confirmed lately."""
     keys: str
@@ -63,13 +75,15 @@ async def livez() -> str:
 )
 async def readyz(services: NamedDependency[Services]) -> Response[Ready]:
     """Ask Temporal and the database, and try this process's own keys. 200 when entries can be taken in, else 503."""
-    temporal, database, keys = await services.parts.get()
+    fault, database, keys = await services.parts.get()
     spool = services.ingest.spool
-    takes_in = temporal == "ok" or (spool is not None and not spool.is_full)
+    # What Temporal refuses is not spooled: it might never be delivered.
+    spools = isinstance(fault, TemporalAway) and spool is not None and not spool.is_full
     lets_in = database == "ok" or takes_remembered_keys(services.lookups)
     ready = Ready(
-        ready=takes_in and lets_in and keys == "ok",
-        temporal=temporal,
+        ready=(fault is None or spools) and lets_in and keys == "ok",
+        temporal="ok" if fault is None else fault.message,
+        temporal_hint="" if fault is None else fault.hint or "",
         database=database,
         keys=keys,
         spool=told(spool),
@@ -81,15 +95,18 @@ def takes_remembered_keys(lookups: KeyLookups) -> bool:
     return lookups.watch.is_unreachable and lookups.memory.has_any(WRITERS)
 
 
-def parts_of(client: Client, store: Store, lookups: KeyLookups) -> Recent[tuple[str, str, str]]:
+Parts = tuple[NoWay | None, str, str]
+
+
+def parts_of(client: Client, store: Store, breaker: Breaker, lookups: KeyLookups) -> Recent[Parts]:
     """Temporal, the database and the keys, looked at once for all who ask at the same time.
 
     Nobody needs a key to ask. A flood of questions must not take the connections that the answer needs.
     """
 
-    async def ask() -> tuple[str, str, str]:
+    async def ask() -> Parts:
         return await asyncio.gather(
-            check_temporal(client),
+            check_temporal(client, breaker),
             check_database(store, lookups.watch),
             try_codec(client.data_converter.payload_codec),
         )
@@ -105,13 +122,17 @@ def told(spool: Spool | None) -> str:
     return ("full: " if spool.is_full else "") + f"batches that wait for Temporal: {len(spool.room)}"
 
 
-async def check_temporal(client: Client) -> str:
+async def check_temporal(client: Client, breaker: Breaker) -> NoWay | None:
+    """What is known to be wrong, else what a question to Temporal finds."""
+    if breaker.fault is not None:
+        return breaker.fault
     try:
-        async with asyncio.timeout(CHECK_TIMEOUT_S):
-            healthy = await client.service_client.check_health()
-    except (RPCError, RuntimeError, TimeoutError) as error:
-        return f"away ({type(error).__name__})"
-    return "ok" if healthy else "does not serve"
+        await reach(client, ASK_LIMIT)
+    except (TemporalAway, TemporalRefuses) as fault:
+        # From now on it is asked every second, and its return is noticed.
+        breaker.doubt()
+        return fault
+    return None
 
 
 async def check_database(store: Store, watch: DatabaseWatch) -> str:

@@ -11,7 +11,7 @@ SPOOL_BATCHES = Gauge("trenova_spool_batches", "Batches that wait in the spool")
 SPOOL_BYTES = Gauge("trenova_spool_bytes", "Room that they take on the disk")
 SPOOL_MAX_BYTES = Gauge("trenova_spool_max_bytes", "Room that they may take")
 SPOOL_DAMAGED = Gauge("trenova_spool_damaged_files", "Files of the spool that were set aside and are still there")
-TEMPORAL_AWAY = Gauge("trenova_temporal_away", "1 while Temporal does not answer this process")
+TEMPORAL_AWAY = Gauge("trenova_temporal_away", "1 while Temporal does not answer this process, or refuses it")
 DATABASE_UNREACHABLE = Gauge("trenova_database_unreachable", "1 while this process does not reach the database")
 REMEMBERED_KEYS_USED = Counter(
     "trenova_remembered_keys_used", "Requests that were let in from memory, as the database was unreachable"

@@ -45,7 +45,7 @@ async def metrics(caller: NamedDependency[Caller], services: NamedDependency[Ser
         services.open_keys.check(),
     )
     DATABASE_UNREACHABLE.set(unreachable)
-    TEMPORAL_AWAY.set(services.ingest.breaker.away.is_set())
+    TEMPORAL_AWAY.set(services.ingest.breaker.fault is not None)
     if spool := services.ingest.spool:
         SPOOL_BATCHES.set(len(spool.room))
         SPOOL_BYTES.set(spool.used_bytes)

@@ -10,6 +10,7 @@ from trenova.api.recent import Recent
 from trenova.api.seldom import Seldom
 from trenova.api.turns import Turns
 from trenova.config import Settings
+from trenova.connection import NoWay
 from trenova.ingest import GroupCommit
 from trenova.open_keys import OpenKeys
 from trenova.sdk import Sdk
@@ -35,7 +36,7 @@ class Services:
     """Of everything else that is read from the database, by its index."""
     lookups: KeyLookups
     open_keys: OpenKeys
-    parts: Recent[tuple[str, str, str]]
+    parts: Recent[tuple[NoWay | None, str, str]]
     """What `/readyz` says of Temporal, the database and the keys."""
     from_temporal: tuple[Seldom, ...]
     """Metrics whose numbers Temporal keeps."""

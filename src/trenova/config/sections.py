@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from trenova import __version__
 
@@ -15,6 +16,12 @@ ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 KIB = 1024
 MIB = 1024 * KIB
+
+ADDRESS = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})")
+HIGHEST_PORT = 65535
+ADDRESS_EXPECTED = "expected a host and a port from 1 to 65535, such as localhost:7233"
+VISIBLE = re.compile(r"[\x21-\x7e]*")
+HEADER_NAME, HEADER_VALUE = re.compile(r"[A-Za-z0-9._-]+"), re.compile(r"[\x20-\x7e]*")
 
 
 class Section(BaseModel):
@@ -34,7 +41,8 @@ class Tls(Section):
     cert_data: str | None = None
     key_data: SecretStr | None = None
     ca_data: str | None = None
-    server_name: str | None = None
+    server_name: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]+$")
+    """The name that must be in the server's certificate, where that is not the host of `hostPort`."""
 
 
 class Security(Section):
@@ -58,13 +66,37 @@ class Security(Section):
 class Temporal(Section):
     """Where Temporal is. For Temporal Cloud set `hostPort`, `namespace` and `apiKey` (or a certificate)."""
 
-    host_port: str = Field("localhost:7233", pattern=r"^[^\s:/]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")
+    host_port: str = "localhost:7233"
     namespace: str = Field("default", min_length=1)
     api_key: SecretStr | None = None
     tls: Tls = Tls()
     grpc_meta: dict[str, str] = Field(default_factory=dict, repr=False)
     """Headers of every call. They may hold a token, so they are not shown."""
     security: Security = Security()
+
+    @field_validator("host_port")
+    @classmethod
+    def check_address(cls, value: str) -> str:
+        found = ADDRESS.fullmatch(value)
+        if found is None or not 1 <= int(found[1]) <= HIGHEST_PORT:
+            raise PydanticCustomError("address", ADDRESS_EXPECTED)
+        return value
+
+    @field_validator("api_key")
+    @classmethod
+    def check_api_key(cls, value: SecretStr | None) -> SecretStr | None:
+        """The SDK leaves a key with a line break at its end out, and Temporal then says that there is none."""
+        if value is not None and not VISIBLE.fullmatch(value.get_secret_value()):
+            raise PydanticCustomError("api_key", "expected letters, digits and signs without a space or line break")
+        return value
+
+    @field_validator("grpc_meta")
+    @classmethod
+    def check_headers(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, content in value.items():
+            if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(content):
+                raise PydanticCustomError("header", "expected names of A-Z a-z 0-9 . _ - and values of printable ASCII")
+        return value
 
 
 class Health(Section):

@@ -2,10 +2,11 @@
 
 While Temporal is away, a spool on this disk can take its place until it is back.
 
-May import: workflows, domain, config, errors.
+May import: workflows, connection, domain, config, errors.
 """
 
+from trenova.ingest.breaker import Breaker
 from trenova.ingest.group import AcceptedBatch, GroupCommit, Placed, SpooledBatch, all_stored
 from trenova.ingest.spool import Spool
 
-__all__ = ["AcceptedBatch", "GroupCommit", "Placed", "Spool", "SpooledBatch", "all_stored"]
+__all__ = ["AcceptedBatch", "Breaker", "GroupCommit", "Placed", "Spool", "SpooledBatch", "all_stored"]

@@ -1,4 +1,4 @@
-"""Whether Temporal is away: found out by asking it, so that requests need not wait for what will not come."""
+"""Whether Temporal is away, or refuses us: found out by asking it, so that requests need not wait in vain."""
 
 import asyncio
 import contextlib
@@ -8,13 +8,12 @@ from datetime import timedelta
 from typing import TypeVar
 
 import structlog
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from trenova.errors import TemporalAway
-from trenova.ingest.start import AMBIGUOUS
+from trenova import connection
+from trenova.errors import TemporalAway, TemporalRefuses
+from trenova.ingest.start import AMBIGUOUS, REFUSED
 
 log = structlog.get_logger()
 
@@ -24,8 +23,8 @@ PROBE_TIMEOUT = timedelta(seconds=3)
 # The probe that opens is not the first without an answer: a machine that stalls for a moment misses one.
 UNANSWERED = 2
 PROBE_EVERY_S = 1.0
-# There is no such workflow. To say so Temporal must look into its database, which its health check does not.
-NOBODY = "trenova-probe"
+# For the way to a Temporal that does not answer: meanwhile nobody asks whether it is back.
+EXPLAIN_S = 5.0
 
 Answer = TypeVar("Answer")
 
@@ -36,6 +35,9 @@ class Breaker:
     What a start tells is its own affair: it may be large, or its shard busy. So a start that is slow or fails raises a
     doubt, and only unanswered probes say that Temporal is away. They ask something small that goes the whole way to
     Temporal's database. A Temporal that reads but cannot write answers them: then each start fails for itself.
+
+    One that refuses us is not away. The door stays open, since a start may be allowed where the probe is not; but
+    nothing is spooled that may never be delivered.
     """
 
     def __init__(self, client: Client, changed: Callable[[], None]) -> None:
@@ -44,14 +46,26 @@ class Breaker:
         self.away = asyncio.Event()
         self.reachable = asyncio.Event()
         self.reachable.set()
+        self.fault: connection.NoWay | None = None
+        """Why Temporal cannot be used now, with its address: for operators, never for callers of the API."""
         self.asking: asyncio.Task[None] | None = None
+
+    @property
+    def refused(self) -> bool:
+        return isinstance(self.fault, TemporalRefuses)
 
     async def watched(self, start: Callable[[], Awaitable[Answer]]) -> Answer:
         """The start's answer, however long it tries."""
         doubt = asyncio.get_running_loop().call_later(DOUBT_AFTER_S, self.doubt)
         try:
             return await start()
-        except TemporalAway:
+        except TemporalAway as error:
+            self.doubt()
+            if self.refused:
+                # Where the SDK cannot tell (it says "broken pipe" of a refused certificate), the probe has found out.
+                raise TemporalRefuses(REFUSED) from error
+            raise
+        except TemporalRefuses:
             self.doubt()
             raise
         finally:
@@ -60,17 +74,21 @@ class Breaker:
     async def unless_away(self, start: Callable[[], Awaitable[Answer]]) -> Answer:
         """The start's answer, or TemporalAway as soon as that is known: then nobody knows what became of the start."""
         if self.away.is_set():
-            raise TemporalAway("Temporal is away")
+            raise self.away_error()
         starting = asyncio.ensure_future(self.watched(start))
         away = asyncio.ensure_future(self.away.wait())
         try:
             await asyncio.wait({starting, away}, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 return starting.result()
-            raise TemporalAway("Temporal is away")
+            raise self.away_error()
         finally:
             starting.cancel()
             away.cancel()
+
+    def away_error(self) -> TemporalAway | TemporalRefuses:
+        """For callers of the API: without the address, and without the cause."""
+        return TemporalRefuses(REFUSED) if self.refused else TemporalAway("Temporal is away")
 
     def doubt(self) -> None:
         if self.asking is None:
@@ -78,38 +96,57 @@ class Breaker:
             self.asking = asyncio.create_task(self.ask(), context=Context())
 
     async def ask(self) -> None:
-        """Ask until there is an answer."""
+        """Ask until there is a good answer."""
         try:
-            unanswered = 0
-            while not await self.answers():
-                unanswered += 1
-                if unanswered == UNANSWERED:
-                    log.warning("temporal is away")
-                    self.reachable.clear()
-                    self.away.set()
-                    self.changed()
+            unanswered, explained = 0, ""
+            while (error := await self.failure()) is not None:
+                refused = connection.refuses(error)
+                unanswered = 0 if refused else unanswered + 1
+                if refused:
+                    self.open()
+                elif unanswered == UNANSWERED:
+                    self.close()
+                if (refused or unanswered >= UNANSWERED) and str(error) != explained:
+                    explained = str(error)
+                    self.tell(await connection.explain(self.client, error, limit_s=EXPLAIN_S))
                 await asyncio.sleep(PROBE_EVERY_S)
         finally:
             self.asking = None
-        if self.away.is_set():
+        if self.fault is not None:
             log.info("temporal is back")
+        self.fault = None
+        self.open()
+
+    def close(self) -> None:
+        if self.away.is_set():
+            return
+        self.fault = self.fault or TemporalAway("Temporal does not answer")
+        self.reachable.clear()
+        self.away.set()
+        self.changed()
+
+    def open(self) -> None:
+        if self.away.is_set():
             self.away.clear()
             self.reachable.set()
             self.changed()
 
-    async def answers(self) -> bool:
-        question = DescribeWorkflowExecutionRequest(
-            namespace=self.client.namespace, execution=WorkflowExecution(workflow_id=NOBODY)
-        )
+    def tell(self, fault: connection.NoWay) -> None:
+        """Note the fault, and log it: once, not with every request, nor when the same thing fails in other words."""
+        if self.fault is None or self.fault.hint != fault.hint:
+            refuses = isinstance(fault, TemporalRefuses)
+            log.warning("temporal refuses us" if refuses else "temporal is away", error=fault.message, hint=fault.hint)
+        self.fault = fault
+
+    async def failure(self) -> Exception | None:
+        """What a probe fails with; None where there is an answer, other than that it refuses us."""
         try:
-            # The call's own limit does not cover a connection that is made first.
-            async with asyncio.timeout(PROBE_TIMEOUT.total_seconds()):
-                await self.client.workflow_service.describe_workflow_execution(question, timeout=PROBE_TIMEOUT)
+            await connection.ask(self.client, PROBE_TIMEOUT)
         except RPCError as error:
-            return error.status not in AMBIGUOUS
-        except (RuntimeError, TimeoutError):
-            return False
-        return True
+            return error if error.status in AMBIGUOUS or connection.refuses(error) else None
+        except (RuntimeError, TimeoutError) as error:
+            return error
+        return None
 
     async def stop(self) -> None:
         if self.asking is not None:

@@ -126,7 +126,8 @@ class GroupCommit:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Empty the spool meanwhile."""
+        """Empty the spool meanwhile. First Temporal is asked: if it cannot be used, the log says so from the start."""
+        self.breaker.doubt()
         draining = self.spool and asyncio.create_task(
             Drain(self.client, self.spool, self.breaker, self.drained).run(), name="drain"
         )

@@ -14,10 +14,11 @@ from temporalio.converter import DataConverter
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from trenova import connection
 from trenova.config import TASK_QUEUE
 from trenova.domain.batch import Batch, BatchResult, workflow_id
 from trenova.domain.entry import Sealed
-from trenova.errors import TemporalAway, Unavailable
+from trenova.errors import TemporalAway, TemporalRefuses, Unavailable
 from trenova.workflows import ProcessAuditBatchWorkflow
 
 START_TIMEOUT = timedelta(seconds=10)
@@ -29,6 +30,7 @@ BATCH_BYTES = 256 * 1024
 # The work of a turn of weight 1; any would do.
 TURN_BYTES = 1024 * 1024
 
+REFUSED = "Temporal refuses this server's credentials"
 # The caller cannot mend these by changing the request, and nothing says that Temporal kept it: try again later.
 AWAY = {
     RPCStatusCode.UNAVAILABLE: "Temporal is away",
@@ -40,8 +42,8 @@ AWAY = {
     RPCStatusCode.ABORTED: "Temporal failed",
     RPCStatusCode.RESOURCE_EXHAUSTED: "Temporal takes no more at the moment",
     RPCStatusCode.NOT_FOUND: "the Temporal namespace does not exist",
-    RPCStatusCode.PERMISSION_DENIED: "Temporal refuses this server's credentials",
-    RPCStatusCode.UNAUTHENTICATED: "Temporal refuses this server's credentials",
+    RPCStatusCode.PERMISSION_DENIED: REFUSED,
+    RPCStatusCode.UNAUTHENTICATED: REFUSED,
 }
 # Of these nobody knows whether Temporal has kept the batch. The same call with the same id finds out, and does no harm.
 AMBIGUOUS = frozenset(
@@ -79,7 +81,9 @@ async def parcel_of(client: Client, entries: Sequence[Sealed]) -> Parcel:
 
 
 async def start(client: Client, parcel: Parcel) -> Handle:
-    """Return once Temporal has persisted the batch. Raises TemporalAway when that is not certain, else Unavailable.
+    """Return once Temporal has persisted the batch.
+
+    Raises TemporalAway when that is not certain, TemporalRefuses when Temporal does not let us, else Unavailable.
 
     Dying before Temporal's answer: the callers have none either and send their entries again with the same ids;
     whatever Temporal did keep is then found as duplicates. Dying after it: the workflow runs without us.
@@ -91,9 +95,8 @@ async def start(client: Client, parcel: Parcel) -> Handle:
             if error.status not in AMBIGUOUS or not tries_left:
                 raise unavailable(error) from error
         except RuntimeError as error:
-            # The SDK's word for a server that a lazy client could not reach with its first call.
-            if not tries_left:
-                raise TemporalAway(AWAY[RPCStatusCode.UNAVAILABLE]) from error
+            if connection.refuses(error) or not tries_left:
+                raise unavailable(error) from error
         else:
             return client.get_workflow_handle_for(ProcessAuditBatchWorkflow.run, workflow_id(parcel.batch_id))
         await asyncio.sleep(PAUSE_S)
@@ -130,8 +133,15 @@ def fairness_of(entries: Sequence[Sealed]) -> Priority:
     return Priority(fairness_key=tenants.pop()[:64] if len(tenants) == 1 else None, fairness_weight=weight)
 
 
-def unavailable(error: RPCError) -> Unavailable:
-    """Unavailable for the errors in AWAY; any other is a bug of ours and is raised as it is."""
+def unavailable(error: RPCError | RuntimeError) -> Unavailable:
+    """Unavailable for the errors in AWAY; any other is a bug of ours and is raised as it is.
+
+    A RuntimeError is the SDK's word for a server that a lazy client could not reach with its first call.
+    """
+    if isinstance(error, RuntimeError):
+        return TemporalRefuses(REFUSED) if connection.refuses(error) else TemporalAway(AWAY[RPCStatusCode.UNAVAILABLE])
     if error.status not in AWAY:
         raise error
+    if connection.refuses(error):
+        return TemporalRefuses(AWAY[error.status])
     return (TemporalAway if error.status in AMBIGUOUS else Unavailable)(AWAY[error.status])

@@ -11,10 +11,14 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
+from trenova.connection import explain
+
 ASK_AGAIN_S = 0.2
 QUEUES = (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
 NAMES = {QUEUES[0]: "workflows", QUEUES[1]: "activities"}
 ANSWER_LIMIT = timedelta(seconds=4)
+# Longer, and readiness would be late.
+EXPLAIN_S = 5.0
 # A poll that gets nothing is answered after a minute, and the next one notes its time. The server lists a poller for
 # five minutes after its last one.
 SILENT_S = 90.0
@@ -63,8 +67,8 @@ class Polls:
         try:
             async with asyncio.timeout(ANSWER_LIMIT.total_seconds()):
                 found = {kind: await last_polls(self.client, self.task_queue, kind) for kind in QUEUES}
-        except (RPCError, TimeoutError) as error:
-            return f"Temporal is away ({type(error).__name__})"
+        except (RPCError, RuntimeError, TimeoutError) as error:
+            return (await explain(self.client, error, limit_s=EXPLAIN_S)).message
         silent = [NAMES[kind] for kind in QUEUES if not self.polled(kind, found[kind].get(self.client.identity))]
         return f"no poll of {self.task_queue} for {' and '.join(silent)}" if silent else "ok"
 

@@ -11,9 +11,10 @@ from typing import TypeVar
 import structlog
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.converter import DataConverter
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
-from trenova import build_info, sdk, tracing
+from trenova import build_info, connection, sdk, tracing
 from trenova.activities import (
     AuditActivities,
     DeadLetterActivities,
@@ -23,7 +24,7 @@ from trenova.activities import (
 )
 from trenova.codec.compose import data_converter_for
 from trenova.codec.settings import keyring_of, secrecy_of
-from trenova.config import TASK_QUEUE, Settings
+from trenova.config import TASK_QUEUE, Settings, Temporal
 from trenova.config import Worker as WorkerSettings
 from trenova.connection import connect
 from trenova.errors import Unavailable
@@ -59,6 +60,8 @@ RETRY_AFTER_S = 2
 # Of the pollers for workflow tasks. The SDK keeps four of five for the sticky queue, where later tasks of a run come: a
 # batch has one task, the first.
 NEW_SHARE = 0.8
+# What the SDK says, and raises as a RuntimeError, of a worker that it does not let begin.
+NOT_VALIDATED = "Worker validation failed"
 
 Result = TypeVar("Result")
 
@@ -72,6 +75,8 @@ async def work(settings: Settings, environ: Mapping[str, str]) -> None:
     if settings.telemetry.traces:
         tracing.start("worker")
     url = database_url(settings)
+    # Certificates that are none stop the process, before it waits for the database.
+    connection.check(settings.temporal)
     security = settings.temporal.security
     keyring = keyring_of(security, environ)
     converter = data_converter_for(secrecy_of(security), keyring)
@@ -90,10 +95,10 @@ async def work(settings: Settings, environ: Mapping[str, str]) -> None:
         await patiently(lambda: check(store), stop)
         if signed := await patiently(store.checkpoints.sign_anew, stop):
             log.info("checkpoints signed anew", logs=signed)
-        client = await patiently(lambda: connect(settings.temporal, converter, runtime=core.runtime), stop)
+        client = await patiently(lambda: reach_temporal(settings.temporal, converter, core, readiness), stop)
         if client is not None:
             async with rounds.running(settings.ledger, witnesses, url):
-                await poll(client, store, settings, stop, Watched(readiness, manager))
+                await poll_or_explain(client, store, settings, stop, Watched(readiness, manager))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,18 @@ class Watched:
 
     readiness: Readiness
     manager: ServiceManager
+
+
+async def poll_or_explain(
+    client: Client, store: Store, settings: Settings, stop: asyncio.Event, watched: Watched
+) -> None:
+    """As `poll`. Raises TemporalRefuses where the SDK's own look at the namespace is refused, before the first poll."""
+    try:
+        await poll(client, store, settings, stop, watched)
+    except RuntimeError as error:
+        if not str(error).startswith(NOT_VALIDATED):
+            raise
+        raise await connection.explain(client, error) from None
 
 
 async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.Event, watched: Watched) -> None:
@@ -193,6 +210,15 @@ async def announce(client: Client, settings: Settings, manager: ServiceManager) 
         pid=os.getpid(),
     )
     await schedules.keep(client)
+
+
+async def reach_temporal(temporal: Temporal, converter: DataConverter, core: sdk.Sdk, readiness: Readiness) -> Client:
+    """As `connect` does it, and shown in readiness: nobody else looks before the worker polls."""
+    try:
+        return await connect(temporal, converter, runtime=core.runtime)
+    except Unavailable as error:
+        readiness.seen["polls"].said = error.message
+        raise
 
 
 async def check(store: Store) -> None:

@@ -3,26 +3,21 @@
 import asyncio
 import json
 import socket
-import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from acceptance.conftest import LIMIT_S, User
 from acceptance.doctor.conftest import SHIMS, doctor, shim, told
 from acceptance.encrypted import ENABLED, STRICT, Site
+from certificates import Authority
 from conftest import new_tenant
 from examples import entry
+from fronts import tls_front
 from poison import POISON, rule_of
 from trenova.config import Ledger
 from trenova.dev import logins
@@ -68,7 +63,7 @@ async def test_a_namespace_that_is_not_there_is_named(place: Site) -> None:
     found = await doctor(place, **{NAMESPACE: "elsewhere"})
     assert found.exit_code == 12
     fault = found.fault("temporal namespace")
-    assert fault.startswith("there is no namespace elsewhere at")
+    assert "there is no namespace elsewhere: Namespace elsewhere is not found." in fault
     assert "temporal operator namespace create --namespace elsewhere" in fault
     assert found.findings["temporal dial"]["state"] == "ok"
 
@@ -76,16 +71,20 @@ async def test_a_namespace_that_is_not_there_is_named(place: Site) -> None:
 async def test_tls_towards_a_port_without_it_is_named(place: Site) -> None:
     found = await doctor(place, TRENOVA_TEMPORAL__TLS__ENABLED="true")
     assert found.exit_code == 12
-    assert "TLS is on here, and the port does not speak it" in found.fault("temporal TLS")
+    assert "TLS is on here, because temporal.tls says so, and the port does not" in found.fault("temporal TLS")
 
 
 async def test_a_port_with_tls_and_what_is_wrong_with_its_certificate_are_named(place: Site, tmp_path: Path) -> None:
-    async with tls_server(tmp_path, ends_in=timedelta(days=-1)) as address:
+    authority = Authority(tmp_path)
+    expired_pair = authority.issue("server", ends_in=timedelta(days=-1))
+    async with tls_front(place.temporal.address, expired_pair) as address:
         off = await doctor(place, **{HOST: address})
         assert "the port speaks TLS, and TLS is off here" in off.fault("temporal TLS")
-        tls = {"TRENOVA_TEMPORAL__TLS__CA_FILE": str(tmp_path / "server.pem")}
+        tls = {"TRENOVA_TEMPORAL__TLS__CA_FILE": str(authority.certificate)}
         expired = await doctor(place, **{HOST: address}, **tls)
-        assert "its certificate is not good here: certificate has expired" in expired.fault("temporal TLS")
+        assert "the server's certificate is not good at this time: certificate has expired" in expired.fault(
+            "temporal TLS"
+        )
         unknown = await doctor(place, **{HOST: address}, TRENOVA_TEMPORAL__TLS__ENABLED="true")
         assert "temporal.tls.caFile" in unknown.fault("temporal TLS")
 
@@ -95,35 +94,9 @@ async def test_a_port_where_nobody_answers_is_named(place: Site) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         found = await doctor(place, **{HOST: address})
-    fault = found.fault("temporal dial")
+    fault = found.fault("temporal TLS")
     assert fault.startswith(f"failed to dial temporal client at {address}: it accepts connections, and does not answer")
-    assert found.findings["workers"]["cause"] == "`temporal dial` failed"
-
-
-@asynccontextmanager
-async def tls_server(folder: Path, *, ends_in: timedelta) -> AsyncIterator[str]:
-    """A server for localhost that speaks TLS and nothing else; its certificate is server.pem in the folder."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=9))
-        .not_valid_after(now + ends_in)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    (folder / "server.pem").write_bytes(made.public_bytes(pem))
-    (folder / "server.key").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(folder / "server.pem", folder / "server.key")
-    server = await asyncio.start_server(lambda _, writer: writer.close(), "localhost", choose(), ssl=context)
-    async with server:
-        yield f"localhost:{server.sockets[0].getsockname()[1]}"
+    assert found.findings["workers"]["cause"] == "`temporal TLS` failed"
 
 
 async def test_a_revoked_api_key_is_named(place: Site, database: Postgres) -> None:

@@ -1,13 +1,13 @@
-"""The way to Temporal, step by step: name, port, TLS, server, credentials, namespace; and its clock."""
+"""The way to Temporal, step by step: name, port, TLS, server, credentials, namespace; and its clock.
+
+What is wrong is told in the words of `trenova.connection`, which the worker and the API have as well.
+"""
 
 import asyncio
-import socket
-import ssl
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from cryptography import x509
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeNamespaceRequest,
@@ -18,7 +18,6 @@ from temporalio.api.workflowservice.v1 import (
     PollWorkflowTaskQueueRequest,
 )
 from temporalio.client import Client
-from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode
 
 from trenova.cli.doctor.checkup import Check
@@ -26,147 +25,58 @@ from trenova.cli.doctor.clock import judged, skew
 from trenova.cli.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
 from trenova.cli.doctor.scene import Scene
 from trenova.cli.doctor.words import span
-from trenova.config import Tls
-from trenova.connection import DIAL_HINT, connect, pem, tls_of
-from trenova.errors import Unavailable
+from trenova.connection import explain, steps
+from trenova.connection.causes import UNAUTHORIZED
+from trenova.connection.certificates import first_certificate
+from trenova.connection.target import Target
 
-DIAL = "failed to dial temporal client"
 RENEW_BEFORE = timedelta(days=14)
-# On a machine under load. A port that does not speak TLS says so at once.
-PROBE_S = 12
-RENEW = "renew temporal.apiKey (TEMPORAL_API_KEY) or the client certificate, and see that it may use the namespace"
-# The first call of a connection may be refused for them as well; the SDK tells it in a text, in either of these words.
-REFUSED_AT_ONCE = ("Unauthenticated", "authentication credentials", "PermissionDenied", "not have permission")
-REFUSALS = {RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.PERMISSION_DENIED}
 # A queue of nobody's, polled for a moment: what the server then notes of the poller has the server's time.
 CLOCK_QUEUE = "trenova-doctor-clock"
 POLL_LIMIT = timedelta(seconds=10)
 ASK_AGAIN_S = 0.05
 
 
-def place(scene: Scene) -> tuple[str, int]:
-    host, _, port = scene.settings.temporal.host_port.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
 async def name(scene: Scene) -> Verdict:
-    host, port = place(scene)
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        return failed(
-            f"{DIAL} at {scene.settings.temporal.host_port}: the name {host} is not known here ({error.strerror})",
-            "correct temporal.hostPort (or TEMPORAL_ADDRESS), or this machine's DNS",
-        )
-    addresses = dict.fromkeys(str(address[0]) for *_, address in found)
-    return ok(f"{host} is {', '.join(addresses)}")
+    target = Target.of(scene.client)
+    return ok(f"{target.host} is {', '.join(await steps.name(target))}")
 
 
 async def port(scene: Scene) -> Verdict:
-    host, number = place(scene)
-    try:
-        async with asyncio.timeout(PROBE_S):
-            _, writer = await asyncio.open_connection(host, number)
-    except OSError as error:  # a TimeoutError is one too
-        reason = error.strerror or type(error).__name__
-        return failed(
-            f"{DIAL} at {scene.settings.temporal.host_port}: no connection ({reason})",
-            f"{DIAL_HINT}; look for a firewall between here and there",
-        )
-    writer.close()
-    return ok(f"{scene.settings.temporal.host_port} accepts connections")
+    target = Target.of(scene.client)
+    await steps.port(target)
+    return ok(f"{target.address} accepts connections")
 
 
 async def tls(scene: Scene) -> Verdict:
     """Whether both ends agree about TLS, and whether the certificates are good and for how long."""
-    temporal = scene.settings.temporal
-    wanted = tls_of(temporal.tls)
-    if not (temporal.api_key if wanted is None else wanted):
-        if await speaks_tls(scene, unverified()) is not None:
-            return failed(
-                f"{DIAL} at {temporal.host_port}: the port speaks TLS, and TLS is off here",
-                "set temporal.tls.enabled: true (or TEMPORAL_TLS=true), with caFile for an authority of your own",
-            )
-        return ok("off, at both ends")
-    try:
-        expires = await speaks_tls(scene, verified(temporal.tls), temporal.tls.server_name)
-    except ssl.SSLCertVerificationError as error:
-        return failed(
-            f"{DIAL} at {temporal.host_port}: its certificate is not good here: {error.verify_message}",
-            "correct temporal.tls.caFile (who signed it) or temporal.tls.serverName (whose name is in it)",
-        )
+    target = Target.of(scene.client)
+    expires = await steps.tls(target)
     if expires is None:
-        return failed(
-            f"{DIAL} at {temporal.host_port}: TLS is on here, and the port does not speak it",
-            "correct temporal.hostPort, or turn it off: temporal.tls.enabled: false and no temporal.apiKey",
-        )
+        return ok("off, at both ends")
     ends = {"the server's certificate": expires}
-    if (own := pem("certFile", temporal.tls.cert_file, temporal.tls.cert_data)) is not None:
-        try:
-            ends["the client certificate (temporal.tls.certFile)"] = x509.load_pem_x509_certificate(
-                own
-            ).not_valid_after_utc
-        except ValueError:
-            return failed("temporal.tls.certFile holds no PEM certificate", "put the client's certificate there")
+    if target.tls is not None and target.tls.client_cert is not None:
+        own = first_certificate(target.tls.client_cert)
+        assert own is not None, "a client is made with a certificate only"
+        ends["the client certificate (temporal.tls.certFile)"] = own.not_valid_after_utc
     return judged_end(ends)
 
 
 def judged_end(ends: dict[str, datetime]) -> Verdict:
     what, end = min(ends.items(), key=lambda item: item[1])
     left = end - datetime.now(UTC)
-    if left < timedelta(0):
-        return failed(f"{what} has expired on {end:%Y-%m-%d}", "renew it, and start API and workers again")
     if left < RENEW_BEFORE:
         return warning(f"{what} expires on {end:%Y-%m-%d}, in {span(left)}", "renew it before that day")
     return ok(f"verified; the first certificate to expire does on {end:%Y-%m-%d}")
 
 
-def verified(tls: Tls) -> ssl.SSLContext:
-    authority = pem("caFile", tls.ca_file, tls.ca_data)
-    context = ssl.create_default_context(cadata=authority.decode() if authority else None)
-    if tls.cert_file is not None and tls.key_file is not None:
-        context.load_cert_chain(tls.cert_file, tls.key_file)
-    return context
-
-
-def unverified() -> ssl.SSLContext:
-    """To find out whether anybody speaks TLS there, who it is being no matter; nothing is sent."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
-
-
-async def speaks_tls(scene: Scene, context: ssl.SSLContext, server_name: str | None = None) -> datetime | None:
-    """When the certificate ends (the end of time where it is not verified); None where nobody speaks TLS."""
-    context.set_alpn_protocols(["h2"])
-    host, number = place(scene)
-    try:
-        async with asyncio.timeout(PROBE_S):
-            _, writer = await asyncio.open_connection(host, number, ssl=context, server_hostname=server_name or host)
-    except ssl.SSLCertVerificationError:
-        raise
-    except (OSError, TimeoutError):  # an SSLError is an OSError: what came back was no TLS
-        return None
-    certificate = writer.get_extra_info("peercert") or {}
-    writer.close()
-    if "notAfter" not in certificate:
-        return datetime.max.replace(tzinfo=UTC)
-    return datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
-
-
 async def dial(scene: Scene) -> Verdict:
+    """Whether the first call of a connection gets through, which needs no namespace."""
     try:
-        async with asyncio.timeout(PROBE_S):
-            await connect(scene.settings.temporal, DataConverter.default)
-    except TimeoutError:
-        return failed(
-            f"{DIAL} at {scene.settings.temporal.host_port}: it accepts connections, and does not answer",
-            "see that it is Temporal's frontend (gRPC) that listens there, and look at its log and its load",
-        )
-    except Unavailable as error:
-        if any(word in error.message for word in REFUSED_AT_ONCE):
-            return failed(error.message, RENEW)
-        raise
+        async with asyncio.timeout(steps.LIMIT_S):
+            await scene.client.workflow_service.get_system_info(GetSystemInfoRequest())
+    except (RPCError, RuntimeError, TimeoutError) as error:
+        raise await explain(scene.client, error) from None
     return ok("answers")
 
 
@@ -198,25 +108,15 @@ async def kept_in(scene: Scene) -> str:
 
 
 async def credentials(scene: Scene) -> Verdict:
-    temporal = scene.settings.temporal
     try:
         await described(scene)
     except RPCError as error:
-        if error.status in REFUSALS:
-            return refused(error)
         if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-    if temporal.api_key:
+            raise await explain(scene.client, error) from None
+    target = Target.of(scene.client)
+    if target.has_api_key:
         return ok("the API key is taken")
-    given = temporal.tls.cert_file or temporal.tls.cert_data
-    return ok("the client certificate is taken" if given else "none given, none asked for")
-
-
-def refused(error: RPCError) -> Verdict:
-    return failed(
-        f"Temporal refuses these credentials ({error.status.name}: {error.message})",
-        RENEW,
-    )
+    return ok("the client certificate is taken" if target.has_certificate else "none given, none asked for")
 
 
 async def described(scene: Scene) -> DescribeNamespaceResponse:
@@ -225,18 +125,12 @@ async def described(scene: Scene) -> DescribeNamespaceResponse:
 
 
 async def namespace(scene: Scene) -> Verdict:
-    wanted = scene.settings.temporal.namespace
     try:
         found = await described(scene)
     except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        return failed(
-            f"there is no namespace {wanted} at {scene.settings.temporal.host_port}",
-            f"correct temporal.namespace, or make it: temporal operator namespace create --namespace {wanted}",
-        )
+        raise await explain(scene.client, error) from None
     kept = found.config.workflow_execution_retention_ttl.ToTimedelta()
-    return ok(f"{wanted}, which keeps closed workflows for {span(kept)}")
+    return ok(f"{scene.client.namespace}, which keeps closed workflows for {span(kept)}")
 
 
 async def clock(scene: Scene) -> Verdict:
@@ -245,7 +139,7 @@ async def clock(scene: Scene) -> Verdict:
     except TimeoutError:
         return unchecked("Temporal has not listed a poll, which is how it tells its time")
     except RPCError as error:
-        if error.status in REFUSALS:
+        if error.status in UNAUTHORIZED:
             return unchecked("these credentials may not poll a task queue, which is how Temporal tells its time")
         raise
     return judged("Temporal's", apart)

@@ -1,0 +1,13 @@
+"""How a process reaches Temporal: on one machine, on a cluster or on Temporal Cloud, by configuration alone.
+
+`certificates` reads what the settings name, before anything is dialled. `dialing` makes the client. When Temporal
+cannot be reached, or refuses, `causes` walks the way there step by step (`steps`) and names the first that fails: each
+cause has its words and its next step in `words`, and nowhere else. docs/connecting.md lists them all.
+May import: codec, config, errors, tracing.
+"""
+
+from trenova.connection.causes import NoWay, explain, refuses
+from trenova.connection.certificates import check, tls_of
+from trenova.connection.dialing import ask, connect, reach
+
+__all__ = ["NoWay", "ask", "check", "connect", "explain", "reach", "refuses", "tls_of"]

@@ -1,0 +1,69 @@
+"""The servers at which the cases look for Temporal: the one of all tests, in front of it what a cluster may have."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.connecting.cases import API_KEY, Case, write_files
+from fronts import answering, api_key_front, tls_front
+from trenova.config import Settings
+from trenova.dev.ports import choose
+from trenova.dev.temporal import Temporal
+
+HTTP = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
+EXPIRED = timedelta(days=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """By name their addresses; in the folder the files of the cases."""
+
+    folder: Path
+    addresses: dict[str, str]
+
+    def address(self, case: Case) -> str:
+        return self.addresses.get(case.at, case.at)
+
+    def filled(self, case: Case, text: str) -> str:
+        return text.format(address=self.address(case), folder=self.folder)
+
+    def settings(self, case: Case, others: Settings) -> Settings:
+        """Those of the case, and for the rest the others."""
+        made: dict[str, Any] = {"hostPort": self.address(case), **case.settings}
+        if files := made.get("tls"):
+            made["tls"] = {
+                key: self.filled(case, value) if isinstance(value, str) else value for key, value in files.items()
+            }
+        temporal = Settings.model_validate({"temporal": made}).temporal
+        api = others.api.model_copy(update={"port": choose()})
+        return others.model_copy(update={"temporal": temporal, "api": api})
+
+
+@pytest.fixture(scope="session")
+async def servers(temporal: Temporal, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servers]:
+    folder = tmp_path_factory.mktemp("certificates")
+    authority = write_files(folder)
+    authority.issue("old", ends_in=EXPIRED)
+    good, named = authority.issue("server"), authority.issue("named", host="temporal.example")
+    expired = authority.issue("expired", ends_in=EXPIRED)
+    async with AsyncExitStack() as opened:
+        enter = opened.enter_async_context
+        yield Servers(
+            folder,
+            {
+                "plain": temporal.address,
+                "nobody": f"127.0.0.1:{choose()}",
+                "http": await enter(answering(HTTP)),
+                "mute": await enter(answering(b"")),
+                "tls": await enter(tls_front(temporal.address, good)),
+                "named": await enter(tls_front(temporal.address, named)),
+                "expired": await enter(tls_front(temporal.address, expired)),
+                "mtls": await enter(tls_front(temporal.address, good, clients_of=authority.certificate)),
+                "cloud": await enter(api_key_front(temporal.address, API_KEY)),
+            },
+        )

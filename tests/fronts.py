@@ -1,0 +1,97 @@
+"""What may stand where Temporal is looked for: TLS before a real server, one that asks for a key, other servers."""
+
+import asyncio
+import json
+import select
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from playwright._impl._driver import compute_driver_executable
+
+from certificates import Pair
+
+NODE = compute_driver_executable()[0]  # the Node.js that Playwright brings
+API_KEY_FRONT = Path(__file__).with_name("api_key_front.mjs")
+
+
+@asynccontextmanager
+async def tls_front(upstream: str, server: Pair, clients_of: Path | None = None) -> AsyncIterator[str]:
+    """A real server behind TLS; with `clients_of` it lets in only clients whose certificate that authority signed."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=clients_of)
+    context.load_cert_chain(server.certificate, server.key)
+    context.set_alpn_protocols(["h2"])
+    if clients_of is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, args=(listener, context, upstream), daemon=True).start()
+        yield f"localhost:{listener.getsockname()[1]}"
+        # Wakes the thread that accepts, which closing alone does not.
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def accept(listener: socket.socket, context: ssl.SSLContext, upstream: str) -> None:
+    with suppress(OSError):
+        while True:
+            client, _ = listener.accept()
+            threading.Thread(target=serve_tls, args=(client, context, upstream), daemon=True).start()
+
+
+def serve_tls(client: socket.socket, context: ssl.SSLContext, upstream: str) -> None:
+    """With sockets, not with asyncio: that hangs up on a client it refuses before it has told it why."""
+    host, _, port = upstream.rpartition(":")
+    with (
+        suppress(OSError),
+        client,
+        context.wrap_socket(client, server_side=True) as here,
+        socket.create_connection((host, int(port))) as there,
+    ):
+        while True:
+            waiting = [here] if here.pending() else select.select([here, there], [], [])[0]
+            for source, sink in ((here, there), (there, here)):
+                if source in waiting:
+                    if not (data := source.recv(65536)):
+                        return
+                    sink.sendall(data)
+
+
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[str]:
+    """A server that gives everybody the same answer, and hangs up."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            await reader.read(1)
+            writer.write(answer)
+            await writer.drain()
+        writer.close()
+
+    async with listening(await asyncio.start_server(serve, "127.0.0.1", 0)) as address:
+        yield address
+
+
+@asynccontextmanager
+async def listening(server: asyncio.Server) -> AsyncIterator[str]:
+    try:
+        yield f"localhost:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+
+
+@asynccontextmanager
+async def api_key_front(upstream: str, api_key: str) -> AsyncIterator[str]:
+    """A real server that answers only calls with this key, as Temporal Cloud does; end it and it is gone."""
+    command = (NODE, str(API_KEY_FRONT), upstream, api_key)
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        yield f"localhost:{json.loads(await process.stdout.readline())}"
+    finally:
+        process.kill()
+        await process.wait()
