@@ -40,6 +40,7 @@ from trenova.dev import schema
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
+from trenova.ingest import Spool
 from trenova.store import Store
 from trenova.store.api_keys import Role
 from trenova.web.server import server_config
@@ -174,10 +175,10 @@ def replayer(workflows: Sequence[type], runner: SandboxedWorkflowRunner, data_co
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, store: Store, client: Client, remote: RemoteCodec | None = None
+    settings: Settings, store: Store, client: Client, remote: RemoteCodec | None = None, spool: Spool | None = None
 ) -> AsyncIterator[str]:
     """The API on a real port of this machine; gives its address."""
-    api = app.create(settings, store, client, public_halves(SIGNER), remote)
+    api = app.create(settings, store, client, public_halves(SIGNER), remote, spool=spool)
     server = uvicorn.Server(server_config(api, drain_s=settings.api.drain_seconds, port=settings.api.port))
     running = asyncio.create_task(server.serve())
     try:

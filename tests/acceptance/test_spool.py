@@ -114,7 +114,7 @@ async def test_what_a_killed_api_has_spooled_is_stored_exactly_once(place: Site,
                 while (told := await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - no event for it
                     await asyncio.sleep(0.5)
             assert told.json()["spool"] == "batches that wait for Temporal: 10"
-            assert told.json()["temporal"].startswith("away")
+            assert told.json()["temporal"].startswith("failed to dial temporal client at ")
             counted = await metrics(client)
             assert (counted["trenova_spool_batches"], counted["trenova_spooled_entries_total"]) == (10, 28)
             assert counted["trenova_spool_bytes"] >= sum(map(len, files(place.folder).values()))
@@ -226,15 +226,23 @@ async def test_without_a_spool_requests_are_answered_at_once_while_temporal_is_a
     place: Site,
 ) -> None:
     tenant = new_tenant()
-    async with place.running(["api"], {}), place.client() as client:
+    async with place.running(["api"], {}) as (api,), place.client() as client:
         async with asyncio.timeout(LIMIT_S):
             for _ in range(300):
                 answer = await client.post("/v1/entries", json=entry(tenant))
                 assert answer.status_code == 503, answer.text
                 assert answer.json()["detail"] == "Temporal is away"
                 assert int(answer.headers["Retry-After"]) > 0
+                assert place.temporal.address not in answer.text
         told = await client.get("/readyz")
         assert (told.status_code, told.json()["spool"]) == (503, "off")
+        # What an operator needs is there, and once in the log, not with every request.
+        cause = f"failed to dial temporal client at {place.temporal.address}: no connection: Connection refused"
+        assert told.json()["temporal"] == cause
+        assert "temporal server start-dev" in told.json()["temporal_hint"]
+        (line,) = [line for line in api.log.read_text().splitlines() if "temporal is away" in line]
+        assert cause in line
+        assert "temporal server start-dev" in line
         async with place.temporal.running(), place.running(["worker"], {}), asyncio.timeout(LIMIT_S):
             while (answer := await client.post("/v1/entries?wait=stored", json=entry(tenant))).status_code == 503:  # noqa: ASYNC110 - as clients do
                 await asyncio.sleep(int(answer.headers["Retry-After"]))

@@ -17,6 +17,8 @@ NoWay = TemporalAway | TemporalRefuses
 ITS_OWN_CALL = re.compile(r'Status \{ code: (\w+), message: "(.*?)(?<!\\)"')
 NO_NAMESPACE = NamespaceNotFoundFailure.DESCRIPTOR.full_name
 ALERT = re.compile(r"received fatal alert: (\w+)")
+# Of ours: about its own a server has nothing to tell us.
+ABOUT_CERTIFICATE = re.compile(r"received fatal alert: (\w*Certificate\w*|UnknownCA|AccessDenied)")
 BAD_CERTIFICATE = re.compile(r"invalid peer certificate: (\w+)|InvalidCertificate\((\w+)")
 # What HTTP servers and proxies get for an answer to a gRPC call.
 FROM_HTTP = re.compile(r"mapped from HTTP status code|invalid compression flag|invalid content-type", re.IGNORECASE)
@@ -58,7 +60,7 @@ def refuses(error: Exception) -> bool:
     status, _ = answer_of(error)
     if status is RPCStatusCode.NOT_FOUND:
         return is_about_namespace(error)
-    return status in UNAUTHORIZED or bool(ALERT.search(str(error)) and "ertificate" in str(error))
+    return status in UNAUTHORIZED or bool(ABOUT_CERTIFICATE.search(str(error)))
 
 
 def answer_of(error: Exception) -> tuple[RPCStatusCode | None, str]:

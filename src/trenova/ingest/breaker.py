@@ -49,6 +49,9 @@ class Breaker:
         self.fault: connection.NoWay | None = None
         """Why Temporal cannot be used now, with its address: for operators, never for callers of the API."""
         self.asking: asyncio.Task[None] | None = None
+        self.known = asyncio.Event()
+        """Whether it has been found out, since the last doubt, what is wrong, if anything is."""
+        self.known.set()
 
     @property
     def refused(self) -> bool:
@@ -59,13 +62,7 @@ class Breaker:
         doubt = asyncio.get_running_loop().call_later(DOUBT_AFTER_S, self.doubt)
         try:
             return await start()
-        except TemporalAway as error:
-            self.doubt()
-            if self.refused:
-                # Where the SDK cannot tell (it says "broken pipe" of a refused certificate), the probe has found out.
-                raise TemporalRefuses(REFUSED) from error
-            raise
-        except TemporalRefuses:
+        except (TemporalAway, TemporalRefuses):
             self.doubt()
             raise
         finally:
@@ -73,70 +70,84 @@ class Breaker:
 
     async def unless_away(self, start: Callable[[], Awaitable[Answer]]) -> Answer:
         """The start's answer, or TemporalAway as soon as that is known: then nobody knows what became of the start."""
+        try:
+            return await self.or_away(start)
+        except TemporalAway as error:
+            # The SDK cannot always tell: it says "broken pipe" of a certificate that is refused.
+            await self.known.wait()
+            if self.refused:
+                raise TemporalRefuses(REFUSED) from error
+            raise
+
+    async def or_away(self, start: Callable[[], Awaitable[Answer]]) -> Answer:
         if self.away.is_set():
-            raise self.away_error()
+            raise TemporalAway("Temporal is away")
         starting = asyncio.ensure_future(self.watched(start))
         away = asyncio.ensure_future(self.away.wait())
         try:
             await asyncio.wait({starting, away}, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 return starting.result()
-            raise self.away_error()
+            raise TemporalAway("Temporal is away")
         finally:
             starting.cancel()
             away.cancel()
 
-    def away_error(self) -> TemporalAway | TemporalRefuses:
-        """For callers of the API: without the address, and without the cause."""
-        return TemporalRefuses(REFUSED) if self.refused else TemporalAway("Temporal is away")
-
     def doubt(self) -> None:
         if self.asking is None:
+            self.known.clear()
             # In a context of its own: what it finds is not about the request that raised the doubt.
             self.asking = asyncio.create_task(self.ask(), context=Context())
 
     async def ask(self) -> None:
         """Ask until there is a good answer."""
         try:
-            unanswered, explained = 0, ""
+            unanswered, explained = 0, None
             while (error := await self.failure()) is not None:
-                refused = connection.refuses(error)
-                unanswered = 0 if refused else unanswered + 1
-                if refused:
-                    self.open()
-                elif unanswered == UNANSWERED:
+                unanswered = 0 if connection.refuses(error) else unanswered + 1
+                if 0 < unanswered < UNANSWERED:
+                    await asyncio.sleep(PROBE_EVERY_S)
+                    continue
+                if isinstance(error, TimeoutError):
+                    # To explain a silence takes long, and what is to be done meanwhile is clear.
                     self.close()
-                if (refused or unanswered >= UNANSWERED) and str(error) != explained:
+                if str(error) != explained:
                     explained = str(error)
                     self.tell(await connection.explain(self.client, error, limit_s=EXPLAIN_S))
                 await asyncio.sleep(PROBE_EVERY_S)
         finally:
             self.asking = None
+            self.known.set()
         if self.fault is not None:
             log.info("temporal is back")
         self.fault = None
         self.open()
 
+    def tell(self, fault: connection.NoWay) -> None:
+        """Note the fault, and log it: once, not with every request, nor when the same thing fails in other words."""
+        refuses = isinstance(fault, TemporalRefuses)
+        if self.fault is None or self.fault.hint != fault.hint:
+            log.warning("temporal refuses us" if refuses else "temporal is away", error=fault.message, hint=fault.hint)
+        self.fault = fault
+        self.known.set()
+        if refuses:
+            self.open()
+        else:
+            self.close()
+
     def close(self) -> None:
-        if self.away.is_set():
-            return
-        self.fault = self.fault or TemporalAway("Temporal does not answer")
-        self.reachable.clear()
-        self.away.set()
-        self.changed()
+        if not self.away.is_set():
+            self.fault = self.fault or TemporalAway("Temporal does not answer")
+            self.known.set()
+            self.reachable.clear()
+            self.away.set()
+            self.changed()
 
     def open(self) -> None:
         if self.away.is_set():
             self.away.clear()
             self.reachable.set()
             self.changed()
-
-    def tell(self, fault: connection.NoWay) -> None:
-        """Note the fault, and log it: once, not with every request, nor when the same thing fails in other words."""
-        if self.fault is None or self.fault.hint != fault.hint:
-            refuses = isinstance(fault, TemporalRefuses)
-            log.warning("temporal refuses us" if refuses else "temporal is away", error=fault.message, hint=fault.hint)
-        self.fault = fault
 
     async def failure(self) -> Exception | None:
         """What a probe fails with; None where there is an answer, other than that it refuses us."""

@@ -1,0 +1,110 @@
+"""Worker, API and doctor as processes, where the connection to Temporal is misconfigured."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from acceptance.conftest import LIMIT_S
+from acceptance.encrypted import Program, Site, site
+from certificates import Authority
+from conftest import new_tenant
+from examples import entry
+from trenova.dev.postgres import Postgres
+
+NAMESPACE = "audit"
+MISSING = f"there is no namespace {NAMESPACE}: Namespace {NAMESPACE} is not found."
+CREATE = f"temporal operator namespace create --namespace {NAMESPACE}"
+
+
+@pytest.fixture(scope="module")
+async def place(folder: Path, postgres: Postgres) -> AsyncIterator[Site]:
+    async with site(folder, postgres) as made:
+        yield made
+
+
+async def logged(program: Program, words: str) -> str:
+    """The first line of its log with these words."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            for line in program.log.read_text().splitlines():
+                if words in line:
+                    return line
+            assert program.process.returncode is None, program.log.read_text()
+            await asyncio.sleep(0.05)
+
+
+async def test_a_namespace_that_is_missing_is_waited_for_and_named_by_all_of_them(place: Site) -> None:
+    variables = {"TRENOVA_TEMPORAL__NAMESPACE": NAMESPACE}
+    worker = await place.start("worker", variables, logged=b"waiting")
+    try:
+        async with place.running(["api"], variables) as (api,), place.client() as client:
+            cause = f"failed to dial temporal client at {place.temporal.address}: {MISSING}"
+            for program, event in ((worker, "waiting"), (api, "temporal refuses us")):
+                line = await logged(program, event)
+                assert cause in line
+                assert CREATE in line
+            for _ in range(20):
+                answer = await client.post("/v1/entries", json={**entry(), "tenant": new_tenant()})
+                assert answer.status_code == 503, answer.text
+                assert place.temporal.address not in answer.text
+                assert CREATE not in answer.text
+            page = await client.get("/readyz")
+            assert (page.status_code, page.json()["temporal"]) == (503, cause)
+            assert CREATE in page.json()["temporal_hint"]
+            assert api.log.read_text().count("temporal refuses us") == 1
+            assert "Traceback" not in worker.log.read_text()
+            found = {
+                each["check"]: each for each in (await place.command("doctor", "--json", **variables)).json["findings"]
+            }
+            assert found["temporal namespace"]["cause"] == cause
+            assert CREATE in found["temporal namespace"]["next_step"]
+            for command in (["keys", "check"], ["verify-encryption"], ["reconcile"]):
+                error, hint = (await place.command(*command, **variables)).complaint()
+                assert error == cause
+                assert CREATE in hint
+
+            await place.cli("operator", "namespace", "create", "--namespace", NAMESPACE)
+            await logged(worker, "worker started")
+            await logged(api, "temporal is back")
+            await place.store({**entry(), "tenant": new_tenant()})
+    finally:
+        await worker.stop()
+
+
+@pytest.mark.parametrize(
+    ("variables", "cause", "next_step"),
+    [
+        (
+            {"TRENOVA_TEMPORAL__HOST_PORT": "localhost:99999"},
+            "temporal.hostPort: 'localhost:99999' given, expected a host and a port from 1 to 65535",
+            "config/config.yaml",
+        ),
+        (
+            {
+                "TRENOVA_TEMPORAL__TLS__CERT_FILE": "{folder}/client.pem",
+                "TRENOVA_TEMPORAL__TLS__KEY_FILE": "{folder}/other.key",
+            },
+            "temporal.tls.keyFile: {folder}/other.key is not the key of the certificate in temporal.tls.certFile",
+            "use the key that the certificate was made for",
+        ),
+    ],
+    ids=["port", "key"],
+)
+async def test_settings_that_cannot_work_end_worker_and_api_with_one_error_and_the_doctor_has_it_too(
+    place: Site, tmp_path: Path, variables: dict[str, str], cause: str, next_step: str
+) -> None:
+    authority = Authority(tmp_path)
+    authority.issue("client")
+    authority.issue("other")
+    given = {name: text.format(folder=tmp_path) for name, text in variables.items()}
+    cause = cause.format(folder=tmp_path)
+    for program in ("worker", "api"):
+        error, hint = (await place.command(program, **given)).complaint()
+        assert error.startswith(f"invalid configuration: {cause}")
+        assert next_step in hint
+    found = (await place.command("doctor", "--json", **given)).json["findings"][0]
+    assert (found["check"], found["state"]) == ("configuration", "failed")
+    assert found["cause"].startswith(cause)
+    assert next_step in found["next_step"]

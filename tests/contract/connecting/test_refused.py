@@ -1,0 +1,78 @@
+"""A Temporal that refuses us is not one that is away: nothing is spooled that may never be delivered."""
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import pytest
+
+from conftest import GENEROUS_S, converter, new_tenant, serving
+from contract.connecting.cases import CASES, Case
+from contract.connecting.conftest import Servers
+from contract.test_group_commit import entries
+from examples import entry
+from trenova.config import MIB, Settings
+from trenova.connection import connect
+from trenova.errors import TemporalAway, TemporalRefuses
+from trenova.ingest import GroupCommit, Spool
+from trenova.store import Store
+
+REFUSED = [case for case in CASES if case.kind is TemporalRefuses]
+AWAY = [case for case in CASES if case.name in {"nobody listening", "server certificate expired"}]
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
+async def test_what_temporal_refuses_is_not_spooled_and_readiness_says_so(
+    case: Case, servers: Servers, settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    given = servers.settings(case, settings)
+    client = await connect(given.temporal, converter(), lazy=True)
+    key = await store.api_keys.create(tenant=None, role="writer", name="test", by="test")
+    with Spool.open(tmp_path, 8 * MIB) as spool:
+        async with serving(given, store, client, spool=spool) as url, httpx.AsyncClient(base_url=url) as api:
+            page = await api.get("/readyz", timeout=GENEROUS_S)
+            assert page.status_code == 503
+            assert servers.filled(case, case.cause) in page.json()["temporal"]
+            # While the API has not looked again, a request may find it out for itself.
+            answer = await api.post(
+                "/v1/entries",
+                json={**entry(), "tenant": new_tenant()},
+                headers={"Authorization": f"Bearer {key.text}"},
+                timeout=GENEROUS_S,
+            )
+        assert answer.status_code == 503, answer.text
+        assert servers.address(case) not in answer.text
+        assert spool.oldest_first() == []
+
+
+@pytest.mark.parametrize("case", AWAY, ids=lambda case: case.name)
+async def test_what_cannot_reach_temporal_is_spooled_and_the_api_stays_ready(
+    case: Case, servers: Servers, settings: Settings, api_store: Store, tmp_path: Path
+) -> None:
+    given = servers.settings(case, settings)
+    client = await connect(given.temporal, converter(), lazy=True)
+    with Spool.open(tmp_path, 8 * MIB) as spool:
+        async with serving(given, api_store, client, spool=spool) as url, httpx.AsyncClient(base_url=url) as api:
+            page = await api.get("/readyz", timeout=GENEROUS_S)
+            assert (page.status_code, page.json()["ready"]) == (200, True)
+            assert servers.filled(case, case.cause) in page.json()["temporal"]
+
+
+async def test_a_start_is_refused_at_once_and_the_refusal_is_known_until_it_is_over(
+    servers: Servers, settings: Settings
+) -> None:
+    case = next(case for case in CASES if case.name == "API key wrong")
+    client = await connect(servers.settings(case, settings).temporal, converter(), lazy=True)
+    commit = GroupCommit(client)
+    async with commit.running(), asyncio.timeout(GENEROUS_S):
+        with pytest.raises(TemporalRefuses, match="Temporal refuses this server's credentials"):
+            await commit.add(entries(new_tenant(), 1))
+        while not commit.breaker.refused:  # noqa: ASYNC110 - nothing has an event for it
+            await asyncio.sleep(0.05)
+        # The door is open: it has answered.
+        assert not commit.breaker.away.is_set()
+        client.api_key = "sesame"
+        while commit.breaker.fault is not None:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.05)
+        assert await commit.add(entries(new_tenant(), 1))
+    assert not isinstance(commit.breaker.fault, TemporalAway)
