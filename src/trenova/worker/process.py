@@ -144,6 +144,9 @@ async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.E
         log.info("worker draining", seconds=settings.worker.drain_seconds)
     for task in beside:
         task.cancel()
+    # The loop cancels whatever is left when it ends. A query whose cancellation is cancelled raises that its connection
+    # is closed instead, which these tasks take for a database that is away: they, and the process, would never end.
+    await asyncio.gather(*started, *beside, return_exceptions=True)
     log.info("worker stopped")
 
 
