@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from temporalio.client import Client
 
 from trenova.api.auth import WRITERS
-from trenova.api.database_watch import DatabaseWatch
+from trenova.api.database_watch import DOUBT_AFTER_S, DatabaseWatch
 from trenova.api.key_lookups import KeyLookups
 from trenova.api.openapi import WithoutKey, answers, problems
 from trenova.api.recent import Recent
@@ -138,11 +138,15 @@ async def check_temporal(client: Client, breaker: Breaker) -> NoWay | None:
 async def check_database(store: Store, watch: DatabaseWatch) -> str:
     """`ok`, or what is wrong, in words for anybody: what the database itself says names it, and is in the log."""
     if watch.reason is None:
+        # Before the limit, so that the next who asks is told what the probes have found meanwhile.
+        doubt = asyncio.get_running_loop().call_later(DOUBT_AFTER_S, watch.doubt)
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_S):
                 return await answer_of(store, watch)
         except TimeoutError:
             watch.doubt()
+        finally:
+            doubt.cancel()
     return NO_ANSWER if watch.reason is None else f"unreachable: {watch.reason.plain}"
 
 
