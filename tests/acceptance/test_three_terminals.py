@@ -129,7 +129,7 @@ class Clone:
 
 @pytest.fixture(scope="module")
 def clone() -> Iterator[Clone]:
-    """The tests of this file come into the clone one after the other, each with what the one before has stored."""
+    """One clone for all tests of this file; each begins with Temporal alone, and adds entries to what is there."""
     with home() as path:
         made = Clone(path, ports.choose(), ports.choose())
         prepare(made)
@@ -199,29 +199,31 @@ def test_both_at_once_store_and_prove_an_entry_and_ctrl_c_ends_all(clone: Clone)
 def test_the_one_that_stays_keeps_its_database_when_the_one_that_started_it_stops(clone: Clone) -> None:
     api, *_ = clone.start(API)
     clone.start(WORKER)
+    clone.send("before-the-stop")
     keeper = clone.keeper()
     api.signal(signal.SIGINT)
     clone.start(API)
     clone.send("after-the-stop")
     assert clone.keeper() == keeper
-    assert clone.targets() == {"first", "after-the-stop"}
+    assert {"before-the-stop", "after-the-stop"} <= clone.targets()
 
 
 def test_a_kill_of_either_or_of_the_keeper_takes_no_database_away(clone: Clone) -> None:
     worker, *_ = clone.start(WORKER)
     clone.start(API)
+    clone.send("before-the-kills")
     worker.signal(signal.SIGKILL)
-    assert "first" in clone.targets()
+    assert "before-the-kills" in clone.targets()
 
     keeper = clone.keeper()
     keeper.kill()
     until(lambda: not orphans.runs(keeper))
-    assert "first" in clone.targets()  # PostgreSQL runs on
+    assert "before-the-kills" in clone.targets()  # PostgreSQL runs on
 
     clone.start(WORKER)  # which ends that PostgreSQL, and starts it again
     assert clone.keeper() != keeper
     clone.send("after-the-kills")
-    assert clone.targets() == {"first", "after-the-stop", "after-the-kills"}
+    assert {"before-the-kills", "after-the-kills"} <= clone.targets()
 
 
 def test_nothing_stored_is_lost_when_everything_is_killed_at_once(clone: Clone) -> None:
@@ -234,7 +236,7 @@ def test_nothing_stored_is_lost_when_everything_is_killed_at_once(clone: Clone) 
         for process in orphans.find(clone.folder.record(name)):
             process.kill()
     clone.start(WORKER, API)
-    assert clone.targets() == {"first", "after-the-stop", "after-the-kills", "before-the-kill"}
+    assert "before-the-kill" in clone.targets()
 
 
 def test_trenova_dev_names_those_who_use_the_folder_and_leaves_them_alone(clone: Clone) -> None:
@@ -242,7 +244,7 @@ def test_trenova_dev_names_those_who_use_the_folder_and_leaves_them_alone(clone:
     error, hint = clone.trenova("dev").complaint()
     assert re.search(r"is in use: its PostgreSQL runs for `trenova api` \(pid \d+\)$", error)
     assert "Ctrl-C" in hint
-    assert "first" in clone.targets()
+    clone.targets()
     assert api.process.poll() is None
 
 
