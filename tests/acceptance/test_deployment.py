@@ -1,4 +1,7 @@
-"""The scripts of deploy/ on a real server: secrets made, roles created, the schema migrated, entries stored."""
+"""The scripts of deploy/ on a real server: secrets made, roles created, the schema migrated, entries stored.
+
+With what docs/deploying.md has an owner of a database type for its roles.
+"""
 
 import asyncio
 import os

@@ -1,4 +1,7 @@
-"""A batch whose workflow somebody ends before a worker has seen it: stored all the same, and everybody is told."""
+"""A batch whose workflow somebody ends before a worker has seen it: stored all the same, and everybody is told.
+
+The command that finds it is the one of docs/outages.md.
+"""
 
 import asyncio
 import uuid

@@ -1,4 +1,7 @@
-"""A witness run as a user runs it: from the key that the log's owner hands over to a cosigned file in a folder."""
+"""A witness run as a user runs it: from the key that the log's owner hands over to a cosigned file in a folder.
+
+The command is that of docs/witnesses.md.
+"""
 
 import json
 import re

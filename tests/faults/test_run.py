@@ -1,4 +1,7 @@
-"""The fault test itself, small: every part dies under load, and everything it has started ends with it."""
+"""The fault test itself, small: every part dies under load, and everything it has started ends with it.
+
+The runs of docs/faults.md are the same, and longer.
+"""
 
 import re
 import shutil

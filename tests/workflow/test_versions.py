@@ -1,4 +1,7 @@
-"""A release beside the one before it: Temporal gives work to the version that an operator has made current."""
+"""A release beside the one before it: Temporal gives work to the version that an operator has made current.
+
+An operator does so with the commands of docs/deploys.md.
+"""
 
 import asyncio
 import sys

@@ -1,4 +1,7 @@
-"""Faults in settings, and in parts that are mended afterwards: each is named with its cause and its next step."""
+"""Faults in settings, and in parts that are mended afterwards: each is named with its cause and its next step.
+
+The example of docs/doctor.md is one of them.
+"""
 
 import asyncio
 import json

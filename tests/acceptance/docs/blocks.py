@@ -1,0 +1,84 @@
+"""The blocks of the documentation: what a reader types, what the page shows behind it, and what it says of its tests."""
+
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).parents[3]
+PAGES = [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
+BLOCK = re.compile(
+    r"(?:^ *<!-- (?P<note>(?:run by|not run:)[^\n]*?) -->\n)?^(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?)^ *```$",
+    re.DOTALL | re.MULTILINE,
+)
+TYPED = frozenset({"sh", "console", "bash", "shell", "sql", "python"})
+RUN_BY, NOT_RUN = "run by ", "not run: "
+PROMPTS = ("$ ", "# ")
+ANYTHING = "…"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What is typed, and the lines that the page shows as its answer."""
+
+    text: str
+    shown: tuple[str, ...] = ()
+
+    @property
+    def patterns(self) -> list[str]:
+        """Each line as a regular expression: a word with a digit stands for any word, `…` for anything."""
+        return [r"\s+".join(pattern_of(word) for word in line.split()) for line in self.shown if line.strip()]
+
+
+def pattern_of(word: str) -> str:
+    if ANYTHING in word:
+        return ".*"
+    return r"\S+" if re.search(r"\d", word) else re.escape(word)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    page: str
+    line: int
+    language: str
+    text: str
+    note: str | None
+    """Who runs it, where that is another test; or why nobody does."""
+
+    @property
+    def commands(self) -> list[Command]:
+        return split(self.text) if self.language == "console" else [Command(text=self.text)]
+
+
+def split(text: str) -> list[Command]:
+    """A terminal's commands with what each answers. A line that ends in a backslash goes on in the next."""
+    typed: list[str] = []
+    shown: list[list[str]] = []
+    goes_on = False
+    for line in text.splitlines():
+        if goes_on:
+            typed[-1] += f"\n{line}"
+        elif line.startswith(PROMPTS):
+            typed.append(line[2:])
+            shown.append([])
+        elif shown:
+            shown[-1].append(line)
+            continue
+        goes_on = line.endswith("\\")
+    return [Command(text=command, shown=tuple(lines)) for command, lines in zip(typed, shown, strict=True)]
+
+
+def blocks_of(path: Path) -> Iterator[Block]:
+    content = path.read_text()
+    for found in BLOCK.finditer(content):
+        yield Block(
+            page=str(path.relative_to(CHECKOUT)),
+            line=content.count("\n", 0, found.start("indent")) + 1,
+            language=found["language"],
+            text=textwrap.dedent(found["text"]),
+            note=found["note"],
+        )
+
+
+ALL = [block for path in PAGES for block in blocks_of(path)]

@@ -1,0 +1,104 @@
+"""Every command block of every page is typed here, one after the other, on an installation of its own."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+import yaml
+
+from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, Dev, dev_running, environment, free_ports, home, run, until
+from acceptance.docs.blocks import ALL, CHECKOUT, NOT_RUN, RUN_BY, TYPED, Block, Command
+from acceptance.docs.scenes import Scene, scene_of, search_path
+from trenova.config import Settings
+
+MARK = "==== command"
+PRELUDE = """
+set -euo pipefail
+exec 2>&1
+background() { "$@" > "$(mktemp --suffix .log)" 2>&1 & }
+trap 'kill $(jobs -p) 2> /dev/null || true; wait' EXIT
+"""
+
+COMMANDS = [block for block in ALL if block.language in TYPED]
+HERE = {page: list(blocks) for page, blocks in groupby((b for b in COMMANDS if not b.note), lambda block: block.page)}
+
+
+@pytest.fixture(scope="module")
+def installation() -> Iterator[Dev]:
+    """One for all pages, whose tenants are those that the pages name."""
+    with home() as path, dev_running(path / "data", free_ports()) as running:
+        shutil.copytree(CHECKOUT / "examples", path / "examples")
+        command = [str(BESIDE_PYTHON / "trenova"), "doctor"]
+        # The worker makes its schedules last.
+        until(lambda: run(command, path, TRENOVA_DATA_DIR=str(running.data_dir)).exit_code == 0)
+        yield running
+
+
+@pytest.mark.parametrize("page", HERE)
+def test_the_commands_of_a_page_work_one_after_the_other(page: str, installation: Dev) -> None:
+    scene = scene_of(page)
+    replaced = {**scene.replaced, "http://127.0.0.1:8080": installation.state["api_url"], **scene.prepare(installation)}
+    commands = [command for block in HERE[page] for command in block.commands]
+    output = type_all([typed(command.text, replaced) for command in commands], installation)
+    answers = re.split(rf"^{MARK} \d+\n", output, flags=re.MULTILINE)[1:]
+    assert len(answers) == len(commands), output
+    for command, answer in zip(commands, answers, strict=True):
+        missing = [line for line in patterns(command, replaced) if not re.search(line, answer)]
+        assert missing == [], f"{command.text}\nanswers\n{answer}"
+
+
+def typed(text: str, replaced: dict[str, str]) -> str:
+    for shown, real in replaced.items():
+        text = text.replace(shown, real)
+    return text
+
+
+def patterns(command: Command, replaced: dict[str, str]) -> list[str]:
+    shown = tuple(typed(line, replaced) for line in command.shown)
+    return Command(text=command.text, shown=shown).patterns
+
+
+def type_all(commands: Sequence[str], installation: Dev) -> str:
+    """Everything that is written to the screen, with a line before what each command writes."""
+    marked = [f"echo '{MARK} {number}'\n{command}" for number, command in enumerate(commands)]
+    ended = subprocess.run(
+        ["bash", "-c", "\n".join([PRELUDE, *marked])],
+        cwd=installation.data_dir.parent,
+        env=environment(
+            PATH=search_path(BESIDE_PYTHON),
+            HOME=str(installation.data_dir.parent),
+            TRENOVA_DATA_DIR=str(installation.data_dir),
+            TEMPORAL_ADDRESS=installation.state["temporal_address"],
+        ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout
+    return ended.stdout
+
+
+@pytest.mark.parametrize("block", [b for b in COMMANDS if b.note], ids=lambda block: f"{block.page}:{block.line}")
+def test_a_block_that_is_not_typed_here_says_who_types_it_or_why_nobody_does(block: Block) -> None:
+    assert block.note is not None
+    if block.note.startswith(NOT_RUN):
+        assert len(block.note.removeprefix(NOT_RUN).split()) > 2, block
+        return
+    test = CHECKOUT / block.note.removeprefix(RUN_BY)
+    # A test that plays a page names it, so that whoever changes one finds the other.
+    assert Path(block.page).name in test.read_text(), f"{test} does not name {block.page}"
+
+
+def test_what_the_pages_set_in_yaml_can_be_set() -> None:
+    sections = {field.alias or name for name, field in Settings.model_fields.items()}
+    contents = [yaml.safe_load(block.text) for block in ALL if block.language == "yaml"]
+    ours = [content for content in contents if set(content) <= sections]
+    assert len(ours) > 5
+    for content in ours:
+        Settings.model_validate(content)
