@@ -1,4 +1,4 @@
-"""The blocks of the documentation: what a reader types, what the page shows behind it, and what it says of its tests."""
+"""The blocks of the documentation: what a reader types, what the page shows behind it, and who tests it."""
 
 import re
 import textwrap

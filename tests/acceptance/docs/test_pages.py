@@ -12,7 +12,7 @@ import yaml
 
 from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, Dev, dev_running, environment, free_ports, home, run, until
 from acceptance.docs.blocks import ALL, CHECKOUT, NOT_RUN, RUN_BY, TYPED, Block, Command
-from acceptance.docs.scenes import Scene, scene_of, search_path
+from acceptance.docs.scenes import scene_of, search_path
 from trenova.config import Settings
 
 MARK = "==== command"
