@@ -1,4 +1,7 @@
-"""From the first start to the last stop: nothing that was acknowledged is lost, whatever is killed on the way."""
+"""From the first start to the last stop: nothing that was acknowledged is lost, whatever is killed on the way.
+
+The processes are those that docs/running.md starts one by one.
+"""
 
 import json
 import signal
