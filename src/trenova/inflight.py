@@ -16,13 +16,14 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecution
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from trenova.batch_input import read_input
 from trenova.codec.encryption import ENCRYPTED, KEY_ID
 from trenova.codec.layer import encoding_of, shown
 from trenova.config import TASK_QUEUE
 from trenova.domain.batch import BATCH_WORKFLOW
+from trenova.domain.schedules import is_scheduled
 from trenova.errors import PayloadError
 
 # On our queue: a namespace may be shared with programs that have keys of their own.
@@ -36,6 +37,10 @@ PLAIN = ""
 NO_BATCH = "the input of the workflow is not a batch"
 # They tell people why an attempt failed, and no worker reads them: the key of a mistaken worker is not needed.
 FOR_PEOPLE = (EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED)
+# Parts of a message that no worker decodes: no codec encodes them, or only people read them.
+NEVER_DECODED = frozenset({"search_attributes", "header", "user_metadata"})
+# What Temporal gives a run of the run before. Workers leave it undecoded in the runs of our own schedules.
+OF_THE_RUN_BEFORE = frozenset({"last_completion_result", "continued_failure"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +58,7 @@ class OpenWork:
     """Workflows that were to store a batch, and whose input can be read and is none."""
     looked_at: int = 0
     complete: bool = True
-    """Whether every open workflow was looked at."""
+    """Whether every open workflow was looked at, and the whole of it."""
 
     @property
     def troubles(self) -> list[str]:
@@ -84,11 +89,19 @@ class Look:
     opened: set[str] = field(default_factory=set)
     no_batches: list[str] = field(default_factory=list)
     looked_at: int = 0
+    in_part: int = 0
+    """Workflows of which Temporal did not tell all, or which are too large to be looked at to their end."""
 
     async def at(self, execution: WorkflowExecution) -> None:
         self.looked_at += 1
-        history = await history_of(self.client, execution.id, execution.run_id)
-        payloads = by_key_id(history)
+        history, is_whole = await read_history(self.client, execution.id, execution.run_id)
+        payloads = by_key_id(history, of_a_schedule=is_scheduled(execution.id))
+        if has_pending_activity(history):
+            beaten, is_told = await heartbeats(self.client, execution)
+            is_whole = is_whole and is_told
+            for payload in beaten:
+                payloads.setdefault(key_id_of(payload), []).append(payload)
+        self.in_part += not is_whole
         self.key_ids.update(payloads.keys())
         can_be_read = True
         for key_id, held in payloads.items():
@@ -113,23 +126,57 @@ class Look:
             opened=frozenset(self.opened),
             no_batches=tuple(self.no_batches),
             looked_at=self.looked_at,
-            complete=complete,
+            complete=complete and not self.in_part,
         )
 
 
 async def history_of(client: Client, workflow_id: str, run_id: str) -> list[HistoryEvent]:
     """The events as they lie in Temporal, the first of very many; none for a workflow that has vanished meanwhile."""
+    return (await read_history(client, workflow_id, run_id))[0]
+
+
+async def read_history(client: Client, workflow_id: str, run_id: str) -> tuple[list[HistoryEvent], bool]:
+    """The same, and whether these are all there are: what could not be looked at is not empty."""
     events: list[HistoryEvent] = []
     left = MOST_BYTES
     try:
         async for event in client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events():
+            if left < 0 or len(events) == MOST_EVENTS:
+                return events, False
             events.append(event)
             left -= event.ByteSize()
-            if left < 0 or len(events) == MOST_EVENTS:
-                break
-    except RPCError:
-        return []
-    return events
+    except RPCError as error:
+        return [], error.status is RPCStatusCode.NOT_FOUND
+    return events, True
+
+
+def has_pending_activity(history: Sequence[HistoryEvent]) -> bool:
+    scheduled = {event.event_id for event in history if event.HasField("activity_task_scheduled_event_attributes")}
+    ended = {
+        end.scheduled_event_id
+        for event in history
+        for end in (
+            event.activity_task_completed_event_attributes,
+            event.activity_task_failed_event_attributes,
+            event.activity_task_timed_out_event_attributes,
+            event.activity_task_canceled_event_attributes,
+        )
+    }
+    return bool(scheduled - ended)
+
+
+async def heartbeats(client: Client, execution: WorkflowExecution) -> tuple[list[Payload], bool]:
+    """What the attempts of its pending activities have last said of how far they are: the next attempt decodes it.
+
+    And whether Temporal has told.
+    """
+    handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
+    try:
+        pending = (await handle.describe()).raw_description.pending_activities
+    except RPCError as error:
+        return [], error.status is RPCStatusCode.NOT_FOUND
+    beaten = [payload for activity in pending for payload in activity.heartbeat_details.payloads]
+    return [payload for payload in beaten if encoding_of(payload) == ENCRYPTED], True
 
 
 async def begins_with_batch(client: Client, history: Sequence[HistoryEvent]) -> bool:
@@ -142,24 +189,25 @@ async def begins_with_batch(client: Client, history: Sequence[HistoryEvent]) -> 
     return True
 
 
-def by_key_id(history: Sequence[HistoryEvent]) -> dict[str, list[Payload]]:
+def by_key_id(history: Sequence[HistoryEvent], *, of_a_schedule: bool = False) -> dict[str, list[Payload]]:
     """The encrypted payloads that work needs: a worker may have used another key than the sender. Plain input too."""
     found: dict[str, list[Payload]] = {}
+    unread = NEVER_DECODED | OF_THE_RUN_BEFORE if of_a_schedule else NEVER_DECODED
     for event in (each for each in history if each.event_type not in FOR_PEOPLE):
-        for payload in payloads_in(event):
+        for payload in payloads_in(event, unread):
             is_input = event.HasField("workflow_execution_started_event_attributes")
             if is_input or encoding_of(payload) == ENCRYPTED:
                 found.setdefault(key_id_of(payload), []).append(payload)
     return found
 
 
-def payloads_in(message: Message) -> Iterator[Payload]:
-    """Every payload anywhere in a protobuf message."""
+def payloads_in(message: Message, without: frozenset[str] = frozenset()) -> Iterator[Payload]:
+    """Every payload anywhere in a protobuf message, but for fields of these names."""
     if isinstance(message, Payload):
         yield message
         return
     for part, value in message.ListFields():
-        if part.message_type is None:
+        if part.message_type is None or part.name in without:
             continue
         values: Any = [value]
         if part.message_type.GetOptions().map_entry:
@@ -167,7 +215,7 @@ def payloads_in(message: Message) -> Iterator[Payload]:
         elif not isinstance(value, Message):
             values = value
         for one in values:
-            yield from payloads_in(one)
+            yield from payloads_in(one, without)
 
 
 def key_id_of(payload: Payload) -> str:

@@ -21,6 +21,7 @@ from trenova.api import (
     openapi,
     proofs,
     sign_in,
+    stuck_schedules,
 )
 from trenova.api.codec import RemoteCodec
 from trenova.api.instruments import ENTRIES_ACCEPTED
@@ -71,6 +72,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
         from_temporal=(
             Seldom(backlog.measure_backlog, client, every_s=backlog.EVERY_S),
             Seldom(last_verification.measure_last_verification, client, every_s=last_verification.EVERY_S),
+            Seldom(stuck_schedules.measure_stuck_schedules, client, every_s=stuck_schedules.EVERY_S),
         ),
         log_keys=log_keys,
         core=core,

@@ -78,23 +78,27 @@ def public(
 @app.command()
 def check(
     config: settings.ConfigFile = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Do not ask Temporal what open workflows need.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask Temporal what needs the keys.")] = False,
     data_dir: settings.DataDir = DEFAULT_DATA_DIR,
     as_json: settings.Json = False,
 ) -> None:
-    """Try every configured key, and tell which ids open workflows still need.
+    """Try every configured key, and tell what still needs each of them, and until when.
 
-    An id that no open workflow needs and that does not encrypt may be taken away. Exit code 1 when open workflows need
-    a key that is missing or wrong.
+    Looked at: open and closed workflows, schedules, and the spool of this machine's API. What was not seen is named.
+
+    Exit code 1: something that must be read cannot be, as its key is missing or wrong. Exit code 3: not everything
+    could be looked at, so that a key may be needed without being seen.
+
+    Example: trenova keys check --config config/config.yaml
     """
     from trenova.cli import bridge, keys_check  # noqa: PLC0415 - slow to import
 
     loaded = settings.load(config, data_dir)
     keys = keys_check.configured(loaded)
-    work = None if offline else bridge.run(keys_check.ask(loaded))
+    needs = None if offline else bridge.run(keys_check.ask(loaded))
     if as_json:
-        print(settings.plain_json(keys_check.report(keys, work)))
+        print(settings.plain_json(keys_check.report(keys, needs)))
     else:
-        keys_check.show(keys, work)
-    if work is not None and work.unreadable:
-        raise typer.Exit(1)
+        keys_check.show(keys, needs)
+    if needs is not None and (code := needs.exit_code(keys)):
+        raise typer.Exit(code)

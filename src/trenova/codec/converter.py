@@ -19,6 +19,8 @@ from temporalio.converter import (
     PayloadCodec,
 )
 
+from trenova.codec import unread
+
 
 class MsgspecJSONConverter(JSONPlainPayloadConverter):
     """`json/plain` by msgspec for Structs, by Temporal's own converter for everything else.
@@ -65,8 +67,11 @@ class TrenovaPayloadConverter(CompositePayloadConverter):
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
         """As the base class. KeyError for an encoding that is unknown here: another program may know it.
 
-        A payload that is asked for as `TakesAnything` and is something else gives what that makes of it.
+        A payload that is asked for as `TakesAnything` and is something else gives what that makes of it. PayloadError
+        for one that could not be decoded.
         """
+        for payload in payloads:
+            unread.refuse(payload)
         asked = taking_anything(type_hints[0]) if type_hints and len(payloads) == 1 else None
         try:
             values = super().from_payloads(payloads, type_hints)

@@ -2,14 +2,22 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Self
 
 from temporalio.api.common.v1 import Payload
-from temporalio.converter import PayloadCodec
+from temporalio.converter import (
+    PayloadCodec,
+    SerializationContext,
+    WithSerializationContext,
+    WorkflowSerializationContext,
+)
 
+from trenova.codec import unread
 from trenova.codec.compression import MAX_DECOMPRESSED_BYTES
 from trenova.codec.encryption import ENCRYPTED
 from trenova.codec.layer import Budget, Layer, each, encoding_of, shown
-from trenova.errors import InvalidPayload, PayloadTooLarge, PlaintextRefused
+from trenova.domain.schedules import is_scheduled
+from trenova.errors import InvalidPayload, PayloadError, PayloadTooLarge, PlaintextRefused
 
 # Ours are two deep and the older Go system's two; a payload that was encoded twice by mistake is four deep.
 MAX_LAYERS = 4
@@ -17,7 +25,7 @@ MAX_LAYERS = 4
 MAX_SENT_BYTES = 2 * 1024 * 1024 - 16 * 1024
 
 
-class Layers(PayloadCodec):
+class Layers(PayloadCodec, WithSerializationContext):
     """Puts every layer of `encoding` on, first to last; takes off layers of `decoding` in whatever order they come.
 
     Unknown encodings pass through. With `require_encryption`, decoding refuses a payload without an encrypted layer.
@@ -31,22 +39,40 @@ class Layers(PayloadCodec):
         decoding: Sequence[Layer],
         require_encryption: bool = False,
         max_sent_bytes: int | None = None,
+        defers: bool = False,
     ) -> None:
         self._encoding = tuple(encoding)
         self._decoding = {layer.encoding: layer for layer in decoding}
         self._require_encryption = require_encryption
         self._max_sent_bytes = max_sent_bytes
+        self._defers = defers
+
+    def with_context(self, context: SerializationContext) -> Self:
+        """For a run of a schedule of ours, a codec that leaves what it cannot decode to whoever reads it.
+
+        Temporal gives each run the result and the failure of the one before, and the SDK decodes them before the
+        workflow begins. None of our workflows reads them: a key that was dropped must not stop the next run.
+        """
+        if not (isinstance(context, WorkflowSerializationContext) and is_scheduled(context.workflow_id)):
+            return self
+        return type(self)(
+            encoding=self._encoding,
+            decoding=tuple(self._decoding.values()),
+            require_encryption=self._require_encryption,
+            max_sent_bytes=self._max_sent_bytes,
+            defers=True,
+        )
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         return await each(self._wrap, payloads)
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Raises PayloadError only, whatever the bytes are."""
+        """Raises PayloadError only, whatever the bytes are; nothing where decoding is deferred."""
         return await self.decode_within(Budget(MAX_DECOMPRESSED_BYTES), payloads)
 
     async def decode_within(self, budget: Budget, payloads: Sequence[Payload]) -> list[Payload]:
         """The same, and DecodedTooLarge once they become more than the budget has left."""
-        return await each(partial(self._unwrap, budget), payloads)
+        return await each(partial(self._unwrap_or_defer if self._defers else self._unwrap, budget), payloads)
 
     def _wrap(self, payload: Payload) -> Payload:
         for layer in self._encoding:
@@ -58,6 +84,12 @@ class Layers(PayloadCodec):
                 hint="send less at once",
             )
         return payload
+
+    def _unwrap_or_defer(self, budget: Budget, payload: Payload) -> Payload:
+        try:
+            return self._unwrap(budget, payload)
+        except PayloadError as error:
+            return unread.standing_for(error)
 
     def _unwrap(self, budget: Budget, payload: Payload) -> Payload:
         outermost = encoding_of(payload)
@@ -73,6 +105,8 @@ class Layers(PayloadCodec):
                 f"the payload is wrapped in more than {MAX_LAYERS} layers",
                 hint="its sender applies its codec again and again; no client needs more than one codec",
             )
+        if encoding_of(payload) == unread.UNREAD:
+            raise InvalidPayload("the payload has an encoding that is never sent", hint="find out who made it")
         if self._require_encryption and not encrypted:
             raise PlaintextRefused(
                 f"the payload came unencrypted (encoding: {shown(outermost) or 'none'}) and requireEncryption is on",

@@ -102,7 +102,7 @@ def differences(found: Schedule, wanted: Schedule) -> list[str]:
     same = {
         "what it starts": isinstance(action, ScheduleActionStartWorkflow)
         and (action.workflow, action.id, action.task_queue) == (ours.workflow, ours.id, ours.task_queue)
-        and not (action.args or action.execution_timeout or action.run_timeout or action.task_timeout),
+        and not (action.args or action.memo or action.execution_timeout or action.run_timeout or action.task_timeout),
         "when": found.spec == wanted.spec,
         "overlap": (found.policy.overlap, found.policy.pause_on_failure) == (wanted.policy.overlap, False),
         "limit of runs": not found.state.limited_actions,

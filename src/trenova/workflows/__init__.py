@@ -3,11 +3,12 @@
 May import: activities, domain. What they import passes through Temporal's sandbox unchanged.
 """
 
+from trenova.domain.schedules import RECONCILE_SCHEDULE, RETENTION_SCHEDULE, RETRY_SCHEDULE, VERIFY_SCHEDULE
 from trenova.workflows.audit_batch import ProcessAuditBatchWorkflow
-from trenova.workflows.reconcile import RECONCILE_SCHEDULE, ReconcileWorkflow
-from trenova.workflows.retention import RETENTION_SCHEDULE, RetentionWorkflow
-from trenova.workflows.retry_dead_letters import RETRY_SCHEDULE, RetryDeadLettersWorkflow
-from trenova.workflows.verify_logs import VERIFY_SCHEDULE, VerifyLogsWorkflow
+from trenova.workflows.reconcile import ReconcileWorkflow
+from trenova.workflows.retention import RetentionWorkflow
+from trenova.workflows.retry_dead_letters import RetryDeadLettersWorkflow
+from trenova.workflows.verify_logs import VerifyLogsWorkflow
 
 __all__ = [
     "RECONCILE_SCHEDULE",

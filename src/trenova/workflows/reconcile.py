@@ -9,9 +9,6 @@ with workflow.unsafe.imports_passed_through():
     from trenova.activities import ReconciliationActivities
     from trenova.domain.reconciliation import Reconciled
 
-# The schedule that starts it.
-RECONCILE_SCHEDULE = "trenova-reconcile"
-
 # Every page of runs and every batch that is stored is a sign of life; on a machine that stalls it may take minutes.
 HEARTBEAT_TIMEOUT = timedelta(minutes=10)
 TIMEOUT = timedelta(days=1)

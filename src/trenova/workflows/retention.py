@@ -9,9 +9,6 @@ with workflow.unsafe.imports_passed_through():
     from trenova.activities import RetentionActivities
     from trenova.domain.retention import Retained, RetentionRequest
 
-# The schedule that starts it every night.
-RETENTION_SCHEDULE = "trenova-retention"
-
 # Every step is a sign of life: a transaction, which may take minutes on a machine that stalls.
 HEARTBEAT_TIMEOUT = timedelta(minutes=10)
 TIMEOUT = timedelta(days=7)

@@ -9,9 +9,6 @@ with workflow.unsafe.imports_passed_through():
     from trenova.activities import DeadLetterActivities
     from trenova.domain.dead_letters import Retried
 
-# The schedule that starts it.
-RETRY_SCHEDULE = "trenova-retry-dead-letters"
-
 # Every transaction is a sign of life; one on a machine that stalls may take minutes.
 HEARTBEAT_TIMEOUT = timedelta(minutes=10)
 TIMEOUT = timedelta(days=1)

@@ -10,9 +10,6 @@ with workflow.unsafe.imports_passed_through():
     from trenova.activities import VerificationActivities
     from trenova.domain.verification import Verification, VerifyRequest
 
-# The schedule that starts it every night.
-VERIFY_SCHEDULE = "trenova-verify"
-
 # Every stretch of 4,096 entries is a sign of life; one on a machine that stalls may take minutes.
 HEARTBEAT_TIMEOUT = timedelta(minutes=10)
 TIMEOUT = timedelta(days=7)

@@ -13,6 +13,7 @@ from trenova.cli.doctor.finding import Kind, Verdict, failed, ok, warning
 from trenova.cli.doctor.scene import Scene
 from trenova.cli.doctor.words import many, span
 from trenova.domain.verification import Verification
+from trenova.errors import PayloadError
 from trenova.signing_keys import HINT, VARIABLE, log_signer_of
 from trenova.store.checkpoints import Checkpoints
 from trenova.worker.schedules import all_schedules, differences
@@ -52,7 +53,13 @@ async def signing_key(scene: Scene) -> Verdict:
 async def verification(scene: Scene) -> Verdict:
     """What the last nightly check that came to an end has found, and when."""
     async for run in scene.client.list_workflows(RUNS, limit=SHOWN):
-        found = await result(scene, run)
+        try:
+            found = await result(scene, run)
+        except PayloadError as error:
+            return warning(
+                f"the result of {run.id} cannot be read: {error.message}",
+                f"give that key back, or have the logs checked once more: {VERIFY_NOW}",
+            )
         if found is None or found.finished_at is None:
             continue
         ago = datetime.now(UTC) - found.finished_at

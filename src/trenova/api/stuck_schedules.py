@@ -1,0 +1,39 @@
+"""Runs of our schedules that stand still, for the metrics: the later runs of that schedule are skipped."""
+
+from prometheus_client import Gauge
+from temporalio.client import Client, WorkflowExecution
+from temporalio.service import RPCError, RPCStatusCode
+
+from trenova.domain.schedules import SCHEDULES
+
+EVERY_S = 30.0
+# A task may fail once or twice on a machine that stalls, or while workers of two releases run.
+TRIES = 3
+# One run of each at a time, and those that an operator has triggered beside it.
+MOST_LOOKED_AT = 20
+RUNNING = f"TemporalScheduledById IN ({', '.join(map(repr, SCHEDULES))}) AND ExecutionStatus = 'Running'"
+
+STUCK = Gauge("trenova_schedule_stuck", "1 when no worker gets on with a run of this schedule", ["schedule"])
+for each in SCHEDULES:
+    STUCK.labels(schedule=each).set(0)
+
+
+async def measure_stuck_schedules(client: Client) -> None:
+    stuck = dict.fromkeys(SCHEDULES, False)
+    async for run in client.list_workflows(RUNNING, limit=MOST_LOOKED_AT):
+        is_stuck = await stands_still(client, run)
+        for name in SCHEDULES:
+            stuck[name] |= is_stuck and run.id.startswith(f"{name}-")
+    for name, is_stuck in stuck.items():
+        STUCK.labels(schedule=name).set(is_stuck)
+
+
+async def stands_still(client: Client, run: WorkflowExecution) -> bool:
+    """Whether workers fail to work on it again and again: a key that is missing, or another release's workflow."""
+    try:
+        found = await client.get_workflow_handle(run.id, run_id=run.run_id).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return found.raw_description.pending_workflow_task.attempt >= TRIES

@@ -1,0 +1,4 @@
+"""What still needs an encryption key: all that a worker, a later run or a person will read under it.
+
+One module for each place that holds payloads. Each says what it did not see, since what was not seen may need a key.
+"""

@@ -1,0 +1,27 @@
+"""What one place holds under which keys."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Under one key."""
+
+    count: int
+    until: datetime | None = None
+    """When the last of it is gone by itself; None: when somebody or something is done with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One place that was looked at, or was not."""
+
+    name: str
+    """With a number before it: `open workflows`."""
+    held: Mapping[str, Held] = field(default_factory=dict)
+    """By key id."""
+    looked_at: int = 0
+    unseen: str | None = None
+    """What of it was not seen, and why; None when all was."""

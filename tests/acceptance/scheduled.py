@@ -1,0 +1,69 @@
+"""Runs of the schedules, triggered and awaited."""
+
+import asyncio
+from dataclasses import dataclass
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEventAttributes
+from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, ScheduleHandle
+
+from acceptance.conftest import LIMIT_S
+from acceptance.encrypted import Site
+from trenova.domain.schedules import SCHEDULES
+from trenova.inflight import key_id_of
+
+FAILED, COMPLETED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One that has ended by itself."""
+
+    started: WorkflowExecutionStartedEventAttributes
+    completed: bool
+
+    @property
+    def result_under(self) -> str:
+        """The key id of the result that it was given of the run before; empty for a plain one."""
+        (payload,) = self.started.last_completion_result.payloads
+        return key_id_of(payload)
+
+
+async def run_schedules(place: Site) -> dict[str, Run]:
+    """Trigger every schedule, and give the runs once they have ended."""
+    client = await place.temporal.client()
+    runs = await asyncio.gather(*(run_schedule(client, name) for name in SCHEDULES))
+    return dict(zip(SCHEDULES, runs, strict=True))
+
+
+async def run_schedule(client: Client, name: str) -> Run:
+    """One that began after this was called: Temporal skips a run while another one is under way."""
+    handle = client.get_schedule_handle(name)
+    before = await started(handle)
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            await handle.trigger()
+            await asyncio.sleep(0.5)
+            for run_id, workflow_id in (await started(handle)).items():
+                if run_id not in before:
+                    return await ended(client, workflow_id, run_id)
+
+
+async def started(handle: ScheduleHandle) -> dict[str, str]:
+    """The latest runs: their ids, and those of their workflows."""
+    actions = [run.action for run in (await handle.describe()).info.recent_actions]
+    return {
+        action.first_execution_run_id: action.workflow_id
+        for action in actions
+        if isinstance(action, ScheduleActionExecutionStartWorkflow)
+    }
+
+
+async def ended(client: Client, workflow_id: str, run_id: str) -> Run:
+    events: list[HistoryEvent] = []
+    handle = client.get_workflow_handle(workflow_id, run_id=run_id)
+    async for event in handle.fetch_history_events(wait_new_event=True):
+        events.append(event)
+        if event.event_type in {COMPLETED, FAILED}:
+            break
+    return Run(events[0].workflow_execution_started_event_attributes, events[-1].event_type == COMPLETED)

@@ -1,0 +1,77 @@
+"""Temporal gives each run of a schedule what the one before has left. None of ours waits for a key because of that."""
+
+from pathlib import Path
+
+import httpx
+import psycopg
+
+from acceptance.conftest import entry_of
+from acceptance.encrypted import STRICT, Site, encrypting, new_key, site
+from acceptance.scheduled import Run, run_schedules
+from conftest import new_tenant
+from contract.store.whole_log import past_triggers
+from trenova.dev.postgres import Postgres
+from trenova.domain.schedules import SCHEDULES, VERIFY_SCHEDULE
+
+TEXT = "a key that is made of text, and means others by its format"
+RAW = {"TRENOVA_TEMPORAL__SECURITY__KEY_FORMAT": "raw32"}
+
+
+async def damage(postgres: Postgres, tenant: str) -> None:
+    async with await psycopg.AsyncConnection.connect(postgres.owner_url, autocommit=True) as owner:
+        await past_triggers(owner, "UPDATE entries SET actor_id = 'x' WHERE tenant = %s AND index = 0", tenant)
+
+
+async def runs_with(place: Site, variables: dict[str, str]) -> dict[str, Run]:
+    async with place.running(["worker"], variables):
+        return await run_schedules(place)
+
+
+def failed(runs: dict[str, Run]) -> set[str]:
+    return {name for name, run in runs.items() if not run.completed}
+
+
+async def test_every_schedule_goes_on_whatever_has_become_of_the_key_of_its_last_run(
+    folder: Path, postgres: Postgres
+) -> None:
+    tenant = new_tenant()
+    new = encrypting("new", new=new_key())
+    async with site(folder, postgres) as place:
+        async with place.running(["api", "worker"], encrypting("old", old=TEXT)):
+            await place.store({**entry_of(), "tenant": tenant})
+            await run_schedules(place)
+            # From now on the verification fails each time: Temporal hands its failure on, beside the last result.
+            await damage(postgres, tenant)
+            assert failed(await run_schedules(place)) == {VERIFY_SCHEDULE}
+
+        for before, variables in (
+            ("old", {**encrypting("old", old=TEXT), **RAW}),  # the same id, another key
+            ("old", {}),  # no key at all
+            ("", {**new, **STRICT}),  # plain results, which are refused
+        ):
+            runs = await runs_with(place, variables)
+            assert failed(runs) == {VERIFY_SCHEDULE}
+            # Temporal has given them what these keys do not open.
+            assert {name: run.result_under for name, run in runs.items() if run.completed} == dict.fromkeys(
+                set(SCHEDULES) - {VERIFY_SCHEDULE}, before
+            )
+            assert runs[VERIFY_SCHEDULE].result_under == "old"
+            assert runs[VERIFY_SCHEDULE].started.HasField("continued_failure")
+
+        await goes_on(place, encrypting("another", another=new_key()), tenant)
+
+
+async def goes_on(place: Site, variables: dict[str, str], tenant: str) -> None:
+    """The old keys are dropped: the API, too, does without what the schedules have left."""
+    async with place.running(["api", "worker"], variables), place.client() as client:
+        page = await client.get("/metrics")
+        assert page.status_code == httpx.codes.OK, page.text
+        ready = await client.get("/readyz")
+        assert ready.status_code == httpx.codes.OK, ready.text
+        await place.store({**entry_of(), "tenant": tenant})
+        assert failed(await run_schedules(place)) == {VERIFY_SCHEDULE}
+        page = await client.get("/metrics")
+        assert [line for line in page.text.splitlines() if line.startswith("trenova_schedule_stuck")] == [
+            f'trenova_schedule_stuck{{schedule="{name}"}} 0.0' for name in SCHEDULES
+        ]
+        assert "trenova_keys_wrong 0.0" in page.text
