@@ -135,3 +135,24 @@ async def test_those_that_began_earlier_can_be_asked_for(server: Temporal) -> No
     now = datetime.now(UTC)
     assert (await open_work(ours, started_before=now + timedelta(minutes=1))).looked_at == 1
     assert (await open_work(ours, started_before=now - timedelta(minutes=1))).looked_at == 0
+
+
+@activity.defn(name="wait")
+async def beats(text: str) -> None:
+    activity.heartbeat("so far")
+    await asyncio.Event().wait()
+
+
+async def test_a_key_that_only_a_heartbeat_needs_is_needed_by_the_next_attempt(server: Temporal) -> None:
+    """The worker that beats has the old key still, and the one that scheduled the activity the new one."""
+    sender, slow = await holding(server, "new", old=OLD, new=NEW), await holding(server, "old", old=OLD, new=NEW)
+    async with Worker(sender, task_queue=TASK_QUEUE, workflows=[Waiting]):
+        handle = await start(sender)
+        async with asyncio.timeout(GENEROUS_S):
+            while EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED not in await kinds(handle):  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(0.1)
+    async with Worker(slow, task_queue=TASK_QUEUE, activities=[beats]):
+        async with asyncio.timeout(GENEROUS_S):
+            while (await listed(sender, 1)).key_ids != {"old": 1, "new": 1}:
+                pass
+        await handle.terminate()

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload
+from temporalio.converter import WorkflowSerializationContext
 
-from trenova.codec.compose import payload_codec
+from trenova.codec.compose import data_converter_for, payload_codec
 from trenova.codec.compression import Compression
 from trenova.codec.encryption import Encryption
 from trenova.codec.keyring import Keyring
@@ -178,8 +179,8 @@ async def test_everything_comes_back_as_it_was(
 ) -> None:
     secrecy = Secrecy(enable_encryption=encrypt, enable_compression=compress, compression_threshold=threshold)
     codec = payload_codec(secrecy, KEYRING)
-    layers = {b"binary/zlib", b"binary/encrypted"}
-    plain = [payload for payload in payloads if payload.metadata.get("encoding") not in layers]
+    never_sent = {b"binary/zlib", b"binary/encrypted", b"trenova/unread"}
+    plain = [payload for payload in payloads if payload.metadata.get("encoding") not in never_sent]
     assert await codec.decode(await codec.encode(plain)) == plain
 
 
@@ -215,3 +216,22 @@ async def test_whatever_a_key_holder_encrypts_gives_a_payload_or_invalid_payload
     sealed.data = sealed.data[:12] + cipher.encrypt(sealed.data[:12], inner, None)
     with contextlib.suppress(InvalidPayload, DecryptionFailed, EncryptionKeyNotFound):
         await CODEC.decode([sealed])
+
+
+async def test_what_a_run_of_a_schedule_cannot_decode_stops_it_only_when_it_is_read() -> None:
+    (held,) = await CODEC.encode([SMALL])
+    other = data_converter_for(ON, load_keyring(ON, {"TEMPORAL_ENCRYPTION_KEY": generate().text}))
+    for workflow_id in ("audit-batch-1", "trenova-verifying", "trenova"):
+        converter = other.with_context(WorkflowSerializationContext(namespace="n", workflow_id=workflow_id))
+        assert converter is other
+        with pytest.raises(DecryptionFailed):
+            await converter.payload_codec.decode([held])  # type: ignore[union-attr]
+    converter = other.with_context(WorkflowSerializationContext(namespace="n", workflow_id="trenova-verify-2026"))
+    assert converter.payload_codec is not None
+    unread, readable = await converter.payload_codec.decode([held, SMALL])
+    assert readable == SMALL
+    with pytest.raises(PayloadError, match="decryption failed with the key ID: default"):
+        converter.payload_converter.from_payloads([unread])
+    # It is made here and never sent: from elsewhere it would say what others want it to say.
+    with pytest.raises(InvalidPayload, match="an encoding that is never sent"):
+        await CODEC.decode([unread])
