@@ -16,7 +16,7 @@ from trenova.cli.key_needs.need import Held, Place
 from trenova.codec.encryption import ENCRYPTED
 from trenova.codec.layer import encoding_of
 from trenova.config import TASK_QUEUE
-from trenova.inflight import key_id_of, payloads_in, read_history
+from trenova.inflight import OF_THE_RUN_BEFORE, key_id_of, payloads_in, read_history
 
 NAME = "closed workflows"
 CLOSED = f"CloseTime IS NOT NULL AND TaskQueue = '{TASK_QUEUE}'"
@@ -64,7 +64,8 @@ async def note(client: Client, runs: Sequence[WorkflowExecution], kept: timedelt
     """Add the keys of these runs, and give how many of them could not be read whole."""
     histories = await asyncio.gather(*(read_history(client, run.id, run.run_id) for run in runs))
     for run, (events, _) in zip(runs, histories, strict=True):
-        for key_id in {key_id_of(each) for event in events for each in payloads_in(event) if is_encrypted(each)}:
+        payloads = [payload for event in events for payload in payloads_in(event, OF_THE_RUN_BEFORE)]
+        for key_id in {key_id_of(payload) for payload in payloads if is_encrypted(payload)}:
             until, before = closed_at(run) + kept, newest.get(key_id)
             if before is None:
                 newest[key_id] = Held(count=1, until=until)
