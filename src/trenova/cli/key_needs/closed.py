@@ -22,7 +22,7 @@ NAME = "closed workflows"
 CLOSED = f"CloseTime IS NOT NULL AND TaskQueue = '{TASK_QUEUE}'"
 # Each one costs a call.
 MOST_LOOKED_AT = 10_000
-AT_ONCE = 20
+AT_ONCE = 10
 
 
 async def look(client: Client, *, most: int = MOST_LOOKED_AT) -> Place:
