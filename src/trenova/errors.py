@@ -1,7 +1,7 @@
 """Every error of the project, grouped by what the one who meets it can do.
 
 TrenovaError
-├── fix the request
+├── RequestError              fix the request
 │   ├── InvalidRequest        the request as a whole cannot be read
 │   │   ├── UnsupportedMediaType  the content type is none that is understood
 │   │   └── SearchTooWide     no index bounds the search, and it took too long
@@ -19,7 +19,8 @@ TrenovaError
 │       ├── TemporalAway      Temporal did not answer; what it was sent it may have kept all the same
 │       ├── TemporalRefuses   Temporal answers, and refuses this program: its credentials, its namespace
 │       ├── StatementTimeout  the database gave a statement up
-│       ├── TooManyReads      as many reads of this caller run as may
+│       ├── Busy              as much is under way as this server does at once
+│       │   └── TooManyReads  as many reads of this caller run as may
 │       ├── Blocked           another transaction is in the way
 │       └── WitnessFails      a witness answers, but not this time
 └── stop and call a human
@@ -42,24 +43,61 @@ TrenovaError
 
 Imports nothing. Messages are lower case, say what was expected, what was found and what to do next, and never hold a
 secret or the content of an entry.
+
+Who reads them is part of the type. Message and hint are the operator's: they name addresses, logins, settings and
+commands, and stay in logs and on the command line. What a client of the API reads is `told`, which repeats them only
+for errors that are the caller's own (RequestError) or say nothing of what is behind this server (Busy).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+Kept = Literal["nothing", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a client of the API reads of an error."""
+
+    detail: str
+    hint: str | None = None
 
 
 class TrenovaError(Exception):
-    """What went wrong in one line, and in `hint` the next step for the reader, if there is one."""
+    """What went wrong in one line, and in `hint` the operator's next step, if there is one."""
 
     retryable = False
+    kept: Kept = "unknown"
+    """What a request that met this has changed: nothing, or nobody knows."""
+    to_client = "something failed inside this server"
+    """The message in the words that a client may read."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
 
+    @property
+    def told(self) -> Told:
+        return Told(self.to_client)
 
-class InvalidRequest(TrenovaError):
+
+class RequestError(TrenovaError):
+    """The caller can mend the request, so message and hint are the caller's. `note` is the operator's: for the log."""
+
+    kept = "nothing"
+
+    def __init__(self, message: str, *, hint: str | None = None, note: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.note = note
+
+    @property
+    def told(self) -> Told:
+        return Told(self.message, self.hint)
+
+
+class InvalidRequest(RequestError):
     """The request cannot be read at all: broken JSON, wrong content type, a parameter out of range."""
 
 
@@ -80,7 +118,7 @@ class EntryProblem:
     message: str
 
 
-class InvalidEntries(TrenovaError):
+class InvalidEntries(RequestError):
     """One or more entries of a readable request are wrong: `bad` of them, the first of which are named."""
 
     def __init__(self, problems: Sequence[EntryProblem], *, bad: int, total: int) -> None:
@@ -91,19 +129,19 @@ class InvalidEntries(TrenovaError):
         self.bad = bad
 
 
-class RequestTooLarge(TrenovaError):
+class RequestTooLarge(RequestError):
     """The request holds more bytes or entries than the limits allow."""
 
 
-class RequestTooSlow(TrenovaError):
+class RequestTooSlow(RequestError):
     """The body of the request comes more slowly than the least rate. Nothing was taken in."""
 
 
-class Unauthenticated(TrenovaError):
+class Unauthenticated(RequestError):
     """No API key, or one that is unknown or revoked (deliberately not told apart)."""
 
 
-class Forbidden(TrenovaError):
+class Forbidden(RequestError):
     """The API key is good, but its role or tenant does not allow this."""
 
 
@@ -111,7 +149,7 @@ class NotChecked(TrenovaError):
     """Nothing was verified, for a reason that says nothing of what was to be verified."""
 
 
-class NotFound(TrenovaError):
+class NotFound(RequestError):
     """There is no such thing, or none that this API key may see (deliberately not told apart)."""
 
 
@@ -123,14 +161,21 @@ class Unavailable(TrenovaError):
     """A part this needs is away or full. Nothing was taken in; the same request may be sent again."""
 
     retryable = True
+    kept: Kept = "nothing"
+    to_client = "this server cannot do this at the moment"
 
-    def __init__(self, message: str, *, retry_after_s: int = 1, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after_s: int = 1, hint: str | None = None, to_client: str | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
+        self.to_client = to_client or self.to_client
 
 
 class TemporalAway(Unavailable):
     """Temporal did not answer. What it was sent it may have kept all the same: the same id finds out."""
+
+    kept = "unknown"
 
 
 class TemporalRefuses(Unavailable):
@@ -141,7 +186,15 @@ class StatementTimeout(Unavailable):
     """A statement took longer than it may, or an administrator of the database cancelled it."""
 
 
-class TooManyReads(Unavailable):
+class Busy(Unavailable):
+    """As much is under way as this server does at once. Nothing is wrong, so message and hint are the caller's."""
+
+    @property
+    def told(self) -> Told:
+        return Told(self.message, self.hint)
+
+
+class TooManyReads(Busy):
     """As many reads of this caller run as may, and others of it wait."""
 
 
@@ -186,6 +239,8 @@ class RowRefused(TrenovaError):
 
 class LogDamaged(TrenovaError):
     """What is stored of a tenant's log contradicts itself. Nothing is built upon it."""
+
+    to_client = "what is stored of this log contradicts itself, so it proves nothing until it is restored"
 
 
 class PartFailed(TrenovaError):

@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 from temporalio.client import Client
 
 from conftest import GENEROUS_S, Keys, serving
@@ -195,10 +197,15 @@ async def test_a_page_of_any_other_origin_may_not(local: httpx.AsyncClient, orig
         assert preflight.status_code == 204
         assert cors_headers(preflight) == {}
         assert preflight.headers["Vary"] == "Origin"
-    answer = await post(local, "decode", body(PLAIN), Origin=origin)
+    with capture_logs([merge_contextvars]) as logged:
+        answer = await post(local, "decode", body(PLAIN), Origin=origin)
     assert answer.status_code == 403
     assert cors_headers(answer) == {}
-    assert "api.codec.uiOrigins" in answer.json()["hint"]
+    # Which setting decides it is for the operator alone.
+    assert "api.codec" not in answer.text
+    (told,) = [line for line in logged if line["event"] == "request refused"]
+    assert "api.codec.uiOrigins" in told["note"]
+    assert told["request_id"] == answer.headers["X-Request-Id"]
 
 
 async def test_an_admin_key_does_not_open_it_to_a_page_of_another_origin(

@@ -10,6 +10,8 @@ from typing import Any, LiteralString
 import httpx
 import psycopg
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from conftest import Keys, new_tenant
 from contract.store.whole_log import REMOVE, past_triggers
@@ -182,9 +184,12 @@ async def test_no_proof_is_given_that_does_not_hold(
     await store.entries.append(str(uuid.uuid4()), sent)
     await past_triggers(owner, damage, keys.tenant)
     id_ = ids(sent)[1]
-    response = await api.get(f"/v1/entries/{id_}/proof")
+    with capture_logs([merge_contextvars]) as logged:
+        response = await api.get(f"/v1/entries/{id_}/proof")
     assert response.status_code == 500
-    assert response.json()["detail"].startswith(f"the log of {keys.tenant} cannot be proved: ")
+    assert response.json()["detail"].startswith("what is stored of this log contradicts itself")
+    (told,) = [line for line in logged if line["request_id"] == response.json()["request_id"]]
+    assert told["error"].startswith(f"the log of {keys.tenant} cannot be proved: ")
     (again,) = await send(api, entry(id=str(id_)))
     assert (again["state"], again["index"], again["duplicate"]) == ("stored", 1, True)
     assert again.keys().isdisjoint({"proof", "tree_size", "checkpoint"})

@@ -24,13 +24,12 @@ from trenova.api import (
     stuck_schedules,
 )
 from trenova.api.codec import RemoteCodec
-from trenova.api.instruments import ENTRIES_ACCEPTED
+from trenova.api.instruments import ENTRIES_ACCEPTED, REQUESTS_REFUSED
 from trenova.api.key_lookups import KeyLookups
 from trenova.api.log_keys import LogKeys
-from trenova.api.problems import HANDLERS
+from trenova.api.problems import HANDLERS, INTERNAL_ERROR, reason_of
 from trenova.api.public_logs import PublicLogs
 from trenova.api.query import check_query
-from trenova.api.request_ids import RequestIds
 from trenova.api.request_spans import RequestSpans
 from trenova.api.seldom import Seldom
 from trenova.api.services import Services
@@ -41,6 +40,7 @@ from trenova.open_keys import OpenKeys
 from trenova.sdk import Sdk
 from trenova.store import Store
 from trenova.web.head_requests import HeadRequests
+from trenova.web.request_ids import RequestIds
 from trenova.web.room import Room
 
 
@@ -118,10 +118,10 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
     app.asgi_handler = HeadRequests(app.asgi_handler)
     if settings.api.public_logs:
         app.asgi_handler = PublicLogs(app.asgi_handler)
-    # Around all of it: an unknown path and a bug are answered with an id, too.
-    app.asgi_handler = RequestIds(app.asgi_handler)
     if settings.telemetry.traces:
         app.asgi_handler = RequestSpans(app.asgi_handler)
+    # Around all of it: an unknown path, a bug, and what fails in any of these are answered with an id, too.
+    app.asgi_handler = RequestIds(app.asgi_handler, REQUESTS_REFUSED.labels(reason=reason_of(INTERNAL_ERROR)).inc)
     return app
 
 

@@ -145,7 +145,8 @@ async def entries_in(client: Client, batch_id: str, tenant: str | None) -> int:
         except PayloadError as error:
             unreadable = error
     if unreadable is not None:
-        raise Unavailable(f"this server cannot open the batch: {unreadable.message}", hint=unreadable.hint)
+        unopened = "this server cannot open the batch"
+        raise Unavailable(f"{unopened}: {unreadable.message}", hint=unreadable.hint, to_client=unopened)
     return 0
 
 

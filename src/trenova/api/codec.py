@@ -144,11 +144,11 @@ async def admit(request: Request[Any, Any, Any], lookups: KeyLookups, remote: Re
         admitted = await signed_in(request, lookups, remote)
     elif not is_loopback(name_in(request.headers.get("host", ""))):
         raise Forbidden(
-            "the codec endpoint answers only on a loopback address", hint="turn api.codec.authorize on to use another"
+            "the codec endpoint answers only on a loopback address", note="turn api.codec.authorize on to use another"
         )
     origin = request.headers.get("origin")
     if origin is not None and origin not in remote.settings.ui_origins:
-        raise Forbidden(f"pages of {origin} may not use the codec endpoint", hint="add it to api.codec.uiOrigins")
+        raise Forbidden(f"pages of {origin} may not use the codec endpoint", note="add it to api.codec.uiOrigins")
     return admitted
 
 

@@ -14,6 +14,7 @@ from temporalio.service import RPCError
 
 from trenova.api.auth import ADMINS, ROLES, Caller
 from trenova.api.openapi import EntryBody, answers, problems
+from trenova.api.outcomes import CHANGES, EFFECT
 from trenova.api.query import QUERY, words
 from trenova.api.services import Services
 from trenova.api.turns import read
@@ -133,7 +134,7 @@ async def read_dead_letter(
 
 @post(
     "/v1/dead-letters/{letter_id:uuid}",
-    opt={ROLES: ADMINS},
+    opt={ROLES: ADMINS, EFFECT: CHANGES},
     operation_class=EntryBody,
     status_code=200,
     summary="Edit a parked entry",
@@ -170,7 +171,7 @@ async def edit_dead_letter(
 
 @post(
     "/v1/dead-letters/{letter_id:uuid}/replay",
-    opt={ROLES: ADMINS},
+    opt={ROLES: ADMINS, EFFECT: CHANGES},
     status_code=200,
     summary="Try a parked entry again",
     responses=problems(400, 401, 403, 404, 503),
@@ -189,7 +190,7 @@ async def replay_dead_letter(
 
 @post(
     "/v1/dead-letters/replay",
-    opt={ROLES: ADMINS, QUERY: {"tenant"}},
+    opt={ROLES: ADMINS, QUERY: {"tenant"}, EFFECT: CHANGES},
     status_code=200,
     summary="Try all parked entries again",
     responses=problems(400, 401, 403, 503),

@@ -16,6 +16,7 @@ from trenova.api import bodies, cursors, receipts
 from trenova.api.auth import READERS, ROLES, WITHOUT_DATABASE, WRITERS, Caller
 from trenova.api.instruments import ACKNOWLEDGED, ENTRIES_ACCEPTED, ENTRIES_REFUSED, ENTRIES_SPOOLED
 from trenova.api.openapi import EntriesBody, answers, problems
+from trenova.api.outcomes import EFFECT, TAKES_ENTRIES
 from trenova.api.proofs import the_one
 from trenova.api.query import QUERY, moment, words
 from trenova.api.receipts import NO_REFUSALS, Accepted, Refusals
@@ -45,7 +46,7 @@ class EntryList(msgspec.Struct, frozen=True):
 
 @post(
     "/v1/entries",
-    opt={ROLES: WRITERS, WITHOUT_DATABASE: True, QUERY: {"wait", "partial"}},
+    opt={ROLES: WRITERS, WITHOUT_DATABASE: True, QUERY: {"wait", "partial"}, EFFECT: TAKES_ENTRIES},
     operation_class=EntriesBody,
     status_code=202,
     summary="Add entries",

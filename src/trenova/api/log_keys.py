@@ -27,7 +27,8 @@ class LogKeys:
         if not self.keys:
             raise NotFound(
                 "this server does not know the logs' keys",
-                hint="ask the operator for those of `trenova keys public`, or give the API the signing key's file",
+                hint="ask its operator for them",
+                note="give the API the signing key's file, or hand out what `trenova keys public` prints",
             )
         return tuple(replace(key, name=checkpoint.origin(self.prefix, tenant)) for key in self.keys)
 

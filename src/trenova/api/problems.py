@@ -1,6 +1,11 @@
-"""Errors as RFC 9457 problem documents. One table says which error has which status."""
+"""Errors as RFC 9457 problem documents. One table says which error has which status.
+
+A document says what the error's type lets a client read (`errors.Told`). What the operator needs is in the log, in a
+line with the request's id.
+"""
 
 from collections.abc import Mapping, Sequence
+from logging import ERROR, WARNING
 from typing import Any
 
 import msgspec
@@ -11,13 +16,15 @@ from litestar.params import ParameterKwarg
 
 from trenova import errors
 from trenova.api.instruments import REQUESTS_REFUSED
+from trenova.api.outcomes import outcome
 from trenova.config import KIB
 from trenova.domain.explain import plain
+from trenova.web.request_ids import request_id
 
 log = structlog.get_logger()
 
 PROBLEM_TYPE = "application/problem+json"
-SERVER_ERROR = 500
+SERVER_ERROR, INTERNAL_ERROR = 500, "Internal error"
 # Of the problems of entries in one answer. The list is cut at 1,000 entries before (`domain.intake`).
 MAX_LISTED_BYTES = 256 * KIB
 
@@ -57,6 +64,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     errors: list[FieldProblem] | None = None
     more_errors: int | None = None
     """So many more entries are wrong than `errors` lists."""
+    request_id: str | None = None
+    """With a status of 500 and above: what the operator finds this request by in the server's log."""
 
 
 def reason_of(title: str) -> str:
@@ -67,7 +76,7 @@ def reason_of(title: str) -> str:
 # From the start, so that the first one is seen to be one more than none.
 for _, _title in STATUS.values():
     REQUESTS_REFUSED.labels(reason=reason_of(_title))
-REQUESTS_REFUSED.labels(reason="internal_error")
+REQUESTS_REFUSED.labels(reason=reason_of(INTERNAL_ERROR))
 
 
 def listed(problems: Sequence[errors.EntryProblem]) -> list[FieldProblem]:
@@ -83,27 +92,44 @@ def listed(problems: Sequence[errors.EntryProblem]) -> list[FieldProblem]:
     return shown
 
 
-def of_ours(_: Request[Any, Any, Any], error: errors.TrenovaError) -> Response[bytes]:
+def of_ours(request: Request[Any, Any, Any], error: errors.TrenovaError) -> Response[bytes]:
     status, title = next(
-        (STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), (SERVER_ERROR, "Internal error")
+        (STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), (SERVER_ERROR, INTERNAL_ERROR)
     )
     REQUESTS_REFUSED.labels(reason=reason_of(title)).inc()
-    if status >= SERVER_ERROR:
-        log.warning("request failed", error=error.message, status=status)
+    tell_operator(error, status)
     headers = {}
     if isinstance(error, errors.Unavailable):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="trenova"'
-    problem = Problem(title=title, status=status, detail=error.message, hint=error.hint)
+    if status >= SERVER_ERROR:
+        return answer(failure(outcome(request, error), status, title), headers)
+    problem = Problem(title=title, status=status, detail=error.told.detail, hint=error.told.hint)
     if isinstance(error, errors.InvalidEntries):
         found = listed(error.problems)
         problem = msgspec.structs.replace(problem, errors=found, more_errors=error.bad - len(found) or None)
     return answer(problem, headers)
 
 
+def tell_operator(error: errors.TrenovaError, status: int) -> None:
+    """Log what no client reads. Of a refusal that is the client's own affair there is nothing to tell."""
+    if status >= SERVER_ERROR:
+        fields = {"hint": error.hint} if error.hint else {}
+        log.log(WARNING if error.retryable else ERROR, "request failed", error=error.message, status=status, **fields)
+    elif isinstance(error, errors.RequestError) and error.note:
+        log.info("request refused", error=error.message, status=status, note=error.note)
+
+
+def failure(told: errors.Told, status: int, title: str) -> Problem:
+    """The problem document of what is this server's fault."""
+    return Problem(title=title, status=status, detail=told.detail, hint=told.hint, request_id=request_id())
+
+
 def of_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Unknown paths, wrong methods, bodies over the limit, parameters of the wrong type."""
+    if error.status_code >= SERVER_ERROR:
+        return of_anyone(request, error)
     detail = f"{error.detail}: {request.method} {request.url.path}"
     if isinstance(error.extra, list):
         found = (
@@ -126,11 +152,10 @@ def public_name(request: Request[Any, Any, Any], parameter: str) -> str:
 
 def of_anyone(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A bug. The client learns nothing of it but where to look; the log has the rest."""
-    REQUESTS_REFUSED.labels(reason="internal_error").inc()
+    REQUESTS_REFUSED.labels(reason=reason_of(INTERNAL_ERROR)).inc()
     log.error("request failed", path=request.url.path, method=request.method, exc_info=error)
-    return answer(
-        Problem(title="Internal error", status=500, detail="something went wrong here; the API's log says what"), {}
-    )
+    told = outcome(request, errors.TrenovaError(type(error).__name__))
+    return answer(failure(told, SERVER_ERROR, INTERNAL_ERROR), {})
 
 
 # Unless it is told, a cache may keep a 404 for as long as it likes (RFC 9111 §4.2.2): what is missing may come soon.

@@ -146,7 +146,8 @@ async def proved(store: Store, tenant: str, leaf: Leaf) -> tuple[Signed, tuple[b
     """The newest checkpoint and the path, leaf→root, that proves the entry under it."""
     logs = await store.logs.provable({tenant: [leaf.index]})
     if tenant not in logs:
-        raise Unavailable("no checkpoint of this log is signed yet", hint="start a worker: it signs when it starts")
+        unsigned = "no checkpoint of this log is signed yet"
+        raise Unavailable(unsigned, hint="start a worker: it signs when it starts", to_client=unsigned)
     paths = logs[tenant].inclusions({leaf.index: hashing.leaf(leaf.commitment)})
     return logs[tenant].signed, paths[leaf.index]
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from litestar import Request
 
-from trenova.errors import InvalidRequest, TooManyReads, Unavailable
+from trenova.errors import Busy, InvalidRequest, TooManyReads
 from trenova.web.room import Share
 
 WAIT_S = 10
@@ -31,7 +31,7 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, share: Share) -> AsyncIterator[None]:
-        """Run the block in this caller's turn. Raises TooManyReads, and Unavailable when others take too long."""
+        """Run the block in this caller's turn. Raises TooManyReads, and Busy when others take too long."""
         await self.begin(share)
         try:
             yield
@@ -126,5 +126,5 @@ def too_many(most: int) -> TooManyReads:
     )
 
 
-def all_busy() -> Unavailable:
-    return Unavailable("all places for reads of this kind are taken by others", retry_after_s=WAIT_S)
+def all_busy() -> Busy:
+    return Busy("all places for reads of this kind are taken by others", retry_after_s=WAIT_S)

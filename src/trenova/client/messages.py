@@ -9,14 +9,14 @@ import httpx
 import msgspec
 import uuid_utils
 
-from trenova.errors import EntryProblem, TrenovaError, Unavailable
+from trenova.errors import EntryProblem, RequestError, Unavailable
 
 OK, MANY_REQUESTS, SERVER_ERROR = 200, 429, 500
 
 Message = TypeVar("Message")
 
 
-class ApiError(TrenovaError):
+class ApiError(RequestError):
     """The API refused the request; `status` and `problems` (of single entries) say why."""
 
     def __init__(self, message: str, *, status: int, problems: Sequence[EntryProblem], hint: str | None) -> None:

@@ -25,7 +25,7 @@ from trenova import tracing
 from trenova.config import MIB
 from trenova.domain.batch import BatchResult
 from trenova.domain.entry import Sealed
-from trenova.errors import PayloadTooLarge, TemporalAway, Unavailable
+from trenova.errors import Busy, PayloadTooLarge, TemporalAway, Unavailable
 from trenova.ingest.breaker import Breaker
 from trenova.ingest.drain import Drain
 from trenova.ingest.instruments import BATCH_BYTES, BATCH_ENTRIES
@@ -162,7 +162,7 @@ class GroupCommit:
         self.check()
         size = sum(len(entry.body) for entry in entries)
         if self.queue.waiting_bytes and self.queue.waiting_bytes + size > MAX_WAITING_BYTES:
-            raise Unavailable("more entries are waiting for Temporal than this server holds", retry_after_s=2)
+            raise Busy("more entries wait than this server holds", retry_after_s=2)
         id_ = structlog.contextvars.get_contextvars().get("request_id")
         request = Request(entries, id=id_, origin=tracing.current.origin())
         waiter = self.waiters[request] = Waiter(request)

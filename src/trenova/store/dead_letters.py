@@ -143,7 +143,10 @@ class DeadLetters:
             try:
                 await cursor.execute(EDIT, changed)
             except InsufficientPrivilege as error:
-                raise Forbidden(f"the database refuses this edit: {error.diag.message_primary}") from None
+                raise Forbidden(
+                    "this API key may not make this edit, or the entry is not of its tenant",
+                    note=f"the database refuses it: {error.diag.message_primary}",
+                ) from None
             if await cursor.fetchone() != (True,):
                 raise nothing()
 

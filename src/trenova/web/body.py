@@ -25,7 +25,7 @@ async def read_body(request: Request[Any, Any, Any], *, max_bytes: int, room: Ro
     """The body, of which `hold` has the bytes.
 
     Raises RequestTooLarge for more than `max_bytes`, RequestTooSlow, InvalidRequest when the client hangs up, and
-    Unavailable when there is no room.
+    Busy when there is no room.
     """
     check_announced(request, max_bytes)
     began = asyncio.get_running_loop().time()

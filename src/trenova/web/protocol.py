@@ -12,15 +12,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fcntl import ioctl
 from http import HTTPStatus
+from logging import INFO, WARNING
 from typing import Any, ClassVar, cast
 
 import httptools
-import msgspec
+import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from trenova.web.instruments import CONNECTIONS_CUT
 from trenova.web.limits import ConnectionLimits
+from trenova.web.problem import MEDIA_TYPE, problem
+from trenova.web.request_ids import HEADER, id_of
 from trenova.web.upgrades import without_upgrade
+
+log = structlog.get_logger()
 
 LAST_LOOK_S = 0.5
 REASON = {
@@ -38,13 +43,15 @@ class Refusal:
     status: HTTPStatus
     detail: str
 
-    @property
-    def answer(self) -> bytes:
-        problem = {"type": "about:blank", "title": self.status.phrase, "status": self.status, "detail": self.detail}
-        body = msgspec.json.encode(problem)
-        return (
-            b"content-type: application/problem+json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
-        ) + body
+    def answer(self, request_id: str) -> bytes:
+        body = problem(self.status, self.status.phrase, self.detail, request_id)
+        headers = {
+            b"content-type": MEDIA_TYPE,
+            b"content-length": b"%d" % len(body),
+            b"connection": b"close",
+            HEADER: request_id.encode(),
+        }
+        return b"".join(b"%b: %b\r\n" % header for header in headers.items()) + b"\r\n" + body
 
 
 class Refused(Exception):
@@ -226,11 +233,18 @@ class LimitedProtocol(HttpToolsProtocol):
                 return
             self.cycle.disconnected = True
             self.cycle.message_event.set()
+        request_id = id_of(self.headers_of_refused())
+        level = WARNING if refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR else INFO
+        log.log(level, "request refused", status=refusal.status.value, error=refusal.detail, request_id=request_id)
         headers = b"".join(b"%b: %b\r\n" % each for each in self.server_state.default_headers)
-        self.transport.write(STATUS_LINE[refusal.status] + headers + refusal.answer)
+        self.transport.write(STATUS_LINE[refusal.status] + headers + refusal.answer(request_id))
         # Closing at once would have the kernel send a reset, which destroys an answer that is not read yet.
         with suppress(OSError, NotImplementedError):
             self.transport.write_eof()
+
+    def headers_of_refused(self) -> list[tuple[bytes, bytes]]:
+        """Those that have come of the request that is refused. The parser still has those of one before it."""
+        return (self.headers or []) if self.in_head or self.wanted or not self.is_idle else []
 
     # What takes too long.
 

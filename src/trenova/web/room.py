@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from trenova.errors import Unavailable
+from trenova.errors import Busy
 from trenova.web.limits import MIB
 
 # Entries are held several times over while they are read, sealed, encoded and sent: a fraction of the 300 MB that the
@@ -63,7 +63,7 @@ class Room:
                 del self.requests[share], self.held[share]
 
     def grow(self, hold: Hold, size: int) -> None:
-        """Hold so many bytes more. A request that is alone is always let in. Raises Unavailable."""
+        """Hold so many bytes more. A request that is alone is always let in. Raises Busy."""
         if hold.lost:
             raise no_room()
         mine = self.held[hold.share] + size
@@ -101,5 +101,5 @@ class Room:
         hold.size = 0
 
 
-def no_room() -> Unavailable:
-    return Unavailable("this server holds as many entries as it can", retry_after_s=1)
+def no_room() -> Busy:
+    return Busy("this server holds as many entries as it can", retry_after_s=1)

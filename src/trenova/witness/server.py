@@ -15,7 +15,14 @@ from litestar import Litestar, Request, Response, get, post
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 
-from trenova.errors import InvalidConfiguration, RequestTooLarge, RequestTooSlow, TrenovaError, VerificationError
+from trenova.errors import (
+    InvalidConfiguration,
+    RequestError,
+    RequestTooLarge,
+    RequestTooSlow,
+    TrenovaError,
+    VerificationError,
+)
 from trenova.ledger import note as notes
 from trenova.ledger import signing, submission
 from trenova.ledger.note import ED25519, VerifierKey
@@ -23,6 +30,7 @@ from trenova.ledger.signing import Signer
 from trenova.process import on_stop_signal, run_to_end
 from trenova.web.body import read_body
 from trenova.web.head_requests import HeadRequests
+from trenova.web.request_ids import RequestIds, request_id
 from trenova.web.room import Room
 from trenova.web.server import server_config
 from trenova.witness import evidence
@@ -133,25 +141,45 @@ def create(witness: Witness) -> Litestar:
     app = Litestar(
         [add_checkpoint, read_checkpoint],
         openapi_config=None,
-        exception_handlers={HTTPException: answer_error, TrenovaError: unread},
+        exception_handlers={HTTPException: answer_error, TrenovaError: unread, Exception: failed},
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
     )
-    app.asgi_handler = HeadRequests(app.asgi_handler)
+    app.asgi_handler = RequestIds(HeadRequests(app.asgi_handler))
     return app
 
 
-def answer_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+def answer_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Unknown paths, wrong methods, bodies over the limit."""
+    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return failed(request, error)
     headers = {**(error.headers or {}), "content-type": PLAIN, **NOT_KEPT}
     return Response(f"{error.detail}\n".encode(), status_code=error.status_code, headers=headers)
 
 
-def unread(_: Request[Any, Any, Any], error: TrenovaError) -> Response[bytes]:
+def unread(request: Request[Any, Any, Any], error: TrenovaError) -> Response[bytes]:
     """The answer to a request whose body could not be read."""
-    statuses = {RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE, RequestTooSlow: HTTPStatus.REQUEST_TIMEOUT}
-    status = HTTPStatus.SERVICE_UNAVAILABLE if error.retryable else statuses.get(type(error), HTTPStatus.BAD_REQUEST)
-    return Response(f"{error.message}\n".encode(), status_code=status, headers={"content-type": PLAIN, **NOT_KEPT})
+    statuses: dict[type[TrenovaError], HTTPStatus] = {
+        RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        RequestTooSlow: HTTPStatus.REQUEST_TIMEOUT,
+    }
+    if error.retryable:
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        log.warning("request failed", error=error.message)
+    elif isinstance(error, RequestError):
+        status = statuses.get(type(error), HTTPStatus.BAD_REQUEST)
+    else:
+        return failed(request, error)
+    told = f"{error.told.detail}\n".encode()
+    return Response(told, status_code=status, headers={"content-type": PLAIN, **NOT_KEPT})
+
+
+def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """A bug, or a disk that fails. The log says what."""
+    log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+    told = f"something failed inside this witness; its log says what: request id {request_id()}\n".encode()
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return Response(told, status_code=status, headers={"content-type": PLAIN, **NOT_KEPT})
 
 
 def log_keys(texts: Sequence[str]) -> tuple[VerifierKey, ...]:

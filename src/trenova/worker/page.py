@@ -20,6 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from trenova.config import Health
 from trenova.errors import InvalidConfiguration
 from trenova.sdk import Sdk
+from trenova.web.request_ids import RequestIds
 from trenova.web.server import server_config
 from trenova.worker.metrics import READY
 from trenova.worker.readiness import Readiness
@@ -72,7 +73,7 @@ async def served(health: Health, pages: Pages) -> AsyncIterator[None]:
         yield
         return
     with listening(health.host, health.port) as listener:
-        server = Server(server_config(pages, drain_s=1, lifespan=False))
+        server = Server(server_config(RequestIds(pages), drain_s=1, lifespan=False))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         log.info("worker health served", url=f"http://{health.host}:{health.port}")
         try:

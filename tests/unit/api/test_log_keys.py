@@ -28,4 +28,5 @@ def test_without_a_good_key_the_api_starts_and_says_where_to_get_them(
     keys = log_keys_of(Settings.model_validate({"ledger": ledger}), environ)
     with pytest.raises(NotFound) as failure:
         keys.of("acme")
-    assert "trenova keys public" in (failure.value.hint or "")
+    assert "trenova keys public" in (failure.value.note or "")
+    assert "ask its operator" in (failure.value.hint or "")

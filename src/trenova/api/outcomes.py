@@ -1,0 +1,40 @@
+"""What a client may conclude from an answer that is this server's fault: whether its entries are in, and what to do."""
+
+from typing import Any, cast
+
+from litestar import Request
+
+from trenova.errors import Told, TrenovaError
+
+# A route names what it does in its `opt` under this key. One that does not changes nothing.
+EFFECT = "effect"
+TAKES_ENTRIES, CHANGES = "takes entries", "changes"
+
+KEPT = {
+    "nothing": "nothing of this request was taken in",
+    "unknown": "it is not known whether this request was taken in",
+}
+SEND_AGAIN = "send the same request again, with the same ids or the same Idempotency-Key: no entry is stored twice"
+CHANGE_AGAIN = "send the same request again: it does no harm if it has taken effect already"
+ASK_AGAIN = "ask again"
+SOON = ", after the seconds in the header Retry-After"
+TELL = "; if that fails as well, give the operator of this server the request id"
+
+
+def outcome(request: Request[Any, Any, Any], error: TrenovaError) -> Told:
+    """What the error tells a client, and what follows for this request."""
+    told = error.told
+    wait = SOON if error.retryable else TELL
+    effect = effect_of(request)
+    if effect == TAKES_ENTRIES:
+        return Told(f"{told.detail}; {KEPT[error.kept]}", told.hint or SEND_AGAIN + wait)
+    if effect == CHANGES:
+        return Told(f"{told.detail}; it is not known whether this request took effect", CHANGE_AGAIN + wait)
+    return Told(told.detail, told.hint or ASK_AGAIN + wait)
+
+
+def effect_of(request: Request[Any, Any, Any]) -> str | None:
+    """What the request's route does; None where it changes nothing, or where no route was found."""
+    handler = cast("dict[str, Any]", request.scope).get("route_handler")
+    effect: str | None = handler.opt.get(EFFECT) if handler else None
+    return effect
