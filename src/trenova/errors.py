@@ -177,6 +177,11 @@ class TemporalAway(Unavailable):
 
     kept = "unknown"
 
+    @classmethod
+    def instead_of(cls, error: Unavailable) -> "TemporalAway":
+        """The same, of a request of which something was sent."""
+        return cls(error.message, retry_after_s=error.retry_after_s, hint=error.hint, to_client=error.to_client)
+
 
 class TemporalRefuses(Unavailable):
     """Temporal answers, and refuses: it does not take our credentials, or has no such namespace. It kept nothing."""

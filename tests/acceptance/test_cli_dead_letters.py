@@ -47,6 +47,19 @@ def test_what_is_parked_is_listed_with_its_reason_and_shown_with_its_entry(treno
     assert base64.b64decode(trenova("dead-letters", "show", letter["id"], "--json").json["body"]).startswith(b"{")
 
 
+def test_an_import_says_how_many_of_its_entries_are_parked(trenova: User, rule: Rule) -> None:
+    made = [entry_of(id=str(uuid.uuid4()), action=action) for action in ("shipment.update", POISON)]
+    file = trenova.folder / "entries.ndjson"
+    file.write_text("\n".join(json.dumps(each) for each in made))
+    words = ("import", "--tenant", trenova.tenant, str(file))
+    ended = trenova(*words)
+    assert ended.exit_code == 3
+    assert ended.lines[0].startswith("read 2 · accepted 1 · parked 1 · duplicates 0 · refused 0 · ")
+    assert ended.lines[1] == "parked entries are kept and tried again; why: trenova dead-letters list"
+    again = trenova(*words, "--json").json
+    assert (again["read"], again["parked"], again["duplicates"]) == (2, 1, 1)
+
+
 def test_nothing_parked_is_said_so(trenova: User) -> None:
     ended = trenova("dead-letters", "list", "--tenant", trenova.tenant)
     assert (ended.exit_code, ended.out, ended.err) == (0, "", "no entry is parked\n")

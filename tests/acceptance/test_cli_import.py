@@ -53,13 +53,22 @@ def test_importing_again_adds_nothing(trenova: User) -> None:
         "read": 12,
         "accepted": 12,
         "spooled": 0,
+        "parked": 0,
         "duplicates": 0,
         "differing": 0,
         "refused": 0,
     }
     again = trenova(*words)
     assert again.exit_code == 0
-    assert again.json == {"read": 12, "accepted": 0, "spooled": 0, "duplicates": 12, "differing": 0, "refused": 0}
+    assert again.json == {
+        "read": 12,
+        "accepted": 0,
+        "spooled": 0,
+        "parked": 0,
+        "duplicates": 12,
+        "differing": 0,
+        "refused": 0,
+    }
     assert len(trenova.stored()) == 12
 
 
@@ -124,7 +133,15 @@ def test_refused_lines_are_written_with_file_line_reason_and_record_and_the_rest
 def test_refused_lines_on_json_summary_exit_the_same(trenova: User) -> None:
     ended = trenova("import", "-", "--json", "--tenant", trenova.tenant, stdin=b"x\n")
     assert ended.exit_code == 3
-    assert ended.json == {"read": 1, "accepted": 0, "spooled": 0, "duplicates": 0, "differing": 0, "refused": 1}
+    assert ended.json == {
+        "read": 1,
+        "accepted": 0,
+        "spooled": 0,
+        "parked": 0,
+        "duplicates": 0,
+        "differing": 0,
+        "refused": 1,
+    }
 
 
 @pytest.mark.parametrize(

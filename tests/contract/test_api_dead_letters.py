@@ -37,31 +37,69 @@ async def parked(api: httpx.AsyncClient, **params: Any) -> list[dict[str, Any]]:
 async def park(api: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
     """The letter of one more parked entry."""
     sent = await api.post("/v1/entries?wait=stored", json=poison(**fields))
-    assert sent.status_code == 201, sent.text
+    assert sent.status_code == 207, sent.text
     return (await parked(api))[0]
 
 
 async def test_the_receipts_of_a_batch_say_which_entries_are_parked_and_why(api: httpx.AsyncClient, rule: Rule) -> None:
     bad = poison()
     sent = await api.post("/v1/entries?wait=stored", json=[entry(), bad, entry()])
-    assert sent.status_code == 201
+    assert sent.status_code == 207
     first, second, third = sent.json()["entries"]
     assert (first["state"], first["index"], third["state"], third["index"]) == ("stored", 0, "stored", 1)
     assert second.keys() == {"id", "state", "reason"}
     assert (second["id"], second["state"]) == (bad["id"], "parked")
-    assert rule.name in second["reason"]
+    assert second["reason"] == "a rule of the database refuses this entry (23514)"
     batch = (await api.get(f"/v1/batches/{sent.json()['batch_id']}")).json()
     assert (batch["state"], batch["entries"], batch["stored"], batch["parked"]) == ("stored", 3, 2, 1)
     assert (await api.get(f"/v1/entries/{bad['id']}")).status_code == 404
     (letter,) = await parked(api)
     assert (letter["entry_id"], letter["ordinal"], letter["code"]) == (bad["id"], 1, "23514")
+    assert rule.name in letter["reason"]
     assert "body" not in letter
 
 
 async def test_a_batch_of_which_nothing_could_be_stored_is_parked(api: httpx.AsyncClient, rule: Rule) -> None:
     sent = await api.post("/v1/entries?wait=stored", json=poison())
+    assert (sent.status_code, [each["state"] for each in sent.json()["entries"]]) == (207, ["parked"])
     batch = (await api.get(f"/v1/batches/{sent.json()['batch_id']}")).json()
     assert (batch["state"], batch["entries"], batch["stored"], batch["parked"]) == ("parked", 1, 0, 1)
+
+
+async def test_a_parked_entry_is_told_in_every_form_of_a_request(api: httpx.AsyncClient, rule: Rule) -> None:
+    lines = b"\n".join(json.dumps(each).encode() for each in (entry(), poison(), {"no": "entry"}))
+    typed = {"Content-Type": "application/x-ndjson"}
+    sent = await api.post("/v1/entries?wait=stored&partial=true", content=lines, headers=typed)
+    assert sent.status_code == 207, sent.text
+    assert [each["state"] for each in sent.json()["entries"]] == ["stored", "parked"]
+    assert {each["index"] for each in sent.json()["errors"]} == {2}
+
+
+async def test_a_parked_entry_that_is_sent_again_is_parked_until_its_rule_is_lifted(
+    api: httpx.AsyncClient, rule: Rule
+) -> None:
+    bad = poison()
+    for _ in range(2):
+        assert (await api.post("/v1/entries?wait=stored", json=bad)).status_code == 207
+    await rule.lift()
+    sent = await api.post("/v1/entries?wait=stored", json=bad)
+    assert (sent.status_code, sent.json()["entries"][0]["state"]) == (201, "stored")
+
+
+async def test_a_request_in_several_batches_is_parked_where_one_of_its_entries_is(
+    api: httpx.AsyncClient, rule: Rule
+) -> None:
+    many = [*(entry() for _ in range(2_500)), poison()]
+    sent = await api.post("/v1/entries?wait=stored", json=many)
+    assert sent.status_code == 207, sent.text
+    answered = sent.json()["entries"]
+    assert len({each["batch_id"] for each in answered}) > 1
+    assert [each["state"] for each in answered] == ["stored"] * 2_500 + ["parked"]
+
+
+async def test_nobody_waits_for_a_parked_entry_who_did_not_ask_to(api: httpx.AsyncClient, rule: Rule) -> None:
+    sent = await api.post("/v1/entries", json=poison())
+    assert (sent.status_code, sent.json()["entries"][0]["state"]) == (202, "accepted")
 
 
 async def test_a_replay_stores_what_the_database_takes_by_now(api: httpx.AsyncClient, keys: Keys, rule: Rule) -> None:

@@ -17,7 +17,7 @@ from trenova.api.services import Services
 from trenova.batch_input import read_input
 from trenova.domain.batch import BATCH_WORKFLOW, is_of_the_api, workflow_id
 from trenova.errors import InvalidPayload, NotFound, PayloadError, Unavailable
-from trenova.ingest.start import unavailable
+from trenova.ingest.start import asking, unavailable
 from trenova.store.batches import StoredBatch
 
 NO_BATCH = "no batch with this id"
@@ -122,12 +122,13 @@ async def spooled(services: Services, batch_id: str, tenant: str | None) -> Batc
 
 
 async def workflow_status(client: Client, batch_id: str) -> str | None:
-    try:
-        description = await client.get_workflow_handle(workflow_id(batch_id)).describe()
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return None
-        raise unavailable(error) from error
+    with asking():
+        try:
+            description = await client.get_workflow_handle(workflow_id(batch_id)).describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise
     status = description.status or WorkflowExecutionStatus.RUNNING
     return status.name.lower()
 
@@ -154,7 +155,11 @@ async def runs_of(client: Client, batch_id: str) -> AsyncIterator[str | None]:
     """The latest run, and those before it: somebody may have started another one when that of the batch was over."""
     yield None
     if is_of_the_api(workflow_id(batch_id)):
-        async for run in client.list_workflows(f"WorkflowId = '{workflow_id(batch_id)}'", limit=MOST_RUNS):
+        with asking():
+            runs = [
+                run async for run in client.list_workflows(f"WorkflowId = '{workflow_id(batch_id)}'", limit=MOST_RUNS)
+            ]
+        for run in runs:
             yield run.run_id
 
 

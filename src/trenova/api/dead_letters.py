@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
+import structlog
 from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
-from temporalio.service import RPCError
+from temporalio.client import WorkflowFailureError
 
 from trenova.api.auth import ADMINS, ROLES, Caller
 from trenova.api.openapi import EntryBody, answers, problems
@@ -24,11 +25,13 @@ from trenova.domain.dead_letters import Retried
 from trenova.domain.entry import CANONICAL_FACTOR, Sealed
 from trenova.domain.sealed import may_be_sent_for
 from trenova.errors import InvalidEntries, InvalidRequest, NotFound, RequestTooLarge
-from trenova.ingest.start import unavailable
+from trenova.ingest.start import asking
 from trenova.store import dead_letters
 from trenova.store.pages import is_full
 from trenova.web.body import read_body
 from trenova.workflows import RETRY_SCHEDULE, RetryDeadLettersWorkflow
+
+log = structlog.get_logger()
 
 MAX_PAGE, DEFAULT_PAGE = 100, 50
 STATES = {"parked": True, "stored": False, "all": None}
@@ -209,16 +212,18 @@ async def replay_dead_letters(
 
 async def retried(services: Services) -> Retried:
     """What a worker makes of the letters that are due; nothing, when that takes too long. It goes on all the same."""
-    try:
+    with asking():
         handle = await services.client.start_workflow(
             RetryDeadLettersWorkflow.run, id=f"{RETRY_SCHEDULE}-{uuid.uuid4()}", task_queue=TASK_QUEUE
         )
-        async with asyncio.timeout(services.settings.api.wait_stored_seconds):
-            return await handle.result()
-    except TimeoutError:
-        return Retried()
-    except RPCError as error:
-        raise unavailable(error) from error
+        try:
+            async with asyncio.timeout(services.settings.api.wait_stored_seconds):
+                return await handle.result()
+        except TimeoutError:
+            return Retried()
+        except WorkflowFailureError as error:
+            log.warning("retry of dead letters failed", workflow_id=handle.id, error=str(error.cause))
+            return Retried()
 
 
 def resealed(text: bytes, letter: dead_letters.DeadLetter, caller: Caller, services: Services) -> Sealed:

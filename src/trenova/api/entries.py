@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
+import structlog
 from litestar import MediaType, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
@@ -25,11 +26,13 @@ from trenova.api.turns import read
 from trenova.config import KIB, Limits
 from trenova.domain import intake
 from trenova.domain.entry import Entry, Outcome
-from trenova.errors import InvalidEntries, Removed, Unavailable
+from trenova.errors import InvalidEntries, Removed, TrenovaError
 from trenova.ingest import Placed, all_stored
 from trenova.store import Store
 from trenova.store.search import START_OF_FEED, FeedPosition, Filters, Page, PagePosition
 from trenova.web.body import read_body
+
+log = structlog.get_logger()
 
 MAX_PAGE, DEFAULT_PAGE = 1000, 100
 MAX_IDEMPOTENCY_KEY = 255
@@ -54,7 +57,10 @@ class EntryList(msgspec.Struct, frozen=True):
         202: answers(
             Accepted, "Accepted: Temporal has persisted every entry. Spooled: this server's disk has, until then"
         ),
-        201: answers(Accepted, "Stored (with `wait=stored`)"),
+        201: answers(Accepted, "Stored, every entry (with `wait=stored`)"),
+        207: answers(
+            Accepted, "Parked, at least one of the entries (with `wait=stored`); `state` and `reason` say which"
+        ),
         **problems(400, 401, 403, 408, 413, 415, 422, 503),
     },
     tags=["entries"],
@@ -66,7 +72,8 @@ async def add_entries(
     wait: Annotated[
         Literal["stored"] | None,
         QueryParameter(
-            description="Answer 201 with receipts once the entries are stored, or 202 if that takes too long."
+            description="Answer 201 with receipts once all entries are stored, 207 if any is parked, or 202 if "
+            "that takes too long."
         ),
     ] = None,
     *,
@@ -100,23 +107,26 @@ async def add_entries(
     for one in placed:
         (ENTRIES_SPOOLED if one.batch.state == "spooled" else ENTRIES_ACCEPTED).inc(len(one.entries))
     refusals = Refusals.of(checked) if partial else NO_REFUSALS
-    if wait == "stored" and await all_stored(placed, services.settings.api.wait_stored_seconds):
-        told = await what_is_stored(placed, refusals, services)
-        if told is not None:
-            return told
+    if wait == "stored" and (answer := await settled(placed, refusals, services)):
+        return answer
     return json(receipts.accepted(placed, refusals), status_code=202)
 
 
-async def what_is_stored(placed: Sequence[Placed], refusals: Refusals, services: Services) -> Response[bytes] | None:
-    """The answer with receipts. None where the database does not answer now: the entries are accepted all the same."""
-    if services.lookups.watch.is_unreachable:
+async def settled(placed: Sequence[Placed], refusals: Refusals, services: Services) -> Response[bytes] | None:
+    """The answer once all entries are stored or parked; None where that takes too long, or cannot be read.
+
+    They are accepted all the same: no error of this wait may have them sent again.
+    """
+    wait_s = services.settings.api.wait_stored_seconds
+    if not await all_stored(placed, wait_s) or services.lookups.watch.is_unreachable:
         return None
     try:
-        async with asyncio.timeout(services.settings.api.wait_stored_seconds):
-            body, all_settled = await receipts.stored(placed, refusals, services.store)
-    except (Unavailable, TimeoutError):
+        async with asyncio.timeout(wait_s):
+            body, status = await receipts.settled(placed, refusals, services.store)
+    except (TrenovaError, TimeoutError) as error:
+        log.warning("receipts not read", error=str(error) or f"no answer within {wait_s:g} s")
         return None
-    return json(body, status_code=201 if all_settled else 202)
+    return json(body, status_code=status)
 
 
 async def read_entries(

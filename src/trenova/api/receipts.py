@@ -4,11 +4,14 @@ import asyncio
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from http import HTTPStatus
 from typing import Literal, NamedTuple
 
 import msgspec
 import structlog
 
+from trenova.api.parked_reasons import reason_for_sender
 from trenova.api.problems import FieldProblem, listed
 from trenova.api.proofs import base64, encoded
 from trenova.domain.entry import Sealed
@@ -23,6 +26,7 @@ from trenova.store.logs import Provable
 
 log = structlog.get_logger()
 
+PARKED: Literal["parked"] = "parked"
 # What proves more than this does it in a thread, so that other requests are not kept waiting.
 OFF_LOOP_ENTRIES = 100
 
@@ -48,7 +52,7 @@ class EntryState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     batch_id: str | None = None
     """Only where the request was too large for one batch."""
     reason: str | None = None
-    """Why the database refused it, where it is parked: an operator can edit it or have it tried again."""
+    """Why it is parked, in words for its sender: it is kept and tried again, and an operator can edit it."""
     index: int | None = None
     """Position in the tenant's log, from 0."""
     duplicate: bool | None = None
@@ -102,10 +106,10 @@ def accepted(placed: Sequence[Placed], refusals: Refusals) -> bytes:
     return written(placed, states, refusals)
 
 
-async def stored(placed: Sequence[Placed], refusals: Refusals, store: Store) -> tuple[bytes, bool]:
-    """The answer, in JSON, to entries that are stored: what is read for it takes three statements, however many.
+async def settled(placed: Sequence[Placed], refusals: Refusals, store: Store) -> tuple[bytes, int]:
+    """The answer, in JSON, to entries that are stored or parked, and its status.
 
-    And whether the database really has them all, stored or parked: a workflow may say that it is done and not be.
+    What is read for it takes three statements, however many they are; one more where any is parked.
     """
     sent = [entry for _, entry in each(placed)]
     receipts = await store.entries.receipts([one.batch.batch_id for one in placed], sent)
@@ -115,7 +119,7 @@ async def stored(placed: Sequence[Placed], refusals: Refusals, store: Store) -> 
     logs = await store.logs.provable(places)
     refused = {} if len(receipts) == len({(entry.tenant, entry.id) for entry in sent}) else await reasons(placed, store)
 
-    def answer() -> tuple[bytes, bool]:
+    def answer() -> tuple[bytes, int]:
         proofs = proved(receipts, logs)
         states = [
             stored_state(entry, batch_id, receipts[entry.tenant, entry.id], proofs)
@@ -123,9 +127,16 @@ async def stored(placed: Sequence[Placed], refusals: Refusals, store: Store) -> 
             else parked_state(entry, batch_id, refused.get((entry.tenant, entry.id)))
             for batch_id, entry in each(placed)
         ]
-        return written(placed, states, refusals), all(each.state != "accepted" for each in states)
+        return written(placed, states, refusals), status_of({each.state for each in states})
 
     return await asyncio.to_thread(answer) if len(sent) > OFF_LOOP_ENTRIES else answer()
+
+
+def status_of(states: AbstractSet[str]) -> int:
+    """A workflow may say that it is done and not be: then some are still accepted."""
+    if PARKED in states:
+        return HTTPStatus.MULTI_STATUS
+    return HTTPStatus.CREATED if states == {"stored"} else HTTPStatus.ACCEPTED
 
 
 def proved(receipts: Receipts, logs: Mapping[str, Provable]) -> dict[tuple[str, int], Proof]:
@@ -146,14 +157,14 @@ def proved(receipts: Receipts, logs: Mapping[str, Provable]) -> dict[tuple[str, 
 
 
 async def reasons(placed: Sequence[Placed], store: Store) -> dict[tuple[str | None, uuid.UUID | None], str]:
-    """Why the batches parked entries, by tenant and id."""
+    """Why the batches parked entries, by tenant and id, as far as their senders may know."""
     parked = await store.dead_letters.of_batches([one.batch.batch_id for one in placed])
-    return {(letter.tenant, letter.entry_id): letter.reason for letter in parked}
+    return {(each.tenant, each.entry_id): reason_for_sender(each.code, each.reason) for each in parked}
 
 
 def parked_state(entry: Sealed, batch_id: str | None, reason: str | None) -> EntryState:
     """Of an entry that its batch did not store."""
-    return EntryState(id=entry.id, state="accepted" if reason is None else "parked", batch_id=batch_id, reason=reason)
+    return EntryState(id=entry.id, state="accepted" if reason is None else PARKED, batch_id=batch_id, reason=reason)
 
 
 def stored_state(entry: Sealed, batch_id: str | None, receipt: Receipt, proofs: Proofs) -> EntryState:

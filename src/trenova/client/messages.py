@@ -30,6 +30,9 @@ class EntryAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     id: uuid.UUID
     state: str
+    """`accepted`, `spooled`, `stored` or `parked`: accepted and kept, but refused by the database so far."""
+    reason: str | None = None
+    """Why it is parked."""
     batch_id: str | None = None
     index: int | None = None
     duplicate: bool = False
@@ -56,6 +59,7 @@ class ProblemDocument(msgspec.Struct, frozen=True):
     detail: str = ""
     hint: str | None = None
     errors: list[EntryProblem] = []
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +111,8 @@ def body_of(response: httpx.Response) -> bytes:
     except (msgspec.DecodeError, UnicodeDecodeError):
         problem = ProblemDocument()
     message = problem.detail or problem.title or f"the server answered {response.status_code} {response.reason_phrase}"
+    if problem.request_id:
+        message = f"{message} (request id {problem.request_id})"
     if response.status_code >= SERVER_ERROR or response.status_code == MANY_REQUESTS:
         seconds = response.headers.get("Retry-After", "")
         raise Unavailable(message, retry_after_s=int(seconds) if seconds.isdigit() else 1, hint=problem.hint)

@@ -214,7 +214,7 @@ class Api(Section):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=65535)
     wait_stored_seconds: float = Field(30, gt=0)
-    """How long `?wait=stored` waits before it answers 202 instead of 201."""
+    """How long `?wait=stored` waits for entries to be stored or parked before it answers 202."""
     drain_seconds: int = Field(30, ge=0)
     """After SIGTERM, how long requests that are being answered may take."""
     remember_keys_seconds: float = Field(3600, ge=0, le=86_400)

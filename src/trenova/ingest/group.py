@@ -31,7 +31,7 @@ from trenova.ingest.drain import Drain
 from trenova.ingest.instruments import BATCH_BYTES, BATCH_ENTRIES
 from trenova.ingest.queue import Caps, Piece, Queue, Request, halves
 from trenova.ingest.spool import Spool, full
-from trenova.ingest.start import Handle, parcel_of, start, unavailable
+from trenova.ingest.start import Handle, parcel_of, start
 
 log = structlog.get_logger()
 
@@ -101,9 +101,13 @@ class Waiter:
         if self.left == 0 and not self.done.done():
             self.done.set_result([placed for _, placed in sorted(self.placed, key=lambda item: item[0])])
 
-    def failed(self, error: BaseException) -> None:
-        if not self.done.done():
-            self.done.set_exception(error)
+    def failed(self, error: BaseException, *, alone: bool) -> None:
+        """`alone`: nothing of this request has been in another batch than the one that met the error."""
+        if self.done.done():
+            return
+        if isinstance(error, Unavailable) and not alone:
+            error = TemporalAway.instead_of(error)
+        self.done.set_exception(error)
 
 
 class GroupCommit:
@@ -156,8 +160,8 @@ class GroupCommit:
     async def add(self, entries: Sequence[Sealed]) -> list[Placed]:
         """Return when every entry is accepted or spooled, with the batches in the entries' order.
 
-        Raises Unavailable when that is not certain, or when too much waits already. An entry that was accepted all the
-        same is found as a duplicate when the caller sends it again.
+        Raises TemporalAway when that is not certain, and Unavailable when nothing was taken in. An entry that was
+        accepted all the same is found as a duplicate when the caller sends it again.
         """
         self.check()
         size = sum(len(entry.body) for entry in entries)
@@ -194,7 +198,7 @@ class GroupCommit:
         """Who waits for a turn that will not come is told so; a batch that is under way goes on trying."""
         if self.refuses:
             for waiter in [each for each in self.waiters.values() if each.request.waiting]:
-                waiter.failed(away())
+                waiter.failed(away(), alone=not waiter.request.taken)
         self.pump()
 
     def rest_for(self, seconds: float) -> None:
@@ -221,7 +225,7 @@ class GroupCommit:
         except BaseException as error:  # noqa: BLE001 - whatever it was, somebody waits for it
             for piece in pieces:
                 if waiter := self.waiters.get(piece.request):
-                    waiter.failed(error)
+                    waiter.failed(error, alone=piece.is_all)
             return
         tell(batch, pieces)
         for piece in pieces:
@@ -240,9 +244,12 @@ class GroupCommit:
             return AcceptedBatch(parcel.batch_id, await self.breaker.watched(starting))
         try:
             return AcceptedBatch(parcel.batch_id, await self.breaker.unless_away(starting))
-        except TemporalAway:
+        except TemporalAway as lost:
             # Temporal may have persisted it all the same. From the spool it is started under the same id: only once.
-            await self.spool.put(parcel)
+            try:
+                await self.spool.put(parcel)
+            except Unavailable as error:
+                raise TemporalAway.instead_of(error) from lost
             return SpooledBatch(parcel.batch_id)
 
 
@@ -257,14 +264,16 @@ def tell(batch: AcceptedBatch | SpooledBatch, pieces: Sequence[Piece]) -> None:
 
 
 def away() -> Unavailable:
-    return TemporalAway("Temporal is away", retry_after_s=RETRY_AFTER_S)
+    """Of a request that is not sent at all."""
+    return Unavailable("Temporal is away", retry_after_s=RETRY_AFTER_S)
 
 
 async def all_stored(placed: Sequence[Placed], timeout_s: float) -> bool:
     """Wait until the batches are stored; False when that takes longer than `timeout_s`. They go on all the same.
 
     False at once where one is spooled: how long Temporal stays away nobody knows. And where a workflow has ended
-    without storing its batch: what is accepted is stored by the reconciliation, minutes later.
+    without storing its batch: what is accepted is stored by the reconciliation, minutes later. Nor does an error of
+    this wait change that the entries are accepted.
     """
     accepted = [each.batch for each in placed if isinstance(each.batch, AcceptedBatch)]
     if len(accepted) < len(placed):
@@ -275,7 +284,8 @@ async def all_stored(placed: Sequence[Placed], timeout_s: float) -> bool:
     except TimeoutError:
         return False
     except RPCError as error:
-        raise unavailable(error) from error
+        log.warning("wait for batches ended", error=error.message, status=error.status.name)
+        return False
     except WorkflowFailureError:
         return False
     return True

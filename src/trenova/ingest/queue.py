@@ -37,6 +37,11 @@ class Piece:
     def entries(self) -> Sequence[Sealed]:
         return self.request.entries[self.begin : self.end]
 
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing of the request is outside this piece."""
+        return self.end - self.begin == len(self.request.entries)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:

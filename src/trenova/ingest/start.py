@@ -1,7 +1,8 @@
 """One batch into Temporal: the call whose answer is the acknowledgement."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -131,6 +132,15 @@ def fairness_of(entries: Sequence[Sealed]) -> Priority:
     tenants = {entry.tenant for entry in entries}
     weight = len(tenants) * TURN_BYTES / (BATCH_BYTES + sum(len(entry.body) for entry in entries))
     return Priority(fairness_key=tenants.pop()[:64] if len(tenants) == 1 else None, fairness_weight=weight)
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Temporal's errors while it is asked something, as Unavailable. What it was sent it may have taken."""
+    try:
+        yield
+    except (RPCError, RuntimeError) as error:
+        raise unavailable(error) from error
 
 
 def unavailable(error: RPCError | RuntimeError) -> Unavailable:

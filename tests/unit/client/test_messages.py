@@ -148,6 +148,19 @@ def test_what_may_pass_is_unavailable_and_may_be_sent_again(status: int) -> None
     assert refused(status).retryable
 
 
+def test_a_failure_of_the_server_is_told_with_the_id_that_its_operator_needs() -> None:
+    assert refused(500, b'{"detail": "it failed", "request_id": "a-1"}').message == "it failed (request id a-1)"
+
+
+def test_a_parked_entry_comes_back_with_its_reason() -> None:
+    body = (
+        b'{"batch_id":"b","entries":[{"id":"%b","state":"parked","reason":"a rule"}]}' % str(uuid.UUID(int=1)).encode()
+    )
+    response = httpx.Response(207, content=body)
+    (answered,) = messages.decode(messages.body_of(response), Answer).entries
+    assert (answered.state, answered.reason) == ("parked", "a rule")
+
+
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7), ("Wed, 21 Oct 2026 07:28:00 GMT", 1), ("-5", 1), ("", 1)])
 def test_retry_after_is_taken_in_seconds(header: str, seconds: int) -> None:
     error = refused(503, headers={"Retry-After": header})

@@ -61,7 +61,7 @@ def import_files(
             print("stopped early; run the same import again to go on: nothing is stored twice", file=sys.stderr)
         raise
     summarize(tally, as_json)
-    if tally.refused:
+    if tally.refused or tally.parked:
         raise typer.Exit(IN_PART)
 
 
@@ -137,7 +137,7 @@ def show(progress: Progress, bar: TaskID, source: Source, tally: Tally) -> None:
 
 
 # Told only where there are any.
-SELDOM = {"differing", "spooled"}
+SELDOM = {"differing", "spooled", "parked"}
 
 
 def summarize(tally: Tally, as_json: bool) -> None:
@@ -150,5 +150,7 @@ def summarize(tally: Tally, as_json: bool) -> None:
         print(f"{tally.differing:,} duplicates have another content than what is stored; the first stays")
     if tally.spooled:
         print("Temporal is away: spooled entries wait on the API's disk and are stored when it is back")
+    if tally.parked:
+        print("parked entries are kept and tried again; why: trenova dead-letters list")
     if tally.refused:
         print(f"refused lines and their reasons: {tally.refused_file}")

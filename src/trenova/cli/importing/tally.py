@@ -12,14 +12,14 @@ from trenova.cli.importing.chunks import Chunk
 from trenova.client import EntryAnswer
 from trenova.errors import EntryProblem, InvalidRequest
 
-SPOOLED = "spooled"
+SPOOLED, PARKED = "spooled", "parked"
 
 
 class Tally:
     """Counts lines, and writes the refused ones with their reasons to a file that is made when there is one."""
 
     def __init__(self, *, refused_file: Path) -> None:
-        self.read = self.accepted = self.spooled = self.duplicates = self.differing = self.refused = 0
+        self.read = self.accepted = self.spooled = self.parked = self.duplicates = self.differing = self.refused = 0
         self.refused_file = refused_file
         self.started = time.monotonic()
         self.file: IO[bytes] | None = None
@@ -33,17 +33,18 @@ class Tally:
 
     @property
     def settled(self) -> int:
-        return self.accepted + self.spooled + self.duplicates + self.refused
+        return self.accepted + self.spooled + self.parked + self.duplicates + self.refused
 
     def seconds(self) -> float:
         return time.monotonic() - self.started
 
     def counts(self) -> dict[str, int]:
-        """What the summary says; `read` is the sum of accepted, spooled, duplicates and refused in the end."""
+        """What the summary says; `read` is the sum of all but `differing` in the end."""
         return {
             "read": self.read,
             "accepted": self.accepted,
             "spooled": self.spooled,
+            "parked": self.parked,
             "duplicates": self.duplicates,
             "differing": self.differing,
             "refused": self.refused,
@@ -55,6 +56,8 @@ class Tally:
             self.differing += entry.body_differs
         elif entry.state == SPOOLED:
             self.spooled += 1
+        elif entry.state == PARKED:
+            self.parked += 1
         else:
             self.accepted += 1
 
