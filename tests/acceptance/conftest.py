@@ -48,14 +48,14 @@ def environment(**variables: str) -> dict[str, str]:
     return {**inherited, "COLUMNS": "80", "NO_COLOR": "1", **PATIENT, **variables}
 
 
-def store(client: httpx.Client, *entries: dict[str, Any]) -> httpx.Response:
+def store(client: httpx.Client, *entries: dict[str, Any], status: int = httpx.codes.CREATED) -> httpx.Response:
     """Send entries in one request until they are stored, as clients do on a machine that stalls; gives that answer."""
     request = client.build_request("POST", "/v1/entries?wait=stored", json=with_ids(entries))
     deadline = time.monotonic() + LIMIT_S
     while (answer := client.send(request)).status_code in ONCE_MORE:
         assert time.monotonic() < deadline, answer.text
         time.sleep(0.5)
-    assert answer.status_code == httpx.codes.CREATED, answer.text
+    assert answer.status_code == status, answer.text
     return answer
 
 
@@ -190,6 +190,12 @@ class User:
         """Store entries of the tenant, each with what is not given filled in."""
         with self.api() as client:
             store(client, *(entry_of(tenant=self.tenant, **entry) for entry in entries))
+
+    def park(self, *entries: dict[str, Any]) -> None:
+        """Send entries of the tenant of which the database refuses some."""
+        with self.api() as client:
+            sent = [entry_of(tenant=self.tenant, **entry) for entry in entries]
+            store(client, *sent, status=httpx.codes.MULTI_STATUS)
 
     def stored(self) -> list[dict[str, Any]]:
         """At most a thousand entries of the tenant, newest first."""

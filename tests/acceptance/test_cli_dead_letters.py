@@ -26,7 +26,7 @@ def rule(dev: Dev) -> Iterator[Rule]:
 
 def park(trenova: User, count: int = 1) -> list[dict[str, Any]]:
     """Their letters, newest first, as JSON."""
-    trenova.add(*({"id": str(uuid.uuid4()), "action": POISON} for _ in range(count)))
+    trenova.park(*({"id": str(uuid.uuid4()), "action": POISON} for _ in range(count)))
     found: list[dict[str, Any]] = listed(trenova)
     return found[:count]
 

@@ -270,7 +270,7 @@ async def test_pages_that_a_browser_would_not_let_call_the_codec_endpoint_are_na
 
 async def test_parked_entries_are_counted(place: Site, database: Postgres) -> None:
     async with rule_of(database.owner_url):
-        answer = await place.store({**entry(action=POISON), "tenant": new_tenant()})
+        answer = await place.store({**entry(action=POISON), "tenant": new_tenant()}, status=207)
         assert answer.json()["entries"][0]["state"] == "parked", answer.text
     found = await doctor(place)
     assert found.exit_code == 3
