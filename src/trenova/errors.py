@@ -31,6 +31,8 @@ TrenovaError
     ├── RowRefused            the database refuses a row for its own sake
     ├── LogDamaged            what is stored of a log contradicts itself
     ├── PartFailed            a process that `trenova dev` runs cannot run
+    ├── OutputFailed          what a command prints cannot be written
+    │   └── ReaderLeft        nobody reads it any more
     ├── VerificationError     a proof, checkpoint, signature or evidence file that does not hold
     │   └── CheckpointRefused a witness, or what is published already, contradicts a checkpoint of ours
     └── PayloadError          a payload cannot go into Temporal, or cannot be read when it comes out
@@ -228,7 +230,14 @@ class SchemaMismatch(TrenovaError):
 
 
 class DatabaseFault(TrenovaError):
-    """The database refuses the program itself: a table or a right is missing, or there is a bug on either side."""
+    """The database refuses the program itself: a table or a right is missing, or there is a bug on either side.
+
+    `code` is PostgreSQL's SQLSTATE.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, code: str = "unknown") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
 
 
 class RowRefused(TrenovaError):
@@ -250,6 +259,14 @@ class LogDamaged(TrenovaError):
 
 class PartFailed(TrenovaError):
     """A process that `trenova dev` runs cannot start or keeps dying."""
+
+
+class OutputFailed(TrenovaError):
+    """Standard output takes no more, as on a full disk."""
+
+
+class ReaderLeft(OutputFailed):
+    """Whoever read standard output has left, as `head` does. Nobody is told of it."""
 
 
 class VerificationError(TrenovaError):

@@ -9,8 +9,10 @@ import base64
 import os
 from collections.abc import Mapping, Sequence
 
+from trenova.codec import placeholders
 from trenova.codec.keys import WRAPPED, UnusableKeyError, unwrap
 from trenova.codec.keyservice import KeyService
+from trenova.codec.keytext import assigned
 from trenova.codec.settings import key_service_of
 from trenova.config import Ledger, Settings
 from trenova.errors import InvalidConfiguration
@@ -67,6 +69,11 @@ def found(ledger: Ledger, environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def read(line: str, name: str, service: KeyService | None) -> Signer:
+    """The key in a line: as it is, or as the shell line `export TRENOVA_SIGNING_KEY='…'` that the command prints."""
+    if placeholders.is_placeholder(line):
+        raise UnusableKeyError(placeholders.complaint("trenova keys generate --signing"))
+    if (set_by := assigned(line, VARIABLE)) is not None:
+        line = set_by[1]
     if line.startswith(WRAPPED):
         return Signer(name=name, seed=unwrap(line, service))
     signer = parse_signer(line)

@@ -5,7 +5,6 @@ import copy
 import json
 import os
 import re
-import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -17,13 +16,14 @@ from typing import Any
 import httpx
 import pytest
 
-from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, entry_of
+from acceptance.conftest import LIMIT_S, entry_of
 from acceptance.encrypted import Site, encrypting, new_key, site
 from conftest import new_tenant
 from contract.lossy import LossyProxy
 from databases import urls_of
-from trenova.dev.ports import choose, reserve
+from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
+from trenova.worker.page import PORT_SETTING
 
 
 def health_on(port: int, **variables: str) -> dict[str, str]:
@@ -246,29 +246,22 @@ async def test_a_port_that_is_taken_is_named_at_start(folder: Path, postgres: Po
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             ended = await place.command("worker", **health_on(port))
-        reason = f"127.0.0.1:{port} cannot be listened on: Address already in use"
-        assert ended.exit_code == 1
-        assert f"error: invalid configuration: worker.health.port: {reason}" in ended.err.splitlines()
-
-
-async def test_of_two_processes_each_has_a_port_of_its_own(folder: Path, postgres: Postgres) -> None:
-    port = choose()
-    while not reserve(port + 1):
-        port = choose()
-    async with site(folder, postgres) as place:
-        process = await asyncio.create_subprocess_exec(
-            *(str(BESIDE_PYTHON / "trenova"), "worker", "--processes", "2"),
-            env=place.environment(health_on(port)),
-            cwd=place.folder,
-            stderr=asyncio.subprocess.DEVNULL,
+        assert ended.complaint() == (
+            f"invalid configuration: port {port} on 127.0.0.1 is already in use",
+            f"stop the program that has it, or choose another port with {PORT_SETTING}",
         )
-        try:
-            await becomes(lambda: is_ready(port))
-            await becomes(lambda: is_ready(port + 1))
-        finally:
-            process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(LIMIT_S):
-                assert await process.wait() == 0
+
+
+@pytest.mark.parametrize("name", ["api", "worker"])
+async def test_a_healthy_start_has_nothing_to_warn_of(folder: Path, postgres: Postgres, name: str) -> None:
+    port, key = choose(), new_key()
+    async with (
+        site(folder, postgres) as place,
+        place.running([name], {**encrypting("a", a=key), **health_on(port)}) as (program,),
+    ):
+        await becomes(lambda: is_ready(port if name == "worker" else place.api_port))
+        lines = [json.loads(line) for line in program.log.read_text().splitlines()]
+        assert [line for line in lines if line["level"] not in {"info", "debug"}] == []
 
 
 @pytest.fixture

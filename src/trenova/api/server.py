@@ -23,9 +23,12 @@ from trenova.ingest import Spool
 from trenova.process import database_url, on_stop_signal, run_to_end
 from trenova.service_manager import READY, STOPPING, ServiceManager, service_manager_of
 from trenova.store import Store
+from trenova.web.listening import listening
 from trenova.web.server import server_config
 
 log = structlog.get_logger()
+
+PORT_SETTING = "api.port (TRENOVA_API__PORT)"
 
 
 def run(settings: Settings, environ: Mapping[str, str]) -> None:
@@ -53,8 +56,6 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
             server_config(
                 app.create(settings, store, client, log_keys_of(settings, environ), remote, spool=spool, core=core),
                 drain_s=settings.api.drain_seconds,
-                host=settings.api.host,
-                port=settings.api.port,
             ),
             manager,
         )
@@ -65,9 +66,11 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
 
         on_stop_signal(stop)
         await check_at_start(store)
+        # From here on clients may connect; they are answered as soon as the application has started.
+        listeners = held.enter_context(listening(settings.api.host, settings.api.port, setting=PORT_SETTING))
         log.info("api starting", url=f"http://{settings.api.host}:{settings.api.port}", pid=os.getpid())
         alive = asyncio.create_task(manager.keep_told())
-        await server.serve()
+        await server.serve(listeners)
         alive.cancel()
 
 

@@ -14,6 +14,7 @@ from trenova.cli.data_dir import given
 from trenova.cli.retention_store import By, said, who
 from trenova.cli.screen import console, literal
 from trenova.config import DEFAULT_DATA_DIR
+from trenova.dev import logins
 from trenova.dev.command_line import flag
 from trenova.domain.sealed import may_be_sent_for
 from trenova.errors import InvalidRequest
@@ -44,7 +45,7 @@ def create(
 ) -> None:
     """Make an API key and show it, this once: only a hash of it is kept. The system's log tells of it.
 
-    Asks for a database login with the role trenova_operator.
+    Needs a database login with the role trenova_operator, from database.operatorUrl or database.url.
 
     Example: trenova api-key create --tenant acme --role writer --name billing
     """
@@ -103,8 +104,11 @@ def revoke(
 def with_keys(config: Path | None, data_dir: Path, use: "Callable[[ApiKeys], Awaitable[Result]]") -> Result:
     from trenova.store import Store  # noqa: PLC0415 - slow to import
 
+    loaded = settings.load(config, data_dir)
+
     async def opened() -> Result:
-        async with Store.open(database_url(settings.load(config, data_dir))) as store:
+        async with Store.open(database_url(loaded)) as store:
             return await use(store.api_keys)
 
-    return asyncio.run(opened())
+    with settings.needing(logins.OPERATOR, loaded):
+        return asyncio.run(opened())

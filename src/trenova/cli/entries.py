@@ -9,7 +9,7 @@ import msgspec
 import typer
 from rich.table import Table
 
-from trenova.cli import settings
+from trenova.cli import pipes, settings
 from trenova.cli.screen import console, literal
 from trenova.client import AsyncClient
 from trenova.config import DEFAULT_DATA_DIR
@@ -121,6 +121,7 @@ async def follow(client: AsyncClient, filters: dict[str, str | None], output: "O
             cursor = page.next_cursor
             if len(page.entries) < PAGE:
                 await asyncio.sleep(ASK_AGAIN_S)
+                pipes.look()
 
 
 class Output:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from trenova.cli import settings
+from trenova.cli import pipes, settings
 from trenova.config import DEFAULT_DATA_DIR
 
 
@@ -21,4 +21,4 @@ def logs(
     """
     from trenova.dev import logs as parts  # noqa: PLC0415 - slow to import
 
-    parts.show(data_dir, follow=follow, lines=lines)
+    parts.show(data_dir, follow=follow, lines=lines, pause=pipes.pause)

@@ -15,6 +15,7 @@ from trenova.cli import (
     evidence,
     keys,
     logs,
+    pipes,
     reconcile,
     retention,
     retention_holds,
@@ -27,7 +28,7 @@ from trenova.cli.doctor import command as doctor
 from trenova.cli.doctor import preflight
 from trenova.cli.importing import command as importing
 from trenova.cli.screen import literal
-from trenova.errors import InvalidConfiguration, NotChecked, TrenovaError
+from trenova.errors import InvalidConfiguration, NotChecked, ReaderLeft, TrenovaError
 
 FAILED, NOT_CHECKED, STOPPED = 1, 2, 130
 
@@ -79,8 +80,15 @@ def options(
 
 def main() -> NoReturn:
     """Run the command line; errors of ours become one line, and a second with the next step."""
+    pipes.set_up()
     try:
-        app()
+        try:
+            app()
+        finally:
+            # What is still buffered is a part of the output: it may be the first that finds no reader.
+            sys.stdout.flush()
+    except ReaderLeft:
+        sys.exit(pipes.READER_LEFT)
     except TrenovaError as error:
         complain(error)
         sys.exit(NOT_CHECKED if isinstance(error, NotChecked) else FAILED)

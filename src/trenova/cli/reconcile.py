@@ -41,7 +41,8 @@ def reconcile(
     """
     loaded = settings.load(config, data_dir, logins.WORKER)
     log_setup.set_up(loaded.log)
-    done, missing = bridge.run(compare(loaded))
+    with settings.needing(logins.WORKER, loaded):
+        done, missing = bridge.run(compare(loaded))
     if as_json:
         print(settings.plain_json(as_data(done, missing)))
     else:

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from trenova.cli import settings
-from trenova.cli.retention_store import By, owner_settings, tenant_of, who, with_store
+from trenova.cli.retention_store import By, as_owner, tenant_of, who, with_store
 from trenova.cli.screen import console, literal
 from trenova.config import DEFAULT_DATA_DIR
 from trenova.dev import logins
@@ -72,7 +72,8 @@ def set_policy(
 ) -> None:
     """Say how long content is kept. Nothing is removed before the next run: tonight at 02:00 UTC, or `retention run`.
 
-    Asks for the database role that runs `trenova migrate`. The change is an entry in the tenant's log.
+    Needs the database login that owns the tables, from database.ownerUrl or database.url. The change is an entry in the
+    tenant's log.
 
     Example: trenova retention set --tenant acme --days 365
     """
@@ -80,7 +81,7 @@ def set_policy(
         raise typer.BadParameter("say either --days N or --for-ever")
     named = tenant_of(tenant, every=default, word="--default")
     author = who(by)
-    with_store(owner_settings(config, data_dir), lambda store: store.policies.set(named, days, by=author))
+    as_owner(config, data_dir, lambda store: store.policies.set(named, days, by=author))
     print(f"{named}: kept {'for ever' if days is None else f'{days} days'}")
 
 
@@ -94,11 +95,13 @@ def unset(
 ) -> None:
     """Take back what was set: the tenant follows the default again, and without a default is kept for ever.
 
+    Needs the database login that owns the tables, from database.ownerUrl or database.url.
+
     Example: trenova retention unset --tenant acme
     """
     named = tenant_of(tenant, every=default, word="--default")
     author = who(by)
-    with_store(owner_settings(config, data_dir), lambda store: store.policies.unset(named, by=author))
+    as_owner(config, data_dir, lambda store: store.policies.unset(named, by=author))
     print(f"{named}: unset")
 
 
@@ -137,12 +140,16 @@ def run(
 ) -> None:
     """Remove the content of what is older than its policy and under no hold, as the nightly run does.
 
+    Needs a database login with the role trenova_worker in database.url, and the signing key.
+
     It may be stopped at any moment, and started again; what is removed cannot be brought back.
 
     Example: trenova retention run --dry-run
     """
     settings.check_tenant(tenant)
-    totals = with_store(settings.load(config, data_dir, logins.WORKER), Run(tenant or "", dry_run).totals)
+    totals = with_store(
+        settings.load(config, data_dir, logins.WORKER), Run(tenant or "", dry_run).totals, logins.WORKER
+    )
     if tenant is not None and not totals:
         raise NotFound(
             f"there is no log of the tenant {tenant} with a retention", hint="list them: trenova retention show"

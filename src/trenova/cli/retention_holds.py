@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from trenova.cli import settings
-from trenova.cli.retention_store import By, owner_settings, said, tenant_of, who, with_store
+from trenova.cli.retention_store import By, as_owner, said, tenant_of, who, with_store
 from trenova.cli.screen import console, literal
 from trenova.config import DEFAULT_DATA_DIR
 from trenova.domain.entry import Time
@@ -47,8 +47,8 @@ def place(
 ) -> None:
     """Keep what matches all of these filters, however old, until the hold is released. Prints the hold's id.
 
-    Once this returns, nothing that it matches is removed. What was removed before is gone. Asks for the database role
-    that runs `trenova migrate`. The hold is an entry in the tenant's log.
+    Once this returns, nothing that it matches is removed. What was removed before is gone. Needs the database login
+    that owns the tables, from database.ownerUrl or database.url. The hold is an entry in the tenant's log.
 
     Example: trenova hold place --tenant acme --actor u_42 --name 'Case 17' --reason 'Court order 4 O 12/26'
     """
@@ -63,7 +63,7 @@ def place(
         occurred_to=moment(until, "--to"),
     )
     words = {"name": said(name, "--name"), "reason": said(reason, "--reason", most=MAX_REASON), "by": who(by)}
-    id_ = with_store(owner_settings(config, data_dir), lambda store: store.holds.place(matching, **words))
+    id_ = as_owner(config, data_dir, lambda store: store.holds.place(matching, **words))
     print(settings.plain_json({"id": id_}) if as_json else id_)
 
 
@@ -102,6 +102,8 @@ def release(
 ) -> None:
     """Release a hold. What it alone kept, and is past its retention, goes with the next run.
 
+    Needs the database login that owns the tables, from database.ownerUrl or database.url.
+
     Example: trenova hold release 3f9a0c1d-2e4b-4c5d-8e6f-7a8b9c0d1e2f --reason 'Case 17 is closed'
     """
     try:
@@ -109,7 +111,7 @@ def release(
     except ValueError:
         raise InvalidRequest(f"{hold_id!r} is no id of a hold", hint="list them: trenova hold list") from None
     why, author = said(reason, "--reason", most=MAX_REASON), who(by)
-    with_store(owner_settings(config, data_dir), lambda store: store.holds.release(id_, reason=why, by=author))
+    as_owner(config, data_dir, lambda store: store.holds.release(id_, reason=why, by=author))
     print(f"released {id_}")
 
 

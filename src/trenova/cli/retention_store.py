@@ -12,6 +12,7 @@ import typer
 from trenova.cli import settings
 from trenova.config import Settings
 from trenova.dev import logins
+from trenova.dev.logins import Login
 from trenova.errors import InvalidRequest
 from trenova.process import database_url
 
@@ -23,7 +24,7 @@ Result = TypeVar("Result")
 By = Annotated[str | None, typer.Option(help="Who does it; else the name of the user that runs this.")]
 
 
-def with_store(loaded: Settings, use: "Callable[[Store], Awaitable[Result]]") -> Result:
+def with_store(loaded: Settings, use: "Callable[[Store], Awaitable[Result]]", login: Login = logins.OPERATOR) -> Result:
     from trenova.signing_keys import log_signer_of  # noqa: PLC0415 - slow to import
     from trenova.store import Store  # noqa: PLC0415 - slow to import
 
@@ -32,12 +33,13 @@ def with_store(loaded: Settings, use: "Callable[[Store], Awaitable[Result]]") ->
             await store.check()
             return await use(store)
 
-    return asyncio.run(opened())
+    with settings.needing(login, loaded):
+        return asyncio.run(opened())
 
 
-def owner_settings(file: Path | None, data_dir: Path) -> Settings:
-    """As `settings.load`, with the owner's login where that finds the database of a `trenova dev`."""
-    return settings.load(file, data_dir, logins.OWNER)
+def as_owner(file: Path | None, data_dir: Path, use: "Callable[[Store], Awaitable[Result]]") -> Result:
+    """With the login of whoever owns the tables: database.ownerUrl, else database.url, else that of a `trenova dev`."""
+    return with_store(settings.load(file, data_dir, logins.OWNER), use, logins.OWNER)
 
 
 def who(by: str | None) -> str:

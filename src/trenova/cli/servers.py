@@ -6,9 +6,12 @@ from typing import Annotated
 import typer
 
 from trenova.cli import installation, log_setup, settings
-from trenova.config import DEFAULT_DATA_DIR, load
+from trenova.config import DEFAULT_DATA_DIR, Health, load
 from trenova.dev import logins
+from trenova.errors import InvalidConfiguration
 from trenova.process import database_url
+
+HIGHEST_PORT = 65_535
 
 
 def api(config: settings.ConfigFile = None, data_dir: settings.DataDir = DEFAULT_DATA_DIR) -> None:
@@ -49,15 +52,29 @@ def worker(
     # One error here, not one from each of several processes.
     with installation.complete(loaded, data_dir, logins.WORKER, command="worker", signs=True) as complete:
         if processes > 1:
+            check_ports(complete.worker.health, processes)
             same = [*(["--config", str(config)] if config else []), "--data-dir", str(data_dir)]
             raise typer.Exit(several.run(processes, same, complete.worker.health))
         process.run(complete, os.environ)
 
 
-def migrate(config: settings.ConfigFile = None) -> None:
+def check_ports(health: Health, processes: int) -> None:
+    if health.port is not None and health.port + processes - 1 > HIGHEST_PORT:
+        problem = (
+            f"worker.health.port: {health.port} given for {processes} processes, which need as many ports from there"
+        )
+        raise InvalidConfiguration([problem], hint=f"choose one up to {HIGHEST_PORT + 1 - processes}")
+
+
+def migrate(
+    config: settings.ConfigFile = None,
+    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
+    as_json: settings.Json = False,
+) -> None:
     """Bring the database schema up to date.
 
-    The role in database.url must be able to create tables and roles.
+    Needs the database login that owns the tables and may create roles, from database.ownerUrl
+    (TRENOVA_DATABASE__OWNER_URL) or, without that, from database.url.
 
     Where a long transaction holds a table, it lets entries through and tries again for 15 minutes.
 
@@ -69,5 +86,7 @@ def migrate(config: settings.ConfigFile = None) -> None:
     from trenova.store import migrate as migration  # noqa: PLC0415 - slow to import
 
     settings.tell_waiting("the tables")
-    revision = migration.upgrade(database_url(settings.load(config)))
-    print(f"the database schema is up to date ({revision})")
+    loaded = settings.load(config, data_dir, logins.OWNER)
+    with settings.needing(logins.OWNER, loaded):
+        revision = migration.upgrade(database_url(loaded))
+    print(settings.plain_json({"schema": revision}) if as_json else f"the database schema is up to date ({revision})")

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
@@ -20,7 +21,8 @@ from trenova.dev import logins
 from trenova.dev.folder import Folder
 from trenova.dev.logins import Login
 from trenova.domain.entry import StoredTenant
-from trenova.errors import InvalidConfiguration, InvalidRequest
+from trenova.errors import DatabaseFault, InvalidConfiguration, InvalidRequest
+from trenova.process import database_url
 
 ConfigFile = Annotated[
     Path | None,
@@ -67,7 +69,7 @@ def load(
     The logs in that database are signed with its key, and its Temporal fills it, unless another is given. The default
     address gives none: it stands in the file that comes with the program.
     """
-    return with_running(config.load(os.environ, file=file), data_dir, login)
+    return with_running(with_own_login(config.load(os.environ, file=file), login), data_dir, login)
 
 
 def with_running(settings: config.Settings, data_dir: Path, login: Login) -> config.Settings:
@@ -87,6 +89,37 @@ def with_running(settings: config.Settings, data_dir: Path, login: Login) -> con
 
 def has_signing_key(settings: config.Settings, environ: Mapping[str, str]) -> bool:
     return settings.ledger.signing_key_file is not None or bool(environ.get("TRENOVA_SIGNING_KEY"))
+
+
+def with_own_login(settings: config.Settings, login: Login) -> config.Settings:
+    """With the address that is set for commands which need this login, if one is."""
+    own = {logins.OWNER: settings.database.owner_url, logins.OPERATOR: settings.database.operator_url}.get(login)
+    if own is None:
+        return settings
+    if not own.get_secret_value().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
+        raise InvalidConfiguration(
+            [f"{setting_of(login)}: (hidden) given, expected postgresql://user:password@host:port/database"]
+        )
+    return settings.model_copy(update={"database": settings.database.model_copy(update={"url": own})})
+
+
+def setting_of(login: Login) -> str:
+    """Where a command that needs this login looks for the address, before `database.url`."""
+    named = {logins.OWNER: ("ownerUrl", "OWNER_URL"), logins.OPERATOR: ("operatorUrl", "OPERATOR_URL")}
+    key, variable = named.get(login, ("url", "URL"))
+    return f"database.{key} (TRENOVA_DATABASE__{variable})"
+
+
+@contextmanager
+def needing(login: Login, settings: config.Settings) -> Iterator[None]:
+    """A right that is missing within this block is told with the login that is there, and the one that it takes."""
+    try:
+        yield
+    except DatabaseFault as fault:
+        from trenova.store import logins as asked  # noqa: PLC0415 - slow to import
+
+        url = database_url(settings)
+        raise asked.explained(fault, url, login.role or asked.OWNER, setting_of(login)) from None
 
 
 def with_login(url: str, folder: Folder, login: Login) -> str:

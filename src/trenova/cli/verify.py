@@ -15,6 +15,7 @@ from trenova.cli.evidence import read_checkpoint
 from trenova.cli.screen import progress_of_entries, shown
 from trenova.cli.verify_files import NOT_PROVED, Trusted, check_files, cores
 from trenova.config import DEFAULT_DATA_DIR, Settings
+from trenova.dev import logins
 from trenova.domain.verification import LogVerdict
 from trenova.errors import LogDamaged, NotChecked, TrenovaError, VerificationError
 from trenova.ledger import note
@@ -81,7 +82,9 @@ def verify(
             trusted = Trusted(keys=keys, known=kept, witnesses=witnesses, cosignatures=cosignatures)
             raise typer.Exit(check_files(files, trusted, as_json=as_json))
         loaded = settings.load(config, data_dir)
-        if not asyncio.run(check_live(loaded, keys, kept, tenant or "", as_json=as_json)):
+        with settings.needing(logins.OPERATOR, loaded):
+            holds = asyncio.run(check_live(loaded, keys, kept, tenant or "", as_json=as_json))
+        if not holds:
             raise typer.Exit(NOT_PROVED)
 
 

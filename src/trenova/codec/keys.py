@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from trenova.codec import placeholders
 from trenova.codec.keyservice import KeyService
-from trenova.codec.keytext import read_32_bytes
+from trenova.codec.keytext import assigned, read_32_bytes
 from trenova.codec.secrecy import KeyFormat
 
 KEY_BYTES = 32  # AES-256
@@ -69,6 +70,8 @@ def read_secret(text: str, *, key_format: KeyFormat = "auto", service: KeyServic
         raise UnusableKeyError("is not UTF-8 text") from None
     if not raw:
         raise UnusableKeyError("is empty; expected a key, or take it away")
+    if placeholders.is_placeholder(text):
+        raise UnusableKeyError(placeholders.complaint("trenova keys generate"))
     if key_format == "raw32":
         if len(raw) < KEY_BYTES:
             raise UnusableKeyError(f"has {len(raw)} bytes; the format raw32 needs at least {KEY_BYTES}")
@@ -95,6 +98,19 @@ def is_key_id(key_id: str) -> bool:
 def variable_of(key_id: str) -> str:
     """The environment variable that holds the key `key_id`. The id `default` also has `…_default`."""
     return VARIABLE if key_id == DEFAULT_ID else f"{VARIABLE}_{key_id}"
+
+
+def without_assignment(text: str, key_id: str) -> str:
+    """The key in the line that `trenova keys generate` prints for this id; any other text as it is.
+
+    Raises UnusableKeyError for the line of another id.
+    """
+    found = assigned(text, VARIABLE)
+    if found is None:
+        return text
+    if found[0] not in {variable_of(key_id), f"{VARIABLE}_{key_id}"}:
+        raise UnusableKeyError(f"is a line that sets {found[0]}; expected the key {key_id}")
+    return found[1]
 
 
 def unwrap(text: str, service: KeyService | None) -> bytes:

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
-from trenova.codec.keytext import read_32_bytes
+from trenova.codec import placeholders
+from trenova.codec.keytext import assigned, read_32_bytes
 from trenova.errors import InvalidConfiguration
 
 
@@ -61,8 +62,13 @@ def _read_master(path: Path) -> bytes:
         raise InvalidConfiguration([f"master key file {path}: {err.strerror}"]) from err
     except UnicodeDecodeError:
         text = ""
-    if (plain := read_32_bytes(text)) is not None:
+    line = assigned(text, "TEMPORAL_ENCRYPTION_KEY")
+    if (plain := read_32_bytes(text if line is None else line[1])) is not None:
         return plain[0]
+    if placeholders.is_placeholder(text):
+        raise InvalidConfiguration(
+            [f"master key file {path}: the key {placeholders.complaint(f'openssl rand -base64 32 > {path}')}"]
+        )
     raise InvalidConfiguration(
         [f"master key file {path}: expected 32 bytes in base64 or hex, and nothing else"],
         hint=f"make one with: openssl rand -base64 32 > {path}",

@@ -1,4 +1,4 @@
-"""32 bytes written in base64 or hex."""
+"""Keys as text: 32 bytes in base64 or hex, and the shell line that sets a variable to one."""
 
 import base64
 import re
@@ -17,3 +17,12 @@ def read_32_bytes(text: str) -> tuple[bytes, str] | None:
     if _BASE64.fullmatch(text):
         return base64.urlsafe_b64decode(text.rstrip("=").translate(_TO_URL_SAFE) + "="), "base64"
     return None
+
+
+def assigned(text: str, prefix: str) -> tuple[str, str] | None:
+    """The variable and the value of a line `export <prefix>…='<value>'`, as `trenova keys generate` prints it, or None.
+
+    No key looks like one: of all texts only those that begin with such a variable's name and an equals sign do.
+    """
+    found = re.fullmatch(rf"(?:export\s+)?({prefix}[A-Za-z0-9_]*)=(['\"]?)(.*)\2\s*", text)
+    return None if found is None else (found[1], found[3])

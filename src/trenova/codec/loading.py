@@ -13,7 +13,16 @@ from temporalio.api.common.v1 import Payload
 
 from trenova.codec.encryption import Encryption
 from trenova.codec.keyring import Keyring
-from trenova.codec.keys import DEFAULT_ID, VARIABLE, Key, UnusableKeyError, is_key_id, read_secret, variable_of
+from trenova.codec.keys import (
+    DEFAULT_ID,
+    VARIABLE,
+    Key,
+    UnusableKeyError,
+    is_key_id,
+    read_secret,
+    variable_of,
+    without_assignment,
+)
 from trenova.codec.keyservice import KeyService
 from trenova.codec.secrecy import Secrecy
 from trenova.errors import InvalidConfiguration, PayloadError
@@ -106,7 +115,8 @@ def _key(item: _Found, secrecy: Secrecy, service: KeyService | None) -> Key:
         raise UnusableKeyError(
             f"has the ID {item.id!r}; expected 1 to 64 printable ASCII characters without space or /"
         )
-    secret, form = read_secret(item.text, key_format=secrecy.key_format, service=service)
+    text = without_assignment(item.text, item.id)
+    secret, form = read_secret(text, key_format=secrecy.key_format, service=service)
     return Key(id=item.id, secret=secret, form=form, source=item.source)
 
 

@@ -14,7 +14,14 @@ from trenova.errors import InvalidConfiguration
 
 DEFAULT_FILE = Path("config/config.yaml")
 
-SECRETS = ("database.url", "temporal.apiKey", "temporal.tls.keyData", "temporal.grpcMeta")
+SECRETS = (
+    "database.url",
+    "database.ownerUrl",
+    "database.operatorUrl",
+    "temporal.apiKey",
+    "temporal.tls.keyData",
+    "temporal.grpcMeta",
+)
 
 
 def load(environ: Mapping[str, str], *, file: Path | None = None) -> Settings:

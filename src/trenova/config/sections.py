@@ -139,6 +139,11 @@ class Database(Section):
     """PostgreSQL 15 or newer, as a libpq URL: `postgresql://user:password@host:5432/trenova`."""
 
     url: SecretStr | None = None
+    owner_url: SecretStr | None = None
+    """The same database with the login that owns the tables, for `migrate` and for changes of `retention` and `hold`.
+    None: `url`."""
+    operator_url: SecretStr | None = None
+    """The same database with the login of the role trenova_operator, for the other commands. None: `url`."""
     pool_size: int = Field(8, ge=1)
     """Connections of one process at most; the API has those below, too."""
     search_pool_size: int = Field(4, ge=2)

@@ -4,7 +4,7 @@ The keeper is the process that runs PostgreSQL for an API and workers without a 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,8 +16,8 @@ WIDTH = max(len(part) for part in PARTS)
 LOOK_EVERY_S = 0.2
 
 
-def show(data_dir: Path, *, follow: bool, lines: int = 20) -> None:
-    """Print the last `lines` of every part's log; with `follow` go on until Ctrl-C."""
+def show(data_dir: Path, *, follow: bool, lines: int = 20, pause: Callable[[float], None] = time.sleep) -> None:
+    """Print the last `lines` of every part's log; with `follow` go on until Ctrl-C, or until `pause` raises."""
     folder = data_dir / "logs"
     if not folder.is_dir():
         raise NotFound(
@@ -31,7 +31,7 @@ def show(data_dir: Path, *, follow: bool, lines: int = 20) -> None:
         while follow:
             for part, follower in followers.items():
                 write(part, follower.new_lines())
-            time.sleep(LOOK_EVERY_S)
+            pause(LOOK_EVERY_S)
     except KeyboardInterrupt:
         return
 

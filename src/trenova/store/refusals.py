@@ -20,6 +20,7 @@ OF_A_ROW = frozenset({"22", "23", "54", "P0"})
 # No constraint of ours is in a row's power: heads decide which index is free, and ids are looked up before.
 UNIQUE = "23505"
 UNKNOWN = "unknown"
+NO_RIGHT = "42501"
 
 
 def meaning(error: psycopg.Error) -> TrenovaError:
@@ -66,5 +67,8 @@ def fault(error: psycopg.Error) -> DatabaseFault:
     reason = error.diag.message_primary or type(error).__name__
     return DatabaseFault(
         f"the database refuses the program: {reason} (SQLSTATE {error.sqlstate or UNKNOWN})",
-        hint="run `trenova migrate`, and see that the login of database.url has the role of this process",
+        hint="see that the login of database.url has the role of this process: docs/deploying.md, Who may do what"
+        if error.sqlstate == NO_RIGHT
+        else "run `trenova migrate`, and see that the login of database.url has the role of this process",
+        code=error.sqlstate or UNKNOWN,
     )

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 
 from trenova.errors import SchemaMismatch
 
-LATEST_HINT = "run `trenova migrate` with a database.url that may create tables"
+LATEST_HINT = "run `trenova migrate` with the login that owns the tables, in database.ownerUrl or database.url"
 
 
 def check(connection: Connection) -> None:

@@ -30,6 +30,7 @@ from trenova.ledger.signing import Signer
 from trenova.process import on_stop_signal, run_to_end
 from trenova.web.body import read_body
 from trenova.web.head_requests import HeadRequests
+from trenova.web.listening import listening
 from trenova.web.request_ids import RequestIds, request_id
 from trenova.web.room import Room
 from trenova.web.server import server_config
@@ -207,8 +208,9 @@ def run(name: str, folder: Path, logs: Sequence[str], *, host: str, port: int) -
 
 
 async def serve(witness: Witness, host: str, port: int) -> None:
-    config = server_config(create(witness), drain_s=DRAIN_S, host=host, port=port)
-    log.info("witness starting", url=f"http://{host}:{port}", key=witness.signer.key.text, pid=os.getpid())
-    # After a good end uvicorn raises the signal again; taken here, the exit code is 0.
-    on_stop_signal(lambda: log.debug("signal received"))
-    await uvicorn.Server(config).serve()
+    config = server_config(create(witness), drain_s=DRAIN_S)
+    with listening(host, port, setting="--port") as sockets:
+        log.info("witness starting", url=f"http://{host}:{port}", key=witness.signer.key.text, pid=os.getpid())
+        # After a good end uvicorn raises the signal again; taken here, the exit code is 0.
+        on_stop_signal(lambda: log.debug("signal received"))
+        await uvicorn.Server(config).serve(sockets)

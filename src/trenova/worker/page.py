@@ -4,8 +4,6 @@ Whoever reaches the port may read them: they hold no content, no tenant and no k
 """
 
 import asyncio
-import os
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,8 +16,8 @@ import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from trenova.config import Health
-from trenova.errors import InvalidConfiguration
 from trenova.sdk import Sdk
+from trenova.web.listening import listening
 from trenova.web.request_ids import RequestIds
 from trenova.web.server import server_config
 from trenova.worker.metrics import READY
@@ -28,6 +26,7 @@ from trenova.worker.readiness import Readiness
 log = structlog.get_logger()
 
 PLAIN, JSON = "text/plain; charset=utf-8", "application/json"
+PORT_SETTING = "worker.health.port (TRENOVA_WORKER__HEALTH__PORT)"
 Answer = tuple[HTTPStatus, str, bytes]
 
 
@@ -72,22 +71,12 @@ async def served(health: Health, pages: Pages) -> AsyncIterator[None]:
     if health.port is None:
         yield
         return
-    with listening(health.host, health.port) as listener:
+    with listening(health.host, health.port, setting=PORT_SETTING) as sockets:
         server = Server(server_config(RequestIds(pages), drain_s=1, lifespan=False))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        serving = asyncio.create_task(server.serve(sockets=sockets))
         log.info("worker health served", url=f"http://{health.host}:{health.port}")
         try:
             yield
         finally:
             server.should_exit = True
             await serving
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """Raises InvalidConfiguration for an address that cannot be had."""
-    try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        problem = f"worker.health.port: {host}:{port} cannot be listened on: {reason}"
-        raise InvalidConfiguration([problem], hint="stop the program that has it, or choose another port") from None

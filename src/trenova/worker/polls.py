@@ -22,6 +22,9 @@ EXPLAIN_S = 5.0
 # A poll that gets nothing is answered after a minute, and the next one notes its time. The server lists a poller for
 # five minutes after its last one.
 SILENT_S = 90.0
+# Until then a worker that Temporal has not yet seen poll is starting, which is nothing to warn of.
+START_LIMIT_S = 30.0
+STARTING = "starting"
 
 
 async def polls_confirmed(client: Client, task_queue: str) -> None:
@@ -59,18 +62,26 @@ class Polls:
         self.task_queue = task_queue
         self.worker = worker
         self.seen: dict[int, tuple[datetime, float]] = {}
+        self.began = time.monotonic()
 
     async def look(self) -> str:
-        """`ok`, or what is wrong."""
+        """`ok`, `starting`, or what is wrong."""
         if not self.worker.is_running:
-            return "the worker does not run"
+            return STARTING if self.is_starting else "the worker does not run"
         try:
             async with asyncio.timeout(ANSWER_LIMIT.total_seconds()):
                 found = {kind: await last_polls(self.client, self.task_queue, kind) for kind in QUEUES}
         except (RPCError, RuntimeError, TimeoutError) as error:
             return (await explain(self.client, error, limit_s=EXPLAIN_S)).message
         silent = [NAMES[kind] for kind in QUEUES if not self.polled(kind, found[kind].get(self.client.identity))]
+        if silent and self.is_starting:
+            return STARTING
         return f"no poll of {self.task_queue} for {' and '.join(silent)}" if silent else "ok"
+
+    @property
+    def is_starting(self) -> bool:
+        """Not every kind of poll was seen yet, and there was hardly time for it."""
+        return len(self.seen) < len(QUEUES) and time.monotonic() - self.began < START_LIMIT_S
 
     def polled(self, kind: int, last: datetime | None) -> bool:
         if last is None:

@@ -41,6 +41,7 @@ from trenova.worker import page, records, schedules
 from trenova.worker.accounts import Accounts
 from trenova.worker.gate import Gate
 from trenova.worker.metrics import show_database
+from trenova.worker.parent import Parent
 from trenova.worker.polls import polls_confirmed
 from trenova.worker.readiness import Readiness, looks
 from trenova.worker.tuning import pollers_of, tuner_of
@@ -84,6 +85,8 @@ async def work(settings: Settings, environ: Mapping[str, str]) -> None:
     witnesses = witnesses_of(settings.ledger)
     stop = asyncio.Event()
     on_stop_signal(stop.set)
+    parent = Parent.of(environ)
+    parent.watch(stop.set)
     manager, readiness = service_manager_of(environ, os.getpid()), Readiness()
     core = sdk.start(measured=settings.worker.health.port is not None)
     build_info.show(keyring)
@@ -98,7 +101,7 @@ async def work(settings: Settings, environ: Mapping[str, str]) -> None:
         client = await patiently(lambda: reach_temporal(settings.temporal, converter, core, readiness), stop)
         if client is not None:
             async with rounds.running(settings.ledger, witnesses, url):
-                await poll_or_explain(client, store, settings, stop, Watched(readiness, manager))
+                await poll_or_explain(client, store, settings, stop, Watched(readiness, manager, parent))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ class Watched:
 
     readiness: Readiness
     manager: ServiceManager
+    parent: Parent
 
 
 async def poll_or_explain(
@@ -132,7 +136,7 @@ async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.E
     async with worker:
         # Dying from here on costs nothing: Temporal gives the tasks of a lost worker to another.
         started = [
-            asyncio.create_task(announce(client, settings, watched.manager)),
+            asyncio.create_task(announce(client, settings, watched)),
             asyncio.create_task(watched.readiness.watch(looks(client, store, worker, gate))),
             asyncio.create_task(OpenKeys(client).watch()),
         ]
@@ -200,10 +204,11 @@ def version_of(worker: WorkerSettings) -> WorkerDeploymentConfig | None:
     )
 
 
-async def announce(client: Client, settings: Settings, manager: ServiceManager) -> None:
+async def announce(client: Client, settings: Settings, watched: Watched) -> None:
     """Say `worker started` once the server has seen this worker poll, and not before; then see to the schedules."""
     await polls_confirmed(client, TASK_QUEUE)
-    manager.tell(READY)
+    watched.manager.tell(READY)
+    watched.parent.tell_started()
     log.info(
         "worker started",
         task_queue=TASK_QUEUE,

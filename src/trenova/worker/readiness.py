@@ -16,7 +16,7 @@ from trenova.errors import TrenovaError
 from trenova.store import Store
 from trenova.worker.gate import Gate
 from trenova.worker.metrics import show_database
-from trenova.worker.polls import Polls
+from trenova.worker.polls import STARTING, Polls
 
 log = structlog.get_logger()
 
@@ -28,7 +28,6 @@ LOOK_EVERY_S = 3.0
 LOOK_LIMIT_S = 5.0
 # On a machine that stalls.
 LATE_S = 15.0
-STARTING = "starting"
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,7 +33,7 @@ def test_other_text_goes_through_hkdf() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["", "x" * 31, "your-production-encryption-key", RAW[:15].hex()])
+@pytest.mark.parametrize("text", ["", "x" * 31, "our-production-encryption-key", RAW[:15].hex()])
 def test_text_of_fewer_than_32_characters_is_no_key(text: str) -> None:
     with pytest.raises(UnusableKeyError, match="expected"):
         read_secret(text)

@@ -138,7 +138,7 @@ def test_files_are_read_as_kubernetes_mounts_them(tmp_path: Path) -> None:
 def test_raw32_takes_the_first_32_bytes_of_the_text_and_pads_nothing() -> None:
     raw = Secrecy(enable_encryption=True, key_format="raw32")
     assert load_keyring(raw, {"TEMPORAL_ENCRYPTION_KEY": KEY}).keys["default"].secret == KEY[:32].encode()
-    (problem,) = problems(raw, {"TEMPORAL_ENCRYPTION_KEY": "your-32-character-key"})
+    (problem,) = problems(raw, {"TEMPORAL_ENCRYPTION_KEY": "a key of 21 characters"[:21]})
     assert problem.endswith("the key has 21 bytes; the format raw32 needs at least 32")
 
 

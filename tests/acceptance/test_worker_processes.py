@@ -1,0 +1,131 @@
+"""`trenova worker --processes`: a process that dies is started again, and none is left behind."""
+
+import asyncio
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from acceptance.conftest import BESIDE_PYTHON, LIMIT_S
+from acceptance.encrypted import Site, site
+from acceptance.test_worker_health import becomes, collected, health_on, is_ready
+from trenova.dev.ports import choose, reserve
+from trenova.dev.postgres import Postgres
+
+
+def two_ports() -> int:
+    """The first of two free ports beside each other."""
+    port = choose()
+    while not reserve(port + 1):
+        port = choose()
+    return port
+
+
+@asynccontextmanager
+async def two_workers(place: Site, port: int, log: Path, **variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    with log.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            *(str(BESIDE_PYTHON / "trenova"), "worker", "--processes", "2"),
+            env=place.environment(health_on(port, **variables), "worker"),
+            cwd=place.folder,
+            stdout=file,
+            stderr=file,
+        )
+    left = psutil.Process(process.pid)
+    try:
+        yield process
+    finally:
+        for each in [*(left.children() if left.is_running() else []), left]:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        await process.wait()
+
+
+async def both_ready(port: int) -> bool:
+    return await is_ready(port) and await is_ready(port + 1)
+
+
+@pytest.fixture
+def manager() -> Iterator[socket.socket]:
+    with (
+        tempfile.TemporaryDirectory(prefix="trenova-notify-") as path,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as opened,
+    ):
+        opened.bind(os.fspath(Path(path) / "notify"))
+        opened.settimeout(LIMIT_S)
+        yield opened
+
+
+async def test_a_killed_process_is_started_again_and_the_other_works_on(
+    folder: Path, postgres: Postgres, manager: socket.socket
+) -> None:
+    port = two_ports()
+    told = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "60000000"}
+    async with (
+        site(folder, postgres) as place,
+        two_workers(place, port, place.folder / "workers.log", **told) as parent,
+    ):
+        await asyncio.to_thread(collected, manager, b"READY=1")
+        await becomes(lambda: both_ready(port))
+        one, other = psutil.Process(parent.pid).children()
+        one.kill()
+
+        async def replaced() -> bool:
+            pids = {each.pid for each in psutil.Process(parent.pid).children()}
+            return len(pids) == 2 and one.pid not in pids and other.pid in pids
+
+        await becomes(replaced)
+        await becomes(lambda: both_ready(port))
+        assert "worker process started again" in (place.folder / "workers.log").read_text()
+
+        # While one of them waits to be started again.
+        other.kill()
+
+        async def lost() -> bool:
+            told = (
+                f'"pid": {other.pid}, "exit_code": -9, "again_in_s": 1.0, "event": "a worker process ended by itself"'
+            )
+            return told in (place.folder / "workers.log").read_text()
+
+        await becomes(lost)
+        parent.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(LIMIT_S):
+            assert await parent.wait() == 0
+        assert b"STOPPING=1" in await asyncio.to_thread(collected, manager, b"STOPPING=1")
+
+
+async def test_without_their_parent_the_processes_end(folder: Path, postgres: Postgres) -> None:
+    port = two_ports()
+    async with (
+        site(folder, postgres) as place,
+        two_workers(place, port, place.folder / "workers.log") as parent,
+    ):
+        await becomes(lambda: both_ready(port))
+        children = psutil.Process(parent.pid).children()
+        parent.kill()
+        _, alive = await asyncio.to_thread(psutil.wait_procs, children, LIMIT_S)
+        assert alive == []
+        assert "the process that started this worker has ended" in (place.folder / "workers.log").read_text()
+
+
+async def test_a_process_that_cannot_start_ends_them_all_with_its_error(folder: Path, postgres: Postgres) -> None:
+    port = two_ports()
+    async with site(folder, postgres) as place:
+        with socket.create_server(("127.0.0.1", port + 1)):
+            async with two_workers(place, port, place.folder / "workers.log") as parent, asyncio.timeout(LIMIT_S):
+                assert await parent.wait() == 1
+        log = (place.folder / "workers.log").read_text()
+        assert f"error: invalid configuration: port {port + 1} on 127.0.0.1 is already in use" in log
+        assert "a worker process cannot start; its error stands above" in log
+
+
+async def test_ports_beyond_the_last_are_refused_before_any_process_starts(folder: Path, postgres: Postgres) -> None:
+    async with site(folder, postgres) as place:
+        ended = await place.command("worker", "--processes", "2", **health_on(65_535))
+    assert ended.complaint()[0].startswith("invalid configuration: worker.health.port: 65535 given for 2 processes")

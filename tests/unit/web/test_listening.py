@@ -1,0 +1,25 @@
+"""An address that cannot be listened on, in the words of whoever set it."""
+
+import errno
+import os
+
+import pytest
+
+from trenova.web.listening import refusal
+
+
+@pytest.mark.parametrize(
+    ("number", "port", "problem", "step"),
+    [
+        (errno.EADDRINUSE, 8080, "port 8080 on 127.0.0.1 is already in use", "stop the program that has it"),
+        (errno.EADDRNOTAVAIL, 8080, "127.0.0.1 is not an address of this machine", "correct the host beside api.port"),
+        (errno.EACCES, 80, "port 80 on 127.0.0.1: permission denied", "choose a port from 1024 up with api.port"),
+        (errno.ENOBUFS, 8080, "port 8080 on 127.0.0.1 cannot be listened on: No buffer space", "choose another port"),
+    ],
+)
+def test_the_reason_and_the_setting_are_named(number: int, port: int, problem: str, step: str) -> None:
+    error = refusal(OSError(number, os.strerror(number)), "127.0.0.1", port, "api.port")
+    assert error.problems[0].startswith(problem)
+    assert error.hint is not None
+    assert error.hint.startswith(step)
+    assert "api.port" in error.hint
