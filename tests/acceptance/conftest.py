@@ -80,6 +80,11 @@ class Ended:
     def json(self) -> Any:
         return json.loads(self.out)
 
+    @property
+    def objects(self) -> list[Any]:
+        """Of `--json`, where it may be several: one a line."""
+        return [json.loads(line) for line in self.lines]
+
     def complaint(self, *, exit_code: int = 1) -> tuple[str, str]:
         """What stands behind `error:` and `hint:`; fails unless that is all there is, on a line each."""
         assert self.exit_code == exit_code, self

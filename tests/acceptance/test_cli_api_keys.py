@@ -7,7 +7,7 @@ from conftest import new_tenant
 
 
 def listed(trenova: User) -> dict[str, dict[str, str | None]]:
-    return {key["id"]: key for key in trenova("api-key", "list", "--json").json}
+    return {key["id"]: key for key in trenova("api-key", "list", "--json").objects}
 
 
 def test_a_new_key_is_shown_once_on_standard_output_and_how_to_revoke_it_beside_it(trenova: User) -> None:

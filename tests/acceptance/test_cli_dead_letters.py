@@ -32,7 +32,7 @@ def park(trenova: User, count: int = 1) -> list[dict[str, Any]]:
 
 
 def listed(trenova: User, *words: str) -> Any:
-    return trenova("dead-letters", "list", "--tenant", trenova.tenant, "--json", *words).json
+    return trenova("dead-letters", "list", "--tenant", trenova.tenant, "--json", *words).objects
 
 
 def test_what_is_parked_is_listed_with_its_reason_and_shown_with_its_entry(trenova: User, rule: Rule) -> None:

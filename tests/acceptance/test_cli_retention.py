@@ -44,10 +44,10 @@ async def test_content_goes_after_its_days_but_for_what_is_held(
         "hold", "place", *mine, "--action", "billing.*", "--name", "Case 17", "--reason", "Court order", "--by", "ada"
     )
     (hold,) = placed.lines
-    (would,) = trenova("retention", "run", *mine, "--dry-run", "--json").json
+    (would,) = trenova("retention", "run", *mine, "--dry-run", "--json").objects
     assert (would["tenant"], would["entries"], would["held"]) == (trenova.tenant, 2, 1)
     assert actions(trenova) == ["shipment.update", "billing.refund", "shipment.update", "retention.set", "hold.place"]
-    (done,) = trenova("retention", "run", *mine, "--json").json
+    (done,) = trenova("retention", "run", *mine, "--json").objects
     assert (done["entries"], done["bytes"]) == (2, would["bytes"])
     assert actions(trenova) == ["billing.refund", "retention.set", "hold.place", "retention.remove"]
     assert trenova("hold", "release", hold, "--reason", "Closed").lines == [f"released {hold}"]
@@ -65,7 +65,7 @@ def test_policies_are_shown_set_and_unset(trenova: User) -> None:
     trenova("retention", "set", *mine, "--for-ever", "--by", "[red]ada\x1b")
     assert trenova("retention", "show", "--json").exit_code == 0
     trenova("retention", "set", *mine, "--for-ever", "--by", "ada")
-    (shown,) = [one for one in trenova("retention", "show", "--json").json if one["tenant"] == trenova.tenant]
+    (shown,) = [one for one in trenova("retention", "show", "--json").objects if one["tenant"] == trenova.tenant]
     assert (shown["days"], shown["set_by"]) == (None, "ada")
     assert datetime.fromisoformat(shown["set_at"]) > begin
     assert f"{trenova.tenant}  for ever" in trenova("retention", "show").out
@@ -81,7 +81,7 @@ def test_a_hold_is_listed_until_it_is_released(trenova: User) -> None:
     id_ = trenova("hold", "place", *where, "--name", "Case 17", "--reason", "Order", "--json").json["id"]
 
     def listed(*words: str) -> list[dict[str, Any]]:
-        return [hold for hold in trenova("hold", "list", "--json", *words).json if hold["id"] == id_]
+        return [hold for hold in trenova("hold", "list", "--json", *words).objects if hold["id"] == id_]
 
     ((hold,), table) = (listed(), trenova("hold", "list").out)
     assert (hold["actor"], hold["occurred_from"], hold["reason"]) == ("u-1", "2026-01-31T00:00:00Z", "Order")

@@ -74,7 +74,7 @@ async def prepared(empty: Postgres, secrets: Path, tmp_path_factory: pytest.Temp
 
 
 def migrate(service_file: Path) -> subprocess.CompletedProcess[str]:
-    login = {"PGSERVICEFILE": str(service_file), "TRENOVA_DATABASE__URL": LOGIN_FROM_FILE}
+    login = {"PGSERVICEFILE": str(service_file), "TRENOVA_DATABASE__OWNER_URL": LOGIN_FROM_FILE}
     command = [sys.executable, "-m", "trenova", "migrate"]
     return subprocess.run(command, env=login, capture_output=True, text=True, check=False, timeout=LIMIT_S)
 

@@ -75,7 +75,7 @@ def list_keys(
     """List the API keys, revoked ones too. Times are UTC."""
     keys = with_keys(config, data_dir, lambda keys: keys.list())
     if as_json:
-        print(settings.plain_json(keys))
+        settings.print_lines(keys)
         return
     table = Table("id", "tenant", "role", "name", "created", "revoked", box=None, pad_edge=False)
     for key in keys:
@@ -91,6 +91,7 @@ def revoke(
     by: By = None,
     config: settings.ConfigFile = None,
     data_dir: settings.DataDir = DEFAULT_DATA_DIR,
+    as_json: settings.Json = False,
 ) -> None:
     """Revoke an API key, for ever. It stops working with the next request, and the system's log tells of it.
 
@@ -98,7 +99,7 @@ def revoke(
     """
     author = who(by)
     with_keys(config, data_dir, lambda keys: keys.revoke(key_id, by=author))
-    print(f"revoked {key_id}")
+    print(settings.plain_json({"id": key_id, "revoked": True}) if as_json else f"revoked {key_id}")
 
 
 def with_keys(config: Path | None, data_dir: Path, use: "Callable[[ApiKeys], Awaitable[Result]]") -> Result:

@@ -58,7 +58,7 @@ def list_letters(
 
     found = run(data_dir, api_url, api_key, collect)
     if as_json:
-        print(settings.plain_json(found))
+        settings.print_lines(found)
     elif found:
         console().print(table(found))
     else:

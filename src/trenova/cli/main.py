@@ -1,9 +1,11 @@
 """The command `trenova` and how its errors look."""
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 import trenova
 from trenova.cli import (
@@ -20,6 +22,7 @@ from trenova.cli import (
     retention,
     retention_holds,
     servers,
+    settings,
     verify,
     verify_encryption,
     witness,
@@ -81,23 +84,39 @@ def options(
 def main() -> NoReturn:
     """Run the command line; errors of ours become one line, and a second with the next step."""
     pipes.set_up()
+    as_json = "--json" in sys.argv
     try:
         try:
-            app()
+            run(as_json=as_json)
         finally:
             # What is still buffered is a part of the output: it may be the first that finds no reader.
             sys.stdout.flush()
     except ReaderLeft:
         sys.exit(pipes.READER_LEFT)
     except TrenovaError as error:
-        complain(error)
+        complain(error, as_json=as_json)
         sys.exit(NOT_CHECKED if isinstance(error, NotChecked) else FAILED)
     except KeyboardInterrupt:
         sys.exit(STOPPED)
     sys.exit(0)
 
 
-def complain(error: TrenovaError) -> None:
+def run(*, as_json: bool) -> NoReturn:
+    if not as_json:
+        app()
+    try:
+        code = app(standalone_mode=False)
+    except TyperException as error:
+        print_error(error.format_message(), hint=None, exit_code=error.exit_code)
+        sys.exit(error.exit_code)
+    sys.exit(code)
+
+
+def complain(error: TrenovaError, *, as_json: bool) -> None:
+    if as_json:
+        problems = error.problems if isinstance(error, InvalidConfiguration) else ()
+        print_error(error.message, hint=error.hint, exit_code=FAILED, problems=problems)
+        return
     if isinstance(error, InvalidConfiguration) and len(error.problems) > 1:
         print("error: invalid configuration", file=sys.stderr)
         for problem in error.problems:
@@ -108,6 +127,12 @@ def complain(error: TrenovaError) -> None:
         print(harmless(f"hint: {error.hint}"), file=sys.stderr)
     if (first := data_dir.advice(sys.argv, error.hint)) is not None:
         print(harmless(f"hint: {first}"), file=sys.stderr)
+
+
+def print_error(message: str, *, hint: str | None, exit_code: int, problems: Sequence[str] = ()) -> None:
+    """As docs/command-line.md describes it: one object, on a line of its own, the last of standard error."""
+    told = {"error": message, "problems": list(problems), "hint": hint, "exit_code": exit_code}
+    print(settings.plain_json(told), file=sys.stderr)
 
 
 def harmless(message: str) -> str:

@@ -42,7 +42,7 @@ def show(
     """
     policies = with_store(settings.load(config, data_dir), lambda store: store.policies.list())
     if as_json:
-        print(settings.plain_json(policies))
+        settings.print_lines(policies)
         return
     if not policies:
         print("everything is kept for ever")
@@ -69,6 +69,7 @@ def set_policy(
     by: By = None,
     config: settings.ConfigFile = None,
     data_dir: settings.DataDir = DEFAULT_DATA_DIR,
+    as_json: settings.Json = False,
 ) -> None:
     """Say how long content is kept. Nothing is removed before the next run: tonight at 02:00 UTC, or `retention run`.
 
@@ -82,7 +83,10 @@ def set_policy(
     named = tenant_of(tenant, every=default, word="--default")
     author = who(by)
     as_owner(config, data_dir, lambda store: store.policies.set(named, days, by=author))
-    print(f"{named}: kept {'for ever' if days is None else f'{days} days'}")
+    if as_json:
+        print(settings.plain_json({"tenant": named, "days": days}))
+    else:
+        print(f"{named}: kept {'for ever' if days is None else f'{days} days'}")
 
 
 @app.command()
@@ -92,6 +96,7 @@ def unset(
     by: By = None,
     config: settings.ConfigFile = None,
     data_dir: settings.DataDir = DEFAULT_DATA_DIR,
+    as_json: settings.Json = False,
 ) -> None:
     """Take back what was set: the tenant follows the default again, and without a default is kept for ever.
 
@@ -102,7 +107,7 @@ def unset(
     named = tenant_of(tenant, every=default, word="--default")
     author = who(by)
     as_owner(config, data_dir, lambda store: store.policies.unset(named, by=author))
-    print(f"{named}: unset")
+    print(settings.plain_json({"tenant": named, "unset": True}) if as_json else f"{named}: unset")
 
 
 class Total(msgspec.Struct):
@@ -155,7 +160,7 @@ def run(
             f"there is no log of the tenant {tenant} with a retention", hint="list them: trenova retention show"
         )
     if as_json:
-        print(settings.plain_json(totals))
+        settings.print_lines(totals)
         return
     table = Table("tenant", "would go" if dry_run else "removed", "bytes", "held", box=None, pad_edge=False)
     for total in totals:

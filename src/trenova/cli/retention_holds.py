@@ -81,7 +81,7 @@ def list_holds(
     every = with_store(settings.load(config, data_dir), lambda store: store.holds.list())
     holds = [hold for hold in every if released or hold.released_at is None]
     if as_json:
-        print(settings.plain_json(holds))
+        settings.print_lines(holds)
         return
     table = Table("id", "tenant", "name", "matches", "placed", "by", "released", box=None, pad_edge=False)
     for hold in holds:
@@ -99,6 +99,7 @@ def release(
     by: By = None,
     config: settings.ConfigFile = None,
     data_dir: settings.DataDir = DEFAULT_DATA_DIR,
+    as_json: settings.Json = False,
 ) -> None:
     """Release a hold. What it alone kept, and is past its retention, goes with the next run.
 
@@ -112,7 +113,7 @@ def release(
         raise InvalidRequest(f"{hold_id!r} is no id of a hold", hint="list them: trenova hold list") from None
     why, author = said(reason, "--reason", most=MAX_REASON), who(by)
     as_owner(config, data_dir, lambda store: store.holds.release(id_, reason=why, by=author))
-    print(f"released {id_}")
+    print(settings.plain_json({"id": id_, "released": True}) if as_json else f"released {id_}")
 
 
 def moment(text: str | None, option: str) -> datetime | None:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -206,7 +206,13 @@ ApiKeyText = Annotated[
     str | None,
     typer.Option("--api-key", envvar="TRENOVA_API_KEY", help="API key; other users can see a flag."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, an object a line, for machines; errors too.")]
+
+
+def print_lines(values: Iterable[Any]) -> None:
+    """As JSON, one a line: what `--json` makes of a list."""
+    for value in values:
+        print(plain_json(value))
 
 
 def plain_json(value: Any) -> str:

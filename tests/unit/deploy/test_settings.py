@@ -56,7 +56,7 @@ def variables() -> dict[str, str]:
 
 def test_every_variable_is_read_by_this_program_or_by_libpq(tmp_path: Path) -> None:
     given = variables()
-    assert given.keys() >= {"TRENOVA_CONFIG", "TRENOVA_LEDGER__SIGNING_KEY_FILE", "TRENOVA_DATABASE__URL"}
+    assert given.keys() >= {"TRENOVA_CONFIG", "TRENOVA_LEDGER__SIGNING_KEY_FILE", "TRENOVA_DATABASE__OWNER_URL"}
     file = tmp_path / "config.yaml"
     file.touch()
     ours = {name: value for name, value in given.items() if name not in LIBPQ}

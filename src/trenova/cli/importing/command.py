@@ -58,7 +58,8 @@ def import_files(
     except (TrenovaError, KeyboardInterrupt):
         if tally.read:
             summarize(tally, as_json)
-            print("stopped early; run the same import again to go on: nothing is stored twice", file=sys.stderr)
+            if not as_json:
+                print("stopped early; run the same import again to go on: nothing is stored twice", file=sys.stderr)
         raise
     summarize(tally, as_json)
     if tally.refused or tally.parked:

@@ -1,0 +1,79 @@
+"""`--json` has one form in all commands: an object a line, and for an error one, too. docs/command-line.md says so."""
+
+import json
+import sys
+from typing import Any
+
+import pytest
+
+from acceptance.conftest import User, run
+from acceptance.test_cli_help import COMMANDS
+from acceptance.test_cli_pipes import WALK_WITH_ERRORS
+
+# Servers have settings for how their logs look; what these two print is lines of others, and JSON anyway.
+WITHOUT = {"dev", "api", "worker", "witness", "logs", "dead-letters export"}
+# What each command needs so that it gets as far as its settings, which are broken.
+ARGUMENTS = {
+    "import": "none.ndjson",
+    "evidence": "--tenant acme -o acme.evidence",
+    "verify": "--live",
+    "reconcile": "",
+    "api-key create": "--role reader --any-tenant",
+    "api-key revoke": "3f9a0c1d2e4b",
+    "dead-letters show": "019a8c3e-5a7b-7c21-9d3e-0f1a2b3c4d5e",
+    "dead-letters edit": "019a8c3e-5a7b-7c21-9d3e-0f1a2b3c4d5e",
+    "dead-letters replay": "--all",
+    "retention set": "--default --days 7",
+    "retention unset": "--default",
+    "hold place": "--all-tenants --name n --reason r",
+    "hold release": "3f9a0c1d-2e4b-4c5d-8e6f-7a8b9c0d1e2f --reason r",
+    "keys generate": "--signing",
+}
+# They look at the settings as at everything else, and say what they found.
+FINDINGS = {"doctor", "preflight"}
+
+
+def leaves() -> list[tuple[str, Any]]:
+    found = [(" ".join(parameter.values[0]), parameter.values[1]) for parameter in COMMANDS]
+    return [(words, command) for words, command in found if not getattr(command, "commands", None)]
+
+
+def test_every_command_that_ends_by_itself_has_the_flag_with_the_same_words() -> None:
+    flags = {words: [each.help for each in command.params if "--json" in each.opts] for words, command in leaves()}
+    assert {words for words, helps in flags.items() if not helps} == WITHOUT
+    assert len({text for helps in flags.values() for text in helps}) == 1
+
+
+def test_an_error_of_every_command_is_one_object_on_standard_error(stranger: User) -> None:
+    words = [words for words, _ in leaves() if words not in WITHOUT | FINDINGS]
+    (stranger.folder / ".trenova").mkdir()
+    (stranger.folder / ".trenova" / "dev.json").write_text("{")
+    lines = "\n".join(f"{each} --json {ARGUMENTS.get(each, '')}" for each in words)
+    ended = run([sys.executable, "-c", WALK_WITH_ERRORS], stranger.folder, lines.encode(), TRENOVA_API__PORT="x")
+    assert ended.exit_code == 0, ended.err
+    told = ended.objects
+    assert [each["words"].split(" --json")[0] for each in told] == words
+    for each in told:
+        assert each["out"] == "", each
+        *_, last = each["err"].splitlines()
+        error = json.loads(last)
+        assert error.keys() == {"error", "problems", "hint", "exit_code"}, each
+        assert (error["exit_code"], each["exit_code"]) == (1, 1), each
+        assert error["error"].startswith("invalid configuration"), each
+        assert error["problems"], each
+
+
+def test_wrong_usage_has_the_same_form(stranger: User) -> None:
+    ended = stranger("api-key", "create", "--json")
+    assert (ended.exit_code, ended.out) == (2, "")
+    error = json.loads(ended.err)
+    assert (error["exit_code"], error["problems"], error["hint"]) == (2, [], None)
+    assert "--role" in error["error"]
+
+
+@pytest.mark.parametrize("words", ["api-key list", "dead-letters list", "hold list", "retention show", "keys check"])
+def test_results_are_objects_a_line(trenova: User, words: str) -> None:
+    ended = trenova(*words.split(), "--json")
+    assert (ended.exit_code, ended.err) == (0, "")
+    assert all(isinstance(each, dict) for each in ended.objects)
+    assert all(name == name.lower() and "-" not in name for each in ended.objects for name in each)
