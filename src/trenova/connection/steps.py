@@ -8,6 +8,8 @@ import asyncio
 import os
 import socket
 import ssl
+import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
@@ -16,10 +18,11 @@ from temporalio.service import TLSConfig
 
 from trenova.connection import words
 from trenova.connection.certificates import first_certificate
+from trenova.connection.patience import within
 from trenova.connection.target import Target
 
-# On a machine under load. Whoever does not speak what is asked says so at once.
-LIMIT_S = 12.0
+# Whoever does not speak what is asked says so at once. Some of these, one after the other, leave `trenova doctor` time.
+LIMIT_S = 2.5
 # HTTP/2's greeting (RFC 9113 §3.4): the preface and empty settings. A server answers with settings of its own.
 GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
 SETTINGS, TYPE_AT = 4, 3
@@ -36,7 +39,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 async def name(target: Target) -> list[str]:
     """The addresses of the host."""
     try:
-        async with asyncio.timeout(LIMIT_S):
+        async with within(LIMIT_S):
             found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     except TimeoutError:
         raise words.name_unknown(target, f"no answer within {LIMIT_S:g} s") from None
@@ -110,7 +113,7 @@ async def greet(target: Target, context: ssl.SSLContext | None) -> bytes:
             # A server that refuses our certificate says why and hangs up. Written to then, it resets the connection,
             # and its words may be lost.
             with suppress(TimeoutError):
-                async with asyncio.timeout(LISTEN_S):
+                async with within(LISTEN_S):
                     return await reader.read(HEAD_BYTES)
         writer.write(GREETING)
         return await reader.read(HEAD_BYTES)
@@ -157,7 +160,13 @@ def verified(tls: TLSConfig) -> ssl.SSLContext:
 
 @contextmanager
 def in_memory(content: bytes) -> Iterator[str]:
-    """A path under which OpenSSL reads the content. However this process dies, no key is left on a disk."""
+    """A path under which OpenSSL reads the content. On Linux no key is left on a disk, however this process dies."""
+    if sys.platform != "linux":
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            yield file.name
+        return
     descriptor = os.memfd_create("pem")
     try:
         os.write(descriptor, content)
@@ -170,7 +179,7 @@ def in_memory(content: bytes) -> Iterator[str]:
 async def connected(target: Target, context: ssl.SSLContext | None) -> AsyncIterator[Streams]:
     """A connection for a bounded time. Raises OSError; ssl.SSLError and TimeoutError are kinds of it."""
     name = target.server_name if context else None
-    async with asyncio.timeout(LIMIT_S):
+    async with within(LIMIT_S):
         reader, writer = await asyncio.open_connection(target.host, target.port, ssl=context, server_hostname=name)
         try:
             yield reader, writer

@@ -33,6 +33,7 @@ PAUSES_S = (1.0, 2.0, 4.0, 5.0)
 ANSWER_LIMIT_S = 100.0
 # Well within the heartbeat timeout, after which Temporal takes this worker for dead.
 BEAT_S = 4.0
+STORING = "storing"
 # An attempt must end by itself before Temporal gives it to another worker.
 MARGIN = timedelta(seconds=10)
 # Who had to wait this long for a slot has others behind it. Machines stall for less.
@@ -147,7 +148,7 @@ async def beat(gate: Gate) -> None:
     """Signs of life; `temporal workflow describe` shows them with what is waited for."""
     while True:
         await asyncio.sleep(BEAT_S)
-        activity.heartbeat(gate.away or "storing")
+        activity.heartbeat(gate.away or STORING)
 
 
 async def answered(attempt: Attempt) -> Any:

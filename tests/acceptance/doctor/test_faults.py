@@ -170,7 +170,9 @@ async def test_a_schema_that_is_too_old_is_named(place: Site, owner: Owner) -> N
     fault = found.fault("database schema")
     assert fault.startswith(f"the database schema is {old}, this program needs {needed}")
     assert "trenova migrate" in fault
-    assert f"the API takes no entries in: database: the database schema is {old}" in found.fault("api readiness")
+    readiness = found.fault("api readiness")
+    assert readiness.startswith(f"the API is not ready: database: the database schema is {old}")
+    assert readiness.endswith("follows from `database schema`: mend that first")
 
 
 async def test_a_log_that_a_witness_or_what_is_published_contradicts_is_named(

@@ -9,11 +9,21 @@ import msgspec
 
 from trenova.cli.doctor.checkup import Check
 from trenova.cli.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
+from trenova.connection.patience import within
+from trenova.cli.doctor.questions import newest_batch
 from trenova.cli.doctor.scene import Scene
+from trenova.domain.batch import BATCH_WORKFLOW_PREFIX
+from trenova.errors import TrenovaError, Unavailable
+from trenova.store.api_keys import ApiKey
 
 NOBODYS_ORIGIN = "https://trenova-doctor.invalid"
 ASKED_HEADERS = frozenset({"content-type", "x-namespace"})
 PARTS = ("temporal", "database", "keys")
+LOOK_S = 3.0
+OTHER_SETTINGS = (
+    "mend that part as it is named here; where it is ok from here, the API's own settings or its network are wrong: "
+    "compare them with these"
+)
 
 
 async def alive(scene: Scene) -> Verdict:
@@ -34,40 +44,92 @@ async def alive(scene: Scene) -> Verdict:
 
 
 async def ready(scene: Scene) -> Verdict:
+    """What it says of its parts. One that is broken from here too is named by the check of that part."""
     answer = await scene.api.get("/readyz")
     try:
         parts = msgspec.json.decode(answer.content, type=dict[str, bool | str])
     except msgspec.DecodeError:
         return failed(f"/readyz answers {answer.status_code}, and not as the API does", "correct --api-url")
-    wrong = [f"{part}: {parts[part]}" for part in PARTS if parts.get(part, "ok") != "ok"]
+    wrong = tuple(part for part in PARTS if parts.get(part, "ok") != "ok")
+    said = "; ".join(f"{part}: {parts[part]}" for part in wrong)
     if answer.status_code != HTTPStatus.OK:
-        return failed(
-            f"the API takes no entries in: {'; '.join(wrong)}",
-            "mend that part as it is named here; where it is ok from here, the API has other settings: compare them",
-        )
-    if parts.get("database", "ok") != "ok":
+        return failed(f"the API is not ready: {said or 'it does not say why'}", OTHER_SETTINGS, blames=wrong)
+    if "database" in wrong:
         return warning(
-            f"the API takes entries in with API keys that it remembers: {'; '.join(wrong)}",
-            "mend the database, or the API's way to it; do not restart the API, which would forget them",
+            f"the API takes entries in with API keys that it remembers, and would forget when it is restarted: {said}",
+            "mend the database, or the API's way to it; do not restart the API",
+            blames=wrong,
         )
     if wrong:
-        return warning(f"the API takes entries into its spool: {'; '.join(wrong)}", "mend that part")
+        return warning(f"the API is ready, but not every part of it is well: {said}", OTHER_SETTINGS, blames=wrong)
     return ok("takes entries in")
 
 
 async def key(scene: Scene) -> Verdict:
-    """A batch that cannot be is looked for: any key may, and it costs nothing."""
+    """An entry that cannot be is asked for: any key may ask, it costs nothing, and Temporal is not needed."""
     if scene.asked.api_key is None:
         return unchecked("no API key was given (TRENOVA_API_KEY)")
-    answer = await scene.api.get(f"/v1/batches/{uuid.UUID(int=0)}")
-    if answer.status_code == HTTPStatus.UNAUTHORIZED:
+    answer = await scene.api.get(f"/v1/entries/{uuid.UUID(int=0)}")
+    if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return failed(
+            f"the API cannot look the key up: it answers {answer.status_code}",
+            "look for `database` in its answer to /readyz, and for this request in its log (`make logs`)",
+        )
+    taken = answer.status_code != HTTPStatus.UNAUTHORIZED
+    known = await is_known(scene)
+    if known is not None and known != taken:
+        has, has_not = ("the database of these settings", "the API") if known else ("the API", "that database")
+        return failed(
+            f"the API uses another database than these settings: {has} knows the API key, and {has_not} does not",
+            "compare the API's database.url with the one here: run this with the API's --config and environment",
+            stands_alone=True,
+        )
+    if not taken:
         return failed(
             "the API key is unknown or revoked",
             "make one with `trenova api-key create --tenant T --role R`, and set TRENOVA_API_KEY",
+            stands_alone=True,
         )
-    if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return failed(f"the API cannot look keys up: {answer.status_code}", "mend the database, which keeps them")
     return ok("is good")
+
+
+async def is_known(scene: Scene) -> bool | None:
+    """Whether the key is good in the database of these settings; None where that does not tell."""
+    try:
+        return await own_key(scene) is not None
+    except (TimeoutError, TrenovaError):
+        return None
+
+
+async def own_key(scene: Scene) -> ApiKey | None:
+    """The API key in the database of these settings. Raises TimeoutError or what the database's refusal means."""
+    if scene.database is None or scene.asked.api_key is None:
+        raise Unavailable("no database.url is given")
+    async with within(LOOK_S):
+        return await scene.database.api_keys.find(scene.asked.api_key)
+
+
+async def temporal_of(scene: Scene) -> Verdict:
+    """Whether the API sends to the Temporal of these settings: it must know a batch that is there."""
+    latest = await newest_batch(scene.client)
+    if latest is None:
+        return unchecked("there is no batch in Temporal by which to tell")
+    answer = await scene.api.get(f"/v1/batches/{latest.removeprefix(BATCH_WORKFLOW_PREFIX)}")
+    if answer.status_code == HTTPStatus.OK and answer.json()["workflow_status"] != "expired":
+        return ok("is the one of these settings")
+    known = answer.status_code in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
+    if not known or (answer.status_code == HTTPStatus.NOT_FOUND and not await reads_any_tenant(scene)):
+        return unchecked(f"the API does not tell this key of a batch ({answer.status_code})")
+    return failed(
+        f"the API uses another Temporal or namespace than these settings: it does not know {latest}, which is there",
+        "compare the API's temporal.hostPort and temporal.namespace with those here and with those of the workers",
+    )
+
+
+async def reads_any_tenant(scene: Scene) -> bool:
+    """As far as the database of these settings knows: to the key of one tenant, batches of others are not there."""
+    found = await own_key(scene)
+    return found is not None and found.tenant is None
 
 
 async def codec(scene: Scene) -> Verdict:
@@ -131,5 +193,6 @@ CHECKS = (
     Check("api", Kind.API, alive),
     Check("api readiness", Kind.API, ready, ("api",)),
     Check("api key", Kind.API, key, ("api",)),
+    Check("api's temporal", Kind.API, temporal_of, ("api key", "temporal namespace")),
     Check("codec endpoint", Kind.API, codec, ("api",)),
 )

@@ -7,15 +7,23 @@ from dataclasses import dataclass
 import httpx
 from temporalio.service import RPCError
 
+from trenova.cli.doctor import causes
 from trenova.cli.doctor.finding import Finding, Kind, State, Verdict, failed, unchecked
-from trenova.cli.doctor.scene import TIMEOUT_S, Scene
+from trenova.connection.patience import own_time
+from trenova.cli.doctor.scene import Scene
 from trenova.errors import InvalidConfiguration, TrenovaError
 
+# For all checks together, those that wait for others included, so that the whole ends within some ten seconds. A part
+# that takes longer is out of order all the same.
+LIMIT_S = 7.0
+LET_GO_S = 1.0
 LATE = {
     Kind.TEMPORAL: "look for a firewall or a route that swallows packets to temporal.hostPort, or a server under load",
-    Kind.DATABASE: "look for a firewall that swallows packets, and at pg_stat_activity for who holds the locks",
-    Kind.API: "look at the API's log (`make logs`) and at the load of its machine",
+    Kind.DATABASE: "look at its machine and its disk for what hangs, for a firewall that swallows packets, and at "
+    "pg_stat_activity for who holds the locks",
+    Kind.API: "look at the API's log (`make logs`), at the load of its machine, and whether its process is stopped",
 }
+WHO = {Kind.TEMPORAL: "Temporal has", Kind.DATABASE: "the database has", Kind.API: "the API has"}
 NO_HINT = "the log of the part says more: `make logs`"
 
 
@@ -27,32 +35,53 @@ class Check:
     kind: Kind
     ask: Callable[[Scene], Awaitable[Verdict]]
     needs: tuple[str, ...] = ()
-    limit_s: float = TIMEOUT_S
+    own_limit_s: float | None = None
+    """For one that runs workflows or commands, and may begin when LIMIT_S is over."""
 
 
-async def examine(checks: Sequence[Check], scene: Scene, tell: Callable[[Finding], object]) -> list[Finding]:
-    """Ask them all, those first that others need; `tell` hears each finding in the order of the checks."""
+async def examine(checks: Sequence[Check], scene: Scene) -> list[Finding]:
+    """Ask them all, those first that others need; the findings are ranked, in the order of the checks."""
+    by_name = {check.name: check for check in checks}
     asked: dict[str, asyncio.Task[Finding]] = {}
     async with asyncio.TaskGroup() as group:
-        for check in checks:
-            needed = [asked[name] for name in check.needs]
-            asked[check.name] = group.create_task(answer(check, needed, scene))
-        for task in asked.values():
-            tell(await task)
-    return [task.result() for task in asked.values()]
+        end = group.create_task(own_time(LIMIT_S))
+
+        def ask(name: str) -> asyncio.Task[Finding]:
+            if name not in asked:
+                needed = [ask(other) for other in by_name[name].needs]
+                asked[name] = group.create_task(answer(by_name[name], needed, scene, end))
+            return asked[name]
+
+        await asyncio.gather(*map(ask, by_name))
+        end.cancel()
+    return causes.ranked([asked[name].result() for name in by_name])
 
 
-async def answer(check: Check, needed: Sequence[asyncio.Task[Finding]], scene: Scene) -> Finding:
+async def answer(
+    check: Check, needed: Sequence[asyncio.Task[Finding]], scene: Scene, end: asyncio.Task[None]
+) -> Finding:
     for finding in await asyncio.gather(*needed):
         if finding.stops_others:
             return named(check, unchecked(because(finding)))
+    asking = asyncio.ensure_future(check.ask(scene))
+    own = asyncio.ensure_future(own_time(check.own_limit_s)) if check.own_limit_s else None
     try:
-        async with asyncio.timeout(check.limit_s):
-            return named(check, await check.ask(scene))
-    except TimeoutError:
-        return named(check, failed(f"no answer within {check.limit_s:g} s", LATE.get(check.kind, NO_HINT)))
+        await asyncio.wait({asking, own or end}, return_when=asyncio.FIRST_COMPLETED)
+        if not asking.done():
+            return named(check, late(check))
+        return named(check, asking.result())
     except Exception as error:  # noqa: BLE001 - a bug in one check must not hide what the others find
         return named(check, failed(*told(error)))
+    finally:
+        asking.cancel()
+        await asyncio.wait({asking}, timeout=LET_GO_S)
+        if own:
+            own.cancel()
+
+
+def late(check: Check) -> Verdict:
+    limit_s = check.own_limit_s or LIMIT_S
+    return failed(f"{WHO.get(check.kind, 'this has')} not answered within {limit_s:g} s", LATE.get(check.kind, NO_HINT))
 
 
 def told(error: Exception) -> tuple[str, str]:
@@ -64,6 +93,8 @@ def told(error: Exception) -> tuple[str, str]:
             return error.message, error.hint or NO_HINT
         case RPCError():
             return f"Temporal answers {error.status.name}: {error.message}", NO_HINT
+        case TimeoutError():
+            return "no answer in time", NO_HINT
         case httpx.TransportError():
             return f"the API has not answered: {type(error).__name__}", LATE[Kind.API]
         case _:
@@ -82,6 +113,8 @@ def named(check: Check, verdict: Verdict) -> Finding:
         state=verdict.state,
         cause=verdict.cause,
         next_step=verdict.next_step,
+        blames=verdict.blames,
+        stands_alone=verdict.stands_alone,
     )
 
 

@@ -26,8 +26,8 @@ def doctor(
 ) -> None:
     """Look at the whole installation and name what is wrong, why, and what to do next. Changes nothing.
 
-    Exit code 0: all well; 3: warnings only; else the first kind to mend: 10 configuration, 11 this machine, 12
-    Temporal, 13 database, 14 encryption keys, 15 workers, 16 API, 17 logs.
+    The first line is the cause to mend first. Exit code 0: all well; 3: warnings only; else the kind of that cause: 10
+    configuration, 11 this machine, 12 Temporal, 13 database, 14 encryption keys, 15 workers, 16 API, 17 logs.
 
     Example: trenova doctor --api-url https://audit.example.com
     """
@@ -40,35 +40,28 @@ def doctor(
 def report(checks: "Sequence[Check]", asked: "Callable[[], Asked]", *, as_json: bool) -> None:
     """Ask all checks, show what they find, and end with its exit code. `asked` may raise InvalidConfiguration."""
     from trenova.cli import bridge  # noqa: PLC0415 - slow to import
-    from trenova.cli.doctor.finding import exit_code  # noqa: PLC0415
+    from trenova.cli.doctor.causes import exit_code  # noqa: PLC0415
     from trenova.cli.doctor.report import as_data, show  # noqa: PLC0415
 
-    # JSON is one object, so nothing is shown before the last check has answered.
-    findings = bridge.run(look(checks, asked, ignore if as_json else show))
+    # What comes first is known when the last check has answered.
+    findings = bridge.run(look(checks, asked))
     code = exit_code(findings)
     if as_json:
         print(settings.plain_json(as_data(findings, code)))
-    elif first := data_dir.advice(sys.argv, " ".join(finding.next_step or "" for finding in findings)):
-        print(f"\n{first}")
+    else:
+        show(findings)
+        if first := data_dir.advice(sys.argv, " ".join(finding.next_step or "" for finding in findings)):
+            print(f"\n{first}")
     if code:
         raise typer.Exit(code)
 
 
-def ignore(_: "Finding") -> None:
-    pass
-
-
-async def look(
-    checks: "Sequence[Check]", asked: "Callable[[], Asked]", tell: "Callable[[Finding], object]"
-) -> "list[Finding]":
+async def look(checks: "Sequence[Check]", asked: "Callable[[], Asked]") -> "list[Finding]":
     from trenova.cli.doctor import checkup  # noqa: PLC0415 - slow to import
     from trenova.cli.doctor.scene import Scene  # noqa: PLC0415
 
     try:
         async with Scene.open(asked()) as scene:
-            return await checkup.examine(checks, scene, tell)
+            return await checkup.examine(checks, scene)
     except InvalidConfiguration as error:
-        findings = checkup.none_asked(checks, error)
-        for finding in findings:
-            tell(finding)
-        return findings
+        return checkup.none_asked(checks, error)

@@ -36,6 +36,10 @@ class Verdict:
     state: State
     cause: str
     next_step: str | None = None
+    blames: tuple[str, ...] = ()
+    """Parts that another one says are broken. Where each is broken from here too, this is no cause of its own."""
+    stands_alone: bool = False
+    """Whether this is a cause of its own whatever else has failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,14 @@ class Finding:
     state: State
     cause: str
     next_step: str | None
+    blames: tuple[str, ...] = ()
+    stands_alone: bool = False
+    follows_from: str | None = None
+    """The check that names the cause of this; None for a cause of its own."""
+
+    @property
+    def is_cause(self) -> bool:
+        return self.state in {State.FAILED, State.WARNING} and self.follows_from is None
 
     @property
     def stops_others(self) -> bool:
@@ -58,21 +70,13 @@ def ok(seen: str) -> Verdict:
     return Verdict(State.OK, seen)
 
 
-def warning(cause: str, next_step: str) -> Verdict:
-    return Verdict(State.WARNING, cause, next_step)
+def warning(cause: str, next_step: str, *, blames: tuple[str, ...] = (), stands_alone: bool = False) -> Verdict:
+    return Verdict(State.WARNING, cause, next_step, blames, stands_alone)
 
 
-def failed(cause: str, next_step: str) -> Verdict:
-    return Verdict(State.FAILED, cause, next_step)
+def failed(cause: str, next_step: str, *, blames: tuple[str, ...] = (), stands_alone: bool = False) -> Verdict:
+    return Verdict(State.FAILED, cause, next_step, blames, stands_alone)
 
 
 def unchecked(cause: str) -> Verdict:
     return Verdict(State.UNCHECKED, cause)
-
-
-def exit_code(findings: list[Finding]) -> int:
-    """The lowest kind that has failed, which is the first to mend; 3 for warnings alone; 0 when all is well."""
-    failures = [finding.kind for finding in findings if finding.state is State.FAILED]
-    if failures:
-        return min(failures)
-    return WARNINGS if any(finding.state is State.WARNING for finding in findings) else ALL_OK

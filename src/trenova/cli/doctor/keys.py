@@ -2,28 +2,40 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+
+from prometheus_client.parser import text_string_to_metric_families
+from temporalio.api.history.v1 import HistoryEvent
 
 from trenova.cli.doctor import queue
 from trenova.cli.doctor.checkup import Check
-from trenova.cli.doctor.finding import Kind, Verdict, failed, ok
+from trenova.cli.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
 from trenova.cli.doctor.scene import Scene
 from trenova.cli.doctor.words import many, span
+from trenova.codec.encryption import ENCRYPTED
+from trenova.codec.keyring import Keyring
 from trenova.codec.keys import variable_of
+from trenova.codec.layer import encoding_of
 from trenova.codec.settings import keyring_of
 from trenova.config import TASK_QUEUE
 from trenova.domain.batch import BATCH_WORKFLOW
-from trenova.errors import DecryptionFailed, EncryptionKeyNotFound, InvalidConfiguration
-from trenova.inflight import NO_BATCH, PLAIN, OpenWork, history_of, open_work
+from trenova.errors import DecryptionFailed, EncryptionKeyNotFound, InvalidConfiguration, PlaintextRefused
+from trenova.inflight import NO_BATCH, PLAIN, OpenWork, history_of, open_work, payloads_in, why_unreadable
 
 SHOWN, MOST_REASONS = 3, 6
 # A batch that is stored at the first try has six events.
 TRIED_AGAIN = f"WorkflowType = '{BATCH_WORKFLOW}' AND TaskQueue = '{TASK_QUEUE}' AND "
 TRIED_AGAIN += "ExecutionStatus = 'Completed' AND HistoryLength > 6"
 MOST_TRIED_AGAIN = 50
+MOST_OPEN = 10
+# Histories are read one after the other, and the doctor has only seconds.
+MOST_LOOKED_AT = 100
+IDS, FINGERPRINTS = "trenova_encryption_key_info", "trenova_encryption_key_fingerprint_info"
 LATELY = timedelta(hours=1)
 OF_KEYS = {
     EncryptionKeyNotFound.__name__: "does not have the key",
     DecryptionFailed.__name__: "has another key than the sender",
+    PlaintextRefused.__name__: "refuses (requireEncryption) the plain text",
 }
 FIRST_LETTER = "encryptionKeyID"
 
@@ -46,7 +58,7 @@ async def configured(scene: Scene) -> Verdict:
 
 async def needed(scene: Scene) -> Verdict:
     """What nobody with these keys can open, and what can be opened and is no batch, with the workflows that hold it."""
-    work = await open_work(scene.client)
+    work = await open_work(scene.client, most=MOST_LOOKED_AT)
     waits = [f"{reason} ({some(ids)})" for reason, ids in sorted(work.waiting.items())]
     if work.no_batches:
         waits.append(f"{NO_BATCH} ({some(work.no_batches)})")
@@ -75,28 +87,108 @@ def steps(work: OpenWork) -> Iterator[str]:
     )
 
 
+async def here(scene: Scene) -> Verdict:
+    """Whether these keys open what the workers' keys open, and what the workers encrypt."""
+    answers = await scene.workers.answers()
+    if answers is None or not answers.replies:
+        return ok("no worker has told of any key")
+    begun = await history_of(scene.client, answers.about.id, answers.about.run_id or "")
+    sent = [payload for event in begun[:1] for payload in payloads_in(event)]
+    reason = await why_unreadable(scene.client, [*answers.replies, *sent])
+    if reason is None:
+        ring = keyring_of(scene.settings.temporal.security, scene.asked.environ)
+        if ring.encrypting_id is not None and any(encoding_of(reply) != ENCRYPTED for reply in answers.replies):
+            return warning(
+                "encryption is on here, and a worker answers in plain text",
+                "set temporal.security.enableEncryption: true for every worker, and start them again; what they stored "
+                "in Temporal until then is there in plain text",
+            )
+        return ok("open what workers encrypt and what they open")
+    return failed(
+        f"this program has other keys than the workers, which opened {answers.about.id}: {reason}",
+        "run it with the --config and the environment of API and workers; compare `trenova keys check --offline`",
+    )
+
+
+async def of_api(scene: Scene) -> Verdict:
+    """Whether the API has these keys, as far as the API key given may be told."""
+    answer = await scene.api.get("/metrics")
+    if answer.status_code != HTTPStatus.OK:
+        return unchecked(
+            f"/metrics answers {answer.status_code}: it is for readers and admins of any tenant, and tells which keys "
+            "the API has"
+        )
+    other = differing(keyring_of(scene.settings.temporal.security, scene.asked.environ), answer.text)
+    if other is None:
+        return ok("are those of these settings")
+    return failed(
+        f"the API has other encryption keys than these settings: {other}",
+        "compare `trenova keys check --offline` where API and workers run with the one here; give them the same keys",
+    )
+
+
+def differing(ring: Keyring, page: str) -> str | None:
+    """What of the API's page about its keys does not fit the keys here."""
+    prints = {labels["id"]: labels["fingerprint"] for labels in labels_of(FINGERPRINTS, page)}
+    for key_id in sorted(prints.keys() & ring.keys.keys()):
+        if ring.keys[key_id].fingerprint() != prints[key_id]:
+            return f"under the ID {key_id} it has another key"
+    encrypts = next((labels["id"] for labels in labels_of(IDS, page) if labels["use"] == "encrypts"), None)
+    if (encrypts is None) != (ring.encrypting_id is None):
+        there, elsewhere = ("off", "on") if encrypts is None else ("on", "off")
+        return f"encryption is {there} there, and {elsewhere} here"
+    if encrypts is not None and encrypts not in ring.keys:
+        return f"it encrypts with {encrypts}, which is not here"
+    return None
+
+
+def labels_of(metric: str, page: str) -> list[dict[str, str]]:
+    lines = "\n".join(line for line in page.splitlines() if line.startswith(f"{metric}{{"))
+    return [sample.labels for family in text_string_to_metric_families(lines) for sample in family.samples]
+
+
 async def of_workers(scene: Scene) -> Verdict:
-    """Whether a worker that still polls lately met batches that it could not open, while another one stored them.
+    """Whether a worker meets batches that it cannot open, and that the keys here, or another worker, can.
 
     The failed task stands in the history with the worker's name. Its reason is encrypted, under that worker's own key.
     """
-    since = (datetime.now(UTC) - LATELY).isoformat()
     polling = set((await queue.pollers(scene))["workflow"])
-    mistaken: dict[str, str] = {}
-    async for run in scene.client.list_workflows(f"{TRIED_AGAIN} AND CloseTime > '{since}'", limit=MOST_TRIED_AGAIN):
-        for event in await history_of(scene.client, run.id, run.run_id):
-            failed_task = event.workflow_task_failed_event_attributes
-            kind = failed_task.failure.application_failure_info.type
-            if kind in OF_KEYS and failed_task.identity in polling:
-                mistaken[failed_task.identity] = f"{OF_KEYS[kind]} of {run.id}"
-    if not mistaken:
+    mistaken = await refused_lately(scene, polling)
+    answers = await scene.workers.answers()
+    said = [f"worker {identity} {what}" for identity, what in sorted(mistaken.items())[:SHOWN]]
+    if answers is not None and answers.failures and not said:
+        # Temporal does not tell who answered.
+        said = [f"a worker {OF_KEYS.get(answers.failures[0], answers.failures[0])} of {answers.about.id}"]
+    if not said:
         return ok(f"no worker that polls has lacked the key of a batch in the last {span(LATELY)}")
-    named = "; ".join(f"worker {identity} {what}" for identity, what in sorted(mistaken.items())[:SHOWN])
     return failed(
-        f"keys differ between workers: {named}, which another worker could read",
+        f"keys differ: {'; '.join(said)}, which can be read here or by another worker",
         "compare `trenova keys check --offline` where these workers run with the others; give them the same keys, and "
         "start them again",
     )
+
+
+async def refused_lately(scene: Scene, polling: set[str]) -> dict[str, str]:
+    """The workers that poll and failed to open a batch, which was stored later, or waits and can be opened here."""
+    since = (datetime.now(UTC) - LATELY).isoformat()
+    found: dict[str, str] = {}
+    async for run in scene.client.list_workflows(f"{TRIED_AGAIN} AND CloseTime > '{since}'", limit=MOST_TRIED_AGAIN):
+        found |= refusals(await history_of(scene.client, run.id, run.run_id), run.id, polling)
+    async for run in scene.client.list_workflows(queue.BATCHES, limit=MOST_OPEN):
+        history = await history_of(scene.client, run.id, run.run_id)
+        if await why_unreadable(scene.client, [p for event in history[:1] for p in payloads_in(event)]) is None:
+            found |= refusals(history, run.id, polling)
+    return found
+
+
+def refusals(history: Sequence[HistoryEvent], workflow_id: str, polling: set[str]) -> dict[str, str]:
+    found = {}
+    for event in history:
+        failed_task = event.workflow_task_failed_event_attributes
+        kind = failed_task.failure.application_failure_info.type
+        if kind in OF_KEYS and failed_task.identity in polling:
+            found[failed_task.identity] = f"{OF_KEYS[kind]} of {workflow_id}"
+    return found
 
 
 def some(workflow_ids: Sequence[str]) -> str:
@@ -106,6 +198,8 @@ def some(workflow_ids: Sequence[str]) -> str:
 
 CHECKS = (
     Check("encryption keys", Kind.KEYS, configured),
-    Check("keys of open workflows", Kind.KEYS, needed, ("encryption keys", "temporal namespace"), limit_s=60),
-    Check("keys of workers", Kind.KEYS, of_workers, ("temporal namespace",), limit_s=60),
+    Check("keys here", Kind.KEYS, here, ("encryption keys", "workers")),
+    Check("keys of the API", Kind.KEYS, of_api, ("encryption keys", "api key")),
+    Check("keys of workers", Kind.KEYS, of_workers, ("temporal namespace", "workers")),
+    Check("keys of open workflows", Kind.KEYS, needed, ("encryption keys", "temporal namespace")),
 )

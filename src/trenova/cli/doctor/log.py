@@ -69,6 +69,7 @@ async def verification(scene: Scene) -> Verdict:
                 f"{span(ago)} ago {many(found.damaged, 'damaged place was', 'damaged places were')} found: {places}",
                 "change nothing; find out who could write to the database; restore what `trenova verify --live` names "
                 "from a backup",
+                stands_alone=True,
             )
         if ago > TOO_OLD:
             return warning(f"the last of all logs ended {span(ago)} ago", f"look at the worker's log; {VERIFY_NOW}")
@@ -106,7 +107,11 @@ async def schedules(scene: Scene) -> Verdict:
         )
     there = {name: schedule for name, schedule in found.items() if schedule is not None}
     if held := [name for name, schedule in there.items() if schedule.state.paused]:
-        return warning(f"paused: {', '.join(held)}", f"temporal schedule toggle --unpause --schedule-id {held[0]}")
+        return warning(
+            f"paused: {', '.join(held)}",
+            f"temporal schedule toggle --unpause --schedule-id {held[0]}",
+            stands_alone=True,
+        )
     if changed := {name: what for name, schedule in there.items() if (what := differences(schedule, wanted[name]))}:
         named = "; ".join(f"{name} ({', '.join(what)})" for name, what in changed.items())
         return failed(
@@ -136,6 +141,7 @@ async def reconciliation(scene: Scene) -> Verdict:
             f"{many(state.missing, 'accepted batch is', 'accepted batches are')} over in Temporal and cannot be stored"
             f": {named}",
             "give the keys that are named here back and `trenova reconcile`; what is none of yours: docs/outages.md",
+            stands_alone=True,
         )
     if state.finished_at is None:
         return warning("no comparison of closed workflows has ended yet", COMPARE_NOW)
@@ -147,6 +153,7 @@ async def reconciliation(scene: Scene) -> Verdict:
         return warning(
             f"batches were over in Temporal without being stored, and were stored from its history: {named}",
             "nothing is lost; find out who ends workflows in the namespace: docs/outages.md",
+            stands_alone=True,
         )
     return ok(f"{span(ago)} ago no accepted batch was missing")
 

@@ -31,7 +31,7 @@ async def witnesses(scene: Scene) -> Verdict:
     if not found:
         return ok("none is configured")
     if refused := await refusals(scene, [each.id for each in found]):
-        return failed(refused, REFUSED)
+        return failed(refused, REFUSED, stands_alone=True)
     late = [text for each in found if (text := await behind(scene, each))]
     if late:
         return warning("; ".join(late), NOBODY)
@@ -53,7 +53,7 @@ async def published(scene: Scene) -> Verdict:
     if ledger.publish_folder is None:
         return ok("are not written as files")
     if refused := await refusals(scene, [FOLDER]):
-        return failed(refused, REFUSED)
+        return failed(refused, REFUSED, stands_alone=True)
     if not ledger.publish_folder.is_dir():
         return warning(
             f"there is no folder {ledger.publish_folder} on this machine",

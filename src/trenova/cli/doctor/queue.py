@@ -1,16 +1,24 @@
 """The task queue: who polls it, what waits in it, and which workflows stand still."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from temporalio.api.enums.v1 import EventType, TaskQueueType, WorkerVersioningMode
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType, TaskQueueType, WorkerStatus, WorkerVersioningMode
 from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeTaskQueueResponse
+from temporalio.api.workflowservice.v1 import (
+    DescribeTaskQueueRequest,
+    DescribeTaskQueueResponse,
+    DescribeWorkflowExecutionRequest,
+    ListWorkersRequest,
+)
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from trenova import errors
+from trenova.cli.doctor import questions
 from trenova.cli.doctor.checkup import Check
 from trenova.cli.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
 from trenova.cli.doctor.scene import Scene
@@ -18,6 +26,7 @@ from trenova.cli.doctor.temporal import apart_from
 from trenova.cli.doctor.words import many, span
 from trenova.config import TASK_QUEUE
 from trenova.inflight import OPEN, history_of
+from trenova.worker.gate import STORING
 
 KINDS = {
     "workflow": TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
@@ -27,13 +36,15 @@ KINDS = {
 SILENT = timedelta(minutes=2)
 WAITS_LONG = timedelta(seconds=30)
 OPEN_LONG = timedelta(minutes=5)
-SHOWN = 3
+SHOWN, LOOKED_AT = 3, 10
 BATCHES = f"{OPEN} AND WorkflowType = 'ProcessAuditBatchWorkflow'"
 STUCK = f"{OPEN} AND TemporalReportedProblems IN ('category=WorkflowTaskFailed', 'category=WorkflowTaskTimedOut')"
 OF_THE_SDK = {
     "NotFoundError": "the workers have no workflow of its type, and so are of another release",
     "NondeterminismError": "its history is of another release",
 }
+GOODBYE = {WorkerStatus.WORKER_STATUS_SHUTTING_DOWN, WorkerStatus.WORKER_STATUS_SHUTDOWN}
+EMPTY = "or correct temporal.namespace: nothing was ever started in this one"
 START = "start one: `make run-worker`, or `trenova worker` with the API's settings; its log must say `worker started`"
 
 
@@ -62,12 +73,25 @@ async def described(scene: Scene, kind: TaskQueueType.ValueType) -> DescribeTask
 
 
 async def pollers(scene: Scene) -> dict[str, list[str]]:
-    """The identities of those that polled lately, for each kind of task, by Temporal's clock."""
-    now = datetime.now(UTC) + await temporal_ahead(scene)
+    """The identities of those that polled lately and have not said goodbye since, for each kind of task."""
+    ahead, stopped = await asyncio.gather(temporal_ahead(scene), those_stopped(scene))
+    now = datetime.now(UTC) + ahead
+    listed = await asyncio.gather(*(described(scene, kind) for kind in KINDS.values()))
     return {
-        word: sorted({poller.identity for poller in (await described(scene, kind)).pollers if is_alive(poller, now)})
-        for word, kind in KINDS.items()
+        word: sorted({poller.identity for poller in answer.pollers if is_alive(poller, now)} - stopped)
+        for word, answer in zip(KINDS, listed, strict=True)
     }
+
+
+async def those_stopped(scene: Scene) -> set[str]:
+    """The identities of workers that said goodbye. Older servers do not tell."""
+    asked = ListWorkersRequest(namespace=scene.client.namespace, query=f'TaskQueue="{TASK_QUEUE}"')
+    try:
+        found = await scene.client.workflow_service.list_workers(asked)
+    except RPCError:
+        return set()
+    beats = [info.worker_heartbeat for info in found.workers_info]
+    return {beat.worker_identity for beat in beats if beat.status in GOODBYE}
 
 
 async def temporal_ahead(scene: Scene) -> timedelta:
@@ -82,23 +106,42 @@ def is_alive(poller: PollerInfo, now: datetime) -> bool:
 
 
 async def workers(scene: Scene) -> Verdict:
+    """Temporal lists who polled lately, dead or not; so those are asked as well."""
     found = await pollers(scene)
     missing = [word for word, identities in found.items() if not identities]
     if len(missing) == len(found):
-        return failed(f"No Workers polling the {TASK_QUEUE} Task Queue", START)
+        is_empty = await questions.workflow_to_ask_about(scene.client) is None
+        return failed(f"No Workers polling the {TASK_QUEUE} Task Queue", f"{START}; {EMPTY}" if is_empty else START)
+    answers = await scene.workers.answers()
+    silent = answers.silent if answers else 0
+    if answers and silent and not answers.answered:
+        listed = sorted({*found["workflow"], *found["activity"]})
+        return failed(
+            f"no worker answers on the {TASK_QUEUE} Task Queue: {', '.join(listed[:SHOWN])} polled lately, and "
+            f"no question was answered within {questions.ANSWER_S:g} s: killed, frozen or overloaded",
+            f"{START}; where the process is there all the same, see whether it is stopped (state T in `ps`) or busy",
+        )
     if missing:
         return failed(
             f"workers poll the {TASK_QUEUE} Task Queue, and none of them for {missing[0]} tasks",
             "look at the workers' logs: they may be stopping, or hold all they can take; else start another",
         )
-    return ok(
-        f"{many(len(found['workflow']), 'worker polls', 'workers poll')} {TASK_QUEUE} for workflows and activities"
-    )
+    polling = f"{many(len(found['workflow']), 'worker polls', 'workers poll')} {TASK_QUEUE}"
+    if silent:
+        return warning(
+            f"{polling}, and not all of them answer: {silent} of {questions.QUESTIONS} questions got no answer within "
+            f"{questions.ANSWER_S:g} s",
+            "look for a worker that was killed or is frozen: `temporal worker list`, the workers' logs, the load of "
+            "their machines",
+        )
+    return ok(f"{polling} for workflows and activities")
 
 
 async def version(scene: Scene) -> Verdict:
     """With worker versioning Temporal gives work to the current version alone, however many others poll."""
     answer = await described(scene, KINDS["workflow"])
+    if not answer.pollers:
+        return ok("no worker polls")
     versioned = WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
     options = [poller.deployment_options for poller in answer.pollers]
     polling = {
@@ -161,6 +204,39 @@ async def batches(scene: Scene) -> Verdict:
     return ok(f"{many(every, 'batch is', 'batches are')} being stored, none for more than {span(OPEN_LONG)}")
 
 
+async def storing(scene: Scene) -> Verdict:
+    """Why batches that were tried wait for another try, as their workers tell Temporal while they wait."""
+    waiting: dict[str, str] = {}
+    async for run in scene.client.list_workflows(BATCHES, limit=LOOKED_AT):
+        if reason := await waits_for(scene, run.id, run.run_id):
+            waiting.setdefault(reason, run.id)
+    if not waiting:
+        return ok("no batch waits for another attempt")
+    named = "; ".join(f"{reason} ({id_})" for reason, id_ in list(waiting.items())[:SHOWN])
+    return failed(
+        f"workers cannot store: {named}",
+        "where it is ok from here, compare the workers' database.url with this one, and look at their logs; nothing is "
+        "lost: docs/outages.md",
+    )
+
+
+async def waits_for(scene: Scene, workflow_id: str, run_id: str) -> str | None:
+    """What the attempts at storing it have met; None where nothing is known to be wrong."""
+    execution = WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
+    asked = DescribeWorkflowExecutionRequest(namespace=scene.client.namespace, execution=execution)
+    try:
+        found = await scene.client.workflow_service.describe_workflow_execution(asked)
+        for attempt in found.pending_activities:
+            said = await scene.client.data_converter.decode(attempt.heartbeat_details.payloads)
+            if said and said[0] != STORING:
+                return str(said[0])
+            if attempt.HasField("last_failure"):
+                return told(await scene.client.data_converter.decode_failure(attempt.last_failure))
+    except (RPCError, errors.PayloadError):
+        return None  # it has gone meanwhile; or is encrypted with another key, which others tell
+    return None
+
+
 async def stuck(scene: Scene) -> Verdict:
     try:
         count = (await scene.client.count_workflows(STUCK)).count
@@ -212,8 +288,9 @@ def hosts(identities: Sequence[str]) -> set[str]:
 
 CHECKS = (
     Check("workers", Kind.WORKER, workers, ("temporal namespace",)),
-    Check("worker version", Kind.WORKER, version, ("workers",)),
+    Check("worker version", Kind.WORKER, version, ("temporal namespace",)),
     Check("backlog", Kind.WORKER, backlog, ("temporal namespace",)),
     Check("open batches", Kind.WORKER, batches, ("temporal namespace",)),
+    Check("storing", Kind.WORKER, storing, ("encryption keys", "temporal namespace")),
     Check("stuck workflows", Kind.WORKER, stuck, ("temporal namespace",)),
 )

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from temporalio.client import Client
 from temporalio.converter import DataConverter
 
 from trenova.cli import settings as cli_settings
+from trenova.cli.doctor.questions import Questions
 from trenova.codec.settings import converter_of
 from trenova.config import Settings
 from trenova.connection import connect
@@ -18,8 +19,6 @@ from trenova.errors import InvalidConfiguration
 from trenova.process import database_url
 from trenova.store import Store
 
-# For a machine under load; what takes longer than this is out of order all the same.
-TIMEOUT_S = 30.0
 POOL_SIZE = 4
 
 
@@ -48,6 +47,7 @@ class Scene:
     database: Store | None
     """None without a `database.url`."""
     api: httpx.AsyncClient
+    workers: Questions
 
     @property
     def settings(self) -> Settings:
@@ -72,8 +72,15 @@ class Scene:
                 database = await held.enter_async_context(opened)
             key = {"Authorization": f"Bearer {asked.api_key}"} if asked.api_key else {}
             # A proxy of the user's shell stands in front of other servers than ours.
-            api = httpx.AsyncClient(base_url=asked.api_url, headers=key, timeout=TIMEOUT_S, trust_env=False)
-            yield cls(asked=asked, client=client, database=database, api=await held.enter_async_context(api))
+            # Each check has its own limit.
+            api = httpx.AsyncClient(base_url=asked.api_url, headers=key, timeout=None, trust_env=False)  # noqa: S113
+            yield cls(
+                asked=asked,
+                client=client,
+                database=database,
+                api=await held.enter_async_context(api),
+                workers=await held.enter_async_context(aclosing(Questions(client))),
+            )
 
 
 def converter(settings: Settings, environ: Mapping[str, str]) -> DataConverter:

@@ -23,6 +23,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from trenova.cli.doctor.checkup import Check
 from trenova.cli.doctor.clock import judged, skew
 from trenova.cli.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
+from trenova.connection.patience import within
 from trenova.cli.doctor.scene import Scene
 from trenova.cli.doctor.words import span
 from trenova.connection import explain, steps
@@ -73,7 +74,7 @@ def judged_end(ends: dict[str, datetime]) -> Verdict:
 async def dial(scene: Scene) -> Verdict:
     """Whether the first call of a connection gets through, which needs no namespace."""
     try:
-        async with asyncio.timeout(steps.LIMIT_S):
+        async with within(steps.LIMIT_S):
             await scene.client.workflow_service.get_system_info(GetSystemInfoRequest())
     except (RPCError, RuntimeError, TimeoutError) as error:
         raise await explain(scene.client, error) from None

@@ -1,0 +1,150 @@
+"""A running installation whose parts are stopped, frozen and started otherwise, one fault after the other."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import psutil
+
+from acceptance.encrypted import Program, Site, encrypting, new_key
+from conftest import new_tenant
+from databases import urls_of
+from examples import entry
+from trenova.cli.doctor.checks import DOCTOR
+from trenova.cli.doctor.command import look
+from trenova.cli.doctor.finding import Finding
+from trenova.cli.doctor.scene import Asked
+from trenova.config import load
+from trenova.dev import schema
+from trenova.dev.part import Part
+from trenova.dev.postgres import Postgres
+from trenova.dev.process import Process
+from trenova.dev.temporal import Temporal
+from trenova.store import Store
+
+SERVERS, PROGRAMS = ("postgres", "temporal"), ("api", "worker")
+
+
+@dataclass(slots=True, kw_only=True)
+class Installation:
+    """PostgreSQL, Temporal, an API and a worker with encryption on, each of which a test may do something to."""
+
+    site: Site
+    postgres: Postgres
+    parts: Mapping[str, Part]
+    variables: Mapping[str, str] = field(repr=False)
+    """Of API, worker and doctor, where nothing is wrong."""
+    servers: dict[str, Process] = field(default_factory=dict)
+    programs: dict[str, Program] = field(default_factory=dict)
+
+    def pid(self, name: str) -> int:
+        return self.servers[name].pid if name in SERVERS else self.programs[name].process.pid
+
+    async def start(self, name: str, variables: Mapping[str, str] | None = None) -> None:
+        if name in SERVERS:
+            self.servers[name] = await Process.start(self.parts[name])
+        else:
+            self.programs[name] = await self.site.start(name, self.variables if variables is None else variables)
+
+    async def stop(self, name: str) -> None:
+        if name in SERVERS:
+            await self.servers.pop(name).stop()
+        else:
+            await self.programs.pop(name).stop()
+
+    async def stop_everything(self) -> None:
+        for name in reversed((*SERVERS, *PROGRAMS)):
+            if name in self.servers or name in self.programs:
+                await self.stop(name)
+
+    @asynccontextmanager
+    async def stopped(self, name: str) -> AsyncIterator[None]:
+        await self.stop(name)
+        try:
+            yield
+        finally:
+            await self.start(name)
+
+    @asynccontextmanager
+    async def killed(self, name: str) -> AsyncIterator[None]:
+        program = self.programs.pop(name)
+        program.process.kill()
+        await program.process.wait()
+        try:
+            yield
+        finally:
+            await self.start(name)
+
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """With everything that it has started."""
+        server = psutil.Process(self.pid(name))
+        every = [server, *server.children(recursive=True)]
+        for process in every:
+            os.kill(process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in every:
+                os.kill(process.pid, signal.SIGCONT)
+
+    @asynccontextmanager
+    async def otherwise(self, name: str, variables: Mapping[str, str]) -> AsyncIterator[None]:
+        """An API or a worker with these variables and none of the others."""
+        await self.stop(name)
+        await self.start(name, variables)
+        try:
+            yield
+        finally:
+            await self.stop(name)
+            await self.start(name)
+
+    async def accept(self) -> None:
+        """An entry more."""
+        async with self.site.client() as client:
+            answer = await client.post("/v1/entries", json={**entry(), "tenant": new_tenant()})
+        assert answer.status_code == 202, answer.text
+
+    async def examine(self, variables: Mapping[str, str] | None = None) -> list[Finding]:
+        """What the doctor finds, in this process, which has imported it already."""
+        environ = self.site.environment(self.variables if variables is None else variables)
+        asked = Asked(
+            settings=load(environ),
+            data_dir=self.site.folder / "none",
+            api_url=self.site.api_url,
+            api_key=environ.get("TRENOVA_API_KEY"),
+            ui_origins=(),
+            environ=environ,
+        )
+        return await look(DOCTOR, lambda: asked)
+
+
+@asynccontextmanager
+async def installation(folder: Path) -> AsyncIterator[Installation]:
+    """Everything is well, and an entry is stored."""
+    path = folder / f"installation-{os.urandom(4).hex()}"
+    path.mkdir(mode=0o755)
+    postgres, temporal = Postgres(path / "database"), Temporal(path / "temporal")
+    key = encrypting("a", a=new_key())
+    async with AsyncExitStack() as held:
+        parts = {
+            "postgres": await held.enter_async_context(postgres.part()),
+            "temporal": held.enter_context(temporal.part()),
+        }
+        without_key = Site(path, temporal, urls_of(postgres), api_key="")
+        made = Installation(site=without_key, postgres=postgres, parts=parts, variables=key)
+        held.push_async_callback(made.stop_everything)
+        await asyncio.gather(*(made.start(name) for name in SERVERS))
+        await postgres.create_database()
+        await schema.prepare(postgres)
+        async with Store.open(postgres.operator_url) as store:
+            api_key = (await store.api_keys.create(tenant=None, role="admin", name="test", by="test")).text
+        made.site = replace(without_key, api_key=api_key)
+        made.variables = {**key, "TRENOVA_API_KEY": api_key}
+        await asyncio.gather(*(made.start(name) for name in PROGRAMS))
+        await made.site.store({**entry(), "tenant": new_tenant()})
+        yield made
