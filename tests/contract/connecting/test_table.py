@@ -60,7 +60,7 @@ async def first_failure(settings: Settings) -> tuple[str, str | None]:
     )
     try:
         async with Scene.open(asked) as scene:
-            found = await checkup.examine(checks.CHECKS, scene, lambda _: None)
+            found = await checkup.examine(checks.CHECKS, scene)
     except InvalidConfiguration as error:
         found = checkup.none_asked(checks.CHECKS, error)
     failed = next(each for each in found if each.state is State.FAILED)

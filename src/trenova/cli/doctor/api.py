@@ -9,9 +9,9 @@ import msgspec
 
 from trenova.cli.doctor.checkup import Check
 from trenova.cli.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
-from trenova.connection.patience import within
 from trenova.cli.doctor.questions import newest_batch
 from trenova.cli.doctor.scene import Scene
+from trenova.connection.patience import within
 from trenova.domain.batch import BATCH_WORKFLOW_PREFIX
 from trenova.errors import TrenovaError, Unavailable
 from trenova.store.api_keys import ApiKey

@@ -9,8 +9,8 @@ from temporalio.service import RPCError
 
 from trenova.cli.doctor import causes
 from trenova.cli.doctor.finding import Finding, Kind, State, Verdict, failed, unchecked
-from trenova.connection.patience import own_time
 from trenova.cli.doctor.scene import Scene
+from trenova.connection.patience import own_time
 from trenova.errors import InvalidConfiguration, TrenovaError
 
 # For all checks together, those that wait for others included, so that the whole ends within some ten seconds. A part

@@ -18,8 +18,8 @@ from temporalio.client import Client
 from temporalio.client import WorkflowExecution as Run
 from temporalio.service import RPCError, RPCStatusCode
 
-from trenova.connection.patience import own_time
 from trenova.config import TASK_QUEUE
+from trenova.connection.patience import own_time
 from trenova.domain.batch import BATCH_WORKFLOW, is_of_the_api
 
 # The SDK answers it for every workflow.

@@ -23,12 +23,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from trenova.cli.doctor.checkup import Check
 from trenova.cli.doctor.clock import judged, skew
 from trenova.cli.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
-from trenova.connection.patience import within
 from trenova.cli.doctor.scene import Scene
 from trenova.cli.doctor.words import span
 from trenova.connection import explain, steps
 from trenova.connection.causes import UNAUTHORIZED
 from trenova.connection.certificates import first_certificate
+from trenova.connection.patience import within
 from trenova.connection.target import Target
 
 RENEW_BEFORE = timedelta(days=14)
