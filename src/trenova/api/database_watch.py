@@ -41,6 +41,8 @@ class DatabaseWatch:
         self.probe = probe
         self.lost = lost
         self.reason: Reason | None = None
+        self.refusal_text = ""
+        """In the database's own words: for the log."""
         self.settled = asyncio.Event()
         """No doubt is open: the database answers, or it is known that it does not."""
         self.settled.set()
@@ -88,7 +90,7 @@ class DatabaseWatch:
             self.settled.set()
 
     def believe(self, refusal: str) -> None:
-        known, self.reason = self.reason, reason_of(refusal)
+        known, self.reason, self.refusal_text = self.reason, reason_of(refusal), refusal
         self.settled.set()
         if known is None:
             log.warning("database is unreachable", error=refusal, hint=self.reason.next_step)

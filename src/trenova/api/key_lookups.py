@@ -69,7 +69,10 @@ class KeyLookups:
         if from_memory and (known := self.memory.find(asked)) is not None:
             REMEMBERED_KEYS_USED.inc()
             return known
-        raise Unavailable("the database is unreachable, and without it this API key cannot be looked up")
+        reason = self.watch.reason
+        raise Unavailable(
+            f"this API key cannot be looked up: {self.watch.refusal_text}", hint=reason.next_step if reason else None
+        )
 
     async def looked_up(self, key: PresentedKey) -> ApiKey | None:
         found: asyncio.Future[ApiKey | None] = asyncio.get_running_loop().create_future()
