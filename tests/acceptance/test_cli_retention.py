@@ -116,4 +116,4 @@ def test_the_applications_role_is_told_which_one_is_needed(trenova: User, dev: D
         TRENOVA_SIGNING_KEY=key,
     ).complaint()
     assert "may not change what is kept" in error
-    assert "trenova migrate" in hint
+    assert "database.ownerUrl" in hint

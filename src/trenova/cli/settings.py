@@ -21,7 +21,7 @@ from trenova.dev import logins
 from trenova.dev.folder import Folder
 from trenova.dev.logins import Login
 from trenova.domain.entry import StoredTenant
-from trenova.errors import DatabaseFault, InvalidConfiguration, InvalidRequest
+from trenova.errors import DatabaseFault, Forbidden, InvalidConfiguration, InvalidRequest
 from trenova.process import database_url
 
 ConfigFile = Annotated[
@@ -115,7 +115,7 @@ def needing(login: Login, settings: config.Settings) -> Iterator[None]:
     """A right that is missing within this block is told with the login that is there, and the one that it takes."""
     try:
         yield
-    except DatabaseFault as fault:
+    except (DatabaseFault, Forbidden) as fault:
         from trenova.store import logins as asked  # noqa: PLC0415 - slow to import
 
         url = database_url(settings)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from trenova.errors import DatabaseFault
+from trenova.errors import DatabaseFault, Forbidden
 from trenova.store.pool import CONNECT_TIMEOUT_S
 from trenova.store.refusals import NO_RIGHT
 from trenova.store.sql import sql
@@ -36,12 +36,12 @@ def ask(url: str) -> Login | None:
     return None if row is None else Login(name=row[0], roles=tuple(row[1]), owner=row[2])
 
 
-def explained(fault: DatabaseFault, url: str, role: str, setting: str) -> DatabaseFault:
+def explained(fault: DatabaseFault | Forbidden, url: str, role: str, setting: str) -> DatabaseFault | Forbidden:
     """The same fault, and where it is a missing right, the login that met it, the one needed, and how to give it.
 
     `role` is that of a migration, or OWNER; `setting` is where this command looks for the address of the database.
     """
-    login = ask(url) if fault.code == NO_RIGHT else None
+    login = ask(url) if isinstance(fault, Forbidden) or fault.code == NO_RIGHT else None
     if login is None:
         return fault
     has = " and ".join(login.roles) or "none of Trenova's roles"
@@ -49,7 +49,7 @@ def explained(fault: DatabaseFault, url: str, role: str, setting: str) -> Databa
     return DatabaseFault(
         f"{fault.message}; the login here is {login.name} ({has}), and this command needs {needs}",
         hint=next_step(login, role, setting),
-        code=fault.code,
+        code=NO_RIGHT,
     )
 
 
