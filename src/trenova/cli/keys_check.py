@@ -99,7 +99,7 @@ def report(keys: tuple[keytool.KeyReport, ...], needs: Needs | None) -> dict[str
                 "form": key.form,
                 "source": key.source,
                 "print": key.fingerprint,
-                "needed": True if key.encrypts else needs and needs.is_needed(key.id),
+                "needed": None if needs is None else key.encrypts or needs.is_needed(key.id),
                 "needed_by": None if needs is None else needed_by(needs, key.id),
             }
             for key in keys
@@ -128,17 +128,17 @@ def show(keys: tuple[keytool.KeyReport, ...], needs: Needs | None) -> None:
     table = Table("id", "does", "form", Column("from", overflow="fold"), fingerprint, "needed", box=None)
     for key in keys:
         does = "encrypts, decrypts" if key.encrypts else "decrypts"
-        needed = "yes" if key.encrypts else word(needs, key.id)
+        needed = word(needs, key)
         table.add_row(screen.literal(key.id), does, key.form, screen.literal(key.source), key.fingerprint, needed)
     console.print(table if keys else "no encryption keys are configured")
     for line, style in lines(keys, needs):
         console.print(screen.literal(line), style=style, soft_wrap=True)
 
 
-def word(needs: Needs | None, key_id: str) -> str:
+def word(needs: Needs | None, key: keytool.KeyReport) -> str:
     if needs is None:
         return "?"
-    return {True: "yes", False: "not seen", None: "unknown"}[needs.is_needed(key_id)]
+    return {True: "yes", False: "not seen", None: "unknown"}[key.encrypts or needs.is_needed(key.id)]
 
 
 def lines(keys: Sequence[keytool.KeyReport], needs: Needs | None) -> Iterator[tuple[str, str]]:
