@@ -4,6 +4,7 @@ Temporal removes them when the namespace's retention is over, counted from their
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -20,8 +21,8 @@ from trenova.inflight import OF_THE_RUN_BEFORE, key_id_of, payloads_in, read_his
 
 NAME = "closed workflows"
 CLOSED = f"CloseTime IS NOT NULL AND TaskQueue = '{TASK_QUEUE}'"
-# Each one costs a call.
-MOST_LOOKED_AT = 10_000
+# Each one costs a call, and nobody waits for ever.
+MOST_LOOKED_AT, LONGEST_S = 10_000, 30.0
 AT_ONCE = 10
 
 
@@ -33,11 +34,11 @@ async def look(client: Client, *, most: int = MOST_LOOKED_AT) -> Place:
         return Place(name=NAME, unseen=f"Temporal does not say for how long it keeps them: {error.message}")
     newest: dict[str, Held] = {}
     seen: list[WorkflowExecution] = []
-    in_part, more = 0, False
+    in_part, more, end = 0, False, time.monotonic() + LONGEST_S
     try:
         chunk: list[WorkflowExecution] = []
         async for run in client.list_workflows(CLOSED, limit=most + 1):
-            if more := len(seen) + len(chunk) == most:
+            if more := len(seen) + len(chunk) == most or bool(seen and time.monotonic() > end):
                 break
             chunk.append(run)
             if len(chunk) == AT_ONCE:
