@@ -1,4 +1,7 @@
-"""The documented change of the key, in its three steps, while entries are sent and read all the time."""
+"""The documented change of the key, in its three steps, while entries are sent and read all the time.
+
+The steps, and the commands between them, are those of docs/encryption.md.
+"""
 
 import asyncio
 import random

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import httpx
 import psycopg
 from sqlalchemy.engine import make_url
 
@@ -67,18 +66,13 @@ def a_request_with_an_id(dev: Dev) -> Replaced:
     return {"0199…": answer.json()["batch_id"]}
 
 
-def a_batch(dev: Dev) -> Replaced:
-    with dev.api() as api:
-        answer: httpx.Response = store(api, entry_of(tenant="acme"))
-    return {"audit-batch-…": f"audit-batch-{answer.json()['batch_id']}"}
-
-
 EDITOR = f"sed -i s/{re.escape(POISON)}/shipment.update/"
 SECOND_DEV = "\n".join(
     [
         f"background trenova dev --data-dir $PWD/second {' '.join(free_ports())}",
         "export TRENOVA_DATA_DIR=$PWD/second",
         "until test -e second/dev.json; do sleep 0.1; done",
+        "unset TEMPORAL_ADDRESS",
     ]
 )
 
@@ -88,7 +82,9 @@ SCENES = {
     ),
     "docs/monitoring.md": Scene(prepare=a_request_with_an_id),
     "docs/retention.md": Scene(prepare=an_old_log),
-    "docs/encryption.md": Scene(prepare=a_batch, replaced={"trenova dev": SECOND_DEV}),
+    "docs/encryption.md": Scene(
+        replaced={"trenova dev": SECOND_DEV, "$OLD_KEY": "text of 32 characters and a few more"}
+    ),
     # `trenova dev` does not pass as a production: a code of the table in place of 3.
     "docs/doctor.md": Scene(replaced={"pgbackrest --stanza=main check": "true", "test $? = 3": "test $? -ge 10"}),
     "docs/witnesses.md": Scene(replaced={"audit.example.com/v1/log": "localhost:8080/v1/log"}),
