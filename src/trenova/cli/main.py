@@ -94,8 +94,13 @@ def main() -> NoReturn:
     except ReaderLeft:
         sys.exit(pipes.READER_LEFT)
     except TrenovaError as error:
-        complain(error, as_json=as_json)
-        sys.exit(NOT_CHECKED if isinstance(error, NotChecked) else FAILED)
+        code = NOT_CHECKED if isinstance(error, NotChecked) else FAILED
+        if as_json:
+            problems = error.problems if isinstance(error, InvalidConfiguration) else ()
+            print_error(error.message, hint=error.hint, exit_code=code, problems=problems)
+        else:
+            complain(error)
+        sys.exit(code)
     except KeyboardInterrupt:
         sys.exit(STOPPED)
     sys.exit(0)
@@ -112,11 +117,7 @@ def run(*, as_json: bool) -> NoReturn:
     sys.exit(code)
 
 
-def complain(error: TrenovaError, *, as_json: bool) -> None:
-    if as_json:
-        problems = error.problems if isinstance(error, InvalidConfiguration) else ()
-        print_error(error.message, hint=error.hint, exit_code=FAILED, problems=problems)
-        return
+def complain(error: TrenovaError) -> None:
     if isinstance(error, InvalidConfiguration) and len(error.problems) > 1:
         print("error: invalid configuration", file=sys.stderr)
         for problem in error.problems:
