@@ -82,9 +82,7 @@ SCENES = {
     ),
     "docs/monitoring.md": Scene(prepare=a_request_with_an_id),
     "docs/retention.md": Scene(prepare=an_old_log),
-    "docs/encryption.md": Scene(
-        replaced={"trenova dev": SECOND_DEV, "$OLD_KEY": "text of 32 characters and a few more"}
-    ),
+    "docs/encryption.md": Scene(replaced={"trenova dev": SECOND_DEV, "$OLD_KEY": "text of 32 characters and more"}),
     # `trenova dev` does not pass as a production: a code of the table in place of 3.
     "docs/doctor.md": Scene(replaced={"pgbackrest --stanza=main check": "true", "test $? = 3": "test $? -ge 10"}),
     "docs/witnesses.md": Scene(replaced={"audit.example.com/v1/log": "localhost:8080/v1/log"}),
