@@ -136,7 +136,10 @@ async def history_of(client: Client, workflow_id: str, run_id: str) -> list[Hist
 
 
 async def read_history(client: Client, workflow_id: str, run_id: str) -> tuple[list[HistoryEvent], bool]:
-    """The same, and whether these are all there are: what could not be looked at is not empty."""
+    """The same, and whether these are all there are: what could not be looked at is not empty.
+
+    Raises RPCError where Temporal does not answer at all: it would not for the others either.
+    """
     events: list[HistoryEvent] = []
     left = MOST_BYTES
     try:
@@ -146,8 +149,15 @@ async def read_history(client: Client, workflow_id: str, run_id: str) -> tuple[l
             events.append(event)
             left -= event.ByteSize()
     except RPCError as error:
-        return [], error.status is RPCStatusCode.NOT_FOUND
+        return [], is_gone(error)
     return events, True
+
+
+def is_gone(error: RPCError) -> bool:
+    """Whether the workflow has vanished meanwhile; False where Temporal does not tell of this one. Else raises it."""
+    if error.status is RPCStatusCode.UNAVAILABLE:
+        raise error
+    return error.status is RPCStatusCode.NOT_FOUND
 
 
 def has_pending_activity(history: Sequence[HistoryEvent]) -> bool:
@@ -174,7 +184,7 @@ async def heartbeats(client: Client, execution: WorkflowExecution) -> tuple[list
     try:
         pending = (await handle.describe()).raw_description.pending_activities
     except RPCError as error:
-        return [], error.status is RPCStatusCode.NOT_FOUND
+        return [], is_gone(error)
     beaten = [payload for activity in pending for payload in activity.heartbeat_details.payloads]
     return [payload for payload in beaten if encoding_of(payload) == ENCRYPTED], True
 

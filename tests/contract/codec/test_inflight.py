@@ -10,6 +10,7 @@ import pytest
 from temporalio import activity, workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from conftest import GENEROUS_S
@@ -19,7 +20,7 @@ from trenova.codec.loading import load_keyring
 from trenova.codec.secrecy import Secrecy
 from trenova.config import TASK_QUEUE
 from trenova.dev.temporal import Temporal
-from trenova.inflight import PLAIN, OpenWork, open_work
+from trenova.inflight import PLAIN, OpenWork, open_work, read_history
 
 OLD, NEW = generate().text, generate().text
 
@@ -156,3 +157,11 @@ async def test_a_key_that_only_a_heartbeat_needs_is_needed_by_the_next_attempt(s
             while (await listed(sender, 1)).key_ids != {"old": 1, "new": 1}:
                 pass
         await handle.terminate()
+
+
+async def test_a_temporal_that_has_gone_is_not_taken_for_a_workflow_without_payloads(folder: Path) -> None:
+    async with Temporal(folder / f"inflight-{uuid.uuid4().hex[:8]}").running() as temporal:
+        client = await holding(temporal, "old", old=OLD)
+        assert await read_history(client, "never-was", str(uuid.uuid4())) == ([], True)
+    with pytest.raises(RPCError):
+        await read_history(client, "never-was", str(uuid.uuid4()))
