@@ -190,9 +190,9 @@ def words(header: str) -> set[str]:
 
 
 CHECKS = (
-    Check("api", Kind.API, alive),
-    Check("api readiness", Kind.API, ready, ("api",)),
-    Check("api key", Kind.API, key, ("api",)),
-    Check("api's temporal", Kind.API, temporal_of, ("api key", "temporal namespace")),
-    Check("codec endpoint", Kind.API, codec, ("api",)),
+    Check("api", Kind.API, alive, own_limit_s=None),
+    Check("api readiness", Kind.API, ready, ("api",), own_limit_s=None),
+    Check("api key", Kind.API, key, ("api",), own_limit_s=None),
+    Check("api's temporal", Kind.API, temporal_of, ("api key", "temporal namespace"), own_limit_s=None),
+    Check("codec endpoint", Kind.API, codec, ("api",), own_limit_s=None),
 )

@@ -13,9 +13,9 @@ from trenova.cli.doctor.scene import Scene
 from trenova.connection.patience import own_time
 from trenova.errors import InvalidConfiguration, TrenovaError
 
-# For all checks together, those that wait for others included, so that the whole ends within some ten seconds. A part
-# that takes longer is out of order all the same.
-LIMIT_S = 7.0
+# For all that may meet a part that is frozen, those that wait for others included, so that the whole ends within some
+# ten seconds. What is asked of a part that has answered before may take as long as a machine under load needs.
+LIMIT_S, PATIENT_S = 7.0, 30.0
 LET_GO_S = 1.0
 LATE = {
     Kind.TEMPORAL: "look for a firewall or a route that swallows packets to temporal.hostPort, or a server under load",
@@ -35,8 +35,8 @@ class Check:
     kind: Kind
     ask: Callable[[Scene], Awaitable[Verdict]]
     needs: tuple[str, ...] = ()
-    own_limit_s: float | None = None
-    """For one that runs workflows or commands, and may begin when LIMIT_S is over."""
+    own_limit_s: float | None = PATIENT_S
+    """From when it is asked. None for one that may meet a part that is frozen: all of these share LIMIT_S."""
 
 
 async def examine(checks: Sequence[Check], scene: Scene) -> list[Finding]:

@@ -88,7 +88,7 @@ async def clock(scene: Scene) -> Verdict:
 
 
 CHECKS = (
-    Check("database", Kind.DATABASE, answers),
+    Check("database", Kind.DATABASE, answers, own_limit_s=None),
     Check("database schema", Kind.DATABASE, schema_fits, ("database",)),
     Check("database rights", Kind.DATABASE, rights, ("database schema",)),
     Check("database objects", Kind.DATABASE, objects, ("database schema",)),

@@ -173,7 +173,7 @@ async def apart_from(client: Client, now: Callable[[], datetime]) -> timedelta:
 
 
 CHECKS = (
-    Check("temporal name", Kind.TEMPORAL, name),
+    Check("temporal name", Kind.TEMPORAL, name, own_limit_s=None),
     Check("temporal port", Kind.TEMPORAL, port, ("temporal name",)),
     Check("temporal TLS", Kind.TEMPORAL, tls, ("temporal port",)),
     Check("temporal dial", Kind.TEMPORAL, dial, ("temporal TLS",)),
