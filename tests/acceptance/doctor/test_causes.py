@@ -96,7 +96,7 @@ CASES = {
         make=lambda made: made.stopped("temporal"), cause="temporal port", words="failed to dial temporal client"
     ),
     "Temporal frozen": Case(
-        make=lambda made: frozen(made, "temporal"), cause="temporal dial", words="failed to dial temporal client"
+        make=lambda made: frozen(made, "temporal"), cause="temporal TLS", words="failed to dial temporal client"
     ),
     "PostgreSQL stopped": Case(
         make=lambda made: made.stopped("postgres"), cause="database", words="the database is away"

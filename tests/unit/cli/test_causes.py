@@ -13,7 +13,7 @@ NEEDS = {check.name: check.needs for check in DOCTOR}
 
 # What each fault shows on a running installation: the state of every check that is not ok, and what the API blames.
 TEMPORAL_STOPPED = {"temporal port": State.FAILED, "api readiness": ("temporal",)}
-TEMPORAL_FROZEN = {"temporal dial": State.FAILED, "api readiness": ("temporal",)}
+TEMPORAL_FROZEN = {"temporal TLS": State.FAILED, "api readiness": ("temporal",)}
 DATABASE_STOPPED = {"database": State.FAILED, "api readiness": ("database",), "api key": State.FAILED}
 # The API's own look at the database hangs as well, so it says nothing.
 DATABASE_FROZEN = {"database": State.FAILED, "api readiness": State.FAILED, "api key": State.FAILED}
@@ -70,7 +70,7 @@ def below(name: str, shown: Shown) -> Iterable[bool]:
 
 ONE = [
     (TEMPORAL_STOPPED, "temporal port"),
-    (TEMPORAL_FROZEN, "temporal dial"),
+    (TEMPORAL_FROZEN, "temporal TLS"),
     (DATABASE_STOPPED, "database"),
     (DATABASE_STOPPED | BATCHES_WAIT, "database"),
     (DATABASE_FROZEN, "database"),
@@ -103,7 +103,7 @@ def test_one_fault_has_one_cause(shown: Shown, cause: str) -> None:
 PAIRS = [
     (TEMPORAL_STOPPED, DATABASE_STOPPED, ["temporal port", "database"]),
     (TEMPORAL_STOPPED, DATABASE_FROZEN, ["temporal port", "database"]),
-    (TEMPORAL_FROZEN, API_STOPPED, ["temporal dial", "api"]),
+    (TEMPORAL_FROZEN, API_STOPPED, ["temporal TLS", "api"]),
     (TEMPORAL_STOPPED, WORKER_STOPPED, ["temporal port"]),
     (DATABASE_STOPPED, WORKER_STOPPED, ["database", "workers"]),
     (DATABASE_STOPPED, WORKER_KEYS_WRONG, ["database", "keys of workers"]),
