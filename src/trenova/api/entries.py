@@ -124,7 +124,8 @@ async def settled(placed: Sequence[Placed], refusals: Refusals, services: Servic
         async with asyncio.timeout(wait_s):
             body, status = await receipts.settled(placed, refusals, services.store)
     except (TrenovaError, TimeoutError) as error:
-        log.warning("receipts not read", error=str(error) or f"no answer within {wait_s:g} s")
+        hint = error.hint if isinstance(error, TrenovaError) else None
+        log.warning("receipts not read", error=str(error) or f"no answer within {wait_s:g} s", hint=hint)
         return None
     return json(body, status_code=status)
 

@@ -116,6 +116,9 @@ def tell_operator(error: errors.TrenovaError, status: int) -> None:
     """Log what no client reads. Of a refusal that is the client's own affair there is nothing to tell."""
     if status >= SERVER_ERROR:
         fields = {"hint": error.hint} if error.hint else {}
+        if error.retryable and error.__cause__:
+            # Of Temporal or a disk. Nothing of a database is a cause: its own text may quote a row.
+            fields["cause"] = " ".join(str(error.__cause__).split())
         log.log(WARNING if error.retryable else ERROR, "request failed", error=error.message, status=status, **fields)
     elif isinstance(error, errors.RequestError) and error.note:
         log.info("request refused", error=error.message, status=status, note=error.note)

@@ -149,9 +149,15 @@ class GroupCommit:
         if self.refuses:
             # Under way already, unless it has met an error of its own: then the door would stay closed for good.
             self.breaker.doubt()
-            raise away()
+            raise self.away()
         if self.breaker.away.is_set() and self.spool and self.spool.is_full:
             raise full()
+
+    def away(self) -> Unavailable:
+        """Of a request that is not sent at all."""
+        fault = self.breaker.fault
+        reason, hint = (f": {fault.message}", fault.hint) if fault else ("", None)
+        return Unavailable(f"Temporal is away{reason}", retry_after_s=RETRY_AFTER_S, hint=hint)
 
     @property
     def refuses(self) -> bool:
@@ -198,7 +204,7 @@ class GroupCommit:
         """Who waits for a turn that will not come is told so; a batch that is under way goes on trying."""
         if self.refuses:
             for waiter in [each for each in self.waiters.values() if each.request.waiting]:
-                waiter.failed(away(), alone=not waiter.request.taken)
+                waiter.failed(self.away(), alone=not waiter.request.taken)
         self.pump()
 
     def rest_for(self, seconds: float) -> None:
@@ -261,11 +267,6 @@ def tell(batch: AcceptedBatch | SpooledBatch, pieces: Sequence[Piece]) -> None:
         entries=sum(piece.end - piece.begin for piece in pieces),
         request_ids=[piece.request.id for piece in pieces if piece.request.id],
     )
-
-
-def away() -> Unavailable:
-    """Of a request that is not sent at all."""
-    return Unavailable("Temporal is away", retry_after_s=RETRY_AFTER_S)
 
 
 async def all_stored(placed: Sequence[Placed], timeout_s: float) -> bool:
