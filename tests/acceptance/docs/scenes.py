@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import httpx
 import psycopg
 from sqlalchemy.engine import make_url
 
@@ -46,7 +47,8 @@ def an_old_log(dev: Dev) -> Replaced:
     with dev.api() as api:
         store(api, entry_of(tenant="acme"), entry_of(tenant="acme"))
     asyncio.run(make_old())
-    placed = "trenova hold list --json | python -c \"import json, sys; print(json.load(sys.stdin)[-1]['id'])\""
+    first = "import json, sys; print(json.loads(sys.stdin.readline())['id'])"
+    placed = f'trenova hold list --json | python -c "{first}"'
     return {"release 3f9a0c1d-2e4b-4c5d-8e6f-7a8b9c0d1e2f": f'release "$({placed})"'}
 
 
@@ -54,7 +56,7 @@ def a_parked_entry(dev: Dev) -> Replaced:
     rule = Rule(owner_url(dev), "no_tests")
     asyncio.run(rule.make())
     with dev.api() as api:
-        store(api, entry_of(tenant="acme", action=POISON))
+        store(api, entry_of(tenant="acme", action=POISON), status=httpx.codes.MULTI_STATUS)
         (letter,) = api.get("/v1/dead-letters", params={"tenant": "acme"}).json()["dead_letters"]
     return {"01a206c7-35e5-7164-9a76-c072b4cd9ea1": letter["id"]}
 
