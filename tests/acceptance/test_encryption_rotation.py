@@ -1,4 +1,4 @@
-"""The documented change of the key, in its three steps, while entries are sent and read all the time.
+"""The documented change of the key, in its four steps, while entries are sent and read all the time.
 
 The steps, and the commands between them, are those of docs/encryption.md.
 """
@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 
 from acceptance.conftest import LIMIT_S, entry_of
 from acceptance.encrypted import Program, Site, encrypting, new_key, site
+from acceptance.scheduled import run_schedules
 from conftest import new_tenant
 from trenova.cli.keys_check import SEEN_IN_PART
 from trenova.dev.postgres import Postgres
 from trenova.domain.batch import workflow_id
+from trenova.domain.schedules import VERIFY_SCHEDULE
 from trenova.inflight import by_key_id, history_of
 
 WRITERS = 2
@@ -130,6 +134,25 @@ async def no_longer_needed(site: Site, key_id: str, variables: dict[str, str]) -
             pass
 
 
+async def keys_check(site: Site, variables: dict[str, str]) -> tuple[int, Any, list[dict[str, Any]]]:
+    """Its exit code, and what it says of the old key: whether it is needed, and by what."""
+    ended = await site.command("keys", "check", "--json", **variables)
+    (old,) = (key for key in ended.json["keys"] if key["id"] == "old")
+    return ended.exit_code, old["needed"], old["needed_by"]
+
+
+async def forget_closed(site: Site, variables: dict[str, str]) -> None:
+    """What Temporal does when the retention is over: remove closed workflows, until nothing needs the old key."""
+    client = await site.temporal.client()
+    async with asyncio.timeout(LIMIT_S):
+        while await keys_check(site, variables) != (0, False, []):
+            async for run in client.list_workflows("CloseTime IS NOT NULL"):
+                if "old" in by_key_id(await history_of(client, run.id, run.run_id)):
+                    which = WorkflowExecution(workflow_id=run.id, run_id=run.run_id)
+                    gone = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=which)
+                    await client.workflow_service.delete_workflow_execution(gone)
+
+
 async def nothing_open(site: Site, variables: dict[str, str]) -> None:
     async with asyncio.timeout(LIMIT_S):
         while await needed(site, variables):
@@ -142,7 +165,7 @@ async def used(site: Site, batch_id: str) -> set[str]:
     return {*by_key_id(await history_of(client, execution.id, execution.run_id))}
 
 
-async def test_the_key_is_changed_in_three_steps_and_nobody_notices(folder: Path, postgres: Postgres) -> None:
+async def test_the_key_is_changed_in_four_steps_and_nobody_notices(folder: Path, postgres: Postgres) -> None:
     old, new = new_key(), new_key()
     before, added = encrypting("old", old=old), encrypting("old", old=old, new=new)
     switched, dropped = encrypting("new", old=old, new=new), encrypting("new", new=new)
@@ -151,6 +174,7 @@ async def test_the_key_is_changed_in_three_steps_and_nobody_notices(folder: Path
         try:
             async with flowing(client) as traffic:
                 await traffic.some_more()
+                await run_schedules(place)
 
                 # Step 1: everybody can read the new key, and nobody uses it.
                 await restarted(place, running, added)
@@ -166,17 +190,32 @@ async def test_the_key_is_changed_in_three_steps_and_nobody_notices(folder: Path
                 await come_to_be_needed(place, {"old", "new"}, switched)
                 running["worker"] = await place.start("worker", switched)
 
-                # Step 3: the old key goes, once no open workflow needs it.
+                # Step 3: nothing open needs the old key soon, closed workflows for as long as Temporal keeps them.
                 await no_longer_needed(place, "old", switched)
+                _, needed_at_all, by = await keys_check(place, switched)
+                assert needed_at_all is True
+                assert {each["what"] for each in by} <= {"closed workflows", "schedules"}
+                assert all(each["until"] for each in by)
+                await run_schedules(place)
+                ended = await place.command(
+                    "reconcile", **switched, TRENOVA_DATABASE__URL=place.database_urls["worker"]
+                )
+                assert ended.exit_code == 0, ended
+                await forget_closed(place, switched)
+
+                # Step 4: the old key goes.
                 await restarted(place, running, dropped)
                 await traffic.some_more()
+                runs = await run_schedules(place)
+                assert all(run.completed for name, run in runs.items() if name != VERIFY_SCHEDULE)
+                assert (await client.get("/readyz")).status_code == httpx.codes.OK
+                assert "trenova_keys_wrong 0.0" in (await client.get("/metrics")).text
 
             await nothing_open(place, dropped)
             found = await traffic.stored_ids()
             assert len(found) == len(set(found))
             assert traffic.batches.keys() <= set(found)
             batches = [*traffic.batches.values()]
-            assert await used(place, batches[0]) == {"old"}
             assert await used(place, batches[-1]) == {"new"}
         finally:
             for program in running.values():
