@@ -83,7 +83,6 @@ def left(user: User, *words: str, unbuffered: bool = False) -> tuple[int, str]:
         ("keys", "public"),
         ("verify", "--live", "--tenant", "_trenova"),
         ("doctor",),
-        ("dead-letters", "list", "--json"),
         ("retention", "show"),
         ("hold", "list"),
         ("reconcile", "--json"),

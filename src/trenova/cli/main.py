@@ -96,7 +96,8 @@ def main() -> NoReturn:
     except TrenovaError as error:
         code = NOT_CHECKED if isinstance(error, NotChecked) else FAILED
         if as_json:
-            problems = error.problems if isinstance(error, InvalidConfiguration) else ()
+            cause = error.__cause__ if isinstance(error, NotChecked) else error
+            problems = cause.problems if isinstance(cause, InvalidConfiguration) else ()
             print_error(error.message, hint=error.hint, exit_code=code, problems=problems)
         else:
             complain(error)

@@ -17,7 +17,7 @@ from trenova.cli.verify_files import NOT_PROVED, Trusted, check_files, cores
 from trenova.config import DEFAULT_DATA_DIR, Settings
 from trenova.dev import logins
 from trenova.domain.verification import LogVerdict
-from trenova.errors import LogDamaged, NotChecked, TrenovaError, VerificationError
+from trenova.errors import LogDamaged, NotChecked, OutputFailed, TrenovaError, VerificationError
 from trenova.ledger import note
 from trenova.ledger.kept import Kept
 from trenova.ledger.note import COSIGNATURE, ED25519, VerifierKey
@@ -90,10 +90,10 @@ def verify(
 
 @contextmanager
 def nothing_checked() -> Iterator[None]:
-    """An error is none of the verdicts, but for what says that the log itself is damaged."""
+    """An error is none of the verdicts, but for what says that the log itself is damaged, or that nobody reads them."""
     try:
         yield
-    except LogDamaged:
+    except (LogDamaged, OutputFailed):
         raise
     except TrenovaError as error:
         raise NotChecked(f"nothing was checked: {error.message}", hint=error.hint) from error
