@@ -14,6 +14,7 @@ from acceptance.conftest import LIMIT_S, Ended, User, entry_of
 from acceptance.encrypted import STRICT, Site, encrypting, new_key, site
 from acceptance.test_encryption_rotation import needed
 from conftest import new_tenant
+from examples import SIGNER
 from trenova.dev.postgres import Postgres
 
 
@@ -97,7 +98,11 @@ async def test_what_waits_for_a_wrong_or_missing_key_is_told_and_stored_when_the
 def test_a_key_that_cannot_work_is_refused_at_start_with_all_problems_at_once(stranger: User, program: str) -> None:
     def started(variables: dict[str, str]) -> Ended:
         # Nobody is there: it is refused before anything is asked.
-        return stranger(program, stdin=b"", TRENOVA_DATABASE__URL="postgresql://nobody@127.0.0.1:1/none", **variables)
+        complete = {
+            "TRENOVA_DATABASE__URL": "postgresql://nobody@127.0.0.1:1/none",
+            "TRENOVA_SIGNING_KEY": SIGNER.secrets[0].secret_text,
+        }
+        return stranger(program, stdin=b"", **complete, **variables)
 
     error, hint = started(encrypting("gone", here=new_key())).complaint()
     assert "encryptionKeyID: 'gone'; expected a configured key (here), or set TEMPORAL_ENCRYPTION_KEY_gone" in error
