@@ -71,11 +71,17 @@ def lead_nowhere(descriptor: int) -> None:
 
 
 def opened(stream: TextIO | None, kind: type[Output | Messages]) -> TextIO:
-    """The same file in the same encoding, through `kind`; nowhere for one that was closed before this program began."""
+    """The same file in the same encoding, through `kind`; nowhere for one that was closed before this program began.
+
+    A stream in memory stays: it has no reader that could leave.
+    """
     if not isinstance(stream, io.TextIOWrapper):
         return stream or Path(os.devnull).open("w", encoding="utf-8")
     stream.flush()
-    raw: Any = kind(stream.fileno(), "w", closefd=False)
+    try:
+        raw: Any = kind(stream.fileno(), "w", closefd=False)
+    except io.UnsupportedOperation:
+        return stream
     return io.TextIOWrapper(
         # With `python -u` there is no buffer, as Python itself does it.
         raw if stream.write_through else io.BufferedWriter(raw),
