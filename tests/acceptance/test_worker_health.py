@@ -106,10 +106,10 @@ async def test_readiness_follows_the_polls_and_the_database_within_seconds_and_t
         to_postgres.cut()
         await becomes(lambda: unready(port, "database", "the database is away"))
         assert (await page(port, "/livez")).text == "ok"
-        await becomes(lambda: counts(port, 'trenova_database_closed{reason="other"} 1.0'))
+        await becomes(lambda: counts(port, 'trenova_database_closed{reason="unreachable"} 1.0'))
         to_postgres.mode = "pass"
         await becomes(lambda: is_ready(port))
-        await becomes(lambda: counts(port, 'trenova_database_closed{reason="other"} 0.0'))
+        await becomes(lambda: counts(port, 'trenova_database_closed{reason="unreachable"} 0.0'))
 
 
 async def unready(port: int, part: str, reason: str) -> bool:
@@ -137,7 +137,7 @@ async def test_a_worker_that_waits_at_its_start_lives_and_is_not_ready(folder: P
         try:
             await becomes(lambda: unready_while_starting(port))
             assert (await page(port, "/livez")).status_code == 200
-            await becomes(lambda: counts(port, 'trenova_database_closed{reason="other"} 1.0'))
+            await becomes(lambda: counts(port, 'trenova_database_closed{reason="unreachable"} 1.0'))
         finally:
             to_postgres.mode = "pass"
             await (await starting).stop()
