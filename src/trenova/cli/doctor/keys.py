@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
 from prometheus_client.parser import text_string_to_metric_families
+from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowExecutionStatus
 
 from trenova.cli.doctor import queue
 from trenova.cli.doctor.checkup import Check
@@ -92,8 +94,11 @@ async def here(scene: Scene) -> Verdict:
     answers = await scene.workers.answers()
     if answers is None or not answers.replies:
         return ok("no worker has told of any key")
-    begun = await history_of(scene.client, answers.about.id, answers.about.run_id or "")
-    sent = [payload for event in begun[:1] for payload in payloads_in(event)]
+    sent: list[Payload] = []
+    # What no worker has finished may come from anybody, in any form.
+    if answers.about.status is WorkflowExecutionStatus.COMPLETED:
+        begun = await history_of(scene.client, answers.about.id, answers.about.run_id or "")
+        sent = [payload for event in begun[:1] for payload in payloads_in(event)]
     reason = await why_unreadable(scene.client, [*answers.replies, *sent])
     if reason is None:
         ring = keyring_of(scene.settings.temporal.security, scene.asked.environ)
