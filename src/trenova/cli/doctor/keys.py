@@ -20,7 +20,7 @@ from trenova.codec.keys import variable_of
 from trenova.codec.layer import encoding_of
 from trenova.codec.settings import keyring_of
 from trenova.config import TASK_QUEUE
-from trenova.domain.batch import BATCH_WORKFLOW
+from trenova.domain.batch import BATCH_WORKFLOW, is_of_the_api
 from trenova.errors import DecryptionFailed, EncryptionKeyNotFound, InvalidConfiguration, PlaintextRefused
 from trenova.inflight import NO_BATCH, PLAIN, OpenWork, history_of, open_work, payloads_in, why_unreadable
 
@@ -95,8 +95,8 @@ async def here(scene: Scene) -> Verdict:
     if answers is None or not answers.replies:
         return ok("no worker has told of any key")
     sent: list[Payload] = []
-    # What no worker has finished may come from anybody, in any form.
-    if answers.about.status is WorkflowExecutionStatus.COMPLETED:
+    # What no worker has finished may come from anybody, in any form; and what a schedule starts holds plain attributes.
+    if is_of_the_api(answers.about.id) and answers.about.status is WorkflowExecutionStatus.COMPLETED:
         begun = await history_of(scene.client, answers.about.id, answers.about.run_id or "")
         sent = [payload for event in begun[:1] for payload in payloads_in(event)]
     reason = await why_unreadable(scene.client, [*answers.replies, *sent])
