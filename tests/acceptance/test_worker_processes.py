@@ -130,3 +130,21 @@ async def test_ports_beyond_the_last_are_refused_before_any_process_starts(folde
     async with site(folder, postgres) as place:
         ended = await place.command("worker", "--processes", "2", **health_on(65_535))
     assert ended.complaint()[0].startswith("invalid configuration: worker.health.port: 65535 given for 2 processes")
+
+
+async def test_a_process_that_does_not_end_is_killed_when_it_is_late(folder: Path, postgres: Postgres) -> None:
+    port = two_ports()
+    at_once = {"TRENOVA_WORKER__DRAIN_SECONDS": "0"}
+    async with (
+        site(folder, postgres) as place,
+        two_workers(place, port, place.folder / "workers.log", **at_once) as parent,
+    ):
+        await becomes(lambda: both_ready(port))
+        stuck, _ = psutil.Process(parent.pid).children()
+        stuck.suspend()
+        parent.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(LIMIT_S):
+            assert await parent.wait() == 1
+        assert (
+            f'"pid": {stuck.pid}, "event": "a worker process does not end' in (place.folder / "workers.log").read_text()
+        )

@@ -54,7 +54,7 @@ def worker(
         if processes > 1:
             check_ports(complete.worker.health, processes)
             same = [*(["--config", str(config)] if config else []), "--data-dir", str(data_dir)]
-            raise typer.Exit(several.run(processes, same, complete.worker.health))
+            raise typer.Exit(several.run(processes, same, complete.worker))
         process.run(complete, os.environ)
 
 

@@ -13,7 +13,7 @@ from types import FrameType
 
 import structlog
 
-from trenova.config import Health
+from trenova.config import Health, Worker
 from trenova.service_manager import ALIVE, READY, STOPPING, service_manager_of
 from trenova.worker.parent import STARTED, VARIABLE
 
@@ -22,14 +22,16 @@ log = structlog.get_logger()
 LOOK_EVERY_S = 0.2
 # Before a process is started again. It doubles each time, and begins anew for one that had worked for STEADY_S.
 FIRST_PAUSE_S, LONGEST_PAUSE_S, STEADY_S = 1.0, 30.0, 60.0
+# Beyond its drain, before a process that does not end is killed: what it runs is done elsewhere. A manager waits 15 s.
+LATE_S = 10.0
 # What the service manager told this process is not for those below it.
 OF_THIS_PROCESS = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
 
 
-def run(number: int, arguments: Sequence[str], health: Health) -> int:
+def run(number: int, arguments: Sequence[str], settings: Worker) -> int:
     """Run `number` workers with these arguments until SIGTERM or Ctrl-C; return the exit code.
 
-    The first serves its health on the port of `health`, the next on the next one. A worker that ends by itself is
+    The first serves its health on the port of `settings`, the next on the next one. A worker that ends by itself is
     started again. One that ends with an error before it ever worked ends them all: what it lacks, no restart brings.
 
     Killed here, at any line, this process leaves workers that see it gone, finish what they run, and end.
@@ -42,7 +44,7 @@ def run(number: int, arguments: Sequence[str], health: Health) -> int:
 
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, stop)
-    places = [Place(command, environment(health, at)) for at in range(number)]
+    places = [Place(command, environment(settings.health, at)) for at in range(number)]
     manager = service_manager_of(os.environ, os.getpid())
     ready = False
     while not asked and not any(place.is_hopeless for place in places):
@@ -57,7 +59,8 @@ def run(number: int, arguments: Sequence[str], health: Health) -> int:
     manager.tell(STOPPING)
     for place in places:
         place.stop()
-    codes = [place.wait() for place in places]
+    latest = time.monotonic() + settings.drain_seconds + LATE_S
+    codes = [place.wait(latest) for place in places]
     return 0 if asked and not any(codes) else 1
 
 
@@ -121,9 +124,16 @@ class Place:
         if self.process is not None:
             self.process.send_signal(signal.SIGTERM)
 
-    def wait(self) -> int:
+    def wait(self, latest: float) -> int:
         """The exit code, once it has ended; 0 where no process runs, or SIGTERM came before it could answer to it."""
-        code = 0 if self.process is None else self.process.wait()
+        if self.process is None:
+            return 0
+        try:
+            code = self.process.wait(max(latest - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:
+            log.error("a worker process does not end, and is killed", pid=self.process.pid)  # noqa: TRY400 - nothing failed here
+            self.process.kill()
+            code = self.process.wait()
         return 0 if code == -signal.SIGTERM else code
 
     def close(self) -> None:
