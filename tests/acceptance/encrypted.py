@@ -27,7 +27,7 @@ from acceptance.conftest import (
     home,
     with_ids,
 )
-from databases import urls_of
+from databases import Database, urls_of
 from examples import SIGNER
 from trenova.codec.compose import data_converter_for
 from trenova.codec.keytool import generate
@@ -211,8 +211,8 @@ class Site:
 
 
 @asynccontextmanager
-async def site(folder: Path, postgres: Postgres) -> AsyncIterator[Site]:
-    """A Temporal of its own for the test, beside the PostgreSQL of all tests."""
+async def site(folder: Path, postgres: Database | Postgres) -> AsyncIterator[Site]:
+    """A Temporal of its own for the test, beside the PostgreSQL of all tests or a database of its own."""
     path = folder / f"site-{os.urandom(4).hex()}"
     path.mkdir()
     async with Store.open(postgres.operator_url) as store:

@@ -54,10 +54,10 @@ class World:
     def through_endpoint(self, handle: WorkflowHandle[Any, Any], *flags: str) -> str:
         return self.show(handle, *flags, "--codec-endpoint", f"{self.dev.state['api_url']}/codec")
 
-    def post(self, *entries: dict[str, Any]) -> str:
-        """Store entries in one request; gives the batch's id."""
+    def post(self, *entries: dict[str, Any], status: int = httpx.codes.CREATED) -> str:
+        """Send entries in one request until they are stored, or parked; gives the batch's id."""
         with self.dev.api() as client:
-            return str(store(client, *entries).json()["batch_id"])
+            return str(store(client, *entries, status=status).json()["batch_id"])
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,8 @@ async def test_a_marker_in_entries_and_failures_is_found_nowhere_but_through_the
     postgres = Postgres(world.dev.data_dir, port=make_url(world.dev.state["database_url"]).port)
     async with rule_of(postgres.owner_url):
         refused = entry_of(action=POISON, actor={"type": "user", "id": marker}, tenant=new_tenant(), comment=marker)
-        parked.append(client.get_workflow_handle(workflow_id(world.post(refused))))
+        refused_batch = world.post(refused, status=httpx.codes.MULTI_STATUS)
+        parked.append(client.get_workflow_handle(workflow_id(refused_batch)))
         assert (await parked[-1].result())["parked"] == 1
 
     # What nobody encrypts is found: the search finds what is there.

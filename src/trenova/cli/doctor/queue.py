@@ -118,7 +118,7 @@ async def workers(scene: Scene) -> Verdict:
         listed = sorted({*found["workflow"], *found["activity"]})
         return failed(
             f"no worker answers on the {TASK_QUEUE} Task Queue: {', '.join(listed[:SHOWN])} polled lately, and "
-            f"no question was answered within {questions.ANSWER_S:g} s: killed, frozen or overloaded",
+            f"no question was answered within {questions.ANSWER_S:g} s: stopped, killed, frozen or overloaded",
             f"{START}; where the process is there all the same, see whether it is stopped (state T in `ps`) or busy",
         )
     if missing:
