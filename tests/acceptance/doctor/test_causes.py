@@ -168,6 +168,33 @@ async def test_a_fault_is_the_one_cause_that_is_named(made: Installation, name: 
     await healthy(made)
 
 
+# What is named of two faults at once. Servers come second, so that they are back before the programs that need them.
+PAIRS = [
+    ("PostgreSQL stopped", "Temporal stopped", ["temporal port", "database"]),
+    ("worker stopped", "Temporal stopped", ["temporal port"]),  # without Temporal nobody can tell
+    ("API frozen", "Temporal frozen", ["temporal TLS", "api"]),
+    ("worker stopped", "PostgreSQL stopped", ["database", "workers"]),
+    ("worker killed", "PostgreSQL frozen", ["database", "workers"]),
+    ("API stopped", "PostgreSQL stopped", ["database", "api"]),
+    ("API stopped", "worker killed", ["workers", "api"]),
+    ("API with another key", "worker stopped", ["keys of the API", "workers"]),
+    ("worker with another key", "API stopped", ["keys of workers", "api"]),
+    ("worker with another key", "PostgreSQL stopped", ["database", "keys of workers"]),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "named"), PAIRS)
+async def test_of_two_faults_both_are_named_and_nothing_else(
+    made: Installation, one: str, other: str, named: list[str]
+) -> None:
+    async with CASES[one].make(made), CASES[other].make(made):
+        found = await becomes(made, named)
+        for each in found:
+            is_cause = each.check in named
+            assert is_cause or each.state in {State.OK, State.UNCHECKED} or each.follows_from in named
+    await healthy(made)
+
+
 async def test_a_doctor_with_other_keys_than_the_rest_says_that_it_is_the_one(made: Installation) -> None:
     found = await becomes(made, ["keys here"], {**KEYS_WRONG, "TRENOVA_API_KEY": made.site.api_key})
     assert causes(found)[0].cause.startswith("this program has other keys than the workers, which opened audit-batch-")
