@@ -14,6 +14,11 @@ help: ## List the targets
 
 setup: $(STAMP) ## Create .venv and install the locked dependencies
 
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+NOT_INSTALLED := { test $$? -ge 128 || rm -f $(VENV)/.installing; \
+	  echo "error: pip could not install the dependencies; its message is above" >&2; \
+	  echo "hint: mend what it names and run this again; if that does not help, remove $(VENV) first" >&2; exit 1; }
+
 # Two terminals may type `make run-worker` and `make run` at once: the second waits, and finds the stamp of the first.
 # LOCKED is set in the make that holds the lock.
 ifndef LOCKED
@@ -24,7 +29,8 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) tools/alone.py Makefile $(MAKE) --silent LOCKED=yes $@
 else
 # The stamp is written last. Killed before that: `.installing` is left, and the next make begins with an empty folder,
-# since neither venv nor pip repairs what a killed one has left half done.
+# since neither venv nor pip repairs what a killed one has left half done. A pip that ends with an error, as without a
+# network, puts back what it has taken away: then what is there stays, and works as before.
 $(STAMP): requirements/dev.txt pyproject.toml
 	@test ! -e $(VENV)/.installing || rm -rf $(VENV)
 	@mkdir -p $(VENV) && touch $(VENV)/.installing
@@ -32,8 +38,8 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	  { echo "error: python cannot create a virtual environment" >&2; \
 	    echo "hint: install the venv module (Debian: apt-get install python3-venv), remove $(VENV) and run this again" >&2; exit 1; }
 	@echo "Installing the locked dependencies into $(VENV) (once; a minute or two) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP) --require-hashes -r requirements/dev.txt || $(NOT_INSTALLED)
+	@$(PIP) --no-deps --no-build-isolation --editable . || $(NOT_INSTALLED)
 	@touch $@ && rm -f $(VENV)/.installing
 endif
 

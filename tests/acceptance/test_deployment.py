@@ -1,7 +1,4 @@
-"""The scripts of deploy/ on a real server: secrets made, roles created, the schema migrated, entries stored.
-
-With what docs/deploying.md has an owner of a database type for its roles.
-"""
+"""The scripts of deploy/ on a real server: secrets made, roles created, the schema migrated, entries stored."""
 
 import asyncio
 import os
@@ -16,6 +13,7 @@ import pytest
 import yaml
 
 from acceptance.conftest import BESIDE_PYTHON, LIMIT_S
+from acceptance.docs.blocks import blocks_of
 from examples import SIGNER, body
 from trenova.codec.loading import load_keyring
 from trenova.codec.secrecy import Secrecy
@@ -115,6 +113,22 @@ async def test_the_login_that_migrates_is_no_superuser_and_those_that_run_own_no
             ("trenova_run_operator", False, False),
             ("trenova_run_worker", False, False),
         ]
+
+
+async def test_the_command_of_the_page_makes_the_four_logins(folder: Path) -> None:
+    (block,) = [block for block in blocks_of(CHECKOUT / "docs/deploying.md") if "roles.sql" in block.text]
+    (typed,) = [command.text.replace("…", "a-password") for command in block.commands]
+    async with Postgres(folder / "roles").running() as server:
+        login = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGUSER": OWNER.name}
+        environ = {"PATH": PROGRAMS, "PGPASSWORD": server.folder.secret("postgres-owner")} | login
+        async with await server.connect("postgres") as connection:
+            await connection.execute("DROP DATABASE trenova")
+            await asyncio.to_thread(
+                subprocess.run, ["sh", "-c", typed], env=environ, cwd=CHECKOUT, check=True, timeout=LIMIT_S
+            )
+            found = await connection.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE 'trenova_%' ORDER BY 1")
+            made = {name for (name,) in await found.fetchall()}
+    assert made >= {"trenova_migrate", "trenova_run_api", "trenova_run_operator", "trenova_run_worker"}
 
 
 async def test_migrating_again_changes_nothing(prepared: Path) -> None:

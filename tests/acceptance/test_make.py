@@ -23,6 +23,7 @@ case "$1 $2" in
   test "$3" = install || exit 0
   echo "began $$" >> "{diary}"
   while test -e "{gate}"; do sleep 0.05; done
+  test ! -e "{no_network}" || exit 1
   printf '#!/bin/sh\\necho "trenova $*"\\n' > .venv/bin/trenova
   chmod +x .venv/bin/trenova
   echo "ended $$" >> "{diary}" ;;
@@ -88,7 +89,8 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
     for name in ("pyproject.toml", "requirements/dev.txt", "gate"):
         (tmp_path / name).touch()
     stub = tmp_path / "stub"
-    names = {"stub": stub, "diary": tmp_path / "diary", "gate": tmp_path / "gate", "python": sys.executable}
+    files = {name: tmp_path / name for name in ("stub", "diary", "gate", "no_network")}
+    names = {**files, "python": sys.executable}
     stub.write_text(PYTHON.format_map(names))
     stub.chmod(0o755)
     with cleaned(Clone(tmp_path)) as made:
@@ -117,6 +119,26 @@ def test_a_make_after_one_that_was_killed_begins_with_an_empty_folder(clone: Clo
     assert clone.terminals[1].wait(LIMIT_S) == 0
     assert second.read_text().splitlines()[-1] == "trenova api"
     assert not half_done.exists()
+
+
+def test_a_make_whose_pip_fails_leaves_what_is_there(clone: Clone) -> None:
+    clone.gate.unlink()
+    clone.type("run")
+    assert clone.terminals[0].wait(LIMIT_S) == 0
+    mine, no_network = clone.path / ".venv" / "mine", clone.path / "no_network"
+    mine.touch()
+    no_network.touch()
+    later = (clone.path / ".venv" / ".installed").stat().st_mtime + 1
+    os.utime(clone.path / "requirements" / "dev.txt", (later, later))
+    for number in (1, 2):
+        said = clone.type("run")
+        assert clone.terminals[number].wait(LIMIT_S) != 0
+        assert "error: pip could not install the dependencies" in said.read_text()
+        assert mine.exists()
+    no_network.unlink()
+    clone.type("run")
+    assert clone.terminals[3].wait(LIMIT_S) == 0
+    assert mine.exists()
 
 
 def test_the_pip_of_a_make_that_was_killed_is_waited_for(clone: Clone) -> None:

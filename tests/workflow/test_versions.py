@@ -1,7 +1,4 @@
-"""A release beside the one before it: Temporal gives work to the version that an operator has made current.
-
-An operator does so with the commands of docs/deploys.md.
-"""
+"""A release beside the one before it: Temporal gives work to the version that an operator has made current."""
 
 import asyncio
 import sys

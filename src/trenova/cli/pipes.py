@@ -54,13 +54,17 @@ class Output(io.FileIO):
 
 
 class Messages(io.FileIO):
-    """Standard error: a program goes on without those who read its messages, above all a server without its log."""
+    """Standard error: a program goes on without those who read its messages, above all a server without its log.
+
+    A reader that has left does not come back. A disk that is full may have room again: then only these bytes are lost.
+    """
 
     def write(self, data: bytes) -> int:  # type: ignore[override] # typeshed has any buffer here
         try:
             return super().write(data)
-        except OSError:
-            lead_nowhere(self.fileno())
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                lead_nowhere(self.fileno())
             return len(data)
 
 

@@ -1,11 +1,11 @@
 """Every command block of every page is typed here, one after the other, on an installation of its own."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from itertools import groupby
-from pathlib import Path
+from itertools import groupby, takewhile
 
 import pytest
 import yaml
@@ -90,9 +90,19 @@ def test_a_block_that_is_not_typed_here_says_who_types_it_or_why_nobody_does(blo
     if block.note.startswith(NOT_RUN):
         assert len(block.note.removeprefix(NOT_RUN).split()) > 2, block
         return
-    test = CHECKOUT / block.note.removeprefix(RUN_BY)
-    # A test that plays a page names it, so that whoever changes one finds the other.
-    assert Path(block.page).name in test.read_text(), f"{test} does not name {block.page}"
+    test = (CHECKOUT / block.note.removeprefix(RUN_BY)).read_text()
+    # A test that plays a page reads its commands there; or it types the same, and names the page.
+    if f'{block.page}"' not in test:
+        assert block.page in test
+        missing = [word for command in block.commands for word in words_of(command.text) if f'"{word}"' not in test]
+        assert missing == []
+
+
+def words_of(command: str) -> list[str]:
+    """The subcommands and the options: of what is typed, that which no name or number stands for."""
+    words = [word for word in shlex.split(command, comments=True) if not re.match(r"[A-Z_]+=", word)][1:]
+    subcommands = list(takewhile(lambda word: re.fullmatch(r"[a-z-]+", word) and word[0] != "-", words))
+    return [*subcommands, *(word for word in words if re.fullmatch(r"--[a-z-]+", word))]
 
 
 def test_what_the_pages_set_in_yaml_can_be_set() -> None:

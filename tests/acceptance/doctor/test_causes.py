@@ -1,4 +1,7 @@
-"""Each fault of a running installation is the one cause that is named, and nothing that works is reported as broken."""
+"""Each fault of a running installation is the one cause that is named, and nothing that works is reported as broken.
+
+The command is the one of docs/doctor.md.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping

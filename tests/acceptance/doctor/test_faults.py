@@ -1,7 +1,4 @@
-"""Faults in settings, and in parts that are mended afterwards: each is named with its cause and its next step.
-
-The example of docs/doctor.md is one of them.
-"""
+"""Faults in settings, and in parts that are mended afterwards: each is named with its cause and its next step."""
 
 import asyncio
 import json

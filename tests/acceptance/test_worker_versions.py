@@ -1,0 +1,61 @@
+"""A release is tried, made current and taken back with the commands of the page."""
+
+import asyncio
+import subprocess
+from pathlib import Path
+
+from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, entry_of, environment
+from acceptance.docs.blocks import CHECKOUT, blocks_of
+from acceptance.docs.scenes import search_path
+from acceptance.encrypted import Site, site
+from conftest import new_tenant
+from trenova.dev.postgres import Postgres
+
+PAGE = CHECKOUT / "docs/deploys.md"
+BLOCK = next(block for block in blocks_of(PAGE) if "set-ramping-version" in block.text)
+START, *OPERATE = [command.text for command in BLOCK.commands]
+
+
+def version(build_id: str) -> dict[str, str]:
+    """What the page sets for a worker, and the version that stands for the release."""
+    name, value = START.split()[0].split("=")
+    return {name: value, "TRENOVA_WORKER__BUILD_ID": build_id}
+
+
+async def typed(place: Site, command: str) -> str:
+    """What a command answers. Temporal hears of a version with its worker's first poll, and refuses until then."""
+    env = environment(PATH=search_path(BESIDE_PYTHON), HOME=str(place.folder), TEMPORAL_ADDRESS=place.temporal.address)
+    while True:
+        ended = await asyncio.to_thread(
+            subprocess.run, ["bash", "-c", command], input="y\n", env=env, capture_output=True, text=True, check=False
+        )
+        if ended.returncode == 0:
+            return str(ended.stdout)
+        await asyncio.sleep(0.5)
+
+
+async def test_the_commands_of_the_page_try_a_release_make_it_current_and_take_it_back(
+    folder: Path, postgres: Postgres
+) -> None:
+    assert START.split("#")[0].split()[1:] == ["trenova", "worker"]
+    tried, made_current, described, taken_back = OPERATE
+    async with (
+        asyncio.timeout(3 * LIMIT_S),
+        site(folder, postgres) as place,
+        place.running(["api", "worker"], version("0.1.0")),
+        place.running(["worker"], version("0.2.0")),
+    ):
+        await typed(place, taken_back)
+        await typed(place, tried)
+        assert routing(await typed(place, described)) == {"current": "0.1.0", "ramping": "0.2.0"}
+        await typed(place, made_current)
+        assert routing(await typed(place, described)) == {"current": "0.2.0", "ramping": ""}
+        await typed(place, taken_back)
+        assert routing(await typed(place, described)) == {"current": "0.1.0", "ramping": ""}
+        await place.store({**entry_of(), "tenant": new_tenant()})
+
+
+def routing(description: str) -> dict[str, str]:
+    """The version that gets the work, and the one that gets a part of it."""
+    found = dict(line.split(maxsplit=1) for line in description.splitlines() if "VersionBuildID" in line)
+    return {"current": found.get("CurrentVersionBuildID", ""), "ramping": found.get("RampingVersionBuildID", "")}
