@@ -1,7 +1,11 @@
 """A command with the wrong login of the database says which it has, which it needs, and where that goes."""
 
+import json
 from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from acceptance.conftest import User
@@ -67,6 +71,64 @@ def test_a_setting_of_its_own_goes_before_the_address_of_the_servers(
         *words.split(), stdin=b"", **{"TRENOVA_DATABASE__URL": NOWHERE, "TRENOVA_SIGNING_KEY": SIGNS, variable: url}
     )
     assert ended.exit_code == 0, ended
+
+
+OWNER, OPERATOR = (
+    "database.ownerUrl (TRENOVA_DATABASE__OWNER_URL)",
+    "database.operatorUrl (TRENOVA_DATABASE__OPERATOR_URL)",
+)
+OF_COMMANDS = {
+    "migrate": OWNER,
+    "retention set --default --days 7": OWNER,
+    "hold list": OPERATOR,
+    "api-key list": OPERATOR,
+    "verify --live": OPERATOR,
+    "evidence --tenant acme -o x": OPERATOR,
+}
+
+
+@pytest.mark.parametrize("words", OF_COMMANDS)
+def test_what_is_wrong_with_an_address_is_said_of_the_setting_that_it_is_from(stranger: User, words: str) -> None:
+    setting = OF_COMMANDS[words]
+    variable = setting.rpartition("(")[2].rstrip(")")
+    ended = stranger(*words.split(), stdin=b"", **{"TRENOVA_SIGNING_KEY": SIGNS, variable: NOWHERE})
+    _, hint = ended.complaint(exit_code=ended.exit_code)
+    assert hint == f"start PostgreSQL, or correct {setting}"
+    no_port = NOWHERE.replace(":1/", ":x/")
+    ended = stranger(*words.split(), "--json", stdin=b"", **{"TRENOVA_SIGNING_KEY": SIGNS, variable: no_port})
+    told = json.loads(ended.err)
+    assert told["problems"] == [f"{setting}: (hidden) given, expected postgresql://user:password@host:port/database"]
+    assert told["error"].endswith(told["problems"][0])
+    # The address of the servers, where there is no other.
+    ended = stranger(*words.split(), TRENOVA_SIGNING_KEY=SIGNS, TRENOVA_DATABASE__URL=NOWHERE)
+    _, hint = ended.complaint(exit_code=ended.exit_code)
+    assert hint == "start PostgreSQL, or correct database.url"
+
+
+def test_the_doctor_names_the_setting_too(stranger: User) -> None:
+    for url, said in ((NOWHERE, f"correct {OPERATOR}"), (NOWHERE.replace(":1/", ":x/"), f"{OPERATOR}: (hidden) given")):
+        ended = stranger("doctor", "--json", TRENOVA_DATABASE__OPERATOR_URL=url)
+        (found,) = [one for one in ended.json["findings"] if said in f"{one['cause']} {one['next_step']}"]
+        assert found["state"] == "failed"
+        assert "database.url" not in ended.out.replace("the API's database.url", "")
+
+
+async def test_evidence_names_the_login_that_it_needs(
+    stranger: User, urls: Mapping[str, str], postgres: Postgres, owner: psycopg.AsyncConnection[tuple[Any, ...]]
+) -> None:
+    await owner.execute("CREATE ROLE nothing LOGIN PASSWORD 'secret'")
+    try:
+        where = urlsplit(urls["trenova"])
+        url = where._replace(netloc=f"nothing:secret@{where.hostname}:{where.port}").geturl()
+        ended = stranger(
+            "evidence", "--tenant", "acme", "-o", "x", TRENOVA_DATABASE__OPERATOR_URL=url, TRENOVA_SIGNING_KEY=SIGNS
+        )
+    finally:
+        await owner.execute("DROP ROLE nothing")
+    error, hint = ended.complaint()
+    assert "the login here is nothing (none of Trenova's roles)" in error
+    assert error.endswith("this command needs a login with the role trenova_operator")
+    assert hint.startswith(f"set {OPERATOR} to a login that has it")
 
 
 def test_an_address_that_is_none_is_not_shown(stranger: User) -> None:

@@ -15,6 +15,7 @@ import typer
 from trenova.cli import settings
 from trenova.cli.screen import progress_of_entries
 from trenova.config import DEFAULT_DATA_DIR, Settings
+from trenova.dev import logins
 from trenova.domain.entry import Time
 from trenova.errors import InvalidRequest, VerificationError
 from trenova.ledger import kept, note
@@ -55,7 +56,8 @@ def evidence(
     bounds = bound("--from", since), bound("--to", until)
     checkpoints = [read_checkpoint(path) for path in known or ()]
     loaded = settings.load(config, data_dir)
-    summary = asyncio.run(write(loaded, tenant, bounds, checkpoints, output))
+    with settings.needing(logins.OPERATOR, loaded):
+        summary = asyncio.run(write(loaded, tenant, bounds, checkpoints, output))
     summary["bytes"] = output.stat().st_size
     if as_json:
         print(settings.plain_json(summary))
@@ -175,4 +177,4 @@ def read_checkpoint(path: Path) -> Kept:
         with path.open("rb") as file:
             return kept.read(str(path), file.read(MAX_CHECKPOINT_BYTES + 1))
     except OSError as error:
-        raise InvalidRequest(f"{path}: cannot be read: {error.strerror}") from None
+        raise InvalidRequest(f"{path}: cannot be read: {error.strerror or error}") from None

@@ -21,7 +21,7 @@ from trenova.dev import logins
 from trenova.dev.folder import Folder
 from trenova.dev.logins import Login
 from trenova.domain.entry import StoredTenant
-from trenova.errors import DatabaseFault, Forbidden, InvalidConfiguration, InvalidRequest
+from trenova.errors import DatabaseFault, Forbidden, InvalidConfiguration, InvalidRequest, Unavailable
 from trenova.process import database_url
 
 ConfigFile = Annotated[
@@ -58,6 +58,8 @@ class Embedded(msgspec.Struct, frozen=True):
 
 
 Found = TypeVar("Found", Running, Embedded)
+SERVERS_SETTING = "database.url"
+"""Whence API and worker have the address of the database, and the store's errors name it: it knows no other."""
 DEFAULT_API_URL = f"http://{config.Api().host}:{config.Api().port}"
 
 
@@ -93,7 +95,7 @@ def has_signing_key(settings: config.Settings, environ: Mapping[str, str]) -> bo
 
 def with_own_login(settings: config.Settings, login: Login) -> config.Settings:
     """With the address that is set for commands which need this login, if one is."""
-    own = {logins.OWNER: settings.database.owner_url, logins.OPERATOR: settings.database.operator_url}.get(login)
+    own = own_url(settings, login)
     if own is None:
         return settings
     if not own.get_secret_value().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
@@ -103,6 +105,10 @@ def with_own_login(settings: config.Settings, login: Login) -> config.Settings:
     return settings.model_copy(update={"database": settings.database.model_copy(update={"url": own})})
 
 
+def own_url(settings: config.Settings, login: Login) -> SecretStr | None:
+    return {logins.OWNER: settings.database.owner_url, logins.OPERATOR: settings.database.operator_url}.get(login)
+
+
 def setting_of(login: Login) -> str:
     """Where a command that needs this login looks for the address, before `database.url`."""
     named = {logins.OWNER: ("ownerUrl", "OWNER_URL"), logins.OPERATOR: ("operatorUrl", "OPERATOR_URL")}
@@ -110,16 +116,36 @@ def setting_of(login: Login) -> str:
     return f"database.{key} (TRENOVA_DATABASE__{variable})"
 
 
+def source_of(settings: config.Settings, login: Login) -> str:
+    """The setting that the address came from, after `load`."""
+    return SERVERS_SETTING if own_url(settings, login) is None else setting_of(login)
+
+
+@contextmanager
+def naming(login: Login, settings: config.Settings) -> Iterator[None]:
+    """What the database's errors within this block say of `database.url` they say of the setting that was read."""
+    try:
+        yield
+    except (DatabaseFault, Forbidden, InvalidConfiguration, Unavailable) as error:
+        source = source_of(settings, login)
+        error.message = error.message.replace(SERVERS_SETTING, source)
+        error.hint = error.hint and error.hint.replace(SERVERS_SETTING, source)
+        if isinstance(error, InvalidConfiguration):
+            error.problems = tuple(problem.replace(SERVERS_SETTING, source) for problem in error.problems)
+        raise
+
+
 @contextmanager
 def needing(login: Login, settings: config.Settings) -> Iterator[None]:
     """A right that is missing within this block is told with the login that is there, and the one that it takes."""
-    try:
-        yield
-    except (DatabaseFault, Forbidden) as fault:
-        from trenova.store import logins as asked  # noqa: PLC0415 - slow to import
+    with naming(login, settings):
+        try:
+            yield
+        except (DatabaseFault, Forbidden) as fault:
+            from trenova.store import logins as asked  # noqa: PLC0415 - slow to import
 
-        url = database_url(settings)
-        raise asked.explained(fault, url, login.role or asked.OWNER, setting_of(login)) from None
+            url = database_url(settings)
+            raise asked.explained(fault, url, login.role or asked.OWNER, setting_of(login)) from None
 
 
 def with_login(url: str, folder: Folder, login: Login) -> str:

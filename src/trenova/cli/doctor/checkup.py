@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import httpx
 from temporalio.service import RPCError
 
+from trenova.cli import settings
 from trenova.cli.doctor import causes
 from trenova.cli.doctor.finding import Finding, Kind, State, Verdict, failed, unchecked
-from trenova.cli.doctor.scene import Scene
+from trenova.cli.doctor.scene import LOGIN, Scene
 from trenova.connection.patience import own_time
 from trenova.errors import InvalidConfiguration, TrenovaError
 
@@ -69,7 +70,8 @@ async def answer(
         await asyncio.wait({asking, own or end}, return_when=asyncio.FIRST_COMPLETED)
         if not asking.done():
             return named(check, late(check))
-        return named(check, asking.result())
+        with settings.naming(LOGIN, scene.settings):
+            return named(check, asking.result())
     except Exception as error:  # noqa: BLE001 - a bug in one check must not hide what the others find
         return named(check, failed(*told(error)))
     finally:

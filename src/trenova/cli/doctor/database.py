@@ -11,9 +11,6 @@ from trenova.store import catalog, condition, roles, schema
 from trenova.store.database import OLDEST_SERVER
 
 SHOWN = 5
-GRANT = (
-    "see that the login of database.url is in the role of this process, and run `trenova migrate`: docs/deploying.md"
-)
 JOIN = (
     f"give it the role of its process: GRANT {roles.API} TO <login>, for workers {roles.WORKER}, for the command line "
     f"{roles.OPERATOR}"
@@ -45,7 +42,7 @@ async def rights(scene: Scene) -> Verdict:
     if not found.roles and not found.spare:
         return failed("the login is in none of the roles that the migrations make", JOIN)
     if found.missing:
-        return failed(f"the login lacks {shortened(found.missing)}", GRANT)
+        return failed(f"the login lacks {shortened(found.missing)}", grant(scene.database_setting))
     if found.spare:
         return warning(f"the login may do more than it needs: {shortened(found.spare)}", REVOKE)
     if roles.FORMER in found.roles:
@@ -53,6 +50,12 @@ async def rights(scene: Scene) -> Verdict:
     if len(found.roles) > 1:
         return warning(f"the login is in {' and '.join(found.roles)}, which no process needs together", REVOKE)
     return ok(f"the login may do what {found.roles[0]} needs, and no more")
+
+
+def grant(setting: str) -> str:
+    return (
+        f"see that the login of {setting} is in the role of this process, and run `trenova migrate`: docs/deploying.md"
+    )
 
 
 def shortened(rights: tuple[str, ...]) -> str:
@@ -71,7 +74,7 @@ async def objects(scene: Scene) -> Verdict:
 async def writes(scene: Scene) -> Verdict:
     found = await condition.server(scene.store.pool)
     if found.is_standby:
-        return failed("the database is a standby, which only reads", "point database.url at the primary")
+        return failed("the database is a standby, which only reads", f"point {scene.database_setting} at the primary")
     if found.only_reads:
         return failed(
             "the database only reads (default_transaction_read_only is on)",

@@ -15,11 +15,13 @@ from trenova.cli.doctor.questions import Questions
 from trenova.codec.settings import converter_of
 from trenova.config import Settings
 from trenova.connection import connect
+from trenova.dev import logins
 from trenova.errors import InvalidConfiguration
 from trenova.process import database_url
 from trenova.store import Store
 
 POOL_SIZE = 4
+LOGIN = logins.OPERATOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,11 @@ class Scene:
         return self.asked.settings
 
     @property
+    def database_setting(self) -> str:
+        """Where the address of the database was read."""
+        return cli_settings.source_of(self.settings, LOGIN)
+
+    @property
     def store(self) -> Store:
         """For checks that need the check `database`, which fails without one."""
         assert self.database is not None
@@ -68,8 +75,9 @@ class Scene:
         async with AsyncExitStack() as held:
             database = None
             if settings.database.url is not None:
-                opened = Store.open(database_url(settings), pool_size=POOL_SIZE)
-                database = await held.enter_async_context(opened)
+                with cli_settings.naming(LOGIN, settings):
+                    opened = Store.open(database_url(settings), pool_size=POOL_SIZE)
+                    database = await held.enter_async_context(opened)
             key = {"Authorization": f"Bearer {asked.api_key}"} if asked.api_key else {}
             # A proxy of the user's shell stands in front of other servers than ours.
             # Each check has its own limit.
@@ -94,7 +102,7 @@ def asked(
     config: Path | None, data_dir: Path, api_url: str | None, api_key: str | None, backup_check: str | None = None
 ) -> Asked:
     """Raises InvalidConfiguration, as every other command does."""
-    settings = cli_settings.load(config, data_dir)
+    settings = cli_settings.load(config, data_dir, LOGIN)
     running = cli_settings.read_running(data_dir)
     url = api_url or (running.api_url if running else address(settings))
     # A key is only for the server it belongs to.
