@@ -1,7 +1,6 @@
 """The command `trenova` and how its errors look."""
 
 import sys
-from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
 import typer
@@ -98,7 +97,7 @@ def main() -> NoReturn:
         if as_json:
             cause = error.__cause__ if isinstance(error, NotChecked) else error
             problems = cause.problems if isinstance(cause, InvalidConfiguration) else ()
-            print_error(error.message, hint=error.hint, exit_code=code, problems=problems)
+            settings.print_error(error.message, hint=error.hint, exit_code=code, problems=problems)
         else:
             complain(error)
         sys.exit(code)
@@ -113,7 +112,7 @@ def run(*, as_json: bool) -> NoReturn:
     try:
         code = app(standalone_mode=False)
     except TyperException as error:
-        print_error(error.format_message(), hint=None, exit_code=error.exit_code)
+        settings.print_error(error.format_message(), hint=None, exit_code=error.exit_code)
         sys.exit(error.exit_code)
     sys.exit(code)
 
@@ -129,12 +128,6 @@ def complain(error: TrenovaError) -> None:
         print(harmless(f"hint: {error.hint}"), file=sys.stderr)
     if (first := data_dir.advice(sys.argv, error.hint)) is not None:
         print(harmless(f"hint: {first}"), file=sys.stderr)
-
-
-def print_error(message: str, *, hint: str | None, exit_code: int, problems: Sequence[str] = ()) -> None:
-    """As docs/command-line.md describes it: one object, on a line of its own, the last of standard error."""
-    told = {"error": message, "problems": list(problems), "hint": hint, "exit_code": exit_code}
-    print(settings.plain_json(told), file=sys.stderr)
 
 
 def harmless(message: str) -> str:

@@ -11,6 +11,7 @@ from rich.table import Table
 from trenova.cli import settings
 from trenova.cli.retention_store import By, as_owner, said, tenant_of, who, with_store
 from trenova.cli.screen import console, literal
+from trenova.cli.settings import not_empty
 from trenova.config import DEFAULT_DATA_DIR
 from trenova.domain.entry import Time
 from trenova.errors import InvalidRequest
@@ -35,9 +36,11 @@ def place(
     reason: Reason,
     tenant: Annotated[str | None, typer.Option(help="Entries of this tenant.")] = None,
     all_tenants: Annotated[bool, typer.Option("--all-tenants", help="Entries of every tenant.")] = False,
-    actor: Annotated[str | None, typer.Option(help="By the actor with this id.")] = None,
-    action: Annotated[str | None, typer.Option(help="This action, or its beginning and *: 'shipment.*'.")] = None,
-    target: Annotated[str | None, typer.Option(help="On the target with this id.")] = None,
+    actor: Annotated[str | None, typer.Option(callback=not_empty, help="By the actor with this id.")] = None,
+    action: Annotated[
+        str | None, typer.Option(callback=not_empty, help="This action, or its beginning and *: 'shipment.*'.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(callback=not_empty, help="On the target with this id.")] = None,
     since: Annotated[str | None, typer.Option("--from", help="That occurred not before this time (RFC 3339).")] = None,
     until: Annotated[str | None, typer.Option("--to", help="That occurred before this time (RFC 3339).")] = None,
     by: By = None,

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -227,10 +227,22 @@ def check_tenant(tenant: str | None) -> None:
         ) from None
 
 
-ApiUrl = Annotated[str | None, typer.Option("--api-url", envvar="TRENOVA_API_URL", help="Address of the API.")]
+def not_empty(value: str | None) -> str | None:
+    """Of an option's value: what a shell makes of a variable that is not set must not count as no option."""
+    if value is not None and not value.strip():
+        raise typer.BadParameter("empty: leave the option out, or see that what it comes from is there")
+    return value
+
+
+ApiUrl = Annotated[
+    str | None,
+    typer.Option("--api-url", envvar="TRENOVA_API_URL", callback=not_empty, help="Address of the API."),
+]
 ApiKeyText = Annotated[
     str | None,
-    typer.Option("--api-key", envvar="TRENOVA_API_KEY", help="API key; other users can see a flag."),
+    typer.Option(
+        "--api-key", envvar="TRENOVA_API_KEY", callback=not_empty, help="API key; other users can see a flag."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, an object a line, for machines; errors too.")]
 
@@ -239,6 +251,12 @@ def print_lines(values: Iterable[Any]) -> None:
     """As JSON, one a line: what `--json` makes of a list."""
     for value in values:
         print(plain_json(value))
+
+
+def print_error(message: str, *, hint: str | None, exit_code: int, problems: Sequence[str] = ()) -> None:
+    """As docs/command-line.md describes it: one object, on a line of its own, the last of standard error."""
+    told = {"error": message, "problems": list(problems), "hint": hint, "exit_code": exit_code}
+    print(plain_json(told), file=sys.stderr)
 
 
 def plain_json(value: Any) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,6 +28,15 @@ if TYPE_CHECKING:
     from trenova.store.verification import Claim, KeysOf
 
 SCRIPT = "verify_evidence.py"
+LOOK = "see that the file or variable that it comes from is there and holds one"
+OPTION_OF = {ED25519: "--key", COSIGNATURE: "--witness"}
+
+
+@dataclass(slots=True)
+class Told:
+    """What the reader has seen so far."""
+
+    damage: bool = False
 
 
 def print_script(value: bool) -> None:
@@ -72,36 +82,53 @@ def verify(
         raise typer.BadParameter("--cosignatures and --witness are for evidence files")
     if tenant is not None and not live:
         raise typer.BadParameter("--tenant goes with --live")
-    settings.check_tenant(tenant)
     keys, witnesses = read_keys(key, ED25519), read_keys(witness, COSIGNATURE)
     if len({each.public_key for each in witnesses}) < (cosignatures or 0):
         raise typer.BadParameter(f"{cosignatures} cosignatures need as many --witness keys, each of another witness")
-    with nothing_checked():
+    told = Told()
+    with nothing_checked(told):
+        settings.check_tenant(tenant)
         kept = [read_checkpoint(path) for path in known or ()]
         if files:
             trusted = Trusted(keys=keys, known=kept, witnesses=witnesses, cosignatures=cosignatures)
             raise typer.Exit(check_files(files, trusted, as_json=as_json))
         loaded = settings.load(config, data_dir)
         with settings.needing(logins.OPERATOR, loaded):
-            holds = asyncio.run(check_live(loaded, keys, kept, tenant or "", as_json=as_json))
-        if not holds:
+            asyncio.run(check_live(loaded, keys, kept, tenant or "", told, as_json=as_json))
+        if told.damage:
             raise typer.Exit(NOT_PROVED)
 
 
 @contextmanager
-def nothing_checked() -> Iterator[None]:
-    """An error is none of the verdicts, but for what says that the log itself is damaged, or that nobody reads them."""
+def nothing_checked(told: Told) -> Iterator[None]:
+    """An error is none of the verdicts, but for what says that the log itself is damaged, or that nobody reads them.
+
+    Behind damage that was told it stays what it is: it ends the check, and takes nothing back.
+    """
     try:
         yield
     except (LogDamaged, OutputFailed):
         raise
     except TrenovaError as error:
+        if told.damage:
+            raise
         raise NotChecked(f"nothing was checked: {error.message}", hint=error.hint) from error
 
 
 def read_keys(given: Sequence[str] | None, algorithm: int) -> list[VerifierKey]:
-    """Several in one argument are as good as several arguments: a file of keys has one a line."""
-    return [parsed(text, algorithm) for each in given or () for text in each.removeprefix("\ufeff").split()]
+    """Several in one argument are as good as several arguments: a file of keys has one a line.
+
+    An argument without any is what a shell makes of a file that is absent or empty. Taken for no argument, it would
+    leave out the check that it was to make.
+    """
+    return [parsed(text, algorithm) for each in given or () for text in texts(each, OPTION_OF[algorithm])]
+
+
+def texts(argument: str, option: str) -> list[str]:
+    found = argument.removeprefix("\ufeff").split()
+    if not found:
+        raise typer.BadParameter(f"{option} is empty, expected a verifier key: {LOOK}")
+    return found
 
 
 def parsed(text: str, algorithm: int) -> VerifierKey:
@@ -117,30 +144,29 @@ def parsed(text: str, algorithm: int) -> VerifierKey:
 
 
 async def check_live(
-    loaded: Settings, keys: Sequence[VerifierKey], known: Sequence[Kept], tenant: str, *, as_json: bool
-) -> bool:
+    loaded: Settings, keys: Sequence[VerifierKey], known: Sequence[Kept], tenant: str, told: Told, *, as_json: bool
+) -> None:
     from trenova.publishing.witnesses import witnesses_of  # noqa: PLC0415 - slow to import
     from trenova.store.verification import Verifier, processes  # noqa: PLC0415 - slow to import
 
     witnesses = [each.key for each in witnesses_of(loaded.ledger)]
     keys_of = keys_for(loaded, keys)
     claims = claims_of(known, keys_of, tenant)
-    holds, logs, entries, removed = True, 0, 0, 0
+    logs, entries, removed = 0, 0, 0
     with processes(cores()) as workers, progress_of_entries("checking") as progress:
         verifier = Verifier(url=database_url(loaded), keys=keys_of, workers=workers, known=claims, witnesses=witnesses)
         database = LogVerdict(tenant="", size=0, places=await verifier.database())
         if database.places:
+            told.damage = True
             show_log(database, as_json=as_json)
-            holds = False
         async for verdict in verifier.logs(progress, tenant=tenant):
+            told.damage = told.damage or bool(verdict.places)
             show_log(verdict, as_json=as_json)
-            holds = holds and not verdict.places
             logs, entries, removed = logs + 1, entries + verdict.size, removed + verdict.removed
-    if not as_json and holds:
+    if not as_json and not told.damage:
         print(f"sound: {logs:,} logs with {entries:,} entries, {removed:,} of them without a body")
     elif not as_json:
         print(f"DAMAGED: see above; {logs:,} logs with {entries:,} entries were checked")
-    return holds
 
 
 def claims_of(known: Sequence[Kept], keys_of: "KeysOf", tenant: str) -> "dict[str, list[Claim]]":

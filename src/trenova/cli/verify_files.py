@@ -36,9 +36,30 @@ class Trusted:
 
 def check_files(paths: Sequence[Path], trusted: Trusted, *, as_json: bool) -> int:
     """The exit code for all of the files: the gravest of theirs. Raises NotChecked for what is given beside them."""
-    check_kept(trusted, {path: origin_of(path) for path in paths})
-    codes = {check_file(path, trusted, as_json=as_json) for path in paths}
-    return next((code for code in GRAVEST_FIRST if code in codes), PROVED)
+    # Only a kept checkpoint needs to know before which log a file is of: without one a file is read once, as a pipe is.
+    origins = {path: origin_of(path) for path in paths} if trusted.known else {}
+    check_kept(trusted, origins)
+    codes, unread = set(), []
+    for path in paths:
+        try:
+            verdict = verdict_of(path, trusted, origins.get(path))
+        except OSError as error:
+            unread.append(f"nothing was checked: {path}: cannot be read: {error.strerror or error}")
+            codes.add(NOT_CHECKED)
+            continue
+        show(path, verdict, as_json=as_json)
+        codes.add(exit_code(verdict))
+    code = next((code for code in GRAVEST_FIRST if code in codes), PROVED)
+    for message in unread:
+        complain(message, code, as_json=as_json)
+    return code
+
+
+def complain(message: str, code: int, *, as_json: bool) -> None:
+    if as_json:
+        settings.print_error(message, hint=None, exit_code=code)
+    else:
+        print(shown(f"error: {message}"), file=sys.stderr)
 
 
 def check_kept(trusted: Trusted, origins: dict[Path, str | None]) -> None:
@@ -64,47 +85,52 @@ def check_kept(trusted: Trusted, origins: dict[Path, str | None]) -> None:
 
 
 def origin_of(path: Path) -> str | None:
-    """The log that a file says it is of; None where the check will say what is wrong with it."""
+    """The log that a file says it is of; None where the check will say what is wrong with it.
+
+    Raises NotChecked for a pipe: what is read of it here would be gone for the check.
+    """
     from trenova.ledger.evidence.lines import decode_header  # noqa: PLC0415 - slow to import
     from trenova.ledger.evidence.reading import Reader  # noqa: PLC0415
 
     try:
         with path.open("rb") as file:
+            if not file.seekable():
+                raise NotChecked(
+                    f"{path}: a pipe can be read only once, and with --known a file is read twice",
+                    hint="save it to a file first, and name that",
+                )
             return decode_header(Reader(file).line()).origin
     except (OSError, VerificationError):
         return None
 
 
-def check_file(path: Path, trusted: Trusted, *, as_json: bool) -> int:
+def verdict_of(path: Path, trusted: Trusted, origin: str | None) -> "Verdict":
     from trenova.ledger import signing  # noqa: PLC0415 - slow to import
     from trenova.ledger.evidence import check as checking  # noqa: PLC0415
 
     columns = [TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()]
     screen = standard_error()
-    origin = origin_of(path)
-    try:
-        with (
-            path.open("rb") as file,
-            Progress(*columns, console=screen, disable=not screen.is_terminal, transient=True) as progress,
-            progress.wrap_file(file, path.stat().st_size, description="checking") as source,
-        ):
-            verdict = checking.check(
-                source,
-                check_signature=signing.check,
-                keys=trusted.keys or None,
-                known=[kept.message for kept in trusted.known if origin in {None, kept.origin}],
-                witnesses=trusted.witnesses,
-                cosignatures=trusted.cosignatures,
-                processes=cores(),
-            )
-    except OSError as error:
-        print(shown(f"error: nothing was checked: {path}: cannot be read: {error.strerror}"), file=sys.stderr)
-        return NOT_CHECKED
+    with (
+        path.open("rb") as file,
+        Progress(*columns, console=screen, disable=not screen.is_terminal, transient=True) as progress,
+        progress.wrap_file(file, os.fstat(file.fileno()).st_size, description="checking") as source,
+    ):
+        return checking.check(
+            source,
+            check_signature=signing.check,
+            keys=trusted.keys or None,
+            known=[kept.message for kept in trusted.known if origin in {None, kept.origin}],
+            witnesses=trusted.witnesses,
+            cosignatures=trusted.cosignatures,
+            processes=cores(),
+        )
+
+
+def show(path: Path, verdict: "Verdict", *, as_json: bool) -> None:
     if as_json:
         print(settings.plain_json(of_file(path, verdict)))
     else:
         print("\n".join(shown(f"{path}: {line}") for line in described(verdict)))
-    return exit_code(verdict)
 
 
 def exit_code(verdict: "Verdict") -> int:

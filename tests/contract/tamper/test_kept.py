@@ -96,6 +96,15 @@ def test_without_a_key_a_checkpoint_of_another_key_is_a_finding_of_the_file(
     assert out.splitlines()[-1] == "NOT PROVED: 1 finding"
 
 
+@pytest.mark.parametrize("words", [["--key", ""], ["--key", "\ufeff\r\n"], ["--key", KEY, "--key", " "]])
+def test_a_key_that_is_empty_is_not_one_that_was_left_out(
+    verify: Callable[..., tuple[int, str, str]], words: list[str]
+) -> None:
+    code, out, err = verify(*words)
+    assert (code, out) == (2, "")
+    assert "--key is empty, expected a verifier key" in err
+
+
 @pytest.mark.parametrize("key", [f"\ufeff{KEY}\r\n", f"  {KEY}  ", f"{KEY}\n{STRANGER.key.text}\n"])
 def test_a_key_may_come_as_a_file_of_keys_has_it(verify: Callable[..., tuple[int, str, str]], key: str) -> None:
     assert verify("--key", key)[0] == 0

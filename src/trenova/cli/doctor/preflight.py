@@ -15,7 +15,10 @@ def preflight(
     api_url: settings.ApiUrl = None,
     api_key: settings.ApiKeyText = None,
     backup_check: Annotated[
-        str | None, typer.Option(help="A shell command of yours that ends with 0 when there is a good backup.")
+        str | None,
+        typer.Option(
+            callback=settings.not_empty, help="A shell command of yours that ends with 0 when there is a good backup."
+        ),
     ] = None,
     as_json: settings.Json = False,
 ) -> None:

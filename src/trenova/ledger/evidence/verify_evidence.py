@@ -24,6 +24,7 @@ import re
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -72,7 +73,7 @@ class Limit(Exception):
 
 
 class Misused(Exception):
-    """Something that was given beside the file is not what it should be. That says nothing about the file."""
+    """Something was not given as it should be, or cannot be read. That says nothing about what the file holds."""
 
 
 # ---- hashing (RFC 6962, section 2.1) -------------------------------------------------------------------------------
@@ -740,12 +741,21 @@ def describe(verdict: dict[str, Any]) -> Iterator[str]:
 # ---- what is given beside the file -----------------------------------------------------------------------------------
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise Misused(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
 def read_kept(path: Path) -> str:
     """A kept checkpoint, as a note should be: line ends, byte order mark and empty lines around it do not matter.
 
     Editors and mail programs change these. What is signed is looked at afterwards, so that this proves nothing wrong.
     """
-    with path.open("rb") as file:
+    with opened(path) as file:
         data = file.read(FIRST_LINE_LIMIT + 1)
     try:
         content = data.decode("utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig")
@@ -783,13 +793,24 @@ def origin_of(source: BinaryIO) -> str | None:
 
 
 def read_keys(given: list[str]) -> list[Key]:
-    """Several in one argument are as good as several arguments: a file of keys has one a line."""
-    return [read_key(text) for each in given for text in each.removeprefix("\ufeff").split()]
+    """Several in one argument are as good as several arguments: a file of keys has one a line.
+
+    An argument without any is what a shell makes of a file that is absent or empty: taken for no argument, nobody would
+    ask who signed.
+    """
+    texts = [each.removeprefix("\ufeff").split() for each in given]
+    if [] in texts:
+        raise Misused("--key is empty, expected a verifier key: see that the file that it comes from holds one")
+    return [read_key(text) for found in texts for text in found]
 
 
 def check(file: Path, keys: list[Key], known: list[Path]) -> dict[str, Any]:
     notes = {path: read_kept(path) for path in known}
-    with file.open("rb") as source:
+    with opened(file) as source:
+        if not source.seekable():
+            raise Misused(
+                f"{file}: a pipe can be read only once, and this reads twice: save it to a file, and name that"
+            )
         origin = origin_of(source)
         for path, note in notes.items():
             if origin is not None:
@@ -819,8 +840,6 @@ def main() -> int:
         verdict = check(options.file, read_keys(options.key), options.known)
     except (Bad, Misused) as error:
         return complain(str(error))
-    except OSError as error:
-        return complain(f"{error.filename}: cannot be read: {error.strerror}")
     try:
         print(json.dumps(verdict) if options.json else "\n".join(map(harmless, describe(verdict))), flush=True)
     except BrokenPipeError:  # whoever reads has seen enough; the exit code still says what was found

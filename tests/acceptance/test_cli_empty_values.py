@@ -1,0 +1,27 @@
+"""A variable of a shell that is not set is an empty argument: never one that was left out."""
+
+import pytest
+
+from acceptance.conftest import User
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("preflight", "--backup-check"),
+        ("doctor", "--api-url"),
+        ("doctor", "--api-key"),
+        ("entries", "--api-key"),
+        *(("hold place --all-tenants --name n --reason r", option) for option in ("--actor", "--action", "--target")),
+    ],
+)
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_value_is_wrong_usage(stranger: User, words: str, option: str, empty: str) -> None:
+    ended = stranger(*words.split(), option, empty)
+    assert (ended.exit_code, ended.out) == (2, "")
+    assert f"Invalid value for '{option}'" in ended.err
+
+
+def test_a_variable_that_is_empty_is_one_that_is_not_set(stranger: User) -> None:
+    error, _ = stranger("entries", TRENOVA_API_URL="", TRENOVA_API_KEY="").complaint()
+    assert error.startswith("invalid configuration: TRENOVA_API_URL: nothing given")
