@@ -4,6 +4,7 @@ The processes are those that docs/running.md starts one by one.
 """
 
 import json
+import shlex
 import signal
 import subprocess
 import uuid
@@ -26,16 +27,18 @@ from acceptance.conftest import (
     environment,
     free_ports,
     home,
+    run,
     store,
     until,
 )
+from acceptance.docs.blocks import typed_by
 from conftest import new_tenant
 from databases import urls_of
-from examples import SIGNER
 from trenova.dev import orphans, ports, schema
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
 
+MIGRATE, KEY, API, WORKER = typed_by("tests/acceptance/test_journey.py", "docs/running.md")
 CLOUDTRAIL = Path(__file__).parents[1] / "data" / "importing" / "cloudtrail.ndjson"
 
 
@@ -84,7 +87,7 @@ def test_everything_is_still_there_after_all_of_it_was_killed_and_nothing_runs_a
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """A PostgreSQL and a Temporal that nobody supervises, as in production."""
+    """A PostgreSQL and a Temporal that nobody supervises, as in production, and the settings for both."""
 
     folder: Path
     variables: dict[str, str]
@@ -97,13 +100,14 @@ class Servers:
         return Servers(self.folder, {**self.variables, **variables}, urls)
 
     @contextmanager
-    def running(self, command: str) -> Iterator["Server"]:
-        """`trenova <command>`; killed in the end if it still runs."""
+    def running(self, typed: str) -> Iterator["Server"]:
+        """One of the page's commands; killed in the end if it still runs."""
+        program, command = words_of(typed)
         log = self.folder / f"{command}-{uuid.uuid4()}.log"
         own = {"TRENOVA_DATABASE__URL": self.urls[command]} if command in self.urls else {}
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [str(BESIDE_PYTHON / "trenova"), command],
+                [program, command],
                 cwd=self.folder,
                 env=environment(**self.variables | own),
                 stdin=subprocess.DEVNULL,
@@ -115,6 +119,12 @@ class Servers:
         finally:
             process.kill()
             process.wait()
+
+
+def words_of(typed: str) -> list[str]:
+    """A command of the page as it is run here, without what the page says of it behind a `#`."""
+    program, *words = shlex.split(typed, comments=True)
+    return [str(BESIDE_PYTHON / program), *words]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +158,18 @@ class Server:
 async def servers(place: Path) -> AsyncIterator[Servers]:
     folder = place / "servers"
     async with Postgres(folder).running() as postgres, Temporal(folder).running() as temporal:
-        await schema.prepare(postgres)
+        migrated = run(words_of(MIGRATE), place, TRENOVA_DATABASE__OWNER_URL=postgres.owner_url)
+        assert migrated.exit_code == 0, migrated
+        await schema.prepare(postgres)  # which finds the tables, and makes the logins
+        made = run(words_of(KEY), place)
+        assert made.exit_code == 0, made
         yield Servers(
             place,
             {
                 "TRENOVA_DATABASE__URL": postgres.operator_url,
                 "TRENOVA_TEMPORAL__HOST_PORT": temporal.address,
                 "TRENOVA_API__PORT": str(ports.choose()),
-                "TRENOVA_SIGNING_KEY": SIGNER.secrets[0].secret_text,
+                "TRENOVA_SIGNING_KEY": made.out,
             },
             urls_of(postgres),
         )
@@ -173,7 +187,7 @@ def test_api_and_worker_run_on_their_own_and_what_was_accepted_without_a_worker_
     entries = [entry_of(tenant=trenova.tenant, id=str(uuid.uuid4())) for _ in range(20)]
 
     with (
-        servers.running("api") as api,
+        servers.running(API) as api,
         httpx.Client(base_url=url, headers=key, timeout=LIMIT_S, trust_env=False) as client,
     ):
         until(lambda: answers(client), api.log.read_text)
@@ -182,7 +196,7 @@ def test_api_and_worker_run_on_their_own_and_what_was_accepted_without_a_worker_
         assert {entry["state"] for entry in answer.json()["entries"]} == {"accepted"}
         assert client.get("/v1/entries").json()["entries"] == []
 
-        with servers.running("worker") as worker:
+        with servers.running(WORKER) as worker:
             started = worker.has_logged("worker started")
             assert started["task_queue"] == "audit-queue"
             assert started["namespace"] == "default"
@@ -210,7 +224,7 @@ def answers(client: httpx.Client) -> bool:
 def test_a_worker_without_temporal_says_so_waits_and_can_be_stopped(servers: Servers) -> None:
     address = f"127.0.0.1:{ports.choose()}"
     alone = servers.with_(TRENOVA_TEMPORAL__HOST_PORT=address)
-    with alone.running("worker") as worker:
+    with alone.running(WORKER) as worker:
         waiting = worker.has_logged("waiting")
         assert f"failed to dial temporal client at {address}" in waiting["error"]
         assert "temporal server start-dev" in waiting["hint"]

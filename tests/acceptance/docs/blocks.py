@@ -82,3 +82,9 @@ def blocks_of(path: Path) -> Iterator[Block]:
 
 
 ALL = [block for path in PAGES for block in blocks_of(path)]
+
+
+def typed_by(test: str, page: str) -> list[str]:
+    """What the page says that this test types, one command after the other."""
+    found = [block for block in ALL if block.page == page and block.note == f"{RUN_BY}{test}"]
+    return [command.text for block in found for command in block.commands]
