@@ -17,13 +17,17 @@ import psutil
 import pytest
 import yaml
 
-from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, Ended, entry_of, environment, home, run, store, until
+from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, PARTS, Ended, entry_of, environment, home, run, store, until
+from acceptance.docs.blocks import typed_by
+from examples import SIGNER
 from trenova.dev import orphans, ports
 from trenova.dev.folder import Folder
 from trenova.dev.process import last_lines
 
 CHECKOUT = Path(__file__).parents[2]
-TEMPORAL, WORKER, API = re.findall(r"^\$ (.*)$", (CHECKOUT / "docs/running.md").read_text(), re.MULTILINE)[:3]
+# Longer than a worker takes to ask its database for something.
+MISSES_IT_S = 6
+TEMPORAL, WORKER, API, SEND, VERIFY, LOGS = typed_by("tests/acceptance/test_three_terminals.py", "docs/running.md")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,11 @@ class Clone:
     def environment(self) -> dict[str, str]:
         return environment(PATH=f"{self.path}/.venv/bin:/usr/local/bin:/usr/bin:/bin", HOME=str(self.path))
 
+    def shell(self, command: str) -> Ended:
+        """Type a command that ends by itself, with the port that the API has here."""
+        typed = command.replace("127.0.0.1:8080", f"127.0.0.1:{self.api_port}")
+        return run(["/bin/sh", "-c", typed], self.path, b"", **self.environment())
+
     def trenova(self, *words: str, **variables: str) -> Ended:
         return run([str(BESIDE_PYTHON / "trenova"), *words], self.path, b"", HOME=str(self.path), **variables)
 
@@ -109,6 +118,11 @@ class Clone:
                 assert time.monotonic() < deadline, answer.text
         return {entry["target"]["id"] for entry in answer.json()["entries"]}
 
+    def ports(self) -> list[str]:
+        """For a `trenova dev` here, beside the Temporal of the first terminal."""
+        words = {"--api-port": self.api_port, "--temporal-port": ports.choose(), "--ui-port": ports.choose()}
+        return [str(word) for pair in words.items() for word in pair]
+
     def keeper(self) -> psutil.Process:
         found = orphans.recorded(self.folder.record("keeper"))
         assert found is not None
@@ -122,7 +136,7 @@ class Clone:
         for terminal in self.terminals:
             if terminal.process.poll() is None:
                 terminal.signal(signal.SIGKILL)
-        for name in ("keeper", "postgres"):
+        for name in ("keeper", *PARTS):
             for process in orphans.find(self.folder.record(name)):
                 process.kill()
 
@@ -170,6 +184,26 @@ def stopped(clone: Clone) -> Iterator[None]:
 
 def test_the_page_has_the_three_commands_of_the_guide() -> None:
     assert (TEMPORAL, WORKER, API) == ("temporal server start-dev", "make run-worker", "make run")
+
+
+def test_the_fourth_terminal_stores_an_entry_proves_it_and_follows_the_logs(clone: Clone) -> None:
+    clone.start(WORKER, API)
+    answers: list[Ended] = []
+
+    def stored() -> bool:
+        answers.append(clone.shell(SEND))
+        return answers[-1].exit_code != 0 or '"checkpoint"' in answers[-1].out
+
+    until(stored, lambda: answers)
+    (entry,) = answers[-1].json["entries"]
+    assert entry["state"] == "stored"
+    proven = clone.shell(VERIFY)
+    assert proven.exit_code == 0, proven
+    logs = clone.type(LOGS)
+    parts = ("postgres", "keeper", "worker", "api")
+    until(lambda: all(re.search(rf"^{part} +\| ", logs.output.read_text(), re.MULTILINE) for part in parts))
+    logs.signal(signal.SIGINT)
+    assert "Traceback" not in logs.output.read_text()
 
 
 def test_both_at_once_store_and_prove_an_entry_and_ctrl_c_ends_all(clone: Clone) -> None:
@@ -247,6 +281,37 @@ def test_trenova_dev_names_those_who_use_the_folder_and_leaves_them_alone(clone:
     clone.targets()
     assert api.process.poll() is None
 
+    # Whether the keeper is there or not: a start would end that PostgreSQL, and fail at the API's port.
+    keeper = clone.keeper()
+    keeper.kill()
+    until(lambda: not orphans.runs(keeper))
+    error, hint = clone.trenova("dev", *clone.ports()).complaint()
+    assert re.search(r"is in use: its PostgreSQL runs for `trenova api` \(pid \d+\)$", error)
+    assert "Ctrl-C" in hint
+    clone.targets()
+    clone.start(WORKER)  # with a keeper again, which ends with the last of them
+
+
+def test_a_worker_beside_trenova_dev_waits_when_that_stops_and_goes_on_with_the_next_start(clone: Clone) -> None:
+    dev = clone.type(f"make dev ARGS='{' '.join(clone.ports())}'")
+    until(lambda: clone.folder.state.exists() or dev.process.poll() is not None, lambda: last_lines(dev.output))
+    (worker,) = clone.start(WORKER)
+    dev.signal(signal.SIGINT)
+    until(clone.is_quiet)
+    time.sleep(MISSES_IT_S)
+    assert worker.process.poll() is None
+
+    dev = clone.type(f"make dev ARGS='{' '.join(clone.ports())}'")
+    until(lambda: clone.folder.state.exists() or dev.process.poll() is not None, lambda: last_lines(dev.output))
+    assert dev.process.poll() is None
+    dev.signal(signal.SIGINT)
+    until(clone.is_quiet)
+
+    clone.start(API)
+    clone.send("after-the-restart")  # stored by that worker: there is no other at this Temporal
+    assert worker.process.poll() is None
+    assert "after-the-restart" in clone.targets()
+
 
 def test_a_postgresql_that_cannot_start_is_one_error_with_the_cause(clone: Clone) -> None:
     memory = clone.path / "broken" / "postgres.json"
@@ -282,6 +347,33 @@ def test_elsewhere_nothing_is_started_and_one_error_names_everything_that_is_mis
     ):
         assert any(re.search(words, problem) for problem in problems), ended.err
     assert list(tmp_path.iterdir()) == []
+
+
+LEFT = {"embedded.json": {}, "dev.json": {"api_url": "http://127.0.0.1:1"}}
+
+
+@pytest.mark.parametrize(
+    ("command", "where", "file"),
+    [
+        ("api", "another host", "embedded.json"),
+        ("worker", "another host", "dev.json"),
+        ("api", "TLS", "dev.json"),
+        ("worker", "an API key", "embedded.json"),
+    ],
+)
+def test_elsewhere_the_database_of_the_data_folder_is_nobodys(
+    tmp_path: Path, command: str, where: str, file: str
+) -> None:
+    folder = Folder(tmp_path / ".trenova")
+    content = {"api_key": "key", "database_url": "postgresql://somebody:secret@127.0.0.1:1/trenova", **LEFT[file]}
+    (folder.path / file).write_text(json.dumps(content))
+    folder.write_secret("signing-key", SIGNER.secrets[0].secret_text)
+    typed = [str(BESIDE_PYTHON / "trenova"), command]
+    # Without a key for encryption neither gets anywhere, whatever it takes for its database.
+    ended = run(typed, tmp_path, b"", TRENOVA_TEMPORAL__SECURITY__ENABLE_ENCRYPTION="true", **ELSEWHERE[where])
+    assert ended.exit_code == 1
+    assert "database.url: nothing given" in ended.err
+    assert ("no signing key" in ended.err) == (command == "worker")
 
 
 def test_a_flag_for_the_data_folder_comes_back_as_a_line_for_the_shell(tmp_path: Path) -> None:

@@ -21,13 +21,14 @@ def complete(loaded: Settings, data_dir: Path, login: Login, *, command: str, si
     """The settings with everything that the server needs, for as long as it runs.
 
     Without a `database.url`, and where Temporal is this machine's own, that is the PostgreSQL of the data folder, which
-    is started if it does not run. Raises InvalidConfiguration with everything that is missing elsewhere.
+    is started if it does not run. Raises InvalidConfiguration with everything that is missing elsewhere: whatever the
+    data folder says, a server with Temporal elsewhere gets no database that was not given to it.
     """
-    given = settings.with_running(loaded, data_dir, login)
-    if loaded.database.url is not None or not is_own(loaded.temporal) or not is_installed():
-        check(given, os.environ, signs=signs)
-        yield given
+    if loaded.database.url is not None or not has_own(loaded.temporal, data_dir):
+        check(loaded, os.environ, signs=signs)
+        yield loaded
         return
+    given = settings.with_running(loaded, data_dir, login)
     # The folder has a database, and a signing key unless another is given; its PostgreSQL starts for nothing but that.
     check(given, os.environ, signs=signs and settings.has_signing_key(given, os.environ), has_database=True)
     with joined(loaded, data_dir, command):
@@ -52,6 +53,11 @@ def joined(loaded: Settings, data_dir: Path, command: str) -> Iterator[None]:
             log_setup.write_to(folder.log(command))
             held.enter_context(embedded.joined(folder, member))
         yield
+
+
+def has_own(temporal: Temporal, data_dir: Path) -> bool:
+    """Whether the PostgreSQL of the data folder is for a server with this Temporal, and runs or can be started."""
+    return is_own(temporal) and (settings.read_running(data_dir) is not None or is_installed())
 
 
 def is_own(temporal: Temporal) -> bool:

@@ -38,7 +38,11 @@ def is_installed() -> bool:
 
 @contextmanager
 def joined(folder: Folder, member: Member) -> Iterator[None]:
-    """Use the folder's PostgreSQL, which is ready and stays until the block ends, whoever else goes or is killed."""
+    """Use the folder's PostgreSQL, which is ready and stays until the block ends, whichever other member goes.
+
+    That of a `trenova dev` goes with it, and is back on the same port with the next start on the folder: a worker waits
+    for that.
+    """
     with registry.registered(folder, member):
         Entrance(folder).wait_ready()
         yield

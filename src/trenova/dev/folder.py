@@ -38,6 +38,11 @@ class Folder:
         """Where pid and start time of a running process are kept, for the run that comes after a crash."""
         return self.path / "run" / f"{process}.json"
 
+    @property
+    def users(self) -> Path:
+        """Where those that use the PostgreSQL of the folder say so."""
+        return self.path / "run" / "users"
+
     def port(self, part: str) -> Path:
         """Where the port of a part is kept, so that the next start gives it the same one."""
         return self.path / "run" / f"{part}.port"
@@ -87,6 +92,7 @@ class Folder:
             make_folder(self.path, 0o711 if os.geteuid() == 0 else 0o700)
         make_folder(self.path / "logs", 0o700)
         make_folder(self.path / "run", 0o700)
+        make_folder(self.users, 0o700)
         make_folder(self.path / "secrets", 0o700)
 
     def _check_format(self) -> None:

@@ -20,7 +20,7 @@ from trenova.dev import keys, orphans, ports, registry, schema, supervisor
 from trenova.dev.folder import Folder, write_private
 from trenova.dev.postgres import Postgres
 from trenova.dev.process import cancel, rotate
-from trenova.errors import PartFailed
+from trenova.errors import PartFailed, TrenovaError
 
 # Which parts write to the folder's logs themselves: they open a log that was set aside anew.
 WRITERS = ("api", "worker")
@@ -30,7 +30,6 @@ FAILED, IN_USE = 1, 75
 
 async def keep(folder: Folder) -> None:
     """Run PostgreSQL until nobody uses it any more, or until SIGTERM. The caller holds the folder."""
-    supervisor.remove_states(folder)
     stopped = asyncio.Event()
     for signal in supervisor.STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(signal, stopped.set)
@@ -46,8 +45,9 @@ async def keep(folder: Folder) -> None:
             # Killed from here on: PostgreSQL is ended by the next start.
             folder.embedded.unlink(missing_ok=True)
             await parts.stop()
-    if not working.cancelled():
-        await working
+    for task in (working, *ends):
+        if not task.cancelled():
+            await task  # raises what it failed with
     if parts.failed.done():
         raise parts.failed.result()
 
@@ -71,10 +71,24 @@ async def work(folder: Folder, parts: supervisor.Supervisor, stack: AsyncExitSta
 
 async def until_unused(folder: Folder, working: asyncio.Task[None]) -> None:
     """Comes back when the last member has gone, and nobody can come any more without seeing that this one ends."""
-    while not closed(folder):  # noqa: ASYNC110 - other processes cannot set an event
+    said: set[str] = set()
+    while not seen_closed(folder, said):  # noqa: ASYNC110 - other processes cannot set an event
         await asyncio.sleep(LOOK_EVERY_S)
     working.cancel()  # before its next step, which could be to say where PostgreSQL is
     say("Nobody uses PostgreSQL any more.")
+
+
+def seen_closed(folder: Folder, said: set[str]) -> bool:
+    """As `closed`. Where a look fails there may be members: PostgreSQL stays, and the log says why, once."""
+    try:
+        return closed(folder)
+    except FileNotFoundError as error:
+        raise PartFailed(f"the data folder {folder.path} has been removed: {error.filename} is gone") from error
+    except OSError as error:
+        if str(error) not in said:
+            said.add(str(error))
+            say(f"Cannot see who uses PostgreSQL, which runs on: {error}")
+        return False
 
 
 def closed(folder: Folder) -> bool:
@@ -97,24 +111,25 @@ def say(text: str) -> None:
     sys.stderr.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}\n")
 
 
-def died(error: PartFailed) -> None:
+def died(error: TrenovaError) -> None:
     for line in (error.message, *getattr(error, "__notes__", ())):
         say(line)
 
 
-def run(data_dir: Path) -> tuple[int, PartFailed | None]:
+def run(data_dir: Path) -> tuple[int, TrenovaError | None]:
     """Keep until the end. The exit code, and what went wrong."""
-    folder = Folder(data_dir)
-    with ExitStack() as held:
-        try:
-            held.enter_context(folder.locked())
-        except PartFailed as error:
-            return IN_USE, error
-        try:
-            with folder.owned(), orphans.recording(folder.record(registry.KEEPER)):
+    try:
+        folder = Folder(data_dir)
+        with folder.owned(), ExitStack() as held:
+            try:
+                held.enter_context(folder.locked())
+            except PartFailed as error:
+                return IN_USE, error
+            supervisor.remove_states(folder)
+            with orphans.recording(folder.record(registry.KEEPER)):
                 asyncio.run(keep(folder))
-        except PartFailed as error:
-            return FAILED, error
+    except TrenovaError as error:
+        return FAILED, error
     return 0, None
 
 

@@ -4,7 +4,7 @@ import os
 import random
 import socket
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -77,8 +77,11 @@ def reserve(port: int) -> bool:
     return True
 
 
-def check(wanted: Mapping[str, int]) -> None:
-    """Raise for the first flag whose port cannot be had. `wanted` maps flags to ports."""
+def check(wanted: Mapping[str, int], *, besides: Collection[int] = ()) -> None:
+    """Raise for the first flag whose port cannot be had. `wanted` maps flags to ports.
+
+    What the processes `besides` hold can be had: they are about to end.
+    """
     taken: dict[int, str] = {}
     for flag, port in wanted.items():
         if not 1 <= port <= HIGHEST:
@@ -86,7 +89,7 @@ def check(wanted: Mapping[str, int]) -> None:
         if port in taken:
             raise PartFailed(f"{taken[port]} and {flag} are both {port}", hint="give each its own port")
         taken[port] = flag
-        if not is_free(port):
+        if not is_free(port) and not any(listens(pid, port) for pid in besides):
             raise PartFailed(
                 f"port {port} ({flag}) is taken{holder(port)}", hint=f"stop that program or choose another {flag}"
             )

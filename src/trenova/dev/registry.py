@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from trenova.dev import orphans
-from trenova.dev.folder import Folder, make_folder
+from trenova.dev.folder import Folder
 from trenova.errors import PartFailed
 
 # The process that runs PostgreSQL for the members, and the supervisor of `trenova dev`, as records of the folder.
@@ -51,11 +51,15 @@ def door(folder: Folder, *, wait: bool = True) -> Iterator[None]:
 @contextmanager
 def registered(folder: Folder, member: Member) -> Iterator[None]:
     """Be one of the members. Killed anywhere in here: the lock is gone, and the keeper removes the file."""
-    file = place(folder) / f"{member.pid}-{secrets.token_hex(4)}.json"
+    file = folder.users / f"{member.pid}-{secrets.token_hex(4)}.json"
     with door(folder):
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        draft = file.with_suffix(".draft")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        # Whoever may enter the folder may look, whatever the umask: the keeper is its owner's where root comes.
+        os.fchmod(descriptor, 0o644)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         os.write(descriptor, msgspec.json.encode(member))
+        draft.rename(file)
     try:
         yield
     finally:
@@ -64,10 +68,10 @@ def registered(folder: Folder, member: Member) -> Iterator[None]:
 
 
 def members(folder: Folder) -> list[Member]:
-    """Those that live, the API before the workers."""
+    """Those that live, the API before the workers. Raises OSError where that cannot be seen."""
     found = []
-    for file in place(folder).glob("*.json"):
-        with suppress(FileNotFoundError, msgspec.DecodeError):  # one that has just gone, or has not written yet
+    for file in files(folder, ".json"):
+        with suppress(FileNotFoundError):  # one that has just gone
             if is_held(file):
                 found.append(msgspec.json.decode(file.read_bytes(), type=Member))
     return sorted(found, key=lambda member: (member.command, member.pid))
@@ -75,7 +79,7 @@ def members(folder: Folder) -> list[Member]:
 
 def remove_dead(folder: Folder) -> None:
     """Remove the files of members that were killed. The caller holds the door, so that none is just being made."""
-    for file in place(folder).glob("*.json"):
+    for file in files(folder, ".json", ".draft"):
         with suppress(FileNotFoundError):
             if not is_held(file):
                 file.unlink()
@@ -92,19 +96,23 @@ def is_held(file: Path) -> bool:
     return False
 
 
-def place(folder: Folder) -> Path:
-    users = folder.path / "run" / "users"
-    make_folder(users, 0o700)
-    return users
+def files(folder: Folder, *suffixes: str) -> list[Path]:
+    # Unlike `glob`, this raises where the folder cannot be read: an empty list would say that nobody is there.
+    return [file for file in folder.users.iterdir() if file.suffix in suffixes]
 
 
 async def wait_until_gone(folder: Folder) -> None:
-    """Comes back when no keeper works in the folder. Raises PartFailed while somebody uses its PostgreSQL."""
-    while orphans.recorded(folder.record(KEEPER)) is not None:
+    """Comes back when no keeper works in the folder. Raises PartFailed while somebody uses its PostgreSQL.
+
+    So it does where the keeper was killed, and has left its record: whoever takes the folder ends that PostgreSQL.
+    """
+    while folder.record(KEEPER).exists():
         if found := members(folder):
             names = " and ".join(map(str, found))
             raise PartFailed(
                 f"the data folder {folder.path} is in use: its PostgreSQL runs for {names}",
                 hint="stop them first (Ctrl-C in their terminals), or name another folder with --data-dir",
             )
+        if orphans.recorded(folder.record(KEEPER)) is None:
+            return
         await asyncio.sleep(LOOK_EVERY_S)

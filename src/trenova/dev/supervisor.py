@@ -58,17 +58,29 @@ async def serve(options: Options, screen: Screen) -> int:
     folder = Folder(options.data_dir)
     with folder.owned():
         await registry.wait_until_gone(folder)
-        with folder.locked(), orphans.recording(folder.record(registry.DEV)):
+        with folder.locked():
             remove_states(folder)
-            async with AsyncExitStack() as stack:
-                await Run(options, folder, screen, stack).until_stopped()
+            with orphans.recording(folder.record(registry.DEV)):
+                async with AsyncExitStack() as stack:
+                    await Run(options, folder, screen, stack).until_stopped()
     return 0
 
 
 def remove_states(folder: Folder) -> None:
-    """Remove what a run that was killed has said about where things are. The caller holds the folder."""
+    """Remove what a run that was killed has said about itself and where things are. The caller holds the folder.
+
+    It does so before it is recorded: whoever finds the new record must not take the old addresses for the new run's.
+    Whoever looks meanwhile finds no record, and starts a keeper, which finds the folder held and is tried again.
+    """
     folder.state.unlink(missing_ok=True)
     folder.embedded.unlink(missing_ok=True)
+    for name in (registry.DEV, registry.KEEPER):
+        orphans.forget(folder.record(name))
+
+
+def leftovers(folder: Folder) -> list[int]:
+    """The processes of a run that was killed."""
+    return [process.pid for name in STOP_ORDER for process in orphans.find(folder.record(name))]
 
 
 async def end_leftovers(folder: Folder, say: Callable[[str], None]) -> None:
@@ -216,11 +228,13 @@ class Run:
             ui_port=options.ui_port,
             codec_endpoint=f"{api_url}{programs.CODEC_PATH}",
         )
+        # Before what was left is ended: where this start ends here, those that still use that PostgreSQL keep it.
+        ports.check(
+            {"--api-port": options.api_port, "--temporal-port": options.temporal_port, "--ui-port": options.ui_port},
+            besides=await asyncio.to_thread(leftovers, folder),
+        )
         await end_leftovers(folder, screen.say)
         postgres = Postgres(folder.path, port=ports.choose_again(folder.port("postgres")), say=screen.say)
-        ports.check(
-            {"--api-port": options.api_port, "--temporal-port": options.temporal_port, "--ui-port": options.ui_port}
-        )
         with screen.doing("Starting PostgreSQL"):
             await supervisor.start(await self._stack.enter_async_context(postgres.part()))
             await postgres.create_database()

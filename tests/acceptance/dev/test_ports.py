@@ -18,6 +18,11 @@ def test_a_taken_port_is_named_with_its_flag_and_its_holder() -> None:
             ports.check({"--ui-port": port})
 
 
+def test_a_port_of_a_process_that_is_about_to_end_can_be_had() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ports.check({"--ui-port": server.getsockname()[1]}, besides=[os.getppid(), os.getpid()])
+
+
 def test_two_flags_with_one_port_are_refused() -> None:
     port = ports.choose()
     with pytest.raises(PartFailed, match=f"--api-port and --ui-port are both {port}"):
