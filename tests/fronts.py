@@ -75,6 +75,13 @@ async def answering(answer: bytes) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
+async def hanging_up() -> AsyncIterator[str]:
+    """What Docker's port or a load balancer makes of a server that is down: it accepts, and closes at once."""
+    async with listening(await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)) as address:
+        yield address
+
+
+@asynccontextmanager
 async def listening(server: asyncio.Server) -> AsyncIterator[str]:
     try:
         yield f"localhost:{server.sockets[0].getsockname()[1]}"
@@ -85,9 +92,25 @@ async def listening(server: asyncio.Server) -> AsyncIterator[str]:
 @asynccontextmanager
 async def api_key_front(upstream: str, api_key: str) -> AsyncIterator[str]:
     """A real server that answers only calls with this key, as Temporal Cloud does; end it and it is gone."""
-    command = (NODE, str(API_KEY_FRONT), upstream, api_key)
+    async with in_node(str(API_KEY_FRONT), upstream, api_key) as address:
+        yield address
+
+
+@asynccontextmanager
+async def http2_answering(status: int, page: str = "") -> AsyncIterator[str]:
+    """A proxy that answers each call itself, with a status of HTTP and a page."""
+    answer = f"a.writeHead({status}, {{'content-type': 'text/html'}}); a.end('{page}')"
+    server = f"const s = require('http2').createServer((_, a) => {{ {answer} }})"
+    listen = "s.listen(0, '127.0.0.1', () => console.log(s.address().port))"
+    async with in_node("-e", f"{server}; {listen}; process.stdin.on('end', () => process.exit()).resume()") as address:
+        yield address
+
+
+@asynccontextmanager
+async def in_node(*command: str) -> AsyncIterator[str]:
+    """A server that writes its port, and ends with this process."""
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        NODE, *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:

@@ -6,8 +6,8 @@ cause has its words and its next step in `words`, and nowhere else. docs/connect
 May import: codec, config, errors, tracing.
 """
 
-from trenova.connection.causes import NoWay, explain, refuses
+from trenova.connection.causes import NoWay, explain, is_from_others, refuses
 from trenova.connection.certificates import check, tls_of
 from trenova.connection.dialing import ask, connect, reach
 
-__all__ = ["NoWay", "ask", "check", "connect", "explain", "reach", "refuses", "tls_of"]
+__all__ = ["NoWay", "ask", "check", "connect", "explain", "is_from_others", "reach", "refuses", "tls_of"]

@@ -22,6 +22,9 @@ ABOUT_CERTIFICATE = re.compile(r"received fatal alert: (\w*Certificate\w*|Unknow
 BAD_CERTIFICATE = re.compile(r"invalid peer certificate: (\w+)|InvalidCertificate\((\w+)")
 # What HTTP servers and proxies get for an answer to a gRPC call.
 FROM_HTTP = re.compile(r"mapped from HTTP status code|invalid compression flag|invalid content-type", re.IGNORECASE)
+HTTP_STATUS = re.compile(r"(?:mapped from HTTP status code|receiving response with status:) (\d+)")
+# Of somebody who stands in front of Temporal. With others a server says that it does not know what we ask.
+OF_PROXIES = {"401", "403", "429", "502", "503", "504"}
 STATUS = {status.name.replace("_", "").lower(): status for status in RPCStatusCode}
 UNAUTHORIZED = {RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.PERMISSION_DENIED}
 # Temporal has answered, and the answer is about what was asked. Of the others nobody knows who gave them.
@@ -42,8 +45,11 @@ async def explain(client: Client, error: Exception, *, limit_s: float = LIMIT_S)
             await walk(target)
     except TimeoutError:
         return words.no_answer(target, limit_s)
-    except (TemporalAway, TemporalRefuses) as cause:
+    except TemporalRefuses as cause:
         return cause
+    except TemporalAway as cause:
+        # What the server told the SDK counts, where it did not tell the walk.
+        return (of_alert(target, message) if ABOUT_CERTIFICATE.search(message) else None) or cause
     return left(target, message)
 
 
@@ -57,10 +63,17 @@ async def walk(target: Target) -> None:
 
 def refuses(error: Exception) -> bool:
     """Whether Temporal itself has answered, and refused; without asking anybody."""
-    status, _ = answer_of(error)
+    status, message = answer_of(error)
+    if FROM_HTTP.search(message):
+        return False
     if status is RPCStatusCode.NOT_FOUND:
         return is_about_namespace(error)
     return status in UNAUTHORIZED or bool(ABOUT_CERTIFICATE.search(str(error)))
+
+
+def is_from_others(error: Exception) -> bool:
+    """Whether a proxy, or another server, has answered in Temporal's place, whatever it says."""
+    return bool(FROM_HTTP.search(str(error)))
 
 
 def answer_of(error: Exception) -> tuple[RPCStatusCode | None, str]:
@@ -74,19 +87,32 @@ def answer_of(error: Exception) -> tuple[RPCStatusCode | None, str]:
 
 
 def told(target: Target, status: RPCStatusCode, message: str, error: Exception) -> NoWay | None:
-    """The cause where the answer is Temporal's own and says it; None where the way has to be looked at."""
+    """The cause where the answer says it, or whose it is; None where the way has to be looked at."""
     reason = f"{status.name}: {message[:LONGEST]}"
+    if FROM_HTTP.search(message):
+        return told_by_http(target, message, reason)
     if status in UNAUTHORIZED:
-        if target.has_api_key:
-            return words.api_key_refused(target, reason)
-        if target.has_certificate:
-            return words.certificate_refused(target, reason)
-        return words.credentials_missing(target, reason)
+        return unauthorized(target, reason)
     if is_about_namespace(error):
         return words.namespace_missing(target, message[:LONGEST])
-    if status is RPCStatusCode.UNIMPLEMENTED or FROM_HTTP.search(message):
+    if status is RPCStatusCode.UNIMPLEMENTED:
         return words.other_server(target, reason)
     return words.call_refused(target, reason) if status in ANSWERS else None
+
+
+def told_by_http(target: Target, message: str, reason: str) -> TemporalAway:
+    found = HTTP_STATUS.search(message)
+    if found is not None and found[1] in OF_PROXIES:
+        return words.instead_of_temporal(target, reason)
+    return words.other_server(target, reason)
+
+
+def unauthorized(target: Target, reason: str) -> TemporalRefuses:
+    if target.has_api_key:
+        return words.api_key_refused(target, reason)
+    if target.has_certificate:
+        return words.certificate_refused(target, reason)
+    return words.credentials_missing(target, reason)
 
 
 def is_about_namespace(error: Exception) -> bool:
@@ -107,10 +133,15 @@ def left(target: Target, message: str) -> NoWay:
         if kind.startswith("UnknownIssuer"):
             return words.unknown_authority(target, kind)
         return words.bad_server_certificate(target, kind)
-    if alert := ALERT.search(message):
-        try:
-            steps.check_own_certificate(target)
-        except TemporalRefuses as cause:
-            return cause
-        return steps.alert(target, alert[1])  # type: ignore[return-value]
-    return words.call_fails(target, said)
+    return of_alert(target, message) or words.call_fails(target, said)
+
+
+def of_alert(target: Target, message: str) -> NoWay | None:
+    """What a server has told the SDK in TLS's own words; None where it told nothing."""
+    told_alert = ALERT.search(message)
+    if told_alert is None:
+        return None
+    try:
+        return steps.alert(target, told_alert[1])
+    except TemporalRefuses as cause:
+        return cause

@@ -20,6 +20,7 @@ from trenova.connection import words
 from trenova.connection.certificates import first_certificate
 from trenova.connection.patience import within
 from trenova.connection.target import Target
+from trenova.errors import TemporalAway, TemporalRefuses
 
 # Whoever does not speak what is asked says so at once. Some of these, one after the other, leave `trenova doctor` time.
 LIMIT_S = 2.5
@@ -28,7 +29,8 @@ GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("0000000400000000
 SETTINGS, TYPE_AT = 4, 3
 HEAD_BYTES = 60
 LISTEN_S = 1.0
-NO_TLS = ("WRONG_VERSION_NUMBER", "UNEXPECTED_MESSAGE", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNEXPECTED_EOF")
+NO_TLS = ("WRONG_VERSION_NUMBER", "UNEXPECTED_MESSAGE", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")
+HUNG_UP = (ssl.SSLEOFError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 # X509_V_ERR_… of OpenSSL.
 NOT_YET_VALID, EXPIRED, NAME_MISMATCH, ADDRESS_MISMATCH = 9, 10, 62, 64
 AUTHORITY_UNKNOWN = {2, 18, 19, 20, 21}
@@ -54,10 +56,8 @@ async def port(target: Target) -> None:
             pass
     except TimeoutError:
         raise words.no_route(target, f"none within {LIMIT_S:g} s") from None
-    except ConnectionRefusedError as error:
-        raise words.nobody_listens(target, reason_of(error)) from None
     except OSError as error:
-        raise words.no_route(target, reason_of(error)) from None
+        raise unconnected(target, error) from None
 
 
 async def tls(target: Target) -> datetime | None:
@@ -73,10 +73,12 @@ async def tls(target: Target) -> datetime | None:
         raise words.silent(target, LIMIT_S) from None
     except ssl.SSLCertVerificationError as error:
         raise unverified_certificate(target, error) from None
+    except HUNG_UP:
+        raise words.handshake_closed(target) from None
     except ssl.SSLError as error:
         raise handshake_failed(target, error) from None
     except OSError as error:
-        raise words.tls_off_there(target, reason_of(error)) from None
+        raise unconnected(target, error) from None
     check_own_certificate(target)
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
 
@@ -97,12 +99,14 @@ async def greeting(target: Target) -> None:
         head = await greet(target, None if target.tls is None else verified(target.tls))
     except TimeoutError:
         raise words.silent(target, LIMIT_S) from None
+    except HUNG_UP:
+        raise closed(target) from None
     except ssl.SSLError as error:
         raise handshake_failed(target, error) from None
     except OSError as error:
-        raise closed(target, reason_of(error)) from None
+        raise unconnected(target, error) from None
     if not head:
-        raise closed(target, "it closes the connection")
+        raise closed(target)
     if not speaks_http2(head):
         raise words.other_server(target, f"it answers {quoted(head)}")
 
@@ -123,11 +127,15 @@ def speaks_http2(head: bytes) -> bool:
     return len(head) > TYPE_AT and head[TYPE_AT] == SETTINGS
 
 
-def closed(target: Target, reason: str) -> Exception:
-    """Of a server that hangs up on our first word. With TLS, that is also how some refuse a client certificate."""
-    if target.has_certificate:
-        return words.certificate_refused(target, reason)
-    return words.other_server(target, reason)
+def unconnected(target: Target, error: OSError) -> Exception:
+    if isinstance(error, ConnectionRefusedError):
+        return words.nobody_listens(target, reason_of(error))
+    return words.no_route(target, reason_of(error))
+
+
+def closed(target: Target) -> Exception:
+    """Of a server that hangs up without a word. A proxy does so for a Temporal that is down: nobody has refused us."""
+    return words.closed(target) if target.tls is None else words.closed_after_handshake(target)
 
 
 async def speaks_tls(target: Target) -> bool:
@@ -209,7 +217,7 @@ def handshake_failed(target: Target, error: ssl.SSLError) -> Exception:
     return words.tls_fails(target, reason)
 
 
-def alert(target: Target, reason: str) -> Exception:
+def alert(target: Target, reason: str) -> TemporalAway | TemporalRefuses:
     """What a server tells in TLS's own words. It names a certificate only where ours, or none, is the trouble."""
     told = reason.lower().replace(" ", "").replace("_", "")
     about_certificate = "certificate" in told or "unknownca" in told or "accessdenied" in told

@@ -9,6 +9,8 @@ from trenova.errors import TemporalAway, TemporalRefuses
 DIAL = "failed to dial temporal client"
 START = "start Temporal (`make dev`, or `temporal server start-dev`), or correct temporal.hostPort (TEMPORAL_ADDRESS)"
 
+BEHIND = "see that Temporal runs: a proxy or a load balancer in front of one that is down goes on accepting connections"
+
 
 def unreachable(target: Target, why: str, hint: str) -> TemporalAway:
     return TemporalAway(f"{DIAL} at {target.address}: {why}", hint=hint)
@@ -51,6 +53,43 @@ def no_answer(target: Target, seconds: float) -> TemporalAway:
         target,
         f"no answer within {seconds:g} s",
         "look at the log and the load of the Temporal server, and for a firewall or a route that swallows packets",
+    )
+
+
+def closed(target: Target) -> TemporalAway:
+    return unreachable(
+        target,
+        "it accepts connections, and closes them at once: what is behind it may be down, or is not Temporal's frontend",
+        f"{BEHIND}; if it runs, correct temporal.hostPort (TEMPORAL_ADDRESS): the frontend's gRPC port, 7233 as a rule",
+    )
+
+
+def handshake_closed(target: Target) -> TemporalAway:
+    return unreachable(
+        target,
+        "it accepts connections, and closes them during the TLS handshake: what is behind it may be down",
+        f"{BEHIND}; if it runs, look at its log, and see that the port of temporal.hostPort speaks TLS",
+    )
+
+
+def closed_after_handshake(target: Target) -> TemporalAway:
+    if target.has_certificate:
+        perhaps, ours = "refuses the client certificate", "that it takes the client certificate (temporal.tls.certFile)"
+    else:
+        perhaps, ours = "asks for a client certificate", "whether it asks for a client certificate"
+    return unreachable(
+        target,
+        "it accepts connections, and closes them after the TLS handshake: what is behind it may be down, or it "
+        f"{perhaps} without saying so",
+        f"{BEHIND}; if it runs, look at its log, and see {ours}",
+    )
+
+
+def instead_of_temporal(target: Target, reason: str) -> TemporalAway:
+    return unreachable(
+        target,
+        f"a proxy or another server answers, and not Temporal: {reason}",
+        f"{BEHIND}, and look at the log of the proxy; if there is none, correct temporal.hostPort (TEMPORAL_ADDRESS)",
     )
 
 

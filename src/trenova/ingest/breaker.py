@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 
 from trenova import connection
 from trenova.errors import TemporalAway, TemporalRefuses
-from trenova.ingest.start import AMBIGUOUS, REFUSED
+from trenova.ingest.start import REFUSED, is_ambiguous
 
 log = structlog.get_logger()
 
@@ -154,7 +154,7 @@ class Breaker:
         try:
             await connection.ask(self.client, PROBE_TIMEOUT)
         except RPCError as error:
-            return error if error.status in AMBIGUOUS or connection.refuses(error) else None
+            return error if is_ambiguous(error) or connection.refuses(error) else None
         except (RuntimeError, TimeoutError) as error:
             return error
         return None

@@ -93,7 +93,7 @@ async def start(client: Client, parcel: Parcel) -> Handle:
         try:
             await call(client, parcel)
         except RPCError as error:
-            if error.status not in AMBIGUOUS or not tries_left:
+            if not is_ambiguous(error) or not tries_left:
                 raise unavailable(error) from error
         except RuntimeError as error:
             if connection.refuses(error) or not tries_left:
@@ -143,13 +143,20 @@ def asking() -> Iterator[None]:
         raise unavailable(error) from error
 
 
+def is_ambiguous(error: RPCError) -> bool:
+    """Whether Temporal may have kept what it was sent, since the answer is not its own, or says nothing of that."""
+    return error.status in AMBIGUOUS or connection.is_from_others(error)
+
+
 def unavailable(error: RPCError | RuntimeError) -> Unavailable:
-    """Unavailable for the errors in AWAY; any other is a bug of ours and is raised as it is.
+    """Unavailable for the errors in AWAY and answers of others than Temporal; any other is a bug of ours and raised.
 
     A RuntimeError is the SDK's word for a server that a lazy client could not reach with its first call.
     """
     if isinstance(error, RuntimeError):
         return TemporalRefuses(REFUSED) if connection.refuses(error) else TemporalAway(AWAY[RPCStatusCode.UNAVAILABLE])
+    if connection.is_from_others(error):
+        return TemporalAway(AWAY[RPCStatusCode.UNAVAILABLE])
     if error.status not in AWAY:
         raise error
     if connection.refuses(error):

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from contract.connecting.cases import API_KEY, Case, write_files
-from fronts import answering, api_key_front, tls_front
+from fronts import answering, api_key_front, hanging_up, http2_answering, tls_front
 from trenova.config import Settings
 from trenova.dev.ports import choose
 from trenova.dev.temporal import Temporal
 
 HTTP = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
+PAGE = "<p>a page</p>"
 EXPIRED = timedelta(days=-1)
 
 
@@ -51,19 +52,25 @@ async def servers(temporal: Temporal, tmp_path_factory: pytest.TempPathFactory) 
     authority.issue("old", ends_in=EXPIRED)
     good, named = authority.issue("server"), authority.issue("named", host="temporal.example")
     expired = authority.issue("expired", ends_in=EXPIRED)
+    nobody = f"127.0.0.1:{choose()}"
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
         yield Servers(
             folder,
             {
                 "plain": temporal.address,
-                "nobody": f"127.0.0.1:{choose()}",
+                "nobody": nobody,
                 "http": await enter(answering(HTTP)),
                 "mute": await enter(answering(b"")),
+                "closing": await enter(hanging_up()),
+                **{f"HTTP {status}": await enter(http2_answering(status)) for status in (401, 403, 404, 503)},
+                **{f"page {status}": await enter(http2_answering(status, PAGE)) for status in (200, 403, 503)},
                 "tls": await enter(tls_front(temporal.address, good)),
                 "named": await enter(tls_front(temporal.address, named)),
                 "expired": await enter(tls_front(temporal.address, expired)),
                 "mtls": await enter(tls_front(temporal.address, good, clients_of=authority.certificate)),
+                "stopped": await enter(tls_front(nobody, good)),
+                "stopped mtls": await enter(tls_front(nobody, good, clients_of=authority.certificate)),
                 "cloud": await enter(api_key_front(temporal.address, API_KEY)),
             },
         )

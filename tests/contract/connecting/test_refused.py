@@ -9,16 +9,27 @@ import pytest
 from conftest import GENEROUS_S, converter, new_tenant, serving
 from contract.connecting.cases import CASES, Case
 from contract.connecting.conftest import Servers
+from contract.lossy import LossyProxy
 from contract.test_group_commit import entries
 from examples import entry
 from trenova.config import MIB, Settings
 from trenova.connection import connect
+from trenova.dev.temporal import Temporal
 from trenova.errors import TemporalAway, TemporalRefuses
 from trenova.ingest import GroupCommit, Spool
 from trenova.store import Store
 
 REFUSED = [case for case in CASES if case.kind is TemporalRefuses]
-AWAY = [case for case in CASES if case.name in {"nobody listening", "server certificate expired"}]
+NO_REFUSALS = {
+    "nobody listening",
+    "server certificate expired",
+    "stopped behind a load balancer that passes TLS on",
+    "stopped behind a proxy that ends TLS, a client certificate at hand",
+    "stopped behind a proxy that answers for it",
+    "a proxy that forbids",
+    "a proxy that knows no such place",
+}
+AWAY = [case for case in CASES if case.name in NO_REFUSALS]
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
@@ -47,15 +58,47 @@ async def test_what_temporal_refuses_is_not_spooled_and_readiness_says_so(
 
 @pytest.mark.parametrize("case", AWAY, ids=lambda case: case.name)
 async def test_what_cannot_reach_temporal_is_spooled_and_the_api_stays_ready(
-    case: Case, servers: Servers, settings: Settings, api_store: Store, tmp_path: Path
+    case: Case, servers: Servers, settings: Settings, store: Store, tmp_path: Path
 ) -> None:
     given = servers.settings(case, settings)
     client = await connect(given.temporal, converter(), lazy=True)
+    key = await store.api_keys.create(tenant=None, role="writer", name="test", by="test")
     with Spool.open(tmp_path, 8 * MIB) as spool:
-        async with serving(given, api_store, client, spool=spool) as url, httpx.AsyncClient(base_url=url) as api:
+        async with serving(given, store, client, spool=spool) as url, httpx.AsyncClient(base_url=url) as api:
             page = await api.get("/readyz", timeout=GENEROUS_S)
             assert (page.status_code, page.json()["ready"]) == (200, True)
             assert servers.filled(case, case.cause) in page.json()["temporal"]
+            answer = await api.post(
+                "/v1/entries",
+                json={**entry(), "tenant": new_tenant()},
+                headers={"Authorization": f"Bearer {key.text}"},
+                timeout=GENEROUS_S,
+            )
+            assert answer.status_code == 202, answer.text
+        assert len(spool.oldest_first()) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 503])
+async def test_a_proxy_that_begins_to_answer_for_temporal_refuses_nothing(
+    status: int, servers: Servers, settings: Settings, temporal: Temporal
+) -> None:
+    """To a client that has been connected, whose errors are others than those of a first call."""
+    proxy = LossyProxy("127.0.0.1", temporal.port)
+    async with proxy.running():
+        client = await connect(settings.temporal.model_copy(update={"host_port": proxy.address}), converter())
+        host, _, port = servers.addresses[f"HTTP {status}"].rpartition(":")
+        proxy.target = (host, int(port))
+        proxy.cut()
+        commit = GroupCommit(client)
+        async with commit.running(), asyncio.timeout(GENEROUS_S):
+            with pytest.raises(TemporalAway):
+                await commit.add(entries(new_tenant(), 1))
+            await commit.breaker.away.wait()
+            assert isinstance(commit.breaker.fault, TemporalAway)
+            proxy.target = ("127.0.0.1", temporal.port)
+            proxy.cut()
+            await commit.breaker.reachable.wait()
+            assert await commit.add(entries(new_tenant(), 1))
 
 
 async def test_a_start_is_refused_at_once_and_the_refusal_is_known_until_it_is_over(
