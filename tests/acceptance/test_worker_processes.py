@@ -101,6 +101,31 @@ async def test_a_killed_process_is_started_again_and_the_other_works_on(
         assert b"STOPPING=1" in await asyncio.to_thread(collected, manager, b"STOPPING=1")
 
 
+async def test_a_process_that_the_system_refuses_is_started_when_it_does_not_and_the_other_works_on(
+    folder: Path, postgres: Postgres
+) -> None:
+    port = two_ports()
+    log = folder / "workers.log"
+    async with site(folder, postgres) as place, two_workers(place, port, log) as parent:
+        await becomes(lambda: both_ready(port))
+        system = psutil.Process(parent.pid)
+        one, other = system.children()
+        files = system.rlimit(psutil.RLIMIT_NOFILE)
+        # Those that are open stay open.
+        system.rlimit(psutil.RLIMIT_NOFILE, (3, files[1]))
+        one.kill()
+
+        async def refused() -> bool:
+            return "a worker process cannot be started now" in log.read_text()
+
+        await becomes(refused)
+        assert other.is_running()
+        system.rlimit(psutil.RLIMIT_NOFILE, files)
+        await becomes(lambda: both_ready(port))
+        assert other in system.children()
+        assert "Too many open files" in log.read_text()
+
+
 async def test_without_their_parent_the_processes_end(folder: Path, postgres: Postgres) -> None:
     port = two_ports()
     async with (

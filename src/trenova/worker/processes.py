@@ -22,6 +22,7 @@ log = structlog.get_logger()
 LOOK_EVERY_S = 0.2
 # Before a process is started again. It doubles each time, and begins anew for one that had worked for STEADY_S.
 FIRST_PAUSE_S, LONGEST_PAUSE_S, STEADY_S = 1.0, 30.0, 60.0
+MOST_DOUBLINGS = 5
 # Beyond its drain, before a process that does not end is killed: what it runs is done elsewhere. A manager waits 15 s.
 LATE_S = 10.0
 # What the service manager told this process is not for those below it.
@@ -76,7 +77,7 @@ class Place:
     """Temporal has seen a process of this place poll."""
     is_hopeless: bool = False
     lost: int = 0
-    """How often in a row."""
+    """How often in a row a process ended, or could not be started."""
     began: float = 0.0
     due: float = 0.0
 
@@ -92,15 +93,27 @@ class Place:
             self.lose(self.process.pid, code, now)
 
     def start(self, now: float) -> None:
+        """Start the process, or plan to: a system short of memory, processes or files refuses, for a while."""
+        try:
+            self.open()
+        except OSError as error:
+            self.close()
+            pause = self.put_off(now)
+            log.error("a worker process cannot be started now", error=str(error), again_in_s=pause)  # noqa: TRY400 - its words say all
+            return
+        assert self.process is not None
+        self.began = now
+        if self.lost:
+            log.info("worker process started again", pid=self.process.pid)
+
+    def open(self) -> None:
+        """The process, and the line to it. Raises OSError."""
         self.line, theirs = socket.socketpair()
         self.line.setblocking(False)
         with theirs:
             environ = {**self.environ, VARIABLE: str(theirs.fileno())}
             # Dying here: the new process finds its line closed when it looks, and ends.
             self.process = subprocess.Popen(self.command, env=environ, pass_fds=[theirs.fileno()])  # noqa: S603 - our own program
-        self.began = now
-        if self.lost:
-            log.info("worker process started again", pid=self.process.pid)
 
     def listen(self) -> None:
         assert self.line is not None
@@ -115,10 +128,16 @@ class Place:
             self.is_hopeless = True
             log.error("a worker process cannot start; its error stands above", pid=pid, exit_code=code)
             return
-        self.lost = 1 if now - self.began >= STEADY_S else self.lost + 1
-        pause = min(FIRST_PAUSE_S * 2 ** (self.lost - 1), LONGEST_PAUSE_S)
+        if now - self.began >= STEADY_S:
+            self.lost = 0
+        log.error("a worker process ended by itself", pid=pid, exit_code=code, again_in_s=self.put_off(now))
+
+    def put_off(self, now: float) -> float:
+        """Plan the next process; gives the pause before it."""
+        self.lost += 1
+        pause = min(FIRST_PAUSE_S * 2.0 ** min(self.lost - 1, MOST_DOUBLINGS), LONGEST_PAUSE_S)
         self.due = now + pause
-        log.error("a worker process ended by itself", pid=pid, exit_code=code, again_in_s=pause)
+        return pause
 
     def stop(self) -> None:
         if self.process is not None:

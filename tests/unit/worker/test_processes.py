@@ -1,0 +1,61 @@
+"""One place of `trenova worker --processes`, whichever process is in it."""
+
+import errno
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from conftest import GENEROUS_S
+from trenova.worker.processes import LONGEST_PAUSE_S, Place
+
+ENDS_AT_ONCE = [sys.executable, "-c", "pass"]
+REFUSALS = [(socket, "socketpair", errno.EMFILE), (subprocess, "Popen", errno.EAGAIN)]
+
+
+def place() -> Place:
+    return Place(ENDS_AT_ONCE, {})
+
+
+def files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the open files as Linux tells them")
+@pytest.mark.parametrize(("module", "call", "number"), REFUSALS, ids=["line", "process"])
+def test_what_the_system_refuses_is_tried_again_after_a_pause(
+    module: ModuleType, call: str, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> object:
+        raise OSError(number, os.strerror(number))
+
+    one, before = place(), files()
+    with monkeypatch.context() as refusing:
+        refusing.setattr(module, call, refuse)
+        one.attend(100.0)
+        assert (one.process, one.line, one.due, one.is_hopeless) == (None, None, 101.0, False)
+        one.attend(101.0)
+        assert one.due == 103.0
+    assert files() == before
+    one.attend(102.9)
+    assert files() == before
+    one.attend(103.0)
+    assert one.process is not None
+    assert one.wait(time.monotonic() + GENEROUS_S) == 0
+    one.close()
+
+
+def test_the_pause_is_bounded_however_often_a_process_was_lost() -> None:
+    one = place()
+    one.lost = 5_000
+    one.has_worked = True
+    one.line, theirs = socket.socketpair()
+    one.line.setblocking(False)
+    with theirs:
+        one.lose(1, 1, 10.0)
+    assert one.due == 10.0 + LONGEST_PAUSE_S
