@@ -1,7 +1,9 @@
-// Temporal's frontend with an authorizer, for one key: calls with it go on to a real server. It ends with its parent.
+// Temporal's frontend with an authorizer, for one key: calls with it go on to a real server, except for the first ones of
+// one method, if it is told of them. It ends with its parent.
 import http2 from 'node:http2'
 
-const [, , upstream, apiKey] = process.argv
+const [, , upstream, apiKey, method, times] = process.argv
+let refusals = Number(times ?? 0)
 const UNAUTHENTICATED = '16', PERMISSION_DENIED = '7'
 
 function refuse(stream, status, message) {
@@ -32,6 +34,7 @@ server.on('session', session => {
     stream.on('error', () => {})
     if (headers.authorization === undefined) refuse(stream, UNAUTHENTICATED, 'Jwt is missing')
     else if (headers.authorization !== `Bearer ${apiKey}`) refuse(stream, PERMISSION_DENIED, 'Request unauthorized.')
+    else if (headers[':path'].endsWith(`/${method}`) && refusals-- > 0) refuse(stream, PERMISSION_DENIED, 'Not yet.')
     else pass(stream, headers, behind)
   })
 })

@@ -90,9 +90,12 @@ async def listening(server: asyncio.Server) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def api_key_front(upstream: str, api_key: str) -> AsyncIterator[str]:
-    """A real server that answers only calls with this key, as Temporal Cloud does; end it and it is gone."""
-    async with in_node(str(API_KEY_FRONT), upstream, api_key) as address:
+async def api_key_front(upstream: str, api_key: str, *, refused: str = "", times: int = 0) -> AsyncIterator[str]:
+    """A real server that answers only calls with this key, as Temporal Cloud does; end it and it is gone.
+
+    It refuses the first `times` calls of the method `refused`.
+    """
+    async with in_node(str(API_KEY_FRONT), upstream, api_key, refused, str(times)) as address:
         yield address
 
 

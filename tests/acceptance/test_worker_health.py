@@ -21,6 +21,7 @@ from acceptance.encrypted import Site, encrypting, new_key, site
 from conftest import new_tenant
 from contract.lossy import LossyProxy
 from databases import urls_of
+from fronts import api_key_front
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.worker.page import PORT_SETTING
@@ -141,6 +142,26 @@ async def test_a_worker_that_waits_at_its_start_lives_and_is_not_ready(folder: P
         finally:
             to_postgres.mode = "pass"
             await (await starting).stop()
+
+
+async def test_a_worker_that_may_not_look_at_its_namespace_yet_waits_and_polls_when_it_may(
+    folder: Path, postgres: Postgres
+) -> None:
+    """That look is the SDK's, after the connection and before the first poll. It asks more than once."""
+    port, key = choose(), {"TEMPORAL_API_KEY": "sesame", "TRENOVA_TEMPORAL__TLS__ENABLED": "false"}
+    async with (
+        site(folder, postgres) as place,
+        api_key_front(place.temporal.address, "sesame", refused="DescribeNamespace", times=4) as front,
+    ):
+        temporal = copy.copy(place.temporal)
+        temporal.address = front
+        async with replace(place, temporal=temporal).running(["worker"], health_on(port, **key)) as (worker,):
+            await becomes(lambda: is_ready(port))
+        lines = [json.loads(line) for line in worker.log.read_text().splitlines()]
+        waited = [line["error"] for line in lines if line["event"] == "waiting"]
+        reason = "Temporal refuses the API key (temporal.apiKey): PERMISSION_DENIED: Not yet."
+        assert set(waited) == {f"failed to dial temporal client at {front}: {reason}"}
+        assert worker.process.returncode == 0
 
 
 async def unready_while_starting(port: int) -> bool:

@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -11,7 +11,6 @@ from typing import TypeVar
 import structlog
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.converter import DataConverter
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
 from trenova import build_info, connection, sdk, tracing
@@ -24,7 +23,7 @@ from trenova.activities import (
 )
 from trenova.codec.compose import data_converter_for
 from trenova.codec.settings import keyring_of, secrecy_of
-from trenova.config import TASK_QUEUE, Settings, Temporal
+from trenova.config import TASK_QUEUE, Settings
 from trenova.config import Worker as WorkerSettings
 from trenova.connection import connect
 from trenova.errors import Unavailable
@@ -98,10 +97,16 @@ async def work(settings: Settings, environ: Mapping[str, str]) -> None:
         await patiently(lambda: check(store), stop)
         if signed := await patiently(store.checkpoints.sign_anew, stop):
             log.info("checkpoints signed anew", logs=signed)
-        client = await patiently(lambda: reach_temporal(settings.temporal, converter, core, readiness), stop)
-        if client is not None:
-            async with rounds.running(settings.ledger, witnesses, url):
-                await poll_or_explain(client, store, settings, stop, Watched(readiness, manager, parent))
+        watched = Watched(readiness, manager, parent)
+
+        async def reached() -> None:
+            """Connected anew each time: with the certificates that are there then, and as a worker new to the SDK."""
+            with shown(readiness):
+                client = await connect(settings.temporal, converter, runtime=core.runtime)
+                async with rounds.running(settings.ledger, witnesses, url):
+                    await poll_or_explain(client, store, settings, stop, watched)
+
+        await patiently(reached, stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +121,10 @@ class Watched:
 async def poll_or_explain(
     client: Client, store: Store, settings: Settings, stop: asyncio.Event, watched: Watched
 ) -> None:
-    """As `poll`. Raises TemporalRefuses where the SDK's own look at the namespace is refused, before the first poll."""
+    """As `poll`. Raises TemporalAway or TemporalRefuses where the SDK's look at the namespace fails at its start."""
     try:
-        await poll(client, store, settings, stop, watched)
+        # The SDK cancels the task that it fails in: one of its own.
+        await asyncio.create_task(poll(client, store, settings, stop, watched))
     except RuntimeError as error:
         if not str(error).startswith(NOT_VALIDATED):
             raise
@@ -133,24 +139,30 @@ async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.E
         asyncio.create_task(watched.manager.keep_told()),
         asyncio.create_task(records.keep_appended(store.records)),
     ]
-    async with worker:
-        # Dying from here on costs nothing: Temporal gives the tasks of a lost worker to another.
-        started = [
-            asyncio.create_task(announce(client, settings, watched)),
-            asyncio.create_task(watched.readiness.watch(looks(client, store, worker, gate))),
-            asyncio.create_task(OpenKeys(client).watch()),
-        ]
-        await stop.wait()
-        watched.readiness.stopping = True
-        watched.manager.tell(STOPPING)
-        for task in started:
+    started: list[asyncio.Task[None]] = []
+    try:
+        async with worker:
+            # Dying from here on costs nothing: Temporal gives the tasks of a lost worker to another.
+            started = [
+                asyncio.create_task(announce(client, settings, watched)),
+                asyncio.create_task(watched.readiness.watch(looks(client, store, worker, gate))),
+                asyncio.create_task(OpenKeys(client).watch()),
+            ]
+            try:
+                await stop.wait()
+                watched.readiness.stopping = True
+                watched.manager.tell(STOPPING)
+            finally:
+                for task in started:
+                    task.cancel()
+            log.info("worker draining", seconds=settings.worker.drain_seconds)
+    finally:
+        for task in beside:
             task.cancel()
-        log.info("worker draining", seconds=settings.worker.drain_seconds)
-    for task in beside:
-        task.cancel()
-    # The loop cancels whatever is left when it ends. A query whose cancellation is cancelled raises that its connection
-    # is closed instead, which these tasks take for a database that is away: they, and the process, would never end.
-    await asyncio.gather(*started, *beside, return_exceptions=True)
+        # Each is cancelled once, and waited for: the loop cancels whatever is left when it ends. A query whose
+        # cancellation is cancelled raises that its connection is closed instead, which these tasks take for a database
+        # that is away: they, and the process, would never end.
+        await asyncio.gather(*started, *beside, return_exceptions=True)
     log.info("worker stopped")
 
 
@@ -220,10 +232,11 @@ async def announce(client: Client, settings: Settings, watched: Watched) -> None
     await schedules.keep(client)
 
 
-async def reach_temporal(temporal: Temporal, converter: DataConverter, core: sdk.Sdk, readiness: Readiness) -> Client:
-    """As `connect` does it, and shown in readiness: nobody else looks before the worker polls."""
+@contextmanager
+def shown(readiness: Readiness) -> Iterator[None]:
+    """Why Temporal does not let the worker poll, in readiness: nobody else looks before it does."""
     try:
-        return await connect(temporal, converter, runtime=core.runtime)
+        yield
     except Unavailable as error:
         readiness.seen["polls"].said = error.message
         raise
