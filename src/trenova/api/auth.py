@@ -7,7 +7,9 @@ from typing import Any
 from litestar import Request
 from litestar.di import NamedDependency
 
+from trenova.api.instruments import REMEMBERED_KEYS_USED
 from trenova.api.key_lookups import KeyLookups
+from trenova.api.remembered_keys import RememberedKey
 from trenova.api.services import Services
 from trenova.errors import Forbidden, Unauthenticated
 from trenova.store.api_keys import Role
@@ -74,4 +76,6 @@ async def authenticated(
         raise Unauthenticated("the API key is unknown or revoked", hint=KEY_HINT)
     if found.role not in roles:
         raise Forbidden(f"a key with the role {found.role} may not do this; it takes {' or '.join(sorted(roles))}")
+    if isinstance(found, RememberedKey):
+        REMEMBERED_KEYS_USED.inc()
     return Caller(key_id=found.id, tenant=found.tenant, role=found.role)

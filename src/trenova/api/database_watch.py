@@ -8,12 +8,13 @@ be revoked in it.
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextvars import Context
+from typing import Any
 
 import structlog
 
+from trenova.connection.patience import within
 from trenova.errors import TrenovaError, Unavailable
 from trenova.store.closed import Reason, reason_of
 
@@ -22,12 +23,14 @@ log = structlog.get_logger()
 # A lookup takes a millisecond.
 DOUBT_AFTER_S = 2.0
 PROBE_TIMEOUT_S = 3.0
-# A probe that is later than this was held up here: this process stood still, and has not looked at what came.
-STOOD_STILL_S = 1.0
 # A restart that is over within a second is none of anybody's business.
 UNANSWERED = 2
 PROBE_EVERY_S = 1.0
-OTHER = "other"
+# Why a database refuses us that is there. One without a free connection keeps some for its operators, and serves those
+# that it has: keys can be revoked, and looked up.
+ANSWERS = frozenset({"other", "too_many_connections"})
+# For a task that is cancelled to end, before it is told again.
+ENDING_S = 0.1
 NO_ANSWER = f"the database did not answer within {PROBE_TIMEOUT_S:g} seconds"
 
 
@@ -47,6 +50,8 @@ class DatabaseWatch:
         """No doubt is open: the database answers, or it is known that it does not."""
         self.settled.set()
         self.asking: asyncio.Task[None] | None = None
+        self.probes: set[asyncio.Task[None]] = set()
+        """Those that have not ended. One that is dropped ends late."""
 
     @property
     def is_unreachable(self) -> bool:
@@ -62,6 +67,7 @@ class DatabaseWatch:
                 self.asking.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await self.asking
+            await end(self.probes)
 
     def doubt(self) -> None:
         if self.asking is None:
@@ -83,9 +89,9 @@ class DatabaseWatch:
                 if unanswered >= UNANSWERED:
                     self.believe(refusal)
                 await asyncio.sleep(PROBE_EVERY_S)
-        finally:
             if self.reason is not None:
                 log.info("database is reachable again")
+        finally:
             self.asking = self.reason = None
             self.settled.set()
 
@@ -98,17 +104,42 @@ class DatabaseWatch:
 
     async def refusal(self) -> str | None:
         """Why a probe was not let in; None when it had any answer."""
-        while True:
-            began = time.monotonic()
-            try:
-                async with asyncio.timeout(PROBE_TIMEOUT_S):
-                    await self.probe()
-            except TimeoutError:
-                if time.monotonic() - began > PROBE_TIMEOUT_S + STOOD_STILL_S:
-                    continue
-                return NO_ANSWER
-            except Unavailable as error:
-                return None if reason_of(error.message).name == OTHER else error.message
-            except TrenovaError:
-                return None
+        for late in self.probes:
+            late.cancel()
+        probe = asyncio.create_task(self.probe_once())
+        self.probes.add(probe)
+        probe.add_done_callback(self.ended)
+        try:
+            # Shielded: nobody waits until a probe that is given up has ended.
+            async with within(PROBE_TIMEOUT_S):
+                await asyncio.shield(probe)
+        except TimeoutError:
+            return NO_ANSWER
+        except Unavailable as error:
+            return None if reason_of(error.message).name in ANSWERS else error.message
+        except TrenovaError:
             return None
+        finally:
+            probe.cancel()
+        return None
+
+    async def probe_once(self) -> None:
+        await self.probe()
+
+    def ended(self, probe: asyncio.Task[None]) -> None:
+        self.probes.discard(probe)
+        if not probe.cancelled():
+            probe.exception()  # or asyncio says that nobody has looked at it
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel them, and return when they have ended.
+
+    Told once, psycopg asks the server to cancel, and waits up to ten seconds for one that is silent; told again, it
+    closes the connection.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=ENDING_S)

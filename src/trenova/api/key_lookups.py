@@ -1,12 +1,11 @@
 """Looking up the keys of many requests in one round trip. From memory only while nobody reaches the database."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from trenova.api.database_watch import DOUBT_AFTER_S, DatabaseWatch
-from trenova.api.instruments import REMEMBERED_KEYS_USED
+from trenova.api.database_watch import DOUBT_AFTER_S, DatabaseWatch, end
 from trenova.api.remembered_keys import RememberedKey, RememberedKeys
 from trenova.errors import Unavailable
 from trenova.store import Store
@@ -14,6 +13,7 @@ from trenova.store.api_keys import ApiKey, PresentedKey, presented
 
 # A connection can die without a word. Every request behind it would wait with it.
 ANSWER_LIMIT_S = 10
+SILENT = "the database did not answer within {} seconds"
 
 
 class DatabaseSilent(Unavailable):
@@ -51,9 +51,15 @@ class KeyLookups:
         self.asked: list[Lookup] = []
         self.running: asyncio.Task[None] | None = None
 
-    def watching(self) -> AbstractAsyncContextManager[None]:
-        """Nothing of it runs on after the block."""
-        return self.watch.running()
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Nothing of it runs on after the block: the store may close."""
+        async with self.watch.running():
+            try:
+                yield
+            finally:
+                self.fail_all(Unavailable("this process stops"))
+                await end([self.running] if self.running else [])
 
     async def find(self, key: str | PresentedKey, *, from_memory: bool = False) -> ApiKey | RememberedKey | None:
         """The good key with this text, or once presented; None when it is malformed, unknown or revoked.
@@ -67,7 +73,6 @@ class KeyLookups:
             except DatabaseLost:
                 pass
         if from_memory and (known := self.memory.find(asked)) is not None:
-            REMEMBERED_KEYS_USED.inc()
             return known
         reason = self.watch.reason
         raise Unavailable(
@@ -111,7 +116,11 @@ class KeyLookups:
         except Unavailable:
             pass
         # `give_up` ends this where the database turns out to be unreachable.
-        await self.watch.settle()
+        try:
+            async with asyncio.timeout(ANSWER_LIMIT_S):
+                await self.watch.settle()
+        except TimeoutError:
+            raise DatabaseSilent(SILENT.format(ANSWER_LIMIT_S)) from None
         return await self.ask(keys)
 
     async def ask(self, keys: Sequence[PresentedKey]) -> Sequence[ApiKey | None]:
@@ -121,7 +130,7 @@ class KeyLookups:
             async with asyncio.timeout(ANSWER_LIMIT_S):
                 answers = await self.keys.find_all(keys)
         except TimeoutError:
-            raise DatabaseSilent(f"the database did not answer within {ANSWER_LIMIT_S} seconds") from None
+            raise DatabaseSilent(SILENT.format(ANSWER_LIMIT_S)) from None
         finally:
             doubt.cancel()
         self.memory.take(keys, answers, began)
@@ -129,8 +138,11 @@ class KeyLookups:
 
     def give_up(self) -> None:
         """The database is unreachable: whoever waits for it waits no longer."""
-        for each in (*self.asked, *self.waiting):
-            each.fail(DatabaseLost())
-        self.waiting = []
+        self.fail_all(DatabaseLost())
         if self.running is not None:
             self.running.cancel()
+
+    def fail_all(self, error: Exception) -> None:
+        for each in (*self.asked, *self.waiting):
+            each.fail(error)
+        self.waiting = []

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from conftest import GENEROUS_S
 from trenova.api import database_watch
@@ -79,6 +80,10 @@ async def test_two_are_and_an_answer_ends_it() -> None:
         # A name with two addresses: nobody at the first, an answer at the second.
         Unavailable(f'{REFUSED}Connection refused Multiple attempts: FATAL: database "x" does not exist'),
         Unavailable(f"{REFUSED}SSL error: certificate verify failed"),
+        # It keeps connections for operators, and serves those that it has.
+        Unavailable(f"{REFUSED}FATAL: sorry, too many clients already"),
+        Unavailable(f"{REFUSED}FATAL: remaining connection slots are reserved for roles with the SUPERUSER attribute"),
+        Unavailable(f'{REFUSED}FATAL: too many connections for role "x"'),
         StatementTimeout("the database is too slow: canceling statement due to user request"),
         DatabaseFault("the database refuses the program: permission denied (SQLSTATE 42501)"),
     ],
@@ -97,11 +102,6 @@ async def test_a_database_that_answers_anything_else_is_there(answer: Exception)
         ("FATAL: the database system is starting up", "starting"),
         ("FATAL: the database system is in recovery mode", "recovering"),
         ("FATAL: the database system is shutting down", "stopping"),
-        ("FATAL: sorry, too many clients already", "too_many_connections"),
-        (
-            "FATAL: remaining connection slots are reserved for roles with the SUPERUSER attribute",
-            "too_many_connections",
-        ),
         ("Connection refused Is the server running on that host?", "unreachable"),
         ('connection to server on socket "/run/s.5432" failed: No such file or directory', "unreachable"),
         ("server closed the connection unexpectedly", "unreachable"),
@@ -117,8 +117,7 @@ async def test_a_database_that_lets_nobody_in_is_not(said: str, reason: str) -> 
 
 
 async def test_silence_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_watch, "PROBE_TIMEOUT_S", 0.05)
-    monkeypatch.setattr(database_watch, "STOOD_STILL_S", GENEROUS_S)
+    monkeypatch.setattr(database_watch, "PROBE_TIMEOUT_S", 0.1)
     database = Database()
     watch = DatabaseWatch(asyncio.Event().wait, database.give_up)  # type: ignore[arg-type]
     async with watch.running(), asyncio.timeout(GENEROUS_S):
@@ -127,21 +126,56 @@ async def test_silence_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
         assert watch.reason.name == "no_answer"
 
 
-async def test_a_process_that_stood_still_itself_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_watch, "PROBE_TIMEOUT_S", 0.05)
-    monkeypatch.setattr(database_watch, "STOOD_STILL_S", 0.1)
+async def test_a_probe_that_is_given_up_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection is let in, and its query has no answer: cancelled, psycopg asks the silent server to cancel it."""
+    monkeypatch.setattr(database_watch, "PROBE_TIMEOUT_S", 0.1)
+    under_way = most = 0
+
+    async def probe() -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.Event().wait()
+        finally:
+            under_way -= 1
+
+    database = Database()
+    watch = DatabaseWatch(probe, database.give_up)
+    async with asyncio.timeout(GENEROUS_S):
+        async with watch.running():
+            await watch.settle()
+            assert watch.reason is not None
+            assert watch.reason.name == "no_answer"
+            await asyncio.sleep(1)
+            assert most <= 2
+        assert not under_way
+
+
+async def test_what_this_process_stands_still_is_not_held_against_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_watch, "PROBE_TIMEOUT_S", 0.5)
     asked = 0
 
     async def probe() -> None:
         nonlocal asked
         asked += 1
-        if asked < 6:
-            time.sleep(0.3)  # noqa: ASYNC251 - everything stands still
-            await asyncio.Event().wait()
+        time.sleep(1)  # noqa: ASYNC251 - everything stands still
+        await asyncio.sleep(0.1)
 
     database = Database()
     watch = DatabaseWatch(probe, database.give_up)
     async with watch.running(), asyncio.timeout(GENEROUS_S):
         await watch.settle()
-    assert asked == 6
+    assert asked == 1
     assert not database.lost
+
+
+async def test_a_watch_that_ends_says_nothing_of_the_database() -> None:
+    with capture_logs() as logged:
+        async with watching(Database(*[CLOSED] * 100_000)) as watch:
+            await watch.settle()
+        assert not watch.is_unreachable
+    assert [each["event"] for each in logged] == ["database is unreachable"]

@@ -1,0 +1,131 @@
+"""Looking up keys in a database that behaves badly, without one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from conftest import GENEROUS_S
+from trenova.api import database_watch, key_lookups
+from trenova.api.database_watch import DatabaseWatch
+from trenova.api.key_lookups import KeyLookups
+from trenova.errors import Unavailable
+from trenova.store import Store
+from trenova.store.api_keys import ApiKey, PresentedKey
+
+KEY = ApiKey(
+    id="000000000001",
+    name="n",
+    tenant="acme",
+    role="writer",
+    created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    revoked_at=None,
+)
+TEXT = f"trn_{KEY.id}_secret"
+FULL = Unavailable('the database is away: connection failed: FATAL: too many connections for role "x"')
+
+
+class Database:
+    """A store of keys. `lookup` is what each lookup does before it finds that every key is good, `probe` a probe."""
+
+    def __init__(self) -> None:
+        self.lookup: Callable[[], Awaitable[object]] = at_once
+        self.probe: Callable[[], Awaitable[object]] = at_once
+        self.under_way = 0
+
+    @property
+    def api_keys(self) -> "Database":
+        return self
+
+    async def find_all(self, asked: Sequence[PresentedKey]) -> Sequence[ApiKey | None]:
+        self.under_way += 1
+        try:
+            await self.lookup()
+        finally:
+            self.under_way -= 1
+        return [KEY for _ in asked]
+
+    async def knock(self) -> None:
+        await self.probe()
+
+    def lookups(self) -> KeyLookups:
+        return KeyLookups(cast("Store", self), remember_s=3600)
+
+
+async def at_once() -> None:
+    pass
+
+
+async def for_ever() -> None:
+    """As psycopg: also once it is cancelled, while it asks the silent server to cancel; not once more."""
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.Event().wait()
+
+
+async def refused() -> None:
+    raise FULL
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_lookups, "DOUBT_AFTER_S", 0.05)
+    monkeypatch.setattr(database_watch, "PROBE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(database_watch, "PROBE_EVERY_S", 0)
+
+
+async def test_a_database_that_lets_in_and_answers_no_query_is_unreachable() -> None:
+    database = Database()
+    lookups = database.lookups()
+    async with asyncio.timeout(GENEROUS_S):
+        async with lookups.watching():
+            assert await lookups.find(TEXT) == KEY
+            database.lookup = database.probe = for_ever
+            found = await asyncio.gather(*(lookups.find(TEXT, from_memory=True) for _ in range(10)))
+            assert [each and each.id for each in found] == [KEY.id] * 10
+            with pytest.raises(Unavailable):
+                await lookups.find(TEXT)
+        assert not database.under_way
+
+
+async def test_a_request_does_not_wait_for_a_watch_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_lookups, "ANSWER_LIMIT_S", 0.1)
+    monkeypatch.setattr(DatabaseWatch, "refusal", lambda _: for_ever())
+    database = Database()
+    database.lookup = refused
+    lookups = database.lookups()
+    async with asyncio.timeout(GENEROUS_S):
+        with pytest.raises(Unavailable, match="did not answer"):
+            await lookups.find(TEXT)
+        asking: Any = lookups.watch.asking
+        await database_watch.end([asking])
+
+
+async def test_with_no_connection_left_the_one_that_there_is_goes_on_looking_keys_up() -> None:
+    database = Database()
+    database.probe = refused
+    lookups = database.lookups()
+    async with lookups.watching(), asyncio.timeout(GENEROUS_S):
+        database.lookup = lambda: asyncio.sleep(0.5)
+        assert await lookups.find(TEXT) == KEY
+        assert not lookups.watch.is_unreachable
+        database.lookup = refused
+        with pytest.raises(Unavailable):
+            await lookups.find(TEXT, from_memory=True)
+
+
+async def test_who_still_waits_at_the_end_is_told_and_nothing_runs_on() -> None:
+    database = Database()
+    lookups = database.lookups()
+    async with asyncio.timeout(GENEROUS_S):
+        async with lookups.watching():
+            database.lookup = for_ever
+            waiting = [asyncio.create_task(lookups.find(TEXT)) for _ in range(2)]
+            while not database.under_way:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0)
+        assert not database.under_way
+        assert lookups.running is None
+        assert {type(each) for each in await asyncio.gather(*waiting, return_exceptions=True)} == {Unavailable}
