@@ -20,6 +20,14 @@ MOST_KEYS = 10_000
 DROPPED_TOGETHER = 100
 
 
+def since_start() -> float:
+    """Seconds of a clock that nobody sets, and that goes on while the machine is suspended, where there is such a one.
+
+    `time.monotonic` stands still then, and a key would be good for that much longer.
+    """
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 @dataclass(slots=True, kw_only=True)
 class RememberedKey:
     id: str
@@ -33,7 +41,7 @@ class RememberedKey:
 class RememberedKeys:
     """At most `most`, each for `keep_s` seconds after it was last confirmed. With 0 seconds nothing is kept."""
 
-    def __init__(self, keep_s: float, *, most: int = MOST_KEYS, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, keep_s: float, *, most: int = MOST_KEYS, clock: Callable[[], float] = since_start) -> None:
         self.keep_s = keep_s
         self.most = most
         self.clock = clock
@@ -82,13 +90,14 @@ class RememberedKeys:
 
     def make_room(self) -> None:
         """Drop what was confirmed the longest ago, each time of the tenant that has the most."""
-        tenants = [(-len(keys), str(tenant), tenant) for tenant, keys in self.of_tenant.items()]
+        # Numbered, since None, any tenant, is not to be compared with a name.
+        tenants = [(-len(keys), number, tenant) for number, (tenant, keys) in enumerate(self.of_tenant.items())]
         heapq.heapify(tenants)
         for _ in range(min(DROPPED_TOGETHER, len(self.keys))):
-            count, name, tenant = heapq.heappop(tenants)
+            count, number, tenant = heapq.heappop(tenants)
             self.drop(next(iter(self.of_tenant[tenant].values())))
             if count < -1:
-                heapq.heappush(tenants, (count + 1, name, tenant))
+                heapq.heappush(tenants, (count + 1, number, tenant))
 
     def find(self, presented: PresentedKey) -> RememberedKey | None:
         """The key, if it was confirmed within the last `keep_s` seconds."""

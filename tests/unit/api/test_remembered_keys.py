@@ -1,11 +1,12 @@
 """What is remembered of API keys, for how long, and whose goes first."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
 
 from trenova.api.auth import WRITERS
-from trenova.api.remembered_keys import RememberedKeys
+from trenova.api.remembered_keys import RememberedKeys, since_start
 from trenova.store.api_keys import ApiKey, PresentedKey, Role, presented
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -106,6 +107,24 @@ def test_many_tenants_with_a_key_each_are_kept_in_bounds_too(clock: Clock) -> No
     assert len(kept.keys) <= 100
     assert len(kept.of_tenant) == len(kept.keys)
     assert kept.find(presented(text(499))) is not None
+
+
+def test_keys_for_any_tenant_are_no_keys_of_a_tenant_with_the_name_none(clock: Clock) -> None:
+    kept = memory(clock, most=4)
+    take(kept, key(1, None), key(2, "None"), key(3, None), key(4, "None"), key(5, "acme"))
+    assert len(kept.keys) == 1
+
+
+def test_a_machine_that_is_suspended_lengthens_no_keys_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept_s = 0
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: 100.0 + slept_s * (clock == time.CLOCK_BOOTTIME))
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+    kept = RememberedKeys(60)
+    assert kept.clock is since_start
+    take(kept, key(1))
+    assert kept.find(presented(text(1))) is not None
+    slept_s = 60
+    assert kept.find(presented(text(1))) is None
 
 
 def test_whether_a_writer_would_be_let_in(clock: Clock) -> None:
