@@ -10,10 +10,10 @@ TrenovaError
 │   ├── RequestTooSlow        its body comes more slowly than the least rate
 │   ├── Unauthenticated       no API key, an unknown one or a revoked one
 │   ├── Forbidden             the key may not do this
-│   ├── NotChecked            what is given to verify something with cannot be used, or the thing cannot be read
 │   ├── client.ApiError       the API's refusal, as the HTTP client tells it
 │   └── NotFound              nothing there, or nothing this key may see
 │       └── Removed           it was there, and its content has been removed
+├── NotChecked                mend what is given to verify something with, or give what can be read
 ├── retry later
 │   └── Unavailable           a part is away or full; nothing was taken in
 │       ├── TemporalAway      Temporal did not answer; what it was sent it may have kept all the same
@@ -173,6 +173,11 @@ class Unavailable(TrenovaError):
         self.retry_after_s = retry_after_s
         self.to_client = to_client or self.to_client
 
+    def of_something_sent(self) -> "Unavailable":
+        """This error, of a request that may have been taken in all the same, in an earlier try."""
+        self.kept = "unknown"
+        return self
+
 
 class TemporalAway(Unavailable):
     """Temporal did not answer. What it was sent it may have kept all the same: the same id finds out."""
@@ -186,7 +191,10 @@ class TemporalAway(Unavailable):
 
 
 class TemporalRefuses(Unavailable):
-    """Temporal answers, and refuses: it does not take our credentials, or has no such namespace. It kept nothing."""
+    """Temporal answers, and refuses: it does not take our credentials, or has no such namespace.
+
+    What it refuses it has not kept.
+    """
 
 
 class StatementTimeout(Unavailable):

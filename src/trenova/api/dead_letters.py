@@ -12,10 +12,11 @@ from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from temporalio.client import WorkflowFailureError
+from temporalio.service import RPCError
 
 from trenova.api.auth import ADMINS, ROLES, Caller
 from trenova.api.openapi import EntryBody, answers, problems
-from trenova.api.outcomes import CHANGES, EFFECT
+from trenova.api.outcomes import CHANGES, EFFECT, changing
 from trenova.api.query import QUERY, words
 from trenova.api.services import Services
 from trenova.api.turns import read
@@ -24,7 +25,7 @@ from trenova.domain import intake
 from trenova.domain.dead_letters import Retried
 from trenova.domain.entry import CANONICAL_FACTOR, Sealed
 from trenova.domain.sealed import may_be_sent_for
-from trenova.errors import InvalidEntries, InvalidRequest, NotFound, RequestTooLarge
+from trenova.errors import InvalidEntries, InvalidRequest, NotFound, RequestTooLarge, TrenovaError
 from trenova.ingest.start import asking
 from trenova.store import dead_letters
 from trenova.store.pages import is_full
@@ -166,10 +167,11 @@ async def edit_dead_letter(
         limit = services.settings.limits.max_entry_bytes
         text = await read_body(request, max_bytes=limit, room=services.room, hold=hold)
         sealed = resealed(text, letter, caller, services)
-    await store.dead_letters.edit(
-        letter_id, tenant=sealed.tenant, entry_id=sealed.id, body=sealed.body, edited_by=caller.key_id
-    )
-    return shown(await store.dead_letters.find(letter_id, tenant=caller.tenant), body=True)
+    with changing():
+        await store.dead_letters.edit(
+            letter_id, tenant=sealed.tenant, entry_id=sealed.id, body=sealed.body, edited_by=caller.key_id
+        )
+        return shown(await store.dead_letters.find(letter_id, tenant=caller.tenant), body=True)
 
 
 @post(
@@ -186,9 +188,10 @@ async def replay_dead_letter(
     """Try it now and answer with what became of it."""
     letters = services.store.dead_letters
     await letters.find(letter_id, tenant=caller.tenant)
-    await letters.make_due(id_=letter_id)
-    await retried(services)
-    return shown(await letters.find(letter_id, tenant=caller.tenant), body=False)
+    with changing():
+        await letters.make_due(id_=letter_id)
+        await retried(services)
+        return shown(await letters.find(letter_id, tenant=caller.tenant), body=False)
 
 
 @post(
@@ -205,25 +208,33 @@ async def replay_dead_letters(
     tenant: Annotated[str | None, words("Of this tenant only.")] = None,
 ) -> Replayed:
     """Try them now. Others that are due at the same time are tried, and counted, with them."""
-    due = await services.store.dead_letters.make_due(tenant=caller.tenant_to_read(tenant))
-    found = await retried(services) if due else Retried()
+    owner = caller.tenant_to_read(tenant)
+    with changing():
+        due = await services.store.dead_letters.make_due(tenant=owner)
+        found = await retried(services) if due else Retried()
     return Replayed(due=due, tried=found.tried, stored=found.stored, parked=found.parked)
 
 
 async def retried(services: Services) -> Retried:
-    """What a worker makes of the letters that are due; nothing, when that takes too long. It goes on all the same."""
+    """What a worker makes of the letters that are due; nothing, when that takes too long, or cannot be read.
+
+    It goes on all the same: no error of this wait may have anybody believe that nothing was tried.
+    """
     with asking():
         handle = await services.client.start_workflow(
             RetryDeadLettersWorkflow.run, id=f"{RETRY_SCHEDULE}-{uuid.uuid4()}", task_queue=TASK_QUEUE
         )
-        try:
-            async with asyncio.timeout(services.settings.api.wait_stored_seconds):
-                return await handle.result()
-        except TimeoutError:
-            return Retried()
-        except WorkflowFailureError as error:
-            log.warning("retry of dead letters failed", workflow_id=handle.id, error=str(error.cause))
-            return Retried()
+    try:
+        async with asyncio.timeout(services.settings.api.wait_stored_seconds):
+            return await handle.result()
+    except TimeoutError:
+        return Retried()
+    except WorkflowFailureError as error:
+        log.warning("retry of dead letters failed", workflow_id=handle.id, error=str(error.cause))
+    except Exception as error:  # noqa: BLE001 - as said
+        reason = error.message if isinstance(error, RPCError | TrenovaError) else type(error).__name__
+        log.warning("wait for a retry of dead letters ended", workflow_id=handle.id, error=reason)
+    return Retried()
 
 
 def resealed(text: bytes, letter: dead_letters.DeadLetter, caller: Caller, services: Services) -> Sealed:

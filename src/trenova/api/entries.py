@@ -123,9 +123,14 @@ async def settled(placed: Sequence[Placed], refusals: Refusals, services: Servic
     try:
         async with asyncio.timeout(wait_s):
             body, status = await receipts.settled(placed, refusals, services.store)
-    except (TrenovaError, TimeoutError) as error:
-        hint = error.hint if isinstance(error, TrenovaError) else None
-        log.warning("receipts not read", error=str(error) or f"no answer within {wait_s:g} s", hint=hint)
+    except TimeoutError:
+        log.warning("receipts not read", error=f"no answer within {wait_s:g} s")
+        return None
+    except TrenovaError as error:
+        log.warning("receipts not read", error=error.message, hint=error.hint)
+        return None
+    except Exception as error:
+        log.error("receipts not read", error=type(error).__name__, exc_info=error)  # noqa: TRY400 - as a field
         return None
     return json(body, status_code=status)
 

@@ -1,5 +1,7 @@
 """What a client may conclude from an answer that is this server's fault: whether its entries are in, and what to do."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from litestar import Request
@@ -13,6 +15,10 @@ TAKES_ENTRIES, CHANGES = "takes entries", "changes"
 KEPT = {
     "nothing": "nothing of this request was taken in",
     "unknown": "it is not known whether this request was taken in",
+}
+CHANGED = {
+    "nothing": "this request has changed nothing",
+    "unknown": "it is not known whether this request took effect",
 }
 SEND_AGAIN = "send the same request again, with the same ids or the same Idempotency-Key: no entry is stored twice"
 CHANGE_AGAIN = "send the same request again: it does no harm if it has taken effect already"
@@ -29,7 +35,7 @@ def outcome(request: Request[Any, Any, Any], error: TrenovaError) -> Told:
     if effect == TAKES_ENTRIES:
         return Told(f"{told.detail}; {KEPT[error.kept]}", told.hint or SEND_AGAIN + wait)
     if effect == CHANGES:
-        return Told(f"{told.detail}; it is not known whether this request took effect", CHANGE_AGAIN + wait)
+        return Told(f"{told.detail}; {CHANGED[error.kept]}", told.hint or CHANGE_AGAIN + wait)
     return Told(told.detail, told.hint or ASK_AGAIN + wait)
 
 
@@ -38,3 +44,13 @@ def effect_of(request: Request[Any, Any, Any]) -> str | None:
     handler = cast("dict[str, Any]", request.scope).get("route_handler")
     effect: str | None = handler.opt.get(EFFECT) if handler else None
     return effect
+
+
+@contextmanager
+def changing() -> Iterator[None]:
+    """Whatever fails in this block, and is said to have changed nothing: what came before it in the block may have."""
+    try:
+        yield
+    except TrenovaError as error:
+        error.kept = "unknown"
+        raise

@@ -76,7 +76,7 @@ class Breaker:
             # The SDK cannot always tell: it says "broken pipe" of a certificate that is refused.
             await self.known.wait()
             if self.refused:
-                raise TemporalRefuses(REFUSED) from error
+                raise TemporalRefuses(REFUSED).of_something_sent() from error
             raise
 
     async def or_away(self, start: Callable[[], Awaitable[Answer]]) -> Answer:

@@ -23,9 +23,8 @@ from temporalio.service import RPCError
 
 from trenova import tracing
 from trenova.config import MIB
-from trenova.domain.batch import BatchResult
 from trenova.domain.entry import Sealed
-from trenova.errors import Busy, PayloadTooLarge, TemporalAway, Unavailable
+from trenova.errors import Busy, PayloadTooLarge, TemporalAway, TrenovaError, Unavailable
 from trenova.ingest.breaker import Breaker
 from trenova.ingest.drain import Drain
 from trenova.ingest.instruments import BATCH_BYTES, BATCH_ENTRIES
@@ -53,6 +52,10 @@ MAX_WAITING_BYTES = 48 * MIB
 RETRY_AFTER_S = 2
 
 
+class NobodyKnows(Exception):
+    """Nobody says that this accepted batch is stored."""
+
+
 class AcceptedBatch:
     """A batch that Temporal has persisted. All its callers share one question whether it is stored."""
 
@@ -61,13 +64,28 @@ class AcceptedBatch:
     def __init__(self, batch_id: str, handle: Handle) -> None:
         self.batch_id = batch_id
         self.handle = handle
-        self.result: asyncio.Task[BatchResult] | None = None
+        self.asking: asyncio.Task[bool] | None = None
 
-    async def stored(self) -> BatchResult:
-        if self.result is None:
-            self.result = asyncio.create_task(self.handle.result())
+    async def stored(self) -> None:
+        """Return once it is. Raises NobodyKnows where its workflow ends in another way, or cannot be asked."""
+        if self.asking is None:
+            # In a context of its own: what it meets is no more one request's than another's.
+            self.asking = asyncio.create_task(self.ask(), context=Context())
         # Shielded: a caller that gives up must not take the answer from the others.
-        return await asyncio.shield(self.result)
+        if not await asyncio.shield(self.asking):
+            raise NobodyKnows
+
+    async def ask(self) -> bool:
+        try:
+            await self.handle.result()
+        except WorkflowFailureError:
+            return False
+        except Exception as error:  # noqa: BLE001 - whatever it was, the batch is accepted all the same
+            # Named, not shown, unless it is ours or Temporal's: others may hold what the result holds.
+            reason = error.message if isinstance(error, RPCError | TrenovaError) else type(error).__name__
+            log.warning("wait for a batch ended", batch_id=self.batch_id, error=reason)
+            return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -273,8 +291,8 @@ async def all_stored(placed: Sequence[Placed], timeout_s: float) -> bool:
     """Wait until the batches are stored; False when that takes longer than `timeout_s`. They go on all the same.
 
     False at once where one is spooled: how long Temporal stays away nobody knows. And where a workflow has ended
-    without storing its batch: what is accepted is stored by the reconciliation, minutes later. Nor does an error of
-    this wait change that the entries are accepted.
+    without storing its batch: what is accepted is stored by the reconciliation, minutes later. And where it cannot be
+    asked, or its result not be read: no error of this wait changes that the entries are accepted.
     """
     accepted = [each.batch for each in placed if isinstance(each.batch, AcceptedBatch)]
     if len(accepted) < len(placed):
@@ -282,11 +300,6 @@ async def all_stored(placed: Sequence[Placed], timeout_s: float) -> bool:
     try:
         async with asyncio.timeout(timeout_s):
             await asyncio.gather(*(batch.stored() for batch in accepted))
-    except TimeoutError:
-        return False
-    except RPCError as error:
-        log.warning("wait for batches ended", error=error.message, status=error.status.name)
-        return False
-    except WorkflowFailureError:
+    except (TimeoutError, NobodyKnows):
         return False
     return True

@@ -84,24 +84,31 @@ async def parcel_of(client: Client, entries: Sequence[Sealed]) -> Parcel:
 async def start(client: Client, parcel: Parcel) -> Handle:
     """Return once Temporal has persisted the batch.
 
-    Raises TemporalAway when that is not certain, TemporalRefuses when Temporal does not let us, else Unavailable.
+    Raises TemporalAway when that is not certain, TemporalRefuses when Temporal does not let us, else Unavailable. Where
+    an earlier try may have been taken, each says so in `kept`.
 
     Dying before Temporal's answer: the callers have none either and send their entries again with the same ids;
     whatever Temporal did keep is then found as duplicates. Dying after it: the workflow runs without us.
     """
-    for tries_left in reversed(range(TRIES)):
+    for tried in range(TRIES):
+        last = tried == TRIES - 1
         try:
             await call(client, parcel)
         except RPCError as error:
-            if not is_ambiguous(error) or not tries_left:
-                raise unavailable(error) from error
+            if not is_ambiguous(error) or last:
+                raise after(tried, unavailable(error)) from error
         except RuntimeError as error:
-            if connection.refuses(error) or not tries_left:
-                raise unavailable(error) from error
+            if connection.refuses(error) or last:
+                raise after(tried, unavailable(error)) from error
         else:
             return client.get_workflow_handle_for(ProcessAuditBatchWorkflow.run, workflow_id(parcel.batch_id))
         await asyncio.sleep(PAUSE_S)
     raise AssertionError("the last try returns or raises")
+
+
+def after(tried: int, error: Unavailable) -> Unavailable:
+    """The error of a try. Of those before it, if there were any, nobody knows whether Temporal has kept the batch."""
+    return error.of_something_sent() if tried else error
 
 
 async def call(client: Client, parcel: Parcel) -> None:

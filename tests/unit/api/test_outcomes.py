@@ -1,0 +1,39 @@
+"""What a client is told of a request that was to change something, and failed."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from litestar import Request
+
+from trenova.api.outcomes import CHANGES, EFFECT, changing, outcome
+from trenova.errors import Busy, DatabaseFault, TrenovaError, Unavailable
+
+REQUEST = cast(
+    "Request[Any, Any, Any]", SimpleNamespace(scope={"route_handler": SimpleNamespace(opt={EFFECT: CHANGES})})
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "changed"),
+    [
+        (Unavailable("the database is away"), "this request has changed nothing"),
+        (DatabaseFault("a right is missing"), "it is not known whether this request took effect"),
+    ],
+)
+def test_it_says_whether_anything_was_changed(error: TrenovaError, changed: str) -> None:
+    told = outcome(REQUEST, error)
+    assert told.detail.endswith(changed)
+    assert told.hint is not None
+    assert told.hint.startswith("send the same request again")
+
+
+def test_a_hint_that_is_the_callers_is_told() -> None:
+    assert outcome(REQUEST, Busy("too much is under way", hint="wait for the others")).hint == "wait for the others"
+
+
+def test_once_something_may_have_been_changed_no_error_says_that_nothing_was() -> None:
+    error = Unavailable("the database is away")
+    with pytest.raises(Unavailable), changing():
+        raise error
+    assert outcome(REQUEST, error).detail.endswith("it is not known whether this request took effect")

@@ -1,0 +1,34 @@
+"""The tree in the module's description is that of its classes."""
+
+import re
+
+from trenova import errors
+from trenova.client import ApiError
+
+LINE = re.compile(r"^((?:[│ ]   )*)[├└]── (\S+)", re.MULTILINE)
+ELSEWHERE = {"client.ApiError": ApiError}
+
+
+def described() -> dict[type[Exception], type[Exception]]:
+    """Each class of the tree and the one that it hangs on. What is no class groups those below it."""
+    found: dict[type[Exception], type[Exception]] = {}
+    above: list[type[Exception]] = [errors.TrenovaError]
+    for match in LINE.finditer(errors.__doc__ or ""):
+        depth, name = len(match[1]) // 4, match[2]
+        kind = ELSEWHERE.get(name) or getattr(errors, name, None)
+        del above[depth + 1 :]
+        if kind is not None:
+            found[kind] = above[-1]
+        above.append(kind or above[-1])
+    return found
+
+
+def test_it_names_every_error_and_what_each_is_one_of() -> None:
+    tree = described()
+    assert {kind: kind.__base__ for kind in tree} == tree
+    ours = {
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.TrenovaError) and kind is not errors.TrenovaError
+    }
+    assert tree.keys() == {*ours, ApiError}
