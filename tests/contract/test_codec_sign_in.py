@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -9,8 +10,10 @@ from temporalio.client import Client
 
 from conftest import Keys
 from contract.test_api_codec import JSON, OTHER, PLAIN, UI, body, codec_serving, cors_headers
+from trenova.api.key_lookups import KeyLookups
 from trenova.api.sessions import COOKIE
 from trenova.config import Settings
+from trenova.errors import DatabaseFault, TrenovaError, Unavailable
 from trenova.store import Store
 
 CODEC = {"enabled": True, "uiOrigins": [UI]}
@@ -138,6 +141,34 @@ async def test_an_older_browser_is_known_by_its_origin(api: httpx.AsyncClient, k
         answer = await api.post("/codec/sign-in", data={"key": keys.any_tenant}, headers={"Origin": origin})
         assert answer.status_code == status
     assert (await api.post("/codec/sign-in", data={"key": keys.any_tenant})).status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["http://[", "https://a]", "http://[::1", "http://a\N{ACCOUNT OF}b", "//", "%"])
+async def test_an_origin_that_is_no_address_is_refused(api: httpx.AsyncClient, keys: Keys, origin: str) -> None:
+    told: list[dict[str, str]] = [{}, {"Sec-Fetch-Site": "same-origin"}]
+    for said in told:
+        for path in ("sign-in", "sign-out"):
+            answer = await api.post(
+                f"/codec/{path}",
+                data={"key": keys.any_tenant},
+                headers=httpx.Headers({"Origin": origin, **said}, encoding="utf-8"),
+            )
+            assert answer.status_code == 403
+
+
+async def test_a_page_that_has_failed_says_when_to_try_again_and_how_to_ask_about_it(
+    api: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for error, status, wait in ((Unavailable("x", retry_after_s=7), 503, "7"), (DatabaseFault("x"), 500, None)):
+
+        async def find(*_: Any, failing: TrenovaError = error, **__: Any) -> None:
+            raise failing
+
+        monkeypatch.setattr(KeyLookups, "find", find)
+        answer = await send(api, keys.any_tenant)
+        assert (answer.status_code, answer.headers.get("Retry-After")) == (status, wait)
+        assert answer.headers["X-Request-Id"] in answer.text
+        assert answer.headers["Content-Security-Policy"]
 
 
 async def test_the_page_runs_nothing_and_is_kept_nowhere(api: httpx.AsyncClient) -> None:

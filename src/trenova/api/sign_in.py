@@ -8,8 +8,9 @@ import base64
 import hashlib
 import html
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import msgspec
 import structlog
@@ -58,7 +59,9 @@ def as_page(request: Request[Any, Any, Any], error: TrenovaError) -> Response[st
     problem = msgspec.json.decode(told.content, type=Problem)
     why = f'<p class="error" role="alert">{escaped(problem.detail)}</p>'
     hint = f"<p>{escaped(problem.hint)}</p>" if problem.hint else ""
-    return page("Sign in", why + hint + ASKING, status=problem.status)
+    if problem.request_id:
+        hint += f"<p>Request id: {escaped(problem.request_id)}</p>"
+    return page("Sign in", why + hint + ASKING, status=problem.status, headers=told.headers)
 
 
 @get("/sign-in", include_in_schema=False)
@@ -107,7 +110,7 @@ async def sign_out(request: Request[Any, Any, Any]) -> Response[str]:
 
 def check_own_page(request: Request[Any, Any, Any]) -> None:
     """Refuse a form that another origin's page has sent, and plain HTTP, over which no browser keeps the cookie."""
-    origin = urlsplit(request.headers.get("origin", ""))
+    origin = origin_of(request)
     told = request.headers.get("sec-fetch-site")
     # A proxy may name another host to this server than the browser names to it; the browser's own word counts more.
     same = (
@@ -126,6 +129,14 @@ def check_own_page(request: Request[Any, Any, Any]) -> None:
         )
 
 
+def origin_of(request: Request[Any, Any, Any]) -> SplitResult:
+    """The parts of the header `Origin`; none of one that is no address."""
+    try:
+        return urlsplit(request.headers.get("origin", ""))
+    except ValueError:
+        return urlsplit("")
+
+
 def key_in(request: Request[Any, Any, Any], body: bytes) -> str:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != FORM:
@@ -137,7 +148,9 @@ def key_in(request: Request[Any, Any, Any], body: bytes) -> str:
     return key.strip()
 
 
-def page(title: str, content: str, *, status: int = 200) -> Response[str]:
+def page(
+    title: str, content: str, *, status: int = 200, headers: Mapping[str, str] = MappingProxyType({})
+) -> Response[str]:
     text = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Trenova: {title}</title><style>{STYLE}</style></head>
@@ -145,7 +158,7 @@ def page(title: str, content: str, *, status: int = 200) -> Response[str]:
 {content}
 </body></html>
 """
-    return Response(content=text, status_code=status, media_type=MediaType.HTML, headers=dict(HEADERS))
+    return Response(content=text, status_code=status, media_type=MediaType.HTML, headers={**headers, **HEADERS})
 
 
 def escaped(text: str) -> str:
