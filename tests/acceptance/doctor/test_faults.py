@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +29,7 @@ from trenova.ledger.signing import Signer
 from trenova.store import Store, schema
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
+SILENT_S = 60  # as in silent.c
 HOST, NAMESPACE = "TRENOVA_TEMPORAL__HOST_PORT", "TRENOVA_TEMPORAL__NAMESPACE"
 
 
@@ -51,6 +53,18 @@ def test_with_nothing_there_every_part_is_named_and_nothing_hangs(stranger: User
     assert found.findings["stuck workflows"]["cause"] == "`temporal port` failed"
     assert "database.url: nothing given" in found.fault("database")
     assert "trenova api" in found.fault("api")
+
+
+def test_a_name_server_that_does_not_answer_is_not_waited_for(stranger: User, tmp_path: Path) -> None:
+    silent = shim(SHIMS / "doctor" / "silent.c", tmp_path)
+    everywhere = {HOST: "temporal.silent:7233", "TRENOVA_DATABASE__URL": "postgresql://trenova@database.silent/trenova"}
+    before = time.monotonic()
+    found = told(
+        stranger("doctor", "--json", "--api-url", "http://api.silent", stdin=b"", LD_PRELOAD=silent, **everywhere)
+    )
+    assert time.monotonic() - before < SILENT_S / 2
+    assert "the name temporal.silent is unknown here: no answer within 2.5 s" in found.fault("temporal name")
+    assert found.states("failed") == {"temporal name", "database", "api"}
 
 
 def test_a_host_that_nobody_knows_is_named(stranger: User) -> None:
