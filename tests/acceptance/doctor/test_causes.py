@@ -213,6 +213,14 @@ async def test_a_worker_that_refuses_plain_text_is_named_where_the_api_sends_it(
     await healthy(made)
 
 
+async def test_a_worker_without_encryption_is_named_in_strict_mode_too(made: Installation) -> None:
+    off = {**made.variables, "TRENOVA_TEMPORAL__SECURITY__ENABLE_ENCRYPTION": "false"}
+    async with made.otherwise("worker", off):
+        found = await becomes(made, ["keys here"], {**made.variables, **STRICT})
+        assert causes(found)[0].cause == "encryption is on here, and a worker answers in plain text"
+    await healthy(made)
+
+
 async def test_the_command_says_the_cause_and_its_next_step_before_everything_else(made: Installation) -> None:
     async with made.stopped("worker"):
         ended = await made.site.command("doctor", **made.variables)

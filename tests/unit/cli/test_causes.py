@@ -77,6 +77,8 @@ ONE = [
     (SCHEMA_OLD, "database schema"),
     (BATCHES_WAIT, "storing"),
     (WORKER_STOPPED, "workers"),
+    # Its attempts had met a database that was away when it was killed.
+    (WORKER_STOPPED | BATCHES_WAIT, "workers"),
     (WORKER_KEYS_WRONG, "keys of workers"),
     (API_STOPPED, "api"),
     (API_KEYS_WRONG, "keys of the API"),

@@ -33,7 +33,8 @@ FOLLOWS: Mapping[str, tuple[str, ...]] = {
     "workers": ("worker version", "keys of workers"),
     "backlog": (*DATABASE, *WORKERS),
     "open batches": (*DATABASE, *WORKERS, "keys of open workflows"),
-    "storing": DATABASE,
+    # A worker that was killed leaves behind what its attempt had met last.
+    "storing": (*DATABASE, "workers"),
     "stuck workflows": (*OTHER_KEYS, "keys of open workflows"),
     "api readiness": (*TEMPORAL, *DATABASE),
     "api key": (*DATABASE, "api readiness"),

@@ -26,9 +26,6 @@ class Kind(IntEnum):
     LOG = 17
 
 
-ALL_OK, WARNINGS = 0, 3
-
-
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """An answer: in `cause` what is wrong and why (what was seen, when nothing is), and what to do next."""

@@ -1,6 +1,7 @@
 """The encryption keys: each by a round trip, against what open workflows hold, and against those of the workers."""
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
@@ -12,6 +13,7 @@ from temporalio.client import WorkflowExecutionStatus
 from trenova.cli.doctor import queue
 from trenova.cli.doctor.checkup import Check
 from trenova.cli.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
+from trenova.cli.doctor.questions import Answers
 from trenova.cli.doctor.scene import Scene
 from trenova.cli.doctor.words import many, span
 from trenova.codec.encryption import ENCRYPTED
@@ -21,8 +23,18 @@ from trenova.codec.layer import encoding_of
 from trenova.codec.settings import keyring_of
 from trenova.config import TASK_QUEUE
 from trenova.domain.batch import BATCH_WORKFLOW, is_of_the_api
+from trenova.domain.schedules import is_scheduled
 from trenova.errors import DecryptionFailed, EncryptionKeyNotFound, InvalidConfiguration, PlaintextRefused
-from trenova.inflight import NO_BATCH, PLAIN, OpenWork, history_of, open_work, payloads_in, why_unreadable
+from trenova.inflight import (
+    NO_BATCH,
+    PLAIN,
+    OpenWork,
+    by_key_id,
+    history_of,
+    open_work,
+    payloads_in,
+    why_unreadable,
+)
 
 SHOWN, MOST_REASONS = 3, 6
 # A batch that is stored at the first try has six events.
@@ -34,6 +46,7 @@ MOST_OPEN = 10
 MOST_LOOKED_AT = 100
 IDS, FINGERPRINTS = "trenova_encryption_key_info", "trenova_encryption_key_fingerprint_info"
 LATELY = timedelta(hours=1)
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 OF_KEYS = {
     EncryptionKeyNotFound.__name__: "does not have the key",
     DecryptionFailed.__name__: "has another key than the sender",
@@ -99,15 +112,16 @@ async def here(scene: Scene) -> Verdict:
     if is_of_the_api(answers.about.id) and answers.about.status is WorkflowExecutionStatus.COMPLETED:
         begun = await history_of(scene.client, answers.about.id, answers.about.run_id or "")
         sent = [payload for event in begun[:1] for payload in payloads_in(event)]
+    ring = keyring_of(scene.settings.temporal.security, scene.asked.environ)
+    # Before any is opened: in strict mode a plain one is refused here, and that is not for a key of this program.
+    if ring.encrypting_id is not None and any(encoding_of(reply) != ENCRYPTED for reply in answers.replies):
+        return warning(
+            "encryption is on here, and a worker answers in plain text",
+            "set temporal.security.enableEncryption: true for every worker, and start them again; what they stored "
+            "in Temporal until then is there in plain text",
+        )
     reason = await why_unreadable(scene.client, [*answers.replies, *sent])
     if reason is None:
-        ring = keyring_of(scene.settings.temporal.security, scene.asked.environ)
-        if ring.encrypting_id is not None and any(encoding_of(reply) != ENCRYPTED for reply in answers.replies):
-            return warning(
-                "encryption is on here, and a worker answers in plain text",
-                "set temporal.security.enableEncryption: true for every worker, and start them again; what they stored "
-                "in Temporal until then is there in plain text",
-            )
         return ok("open what workers encrypt and what they open")
     return failed(
         f"this program has other keys than the workers, which opened {answers.about.id}: {reason}",
@@ -157,11 +171,12 @@ async def of_workers(scene: Scene) -> Verdict:
 
     The failed task stands in the history with the worker's name. Its reason is encrypted, under that worker's own key.
     """
-    polling = set((await queue.pollers(scene))["workflow"])
-    mistaken = await refused_lately(scene, polling)
+    polling, heartbeats = await asyncio.gather(queue.pollers(scene), queue.heartbeats_of(scene.client))
+    began = queue.started_at(heartbeats)
+    mistaken = await refused_lately(scene, {each: began.get(each, EARLIEST) for each in polling["workflow"]})
     answers = await scene.workers.answers()
     said = [f"worker {identity} {what}" for identity, what in sorted(mistaken.items())[:SHOWN]]
-    if answers is not None and answers.failures and not said:
+    if not said and answers is not None and answers.failures and await somebody_can_open(scene, answers):
         # Temporal does not tell who answered.
         said = [f"a worker {OF_KEYS.get(answers.failures[0], answers.failures[0])} of {answers.about.id}"]
     if not said:
@@ -173,26 +188,45 @@ async def of_workers(scene: Scene) -> Verdict:
     )
 
 
-async def refused_lately(scene: Scene, polling: set[str]) -> dict[str, str]:
-    """The workers that poll and failed to open a batch, which was stored later, or waits and can be opened here."""
+async def somebody_can_open(scene: Scene, answers: Answers) -> bool:
+    """Another worker, or the keys here. What lies under a key that was dropped nobody opens, and nothing is wrong."""
+    about = answers.about
+    if answers.replies:
+        return True
+    return await can_be_opened(scene, about.id, await history_of(scene.client, about.id, about.run_id or ""))
+
+
+async def can_be_opened(scene: Scene, workflow_id: str, history: Sequence[HistoryEvent]) -> bool:
+    """Whether the keys here, if there are any, open all that a worker has to open."""
+    if not history or scene.client.data_converter.payload_codec is None:
+        return False
+    held = by_key_id(history, of_a_schedule=is_scheduled(workflow_id))
+    return await why_unreadable(scene.client, [payload for each in held.values() for payload in each]) is None
+
+
+async def refused_lately(scene: Scene, polling: Mapping[str, datetime]) -> dict[str, str]:
+    """The workers that poll and failed to open a batch, which was stored later, or waits and can be opened here.
+
+    `polling` says since when: under the same identity there may have been another one.
+    """
     since = (datetime.now(UTC) - LATELY).isoformat()
     found: dict[str, str] = {}
     async for run in scene.client.list_workflows(f"{TRIED_AGAIN} AND CloseTime > '{since}'", limit=MOST_TRIED_AGAIN):
         found |= refusals(await history_of(scene.client, run.id, run.run_id), run.id, polling)
     async for run in scene.client.list_workflows(queue.BATCHES, limit=MOST_OPEN):
         history = await history_of(scene.client, run.id, run.run_id)
-        if await why_unreadable(scene.client, [p for event in history[:1] for p in payloads_in(event)]) is None:
+        if await can_be_opened(scene, run.id, history):
             found |= refusals(history, run.id, polling)
     return found
 
 
-def refusals(history: Sequence[HistoryEvent], workflow_id: str, polling: set[str]) -> dict[str, str]:
+def refusals(history: Sequence[HistoryEvent], workflow_id: str, polling: Mapping[str, datetime]) -> dict[str, str]:
     found = {}
     for event in history:
         failed_task = event.workflow_task_failed_event_attributes
-        kind = failed_task.failure.application_failure_info.type
-        if kind in OF_KEYS and failed_task.identity in polling:
-            found[failed_task.identity] = f"{OF_KEYS[kind]} of {workflow_id}"
+        kind, who = failed_task.failure.application_failure_info.type, failed_task.identity
+        if kind in OF_KEYS and who in polling and event.event_time.ToDatetime(tzinfo=UTC) >= polling[who]:
+            found[who] = f"{OF_KEYS[kind]} of {workflow_id}"
     return found
 
 

@@ -1,19 +1,21 @@
 """The task queue: who polls it, what waits in it, and which workflows stand still."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, TaskQueueType, WorkerStatus, WorkerVersioningMode
 from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
+from temporalio.api.worker.v1 import WorkerHeartbeat
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
     DescribeTaskQueueResponse,
     DescribeWorkflowExecutionRequest,
     ListWorkersRequest,
 )
+from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -74,7 +76,8 @@ async def described(scene: Scene, kind: TaskQueueType.ValueType) -> DescribeTask
 
 async def pollers(scene: Scene) -> dict[str, list[str]]:
     """The identities of those that polled lately and have not said goodbye since, for each kind of task."""
-    ahead, stopped = await asyncio.gather(temporal_ahead(scene), those_stopped(scene))
+    ahead, heartbeats = await asyncio.gather(temporal_ahead(scene), heartbeats_of(scene.client))
+    stopped = those_stopped(heartbeats)
     now = datetime.now(UTC) + ahead
     listed = await asyncio.gather(*(described(scene, kind) for kind in KINDS.values()))
     return {
@@ -83,15 +86,37 @@ async def pollers(scene: Scene) -> dict[str, list[str]]:
     }
 
 
-async def those_stopped(scene: Scene) -> set[str]:
-    """The identities of workers that said goodbye. Older servers do not tell."""
-    asked = ListWorkersRequest(namespace=scene.client.namespace, query=f'TaskQueue="{TASK_QUEUE}"')
+async def heartbeats_of(client: Client) -> list[WorkerHeartbeat]:
+    """The last of each worker, also of those that have ended within a day. Older servers do not tell: none."""
+    asked = ListWorkersRequest(namespace=client.namespace, query=f'TaskQueue="{TASK_QUEUE}"')
+    found: list[WorkerHeartbeat] = []
     try:
-        found = await scene.client.workflow_service.list_workers(asked)
+        while True:
+            page = await client.workflow_service.list_workers(asked)
+            found += [info.worker_heartbeat for info in page.workers_info]
+            if not page.next_page_token:
+                return found
+            asked.next_page_token = page.next_page_token
     except RPCError:
-        return set()
-    beats = [info.worker_heartbeat for info in found.workers_info]
-    return {beat.worker_identity for beat in beats if beat.status in GOODBYE}
+        return []  # of a part of them nobody can tell who has stopped
+
+
+def those_stopped(heartbeats: Sequence[WorkerHeartbeat]) -> set[str]:
+    """The identities of workers that said goodbye, and under which no other one runs.
+
+    An identity is `pid@host`, and in a container that is started again the new worker has that of the old one.
+    """
+    running = {beat.worker_identity for beat in heartbeats if beat.status not in GOODBYE}
+    return {beat.worker_identity for beat in heartbeats} - running
+
+
+def started_at(heartbeats: Iterable[WorkerHeartbeat]) -> dict[str, datetime]:
+    """When the newest worker of each identity began, by its machine's clock."""
+    found: dict[str, datetime] = {}
+    for beat in heartbeats:
+        began = beat.start_time.ToDatetime(tzinfo=UTC)
+        found[beat.worker_identity] = max(began, found.get(beat.worker_identity, began))
+    return found
 
 
 async def temporal_ahead(scene: Scene) -> timedelta:

@@ -1,0 +1,165 @@
+"""Which workers the doctor takes for running, and which it blames for a key, as Temporal tells of them."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from temporalio import workflow
+from temporalio.api.enums.v1 import EventType, WorkerStatus
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.worker.v1 import WorkerHeartbeat, WorkerInfo
+from temporalio.api.workflowservice.v1 import ListWorkersRequest, ListWorkersResponse
+from temporalio.client import Client
+from temporalio.runtime import Runtime, TelemetryConfig
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import Worker
+
+from conftest import GENEROUS_S
+from trenova.cli.doctor import keys, queue
+from trenova.cli.doctor.finding import State, Verdict
+from trenova.cli.doctor.questions import Questions
+from trenova.cli.doctor.scene import Scene
+from trenova.codec.compose import data_converter_for
+from trenova.codec.keytool import generate
+from trenova.codec.loading import load_keyring
+from trenova.codec.secrecy import Secrecy
+from trenova.config import TASK_QUEUE
+from trenova.dev.temporal import Temporal
+from trenova.domain.batch import BATCH_WORKFLOW
+
+RUNNING, SHUTDOWN = WorkerStatus.WORKER_STATUS_RUNNING, WorkerStatus.WORKER_STATUS_SHUTDOWN
+IN_A_CONTAINER = "1@host"
+KEYS = {name: generate().text for name in ("old", "new")}
+
+
+@workflow.defn(name=BATCH_WORKFLOW, sandboxed=False)
+class Batch:
+    @workflow.run
+    async def run(self, text: str = "") -> str:
+        return text
+
+
+@pytest.fixture
+async def server(folder: Path) -> AsyncIterator[Temporal]:
+    """One of its own: who polls there matters here."""
+    async with Temporal(folder / f"workers-{uuid.uuid4().hex[:8]}").running() as temporal:
+        yield temporal
+
+
+async def process(server: Temporal, *key_ids: str, identity: str = IN_A_CONTAINER) -> Client:
+    """A client as another process has it; it encrypts with the last of the keys."""
+    runtime = Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=timedelta(seconds=1))
+    secrecy = Secrecy(enable_encryption=bool(key_ids), encryption_key_id=key_ids[-1] if key_ids else "default")
+    ring = load_keyring(secrecy, {f"TEMPORAL_ENCRYPTION_KEY_{name}": KEYS[name] for name in key_ids})
+    converter = data_converter_for(secrecy, ring)
+    return await Client.connect(server.address, identity=identity, runtime=runtime, data_converter=converter)
+
+
+@asynccontextmanager
+async def working(client: Client) -> AsyncIterator[None]:
+    async with Worker(client, task_queue=TASK_QUEUE, workflows=[Batch]):
+        yield
+
+
+def seen_with(client: Client) -> Scene:
+    return cast("Scene", SimpleNamespace(client=client, workers=Questions(client)))
+
+
+async def polls(client: Client) -> bool:
+    return IN_A_CONTAINER in (await queue.pollers(seen_with(client)))["workflow"]
+
+
+async def listed(client: Client, statuses: list[WorkerStatus.ValueType]) -> None:
+    async with asyncio.timeout(GENEROUS_S):
+        while sorted(beat.status for beat in await queue.heartbeats_of(client)) != statuses:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+async def test_a_worker_that_is_started_again_under_the_identity_of_the_one_before_polls(server: Temporal) -> None:
+    doctor = await process(server, identity="doctor")
+    goodbye = WorkerStatus.WORKER_STATUS_SHUTTING_DOWN
+    async with working(await process(server)):
+        await listed(doctor, [RUNNING])
+    await listed(doctor, [goodbye])
+    assert not await polls(doctor)
+    async with working(await process(server)):
+        await listed(doctor, [RUNNING, goodbye])
+        async with asyncio.timeout(GENEROUS_S):
+            while not await polls(doctor):
+                pass
+    await listed(doctor, [goodbye, goodbye])
+    assert not await polls(doctor)
+
+
+def beat(identity: str, status: WorkerStatus.ValueType, began: int = 0) -> WorkerHeartbeat:
+    made = WorkerHeartbeat(worker_identity=identity, status=status)
+    made.start_time.FromSeconds(began)
+    return made
+
+
+class Pages:
+    """A service that lists one worker a page; the last page may fail."""
+
+    def __init__(self, beats: list[WorkerHeartbeat], *, fails: bool = False) -> None:
+        self.beats, self.fails = beats, fails
+
+    async def list_workers(self, asked: ListWorkersRequest) -> ListWorkersResponse:
+        at = int(asked.next_page_token or b"0")
+        is_last = at == len(self.beats) - 1
+        if is_last and self.fails:
+            raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
+        token = b"" if is_last else str(at + 1).encode()
+        return ListWorkersResponse(workers_info=[WorkerInfo(worker_heartbeat=self.beats[at])], next_page_token=token)
+
+
+async def test_workers_of_every_page_count_and_of_a_part_of_them_nobody_is_taken_for_stopped() -> None:
+    beats = [beat("1@a", SHUTDOWN, 1), beat("1@b", SHUTDOWN), beat("1@c", SHUTDOWN), beat("1@a", RUNNING, 2)]
+
+    async def told(*, fails: bool) -> list[WorkerHeartbeat]:
+        client: Any = SimpleNamespace(namespace="default", workflow_service=Pages(beats, fails=fails))
+        return await queue.heartbeats_of(client)
+
+    assert queue.those_stopped(await told(fails=False)) == {"1@b", "1@c"}
+    assert queue.started_at(beats)["1@a"] == datetime.fromtimestamp(2, UTC)
+    assert await told(fails=True) == []
+
+
+def refused(identity: str, at: int) -> HistoryEvent:
+    event = HistoryEvent(event_type=EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED)
+    event.event_time.FromSeconds(at)
+    task = event.workflow_task_failed_event_attributes
+    task.identity, task.failure.application_failure_info.type = identity, "EncryptionKeyNotFound"
+    return event
+
+
+def test_a_worker_is_not_blamed_for_what_another_one_refused_under_its_identity_before_it_began() -> None:
+    began = {"1@a": datetime.fromtimestamp(10, UTC)}
+    assert keys.refusals([refused("1@a", 9)], "batch", began) == {}
+    assert keys.refusals([refused("1@b", 11)], "batch", began) == {}
+    assert keys.refusals([refused("1@a", 11)], "batch", began) == {"1@a": "does not have the key of batch"}
+
+
+async def test_no_worker_is_blamed_for_a_batch_whose_key_was_dropped_everywhere(server: Temporal) -> None:
+    old = await process(server, "old")
+    async with working(old):
+        await old.execute_workflow(Batch.run, "x", id="batch", task_queue=TASK_QUEUE)
+
+    async def said_with(*key_ids: str) -> Verdict:
+        scene = seen_with(await process(server, *key_ids, identity="doctor"))
+        async with asyncio.timeout(GENEROUS_S):
+            while (answers := await Questions(scene.client).answers()) is None or not answers.failures:
+                pass
+        return await keys.of_workers(scene)
+
+    async with working(await process(server, "new")):
+        assert (await said_with("new")).state is State.OK
+        # Its settings say that it should have been kept, and then it is the worker that lacks it.
+        kept = await said_with("old", "new")
+        assert kept.state is State.FAILED
+        assert kept.cause.startswith("keys differ: a worker does not have the key of batch")
