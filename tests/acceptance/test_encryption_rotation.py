@@ -20,6 +20,7 @@ from acceptance.conftest import LIMIT_S, entry_of
 from acceptance.encrypted import Program, Site, encrypting, new_key, site
 from acceptance.scheduled import run_schedules
 from conftest import new_tenant
+from trenova.cli.key_needs import closed, schedules
 from trenova.cli.keys_check import SEEN_IN_PART
 from trenova.dev.postgres import Postgres
 from trenova.domain.batch import workflow_id
@@ -145,7 +146,7 @@ async def forget_closed(site: Site, variables: dict[str, str]) -> None:
     """What Temporal does when the retention is over: remove closed workflows, until nothing needs the old key."""
     client = await site.temporal.client()
     async with asyncio.timeout(LIMIT_S):
-        while await keys_check(site, variables) != (0, False, []):
+        while await keys_check(site, variables) != (0, None, []):
             async for run in client.list_workflows("CloseTime IS NOT NULL"):
                 if "old" in by_key_id(await history_of(client, run.id, run.run_id)):
                     which = WorkflowExecution(workflow_id=run.id, run_id=run.run_id)
@@ -194,7 +195,7 @@ async def test_the_key_is_changed_in_four_steps_and_nobody_notices(folder: Path,
                 await no_longer_needed(place, "old", switched)
                 _, needed_at_all, by = await keys_check(place, switched)
                 assert needed_at_all is True
-                assert {each["what"] for each in by} <= {"closed workflows", "schedules"}
+                assert {each["what"] for each in by} <= {closed.NAME, schedules.RESULTS}
                 assert all(each["until"] for each in by)
                 await run_schedules(place)
                 ended = await place.command(

@@ -86,8 +86,9 @@ def check(
 
     Looked at: open and closed workflows, schedules, and the spool of this machine's API. What was not seen is named.
 
-    Exit code 1: something that must be read cannot be, as its key is missing or wrong. Exit code 3: not everything
-    could be looked at, so that a key may be needed without being seen.
+    Exit code 0: what can be looked at from here was, which does not mean that a key may go: other spools may need it.
+    Exit code 1: something that must be read cannot be, as its key is missing or wrong. Exit code 3: not even all of
+    that could be looked at, so that a key may be needed without being seen.
 
     Example: trenova keys check --config config/config.yaml
     """
@@ -100,5 +101,5 @@ def check(
         print(settings.plain_json(keys_check.report(keys, needs)))
     else:
         keys_check.show(keys, needs)
-    if needs is not None and (code := needs.exit_code(keys)):
+    if needs is not None and (code := needs.exit_code()):
         raise typer.Exit(code)

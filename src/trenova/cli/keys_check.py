@@ -24,7 +24,7 @@ from trenova.inflight import PLAIN, OpenWork, open_work
 
 MOST_LOOKED_AT = 10_000
 OPEN = "open workflows"
-# The exit codes beside 0: everything was looked at, and can be read.
+# The exit codes beside 0: all that can be looked at from here was, and what must be read can be.
 UNREADABLE, SEEN_IN_PART = 1, 3
 OTHER_SPOOLS = (
     "spools of API processes on other machines: `spool` in `/readyz` of each says how many batches wait, and "
@@ -52,17 +52,16 @@ class Needs:
         return [(place.name, place.held[key_id]) for place in self.places if key_id in place.held]
 
     def is_needed(self, key_id: str) -> bool | None:
-        """None: nothing was seen that needs it, and not everything was seen."""
-        return True if self.of(key_id) else (None if self.unseen else False)
+        """None: nothing was seen that needs it. There is always something that was not seen, so never False."""
+        return True if self.of(key_id) else None
 
     def missing(self, keys: Sequence[keytool.KeyReport]) -> list[str]:
         """Key ids that something needs and that are not here."""
         here = {PLAIN, *(key.id for key in keys)}
         return sorted({key_id for place in self.places for key_id in place.held} - here)
 
-    def exit_code(self, keys: Sequence[keytool.KeyReport]) -> int:
-        spooled = {key_id for place in self.places if place.name == spool.NAME for key_id in place.held}
-        if self.work.unreadable or spooled & {*self.missing(keys)}:
+    def exit_code(self) -> int:
+        if any(place.unreadable for place in self.places):
             return UNREADABLE
         return SEEN_IN_PART if self.unseen else 0
 
@@ -75,19 +74,19 @@ async def ask(loaded: Settings) -> Needs:
     client = await connect(loaded.temporal, converter_of(loaded.temporal.security, os.environ))
     folder = loaded.api.spool.folder
     # The spool first, and open before closed: what moves on meanwhile is met again where it has come to.
-    spools = [] if folder is None else [spool.look(folder)]
+    spools = [] if folder is None else [await spool.look(folder, client)]
     try:
         work = await open_work(client, most=MOST_LOOKED_AT)
     except RPCError as error:
         raise Unavailable(f"Temporal does not say which workflows are open: {error.message}") from None
-    places = [of_open(work), await closed.look(client), await schedules.look(client), *spools]
+    places = [of_open(work), await closed.look(client), *await schedules.look(client), *spools]
     return Needs(work=work, places=places, beyond=OTHER_SPOOLS if spools else NO_SPOOL)
 
 
 def of_open(work: OpenWork) -> Place:
     unseen = None if work.complete else f"only the {work.looked_at:,} latest were looked at, or some only in part"
     held = {key_id: Held(count=number) for key_id, number in work.key_ids.items()}
-    return Place(name=OPEN, held=held, looked_at=work.looked_at, unseen=unseen)
+    return Place(name=OPEN, held=held, looked_at=work.looked_at, unreadable=work.unreadable, unseen=unseen)
 
 
 def report(keys: tuple[keytool.KeyReport, ...], needs: Needs | None) -> dict[str, Any]:
@@ -105,6 +104,13 @@ def report(keys: tuple[keytool.KeyReport, ...], needs: Needs | None) -> dict[str
             for key in keys
         ],
         "missing": None if needs is None else {key: needed_by(needs, key) for key in needs.missing(keys)},
+        "unreadable": None
+        if needs is None
+        else [
+            {"what": place.name, "id": key_id or "(plain)", "why": reason}
+            for place in needs.places
+            for key_id, reason in place.unreadable.items()
+        ],
         "not_seen": ["Temporal: not asked"] if needs is None else [*needs.unseen, needs.beyond],
         "open_workflows": None
         if needs is None
@@ -138,7 +144,9 @@ def show(keys: tuple[keytool.KeyReport, ...], needs: Needs | None) -> None:
 def word(needs: Needs | None, key: keytool.KeyReport) -> str:
     if needs is None:
         return "?"
-    return {True: "yes", False: "not seen", None: "unknown"}[key.encrypts or needs.is_needed(key.id)]
+    if key.encrypts or needs.is_needed(key.id):
+        return "yes"
+    return "unknown" if needs.unseen else "not seen"
 
 
 def lines(keys: Sequence[keytool.KeyReport], needs: Needs | None) -> Iterator[tuple[str, str]]:
@@ -164,15 +172,19 @@ def troubles(keys: Sequence[keytool.KeyReport], needs: Needs) -> Iterator[tuple[
         yield f"{key_id} is not here, and is needed by {phrases(needs.of(key_id))}", "yellow"
     if plain := needs.work.key_ids.get(PLAIN, 0):
         yield f"{plain:,} open workflows hold plain payloads, which need no key", ""
-    for key_id, reason in needs.work.unreadable.items():
-        yield f"key {key_id or '(none)'}: {reason}; open workflows stand still until the right key is back", "red"
+    for place in needs.places:
+        for key_id, reason in place.unreadable.items():
+            yield f"key {key_id or '(none)'}: {reason}; {place.name} stand still until the right key is back", "red"
     for what in needs.unseen:
         yield f"not seen: {what}", "yellow"
 
 
 def unseen_to_be_needed(key_id: str, *, is_all_seen: bool) -> str:
     if is_all_seen:
-        return f"nothing that was looked at needs {key_id}: docs/encryption.md says what else to see to before it goes"
+        return (
+            f"nothing that was looked at needs {key_id}, which does not yet mean that it may go: docs/encryption.md "
+            "says what else may need it"
+        )
     return f"whether {key_id} is needed is not known, since not everything was seen: keep it"
 
 

@@ -2,14 +2,16 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import uuid_utils
 from temporalio import workflow
-from temporalio.api.common.v1 import Payload
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, Schedule, ScheduleActionStartWorkflow, ScheduleSpec
 from temporalio.common import Priority
 from temporalio.worker import Worker
@@ -29,7 +31,8 @@ from trenova.inflight import OpenWork, open_work
 from trenova.ingest.spool import BLOCK_BYTES, Spool
 from trenova.ingest.start import Parcel
 
-KEYS = {f"TEMPORAL_ENCRYPTION_KEY_{name}": generate().text for name in ("old", "new")}
+KEYS = {name: generate().text for name in ("old", "new")}
+NO_OTHERS: Mapping[str, str] = {}
 OURS = "trenova-verify"
 
 
@@ -47,9 +50,14 @@ async def server(folder: Path) -> AsyncIterator[Temporal]:
         yield temporal
 
 
-async def holding(server: Temporal, encrypting: str, *, strict: bool = False) -> Client:
+async def holding(
+    server: Temporal, encrypting: str, *, strict: bool = False, only: bool = False, as_if: Mapping[str, str] = NO_OTHERS
+) -> Client:
+    """With all the keys, or the one that encrypts only; `as_if`: under these names it has the keys of those."""
     secrecy = Secrecy(enable_encryption=True, encryption_key_id=encrypting, require_encryption=strict)
-    converter = data_converter_for(secrecy, load_keyring(secrecy, KEYS))
+    names = [encrypting] if only else KEYS
+    held = {f"TEMPORAL_ENCRYPTION_KEY_{name}": KEYS[as_if.get(name, name)] for name in names}
+    converter = data_converter_for(secrecy, load_keyring(secrecy, held))
     return await Client.connect(server.address, data_converter=converter)
 
 
@@ -90,7 +98,7 @@ async def test_a_schedule_needs_the_key_of_what_it_starts_a_workflow_with_and_of
     server: Temporal,
 ) -> None:
     old, new = await holding(server, "old"), await holding(server, "new")
-    assert await schedules.look(new) == Place(name="schedules")
+    assert await schedules.look(new) == [Place(name=schedules.NAME), Place(name=schedules.RESULTS)]
     for client, name, workflow_id, queue in (
         (old, "theirs", "theirs", "their-queue"),
         (old, "of-an-operator", "of-an-operator", TASK_QUEUE),
@@ -101,18 +109,75 @@ async def test_a_schedule_needs_the_key_of_what_it_starts_a_workflow_with_and_of
             "Echo", *([] if client is new else ["x"]), id=workflow_id, task_queue=queue
         )
         await client.create_schedule(name, Schedule(action=started, spec=ScheduleSpec()))
-    place = await schedules.look(new)
+    place, results = await schedules.look(new)
     assert (place.looked_at, place.held, place.unseen) == (3, {"old": Held(count=1)}, None)
+    assert (results.held, results.unseen) == ({}, None)
 
     # A result of the verification is read; one of another schedule of ours is not.
     async with Worker(new, task_queue=TASK_QUEUE, workflows=[Echo]):
         for name in ("trenova-reconcile", OURS):
             await new.get_schedule_handle(name).trigger()
         async with asyncio.timeout(GENEROUS_S):
-            while (place := await schedules.look(new)).held.keys() != {"old", "new"}:
+            while (await schedules.look(new))[1].held.keys() != {"new"}:
                 pass
         await listed(new, 2)
-    assert (await schedules.look(new)).held == {"old": Held(count=1), "new": Held(count=1)}
+    place, results = await schedules.look(new)
+    assert (place.held, place.unseen) == ({"old": Held(count=1)}, None)
+    assert (results.held, results.unseen) == ({"new": Held(count=1)}, None)
+
+
+async def test_what_a_schedule_hands_on_is_needed_and_is_not_seen_once_its_run_is_removed(server: Temporal) -> None:
+    old, new = await holding(server, "old"), await holding(server, "new", only=True)
+    started = ScheduleActionStartWorkflow("Echo", id="theirs", task_queue=TASK_QUEUE)
+    handle = await old.create_schedule("theirs", Schedule(action=started, spec=ScheduleSpec()))
+    await handle.trigger()
+    async with asyncio.timeout(GENEROUS_S):
+        while not (await handle.describe()).info.running_actions:
+            pass
+    # It may have left nothing yet.
+    assert (await schedules.look(new))[0].unseen is None
+    async with Worker(old, task_queue=TASK_QUEUE, workflows=[Echo]):
+        await listed(old, 1)
+    place, _ = await schedules.look(new)
+    assert (place.held, place.unseen) == ({"old": Held(count=1)}, None)
+    assert place.unreadable == {"old": "encryption key not found for ID: old"}
+
+    # What Temporal does when the retention is over; the schedule goes on holding the result.
+    async for execution in new.list_workflows("CloseTime IS NOT NULL"):
+        which = WorkflowExecution(workflow_id=execution.id, run_id=execution.run_id)
+        await new.workflow_service.delete_workflow_execution(
+            DeleteWorkflowExecutionRequest(namespace=new.namespace, workflow_execution=which)
+        )
+    await listed(new, 0)
+    place, _ = await schedules.look(new)
+    assert place.unseen == "what 1 of them hand on to their next run could not be read"
+
+
+@pytest.mark.parametrize(
+    ("name", "handed", "reason"),
+    [
+        ("new", {}, "encryption key not found for ID: old"),
+        ("old", {"old": "new"}, "decryption failed with the key ID: old"),
+    ],
+)
+async def test_a_schedule_that_starts_workflows_with_what_the_keys_here_do_not_open_is_told(
+    server: Temporal, name: str, handed: dict[str, str], reason: str
+) -> None:
+    """A key that is missing, and one that is another under the same id. Nothing waits for the verification's result."""
+    old, here = await holding(server, "old"), await holding(server, name, only=True, as_if=handed)
+    for schedule in ("theirs", "trenova-retention"):
+        started = ScheduleActionStartWorkflow("Echo", "x", id=schedule, task_queue=TASK_QUEUE)
+        await old.create_schedule(schedule, Schedule(action=started, spec=ScheduleSpec()))
+    started = ScheduleActionStartWorkflow("Echo", id=OURS, task_queue=TASK_QUEUE)
+    handle = await old.create_schedule(OURS, Schedule(action=started, spec=ScheduleSpec()))
+    async with Worker(old, task_queue=TASK_QUEUE, workflows=[Echo]):
+        await handle.trigger()
+        await listed(old, 1)
+    place, results = await schedules.look(here)
+    assert (place.held, place.unreadable) == ({"old": Held(count=2)}, {"old": reason})
+    assert ({*results.held}, results.unreadable) == ({"old"}, {})
+    assert Needs(work=OpenWork(key_ids={}), places=[place], beyond="").exit_code() == 1
+    assert Needs(work=OpenWork(key_ids={}), places=[results], beyond="").exit_code() == 0
 
 
 async def test_a_run_of_a_schedule_is_not_said_to_wait_for_what_it_does_not_read(server: Temporal) -> None:
@@ -131,21 +196,26 @@ async def test_a_run_of_a_schedule_is_not_said_to_wait_for_what_it_does_not_read
     assert work == OpenWork(key_ids={}, looked_at=1)
 
 
-async def test_a_spool_needs_the_keys_of_its_batches_while_an_api_holds_it(tmp_path: Path) -> None:
+async def test_a_spool_needs_the_keys_of_its_batches_while_an_api_holds_it_and_one_under_each_is_opened(
+    server: Temporal, tmp_path: Path
+) -> None:
+    old, new = await holding(server, "old"), await holding(server, "new")
     with Spool.open(tmp_path, 64 * BLOCK_BYTES) as held:
-        for key_id in ("old", "old", "new"):
-            payload = Payload(
-                metadata={"encoding": b"binary/encrypted", "encryption-key-id": key_id.encode()}, data=b"x"
-            )
+        for client in (old, old, new):
+            (payload,) = await client.data_converter.encode(["x"])
             parcel = Parcel(batch_id=str(uuid_utils.uuid7()), entries=1, payload=payload, fairness=Priority())
             await held.put(parcel)
         wanted = {"old": Held(count=2), "new": Held(count=1)}
-        assert spool.look(tmp_path) == Place(name=spool.NAME, held=wanted, looked_at=3)
+        seen = Place(name=spool.NAME, held=wanted, looked_at=3)
+        assert await spool.look(tmp_path, new) == seen
+        missing = await spool.look(tmp_path, await holding(server, "new", only=True))
+        assert missing == replace(seen, unreadable={"old": "encryption key not found for ID: old"})
+        wrong = await spool.look(tmp_path, await holding(server, "old", as_if={"old": "new"}))
+        assert wrong == replace(seen, unreadable={"old": "decryption failed with the key ID: old"})
     (tmp_path / f"{uuid_utils.uuid7()}.damaged").write_bytes(b"half of it")
-    assert spool.look(tmp_path).unseen == f"1 files in {tmp_path} cannot be read"
-    assert (
-        spool.look(tmp_path / "none").unseen == f"{tmp_path / 'none'} cannot be looked into: No such file or directory"
-    )
+    assert (await spool.look(tmp_path, new)).unseen == f"1 files in {tmp_path} cannot be read"
+    none = tmp_path / "none"
+    assert (await spool.look(none, new)).unseen == f"{none} cannot be looked into: No such file or directory"
 
 
 def report_of(name: str, *, encrypts: bool) -> KeyReport:
@@ -155,23 +225,28 @@ def report_of(name: str, *, encrypts: bool) -> KeyReport:
 @pytest.mark.parametrize(
     ("places", "needed", "code"),
     [
-        ([Place(name="a", held={"old": Held(count=1)}), Place(name="b", unseen="away")], True, 3),
-        ([Place(name="a"), Place(name="b", unseen="away")], None, 3),
-        ([Place(name="a"), Place(name="b")], False, 0),
-        ([Place(name=spool.NAME, held={"gone": Held(count=1)})], False, 1),
-        ([Place(name=closed.NAME, held={"gone": Held(count=1)})], False, 0),
+        ([Place(name="a", held={"old": Held(count=1)}), Place(name="b", unseen="away")], "yes", 3),
+        ([Place(name="a"), Place(name="b", unseen="away")], "unknown", 3),
+        ([Place(name="a"), Place(name="b")], "not seen", 0),
+        ([Place(name=spool.NAME, held={"gone": Held(count=1)}, unreadable={"gone": "not found"})], "not seen", 1),
+        ([Place(name=closed.NAME, held={"gone": Held(count=1)})], "not seen", 0),
     ],
 )
 def test_what_was_not_seen_is_never_taken_for_nothing(
-    places: list[Place], needed: object, code: int, capsys: pytest.CaptureFixture[str]
+    places: list[Place], needed: str, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     needs = Needs(work=OpenWork(key_ids={}), places=places, beyond="other spools")
     keys = (report_of("new", encrypts=True), report_of("old", encrypts=False))
-    assert needs.is_needed("old") is needed
-    assert needs.exit_code(keys) == code
+    # Never False, which a program would take for permission.
+    (told,) = (key["needed"] for key in keys_check.report(keys, needs)["keys"] if key["id"] == "old")
+    assert told is (True if needed == "yes" else None)
+    assert needs.exit_code() == code
     keys_check.show(keys, needs)
     said = capsys.readouterr().out
-    assert ("nothing that was looked at needs old" in said) == (needed is False)
-    assert ("whether old is needed is not known" in said) == (needed is None)
+    assert keys_check.word(needs, keys[1]) == needed
+    no_permission = "nothing that was looked at needs old, which does not yet mean that it may go"
+    assert (no_permission in said) == (needed == "not seen")
+    assert ("whether old is needed is not known" in said) == (needed == "unknown")
+    assert ("key gone: not found; batches in the spool stand still until the right key is back" in said) == (code == 1)
     assert "not seen from here: other spools" in said
     assert ("not seen: b: away" in said) == any(place.unseen for place in places)

@@ -1,6 +1,7 @@
 """The histories of closed workflows. Reconciliation reads the inputs of batches, people read the rest.
 
-Temporal removes them when the namespace's retention is over, counted from their end.
+Temporal removes them when the namespace's retention is over, counted from their end. It takes the retention of that
+moment: one that is changed later is for what ends later, and what is told here of the others is too early or too late.
 """
 
 import asyncio
@@ -86,5 +87,5 @@ def closed_at(run: WorkflowExecution) -> datetime:
 def not_seen(looked_at: int, oldest: datetime, kept: timedelta) -> str:
     return (
         f"only the {looked_at:,} latest were looked at, back to {oldest:%Y-%m-%d %H:%M} UTC; "
-        f"the others are kept until {oldest + kept:%Y-%m-%d %H:%M} UTC at the latest"
+        f"by today's retention the others are kept until {oldest + kept:%Y-%m-%d %H:%M} UTC at the latest"
     )

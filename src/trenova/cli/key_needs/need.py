@@ -11,7 +11,7 @@ class Held:
 
     count: int
     until: datetime | None = None
-    """When the last of it is gone by itself; None: when somebody or something is done with it."""
+    """When the last of it goes by itself, as far as can be told today; None: when somebody is done with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,5 +23,7 @@ class Place:
     held: Mapping[str, Held] = field(default_factory=dict)
     """By key id."""
     looked_at: int = 0
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Key ids under which it holds what must be read and what the keys here do not open, with the reason."""
     unseen: str | None = None
     """What of it was not seen, and why; None when all was."""
