@@ -99,6 +99,17 @@ def test_an_editor_that_changes_nothing_changes_nothing(trenova: User, rule: Rul
     assert listed(trenova) == [letter]
 
 
+def test_an_editor_that_fails_and_a_file_that_cannot_be_written_are_one_error_and_one_hint(
+    trenova: User, rule: Rule
+) -> None:
+    (letter,) = park(trenova)
+    error, hint = trenova("dead-letters", "edit", letter["id"], EDITOR="false").complaint()
+    assert (error, hint) == ("false: Editing failed", "set EDITOR to one that works, or use --file")
+    for file, why in (("missing/parked.ndjson", "No such file or directory"), ("/dev/full", "No space left on device")):
+        error, hint = trenova("dead-letters", "export", file, "--tenant", trenova.tenant).complaint()
+        assert (error, hint) == (f"cannot write {file}: {why}", "name another file, or make room there")
+
+
 def test_an_export_holds_the_exact_bytes(trenova: User, rule: Rule) -> None:
     park(trenova, 25)
     ended = trenova("dead-letters", "export", "parked.ndjson", "--tenant", trenova.tenant)

@@ -172,7 +172,12 @@ def export(
                 count += 1
         return count
 
-    print(f"{run(data_dir, api_url, api_key, write):,} written", file=sys.stderr)
+    try:
+        count = run(data_dir, api_url, api_key, write)
+    except OSError as error:
+        problem = f"cannot write {error.filename or file}: {error.strerror or error}"
+        raise InvalidRequest(problem, hint="name another file, or make room there") from None
+    print(f"{count:,} written", file=sys.stderr)
 
 
 def run(
@@ -218,8 +223,11 @@ def checked(letter: str) -> str:
 
 
 def edited(entry: bytes) -> bytes:
-    """The entry as it leaves the editor. Raises InvalidRequest when it was closed without a change."""
-    text = click.edit(entry.decode(errors="replace"), extension=".json")
+    """The entry as it leaves the editor. Raises InvalidRequest when that fails or is closed without a change."""
+    try:
+        text = click.edit(entry.decode(errors="replace"), extension=".json")
+    except click.ClickException as error:
+        raise InvalidRequest(error.format_message(), hint="set EDITOR to one that works, or use --file") from None
     if text is None or text.encode() == entry:
         raise InvalidRequest("nothing was changed", hint="save the file in the editor, or name one with --file")
     return text.encode()

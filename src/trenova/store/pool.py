@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from trenova.errors import InvalidConfiguration, Unavailable
 from trenova.store.refusals import meaning
+from trenova.store.service_file import with_host_of_service
 
 CONNECT_TIMEOUT_S = 10
 # Longer than any statement of ours; a statement that takes longer than this waits for something that will not come.
@@ -81,7 +82,7 @@ class Pool:
 
 def engine_of(url: str, **pooling: Any) -> AsyncEngine:
     return create_async_engine(
-        sqlalchemy_url(url),
+        with_host_of_service(sqlalchemy_url(url)),
         **pooling,
         # What is looked for and who asks does not belong in a log, not even with a bug of ours.
         hide_parameters=True,
