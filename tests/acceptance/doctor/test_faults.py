@@ -44,7 +44,9 @@ def test_settings_that_cannot_be_read_are_one_failure_and_nothing_else_is_asked(
 
 
 def test_with_nothing_there_every_part_is_named_and_nothing_hangs(stranger: User) -> None:
-    found = told(stranger("doctor", "--json", stdin=b"", **{HOST: "127.0.0.1:1"}))
+    # Not where another Trenova of this machine may listen.
+    port = str(choose())
+    found = told(stranger("doctor", "--json", stdin=b"", TRENOVA_API__PORT=port, **{HOST: "127.0.0.1:1"}))
     assert found.exit_code == 12
     fault = found.fault("temporal port")
     assert fault.startswith("failed to dial temporal client at 127.0.0.1:1: no connection")

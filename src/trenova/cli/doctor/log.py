@@ -103,7 +103,8 @@ async def schedules(scene: Scene) -> Verdict:
     if missing := [name for name, schedule in found.items() if schedule is None]:
         return failed(
             f"no schedule {', '.join(missing)}",
-            "start a worker: it makes them once it polls; `schedule not made` in its log says why one is refused",
+            "start a worker: it makes them once it polls, and looks again every ten minutes; `schedule not made` in "
+            "its log says why one is refused",
         )
     there = {name: schedule for name, schedule in found.items() if schedule is not None}
     if held := [name for name, schedule in there.items() if schedule.state.paused]:
