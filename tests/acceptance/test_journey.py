@@ -100,14 +100,13 @@ class Servers:
         return Servers(self.folder, {**self.variables, **variables}, urls)
 
     @contextmanager
-    def running(self, typed: str) -> Iterator["Server"]:
-        """One of the page's commands; killed in the end if it still runs."""
-        program, command = words_of(typed)
+    def running(self, command: str) -> Iterator["Server"]:
+        """`trenova <command>`; killed in the end if it still runs."""
         log = self.folder / f"{command}-{uuid.uuid4()}.log"
         own = {"TRENOVA_DATABASE__URL": self.urls[command]} if command in self.urls else {}
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [program, command],
+                [str(BESIDE_PYTHON / "trenova"), command],
                 cwd=self.folder,
                 env=environment(**self.variables | own),
                 stdin=subprocess.DEVNULL,
@@ -125,6 +124,12 @@ def words_of(typed: str) -> list[str]:
     """A command of the page as it is run here, without what the page says of it behind a `#`."""
     program, *words = shlex.split(typed, comments=True)
     return [str(BESIDE_PYTHON / program), *words]
+
+
+def command_of(typed: str) -> str:
+    program, command = shlex.split(typed, comments=True)
+    assert program == "trenova"
+    return command
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +192,7 @@ def test_api_and_worker_run_on_their_own_and_what_was_accepted_without_a_worker_
     entries = [entry_of(tenant=trenova.tenant, id=str(uuid.uuid4())) for _ in range(20)]
 
     with (
-        servers.running(API) as api,
+        servers.running(command_of(API)) as api,
         httpx.Client(base_url=url, headers=key, timeout=LIMIT_S, trust_env=False) as client,
     ):
         until(lambda: answers(client), api.log.read_text)
@@ -196,7 +201,7 @@ def test_api_and_worker_run_on_their_own_and_what_was_accepted_without_a_worker_
         assert {entry["state"] for entry in answer.json()["entries"]} == {"accepted"}
         assert client.get("/v1/entries").json()["entries"] == []
 
-        with servers.running(WORKER) as worker:
+        with servers.running(command_of(WORKER)) as worker:
             started = worker.has_logged("worker started")
             assert started["task_queue"] == "audit-queue"
             assert started["namespace"] == "default"
@@ -224,7 +229,7 @@ def answers(client: httpx.Client) -> bool:
 def test_a_worker_without_temporal_says_so_waits_and_can_be_stopped(servers: Servers) -> None:
     address = f"127.0.0.1:{ports.choose()}"
     alone = servers.with_(TRENOVA_TEMPORAL__HOST_PORT=address)
-    with alone.running(WORKER) as worker:
+    with alone.running(command_of(WORKER)) as worker:
         waiting = worker.has_logged("waiting")
         assert f"failed to dial temporal client at {address}" in waiting["error"]
         assert "temporal server start-dev" in waiting["hint"]
