@@ -29,7 +29,7 @@ PROBE_EVERY_S = 1.0
 # Why a database refuses us that is there. One without a free connection keeps some for its operators, and serves those
 # that it has: keys can be revoked, and looked up.
 ANSWERS = frozenset({"other", "too_many_connections"})
-# For a task that is cancelled to end, before it is told again.
+# How long a cancelled task may take to end before it is cancelled again.
 ENDING_S = 0.1
 NO_ANSWER = f"the database did not answer within {PROBE_TIMEOUT_S:g} seconds"
 
@@ -135,7 +135,7 @@ class DatabaseWatch:
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel them, and return when they have ended.
 
-    Told once, psycopg asks the server to cancel, and waits up to ten seconds for one that is silent; told again, it
+    Cancelled once, psycopg asks the server to cancel, and waits up to ten seconds for a silent one; cancelled again, it
     closes the connection.
     """
     left = set(tasks)
