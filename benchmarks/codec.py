@@ -26,9 +26,9 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import DataConverter, PayloadCodec
 
 from trenova.codec.compose import data_converter_for
-from trenova.codec.keytool import generate
-from trenova.codec.loading import load_keyring
-from trenova.codec.secrecy import Secrecy
+from trenova.config import SecuritySettings
+from trenova.keys.encryption import generate_key
+from trenova.keys.loading import load_keyring
 
 ENTRIES = 500
 ROUNDS = 31
@@ -117,9 +117,9 @@ def read(path: Path) -> list[bytes]:
 
 async def main(name: str, lines: list[bytes], rounds: int) -> None:
     print(f"{ENTRIES} entries of {name} ({len(set(lines))} of them different), {rounds} alternating rounds, medians")
-    ours_secrecy = Secrecy(enable_encryption=True)
-    keyring = load_keyring(ours_secrecy, {"TEMPORAL_ENCRYPTION_KEY": generate().text})
-    ours = data_converter_for(ours_secrecy, keyring), Batch(entries=[msgspec.Raw(line) for line in lines]), Batch
+    ours_security = SecuritySettings(enableEncryption=True)
+    keyring = load_keyring(ours_security, {"TEMPORAL_ENCRYPTION_KEY": generate_key().text})
+    ours = data_converter_for(ours_security, keyring), Batch(entries=[msgspec.Raw(line) for line in lines]), Batch
     sample = DataConverter(payload_codec=SampleCodec()), [json.loads(line) for line in lines], list[dict[str, Any]]
     results: dict[str, list[dict[str, float]]] = {"trenova": [], "sample": []}
     for _ in range(rounds):

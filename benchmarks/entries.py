@@ -14,11 +14,11 @@ from typing import Any
 
 import msgspec
 
-from trenova.cli.importing.maps import mapper
-from trenova.cli.importing.read import open_source
-from trenova.cli.importing.record import Record
-from trenova.config import Limits
+from trenova.config import LimitSettings
 from trenova.domain import intake
+from trenova.importing.maps import mapper
+from trenova.importing.read import open_source
+from trenova.importing.record import Record
 from trenova.ledger.hashing import SALT_BYTES
 from trenova.store.rows import row
 
@@ -78,7 +78,7 @@ def request_bodies(requests: int, entries_each: int, *, tenants: Sequence[str | 
 
 def rows(count: int, *, tenant: str) -> list[tuple[Any, ...]]:
     """The same entries sealed and taken apart: the very rows that our own worker writes, in the order of COLUMNS."""
-    limits = Limits()
+    limits = LimitSettings()
     circumstances = intake.Circumstances(received_at=datetime.now(UTC), tenant=tenant)
     return [
         row(index, intake.check([text], circumstances, limits).sealed[0][1].body, bytes(SALT_BYTES))

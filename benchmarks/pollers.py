@@ -23,7 +23,7 @@ from benchmarks.servers import Servers
 from prometheus_client.parser import text_string_to_metric_families
 from rich.table import Table
 
-from trenova.config import Limits
+from trenova.config import LimitSettings
 from trenova.dev import programs
 from trenova.dev.part import Part
 from trenova.dev.ports import LOCALHOST, choose
@@ -84,7 +84,7 @@ def sealed_backlog() -> Backlog:
     for number in range(FULL + SMALL):
         circumstances = intake.Circumstances(received_at=datetime.now(UTC), tenant=f"t-{number % TENANTS}")
         raws = list(texts(FULL_ENTRIES if number < FULL else SMALL_ENTRIES))
-        made.append([sealed for _, sealed in intake.check(raws, circumstances, Limits()).sealed])
+        made.append([sealed for _, sealed in intake.check(raws, circumstances, LimitSettings()).sealed])
     return made
 
 

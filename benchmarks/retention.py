@@ -26,7 +26,7 @@ from benchmarks.entries import texts
 from rich.console import Console
 from rich.table import Table
 
-from trenova.config import Limits
+from trenova.config import LimitSettings
 from trenova.dev import schema
 from trenova.dev.postgres import Postgres
 from trenova.domain import intake
@@ -61,7 +61,7 @@ class Cycle:
 
 def bodies(count: int, received_at: datetime) -> list[bytes]:
     circumstances = intake.Circumstances(received_at=received_at, tenant=TENANT)
-    return [intake.seal(text, 0, circumstances, Limits()).body for text in texts(count)]
+    return [intake.seal(text, 0, circumstances, LimitSettings()).body for text in texts(count)]
 
 
 async def cycle(store: Store, owner: Owner, entries: int) -> Cycle:

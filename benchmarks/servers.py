@@ -24,9 +24,8 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 from temporalio.client import Client, ScheduleAlreadyRunningError, ScheduleState
 
-from trenova.codec.settings import converter_of
+from trenova.codec.compose import load_converter
 from trenova.config import Settings
-from trenova.connection import connect
 from trenova.dev import programs, schema
 from trenova.dev.environment import own_world
 from trenova.dev.part import Part, StopSignals
@@ -34,6 +33,7 @@ from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.dev.process import Process, running
 from trenova.dev.temporal import Temporal
+from trenova.runtime.connection import connect
 from trenova.store import Store, migrate
 from trenova.worker.schedules import all_schedules
 from trenova.workflows import RECONCILE_SCHEDULE
@@ -172,7 +172,7 @@ async def own_database(servers: Servers, name: str) -> AsyncIterator[Servers]:
 
 async def client_of(address: str, namespace: str) -> Client:
     settings = Settings.model_validate({"temporal": {"hostPort": address, "namespace": namespace}})
-    return await connect(settings.temporal, converter_of(settings.temporal.security, {}))
+    return await connect(settings.temporal, load_converter(settings.temporal.security, {}))
 
 
 @asynccontextmanager

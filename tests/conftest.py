@@ -31,19 +31,18 @@ from trenova.api import app
 from trenova.api.codec import RemoteCodec
 from trenova.api.log_keys import public_halves
 from trenova.codec.compose import data_converter_for
-from trenova.codec.keyring import Keyring
 from trenova.codec.layers import MAX_SENT_BYTES
-from trenova.codec.secrecy import Secrecy
-from trenova.config import Settings
-from trenova.connection import connect
+from trenova.config import SecuritySettings, Settings
 from trenova.dev import schema
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
 from trenova.ingest import Spool
+from trenova.keys.keyring import Keyring
+from trenova.runtime.connection import connect
+from trenova.runtime.http.server import server_config
 from trenova.store import Store
 from trenova.store.api_keys import Role
-from trenova.web.server import server_config
 from trenova.worker import process, schedules
 from trenova.worker.polls import polls_confirmed
 
@@ -126,7 +125,7 @@ def settings(postgres: Postgres, temporal: Temporal) -> Settings:
 
 def converter(*, compressed: bool = True) -> DataConverter:
     """The API's, without encryption."""
-    return data_converter_for(Secrecy(enable_compression=compressed), Keyring(), max_sent_bytes=MAX_SENT_BYTES)
+    return data_converter_for(SecuritySettings(enableCompression=compressed), Keyring(), max_sent_bytes=MAX_SENT_BYTES)
 
 
 @pytest.fixture(scope="session")

@@ -30,13 +30,13 @@ from acceptance.conftest import (
 from databases import Database, urls_of
 from examples import SIGNER
 from trenova.codec.compose import data_converter_for
-from trenova.codec.keytool import generate
-from trenova.codec.loading import load_keyring
-from trenova.codec.secrecy import Secrecy
+from trenova.config import SecuritySettings
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.dev.process import last_lines
 from trenova.dev.temporal import Temporal
+from trenova.keys.encryption import generate_key
+from trenova.keys.loading import load_keyring
 from trenova.store import Store
 
 ENABLED = {"TRENOVA_TEMPORAL__SECURITY__ENABLE_ENCRYPTION": "true"}
@@ -44,7 +44,7 @@ STRICT = {"TRENOVA_TEMPORAL__SECURITY__REQUIRE_ENCRYPTION": "true"}
 
 
 def new_key() -> str:
-    return generate().text
+    return generate_key().text
 
 
 def encrypting(key_id: str, **keys: str) -> dict[str, str]:
@@ -55,9 +55,9 @@ def encrypting(key_id: str, **keys: str) -> dict[str, str]:
 
 async def encrypting_client(address: str, key: str) -> Client:
     """A client of Temporal that sends what the API would, under the key `default`."""
-    secrecy = Secrecy(enable_encryption=True)
-    keyring = load_keyring(secrecy, {"TEMPORAL_ENCRYPTION_KEY": key})
-    return await Client.connect(address, data_converter=data_converter_for(secrecy, keyring))
+    security = SecuritySettings(enableEncryption=True)
+    keyring = load_keyring(security, {"TEMPORAL_ENCRYPTION_KEY": key})
+    return await Client.connect(address, data_converter=data_converter_for(security, keyring))
 
 
 def forms_of(marker: str) -> list[bytes]:

@@ -9,8 +9,8 @@ from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, Sche
 
 from acceptance.conftest import LIMIT_S
 from acceptance.encrypted import Site
+from trenova.codec.key_usage.open_workflows import key_id_of
 from trenova.domain.schedules import SCHEDULES
-from trenova.inflight import key_id_of
 
 FAILED, COMPLETED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED
 

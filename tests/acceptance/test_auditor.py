@@ -14,7 +14,7 @@ import pytest
 
 from acceptance.conftest import BESIDE_PYTHON, Dev, Ended, User, environment, run
 from trenova.config import Settings
-from trenova.signing_keys import log_signer_of
+from trenova.keys.signing import log_signer_of
 from trenova.witness.evidence import Evidence
 from trenova.witness.judgement import Misdeed
 from unit.ledger.logs import SIGNER, log

@@ -18,11 +18,11 @@ from acceptance.conftest import Dev, Ended, User, until
 from conftest import new_tenant
 from contract.store.whole_log import REMOVE
 from trenova.config import Settings
+from trenova.keys.signing import log_signer_of
 from trenova.ledger import signing
 from trenova.ledger.log_signer import LogSigner
 from trenova.ledger.note import COSIGNATURE, parse
 from trenova.ledger.signing import Signer
-from trenova.signing_keys import log_signer_of
 
 STANDALONE = Path(__file__).parents[2] / "src/trenova/ledger/evidence/verify_evidence.py"
 COUNT = 600

@@ -15,14 +15,13 @@ import yaml
 from acceptance.conftest import BESIDE_PYTHON, LIMIT_S
 from acceptance.docs.blocks import blocks_of
 from examples import SIGNER, body
-from trenova.codec.loading import load_keyring
-from trenova.codec.secrecy import Secrecy
-from trenova.config import load
+from trenova.config import SecuritySettings, load
 from trenova.dev import binaries
-from trenova.dev.logins import OWNER
 from trenova.dev.postgres import Postgres
 from trenova.errors import TrenovaError
-from trenova.signing_keys import log_signer_of
+from trenova.keys.loading import load_keyring
+from trenova.keys.signing import log_signer_of
+from trenova.runtime.installation.logins import OWNER
 from trenova.store import Store
 
 CHECKOUT = Path(__file__).parents[2]
@@ -160,8 +159,10 @@ async def test_a_wrong_password_in_the_file_is_refused(
 def test_the_secrets_are_good_keys_and_nobody_else_may_enter_their_folder(secrets: Path) -> None:
     environ = {"TRENOVA_LEDGER__SIGNING_KEY_FILE": str(secrets / "signing-key")}
     assert len(log_signer_of(load(environ, file=COMPOSE / "config.yaml"), environ).secrets) == 1
-    secrecy = Secrecy(enable_encryption=True, encryption_key_id="production")
-    assert load_keyring(secrecy, {}, folder=secrets / "encryption-keys").encrypting_id == "production"
+    security = SecuritySettings(
+        enableEncryption=True, encryptionKeyID="production", keyFolder=secrets / "encryption-keys"
+    )
+    assert load_keyring(security, {}).encrypting_id == "production"
     assert secrets.stat().st_mode & 0o777 == 0o700
 
 

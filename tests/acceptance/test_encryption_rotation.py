@@ -20,12 +20,12 @@ from acceptance.conftest import LIMIT_S, entry_of
 from acceptance.encrypted import Program, Site, encrypting, new_key, site
 from acceptance.scheduled import run_schedules
 from conftest import new_tenant
-from trenova.cli.key_needs import closed, schedules
 from trenova.cli.keys_check import SEEN_IN_PART
+from trenova.codec.key_usage import closed_workflows, schedules
+from trenova.codec.key_usage.open_workflows import by_key_id, history_of
 from trenova.dev.postgres import Postgres
 from trenova.domain.batch import workflow_id
 from trenova.domain.schedules import VERIFY_SCHEDULE
-from trenova.inflight import by_key_id, history_of
 
 WRITERS = 2
 # So many between two steps, that each step meets work of the one before.
@@ -195,7 +195,7 @@ async def test_the_key_is_changed_in_four_steps_and_nobody_notices(folder: Path,
                 await no_longer_needed(place, "old", switched)
                 _, needed_at_all, by = await keys_check(place, switched)
                 assert needed_at_all is True
-                assert {each["what"] for each in by} <= {closed.NAME, schedules.RESULTS}
+                assert {each["what"] for each in by} <= {closed_workflows.NAME, schedules.RESULTS}
                 assert all(each["until"] for each in by)
                 await run_schedules(place)
                 ended = await place.command(

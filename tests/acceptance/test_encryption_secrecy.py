@@ -22,12 +22,12 @@ from acceptance.encrypted import ENABLED, argument_of, dev_with, encrypting_clie
 from conftest import new_tenant
 from examples import body
 from poison import POISON, rule_of
-from trenova.cli.importing.maps import mapper
 from trenova.codec.encryption import ENCRYPTED
+from trenova.codec.key_usage.open_workflows import payloads_in
 from trenova.codec.layer import encoding_of
 from trenova.dev.postgres import Postgres
 from trenova.domain.batch import Batch, workflow_id
-from trenova.inflight import payloads_in
+from trenova.importing.maps import mapper
 
 CLOUDTRAIL = Path(__file__).parents[1] / "data" / "collections" / "cloudtrail-invictus-stratus-attack.ndjson.gz"
 

@@ -20,21 +20,20 @@ from acceptance.test_worker_health import becomes, counts, health_on, is_ready
 from conftest import new_tenant
 from trenova.codec.compose import payload_codec
 from trenova.codec.compression import Compression
-from trenova.codec.loading import load_keyring
-from trenova.codec.secrecy import Secrecy
-from trenova.config import TASK_QUEUE
+from trenova.config import TASK_QUEUE, SecuritySettings
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.domain.batch import BATCH_WORKFLOW
+from trenova.keys.loading import load_keyring
 
 PLAIN = Payload(metadata={"encoding": b"json/plain"}, data=b'{"batch_id":"x","entries":[]}')
 
 
 async def sealed(key_id: str, key: str, data: bytes, encoding: bytes = b"json/plain") -> Payload:
     """What a holder of this key sends."""
-    secrecy = Secrecy(enable_encryption=True, encryption_key_id=key_id)
-    keyring = load_keyring(secrecy, {f"TEMPORAL_ENCRYPTION_KEY_{key_id}": key})
-    (payload,) = await payload_codec(secrecy, keyring).encode([Payload(metadata={"encoding": encoding}, data=data)])
+    security = SecuritySettings(enableEncryption=True, encryptionKeyID=key_id)
+    keyring = load_keyring(security, {f"TEMPORAL_ENCRYPTION_KEY_{key_id}": key})
+    (payload,) = await payload_codec(security, keyring).encode([Payload(metadata={"encoding": encoding}, data=data)])
     return payload
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from acceptance.conftest import Dev, User
 from conftest import new_tenant
 from trenova.config import Settings
+from trenova.keys.signing import log_signer_of
 from trenova.ledger import signing, verify
-from trenova.signing_keys import log_signer_of
 from trenova.store import Store
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"

@@ -21,8 +21,8 @@ from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, PARTS, Ended, entry_of, 
 from acceptance.docs.blocks import typed_by
 from examples import SIGNER
 from trenova.dev import orphans, ports
-from trenova.dev.folder import Folder
 from trenova.dev.process import last_lines
+from trenova.runtime.installation.folder import Folder
 
 CHECKOUT = Path(__file__).parents[2]
 # Longer than a worker takes to ask its database for something.

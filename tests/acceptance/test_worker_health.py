@@ -24,7 +24,7 @@ from databases import urls_of
 from fronts import api_key_front
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
-from trenova.worker.page import PORT_SETTING
+from trenova.worker.health_page import PORT_SETTING
 
 
 def health_on(port: int, **variables: str) -> dict[str, str]:

@@ -14,16 +14,15 @@ from temporalio.client import Client
 
 from conftest import GENEROUS_S, Keys, serving
 from trenova.api.codec import MAX_BODY_BYTES, remote_codec
-from trenova.codec.keyring import Keyring
-from trenova.codec.keytool import generate
-from trenova.codec.loading import load_keyring
-from trenova.codec.secrecy import Secrecy
-from trenova.config import Api, Settings
+from trenova.config import ApiSettings, SecuritySettings, Settings
 from trenova.dev.ports import choose
 from trenova.errors import InvalidConfiguration
+from trenova.keys.encryption import generate_key
+from trenova.keys.keyring import Keyring
+from trenova.keys.loading import load_keyring
 from trenova.store import Store
 
-ON = Secrecy(enable_encryption=True, require_encryption=True)
+ON = SecuritySettings(enableEncryption=True, requireEncryption=True)
 UI = "http://temporal.example.com:8233"
 OTHER = "http://evil.example.com"
 ROUTES = ("/codec/{way}", "/codec/default/{way}", "/codec/another-namespace/{way}")
@@ -32,7 +31,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def keyring() -> Keyring:
-    return load_keyring(ON, {"TEMPORAL_ENCRYPTION_KEY": generate().text})
+    return load_keyring(ON, {"TEMPORAL_ENCRYPTION_KEY": generate_key().text})
 
 
 @asynccontextmanager
@@ -40,7 +39,7 @@ async def codec_serving(
     settings: Settings, store: Store, client: Client, codec: dict[str, Any] | None
 ) -> AsyncIterator[httpx.AsyncClient]:
     """An API with these settings of `api.codec`; none: as it is by default."""
-    api = Api.model_validate({"port": choose(), **({"codec": codec} if codec is not None else {})})
+    api = ApiSettings.model_validate({"port": choose(), **({"codec": codec} if codec is not None else {})})
     settings = settings.model_copy(update={"api": api})
     async with (
         serving(settings, store, client, remote_codec(api, ON, keyring())) as url,
@@ -139,17 +138,17 @@ async def test_without_authorization_only_a_loopback_host_is_answered(
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "example.com"])
 def test_without_authorization_it_does_not_start_on_an_address_of_the_network(host: str) -> None:
-    api = Api.model_validate({"host": host, "codec": {"enabled": True, "authorize": False}})
+    api = ApiSettings.model_validate({"host": host, "codec": {"enabled": True, "authorize": False}})
     with pytest.raises(InvalidConfiguration, match=r"api\.codec\.authorize: false given with api\.host") as caught:
         remote_codec(api, ON, keyring())
     assert "could decrypt everything" in (caught.value.hint or "")
-    guarded = Api.model_validate({"host": host, "codec": {"enabled": True}})
+    guarded = ApiSettings.model_validate({"host": host, "codec": {"enabled": True}})
     assert remote_codec(guarded, ON, keyring()) is not None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_without_authorization_it_starts_on_a_loopback_address(host: str) -> None:
-    api = Api.model_validate({"host": host, "codec": {"enabled": True, "authorize": False}})
+    api = ApiSettings.model_validate({"host": host, "codec": {"enabled": True, "authorize": False}})
     assert remote_codec(api, ON, keyring()) is not None
 
 

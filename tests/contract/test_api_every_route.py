@@ -25,15 +25,14 @@ from trenova.api.codec import remote_codec
 from trenova.api.log_keys import public_halves
 from trenova.api.query import QUERY
 from trenova.codec.compose import data_converter_for
-from trenova.codec.keyring import Keyring
-from trenova.codec.keytool import generate
 from trenova.codec.layers import MAX_SENT_BYTES
-from trenova.codec.loading import load_keyring
-from trenova.codec.secrecy import Secrecy
-from trenova.config import MIB, Api, Settings
-from trenova.connection import connect
+from trenova.config import MIB, ApiSettings, SecuritySettings, Settings
 from trenova.dev.ports import choose
 from trenova.ingest import Spool
+from trenova.keys.encryption import generate_key
+from trenova.keys.keyring import Keyring
+from trenova.keys.loading import load_keyring
+from trenova.runtime.connection import connect
 from trenova.store import Store
 from trenova.tracing.opentelemetry import OpenTelemetry
 
@@ -101,7 +100,7 @@ class Temporal(NamedTuple):
     """A way to Temporal, and what opens its payloads."""
 
     client: Client
-    secrecy: Secrecy
+    security: SecuritySettings
     keyring: Keyring
 
 
@@ -119,15 +118,15 @@ class Parts:
 
 @pytest.fixture
 async def parts(settings: Settings, api_store: Store, client: Client, tmp_path: Path) -> AsyncIterator[Parts]:
-    secrecy = Secrecy(enable_encryption=True)
-    keyring = load_keyring(secrecy, {"TEMPORAL_ENCRYPTION_KEY": generate().text})
-    encrypted = data_converter_for(secrecy, keyring, max_sent_bytes=MAX_SENT_BYTES)
+    security = SecuritySettings(enableEncryption=True)
+    keyring = load_keyring(security, {"TEMPORAL_ENCRYPTION_KEY": generate_key().text})
+    encrypted = data_converter_for(security, keyring, max_sent_bytes=MAX_SENT_BYTES)
     traces = OpenTelemetry("test", InMemorySpanExporter())
     yield Parts(
         settings=settings,
         store=api_store,
-        plain=Temporal(client, Secrecy(), Keyring()),
-        encrypted=Temporal(await connect(settings.temporal, encrypted), secrecy, keyring),
+        plain=Temporal(client, SecuritySettings(), Keyring()),
+        encrypted=Temporal(await connect(settings.temporal, encrypted), security, keyring),
         traces=traces,
         folder=tmp_path,
     )
@@ -137,12 +136,12 @@ async def parts(settings: Settings, api_store: Store, client: Client, tmp_path: 
 @asynccontextmanager
 async def site_of(configuration: Configuration, parts: Parts) -> AsyncIterator[Site]:
     codec = {"enabled": configuration.codec != "off", "authorize": configuration.codec != "loopback"}
-    api = Api.model_validate({"port": choose(), "publicLogs": configuration.public_logs, "codec": codec})
+    api = ApiSettings.model_validate({"port": choose(), "publicLogs": configuration.public_logs, "codec": codec})
     telemetry = parts.settings.telemetry.model_copy(update={"traces": configuration.traces})
     settings = parts.settings.model_copy(update={"api": api, "telemetry": telemetry})
-    client, secrecy, keyring = parts.encrypted if configuration.encryption else parts.plain
+    client, security, keyring = parts.encrypted if configuration.encryption else parts.plain
     made = settings, parts.store, client
-    remote = remote_codec(api, secrecy, keyring)
+    remote = remote_codec(api, security, keyring)
     with ExitStack() as held:
         spool = held.enter_context(Spool.open(parts.folder, 8 * MIB)) if configuration.spool else None
         async with (

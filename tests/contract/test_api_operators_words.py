@@ -19,13 +19,13 @@ from examples import entry
 from trenova import errors
 from trenova.api.outcomes import KEPT
 from trenova.client import ApiError
-from trenova.config import Api, Settings
-from trenova.connection import connect
+from trenova.config import ApiSettings, Settings
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.errors import Busy, RequestError, TrenovaError, Unavailable
 from trenova.ingest.group import Waiter
 from trenova.ingest.queue import Request
+from trenova.runtime.connection import connect
 from trenova.store import Store
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -98,7 +98,9 @@ class Site(NamedTuple):
 @asynccontextmanager
 async def site_of(settings: Settings, url: str, client: Client, keys: Keys) -> AsyncIterator[Site]:
     """An API with a database of its own choice, and its log."""
-    settings = settings.model_copy(update={"api": Api.model_validate({"port": choose(), "waitStoredSeconds": 60})})
+    settings = settings.model_copy(
+        update={"api": ApiSettings.model_validate({"port": choose(), "waitStoredSeconds": 60})}
+    )
     headers = {"Authorization": f"Bearer {keys.any_tenant}"}
     with capture_logs([merge_contextvars]) as logged:
         async with (

@@ -15,7 +15,7 @@ from temporalio.client import Client
 from conftest import GENEROUS_S, Keys, serving
 from contract.web.raw import connected
 from examples import body, entry
-from trenova.config import KIB, Api, Settings
+from trenova.config import KIB, ApiSettings, Settings
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.store import Store
@@ -30,7 +30,7 @@ LOCKED = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' A
 
 @pytest.fixture(scope="module")
 async def large_url(settings: Settings, store: Store, client: Client) -> AsyncIterator[str]:
-    async with serving(settings.model_copy(update={"api": Api(port=choose())}), store, client) as url:
+    async with serving(settings.model_copy(update={"api": ApiSettings(port=choose())}), store, client) as url:
         yield url
 
 

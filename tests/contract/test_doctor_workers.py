@@ -21,21 +21,20 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
 from conftest import GENEROUS_S
-from trenova.cli.doctor import keys, queue
-from trenova.cli.doctor.finding import State, Verdict
-from trenova.cli.doctor.questions import Questions
-from trenova.cli.doctor.scene import Scene
 from trenova.codec.compose import data_converter_for
-from trenova.codec.keytool import generate
-from trenova.codec.loading import load_keyring
-from trenova.codec.secrecy import Secrecy
-from trenova.config import TASK_QUEUE
+from trenova.config import TASK_QUEUE, SecuritySettings
 from trenova.dev.temporal import Temporal
+from trenova.doctor import keys, queue
+from trenova.doctor.context import Scene
+from trenova.doctor.finding import State, Verdict
+from trenova.doctor.worker_queries import Questions
 from trenova.domain.batch import BATCH_WORKFLOW
+from trenova.keys.encryption import generate_key
+from trenova.keys.loading import load_keyring
 
 RUNNING, SHUTDOWN = WorkerStatus.WORKER_STATUS_RUNNING, WorkerStatus.WORKER_STATUS_SHUTDOWN
 IN_A_CONTAINER = "1@host"
-KEYS = {name: generate().text for name in ("old", "new")}
+KEYS = {name: generate_key().text for name in ("old", "new")}
 
 
 @workflow.defn(name=BATCH_WORKFLOW, sandboxed=False)
@@ -55,9 +54,9 @@ async def server(folder: Path) -> AsyncIterator[Temporal]:
 async def process(server: Temporal, *key_ids: str, identity: str = IN_A_CONTAINER) -> Client:
     """A client as another process has it; it encrypts with the last of the keys."""
     runtime = Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=timedelta(seconds=1))
-    secrecy = Secrecy(enable_encryption=bool(key_ids), encryption_key_id=key_ids[-1] if key_ids else "default")
-    ring = load_keyring(secrecy, {f"TEMPORAL_ENCRYPTION_KEY_{name}": KEYS[name] for name in key_ids})
-    converter = data_converter_for(secrecy, ring)
+    security = SecuritySettings(enableEncryption=bool(key_ids), encryptionKeyID=key_ids[-1] if key_ids else "default")
+    ring = load_keyring(security, {f"TEMPORAL_ENCRYPTION_KEY_{name}": KEYS[name] for name in key_ids})
+    converter = data_converter_for(security, ring)
     return await Client.connect(server.address, identity=identity, runtime=runtime, data_converter=converter)
 
 

@@ -11,11 +11,11 @@ from conftest import GENEROUS_S, converter, new_tenant
 from contract.lossy import LossyProxy
 from trenova.codec.layers import MAX_SENT_BYTES
 from trenova.config import Settings
-from trenova.connection import connect
 from trenova.dev.temporal import Temporal
 from trenova.domain.entry import Sealed
 from trenova.errors import Unavailable
 from trenova.ingest import GroupCommit, all_stored, group
+from trenova.runtime.connection import connect
 from trenova.store import Store
 
 

@@ -22,12 +22,11 @@ from examples import entry
 from trenova.api import key_lookups
 from trenova.api.codec import remote_codec
 from trenova.api.key_lookups import KeyLookups
-from trenova.codec.keyring import Keyring
-from trenova.codec.secrecy import Secrecy
-from trenova.config import Settings
+from trenova.config import SecuritySettings, Settings
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.errors import DatabaseFault, Unavailable
+from trenova.keys.keyring import Keyring
 from trenova.store import Store
 
 WRITING, REFUSED = 202, 503
@@ -87,7 +86,7 @@ async def far_api(postgres: Postgres, client: Client, settings: Settings, **of_a
         }
         far = Settings.model_validate(given)
         store = await opened.enter_async_context(Store.open(url, pool_size=2, search_pool_size=2))
-        remote = remote_codec(far.api, Secrecy(), Keyring())
+        remote = remote_codec(far.api, SecuritySettings(), Keyring())
         address = await opened.enter_async_context(serving(far, store, client, remote))
         http = await opened.enter_async_context(httpx.AsyncClient(base_url=address, timeout=GENEROUS_S))
         yield Api(network=network, http=http, settings=far, url=url)

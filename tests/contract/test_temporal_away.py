@@ -16,16 +16,15 @@ from conftest import GENEROUS_S, converter, new_tenant
 from contract.lossy import LossyProxy
 from contract.test_group_commit import entries, size_of
 from trenova.codec.compose import data_converter_for
-from trenova.codec.keytool import generate
 from trenova.codec.layers import MAX_SENT_BYTES
-from trenova.codec.loading import load_keyring
-from trenova.codec.secrecy import Secrecy
-from trenova.config import MIB, Settings
-from trenova.connection import connect
+from trenova.config import MIB, SecuritySettings, Settings
 from trenova.dev.temporal import Temporal
 from trenova.errors import Unavailable
 from trenova.ingest import GroupCommit, Spool, SpooledBatch, all_stored, breaker
 from trenova.ingest.start import Parcel, parcel_of
+from trenova.keys.encryption import generate_key
+from trenova.keys.loading import load_keyring
+from trenova.runtime.connection import connect
 from trenova.store import Store
 
 
@@ -269,9 +268,9 @@ async def test_what_is_encrypted_lies_in_no_file_of_the_spool(
 ) -> None:
     marker = "marker-in-a-tenants-name"
     proxy.mode = "refuse"
-    secrecy = Secrecy(enable_encryption=True)
-    keyring = load_keyring(secrecy, {"TEMPORAL_ENCRYPTION_KEY": generate().text})
-    secret = data_converter_for(secrecy, keyring, max_sent_bytes=MAX_SENT_BYTES)
+    security = SecuritySettings(enableEncryption=True)
+    keyring = load_keyring(security, {"TEMPORAL_ENCRYPTION_KEY": generate_key().text})
+    secret = data_converter_for(security, keyring, max_sent_bytes=MAX_SENT_BYTES)
     away = settings.temporal.model_copy(update={"host_port": proxy.address})
     with Spool.open(tmp_path, 8 * MIB) as spool:
         commit = GroupCommit(await connect(away, secret, lazy=True), spool)

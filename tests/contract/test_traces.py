@@ -12,9 +12,9 @@ from conftest import converter, new_tenant
 from contract.test_group_commit import entries
 from trenova import tracing
 from trenova.config import Settings
-from trenova.connection import connect
 from trenova.errors import InvalidConfiguration
 from trenova.ingest import GroupCommit
+from trenova.runtime.connection import connect
 from trenova.tracing.opentelemetry import OpenTelemetry
 
 SAMPLED, NOT_SAMPLED = "01", "00"

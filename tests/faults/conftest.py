@@ -27,12 +27,12 @@ from temporalio.client import Client
 from conftest import GENEROUS_S, converter, serving
 from databases import own_database
 from examples import SIGNER
-from trenova.config import Limits, Settings
-from trenova.connection import connect
+from trenova.config import LimitSettings, Settings
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
 from trenova.domain import intake
+from trenova.runtime.connection import connect
 from trenova.store import Store
 from trenova.store.verification import processes
 
@@ -67,7 +67,9 @@ class Small:
         made = self.load.authors[author]
         circumstances = intake.Circumstances(received_at=datetime.now(UTC), tenant=None)
         bodies = [
-            intake.seal(msgspec.json.encode(entries.entry(RUN, made.tenant, place)), 0, circumstances, Limits()).body
+            intake.seal(
+                msgspec.json.encode(entries.entry(RUN, made.tenant, place)), 0, circumstances, LimitSettings()
+            ).body
             for place in (Place(author, request, at) for at in range(made.entries_each))
         ]
         await self.store.entries.append(str(uuid.uuid4()), bodies)

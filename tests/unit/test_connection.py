@@ -7,19 +7,19 @@ from temporalio.converter import DataConverter
 from temporalio.service import ConnectConfig, TLSConfig
 
 from certificates import Authority
-from trenova.config import Settings, Temporal, Tls, load
-from trenova.connection import connect, tls_of
+from trenova.config import Settings, TemporalSettings, TlsSettings, load
 from trenova.dev import ports
 from trenova.errors import InvalidConfiguration, Unavailable
+from trenova.runtime.connection import connect, tls_of
 
 
-async def connection_of(temporal: Temporal) -> ConnectConfig:
+async def connection_of(temporal: TemporalSettings) -> ConnectConfig:
     client = await connect(temporal, DataConverter.default, lazy=True)
     return client.service_client.config
 
 
-def tls(**settings: object) -> Tls:
-    return Tls.model_validate(settings)
+def tls(**settings: object) -> TlsSettings:
+    return TlsSettings.model_validate(settings)
 
 
 async def test_on_this_machine_nothing_is_secured() -> None:
@@ -166,7 +166,7 @@ def test_a_certificate_that_cannot_be_read_is_an_error_that_names_setting_and_fi
 async def test_nobody_at_the_address_is_unavailable_in_the_words_of_the_guide() -> None:
     address = f"127.0.0.1:{ports.choose()}"
     with pytest.raises(Unavailable, match=f"failed to dial temporal client at {address}") as caught:
-        await connect(Temporal.model_validate({"hostPort": address}), DataConverter.default)
+        await connect(TemporalSettings.model_validate({"hostPort": address}), DataConverter.default)
     assert caught.value.hint is not None
     assert "temporal server start-dev" in caught.value.hint
     assert "\n" not in caught.value.message

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from trenova.codec.keyservice import MasterKeyFile
 from trenova.config import Settings
 from trenova.errors import InvalidConfiguration
+from trenova.keys.master_key import MasterKeyFile
+from trenova.keys.signing import VARIABLE, generate_key, log_signer_of
 from trenova.ledger import note, verify
 from trenova.ledger.note import COSIGNATURE
 from trenova.ledger.signing import Signer, check
-from trenova.signing_keys import VARIABLE, generate, log_signer_of
 
 ORIGIN = "audit.example.com/v1/log"
 ONE, OTHER = (Signer(name=name, seed=bytes([seed] * 32)) for name, seed in (("one", 1), ("other", 2)))
@@ -41,7 +41,7 @@ def test_each_line_is_a_key_that_signs_under_the_origin_of_the_tenant() -> None:
 def test_a_file_is_read_and_a_wrapped_key_in_it_opened(tmp_path: Path) -> None:
     master, file = tmp_path / "master", tmp_path / "keys"
     master.write_text("ab" * 32)
-    file.write_text(f"{generate('label', MasterKeyFile(master))}\n{ONE.secret_text}\n")
+    file.write_text(f"{generate_key('label', MasterKeyFile(master))}\n{ONE.secret_text}\n")
     with_master = settings(signingKeyFile=file).model_copy(
         update={"temporal": Settings.model_validate({"temporal": {"security": {"masterKeyFile": master}}}).temporal}
     )
@@ -52,8 +52,8 @@ def test_a_file_is_read_and_a_wrapped_key_in_it_opened(tmp_path: Path) -> None:
 
 
 def test_a_new_key_can_be_used_and_no_two_are_the_same() -> None:
-    assert log_signer_of(settings(), {VARIABLE: generate(ORIGIN)}).secrets[0].name == ORIGIN
-    assert generate(ORIGIN) != generate(ORIGIN)
+    assert log_signer_of(settings(), {VARIABLE: generate_key(ORIGIN)}).secrets[0].name == ORIGIN
+    assert generate_key(ORIGIN) != generate_key(ORIGIN)
 
 
 def test_without_a_key_the_error_says_how_to_make_one() -> None:

@@ -16,12 +16,12 @@ from conftest import GENEROUS_S, converter
 from contract.lossy import LossyProxy
 from examples import SIGNER, bodies
 from trenova.config import TASK_QUEUE, Settings
-from trenova.connection import connect
 from trenova.dev import schema
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
 from trenova.domain.batch import Batch, BatchResult, workflow_id
-from trenova.process import database_url
+from trenova.runtime.connection import connect
+from trenova.runtime.process import database_url
 from trenova.store import Store
 from trenova.worker import process
 from trenova.workflows import ProcessAuditBatchWorkflow

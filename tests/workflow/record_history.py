@@ -18,11 +18,11 @@ from temporalio.client import Client, WorkflowFailureError
 
 from trenova.codec.converter import data_converter
 from trenova.config import TASK_QUEUE, Settings
-from trenova.connection import connect
 from trenova.dev import schema
 from trenova.dev.postgres import DATABASE, Postgres
 from trenova.dev.temporal import Temporal
 from trenova.domain.batch import Batch, workflow_id
+from trenova.runtime.connection import connect
 from trenova.store import Store
 from trenova.worker import process
 from trenova.workflows import (

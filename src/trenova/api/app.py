@@ -31,17 +31,17 @@ from trenova.api.problems import HANDLERS, INTERNAL_ERROR, reason_of
 from trenova.api.public_logs import PublicLogs
 from trenova.api.query import check_query
 from trenova.api.request_spans import RequestSpans
-from trenova.api.seldom import Seldom
 from trenova.api.services import Services
+from trenova.api.throttled_metrics import Seldom
 from trenova.api.turns import Turns
+from trenova.codec.key_usage.watch import OpenKeys
 from trenova.config import Settings
 from trenova.ingest import GroupCommit, Spool
-from trenova.open_keys import OpenKeys
-from trenova.sdk import Sdk
+from trenova.runtime.http.head_requests import HeadRequests
+from trenova.runtime.http.request_ids import RequestIds
+from trenova.runtime.http.room import Room
+from trenova.runtime.temporal_sdk import Sdk
 from trenova.store import Store
-from trenova.web.head_requests import HeadRequests
-from trenova.web.request_ids import RequestIds
-from trenova.web.room import Room
 
 
 def create(  # noqa: PLR0913 - all that whoever runs it has opened

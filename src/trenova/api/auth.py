@@ -12,8 +12,8 @@ from trenova.api.key_lookups import KeyLookups
 from trenova.api.remembered_keys import RememberedKey
 from trenova.api.services import Services
 from trenova.errors import Forbidden, Unauthenticated
+from trenova.runtime.http.room import Share
 from trenova.store.api_keys import Role
-from trenova.web.room import Share
 
 SCHEME = "bearer"
 KEY_HINT = "send the header `Authorization: Bearer <api key>`; keys are made with `trenova api-key create`"

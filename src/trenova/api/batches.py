@@ -14,7 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from trenova.api.auth import ANYONE, ROLES, Caller
 from trenova.api.openapi import END, problems
 from trenova.api.services import Services
-from trenova.batch_input import read_input
+from trenova.codec.batch_input import read_input
 from trenova.domain.batch import BATCH_WORKFLOW, is_of_the_api, workflow_id
 from trenova.errors import InvalidPayload, NotFound, PayloadError, Unavailable
 from trenova.ingest.start import asking, unavailable

@@ -7,7 +7,7 @@ from itertools import islice
 
 import msgspec
 
-from trenova.config import Limits
+from trenova.config import LimitSettings
 from trenova.domain import explain
 from trenova.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
 
@@ -36,7 +36,7 @@ def kind_of(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def entries(body: bytes, *, content_type: str, limits: Limits) -> Sequence[bytes]:
+def entries(body: bytes, *, content_type: str, limits: LimitSettings) -> Sequence[bytes]:
     """The raw JSON texts of the request's entries, at least one, of a body whose headers were checked.
 
     They are counted while they are parted: no more objects are made than a request may hold entries. An entry that is

@@ -10,7 +10,7 @@ this machine comes with its own name. Browsers are let in by the Web UI's origin
 import re
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
@@ -26,14 +26,13 @@ from trenova.api.services import Services
 from trenova.api.sessions import COOKIE, Session, Sessions, sessions_of
 from trenova.codec import endpoint
 from trenova.codec.compose import payload_codec
-from trenova.codec.keyring import Keyring
 from trenova.codec.layers import Layers
-from trenova.codec.secrecy import Secrecy
-from trenova.config import Api, CodecEndpoint
+from trenova.config import ApiSettings, CodecEndpointSettings, SecuritySettings
 from trenova.errors import Forbidden, InvalidConfiguration, Unauthenticated, UnsupportedMediaType
+from trenova.keys.keyring import Keyring
+from trenova.runtime.http.body import read_body
+from trenova.runtime.http.room import Hold, Room, Share
 from trenova.store.api_keys import ApiKey, Role
-from trenova.web.body import read_body
-from trenova.web.room import Hold, Room, Share
 
 PATH = "/codec"
 ADMINS: AbstractSet[Role] = frozenset({"admin"})
@@ -48,7 +47,7 @@ class RemoteCodec:
     """What the routes need: the codec, and who may use it."""
 
     codec: Layers
-    settings: CodecEndpoint
+    settings: CodecEndpointSettings
     sessions: Sessions
 
 
@@ -60,7 +59,7 @@ class Admitted:
     cookie: str | None = None
 
 
-def remote_codec(api: Api, secrecy: Secrecy, keyring: Keyring) -> RemoteCodec | None:
+def remote_codec(api: ApiSettings, security: SecuritySettings, keyring: Keyring) -> RemoteCodec | None:
     """None when it is off. Raises InvalidConfiguration for an endpoint that anybody on the network could use."""
     if not api.codec.enabled:
         return None
@@ -70,7 +69,7 @@ def remote_codec(api: Api, secrecy: Secrecy, keyring: Keyring) -> RemoteCodec | 
             hint="without authorization, whoever reaches this address could decrypt everything",
         )
     # Strict mode is for workers: a reader must be able to look at payloads from before it was turned on.
-    codec = payload_codec(replace(secrecy, require_encryption=False), keyring)
+    codec = payload_codec(security.model_copy(update={"require_encryption": False}), keyring)
     return RemoteCodec(codec=codec, settings=api.codec, sessions=sessions_of(keyring))
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import structlog
 
-from trenova.connection.patience import within
 from trenova.errors import TrenovaError, Unavailable
-from trenova.store.closed import Reason, reason_of
+from trenova.runtime.connection.patience import within
+from trenova.store.connection_errors import Reason, reason_of
 
 log = structlog.get_logger()
 

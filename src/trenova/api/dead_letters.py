@@ -27,9 +27,9 @@ from trenova.domain.entry import CANONICAL_FACTOR, Sealed
 from trenova.domain.sealed import may_be_sent_for
 from trenova.errors import InvalidEntries, InvalidRequest, NotFound, RequestTooLarge, TrenovaError
 from trenova.ingest.start import asking
+from trenova.runtime.http.body import read_body
 from trenova.store import dead_letters
 from trenova.store.pages import is_full
-from trenova.web.body import read_body
 from trenova.workflows import RETRY_SCHEDULE, RetryDeadLettersWorkflow
 
 log = structlog.get_logger()

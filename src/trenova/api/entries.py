@@ -23,14 +23,14 @@ from trenova.api.query import QUERY, moment, words
 from trenova.api.receipts import NO_REFUSALS, Accepted, Refusals
 from trenova.api.services import Services
 from trenova.api.turns import read
-from trenova.config import KIB, Limits
+from trenova.config import KIB, LimitSettings
 from trenova.domain import intake
 from trenova.domain.entry import Entry, Outcome
 from trenova.errors import InvalidEntries, Removed, TrenovaError
 from trenova.ingest import Placed, all_stored
+from trenova.runtime.http.body import read_body
 from trenova.store import Store
 from trenova.store.search import START_OF_FEED, FeedPosition, Filters, Page, PagePosition
-from trenova.web.body import read_body
 
 log = structlog.get_logger()
 
@@ -136,7 +136,7 @@ async def settled(placed: Sequence[Placed], refusals: Refusals, services: Servic
 
 
 async def read_entries(
-    request: Request[Any, Any, Any], body: bytes, circumstances: intake.Circumstances, limits: Limits
+    request: Request[Any, Any, Any], body: bytes, circumstances: intake.Circumstances, limits: LimitSettings
 ) -> tuple[intake.Checked, int]:
     """The checked entries of the body, and how many it held."""
 

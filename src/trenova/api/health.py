@@ -15,8 +15,7 @@ from trenova.api.key_lookups import KeyLookups
 from trenova.api.openapi import WithoutKey, answers, problems
 from trenova.api.recent import Recent
 from trenova.api.services import Services
-from trenova.codec.trial import try_codec
-from trenova.connection import NoWay, reach
+from trenova.codec.self_test import try_codec
 from trenova.errors import (
     DatabaseFault,
     StatementTimeout,
@@ -26,8 +25,9 @@ from trenova.errors import (
     Unavailable,
 )
 from trenova.ingest import Breaker, Spool
+from trenova.runtime.connection import NoWay, reach
 from trenova.store import Store
-from trenova.store.closed import reason_of
+from trenova.store.connection_errors import reason_of
 
 log = structlog.get_logger()
 

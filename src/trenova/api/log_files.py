@@ -27,8 +27,8 @@ from trenova.errors import NotFound, VerificationError
 from trenova.ledger import tiles
 from trenova.ledger.hashing import HASH_BYTES
 from trenova.ledger.tiles import ENTRIES, WIDTH, Tile
-from trenova.store.logs import Logs
-from trenova.web.room import Share
+from trenova.runtime.http.room import Share
+from trenova.store.ledgers import Logs
 
 TEXT, BYTES = "text/plain", "application/octet-stream"
 NO_LOG = "no log of this tenant"

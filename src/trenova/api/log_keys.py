@@ -7,10 +7,10 @@ import structlog
 
 from trenova.config import Settings
 from trenova.errors import InvalidConfiguration, NotFound
+from trenova.keys.signing import log_signer_of
 from trenova.ledger import checkpoint
 from trenova.ledger.log_signer import LogSigner
 from trenova.ledger.note import VerifierKey
-from trenova.signing_keys import log_signer_of
 
 log = structlog.get_logger()
 

@@ -19,7 +19,7 @@ from trenova.api.instruments import REQUESTS_REFUSED
 from trenova.api.outcomes import outcome
 from trenova.config import KIB
 from trenova.domain.explain import plain
-from trenova.web.request_ids import request_id
+from trenova.runtime.http.request_ids import request_id
 
 log = structlog.get_logger()
 

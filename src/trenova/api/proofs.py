@@ -19,7 +19,7 @@ from trenova.api.services import Services
 from trenova.errors import InvalidRequest, NotFound, Unavailable
 from trenova.ledger import hashing, receipt
 from trenova.store import Store
-from trenova.store.logs import Leaf, Signed
+from trenova.store.ledgers import Leaf, Signed
 
 JSON, TEXT = "application/json", "text/plain"
 MAX_SIZE = (1 << 63) - 1

@@ -22,7 +22,7 @@ from trenova.ingest import Placed
 from trenova.ledger import hashing
 from trenova.store import Store
 from trenova.store.entries import Receipt
-from trenova.store.logs import Provable
+from trenova.store.ledgers import Provable
 
 log = structlog.get_logger()
 

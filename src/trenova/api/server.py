@@ -9,22 +9,23 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanag
 import structlog
 import uvicorn
 
-from trenova import build_info, sdk, tracing
+from trenova import tracing
 from trenova.api import app
 from trenova.api.codec import remote_codec
 from trenova.api.log_keys import log_keys_of
 from trenova.codec.compose import data_converter_for
 from trenova.codec.layers import MAX_SENT_BYTES
-from trenova.codec.settings import keyring_of, secrecy_of
-from trenova.config import Database, Settings
-from trenova.connection import connect
+from trenova.config import DatabaseSettings, Settings
 from trenova.errors import InvalidConfiguration, Unavailable
 from trenova.ingest import Spool
-from trenova.process import database_url, on_stop_signal, run_to_end
-from trenova.service_manager import READY, STOPPING, ServiceManager, service_manager_of
+from trenova.keys.loading import load_keyring
+from trenova.runtime import build_info, temporal_sdk
+from trenova.runtime.connection import connect
+from trenova.runtime.http.listening import listening
+from trenova.runtime.http.server import server_config
+from trenova.runtime.process import database_url, on_stop_signal, run_to_end
+from trenova.runtime.systemd import READY, STOPPING, ServiceManager, service_manager_of
 from trenova.store import Store
-from trenova.web.listening import listening
-from trenova.web.server import server_config
 
 log = structlog.get_logger()
 
@@ -41,11 +42,11 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
         tracing.start("api")
     url = database_url(settings)
     security = settings.temporal.security
-    keyring = keyring_of(security, environ)
-    converter = data_converter_for(secrecy_of(security), keyring, max_sent_bytes=MAX_SENT_BYTES)
-    remote = remote_codec(settings.api, secrecy_of(security), keyring)
+    keyring = load_keyring(security, environ)
+    converter = data_converter_for(security, keyring, max_sent_bytes=MAX_SENT_BYTES)
+    remote = remote_codec(settings.api, security, keyring)
     # Lazy: the API comes up while Temporal is away, and says so in /readyz and in its 503 answers.
-    core = sdk.start(measured=True)
+    core = temporal_sdk.start(measured=True)
     client = await connect(settings.temporal, converter, lazy=True, runtime=core.runtime)
     build_info.show(keyring)
     manager = service_manager_of(environ, os.getpid())
@@ -91,7 +92,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def store_of(url: str, database: Database) -> AbstractAsyncContextManager[Store]:
+def store_of(url: str, database: DatabaseSettings) -> AbstractAsyncContextManager[Store]:
     return Store.open(url, pool_size=database.pool_size, search_pool_size=database.search_pool_size)
 
 

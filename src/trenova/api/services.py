@@ -7,15 +7,15 @@ from temporalio.client import Client
 from trenova.api.key_lookups import KeyLookups
 from trenova.api.log_keys import LogKeys
 from trenova.api.recent import Recent
-from trenova.api.seldom import Seldom
+from trenova.api.throttled_metrics import Seldom
 from trenova.api.turns import Turns
+from trenova.codec.key_usage.watch import OpenKeys
 from trenova.config import Settings
-from trenova.connection import NoWay
 from trenova.ingest import GroupCommit
-from trenova.open_keys import OpenKeys
-from trenova.sdk import Sdk
+from trenova.runtime.connection import NoWay
+from trenova.runtime.http.room import Room
+from trenova.runtime.temporal_sdk import Sdk
 from trenova.store import Store
-from trenova.web.room import Room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

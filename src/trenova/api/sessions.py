@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from trenova.codec.keyring import Keyring
+from trenova.keys.keyring import Keyring
 from trenova.store.api_keys import PresentedKey
 
 # The prefix has browsers refuse it from other hosts, from plain HTTP, and for a part of the paths.

@@ -22,9 +22,9 @@ from trenova.api.problems import Problem, of_ours
 from trenova.api.services import Services
 from trenova.api.sessions import ENDED
 from trenova.errors import Forbidden, InvalidRequest, TrenovaError, Unauthenticated, UnsupportedMediaType
+from trenova.runtime.http.body import read_body
+from trenova.runtime.http.limits import KIB
 from trenova.store.api_keys import presented
-from trenova.web.body import read_body
-from trenova.web.limits import KIB
 
 log = structlog.get_logger()
 

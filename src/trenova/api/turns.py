@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from litestar import Request
 
 from trenova.errors import Busy, InvalidRequest, TooManyReads
-from trenova.web.room import Share
+from trenova.runtime.http.room import Share
 
 WAIT_S = 10
 # Of one caller. A page of a user interface asks for several things at once.

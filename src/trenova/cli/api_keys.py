@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 from rich.table import Table
 
-from trenova.cli import settings
-from trenova.cli.data_dir import given
+from trenova.cli import database_login, json_output, options
+from trenova.cli.data_folder import given
 from trenova.cli.retention_store import By, said, who
 from trenova.cli.screen import console, literal
 from trenova.config import DEFAULT_DATA_DIR
-from trenova.dev import logins
-from trenova.dev.command_line import flag
 from trenova.domain.sealed import may_be_sent_for
 from trenova.errors import InvalidRequest
-from trenova.process import database_url
+from trenova.runtime.installation import logins
+from trenova.runtime.installation.command_line import flag
+from trenova.runtime.installation.settings import load_settings
+from trenova.runtime.process import database_url
 
 if TYPE_CHECKING:
     from trenova.store.api_keys import ApiKeys
@@ -39,9 +40,9 @@ def create(
     any_tenant: Annotated[bool, typer.Option("--any-tenant", help="For every tenant.")] = False,
     name: Annotated[str, typer.Option(help="What it is for, to know it again in the list.")] = "",
     by: By = None,
-    config: settings.ConfigFile = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    config: options.ConfigFile = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """Make an API key and show it, this once: only a hash of it is kept. The system's log tells of it.
 
@@ -51,7 +52,7 @@ def create(
     """
     if (tenant is None) != any_tenant:
         raise typer.BadParameter("say either --tenant NAME or --any-tenant")
-    settings.check_tenant(tenant)
+    options.check_tenant(tenant)
     if tenant is not None and role == "writer" and not may_be_sent_for(tenant):
         raise InvalidRequest(f"nobody may write for the tenant {tenant}", hint="make a key with the role reader")
     if name:
@@ -59,7 +60,7 @@ def create(
     author = who(by)
     key = with_keys(config, data_dir, lambda keys: keys.create(tenant=tenant, role=role, name=name, by=author))
     if as_json:
-        print(settings.plain_json({"id": key.id, "key": key.text, "tenant": tenant, "role": role}))
+        print(json_output.plain_json({"id": key.id, "key": key.text, "tenant": tenant, "role": role}))
         return
     print(key.text, flush=True)
     again = f"trenova api-key revoke {key.id}{'' if given(sys.argv) is None else flag(data_dir)}"
@@ -68,14 +69,14 @@ def create(
 
 @app.command("list")
 def list_keys(
-    config: settings.ConfigFile = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    config: options.ConfigFile = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """List the API keys, revoked ones too. Times are UTC."""
     keys = with_keys(config, data_dir, lambda keys: keys.list())
     if as_json:
-        settings.print_lines(keys)
+        json_output.print_lines(keys)
         return
     table = Table("id", "tenant", "role", "name", "created", "revoked", box=None, pad_edge=False)
     for key in keys:
@@ -89,9 +90,9 @@ def list_keys(
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="As `trenova api-key list` shows it.")],
     by: By = None,
-    config: settings.ConfigFile = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    config: options.ConfigFile = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """Revoke an API key, for ever. It stops working with the next request, and the system's log tells of it.
 
@@ -99,17 +100,17 @@ def revoke(
     """
     author = who(by)
     with_keys(config, data_dir, lambda keys: keys.revoke(key_id, by=author))
-    print(settings.plain_json({"id": key_id, "revoked": True}) if as_json else f"revoked {key_id}")
+    print(json_output.plain_json({"id": key_id, "revoked": True}) if as_json else f"revoked {key_id}")
 
 
 def with_keys(config: Path | None, data_dir: Path, use: "Callable[[ApiKeys], Awaitable[Result]]") -> Result:
     from trenova.store import Store  # noqa: PLC0415 - slow to import
 
-    loaded = settings.load(config, data_dir)
+    loaded = load_settings(config, data_dir)
 
     async def opened() -> Result:
         async with Store.open(database_url(loaded)) as store:
             return await use(store.api_keys)
 
-    with settings.needing(logins.OPERATOR, loaded):
+    with database_login.needing(logins.OPERATOR, loaded):
         return asyncio.run(opened())

@@ -12,7 +12,7 @@ import msgspec
 import typer
 from rich.table import Table
 
-from trenova.cli import settings
+from trenova.cli import api_client, json_output, options
 from trenova.cli.screen import console, literal
 from trenova.client import AsyncClient, dead_letters, messages
 from trenova.client.dead_letters import DeadLetter, DeadLetterPage, Replayed
@@ -42,10 +42,10 @@ def list_letters(
     state: State = "parked",
     limit: Annotated[int, typer.Option(min=1, help="How many.")] = DEFAULT_LIMIT,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
-    api_url: settings.ApiUrl = None,
-    api_key: settings.ApiKeyText = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    api_url: options.ApiUrl = None,
+    api_key: options.ApiKeyText = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """List parked entries, newest first, with the reason of each. Times are UTC.
 
@@ -58,7 +58,7 @@ def list_letters(
 
     found = run(data_dir, api_url, api_key, collect)
     if as_json:
-        settings.print_lines(found)
+        json_output.print_lines(found)
     elif found:
         console().print(table(found))
     else:
@@ -68,10 +68,10 @@ def list_letters(
 @app.command()
 def show(
     letter: Letter,
-    api_url: settings.ApiUrl = None,
-    api_key: settings.ApiKeyText = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    api_url: options.ApiUrl = None,
+    api_key: options.ApiKeyText = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """Show one with its entry.
 
@@ -79,7 +79,7 @@ def show(
     """
     found = run(data_dir, api_url, api_key, lambda client: one(client, dead_letters.read(checked(letter))))
     if as_json:
-        print(settings.plain_json(found))
+        print(json_output.plain_json(found))
         return
     for name, value in msgspec.to_builtins(found).items():
         if name != "body":
@@ -95,10 +95,10 @@ def edit(
         Path | None,
         typer.Option(help="The new entry, in JSON; else it is opened in $EDITOR.", exists=True, dir_okay=False),
     ] = None,
-    api_url: settings.ApiUrl = None,
-    api_key: settings.ApiKeyText = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    api_url: options.ApiUrl = None,
+    api_key: options.ApiKeyText = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """Put another entry in its place and try it at once. The edit is an audit entry in the same log.
 
@@ -121,10 +121,10 @@ def replay(
     letter: Annotated[str | None, typer.Argument(metavar="[ID]", help="This one.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     tenant: Tenant = None,
-    api_url: settings.ApiUrl = None,
-    api_key: settings.ApiKeyText = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    api_url: options.ApiUrl = None,
+    api_key: options.ApiKeyText = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """Try now what is parked, instead of when its pause is over. Exit code 3 if some is refused once more.
 
@@ -144,7 +144,7 @@ def replay(
 
     done = run(data_dir, api_url, api_key, try_all)
     if as_json:
-        print(settings.plain_json(done))
+        print(json_output.plain_json(done))
     else:
         print(f"due {done.due:,} · tried {done.tried:,} · stored {done.stored:,} · still parked {done.parked:,}")
     if done.due > done.stored:
@@ -155,9 +155,9 @@ def replay(
 def export(
     file: Annotated[Path, typer.Argument(help="Where to; - is standard output.", allow_dash=True)] = Path("-"),
     tenant: Tenant = None,
-    api_url: settings.ApiUrl = None,
-    api_key: settings.ApiKeyText = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
+    api_url: options.ApiUrl = None,
+    api_key: options.ApiKeyText = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Write what is parked, one JSON object a line, each with the exact bytes of its entry in base64 (`body`).
 
@@ -183,7 +183,7 @@ def export(
 def run(
     data_dir: Path, api_url: str | None, api_key: str | None, work: Callable[[AsyncClient], Awaitable[Result]]
 ) -> Result:
-    client = settings.client(data_dir, api_url, api_key, retry_for_s=GIVE_UP_S)
+    client = api_client.client(data_dir, api_url, api_key, retry_for_s=GIVE_UP_S)
 
     async def use() -> Result:
         async with client:
@@ -235,7 +235,7 @@ def edited(entry: bytes) -> bytes:
 
 def tell(letter: DeadLetter, *, as_json: bool) -> None:
     if as_json:
-        print(settings.plain_json(letter))
+        print(json_output.plain_json(letter))
     elif letter.state == "stored":
         print("stored")
     else:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trenova.cli import settings
+from trenova.cli import options
 from trenova.config import DEFAULT_DATA_DIR
 
 
@@ -13,7 +13,7 @@ def port(what: str) -> Any:
 
 
 def dev(
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
     api_port: Annotated[int, port("the API")] = 8080,
     temporal_port: Annotated[int, port("Temporal")] = 7233,
     ui_port: Annotated[int, port("Temporal's Web UI")] = 8233,

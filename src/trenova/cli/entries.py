@@ -9,7 +9,7 @@ import msgspec
 import typer
 from rich.table import Table
 
-from trenova.cli import pipes, settings
+from trenova.cli import api_client, options, pipes
 from trenova.cli.screen import console, literal
 from trenova.client import AsyncClient
 from trenova.config import DEFAULT_DATA_DIR
@@ -53,10 +53,10 @@ def entries(
     text: TextFilter = None,
     limit: Annotated[int, typer.Option(min=1, help="How many.")] = DEFAULT_LIMIT,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
-    api_url: settings.ApiUrl = None,
-    api_key: settings.ApiKeyText = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    api_url: options.ApiUrl = None,
+    api_key: options.ApiKeyText = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """List entries, newest first. Times are UTC.
 
@@ -72,7 +72,7 @@ def entries(
         "to": until,
         "q": text,
     }
-    client = settings.client(data_dir, api_url, api_key, retry_for_s=GIVE_UP_READING_S)
+    client = api_client.client(data_dir, api_url, api_key, retry_for_s=GIVE_UP_READING_S)
     asyncio.run(show_pages(client, filters, None if everything else limit, Output(as_json)))
 
 
@@ -84,17 +84,17 @@ def tail(
     outcome: Outcome = None,
     text: TextFilter = None,
     from_start: Annotated[bool, typer.Option("--from-start", help="Begin with the first entry ever stored.")] = False,
-    api_url: settings.ApiUrl = None,
-    api_key: settings.ApiKeyText = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    api_url: options.ApiUrl = None,
+    api_key: options.ApiKeyText = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """Follow the log: print entries as they are stored, until Ctrl-C. None is left out, none comes twice.
 
     Example: trenova tail --tenant acme --outcome denied
     """
     filters = {"tenant": tenant, "actor": actor, "action": action, "target": target, "outcome": outcome, "q": text}
-    client = settings.client(data_dir, api_url, api_key, retry_for_s=GIVE_UP_FOLLOWING_S)
+    client = api_client.client(data_dir, api_url, api_key, retry_for_s=GIVE_UP_FOLLOWING_S)
     asyncio.run(follow(client, filters, Output(as_json), from_start=from_start))
 
 

@@ -12,16 +12,17 @@ from typing import IO, TYPE_CHECKING, Annotated, cast
 import msgspec
 import typer
 
-from trenova.cli import settings
+from trenova.cli import database_login, json_output, options
 from trenova.cli.screen import progress_of_entries
 from trenova.config import DEFAULT_DATA_DIR, Settings
-from trenova.dev import logins
 from trenova.domain.entry import Time
 from trenova.errors import InvalidRequest, VerificationError
 from trenova.ledger import kept, note
 from trenova.ledger.kept import Kept
 from trenova.ledger.note import VerifierKey
-from trenova.process import database_url
+from trenova.runtime.installation import logins
+from trenova.runtime.installation.settings import load_settings
+from trenova.runtime.process import database_url
 
 if TYPE_CHECKING:
     from trenova.store.evidence import Evidence
@@ -42,9 +43,9 @@ def evidence(
         list[Path] | None,
         typer.Option(help="An earlier checkpoint that the file shall continue.", dir_okay=False, exists=True),
     ] = None,
-    config: settings.ConfigFile = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    config: options.ConfigFile = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """Write evidence of a log's entries, which anybody can check offline: see `trenova verify`.
 
@@ -52,15 +53,15 @@ def evidence(
 
     Example: trenova evidence --tenant acme --from 2026-01-01T00:00:00Z -o acme.evidence.gz
     """
-    settings.check_tenant(tenant)
+    options.check_tenant(tenant)
     bounds = bound("--from", since), bound("--to", until)
     checkpoints = [read_checkpoint(path) for path in known or ()]
-    loaded = settings.load(config, data_dir)
-    with settings.needing(logins.OPERATOR, loaded):
+    loaded = load_settings(config, data_dir)
+    with database_login.needing(logins.OPERATOR, loaded):
         summary = asyncio.run(write(loaded, tenant, bounds, checkpoints, output))
     summary["bytes"] = output.stat().st_size
     if as_json:
-        print(settings.plain_json(summary))
+        print(json_output.plain_json(summary))
         return
     print(f"{summary['entries']:,} entries from {summary['first']} of a log of {summary['size']:,} are in {output}")
 
@@ -72,7 +73,7 @@ async def write(
     known: list[Kept],
     output: Path,
 ) -> dict[str, object]:
-    from trenova.signing_keys import log_signer_of  # noqa: PLC0415 - slow to import
+    from trenova.keys.signing import log_signer_of  # noqa: PLC0415 - slow to import
     from trenova.store import Store  # noqa: PLC0415
     from trenova.store import evidence as making  # noqa: PLC0415
 

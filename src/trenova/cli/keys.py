@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from trenova.cli import settings
+from trenova.cli import json_output, options
 from trenova.config import DEFAULT_DATA_DIR
+from trenova.runtime.installation.settings import load_settings
 
 app = typer.Typer(
     help="Make keys, and see which encryption keys are needed.",
@@ -24,25 +25,25 @@ def generate(
         Path | None, typer.Option(help="Wrap the key under the master key in this file.", dir_okay=False)
     ] = None,
     signing: Annotated[bool, typer.Option("--signing", help="Make a key that signs the logs' checkpoints.")] = False,
-    config: settings.ConfigFile = None,
-    as_json: settings.Json = False,
+    config: options.ConfigFile = None,
+    as_json: options.Json = False,
 ) -> None:
     """Make a new 32-byte key and print the line that sets it.
 
     Example: trenova keys generate --id eu1
     """
-    from trenova import signing_keys  # noqa: PLC0415 - slow to import
-    from trenova.codec import keytool  # noqa: PLC0415
-    from trenova.codec.keyservice import MasterKeyFile  # noqa: PLC0415
+    from trenova.keys import encryption  # noqa: PLC0415 - slow to import
+    from trenova.keys import signing as signing_keys  # noqa: PLC0415
+    from trenova.keys.master_key import MasterKeyFile  # noqa: PLC0415
 
     service = None if master_key_file is None else MasterKeyFile(master_key_file)
     if signing:
-        text = signing_keys.generate(settings.load(config).ledger.origin, service)
-        print(settings.plain_json({"key": text}) if as_json else f"export {signing_keys.VARIABLE}='{text}'")
+        text = signing_keys.generate_key(load_settings(config).ledger.origin, service)
+        print(json_output.plain_json({"key": text}) if as_json else f"export {signing_keys.VARIABLE}='{text}'")
         return
-    key = keytool.generate(key_id, service=service)
+    key = encryption.generate_key(key_id, service=service)
     if as_json:
-        print(settings.plain_json({"id": key.id, "key": key.text}))
+        print(json_output.plain_json({"id": key.id, "key": key.text}))
     elif key.export_line is not None:
         print(key.export_line)
     else:
@@ -52,10 +53,10 @@ def generate(
 
 @app.command()
 def public(
-    config: settings.ConfigFile = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
+    config: options.ConfigFile = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
     tenant: Annotated[str | None, typer.Option(help="Print those of this tenant's log.")] = None,
-    as_json: settings.Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Print the keys that verify checkpoints, one a line, the log's own first: for auditors, and for witnesses.
 
@@ -63,24 +64,24 @@ def public(
 
     Example: trenova keys public --tenant acme
     """
-    from trenova import signing_keys  # noqa: PLC0415 - slow to import
+    from trenova.keys.signing import log_signer_of  # noqa: PLC0415 - slow to import
 
-    settings.check_tenant(tenant)
-    signer = signing_keys.log_signer_of(settings.load(config, data_dir), os.environ)
+    options.check_tenant(tenant)
+    signer = log_signer_of(load_settings(config, data_dir), os.environ)
     keys = [secret.named(signer.prefix).key for secret in signer.secrets] if tenant is None else signer.keys(tenant)
     if as_json:
         of = {} if tenant is None else {"tenant": tenant}
-        print(settings.plain_json({**of, "keys": [key.text for key in keys]}))
+        print(json_output.plain_json({**of, "keys": [key.text for key in keys]}))
     else:
         print("\n".join(key.text for key in keys))
 
 
 @app.command()
 def check(
-    config: settings.ConfigFile = None,
+    config: options.ConfigFile = None,
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask Temporal what needs the keys.")] = False,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """Try every configured key, and tell what still needs each of them, and until when.
 
@@ -92,13 +93,13 @@ def check(
 
     Example: trenova keys check --config config/config.yaml
     """
-    from trenova.cli import bridge, keys_check  # noqa: PLC0415 - slow to import
+    from trenova.cli import event_loop, keys_check  # noqa: PLC0415 - slow to import
 
-    loaded = settings.load(config, data_dir)
+    loaded = load_settings(config, data_dir)
     keys = keys_check.configured(loaded)
-    needs = None if offline else bridge.run(keys_check.ask(loaded))
+    needs = None if offline else event_loop.run(keys_check.ask(loaded))
     if as_json:
-        print(settings.plain_json(keys_check.report(keys, needs)))
+        print(json_output.plain_json(keys_check.report(keys, needs)))
     else:
         keys_check.show(keys, needs)
     if needs is not None and (code := needs.exit_code()):

@@ -13,14 +13,16 @@ from rich.table import Column, Table
 from temporalio.service import RPCError
 
 from trenova.cli import screen
-from trenova.cli.key_needs import closed, schedules, spool
-from trenova.cli.key_needs.need import Held, Place
-from trenova.codec import keytool
-from trenova.codec.settings import converter_of, keyring_of
+from trenova.codec.compose import load_converter
+from trenova.codec.key_usage import closed_workflows, schedules
+from trenova.codec.key_usage.open_workflows import PLAIN, OpenWork, open_work
+from trenova.codec.key_usage.usage import Held, Place
 from trenova.config import Settings
-from trenova.connection import connect
 from trenova.errors import Unavailable
-from trenova.inflight import PLAIN, OpenWork, open_work
+from trenova.ingest import spool_keys
+from trenova.keys import encryption
+from trenova.keys.loading import load_keyring
+from trenova.runtime.connection import connect
 
 MOST_LOOKED_AT = 10_000
 OPEN = "open workflows"
@@ -55,7 +57,7 @@ class Needs:
         """None: nothing was seen that needs it. There is always something that was not seen, so never False."""
         return True if self.of(key_id) else None
 
-    def missing(self, keys: Sequence[keytool.KeyReport]) -> list[str]:
+    def missing(self, keys: Sequence[encryption.KeyReport]) -> list[str]:
         """Key ids that something needs and that are not here."""
         here = {PLAIN, *(key.id for key in keys)}
         return sorted({key_id for place in self.places for key_id in place.held} - here)
@@ -66,20 +68,20 @@ class Needs:
         return SEEN_IN_PART if self.unseen else 0
 
 
-def configured(loaded: Settings) -> tuple[keytool.KeyReport, ...]:
-    return keytool.check(keyring_of(loaded.temporal.security, os.environ))
+def configured(loaded: Settings) -> tuple[encryption.KeyReport, ...]:
+    return encryption.describe_keys(load_keyring(loaded.temporal.security, os.environ))
 
 
 async def ask(loaded: Settings) -> Needs:
-    client = await connect(loaded.temporal, converter_of(loaded.temporal.security, os.environ))
+    client = await connect(loaded.temporal, load_converter(loaded.temporal.security, os.environ))
     folder = loaded.api.spool.folder
     # The spool first, and open before closed: what moves on meanwhile is met again where it has come to.
-    spools = [] if folder is None else [await spool.look(folder, client)]
+    spools = [] if folder is None else [await spool_keys.look(folder, client)]
     try:
         work = await open_work(client, most=MOST_LOOKED_AT)
     except RPCError as error:
         raise Unavailable(f"Temporal does not say which workflows are open: {error.message}") from None
-    places = [of_open(work), await closed.look(client), *await schedules.look(client), *spools]
+    places = [of_open(work), await closed_workflows.look(client), *await schedules.look(client), *spools]
     return Needs(work=work, places=places, beyond=OTHER_SPOOLS if spools else NO_SPOOL)
 
 
@@ -89,7 +91,7 @@ def of_open(work: OpenWork) -> Place:
     return Place(name=OPEN, held=held, looked_at=work.looked_at, unreadable=work.unreadable, unseen=unseen)
 
 
-def report(keys: tuple[keytool.KeyReport, ...], needs: Needs | None) -> dict[str, Any]:
+def report(keys: tuple[encryption.KeyReport, ...], needs: Needs | None) -> dict[str, Any]:
     return {
         "keys": [
             {
@@ -127,7 +129,7 @@ def needed_by(needs: Needs, key_id: str) -> list[dict[str, Any]]:
     return [{"what": name, "count": held.count, "until": held.until} for name, held in needs.of(key_id)]
 
 
-def show(keys: tuple[keytool.KeyReport, ...], needs: Needs | None) -> None:
+def show(keys: tuple[encryption.KeyReport, ...], needs: Needs | None) -> None:
     console = screen.console()
     # Fingerprints are there to be compared: never cut.
     fingerprint = Column("fingerprint", no_wrap=True, min_width=16)
@@ -141,7 +143,7 @@ def show(keys: tuple[keytool.KeyReport, ...], needs: Needs | None) -> None:
         console.print(screen.literal(line), style=style, soft_wrap=True)
 
 
-def word(needs: Needs | None, key: keytool.KeyReport) -> str:
+def word(needs: Needs | None, key: encryption.KeyReport) -> str:
     if needs is None:
         return "?"
     if key.encrypts or needs.is_needed(key.id):
@@ -149,7 +151,7 @@ def word(needs: Needs | None, key: keytool.KeyReport) -> str:
     return "unknown" if needs.unseen else "not seen"
 
 
-def lines(keys: Sequence[keytool.KeyReport], needs: Needs | None) -> Iterator[tuple[str, str]]:
+def lines(keys: Sequence[encryption.KeyReport], needs: Needs | None) -> Iterator[tuple[str, str]]:
     """What there is to say below the table, each with its style."""
     if needs is None:
         if keys:
@@ -167,7 +169,7 @@ def lines(keys: Sequence[keytool.KeyReport], needs: Needs | None) -> Iterator[tu
         yield f"not seen from here: {needs.beyond}", ""
 
 
-def troubles(keys: Sequence[keytool.KeyReport], needs: Needs) -> Iterator[tuple[str, str]]:
+def troubles(keys: Sequence[encryption.KeyReport], needs: Needs) -> Iterator[tuple[str, str]]:
     for key_id in needs.missing(keys):
         yield f"{key_id} is not here, and is needed by {phrases(needs.of(key_id))}", "yellow"
     if plain := needs.work.key_ids.get(PLAIN, 0):

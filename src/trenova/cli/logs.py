@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from trenova.cli import pipes, settings
+from trenova.cli import options, pipes
 from trenova.config import DEFAULT_DATA_DIR
 
 
 def logs(
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option(min=0, help="How many lines back, for each part.")] = 20,
 ) -> None:

@@ -9,26 +9,26 @@ from typer.exceptions import TyperException
 import trenova
 from trenova.cli import (
     api_keys,
-    data_dir,
+    data_folder,
     dead_letters,
     dev,
     entries,
     evidence,
+    json_output,
     keys,
     logs,
     pipes,
+    preflight,
     reconcile,
     retention,
     retention_holds,
     servers,
-    settings,
     verify,
     verify_encryption,
     witness,
 )
-from trenova.cli.doctor import command as doctor
-from trenova.cli.doctor import preflight
-from trenova.cli.importing import command as importing
+from trenova.cli import doctor_command as doctor
+from trenova.cli import import_entries as importing
 from trenova.cli.screen import literal
 from trenova.errors import InvalidConfiguration, NotChecked, ReaderLeft, TrenovaError
 
@@ -97,7 +97,7 @@ def main() -> NoReturn:
         if as_json:
             cause = error.__cause__ if isinstance(error, NotChecked) else error
             problems = cause.problems if isinstance(cause, InvalidConfiguration) else ()
-            settings.print_error(error.message, hint=error.hint, exit_code=code, problems=problems)
+            json_output.print_error(error.message, hint=error.hint, exit_code=code, problems=problems)
         else:
             complain(error)
         sys.exit(code)
@@ -112,7 +112,7 @@ def run(*, as_json: bool) -> NoReturn:
     try:
         code = app(standalone_mode=False)
     except TyperException as error:
-        settings.print_error(error.format_message(), hint=None, exit_code=error.exit_code)
+        json_output.print_error(error.format_message(), hint=None, exit_code=error.exit_code)
         sys.exit(error.exit_code)
     sys.exit(code)
 
@@ -126,7 +126,7 @@ def complain(error: TrenovaError) -> None:
         print(harmless(f"error: {error.message}"), file=sys.stderr)
     if error.hint:
         print(harmless(f"hint: {error.hint}"), file=sys.stderr)
-    if (first := data_dir.advice(sys.argv, error.hint)) is not None:
+    if (first := data_folder.advice(sys.argv, error.hint)) is not None:
         print(harmless(f"hint: {first}"), file=sys.stderr)
 
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.table import Table
 
-from trenova.cli import bridge, log_setup, settings
+from trenova.cli import database_login, event_loop, json_output, options
 from trenova.cli.screen import console, literal, standard_error
 from trenova.config import DEFAULT_DATA_DIR, Settings
-from trenova.dev import logins
-from trenova.process import database_url
+from trenova.runtime import log_output
+from trenova.runtime.installation import logins
+from trenova.runtime.installation.settings import load_settings
+from trenova.runtime.process import database_url
 
 if TYPE_CHECKING:
     from trenova.domain.reconciliation import Reconciled
@@ -26,9 +28,9 @@ SHOWN = 1_000
 
 
 def reconcile(
-    config: settings.ConfigFile = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    config: options.ConfigFile = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """Compare all batches that Temporal still knows with what is stored, and store what is missing.
 
@@ -39,12 +41,12 @@ def reconcile(
 
     Example: trenova reconcile --config config/config.yaml
     """
-    loaded = settings.load(config, data_dir, logins.WORKER)
-    log_setup.set_up(loaded.log)
-    with settings.needing(logins.WORKER, loaded):
-        done, missing = bridge.run(compare(loaded))
+    loaded = load_settings(config, data_dir, logins.WORKER)
+    log_output.set_up(loaded.log)
+    with database_login.needing(logins.WORKER, loaded):
+        done, missing = event_loop.run(compare(loaded))
     if as_json:
-        print(settings.plain_json(as_data(done, missing)))
+        print(json_output.plain_json(as_data(done, missing)))
     else:
         show(done, missing)
     if missing:
@@ -52,15 +54,15 @@ def reconcile(
 
 
 async def compare(loaded: Settings) -> "tuple[Reconciled, list[ClosedRun]]":
-    from trenova.codec.settings import converter_of  # noqa: PLC0415 - slow to import
-    from trenova.connection import connect  # noqa: PLC0415
+    from trenova.codec.compose import load_converter  # noqa: PLC0415 - slow to import
     from trenova.domain.reconciliation import Reconciled  # noqa: PLC0415
+    from trenova.keys.signing import log_signer_of  # noqa: PLC0415
     from trenova.reconciliation import Reconciler  # noqa: PLC0415
-    from trenova.signing_keys import log_signer_of  # noqa: PLC0415
+    from trenova.runtime.connection import connect  # noqa: PLC0415
     from trenova.store import Store  # noqa: PLC0415
 
     signer = log_signer_of(loaded, os.environ)
-    client = await connect(loaded.temporal, converter_of(loaded.temporal.security, os.environ))
+    client = await connect(loaded.temporal, load_converter(loaded.temporal.security, os.environ))
     done = Reconciled()
     async with Store.open(database_url(loaded), signer=signer) as store:
         await store.check()

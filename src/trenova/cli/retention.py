@@ -7,12 +7,13 @@ import msgspec
 import typer
 from rich.table import Table
 
-from trenova.cli import settings
+from trenova.cli import json_output, options
 from trenova.cli.retention_store import By, as_owner, tenant_of, who, with_store
 from trenova.cli.screen import console, literal
 from trenova.config import DEFAULT_DATA_DIR
-from trenova.dev import logins
 from trenova.errors import NotFound
+from trenova.runtime.installation import logins
+from trenova.runtime.installation.settings import load_settings
 
 if TYPE_CHECKING:
     from trenova.store import Store
@@ -32,17 +33,17 @@ Default = Annotated[bool, typer.Option("--default", help="For every tenant that 
 
 @app.command()
 def show(
-    config: settings.ConfigFile = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    config: options.ConfigFile = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """Show what is set, the default (*) first. A tenant that neither names is kept for ever.
 
     Example: trenova retention show
     """
-    policies = with_store(settings.load(config, data_dir), lambda store: store.policies.list())
+    policies = with_store(load_settings(config, data_dir), lambda store: store.policies.list())
     if as_json:
-        settings.print_lines(policies)
+        json_output.print_lines(policies)
         return
     if not policies:
         print("everything is kept for ever")
@@ -67,9 +68,9 @@ def set_policy(
     ] = None,
     for_ever: Annotated[bool, typer.Option("--for-ever", help="Keep everything, whatever the default says.")] = False,
     by: By = None,
-    config: settings.ConfigFile = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    config: options.ConfigFile = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """Say how long content is kept. Nothing is removed before the next run: tonight at 02:00 UTC, or `retention run`.
 
@@ -84,7 +85,7 @@ def set_policy(
     author = who(by)
     as_owner(config, data_dir, lambda store: store.policies.set(named, days, by=author))
     if as_json:
-        print(settings.plain_json({"tenant": named, "days": days}))
+        print(json_output.plain_json({"tenant": named, "days": days}))
     else:
         print(f"{named}: kept {'for ever' if days is None else f'{days} days'}")
 
@@ -94,9 +95,9 @@ def unset(
     tenant: Tenant = None,
     default: Default = False,
     by: By = None,
-    config: settings.ConfigFile = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    config: options.ConfigFile = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """Take back what was set: the tenant follows the default again, and without a default is kept for ever.
 
@@ -107,7 +108,7 @@ def unset(
     named = tenant_of(tenant, every=default, word="--default")
     author = who(by)
     as_owner(config, data_dir, lambda store: store.policies.unset(named, by=author))
-    print(settings.plain_json({"tenant": named, "unset": True}) if as_json else f"{named}: unset")
+    print(json_output.plain_json({"tenant": named, "unset": True}) if as_json else f"{named}: unset")
 
 
 class Total(msgspec.Struct):
@@ -139,9 +140,9 @@ class Run:
 def run(
     tenant: Annotated[str | None, typer.Option(help="This log only.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
-    config: settings.ConfigFile = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    config: options.ConfigFile = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """Remove the content of what is older than its policy and under no hold, as the nightly run does.
 
@@ -151,16 +152,16 @@ def run(
 
     Example: trenova retention run --dry-run
     """
-    settings.check_tenant(tenant)
+    options.check_tenant(tenant)
     totals = with_store(
-        settings.load(config, data_dir, logins.WORKER), Run(tenant or "", dry_run).totals, logins.WORKER
+        load_settings(config, data_dir, logins.WORKER), Run(tenant or "", dry_run).totals, logins.WORKER
     )
     if tenant is not None and not totals:
         raise NotFound(
             f"there is no log of the tenant {tenant} with a retention", hint="list them: trenova retention show"
         )
     if as_json:
-        settings.print_lines(totals)
+        json_output.print_lines(totals)
         return
     table = Table("tenant", "would go" if dry_run else "removed", "bytes", "held", box=None, pad_edge=False)
     for total in totals:

@@ -8,13 +8,14 @@ import msgspec
 import typer
 from rich.table import Table
 
-from trenova.cli import settings
+from trenova.cli import json_output, options
+from trenova.cli.options import not_empty
 from trenova.cli.retention_store import By, as_owner, said, tenant_of, who, with_store
 from trenova.cli.screen import console, literal
-from trenova.cli.settings import not_empty
 from trenova.config import DEFAULT_DATA_DIR
 from trenova.domain.entry import Time
 from trenova.errors import InvalidRequest
+from trenova.runtime.installation.settings import load_settings
 
 if TYPE_CHECKING:
     from trenova.store.retention import Hold
@@ -44,9 +45,9 @@ def place(
     since: Annotated[str | None, typer.Option("--from", help="That occurred not before this time (RFC 3339).")] = None,
     until: Annotated[str | None, typer.Option("--to", help="That occurred before this time (RFC 3339).")] = None,
     by: By = None,
-    config: settings.ConfigFile = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    config: options.ConfigFile = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """Keep what matches all of these filters, however old, until the hold is released. Prints the hold's id.
 
@@ -67,24 +68,24 @@ def place(
     )
     words = {"name": said(name, "--name"), "reason": said(reason, "--reason", most=MAX_REASON), "by": who(by)}
     id_ = as_owner(config, data_dir, lambda store: store.holds.place(matching, **words))
-    print(settings.plain_json({"id": id_}) if as_json else id_)
+    print(json_output.plain_json({"id": id_}) if as_json else id_)
 
 
 @app.command("list")
 def list_holds(
     released: Annotated[bool, typer.Option("--released", help="Those that were released, too.")] = False,
-    config: settings.ConfigFile = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    config: options.ConfigFile = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """List the holds that are in force, oldest first. Times are UTC.
 
     Example: trenova hold list --released
     """
-    every = with_store(settings.load(config, data_dir), lambda store: store.holds.list())
+    every = with_store(load_settings(config, data_dir), lambda store: store.holds.list())
     holds = [hold for hold in every if released or hold.released_at is None]
     if as_json:
-        settings.print_lines(holds)
+        json_output.print_lines(holds)
         return
     table = Table("id", "tenant", "name", "matches", "placed", "by", "released", box=None, pad_edge=False)
     for hold in holds:
@@ -100,9 +101,9 @@ def release(
     hold_id: Annotated[str, typer.Argument(metavar="ID", help="As `trenova hold list` shows it.")],
     reason: Reason,
     by: By = None,
-    config: settings.ConfigFile = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    config: options.ConfigFile = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """Release a hold. What it alone kept, and is past its retention, goes with the next run.
 
@@ -116,7 +117,7 @@ def release(
         raise InvalidRequest(f"{hold_id!r} is no id of a hold", hint="list them: trenova hold list") from None
     why, author = said(reason, "--reason", most=MAX_REASON), who(by)
     as_owner(config, data_dir, lambda store: store.holds.release(id_, reason=why, by=author))
-    print(settings.plain_json({"id": id_, "released": True}) if as_json else f"released {id_}")
+    print(json_output.plain_json({"id": id_, "released": True}) if as_json else f"released {id_}")
 
 
 def moment(text: str | None, option: str) -> datetime | None:

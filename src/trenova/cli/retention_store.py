@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from trenova.cli import settings
+from trenova.cli import database_login, options
 from trenova.config import Settings
-from trenova.dev import logins
-from trenova.dev.logins import Login
 from trenova.errors import InvalidRequest
-from trenova.process import database_url
+from trenova.runtime.installation import logins
+from trenova.runtime.installation.logins import Login
+from trenova.runtime.installation.settings import load_settings
+from trenova.runtime.process import database_url
 
 if TYPE_CHECKING:
     from trenova.store import Store
@@ -25,7 +26,7 @@ By = Annotated[str | None, typer.Option(help="Who does it; else the name of the 
 
 
 def with_store(loaded: Settings, use: "Callable[[Store], Awaitable[Result]]", login: Login = logins.OPERATOR) -> Result:
-    from trenova.signing_keys import log_signer_of  # noqa: PLC0415 - slow to import
+    from trenova.keys.signing import log_signer_of  # noqa: PLC0415 - slow to import
     from trenova.store import Store  # noqa: PLC0415 - slow to import
 
     async def opened() -> Result:
@@ -33,13 +34,13 @@ def with_store(loaded: Settings, use: "Callable[[Store], Awaitable[Result]]", lo
             await store.check()
             return await use(store)
 
-    with settings.needing(login, loaded):
+    with database_login.needing(login, loaded):
         return asyncio.run(opened())
 
 
 def as_owner(file: Path | None, data_dir: Path, use: "Callable[[Store], Awaitable[Result]]") -> Result:
     """With the login of whoever owns the tables: database.ownerUrl, else database.url, else that of a `trenova dev`."""
-    return with_store(settings.load(file, data_dir, logins.OWNER), use, logins.OWNER)
+    return with_store(load_settings(file, data_dir, logins.OWNER), use, logins.OWNER)
 
 
 def who(by: str | None) -> str:
@@ -64,5 +65,5 @@ def tenant_of(tenant: str | None, *, every: bool, word: str) -> str:
 
     if (tenant is None) != every:
         raise typer.BadParameter(f"say either --tenant NAME or {word}")
-    settings.check_tenant(tenant)
+    options.check_tenant(tenant)
     return tenant or ALL_TENANTS

@@ -5,16 +5,19 @@ from typing import Annotated
 
 import typer
 
-from trenova.cli import installation, log_setup, settings
-from trenova.config import DEFAULT_DATA_DIR, Health, load
-from trenova.dev import logins
+from trenova.cli import api_client, database_login, json_output, options
+from trenova.config import DEFAULT_DATA_DIR, HealthSettings, load
+from trenova.dev import server_start
 from trenova.errors import InvalidConfiguration
-from trenova.process import database_url
+from trenova.runtime import log_output
+from trenova.runtime.installation import logins
+from trenova.runtime.installation.settings import load_settings
+from trenova.runtime.process import database_url
 
 HIGHEST_PORT = 65_535
 
 
-def api(config: settings.ConfigFile = None, data_dir: settings.DataDir = DEFAULT_DATA_DIR) -> None:
+def api(config: options.ConfigFile = None, data_dir: options.DataDir = DEFAULT_DATA_DIR) -> None:
     """Run the API server.
 
     Without a database.url it uses the PostgreSQL of the data folder.
@@ -26,14 +29,14 @@ def api(config: settings.ConfigFile = None, data_dir: settings.DataDir = DEFAULT
     from trenova.api import server  # noqa: PLC0415 - slow to import, and `trenova --help` needs none of it
 
     loaded = load(os.environ, file=config)
-    log_setup.set_up(loaded.log)
-    with installation.complete(loaded, data_dir, logins.API, command="api", signs=False) as complete:
+    log_output.set_up(loaded.log)
+    with server_start.complete(loaded, data_dir, logins.API, command="api", signs=False) as complete:
         server.run(complete, os.environ)
 
 
 def worker(
-    config: settings.ConfigFile = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
+    config: options.ConfigFile = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
     processes: Annotated[int, typer.Option(min=1, help="How many worker processes to run.")] = 1,
 ) -> None:
     """Run a worker on the task queue audit-queue.
@@ -48,9 +51,9 @@ def worker(
     from trenova.worker import processes as several  # noqa: PLC0415 - slow to import
 
     loaded = load(os.environ, file=config)
-    log_setup.set_up(loaded.log)
+    log_output.set_up(loaded.log)
     # One error here, not one from each of several processes.
-    with installation.complete(loaded, data_dir, logins.WORKER, command="worker", signs=True) as complete:
+    with server_start.complete(loaded, data_dir, logins.WORKER, command="worker", signs=True) as complete:
         if processes > 1:
             check_ports(complete.worker.health, processes)
             same = [*(["--config", str(config)] if config else []), "--data-dir", str(data_dir)]
@@ -58,7 +61,7 @@ def worker(
         process.run(complete, os.environ)
 
 
-def check_ports(health: Health, processes: int) -> None:
+def check_ports(health: HealthSettings, processes: int) -> None:
     if health.port is not None and health.port + processes - 1 > HIGHEST_PORT:
         problem = (
             f"worker.health.port: {health.port} given for {processes} processes, which need as many ports from there"
@@ -67,9 +70,9 @@ def check_ports(health: Health, processes: int) -> None:
 
 
 def migrate(
-    config: settings.ConfigFile = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    config: options.ConfigFile = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
     """Bring the database schema up to date.
 
@@ -85,8 +88,10 @@ def migrate(
     """
     from trenova.store import migrate as migration  # noqa: PLC0415 - slow to import
 
-    settings.tell_waiting("the tables")
-    loaded = settings.load(config, data_dir, logins.OWNER)
-    with settings.needing(logins.OWNER, loaded):
+    api_client.tell_waiting("the tables")
+    loaded = load_settings(config, data_dir, logins.OWNER)
+    with database_login.needing(logins.OWNER, loaded):
         revision = migration.upgrade(database_url(loaded))
-    print(settings.plain_json({"schema": revision}) if as_json else f"the database schema is up to date ({revision})")
+    print(
+        json_output.plain_json({"schema": revision}) if as_json else f"the database schema is up to date ({revision})"
+    )

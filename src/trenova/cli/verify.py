@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trenova.cli import settings
+from trenova.cli import database_login, json_output, options
 from trenova.cli.evidence import read_checkpoint
 from trenova.cli.screen import progress_of_entries, shown
 from trenova.cli.verify_files import NOT_PROVED, Trusted, check_files, cores
 from trenova.config import DEFAULT_DATA_DIR, Settings
-from trenova.dev import logins
 from trenova.domain.verification import LogVerdict
 from trenova.errors import LogDamaged, NotChecked, OutputFailed, TrenovaError, VerificationError
 from trenova.ledger import note
 from trenova.ledger.kept import Kept
 from trenova.ledger.note import COSIGNATURE, ED25519, VerifierKey
-from trenova.process import database_url
+from trenova.runtime.installation import logins
+from trenova.runtime.installation.settings import load_settings
+from trenova.runtime.process import database_url
 
 if TYPE_CHECKING:
     from trenova.store.verification import Claim, KeysOf
@@ -58,9 +59,9 @@ def verify(
         int | None, typer.Option(min=1, help="How many of the witnesses must have cosigned; all when absent.")
     ] = None,
     witness: Annotated[list[str] | None, typer.Option(help="A witness's verifier key.")] = None,
-    config: settings.ConfigFile = None,
-    data_dir: settings.DataDir = DEFAULT_DATA_DIR,
-    as_json: settings.Json = False,
+    config: options.ConfigFile = None,
+    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
     script: Annotated[
         bool,
         typer.Option(
@@ -87,13 +88,13 @@ def verify(
         raise typer.BadParameter(f"{cosignatures} cosignatures need as many --witness keys, each of another witness")
     told = Told()
     with nothing_checked(told):
-        settings.check_tenant(tenant)
+        options.check_tenant(tenant)
         kept = [read_checkpoint(path) for path in known or ()]
         if files:
             trusted = Trusted(keys=keys, known=kept, witnesses=witnesses, cosignatures=cosignatures)
             raise typer.Exit(check_files(files, trusted, as_json=as_json))
-        loaded = settings.load(config, data_dir)
-        with settings.needing(logins.OPERATOR, loaded):
+        loaded = load_settings(config, data_dir)
+        with database_login.needing(logins.OPERATOR, loaded):
             asyncio.run(check_live(loaded, keys, kept, tenant or "", told, as_json=as_json))
         if told.damage:
             raise typer.Exit(NOT_PROVED)
@@ -187,7 +188,7 @@ def claims_of(known: Sequence[Kept], keys_of: "KeysOf", tenant: str) -> "dict[st
 
 def keys_for(loaded: Settings, keys: Sequence[VerifierKey]) -> "KeysOf":
     """Those given, each for the log it is named after; else those of the configured signing keys."""
-    from trenova.signing_keys import log_signer_of  # noqa: PLC0415 - slow to import
+    from trenova.keys.signing import log_signer_of  # noqa: PLC0415 - slow to import
 
     if not keys:
         return log_signer_of(loaded, os.environ).keys
@@ -196,7 +197,7 @@ def keys_for(loaded: Settings, keys: Sequence[VerifierKey]) -> "KeysOf":
 
 def show_log(verdict: LogVerdict, *, as_json: bool) -> None:
     if as_json:
-        print(settings.plain_json(verdict), flush=True)
+        print(json_output.plain_json(verdict), flush=True)
         return
     for place in verdict.places:
         print(shown(str(place)), flush=True)

@@ -2,12 +2,13 @@
 
 import typer
 
-from trenova.cli import settings
+from trenova.cli import json_output, options
 from trenova.config import DEFAULT_DATA_DIR
+from trenova.runtime.installation.settings import load_settings
 
 
 def verify_encryption(
-    config: settings.ConfigFile = None, data_dir: settings.DataDir = DEFAULT_DATA_DIR, as_json: settings.Json = False
+    config: options.ConfigFile = None, data_dir: options.DataDir = DEFAULT_DATA_DIR, as_json: options.Json = False
 ) -> None:
     """Prove that payloads are encrypted: run a workflow and look at its raw history.
 
@@ -15,11 +16,12 @@ def verify_encryption(
 
     Example: TEMPORAL_ENCRYPTION_KEY=… trenova verify-encryption --config config/config.yaml
     """
-    from trenova.cli import bridge, encryption_check  # noqa: PLC0415 - slow to import
+    from trenova.cli import event_loop  # noqa: PLC0415 - slow to import
+    from trenova.doctor import encryption_check  # noqa: PLC0415 - slow to import
 
-    finding = bridge.run(encryption_check.verify(settings.load(config, data_dir)))
+    finding = event_loop.run(encryption_check.verify(load_settings(config, data_dir)))
     if as_json:
-        print(settings.plain_json(finding))
+        print(json_output.plain_json(finding))
     else:
         encryption_check.show(finding)
     if finding.problems:

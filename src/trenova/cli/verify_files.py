@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trenova.cli import settings
+from trenova.cli import json_output
 from trenova.cli.screen import shown, standard_error
 from trenova.errors import NotChecked, VerificationError
 from trenova.ledger import note, verify
@@ -57,7 +57,7 @@ def check_files(paths: Sequence[Path], trusted: Trusted, *, as_json: bool) -> in
 
 def complain(message: str, code: int, *, as_json: bool) -> None:
     if as_json:
-        settings.print_error(message, hint=None, exit_code=code)
+        json_output.print_error(message, hint=None, exit_code=code)
     else:
         print(shown(f"error: {message}"), file=sys.stderr)
 
@@ -128,7 +128,7 @@ def verdict_of(path: Path, trusted: Trusted, origin: str | None) -> "Verdict":
 
 def show(path: Path, verdict: "Verdict", *, as_json: bool) -> None:
     if as_json:
-        print(settings.plain_json(of_file(path, verdict)))
+        print(json_output.plain_json(of_file(path, verdict)))
     else:
         print("\n".join(shown(f"{path}: {line}") for line in described(verdict)))
 

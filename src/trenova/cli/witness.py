@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from trenova.cli import log_setup
-from trenova.config import Log
+from trenova.config import LogSettings
+from trenova.runtime import log_output
 
 
 def witness(
@@ -27,5 +27,5 @@ def witness(
     """
     from trenova.witness import server  # noqa: PLC0415 - slow to import
 
-    log_setup.set_up(Log())
+    log_output.set_up(LogSettings())
     server.run(name, state, log, host=host, port=port)

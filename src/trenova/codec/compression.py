@@ -10,7 +10,7 @@ from temporalio.api.common.v1 import Payload
 
 from trenova.codec.encryption import ENCRYPTED
 from trenova.codec.layer import ENCODING, Budget, Layer, encoding_of, parse
-from trenova.codec.secrecy import DEFAULT_THRESHOLD_BYTES
+from trenova.config import COMPRESSION_THRESHOLD_BYTES
 from trenova.errors import InvalidPayload
 
 ZLIB = b"binary/zlib"
@@ -33,7 +33,7 @@ class Compression(Layer):
     def __init__(
         self,
         *,
-        threshold_bytes: int = DEFAULT_THRESHOLD_BYTES,
+        threshold_bytes: int = COMPRESSION_THRESHOLD_BYTES,
         max_decompressed_bytes: int = MAX_DECOMPRESSED_BYTES,
     ) -> None:
         self.threshold_bytes = threshold_bytes

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
 
-from trenova.codec.keyring import Keyring
 from trenova.codec.layer import ENCODING, Budget, Layer, encoding_of, parse, shown
 from trenova.errors import DecryptionFailed, EncryptionKeyNotFound
+from trenova.keys.keyring import Keyring
 
 ENCRYPTED = b"binary/encrypted"
 KEY_ID = "encryption-key-id"

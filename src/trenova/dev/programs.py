@@ -6,12 +6,12 @@ from pathlib import Path
 
 from trenova.dev import keys, readiness
 from trenova.dev.environment import own_world
-from trenova.dev.folder import Folder
 from trenova.dev.part import Part
 from trenova.dev.ports import LOCALHOST, listens
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
 from trenova.dev.watch import Silence, responds
+from trenova.runtime.installation.folder import Folder
 
 CODEC_PATH = "/codec"
 

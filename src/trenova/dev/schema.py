@@ -5,9 +5,9 @@ import asyncio
 import psycopg
 from psycopg import sql
 
-from trenova.dev import logins
-from trenova.dev.logins import Login
 from trenova.dev.postgres import DATABASE, Postgres
+from trenova.runtime.installation import logins
+from trenova.runtime.installation.logins import Login
 
 
 async def prepare(postgres: Postgres) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from trenova.dev import command_line
 from trenova.dev.programs import CODEC_PATH
-from trenova.dev.state import State
 from trenova.errors import PartFailed
+from trenova.runtime.installation import command_line
+from trenova.runtime.installation.running import DevJson
 
 EXAMPLE = {
     "tenant": "acme",
@@ -50,7 +50,7 @@ class Screen:
         for line in getattr(error, "__notes__", ()):
             self._console.print(f"  {line}", markup=False, style="dim")
 
-    def ready(self, state: State, data_dir: Path) -> None:
+    def ready(self, state: DevJson, data_dir: Path) -> None:
         self.say("\ntrenova is ready\n")
         for name, value in (
             ("API", state.api_url),
@@ -71,11 +71,11 @@ class Screen:
         self.say(f"\nFollow the logs with `{logs}`; stop with Ctrl-C.")
 
 
-def codec_line(state: State) -> str:
+def codec_line(state: DevJson) -> str:
     return f"export TEMPORAL_ADDRESS={state.temporal_address} TEMPORAL_CODEC_ENDPOINT={state.api_url}{CODEC_PATH}"
 
 
-def curl(state: State) -> str:
+def curl(state: DevJson) -> str:
     """One line for a shell that stores an entry."""
     return (
         f"curl -sS '{state.api_url}/v1/entries?wait=stored' -H 'Authorization: Bearer {state.api_key}' "

@@ -17,15 +17,15 @@ from typing import Any
 from trenova.config import DEFAULT_DATA_DIR
 from trenova.dev import keys, orphans, ports, programs, readiness, registry, schema
 from trenova.dev.environment import own_world
-from trenova.dev.folder import Folder
 from trenova.dev.part import TERMINATE, Part
 from trenova.dev.postgres import STOP_SIGNALS as STOP_POSTGRES
 from trenova.dev.postgres import Postgres
 from trenova.dev.process import Process
 from trenova.dev.screen import Screen
-from trenova.dev.state import State
 from trenova.dev.temporal import Temporal
 from trenova.errors import PartFailed
+from trenova.runtime.installation.folder import Folder
+from trenova.runtime.installation.running import DevJson
 
 STOP_SIGNALS = (Signals.SIGINT, Signals.SIGTERM, Signals.SIGHUP)
 # Those that send work before those that take it.
@@ -178,7 +178,7 @@ class Run:
         self._stack = stack
         self._supervisor = Supervisor(died=screen.died, back=self._back)
         self._stopped = asyncio.Event()
-        self._state: State | None = None
+        self._state: DevJson | None = None
 
     async def until_stopped(self) -> None:
         loop = asyncio.get_running_loop()
@@ -218,7 +218,7 @@ class Run:
         self._screen.ready(self._state, self._folder.path)
         await asyncio.Event().wait()
 
-    async def _start(self) -> State:
+    async def _start(self) -> DevJson:
         options, folder, screen, supervisor = self._options, self._folder, self._screen, self._supervisor
         health_port = ports.choose()
         api_url = f"http://{ports.LOCALHOST}:{options.api_port}"
@@ -250,7 +250,7 @@ class Run:
             )
         with screen.doing("Sending a probe entry through all parts"):
             await readiness.probe(api_url, api_key)
-        return State(
+        return DevJson(
             api_url=api_url,
             api_key=api_key,
             temporal_address=temporal.address,

@@ -15,10 +15,10 @@ from temporalio.service import RPCError
 
 from trenova.dev import ports
 from trenova.dev.environment import own_world
-from trenova.dev.folder import Folder, lock, make_folder
 from trenova.dev.part import Part
 from trenova.dev.process import running
 from trenova.dev.watch import Silence
+from trenova.runtime.installation.folder import Folder, lock, make_folder
 
 NAMESPACE = "default"
 ANSWER_LIMIT = timedelta(seconds=5)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 import uuid_utils.compat
 
-from trenova.config import Limits
+from trenova.config import LimitSettings
 from trenova.domain import changes, explain, strict_json
 from trenova.domain.entry import CANONICAL_FACTOR, Draft, Entry, Sealed
 from trenova.domain.reserved import reserved
@@ -55,7 +55,7 @@ class Unfit(Exception):
         self.message = message
 
 
-def check(raws: Sequence[bytes | memoryview], circumstances: Circumstances, limits: Limits) -> Checked:
+def check(raws: Sequence[bytes | memoryview], circumstances: Circumstances, limits: LimitSettings) -> Checked:
     """Check and seal the JSON texts of a request's entries. Raises nothing for bad entries: they are listed."""
     sealed: list[tuple[int, Sealed]] = []
     problems: list[EntryProblem] = []
@@ -79,7 +79,7 @@ def cut(text: str) -> str:
     return text if len(text) <= MAX_COMPLAINT else f"{text[:MAX_COMPLAINT]}…"
 
 
-def seal(raw: bytes, index: int, circumstances: Circumstances, limits: Limits) -> Sealed:
+def seal(raw: bytes, index: int, circumstances: Circumstances, limits: LimitSettings) -> Sealed:
     if len(raw) > limits.max_entry_bytes:
         raise Unfit("", f"has {len(raw):,} bytes, the limit for one entry is {limits.max_entry_bytes:,}")
     draft = read(raw, limits)
@@ -118,7 +118,7 @@ def check_names(entry: Entry, circumstances: Circumstances) -> None:
         raise Unfit(*found)
 
 
-def read(raw: bytes, limits: Limits) -> Draft:
+def read(raw: bytes, limits: LimitSettings) -> Draft:
     try:
         draft = decoder.decode(raw)
         found = strict_json.unfit(raw, max_nesting=limits.max_nesting)

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import msgspec
 
-from trenova.config import Limits
+from trenova.config import LimitSettings
 from trenova.domain import explain, strict_json
 from trenova.domain.entry import (
     ACTION_PATTERN,
@@ -37,7 +37,7 @@ AHEAD = timedelta(minutes=10)
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 # Computed changes repeat a value of `before` or `after` one level deeper: in an object in an array in the entry.
 DEEPER_BY = 1
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = LimitSettings()
 # Of tenants and actions a worker sees few, again and again.
 KNOWN = 4096
 
@@ -67,7 +67,7 @@ class Unsealed(Exception):
 class Rules:
     """What is asked of a body beside its form."""
 
-    limits: Limits
+    limits: LimitSettings
     now: datetime
 
 
@@ -88,7 +88,7 @@ def written(time: datetime) -> str:
     return time.isoformat(timespec="seconds")
 
 
-def decoded(body: bytes, limits: Limits) -> Entry:
+def decoded(body: bytes, limits: LimitSettings) -> Entry:
     most = CANONICAL_FACTOR * limits.max_entry_bytes
     if len(body) > most:
         raise Unsealed(f"has {len(body):,} bytes, the limit is {most:,}")

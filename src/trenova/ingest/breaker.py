@@ -11,9 +11,9 @@ import structlog
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from trenova import connection
 from trenova.errors import TemporalAway, TemporalRefuses
 from trenova.ingest.start import REFUSED, is_ambiguous
+from trenova.runtime import connection
 
 log = structlog.get_logger()
 

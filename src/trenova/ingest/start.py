@@ -15,11 +15,11 @@ from temporalio.converter import DataConverter
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from trenova import connection
 from trenova.config import TASK_QUEUE
 from trenova.domain.batch import Batch, BatchResult, workflow_id
 from trenova.domain.entry import Sealed
 from trenova.errors import TemporalAway, TemporalRefuses, Unavailable
+from trenova.runtime import connection
 from trenova.workflows import ProcessAuditBatchWorkflow
 
 START_TIMEOUT = timedelta(seconds=10)

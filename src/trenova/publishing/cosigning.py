@@ -16,8 +16,8 @@ from trenova.ledger.note import Signature
 from trenova.ledger.submission import Submission
 from trenova.publishing.witnesses import Conflict, Witness, ask
 from trenova.store import Store
+from trenova.store.checkpoint_conflicts import Refusal
 from trenova.store.cosignatures import Cosignature, Uncosigned
-from trenova.store.refused_checkpoints import Refusal
 
 log = structlog.get_logger()
 

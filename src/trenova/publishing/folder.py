@@ -18,8 +18,8 @@ from trenova.publishing import files
 from trenova.publishing.instruments import PUBLISHING_FAILED
 from trenova.publishing.places import INTERNAL, place
 from trenova.store import Store
+from trenova.store.checkpoint_conflicts import FOLDER, Refusal
 from trenova.store.cosignatures import HeadToPublish
-from trenova.store.refused_checkpoints import FOLDER, Refusal
 
 log = structlog.get_logger()
 

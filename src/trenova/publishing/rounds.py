@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 import httpx
 import structlog
 
-from trenova.config import Ledger
+from trenova.config import LedgerSettings
 from trenova.errors import TrenovaError, Unavailable
 from trenova.publishing import cosigning
 from trenova.publishing.cosigning import Cosigning
@@ -16,7 +16,7 @@ from trenova.publishing.folder import PublishFolder
 from trenova.publishing.instruments import PUBLISHING_AWAY, PUBLISHING_REFUSED, WITNESS_REFUSED
 from trenova.publishing.witnesses import Witness
 from trenova.store import Store
-from trenova.store.refused_checkpoints import FOLDER
+from trenova.store.checkpoint_conflicts import FOLDER
 
 log = structlog.get_logger()
 
@@ -28,7 +28,7 @@ LONGEST_REST_S = 60
 
 
 @asynccontextmanager
-async def running(ledger: Ledger, witnesses: Sequence[Witness], database_url: str) -> AsyncIterator[None]:
+async def running(ledger: LedgerSettings, witnesses: Sequence[Witness], database_url: str) -> AsyncIterator[None]:
     """Publish until the block ends. What that cuts off is done by the next look, here or in another worker."""
     # Connections of its own, made when they are needed: a slow witness never keeps one from an entry.
     connections = 2 * len(witnesses) + cosigning.AT_ONCE

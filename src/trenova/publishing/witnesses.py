@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import httpx
 
-from trenova.config import Ledger
+from trenova.config import LedgerSettings
 from trenova.errors import CheckpointRefused, InvalidConfiguration, Unavailable, VerificationError, WitnessFails
 from trenova.ledger import checkpoint, signing, submission, verify
 from trenova.ledger import note as notes
@@ -49,7 +49,7 @@ class Conflict:
     answer: bytes
 
 
-def witnesses_of(ledger: Ledger) -> tuple[Witness, ...]:
+def witnesses_of(ledger: LedgerSettings) -> tuple[Witness, ...]:
     """The configured witnesses. Raises InvalidConfiguration unless each has a key of a witness, and no two the same."""
     found, problems = [], []
     for number, each in enumerate(ledger.witnesses):

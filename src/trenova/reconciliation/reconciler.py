@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from temporalio.client import Client
 
-from trenova.batch_input import read_input
+from trenova.codec.batch_input import read_input
 from trenova.domain.batch import is_of_the_api, label
 from trenova.domain.reconciliation import Reconciled
 from trenova.errors import Blocked, InvalidConfiguration, NotFound, StatementTimeout, TrenovaError, Unavailable

@@ -11,7 +11,7 @@ from trenova.domain.batch import BatchResult
 from trenova.ledger.hashing import HASH_BYTES
 from trenova.ledger.log_signer import LogSigner
 from trenova.ledger.tree import Frontier
-from trenova.store import returned, trees
+from trenova.store import trees, write_checks
 from trenova.store.batches import summed
 from trenova.store.rows import COLUMN_TYPES, Incoming
 from trenova.store.sql import sql
@@ -59,7 +59,7 @@ async def insert(cursor: Cursor, batch: Incoming) -> tuple[dict[str, Frontier], 
         copy.set_types(COLUMN_TYPES)
         for each in batch.rows:
             await copy.write_row(each)
-    returned.check_copied(batch, cursor.rowcount)
+    write_checks.check_copied(batch, cursor.rowcount)
     connection, tenants = cursor.connection, {"tenants": batch.tenants}
     # Sent together, run one after the other: each statement has a snapshot of its own, so that the last sees what the
     # former holder of the locks committed.
@@ -69,8 +69,8 @@ async def insert(cursor: Cursor, batch: Incoming) -> tuple[dict[str, Frontier], 
         # Not prepared: it has no parameters, so a plan made for an empty log would be kept while the log grows.
         inserted = await connection.execute(APPEND, binary=True, prepare=False)
         heads = {tenant: trees.frontier_of(size, hashes) for tenant, size, hashes in await locked.fetchall()}
-        returned.check_locked(batch.tenants, heads)
-        return heads, returned.fresh_commitments(batch, heads, await inserted.fetchall())
+        write_checks.check_locked(batch.tenants, heads)
+        return heads, write_checks.fresh_commitments(batch, heads, await inserted.fetchall())
 
 
 async def extend(signer: LogSigner, heads: Mapping[str, Frontier], fresh: Mapping[str, bytes]) -> list[Grown]:
@@ -107,11 +107,11 @@ async def keep(
         counts = await connection.execute(BATCH_COUNTS, {"batch_id": ids["batch_id"]})
         # A difference rolls everything back: nothing is stored in these logs until the database is mended, and the
         # workflow waits, as for a database that is away.
-        returned.check_unstored(await unstored.fetchone() if unstored else None)
-        returned.check_tiles(grown, await tiles.fetchall())
-        returned.check_moved(grown, await moved.fetchall())
-        returned.check_signed(grown, await signed.fetchall())
-        returned.check_noted(note, await noted.fetchall())
+        write_checks.check_unstored(await unstored.fetchone() if unstored else None)
+        write_checks.check_tiles(grown, await tiles.fetchall())
+        write_checks.check_moved(grown, await moved.fetchall())
+        write_checks.check_signed(grown, await signed.fetchall())
+        write_checks.check_noted(note, await noted.fetchall())
         return await counts.fetchall()
 
 

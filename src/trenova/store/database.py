@@ -6,22 +6,22 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from trenova.config import Limits
+from trenova.config import LimitSettings
 from trenova.domain.sealed import DEFAULT_LIMITS
 from trenova.errors import InvalidConfiguration
 from trenova.ledger.log_signer import LogSigner
 from trenova.store import schema
 from trenova.store.api_keys import ApiKeys
 from trenova.store.batches import Batches
+from trenova.store.checkpoint_conflicts import RefusedCheckpoints
 from trenova.store.checkpoints import Checkpoints
 from trenova.store.cosignatures import Cosignatures
 from trenova.store.dead_letters import DeadLetters
 from trenova.store.entries import Entries
-from trenova.store.logs import Logs
+from trenova.store.ledgers import Logs
 from trenova.store.pool import Pool
 from trenova.store.reconciliation import Reconciliation
 from trenova.store.records import Records
-from trenova.store.refused_checkpoints import RefusedCheckpoints
 from trenova.store.retention import Holds, Policies, Removals
 from trenova.store.search import Search
 
@@ -58,7 +58,7 @@ class Store:
         pool_size: int = 8,
         search_pool_size: int = 0,
         signer: LogSigner | None = None,
-        limits: Limits = DEFAULT_LIMITS,
+        limits: LimitSettings = DEFAULT_LIMITS,
     ) -> AsyncIterator["Store"]:
         """Without a `signer` nothing can be appended. What is beyond the `limits` of the API is parked, not stored.
 

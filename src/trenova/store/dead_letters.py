@@ -13,7 +13,7 @@ import structlog
 import uuid_utils.compat
 from psycopg.errors import InsufficientPrivilege
 
-from trenova.config import Limits
+from trenova.config import LimitSettings
 from trenova.domain import sealed
 from trenova.domain.dead_letters import Retried
 from trenova.domain.same import same_content
@@ -28,13 +28,13 @@ from trenova.errors import (
 )
 from trenova.ledger.hashing import SALT_BYTES
 from trenova.ledger.log_signer import LogSigner
-from trenova.store import returned
+from trenova.store import write_checks
 from trenova.store.append import append
 from trenova.store.pages import MAX_PAGE_BYTES
 from trenova.store.pool import Pool
 from trenova.store.records import Records
+from trenova.store.rejected_rows import BODY, sift
 from trenova.store.rows import ID, MAX_REASON, TENANT, Incoming, Refused, incoming
-from trenova.store.sifting import BODY, sift
 from trenova.store.sql import sql
 
 PARK, PARKED_AS, EDIT, DUE_NOW = sql("park"), sql("parked_as"), sql("edit_letter"), sql("letters_due_now")
@@ -96,7 +96,7 @@ class DeadLetters:
     pool: Pool
     signer: LogSigner | None = None
     """Needed to try again, not to read."""
-    limits: Limits = sealed.DEFAULT_LIMITS
+    limits: LimitSettings = sealed.DEFAULT_LIMITS
     """What the API lets in."""
     reads: Pool | None = None
     """For lists, where they have connections of their own."""
@@ -212,7 +212,7 @@ class DeadLetters:
             if not await due(cursor, 1, [id_]):
                 return Retried()  # another worker has tried it meanwhile
             changed = await refuse(cursor, [id_], [(DATABASE, error.message[:MAX_REASON])], longest=PAUSE)
-            returned.check_letters(1, changed)
+            write_checks.check_letters(1, changed)
         return Retried(tried=1, parked=1)
 
     async def _note(self, cursor: Cursor, ids: Sequence[uuid.UUID], good: Incoming, refused: Sequence[Refused]) -> None:
@@ -228,7 +228,7 @@ class DeadLetters:
         changed += await refuse(
             cursor, [ids[each.ordinal] for each in refused], [(each.code, each.reason) for each in refused]
         )
-        returned.check_letters(len(ids), changed)
+        write_checks.check_letters(len(ids), changed)
 
     async def _read(self, **wanted: Any) -> list[DeadLetter]:
         names = {"tenant": None, "before": None, "id": None, "parked": None, "bodies": True}
@@ -277,7 +277,7 @@ async def park(cursor: Cursor, batch_id: str, refused: Sequence[Refused]) -> Non
     }
     await cursor.execute(PARK, parked)
     await cursor.execute(PARKED_AS, parked)
-    returned.check_parked(batch_id, refused, dict(await cursor.fetchall()))
+    write_checks.check_parked(batch_id, refused, dict(await cursor.fetchall()))
 
 
 async def taken(cursor: Cursor, batch_id: str, batch: Incoming) -> list[Refused]:

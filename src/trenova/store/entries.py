@@ -11,7 +11,7 @@ from functools import partial
 import msgspec
 
 from trenova import tracing
-from trenova.config import Limits
+from trenova.config import LimitSettings
 from trenova.domain import sealed
 from trenova.domain.batch import BatchResult
 from trenova.domain.entry import Sealed
@@ -20,10 +20,10 @@ from trenova.ledger.hashing import SALT_BYTES
 from trenova.ledger.log_signer import LogSigner
 from trenova.store.append import append, off_loop
 from trenova.store.dead_letters import park
-from trenova.store.logs import Leaf, leaf
+from trenova.store.ledgers import Leaf, leaf
 from trenova.store.pool import Pool
+from trenova.store.rejected_rows import sift
 from trenova.store.rows import incoming
-from trenova.store.sifting import sift
 from trenova.store.sql import sql
 
 ENTRY, RECEIPTS = sql("entry"), sql("receipts")
@@ -55,7 +55,7 @@ class Entries:
     pool: Pool
     signer: LogSigner | None = None
     """Needed to append, not to read."""
-    limits: Limits = sealed.DEFAULT_LIMITS
+    limits: LimitSettings = sealed.DEFAULT_LIMITS
     """What the API lets in."""
 
     async def append(self, batch_id: str, bodies: Sequence[bytes], *, run_id: str | None = None) -> BatchResult:

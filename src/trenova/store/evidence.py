@@ -15,7 +15,7 @@ from trenova.ledger.note import VerifierKey
 from trenova.ledger.prove import Span
 from trenova.ledger.tiles import WIDTH
 from trenova.store.cosignatures import Cosignatures
-from trenova.store.logs import Leaf, Logs
+from trenova.store.ledgers import Leaf, Logs
 from trenova.store.sql import sql
 
 FIRST_RECEIVED, LAST_RECEIVED = sql("first_received"), sql("last_received")

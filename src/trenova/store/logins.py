@@ -6,8 +6,8 @@ import psycopg
 
 from trenova.errors import DatabaseFault, Forbidden
 from trenova.store.pool import CONNECT_TIMEOUT_S
-from trenova.store.refusals import NO_RIGHT
 from trenova.store.sql import sql
+from trenova.store.sqlstates import NO_RIGHT
 
 LOGIN = sql("login").encode()
 

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from trenova.errors import InvalidConfiguration, Unavailable
-from trenova.store.refusals import meaning
 from trenova.store.service_file import with_host_of_service
+from trenova.store.sqlstates import meaning
 
 CONNECT_TIMEOUT_S = 10
 # Longer than any statement of ours; a statement that takes longer than this waits for something that will not come.

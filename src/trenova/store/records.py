@@ -19,7 +19,7 @@ from trenova.domain.intake import encoder
 from trenova.errors import InvalidConfiguration, LogDamaged, RowRefused
 from trenova.ledger.hashing import SALT_BYTES
 from trenova.ledger.log_signer import LogSigner
-from trenova.store import returned
+from trenova.store import write_checks
 from trenova.store.append import append
 from trenova.store.pool import Pool
 from trenova.store.rows import incoming
@@ -73,7 +73,7 @@ async def append_some(pool: Pool, signer: LogSigner, tenant: str) -> int:
         batch = incoming(bodies, os.urandom(SALT_BYTES * len(bodies)), lambda _: next(in_turn))
         await append(cursor, signer, f"records-{uuid_utils.compat.uuid7()}", batch)
         await cursor.execute(APPENDED, {"tenant": tenant, "ids": [entry.id for entry in entries]})
-        returned.check_recorded(tenant, len(entries), cursor.rowcount)
+        write_checks.check_recorded(tenant, len(entries), cursor.rowcount)
     return len(entries)
 
 

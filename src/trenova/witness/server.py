@@ -27,13 +27,13 @@ from trenova.ledger import note as notes
 from trenova.ledger import signing, submission
 from trenova.ledger.note import ED25519, VerifierKey
 from trenova.ledger.signing import Signer
-from trenova.process import on_stop_signal, run_to_end
-from trenova.web.body import read_body
-from trenova.web.head_requests import HeadRequests
-from trenova.web.listening import listening
-from trenova.web.request_ids import RequestIds, request_id
-from trenova.web.room import Room
-from trenova.web.server import server_config
+from trenova.runtime.http.body import read_body
+from trenova.runtime.http.head_requests import HeadRequests
+from trenova.runtime.http.listening import listening
+from trenova.runtime.http.request_ids import RequestIds, request_id
+from trenova.runtime.http.room import Room
+from trenova.runtime.http.server import server_config
+from trenova.runtime.process import on_stop_signal, run_to_end
 from trenova.witness import evidence
 from trenova.witness.judgement import PLAIN, Answer, Claim, Refusal, Remembered, claim, disagreement, refusal
 from trenova.witness.memory import Memory

@@ -7,7 +7,7 @@ import msgspec
 from prometheus_client import Counter, Gauge, Histogram
 
 from trenova.domain.batch import Batch, BatchResult
-from trenova.store.closed import NAMES, reason_of
+from trenova.store.connection_errors import NAMES, reason_of
 
 READY = Gauge("trenova_worker_ready", "1 when this worker polls, reaches the database and can read what it encrypts")
 GATE_SHUT = Gauge("trenova_gate_shut", "1 while this worker waits for the database")

@@ -13,7 +13,7 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
-from trenova import build_info, connection, sdk, tracing
+from trenova import tracing
 from trenova.activities import (
     AuditActivities,
     DeadLetterActivities,
@@ -22,22 +22,22 @@ from trenova.activities import (
     VerificationActivities,
 )
 from trenova.codec.compose import data_converter_for
-from trenova.codec.settings import keyring_of, secrecy_of
-from trenova.config import TASK_QUEUE, Settings
-from trenova.config import Worker as WorkerSettings
-from trenova.connection import connect
+from trenova.codec.key_usage.watch import OpenKeys
+from trenova.config import TASK_QUEUE, Settings, WorkerSettings
 from trenova.errors import Unavailable
-from trenova.memory import tidy
-from trenova.open_keys import OpenKeys
-from trenova.process import database_url, on_stop_signal, run_to_end
+from trenova.keys.loading import load_keyring
+from trenova.keys.signing import log_signer_of
 from trenova.publishing import rounds
 from trenova.publishing.witnesses import witnesses_of
 from trenova.reconciliation import Reconciler
-from trenova.service_manager import READY, STOPPING, ServiceManager, service_manager_of
-from trenova.signing_keys import log_signer_of
+from trenova.runtime import build_info, connection, temporal_sdk
+from trenova.runtime.connection import connect
+from trenova.runtime.heap import tidy
+from trenova.runtime.process import database_url, on_stop_signal, run_to_end
+from trenova.runtime.systemd import READY, STOPPING, ServiceManager, service_manager_of
 from trenova.store import Store
-from trenova.worker import page, records, schedules
-from trenova.worker.accounts import Accounts
+from trenova.worker import health_page, records, schedules
+from trenova.worker.attempt_log import Accounts
 from trenova.worker.gate import Gate
 from trenova.worker.metrics import show_database
 from trenova.worker.parent import Parent
@@ -78,8 +78,8 @@ async def work(settings: Settings, environ: Mapping[str, str]) -> None:
     # Certificates that are none stop the process, before it waits for the database.
     connection.check(settings.temporal)
     security = settings.temporal.security
-    keyring = keyring_of(security, environ)
-    converter = data_converter_for(secrecy_of(security), keyring)
+    keyring = load_keyring(security, environ)
+    converter = data_converter_for(security, keyring)
     signer = log_signer_of(settings, environ)
     witnesses = witnesses_of(settings.ledger)
     stop = asyncio.Event()
@@ -87,11 +87,11 @@ async def work(settings: Settings, environ: Mapping[str, str]) -> None:
     parent = Parent.of(environ)
     parent.watch(stop.set)
     manager, readiness = service_manager_of(environ, os.getpid()), Readiness()
-    core = sdk.start(measured=settings.worker.health.port is not None)
+    core = temporal_sdk.start(measured=settings.worker.health.port is not None)
     build_info.show(keyring)
     async with AsyncExitStack() as held:
         # From the first moment on: whoever asks is told what is waited for.
-        await held.enter_async_context(page.served(settings.worker.health, page.Pages(readiness, core)))
+        await held.enter_async_context(health_page.served(settings.worker.health, health_page.Pages(readiness, core)))
         opened = Store.open(url, pool_size=settings.database.pool_size, signer=signer, limits=settings.limits)
         store = await held.enter_async_context(opened)
         await patiently(lambda: check(store), stop)

@@ -13,8 +13,8 @@ from types import FrameType
 
 import structlog
 
-from trenova.config import Health, Worker
-from trenova.service_manager import ALIVE, READY, STOPPING, service_manager_of
+from trenova.config import HealthSettings, WorkerSettings
+from trenova.runtime.systemd import ALIVE, READY, STOPPING, service_manager_of
 from trenova.worker.parent import STARTED, VARIABLE
 
 log = structlog.get_logger()
@@ -29,7 +29,7 @@ LATE_S = 10.0
 OF_THIS_PROCESS = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
 
 
-def run(number: int, arguments: Sequence[str], settings: Worker) -> int:
+def run(number: int, arguments: Sequence[str], settings: WorkerSettings) -> int:
     """Run `number` workers with these arguments until SIGTERM or Ctrl-C; return the exit code.
 
     The first serves its health on the port of `settings`, the next on the next one. A worker that ends by itself is
@@ -161,7 +161,7 @@ class Place:
         self.line = self.process = None
 
 
-def environment(health: Health, at: int) -> dict[str, str]:
+def environment(health: HealthSettings, at: int) -> dict[str, str]:
     """Ours, with a health port of its own for the worker at this place, if there are to be any."""
     ours = {name: value for name, value in os.environ.items() if name not in OF_THIS_PROCESS}
     port = {} if health.port is None else {"TRENOVA_WORKER__HEALTH__PORT": str(health.port + at)}

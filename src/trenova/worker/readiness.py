@@ -10,7 +10,7 @@ import structlog
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from trenova.codec.trial import try_codec
+from trenova.codec.self_test import try_codec
 from trenova.config import TASK_QUEUE
 from trenova.errors import TrenovaError
 from trenova.store import Store

@@ -11,7 +11,7 @@ from temporalio.worker import (
     WorkerTuner,
 )
 
-from trenova.config import Worker
+from trenova.config import WorkerSettings
 
 # Batches that are stored at once. Each takes some 10 MB meanwhile; those that wait take a quarter of it. More at once
 # would not be faster: batches of one tenant take turns at its log, and a process works with one core.
@@ -22,7 +22,7 @@ NEXUS_SLOTS = 1
 LEAST_WORKFLOW_SLOTS = 2
 
 
-def tuner_of(size: Worker) -> WorkerTuner:
+def tuner_of(size: WorkerSettings) -> WorkerTuner:
     """Slots up to the configured numbers; where resources have targets, fewer while the machine is past them."""
     workflows, activities = (
         size.max_concurrent_workflow_task_execution_size,

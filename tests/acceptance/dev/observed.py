@@ -4,8 +4,8 @@ from pathlib import Path
 
 import psycopg
 
-from trenova.dev.folder import Folder, read_json
 from trenova.dev.postgres import Postgres
+from trenova.runtime.installation.folder import Folder, read_json
 
 
 def pid_of(folder: Path, part: str) -> int:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from acceptance.dev.observed import store_one
-from trenova.dev.folder import FORMAT, Folder
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
 from trenova.errors import PartFailed
+from trenova.runtime.installation.folder import FORMAT, Folder
 
 
 def test_a_folder_of_a_newer_release_is_refused_and_left_as_it_is(folder: Path) -> None:

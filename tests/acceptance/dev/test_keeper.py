@@ -16,18 +16,19 @@ import psycopg
 import pytest
 
 from trenova.dev import embedded, orphans, registry, supervisor, users
-from trenova.dev.folder import Folder, read_json
 from trenova.dev.postgres import Postgres
-from trenova.dev.registry import Member
 from trenova.dev.screen import Screen
 from trenova.errors import PartFailed
+from trenova.runtime.installation import members
+from trenova.runtime.installation.folder import Folder, read_json
+from trenova.runtime.installation.members import Member
 
 LIMIT_S = 240
 USER = """
 import sys
 from pathlib import Path
 from trenova.dev import embedded, registry
-from trenova.dev.folder import Folder
+from trenova.runtime.installation.folder import Folder
 member = registry.Member(command="trenova worker", pid=1, api_url="", temporal_address="")
 with embedded.joined(Folder(Path(sys.argv[1])), member):
     print("joined", flush=True)
@@ -118,7 +119,7 @@ def test_the_owner_of_a_folder_sees_that_root_uses_it(home: Folder) -> None:
     owner = users.ensure()
     for path in (home.path, *home.path.rglob("*")):
         os.chown(path, owner.uid, owner.gid)
-    with umask(0o077), registry.registered(home, member()):
+    with umask(0o077), members.register(home, member()):
         # Root's own door: the owner was there before.
         os.chown(home.path / "run" / "door", owner.uid, owner.gid)
         assert members_seen_by(owner, home) == [member()]
@@ -131,7 +132,7 @@ def members_seen_by(user: users.User, home: Folder) -> object:
         os.setgid(user.gid)
         os.setuid(user.uid)
         try:
-            answer.send(registry.members(home))
+            answer.send(members.members(home))
         except OSError as error:
             answer.send(error)
 
@@ -145,9 +146,9 @@ def members_seen_by(user: users.User, home: Folder) -> object:
 def test_a_member_that_was_killed_while_it_came_leaves_nothing(home: Folder) -> None:
     (home.users / "1-killed.draft").touch()
     (home.users / "2-killed.json").touch()
-    with registry.registered(home, member()):
-        registry.remove_dead(home)
-        assert registry.members(home) == [member()]
+    with members.register(home, member()):
+        members.remove_dead(home)
+        assert members.members(home) == [member()]
     assert list(home.users.iterdir()) == []
 
 
@@ -172,7 +173,7 @@ async def test_a_killed_keeper_leaves_the_folder_to_those_that_use_it(home: Fold
     )
     assert keeper_of(home) is None
     with (
-        registry.registered(home, member()),
+        members.register(home, member()),
         pytest.raises(PartFailed, match=rf"in use: its PostgreSQL runs for `trenova worker` \(pid {os.getpid()}\)"),
     ):
         await registry.wait_until_gone(home)
@@ -180,7 +181,7 @@ async def test_a_killed_keeper_leaves_the_folder_to_those_that_use_it(home: Fold
 
 
 async def test_a_worker_that_is_left_of_a_trenova_dev_is_in_nobodys_way(home: Folder) -> None:
-    with registry.registered(home, member()):
+    with members.register(home, member()):
         await registry.wait_until_gone(home)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from trenova.dev import logs
-from trenova.dev.folder import Folder
 from trenova.dev.part import Part
 from trenova.dev.process import LARGE_LOG_BYTES, Process, running
 from trenova.errors import NotFound, PartFailed
+from trenova.runtime.installation.folder import Folder
 
 
 def test_logs_show_the_last_lines_under_the_name_of_their_part(

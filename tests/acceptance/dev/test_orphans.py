@@ -11,9 +11,9 @@ import psutil
 
 from acceptance.dev.observed import pid_of, store_one, stored
 from trenova.dev import orphans
-from trenova.dev.folder import Folder
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
+from trenova.runtime.installation.folder import Folder
 
 
 async def test_servers_of_a_killed_run_are_ended_and_nothing_is_lost(folder: Path) -> None:

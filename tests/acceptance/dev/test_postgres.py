@@ -11,9 +11,9 @@ import pytest
 
 from acceptance.dev.observed import pid_of, store_one, stored
 from trenova.dev import binaries
-from trenova.dev.folder import Folder, read_json
 from trenova.dev.postgres import Postgres
 from trenova.errors import PartFailed
+from trenova.runtime.installation.folder import Folder, read_json
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
 

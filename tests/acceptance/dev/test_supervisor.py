@@ -12,12 +12,12 @@ import pytest
 
 from acceptance.dev.observed import store_one, stored
 from trenova.dev import orphans
-from trenova.dev.folder import Folder
 from trenova.dev.part import Part
 from trenova.dev.postgres import Postgres
 from trenova.dev.process import Process
 from trenova.dev.supervisor import Supervisor
 from trenova.errors import PartFailed
+from trenova.runtime.installation.folder import Folder
 
 LIMIT_S = 240
 

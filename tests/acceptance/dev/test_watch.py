@@ -16,12 +16,12 @@ import pytest
 
 from acceptance.dev.observed import store_one, stored
 from trenova.dev import ports, vitals, watch
-from trenova.dev.folder import Folder
 from trenova.dev.part import Part
 from trenova.dev.postgres import Postgres
 from trenova.dev.process import Process
 from trenova.dev.supervisor import Supervisor
 from trenova.errors import PartFailed
+from trenova.runtime.installation.folder import Folder
 
 LIMIT_S = 240
 # Far more often than in life: what is spared here for so many looks is spared there for hours.

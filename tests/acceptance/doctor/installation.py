@@ -14,16 +14,16 @@ from acceptance.encrypted import Program, Site, encrypting, new_key
 from conftest import new_tenant
 from databases import urls_of
 from examples import entry
-from trenova.cli.doctor.checks import DOCTOR
-from trenova.cli.doctor.command import look
-from trenova.cli.doctor.finding import Finding
-from trenova.cli.doctor.scene import Asked
+from trenova.cli.doctor_command import look
 from trenova.config import load
 from trenova.dev import schema
 from trenova.dev.part import Part
 from trenova.dev.postgres import Postgres
 from trenova.dev.process import Process
 from trenova.dev.temporal import Temporal
+from trenova.doctor.checks import DOCTOR
+from trenova.doctor.context import Asked
+from trenova.doctor.finding import Finding
 from trenova.store import Store
 
 SERVERS, PROGRAMS = ("postgres", "temporal"), ("api", "worker")

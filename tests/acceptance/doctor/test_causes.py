@@ -16,9 +16,9 @@ from psycopg import sql
 from acceptance.conftest import LIMIT_S
 from acceptance.doctor.installation import Installation, installation
 from acceptance.encrypted import STRICT, encrypting, new_key
-from trenova.cli.doctor.causes import causes
-from trenova.cli.doctor.finding import Finding, State
-from trenova.dev import logins
+from trenova.doctor.causes import causes
+from trenova.doctor.finding import Finding, State
+from trenova.runtime.installation import logins
 
 Fault = AbstractAsyncContextManager[object]
 KEYS_WRONG = encrypting("a", a=new_key())

@@ -20,12 +20,12 @@ from conftest import new_tenant
 from examples import entry
 from fronts import tls_front
 from poison import POISON, rule_of
-from trenova.config import Ledger
-from trenova.dev import logins
+from trenova.config import LedgerSettings
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.ledger.note import COSIGNATURE
 from trenova.ledger.signing import Signer
+from trenova.runtime.installation import logins
 from trenova.store import Store, schema
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -200,7 +200,7 @@ async def test_a_log_that_a_witness_or_what_is_published_contradicts_is_named(
         await owner.execute(
             "INSERT INTO refused_checkpoints (origin, place, number, size, note, status, answer, reason)"
             " VALUES (%s, %s, 1, 7, '', 422, '', %s)",
-            [f"{Ledger().origin}/acme", where, f"reason {number}"],
+            [f"{LedgerSettings().origin}/acme", where, f"reason {number}"],
         )
     found = await doctor(place, **settings)
     await owner.execute("UPDATE refused_checkpoints SET settled_at = now()")

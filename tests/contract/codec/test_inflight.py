@@ -15,14 +15,13 @@ from temporalio.worker import Worker
 
 from conftest import GENEROUS_S
 from trenova.codec.compose import data_converter_for
-from trenova.codec.keytool import generate
-from trenova.codec.loading import load_keyring
-from trenova.codec.secrecy import Secrecy
-from trenova.config import TASK_QUEUE
+from trenova.codec.key_usage.open_workflows import PLAIN, OpenWork, open_work, read_history
+from trenova.config import TASK_QUEUE, SecuritySettings
 from trenova.dev.temporal import Temporal
-from trenova.inflight import PLAIN, OpenWork, open_work, read_history
+from trenova.keys.encryption import generate_key
+from trenova.keys.loading import load_keyring
 
-OLD, NEW = generate().text, generate().text
+OLD, NEW = generate_key().text, generate_key().text
 
 
 @activity.defn(name="wait")
@@ -45,9 +44,9 @@ async def server(folder: Path) -> AsyncIterator[Temporal]:
 
 
 async def holding(server: Temporal, encrypting: str | None, **keys: str) -> Client:
-    secrecy = Secrecy(enable_encryption=encrypting is not None, encryption_key_id=encrypting or "default")
-    keyring = load_keyring(secrecy, {f"TEMPORAL_ENCRYPTION_KEY_{name}": text for name, text in keys.items()})
-    return await Client.connect(server.address, data_converter=data_converter_for(secrecy, keyring))
+    security = SecuritySettings(enableEncryption=encrypting is not None, encryptionKeyID=encrypting or "default")
+    keyring = load_keyring(security, {f"TEMPORAL_ENCRYPTION_KEY_{name}": text for name, text in keys.items()})
+    return await Client.connect(server.address, data_converter=data_converter_for(security, keyring))
 
 
 async def start(client: Client, queue: str = TASK_QUEUE) -> WorkflowHandle[Waiting, None]:
@@ -113,7 +112,7 @@ async def test_a_key_that_only_the_worker_used_is_needed_as_well(server: Tempora
 
 
 async def test_other_queues_of_the_namespace_are_not_looked_at(server: Temporal) -> None:
-    await start(await holding(server, "theirs", theirs=generate().text), "their-queue")
+    await start(await holding(server, "theirs", theirs=generate_key().text), "their-queue")
     ours = await holding(server, "old", old=OLD)
     await start(ours)
     work = await listed(ours, 1)

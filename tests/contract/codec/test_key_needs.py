@@ -18,20 +18,20 @@ from temporalio.worker import Worker
 
 from conftest import GENEROUS_S
 from trenova.cli import keys_check
-from trenova.cli.key_needs import closed, schedules, spool
-from trenova.cli.key_needs.need import Held, Place
 from trenova.cli.keys_check import Needs
 from trenova.codec.compose import data_converter_for
-from trenova.codec.keytool import KeyReport, generate
-from trenova.codec.loading import load_keyring
-from trenova.codec.secrecy import Secrecy
-from trenova.config import TASK_QUEUE
+from trenova.codec.key_usage import closed_workflows, schedules
+from trenova.codec.key_usage.open_workflows import OpenWork, open_work
+from trenova.codec.key_usage.usage import Held, Place
+from trenova.config import TASK_QUEUE, SecuritySettings
 from trenova.dev.temporal import Temporal
-from trenova.inflight import OpenWork, open_work
+from trenova.ingest import spool_keys
 from trenova.ingest.spool import BLOCK_BYTES, Spool
 from trenova.ingest.start import Parcel
+from trenova.keys.encryption import KeyReport, generate_key
+from trenova.keys.loading import load_keyring
 
-KEYS = {name: generate().text for name in ("old", "new")}
+KEYS = {name: generate_key().text for name in ("old", "new")}
 NO_OTHERS: Mapping[str, str] = {}
 OURS = "trenova-verify"
 
@@ -54,10 +54,10 @@ async def holding(
     server: Temporal, encrypting: str, *, strict: bool = False, only: bool = False, as_if: Mapping[str, str] = NO_OTHERS
 ) -> Client:
     """With all the keys, or the one that encrypts only; `as_if`: under these names it has the keys of those."""
-    secrecy = Secrecy(enable_encryption=True, encryption_key_id=encrypting, require_encryption=strict)
+    security = SecuritySettings(enableEncryption=True, encryptionKeyID=encrypting, requireEncryption=strict)
     names = [encrypting] if only else KEYS
     held = {f"TEMPORAL_ENCRYPTION_KEY_{name}": KEYS[as_if.get(name, name)] for name in names}
-    converter = data_converter_for(secrecy, load_keyring(secrecy, held))
+    converter = data_converter_for(security, load_keyring(security, held))
     return await Client.connect(server.address, data_converter=converter)
 
 
@@ -70,7 +70,7 @@ async def listed(client: Client, count: int) -> Place:
     """What is closed, once Temporal lists so many."""
     async with asyncio.timeout(GENEROUS_S):
         while True:
-            place = await closed.look(client)
+            place = await closed_workflows.look(client)
             if place.looked_at == count:
                 return place
 
@@ -83,12 +83,12 @@ async def test_a_closed_workflow_needs_its_key_until_its_retention_is_over(serve
     place = await listed(new, 3)
     assert {key_id: held.count for key_id, held in place.held.items()} == {"old": 1, "new": 2}
     assert place.unseen is None
-    kept = await closed.retention(new)
+    kept = await closed_workflows.retention(new)
     for held in place.held.values():
         assert held.until is not None
         assert began + kept < held.until < datetime.now(UTC) + kept + timedelta(minutes=1)
 
-    place = await closed.look(new, most=1)
+    place = await closed_workflows.look(new, most=1)
     assert ({*place.held}, place.looked_at) == ({"new"}, 1)
     assert place.unseen is not None
     assert place.unseen.startswith("only the 1 latest were looked at, back to ")
@@ -206,16 +206,16 @@ async def test_a_spool_needs_the_keys_of_its_batches_while_an_api_holds_it_and_o
             parcel = Parcel(batch_id=str(uuid_utils.uuid7()), entries=1, payload=payload, fairness=Priority())
             await held.put(parcel)
         wanted = {"old": Held(count=2), "new": Held(count=1)}
-        seen = Place(name=spool.NAME, held=wanted, looked_at=3)
-        assert await spool.look(tmp_path, new) == seen
-        missing = await spool.look(tmp_path, await holding(server, "new", only=True))
+        seen = Place(name=spool_keys.NAME, held=wanted, looked_at=3)
+        assert await spool_keys.look(tmp_path, new) == seen
+        missing = await spool_keys.look(tmp_path, await holding(server, "new", only=True))
         assert missing == replace(seen, unreadable={"old": "encryption key not found for ID: old"})
-        wrong = await spool.look(tmp_path, await holding(server, "old", as_if={"old": "new"}))
+        wrong = await spool_keys.look(tmp_path, await holding(server, "old", as_if={"old": "new"}))
         assert wrong == replace(seen, unreadable={"old": "decryption failed with the key ID: old"})
     (tmp_path / f"{uuid_utils.uuid7()}.damaged").write_bytes(b"half of it")
-    assert (await spool.look(tmp_path, new)).unseen == f"1 files in {tmp_path} cannot be read"
+    assert (await spool_keys.look(tmp_path, new)).unseen == f"1 files in {tmp_path} cannot be read"
     none = tmp_path / "none"
-    assert (await spool.look(none, new)).unseen == f"{none} cannot be looked into: No such file or directory"
+    assert (await spool_keys.look(none, new)).unseen == f"{none} cannot be looked into: No such file or directory"
 
 
 def report_of(name: str, *, encrypts: bool) -> KeyReport:
@@ -228,8 +228,8 @@ def report_of(name: str, *, encrypts: bool) -> KeyReport:
         ([Place(name="a", held={"old": Held(count=1)}), Place(name="b", unseen="away")], "yes", 3),
         ([Place(name="a"), Place(name="b", unseen="away")], "unknown", 3),
         ([Place(name="a"), Place(name="b")], "not seen", 0),
-        ([Place(name=spool.NAME, held={"gone": Held(count=1)}, unreadable={"gone": "not found"})], "not seen", 1),
-        ([Place(name=closed.NAME, held={"gone": Held(count=1)})], "not seen", 0),
+        ([Place(name=spool_keys.NAME, held={"gone": Held(count=1)}, unreadable={"gone": "not found"})], "not seen", 1),
+        ([Place(name=closed_workflows.NAME, held={"gone": Held(count=1)})], "not seen", 0),
     ],
 )
 def test_what_was_not_seen_is_never_taken_for_nothing(

@@ -8,8 +8,8 @@ from playwright._impl._driver import compute_driver_executable
 from temporalio.api.common.v1 import Payload
 
 from trenova.codec.encryption import Encryption
-from trenova.codec.keyring import Keyring
-from trenova.codec.keys import Key
+from trenova.keys.key import Key
+from trenova.keys.keyring import Keyring
 
 NODE = compute_driver_executable()[0]  # the Node.js that Playwright brings
 SCRIPT = """

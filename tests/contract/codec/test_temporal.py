@@ -21,14 +21,14 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from conftest import GENEROUS_S, replayer
 from trenova.codec.compose import data_converter_for
-from trenova.codec.keytool import generate
-from trenova.codec.loading import load_keyring
-from trenova.codec.secrecy import Secrecy
+from trenova.config import SecuritySettings
 from trenova.dev.temporal import Temporal
+from trenova.keys.encryption import generate_key
+from trenova.keys.loading import load_keyring
 
 SECRET = "ssn 123-45-6789"
-KEY = generate().text
-STRICT = Secrecy(enable_encryption=True, require_encryption=True, compression_threshold=64)
+KEY = generate_key().text
+STRICT = SecuritySettings(enableEncryption=True, requireEncryption=True, compressionThreshold=64)
 
 # This module, with its Structs, is taken as it is; importing it again in the sandbox would import `cryptography` there.
 SANDBOX = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(__name__))
@@ -66,8 +66,8 @@ class ShipWorkflow:
         )
 
 
-def converter(key: str = KEY, secrecy: Secrecy = STRICT) -> DataConverter:
-    return data_converter_for(secrecy, load_keyring(secrecy, {"TEMPORAL_ENCRYPTION_KEY": key}))
+def converter(key: str = KEY, security: SecuritySettings = STRICT) -> DataConverter:
+    return data_converter_for(security, load_keyring(security, {"TEMPORAL_ENCRYPTION_KEY": key}))
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ async def test_inputs_results_heartbeats_memos_and_failures_are_unreadable_in_th
 
 
 async def test_a_plain_start_is_refused_in_strict_mode_and_the_history_says_why(server: Temporal, queue: str) -> None:
-    plain = await client(server, converter(secrecy=Secrecy(enable_compression=False)))
+    plain = await client(server, converter(security=SecuritySettings(enableCompression=False)))
     ours = await client(server, converter())
     async with worker(ours, queue):
         handle = await plain.start_workflow(ShipWorkflow.run, Order(name="x"), id=str(uuid.uuid4()), task_queue=queue)
@@ -154,7 +154,7 @@ async def test_nothing_is_lost_under_a_wrong_key_and_the_right_one_finishes_the_
 ) -> None:
     ours = await client(server, converter())
     handle = await ours.start_workflow(ShipWorkflow.run, Order(name="x"), id=str(uuid.uuid4()), task_queue=queue)
-    wrong = await client(server, converter(generate().text))
+    wrong = await client(server, converter(generate_key().text))
     async with worker(wrong, queue):
         cause = await first_task_failure(wrong, handle)
         assert "decryption failed with the key ID: default" in cause

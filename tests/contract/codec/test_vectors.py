@@ -13,9 +13,9 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
 from trenova.codec.compose import payload_codec
-from trenova.codec.loading import load_keyring
-from trenova.codec.secrecy import Secrecy
+from trenova.config import SecuritySettings
 from trenova.errors import DecryptionFailed, EncryptionKeyNotFound, PlaintextRefused
+from trenova.keys.loading import load_keyring
 
 FOLDER = Path(__file__).with_name("vectors")
 
@@ -32,9 +32,9 @@ class Vector:
     def codec(self, *, keys: dict[str, str] | None = None, strict: bool = False) -> PayloadCodec:
         held = self.keys if keys is None else keys
         environ = {f"TEMPORAL_ENCRYPTION_KEY_{key_id}": text for key_id, text in held.items()}
-        reading = Secrecy(key_format=self.key_format)
+        reading = SecuritySettings(keyFormat=self.key_format)
         keyring = load_keyring(reading, environ)
-        return payload_codec(Secrecy(key_format=self.key_format, require_encryption=strict), keyring)
+        return payload_codec(SecuritySettings(keyFormat=self.key_format, requireEncryption=strict), keyring)
 
 
 def read(path: Path) -> Vector:

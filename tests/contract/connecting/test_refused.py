@@ -13,10 +13,10 @@ from contract.lossy import LossyProxy
 from contract.test_group_commit import entries
 from examples import entry
 from trenova.config import MIB, Settings
-from trenova.connection import connect
 from trenova.dev.temporal import Temporal
 from trenova.errors import TemporalAway, TemporalRefuses
 from trenova.ingest import GroupCommit, Spool
+from trenova.runtime.connection import connect
 from trenova.store import Store
 
 REFUSED = [case for case in CASES if case.kind is TemporalRefuses]

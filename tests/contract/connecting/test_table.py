@@ -10,13 +10,13 @@ from temporalio.converter import DataConverter
 from conftest import GENEROUS_S, serving
 from contract.connecting.cases import CASES, Case
 from contract.connecting.conftest import Servers
-from trenova.cli.doctor import checkup
-from trenova.cli.doctor import temporal as checks
-from trenova.cli.doctor.finding import State
-from trenova.cli.doctor.scene import Asked, Scene
 from trenova.config import Settings
-from trenova.connection import connect
+from trenova.doctor import checkup
+from trenova.doctor import temporal as checks
+from trenova.doctor.context import Asked, Scene
+from trenova.doctor.finding import State
 from trenova.errors import InvalidConfiguration, TrenovaError
+from trenova.runtime.connection import connect
 from trenova.store import Store
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -16,7 +16,7 @@ from litestar import Litestar
 
 from conftest import GENEROUS_S, new_tenant
 from examples import SIGNER
-from trenova.config import Ledger
+from trenova.config import LedgerSettings
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.ledger import hashing, tree
@@ -24,8 +24,8 @@ from trenova.ledger.log_signer import LogSigner
 from trenova.ledger.tree import Frontier
 from trenova.publishing.cosigning import Cosigning
 from trenova.publishing.witnesses import Witness, witnesses_of
+from trenova.runtime.http.server import server_config
 from trenova.store import Store
-from trenova.web.server import server_config
 from trenova.witness import server
 from trenova.witness.memory import Memory
 
@@ -135,7 +135,7 @@ class Stand:
 
 
 def configured(stands: Sequence[Stand]) -> tuple[Witness, ...]:
-    return witnesses_of(Ledger.model_validate({"witnesses": [stand.setting for stand in stands]}))
+    return witnesses_of(LedgerSettings.model_validate({"witnesses": [stand.setting for stand in stands]}))
 
 
 @asynccontextmanager

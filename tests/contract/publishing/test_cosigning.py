@@ -16,7 +16,7 @@ from litestar.types import Receive, Scope, Send
 from conftest import GENEROUS_S, new_tenant
 from contract.publishing.conftest import Owner, Stand, Witnessing, configured, served, set_back, spoiled_note
 from examples import bodies
-from trenova.config import Ledger
+from trenova.config import LedgerSettings
 from trenova.dev.postgres import Postgres
 from trenova.errors import InvalidConfiguration, Unavailable
 from trenova.ledger import checkpoint, signing, verify
@@ -29,8 +29,8 @@ from trenova.publishing import rounds
 from trenova.publishing.cosigning import AT_ONCE
 from trenova.publishing.witnesses import witnesses_of
 from trenova.store import Store
+from trenova.store.checkpoint_conflicts import Refusal
 from trenova.store.cosignatures import Uncosigned
-from trenova.store.refused_checkpoints import Refusal
 from trenova.witness import server
 
 
@@ -234,7 +234,7 @@ async def test_while_a_witness_is_away_it_is_said_once_and_when_it_is_back_it_ge
         logged = stack.enter_context(structlog.testing.capture_logs())
         await stack.enter_async_context(there.serving())
         await append(logs, tenant, 1)
-        ledger = Ledger(origin=signer.prefix)
+        ledger = LedgerSettings(origin=signer.prefix)
         await stack.enter_async_context(rounds.running(ledger, configured([away, there]), postgres.worker_url))
         async with asyncio.timeout(GENEROUS_S):
             while await signed_by(logs, tenant, 1, keys) != {keys[1]}:  # noqa: ASYNC110 - the database cannot call
@@ -288,7 +288,9 @@ KEY, TWIN = (
     ],
 )
 def test_a_witness_with_a_wrong_key_is_refused_at_start(keys: list[str], problem: str) -> None:
-    ledger = Ledger.model_validate({"witnesses": [{"url": "https://w.example.com", "key": key} for key in keys]})
+    ledger = LedgerSettings.model_validate(
+        {"witnesses": [{"url": "https://w.example.com", "key": key} for key in keys]}
+    )
     with pytest.raises(InvalidConfiguration, match=problem):
         witnesses_of(ledger)
 

@@ -21,7 +21,7 @@ from trenova.publishing.files import NEWEST
 from trenova.publishing.folder import PublishFolder
 from trenova.publishing.places import INTERNAL, MAX_NAME_BYTES, place
 from trenova.store import Store
-from trenova.store.refused_checkpoints import FOLDER
+from trenova.store.checkpoint_conflicts import FOLDER
 
 
 @pytest.fixture

@@ -15,21 +15,20 @@ from contract.reconciliation.conftest import Handle, Place
 from examples import bodies, body
 from poison import POISON, rule_of
 from trenova.codec.compose import data_converter_for
-from trenova.codec.keytool import generate
-from trenova.codec.loading import load_keyring
-from trenova.codec.secrecy import Secrecy
-from trenova.config import TASK_QUEUE
+from trenova.config import TASK_QUEUE, SecuritySettings
 from trenova.domain.batch import Batch, workflow_id
+from trenova.keys.encryption import generate_key
+from trenova.keys.loading import load_keyring
 from trenova.store import Store
 from trenova.store.reconciliation import ClosedRun
 
-KEY = generate().text
+KEY = generate_key().text
 
 
 def encrypted(**keys: str) -> DataConverter:
-    secrecy = Secrecy(enable_encryption=True, encryption_key_id=next(iter(keys)))
+    security = SecuritySettings(enable_encryption=True, encryption_key_id=next(iter(keys)))
     return data_converter_for(
-        secrecy, load_keyring(secrecy, {f"TEMPORAL_ENCRYPTION_KEY_{id_}": text for id_, text in keys.items()})
+        security, load_keyring(security, {f"TEMPORAL_ENCRYPTION_KEY_{id_}": text for id_, text in keys.items()})
     )
 
 
@@ -77,7 +76,9 @@ async def test_what_cannot_be_read_is_noted_and_stops_none_of_the_others(place: 
     assert (await place.store.reconciliation.findings()).missing == before + 3
 
     # With the key it is stored; what is deleted in Temporal is no longer waited for.
-    both = data_converter_for(Secrecy(), load_keyring(Secrecy(), {"TEMPORAL_ENCRYPTION_KEY_theirs": KEY}))
+    both = data_converter_for(
+        SecuritySettings(), load_keyring(SecuritySettings(), {"TEMPORAL_ENCRYPTION_KEY_theirs": KEY})
+    )
     for name in ("unknown", "none"):
         await stranger.delete(place.client, ids[name], runs[names.index(name)])
     while (done := await place.reconcile(data_converter=both, compare_all=False)).missing:

@@ -12,12 +12,13 @@ import psycopg
 import pytest
 
 from conftest import GENEROUS_S
-from trenova.dev import logins, vitals, watch
+from trenova.dev import vitals, watch
 from trenova.dev.postgres import Postgres
 from trenova.dev.process import running
 from trenova.dev.schema import prepare
 from trenova.errors import Unavailable
-from trenova.store import Store, closed
+from trenova.runtime.installation import logins
+from trenova.store import Store, connection_errors
 
 
 async def until(true: Callable[[], Awaitable[bool]]) -> None:
@@ -32,7 +33,7 @@ async def reason(url: str) -> str:
     async with Store.open(url) as store:
         with pytest.raises(Unavailable) as refused:
             await store.check()
-    found = closed.reason_of(refused.value.message)
+    found = connection_errors.reason_of(refused.value.message)
     assert refused.value.hint == found.next_step
     return found.name
 
@@ -101,4 +102,4 @@ def test_the_words_of_postgresql_and_of_the_system_are_known() -> None:
         "could not translate host name": "unreachable",
         "No space left on device": "other",
     }
-    assert {words: closed.reason_of(words).name for words in said} == said
+    assert {words: connection_errors.reason_of(words).name for words in said} == said

@@ -10,7 +10,7 @@ from contract.store.whole_log import REMOVE, past_triggers
 from examples import SIGNER, bodies, ids
 from trenova.ledger import hashing, prove, signing, tiles, verify
 from trenova.store import Store
-from trenova.store.logs import Leaf
+from trenova.store.ledgers import Leaf
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 COUNT = 600

@@ -12,8 +12,8 @@ import uvicorn
 
 from conftest import GENEROUS_S
 from trenova.dev.ports import choose
-from trenova.web.limits import ConnectionLimits
-from trenova.web.server import server_config
+from trenova.runtime.http.limits import ConnectionLimits
+from trenova.runtime.http.server import server_config
 
 STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
 

@@ -16,14 +16,13 @@ from contract.publishing.conftest import stand
 from contract.web.raw import connected, statuses
 from examples import SIGNER, body, entry
 from trenova.api.codec import remote_codec
-from trenova.codec.keyring import Keyring
-from trenova.codec.secrecy import Secrecy
-from trenova.config import MIB, Api, Settings
+from trenova.config import MIB, ApiSettings, SecuritySettings, Settings
 from trenova.dev.ports import choose
+from trenova.keys.keyring import Keyring
+from trenova.runtime.http.body import GRACE_S, LEAST_BYTES_PER_S
 from trenova.store import Store
 from trenova.store.dead_letters import park
 from trenova.store.rows import Refused
-from trenova.web.body import GRACE_S, LEAST_BYTES_PER_S
 
 DROWSY = b"Content-Type: application/json\r\nContent-Length: 2000\r\n\r\n{"
 
@@ -31,8 +30,8 @@ DROWSY = b"Content-Type: application/json\r\nContent-Length: 2000\r\n\r\n{"
 @pytest.fixture(scope="module")
 async def url(settings: Settings, store: Store, client: Client) -> AsyncIterator[str]:
     """An API with all routes that there are."""
-    api = Api.model_validate({"port": choose(), "codec": {"enabled": True, "authorize": False}})
-    remote = remote_codec(api, Secrecy(), Keyring())
+    api = ApiSettings.model_validate({"port": choose(), "codec": {"enabled": True, "authorize": False}})
+    remote = remote_codec(api, SecuritySettings(), Keyring())
     async with serving(settings.model_copy(update={"api": api}), store, client, remote) as found:
         yield found
 

@@ -9,8 +9,8 @@ import pytest
 
 from conftest import GENEROUS_S
 from contract.web.raw import Connection, connected, listening, statuses
-from trenova.web.instruments import CONNECTIONS_CUT
-from trenova.web.limits import ConnectionLimits
+from trenova.runtime.http.instruments import CONNECTIONS_CUT
+from trenova.runtime.http.limits import ConnectionLimits
 
 LIMITS = ConnectionLimits()
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"

@@ -15,8 +15,8 @@ from structlog.typing import EventDict
 from conftest import GENEROUS_S
 from contract.web.raw import connected, listening
 from trenova.api.problems import HANDLERS
-from trenova.web.limits import ConnectionLimits
-from trenova.web.request_ids import RequestIds
+from trenova.runtime.http.limits import ConnectionLimits
+from trenova.runtime.http.request_ids import RequestIds
 
 INTERNAL = "postgresql://trenova_api@db.internal:5432/audit"
 ID = "checkout/7f3a"

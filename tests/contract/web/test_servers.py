@@ -1,4 +1,4 @@
-"""Every HTTP server of ours has the limits of `trenova.web`."""
+"""Every HTTP server of ours has the limits of `trenova.runtime.http`."""
 
 import asyncio
 import re
@@ -13,9 +13,9 @@ import trenova
 from contract.publishing.conftest import stand
 from contract.web.raw import connected, echo
 from examples import SIGNER
-from trenova.config import Health
+from trenova.config import HealthSettings
 from trenova.dev.ports import choose
-from trenova.worker.page import served
+from trenova.worker.health_page import served
 
 
 @pytest.mark.parametrize("server", ["api", "worker", "witness"])
@@ -28,7 +28,7 @@ async def test_a_header_that_never_ends_is_refused(server: str, api_url: str, tm
             port = witness.port
         if server == "worker":
             port = choose()
-            await stack.enter_async_context(served(Health(port=port), cast("Any", echo)))
+            await stack.enter_async_context(served(HealthSettings(port=port), cast("Any", echo)))
         assert port is not None
         connection = await stack.enter_async_context(connected(port))
         connection.send(b"GET /livez HTTP/1.1\r\nX: ")

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from trenova.api import bodies
-from trenova.config import Limits
+from trenova.config import LimitSettings
 from trenova.errors import InvalidRequest, RequestTooLarge
 
 JSON, NDJSON = "application/json", "application/x-ndjson"
@@ -19,7 +19,7 @@ import re, sys
 from pathlib import Path
 from contextlib import suppress
 from trenova.api import bodies
-from trenova.config import Limits
+from trenova.config import LimitSettings
 from trenova.errors import TrenovaError
 
 def peak():  # not getrusage: that begins with the peak of whoever started this process
@@ -28,7 +28,7 @@ def peak():  # not getrusage: that begins with the peak of whoever started this 
 body = eval(sys.argv[1])
 before = peak()
 with suppress(TrenovaError):
-    bodies.entries(body, content_type=sys.argv[2], limits=Limits())
+    bodies.entries(body, content_type=sys.argv[2], limits=LimitSettings())
 print(peak() - before)
 """
 
@@ -53,7 +53,7 @@ def test_what_is_refused_costs_little_more_than_its_own_bytes(bomb: str) -> None
 
 
 def entries(body: bytes, content_type: str = JSON, most: int = 5) -> list[bytes]:
-    limits = Limits.model_validate({"maxRequestEntries": most})
+    limits = LimitSettings.model_validate({"maxRequestEntries": most})
     return list(bodies.entries(body, content_type=content_type, limits=limits))
 
 

@@ -7,8 +7,8 @@ import pytest
 from trenova.api.log_keys import log_keys_of
 from trenova.config import Settings
 from trenova.errors import NotFound
+from trenova.keys.signing import VARIABLE, log_signer_of
 from trenova.ledger.signing import Signer
-from trenova.signing_keys import VARIABLE, log_signer_of
 
 KEYS = "\n".join(Signer(name=name, seed=bytes([seed] * 32)).secret_text for name, seed in (("old", 1), ("new", 2)))
 SETTINGS = Settings.model_validate({"ledger": {"origin": "audit.example.com/v1/log"}})

@@ -7,8 +7,8 @@ import pytest
 
 from trenova.api import sessions
 from trenova.api.sessions import IDLE_S, LONGEST_S, RENEWED_AFTER_S, Sessions, sessions_of
-from trenova.codec.keyring import Keyring
-from trenova.codec.keys import Key
+from trenova.keys.key import Key
+from trenova.keys.keyring import Keyring
 from trenova.store.api_keys import PresentedKey, presented
 
 KEY = presented("trn_0123456789ab_secret")

@@ -4,7 +4,7 @@ import pytest
 
 from trenova.api.turns import MAX_WAITING, Turns
 from trenova.errors import TooManyReads
-from trenova.web.room import Share
+from trenova.runtime.http.room import Share
 
 ACME, GLOBEX, INITECH = ("tenant", "acme"), ("tenant", "globex"), ("tenant", "initech")
 

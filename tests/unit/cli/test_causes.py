@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from trenova.cli.doctor import causes
-from trenova.cli.doctor.checks import DOCTOR
-from trenova.cli.doctor.finding import Finding, Kind, State
+from trenova.doctor import causes
+from trenova.doctor.checks import DOCTOR
+from trenova.doctor.finding import Finding, Kind, State
 
 KINDS = {check.name: check.kind for check in DOCTOR}
 NEEDS = {check.name: check.needs for check in DOCTOR}

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from trenova.cli.log_setup import set_up
-from trenova.config import Log
+from trenova.config import LogSettings
+from trenova.runtime.log_output import set_up
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def restored() -> Iterator[None]:
 @pytest.mark.usefixtures("restored")
 @pytest.mark.parametrize("form", ["console", "json"])
 def test_a_name_with_escapes_and_line_ends_is_one_harmless_line(capsys: pytest.CaptureFixture[str], form: str) -> None:
-    set_up(Log.model_validate({"format": form}))
+    set_up(LogSettings.model_validate({"format": form}))
     bad = "by hand\x1b[2J\r\nworker stopped\u202e\x9b1m"
     structlog.get_logger().info("batch stored", workflow_id=bad)
     logging.getLogger("foreign").warning("of %s", bad)

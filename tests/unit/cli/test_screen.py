@@ -5,10 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from trenova.cli import settings
+from trenova.cli import api_client, options
 from trenova.cli.entries import fitted
 from trenova.cli.screen import literal
 from trenova.errors import InvalidConfiguration, InvalidRequest
+from trenova.runtime.installation.running import read_running
 
 
 @pytest.mark.parametrize(
@@ -45,24 +46,24 @@ def running(tmp_path: Path) -> Path:
 
 
 def test_the_server_is_the_one_given_or_else_the_one_that_runs(running: Path) -> None:
-    assert settings.server(running, None, None) == ("http://dev", "dev-key")
-    assert settings.server(running, None, "other-key") == ("http://dev", "other-key")
-    assert settings.server(running, "http://other", "other-key") == ("http://other", "other-key")
-    assert settings.server(running, "http://dev", None) == ("http://dev", "dev-key")
+    assert api_client.server(running, None, None) == ("http://dev", "dev-key")
+    assert api_client.server(running, None, "other-key") == ("http://dev", "other-key")
+    assert api_client.server(running, "http://other", "other-key") == ("http://other", "other-key")
+    assert api_client.server(running, "http://dev", None) == ("http://dev", "dev-key")
 
 
 def test_the_key_of_the_running_server_is_for_no_other(running: Path) -> None:
     with pytest.raises(InvalidConfiguration, match="TRENOVA_API_KEY: nothing given"):
-        settings.server(running, "http://other", None)
+        api_client.server(running, "http://other", None)
 
 
 def test_what_runs_is_shown_without_its_secrets(running: Path) -> None:
-    assert "key" not in repr(settings.read_running(running)).replace("api_key", "")
+    assert "key" not in repr(read_running(running)).replace("api_key", "")
 
 
 def test_a_tenant_is_checked_as_the_api_checks_it() -> None:
-    settings.check_tenant(None)
-    settings.check_tenant("acme-1.eu_west")
+    options.check_tenant(None)
+    options.check_tenant("acme-1.eu_west")
     for tenant in ("", "two words", "a/b", "x" * 129, "acme\n"):
         with pytest.raises(InvalidRequest, match="invalid tenant"):
-            settings.check_tenant(tenant)
+            options.check_tenant(tenant)

@@ -8,10 +8,10 @@ from temporalio.converter import DataConverter, DefaultFailureConverter, Default
 
 from trenova.codec.compose import data_converter_for
 from trenova.codec.converter import data_converter
-from trenova.codec.keyring import Keyring
-from trenova.codec.keytool import generate
-from trenova.codec.loading import load_keyring
-from trenova.codec.secrecy import Secrecy
+from trenova.config import SecuritySettings
+from trenova.keys.encryption import generate_key
+from trenova.keys.keyring import Keyring
+from trenova.keys.loading import load_keyring
 
 T = TypeVar("T")
 
@@ -81,10 +81,10 @@ async def test_a_payload_that_does_not_fit_says_where() -> None:
 
 
 def test_failures_are_encoded_exactly_when_encryption_is_on() -> None:
-    on = Secrecy(enable_encryption=True)
-    keyring = load_keyring(on, {"TEMPORAL_ENCRYPTION_KEY": generate().text})
+    on = SecuritySettings(enableEncryption=True)
+    keyring = load_keyring(on, {"TEMPORAL_ENCRYPTION_KEY": generate_key().text})
     assert type(data_converter().failure_converter) is DefaultFailureConverter
-    assert type(data_converter_for(Secrecy(), Keyring()).failure_converter) is DefaultFailureConverter
+    assert type(data_converter_for(SecuritySettings(), Keyring()).failure_converter) is DefaultFailureConverter
     secret = data_converter_for(on, keyring)
     assert type(secret.failure_converter) is DefaultFailureConverterWithEncodedAttributes
     assert data_converter(secret.payload_codec).failure_converter_class is DefaultFailureConverterWithEncodedAttributes

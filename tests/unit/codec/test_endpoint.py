@@ -10,14 +10,14 @@ from temporalio.api.common.v1 import Payload, Payloads
 
 from trenova.codec.compose import payload_codec
 from trenova.codec.endpoint import MAX_DECODED_BYTES, MAX_PAYLOADS, decode, encode
-from trenova.codec.keyring import Keyring
-from trenova.codec.keytool import generate
-from trenova.codec.loading import load_keyring
-from trenova.codec.secrecy import Secrecy
+from trenova.config import SecuritySettings
 from trenova.errors import DecryptionFailed, InvalidRequest, PayloadError, RequestTooLarge
+from trenova.keys.encryption import generate_key
+from trenova.keys.keyring import Keyring
+from trenova.keys.loading import load_keyring
 
-ON = Secrecy(enable_encryption=True)
-CODEC = payload_codec(ON, load_keyring(ON, {"TEMPORAL_ENCRYPTION_KEY": generate().text}))
+ON = SecuritySettings(enableEncryption=True)
+CODEC = payload_codec(ON, load_keyring(ON, {"TEMPORAL_ENCRYPTION_KEY": generate_key().text}))
 # As `temporal workflow execute --input '{"a":1}'` posts it: base64 of json/plain and of the data.
 BODY = b'{"payloads":[{"metadata":{"encoding":"anNvbi9wbGFpbg=="},"data":"eyJhIjoxfQ=="}]}'
 
@@ -32,7 +32,7 @@ async def test_what_the_temporal_cli_posts_goes_there_and_back() -> None:
 async def test_every_field_of_a_payload_is_kept_and_an_unknown_one_refused() -> None:
     external = Payload(metadata={"encoding": b"x"}, data=b"y")
     external.external_payloads.add(size_bytes=2**40)
-    plain = payload_codec(Secrecy(enable_compression=False), Keyring())
+    plain = payload_codec(SecuritySettings(enableCompression=False), Keyring())
     answer = await decode(plain, json_format.MessageToJson(Payloads(payloads=[external])).encode())
     assert list(json_format.Parse(answer, Payloads()).payloads) == [external]
     with pytest.raises(InvalidRequest):

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trenova.codec.keyring import Keyring
-from trenova.codec.keys import Key, UnusableKeyError, read_secret
+from trenova.keys.key import Key, UnusableKeyError, read_secret
+from trenova.keys.keyring import Keyring
 
 RAW = bytes(range(200, 232))
 

@@ -14,16 +14,16 @@ from temporalio.converter import WorkflowSerializationContext
 from trenova.codec.compose import data_converter_for, payload_codec
 from trenova.codec.compression import Compression
 from trenova.codec.encryption import Encryption
-from trenova.codec.keyring import Keyring
-from trenova.codec.keytool import generate
 from trenova.codec.layer import OFF_LOOP_BYTES, each
 from trenova.codec.layers import MAX_LAYERS, Layers
-from trenova.codec.loading import load_keyring
-from trenova.codec.secrecy import Secrecy
+from trenova.config import SecuritySettings
 from trenova.errors import DecryptionFailed, EncryptionKeyNotFound, InvalidPayload, PayloadError
+from trenova.keys.encryption import generate_key
+from trenova.keys.keyring import Keyring
+from trenova.keys.loading import load_keyring
 
-ENVIRON = {"TEMPORAL_ENCRYPTION_KEY": generate().text, "TEMPORAL_ENCRYPTION_KEY_old": generate().text}
-ON = Secrecy(enable_encryption=True)
+ENVIRON = {"TEMPORAL_ENCRYPTION_KEY": generate_key().text, "TEMPORAL_ENCRYPTION_KEY_old": generate_key().text}
+ON = SecuritySettings(enableEncryption=True)
 KEYRING = load_keyring(ON, ENVIRON)
 CODEC = payload_codec(ON, KEYRING)
 TEXT = json.dumps([{"action": "shipment.update", "n": n} for n in range(200)]).encode()
@@ -46,7 +46,7 @@ async def test_nothing_is_compressed_below_the_threshold_or_when_it_would_not_sh
     above = Compression(threshold_bytes=BATCH.ByteSize() + 1)
     assert at.wrap(BATCH).metadata["encoding"] == b"binary/zlib"
     assert above.wrap(BATCH) is BATCH
-    noise = Payload(metadata={"encoding": b"binary/plain"}, data=generate().text.encode())
+    noise = Payload(metadata={"encoding": b"binary/plain"}, data=generate_key().text.encode())
     assert Compression(threshold_bytes=0).wrap(noise) is noise
 
 
@@ -69,9 +69,9 @@ async def test_two_encodings_of_one_payload_share_no_nonce() -> None:
 
 
 async def test_every_key_decrypts_whichever_encrypts_and_whatever_is_on() -> None:
-    old = Secrecy(enable_encryption=True, encryption_key_id="old")
+    old = SecuritySettings(enableEncryption=True, encryptionKeyID="old")
     encoded = await payload_codec(old, load_keyring(old, ENVIRON)).encode([BATCH, SMALL])
-    off = Secrecy(enable_compression=False)
+    off = SecuritySettings(enableCompression=False)
     assert await payload_codec(off, load_keyring(off, ENVIRON)).decode(encoded) == [BATCH, SMALL]
     assert await payload_codec(off, load_keyring(off, ENVIRON)).encode([BATCH, SMALL]) == [BATCH, SMALL]
 
@@ -177,8 +177,8 @@ async def test_everything_comes_back_as_it_was(
     encrypt: bool,  # noqa: FBT001
     compress: bool,  # noqa: FBT001
 ) -> None:
-    secrecy = Secrecy(enable_encryption=encrypt, enable_compression=compress, compression_threshold=threshold)
-    codec = payload_codec(secrecy, KEYRING)
+    security = SecuritySettings(enableEncryption=encrypt, enableCompression=compress, compressionThreshold=threshold)
+    codec = payload_codec(security, KEYRING)
     never_sent = {b"binary/zlib", b"binary/encrypted", b"trenova/unread"}
     plain = [payload for payload in payloads if payload.metadata.get("encoding") not in never_sent]
     assert await codec.decode(await codec.encode(plain)) == plain
@@ -197,7 +197,7 @@ async def test_no_bytes_whatever_give_anything_but_a_payload_error(
     data: bytes,
     strict: bool,  # noqa: FBT001
 ) -> None:
-    codec = payload_codec(Secrecy(enable_encryption=True, require_encryption=strict), KEYRING)
+    codec = payload_codec(SecuritySettings(enableEncryption=True, requireEncryption=strict), KEYRING)
     payload = Payload(metadata={"encoding": encoding, "encryption-key-id": key_id}, data=data)
     refusal = None
     try:
@@ -220,7 +220,7 @@ async def test_whatever_a_key_holder_encrypts_gives_a_payload_or_invalid_payload
 
 async def test_what_a_run_of_a_schedule_cannot_decode_stops_it_only_when_it_is_read() -> None:
     (held,) = await CODEC.encode([SMALL])
-    other = data_converter_for(ON, load_keyring(ON, {"TEMPORAL_ENCRYPTION_KEY": generate().text}))
+    other = data_converter_for(ON, load_keyring(ON, {"TEMPORAL_ENCRYPTION_KEY": generate_key().text}))
     for workflow_id in ("audit-batch-1", "trenova-verifying", "trenova"):
         converter = other.with_context(WorkflowSerializationContext(namespace="n", workflow_id=workflow_id))
         assert converter is other

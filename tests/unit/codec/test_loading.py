@@ -3,20 +3,20 @@ from pathlib import Path
 
 import pytest
 
-from trenova.codec.keyservice import MasterKeyFile
-from trenova.codec.keytool import generate
-from trenova.codec.loading import load_keyring
-from trenova.codec.secrecy import Secrecy
+from trenova.config import SecuritySettings
 from trenova.errors import InvalidConfiguration
+from trenova.keys.encryption import generate_key
+from trenova.keys.loading import load_keyring
+from trenova.keys.master_key import MasterKeyFile
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 OTHER = bytes(range(50, 82)).hex()
-ON = Secrecy(enable_encryption=True)
+ON = SecuritySettings(enableEncryption=True)
 
 
-def problems(secrecy: Secrecy, environ: dict[str, str], folder: Path | None = None) -> tuple[str, ...]:
+def problems(security: SecuritySettings, environ: dict[str, str], folder: Path | None = None) -> tuple[str, ...]:
     with pytest.raises(InvalidConfiguration) as caught:
-        load_keyring(secrecy, environ, folder=folder)
+        load_keyring(security.model_copy(update={"key_folder": folder}), environ)
     assert "trenova keys generate" in (caught.value.hint or "")
     for text in environ.values():
         assert not text or text not in str(caught.value)
@@ -32,13 +32,13 @@ def test_the_bare_variable_is_the_key_default() -> None:
 
 def test_many_ids_decrypt_and_one_encrypts() -> None:
     environ = {"TEMPORAL_ENCRYPTION_KEY": KEY, "TEMPORAL_ENCRYPTION_KEY_2026": OTHER}
-    keyring = load_keyring(Secrecy(enable_encryption=True, encryption_key_id="2026"), environ)
+    keyring = load_keyring(SecuritySettings(enableEncryption=True, encryptionKeyID="2026"), environ)
     assert keyring.ids == ("2026", "default")
     assert keyring.encrypting_id == "2026"
 
 
 def test_a_mistyped_id_never_falls_back_to_another_key() -> None:
-    mistyped = Secrecy(enable_encryption=True, encryption_key_id="defualt")
+    mistyped = SecuritySettings(enableEncryption=True, encryptionKeyID="defualt")
     (problem,) = problems(mistyped, {"TEMPORAL_ENCRYPTION_KEY": KEY})
     assert problem == (
         "encryptionKeyID: 'defualt'; expected a configured key (default), or set TEMPORAL_ENCRYPTION_KEY_defualt"
@@ -74,7 +74,7 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
     (tmp_path / "big").write_text("x" * 5000)
     (tmp_path / "folder").mkdir()
     (tmp_path / "two words").write_text(KEY)
-    secrecy = Secrecy(enable_encryption=True, encryption_key_id="gone", compression_threshold=-1)
+    security = SecuritySettings(enableEncryption=True, encryptionKeyID="gone")
     environ = {
         "TEMPORAL_ENCRYPTION_KEY_empty": "",
         "TEMPORAL_ENCRYPTION_KEY_": KEY,
@@ -82,11 +82,10 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
         "TEMPORAL_ENCRYPTION_KEY_latin": "\udcff" * 40,
         "TEMPORAL_ENCRYPTION_KEY_locked": "wrapped:" + KEY,
     }
-    found = problems(secrecy, environ, tmp_path)
-    assert len(found) == 12
+    found = problems(security, environ, tmp_path)
+    assert len(found) == 11
     text = "\n".join(found)
     for part in (
-        "compressionThreshold: -1",
         "TEMPORAL_ENCRYPTION_KEY_: the key has the ID ''",
         "TEMPORAL_ENCRYPTION_KEY_empty: the key is empty",
         "TEMPORAL_ENCRYPTION_KEY_latin: the key is not UTF-8 text",
@@ -103,24 +102,19 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
 
 
 def test_keys_are_checked_even_while_encryption_is_off() -> None:
-    assert problems(Secrecy(), {"TEMPORAL_ENCRYPTION_KEY": "short"})
-    keyring = load_keyring(Secrecy(), {"TEMPORAL_ENCRYPTION_KEY": KEY})
+    assert problems(SecuritySettings(), {"TEMPORAL_ENCRYPTION_KEY": "short"})
+    keyring = load_keyring(SecuritySettings(), {"TEMPORAL_ENCRYPTION_KEY": KEY})
     assert keyring.encrypting_id is None
     assert keyring.ids == ("default",)
 
 
 def test_strict_mode_without_encryption_is_refused() -> None:
-    (problem,) = problems(Secrecy(require_encryption=True), {"TEMPORAL_ENCRYPTION_KEY": KEY})
+    (problem,) = problems(SecuritySettings(requireEncryption=True), {"TEMPORAL_ENCRYPTION_KEY": KEY})
     assert problem.startswith("requireEncryption: true with enableEncryption: false")
 
 
-def test_an_unknown_key_format_is_refused() -> None:
-    secrecy = Secrecy(key_format="raw16")  # type: ignore[arg-type]
-    assert problems(secrecy, {}) == ("keyFormat: 'raw16'; expected auto or raw32",)
-
-
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    (problem,) = problems(Secrecy(), {}, tmp_path / "gone")
+    (problem,) = problems(SecuritySettings(), {}, tmp_path / "gone")
     assert problem.startswith(f"key folder {tmp_path / 'gone'}: No such file or directory")
 
 
@@ -130,13 +124,13 @@ def test_files_are_read_as_kubernetes_mounts_them(tmp_path: Path) -> None:
     (data / "eu-1").write_text(KEY + "\n")
     (tmp_path / "..data").symlink_to(data.name)
     (tmp_path / "eu-1").symlink_to("..data/eu-1")
-    keyring = load_keyring(Secrecy(enable_encryption=True, encryption_key_id="eu-1"), {}, folder=tmp_path)
+    keyring = load_keyring(SecuritySettings(enableEncryption=True, encryptionKeyID="eu-1", keyFolder=tmp_path), {})
     assert keyring.ids == ("eu-1",)
     assert keyring.keys["eu-1"].source == str(tmp_path / "eu-1")
 
 
 def test_raw32_takes_the_first_32_bytes_of_the_text_and_pads_nothing() -> None:
-    raw = Secrecy(enable_encryption=True, key_format="raw32")
+    raw = SecuritySettings(enableEncryption=True, keyFormat="raw32")
     assert load_keyring(raw, {"TEMPORAL_ENCRYPTION_KEY": KEY}).keys["default"].secret == KEY[:32].encode()
     (problem,) = problems(raw, {"TEMPORAL_ENCRYPTION_KEY": "a key of 21 characters"[:21]})
     assert problem.endswith("the key has 21 bytes; the format raw32 needs at least 32")
@@ -146,23 +140,24 @@ def test_wrapped_keys_open_with_their_master_key_only(tmp_path: Path) -> None:
     (tmp_path / "master").write_text(OTHER)
     (tmp_path / "wrong").write_text(KEY)
     service = MasterKeyFile(tmp_path / "master")
-    made = generate("default", service=service)
+    with_master = ON.model_copy(update={"master_key_file": tmp_path / "master"})
+    made = generate_key("default", service=service)
     environ = {"TEMPORAL_ENCRYPTION_KEY": made.text}
-    key = load_keyring(ON, environ, service=service).keys["default"]
+    key = load_keyring(with_master, environ).keys["default"]
     assert key.form == "wrapped"
     assert base64.b64encode(service.wrap(key.secret)).decode() in made.text
 
     with pytest.raises(
         InvalidConfiguration, match=f"{tmp_path / 'wrong'} does not open; it was wrapped by another one"
     ):
-        load_keyring(ON, environ, service=MasterKeyFile(tmp_path / "wrong"))
+        load_keyring(ON.model_copy(update={"master_key_file": tmp_path / "wrong"}), environ)
     with pytest.raises(InvalidConfiguration, match="no base64 follows the colon"):
-        load_keyring(ON, {"TEMPORAL_ENCRYPTION_KEY": "wrapped:!"}, service=service)
+        load_keyring(with_master, {"TEMPORAL_ENCRYPTION_KEY": "wrapped:!"})
     short = base64.b64encode(service.wrap(bytes(16))).decode()
     with pytest.raises(InvalidConfiguration, match="wrapped key of 16 bytes; expected 32"):
-        load_keyring(ON, {"TEMPORAL_ENCRYPTION_KEY": f"wrapped:{short}"}, service=service)
+        load_keyring(with_master, {"TEMPORAL_ENCRYPTION_KEY": f"wrapped:{short}"})
 
 
 def test_what_cannot_be_read_as_a_file_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "k").mkdir()
-    assert "cannot be read" in problems(Secrecy(), {}, tmp_path)[0]
+    assert "cannot be read" in problems(SecuritySettings(), {}, tmp_path)[0]

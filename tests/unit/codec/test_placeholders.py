@@ -4,15 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from trenova.codec.keys import UnusableKeyError, read_secret
-from trenova.codec.keyservice import MasterKeyFile
-from trenova.codec.loading import load_keyring
-from trenova.codec.placeholders import is_placeholder
-from trenova.codec.secrecy import Secrecy
-from trenova.config import Settings
+from trenova.config import SecuritySettings, Settings
 from trenova.errors import InvalidConfiguration
+from trenova.keys.key import UnusableKeyError, read_secret
+from trenova.keys.loading import load_keyring
+from trenova.keys.master_key import MasterKeyFile
+from trenova.keys.placeholders import is_placeholder
+from trenova.keys.signing import log_signer_of
 from trenova.ledger.signing import Signer
-from trenova.signing_keys import log_signer_of
 
 OF_THE_GUIDE = [
     "your-32-character-encryption-key-here",
@@ -52,7 +51,7 @@ def test_an_encryption_key_of_the_guide_is_refused_with_the_command_that_makes_o
 def test_the_start_names_the_variable_and_not_the_text() -> None:
     environ = {"TEMPORAL_ENCRYPTION_KEY_production": OF_THE_GUIDE[1], "TEMPORAL_ENCRYPTION_KEY": OF_THE_GUIDE[0]}
     with pytest.raises(InvalidConfiguration) as refused:
-        load_keyring(Secrecy(enable_encryption=True), environ)
+        load_keyring(SecuritySettings(enableEncryption=True), environ)
     first, second = refused.value.problems
     assert first.startswith("TEMPORAL_ENCRYPTION_KEY: the key is the placeholder from the documentation")
     assert second.startswith("TEMPORAL_ENCRYPTION_KEY_production: the key is the placeholder")
@@ -88,14 +87,14 @@ KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 )
 def test_a_key_file_holds_the_key_or_the_line_that_sets_it(tmp_path: Path, key_id: str, line: str) -> None:
     (tmp_path / key_id).write_text(line)
-    keyring = load_keyring(Secrecy(), {}, folder=tmp_path)
+    keyring = load_keyring(SecuritySettings(keyFolder=tmp_path), {})
     assert (keyring.keys[key_id].secret, keyring.keys[key_id].form) == (bytes(range(32)), "base64")
 
 
 def test_a_line_that_sets_another_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "eu2").write_text(f"export TEMPORAL_ENCRYPTION_KEY_eu1='{KEY}'\n")
     with pytest.raises(InvalidConfiguration) as refused:
-        load_keyring(Secrecy(), {}, folder=tmp_path)
+        load_keyring(SecuritySettings(keyFolder=tmp_path), {})
     (problem,) = refused.value.problems
     assert problem.endswith("the key is a line that sets TEMPORAL_ENCRYPTION_KEY_eu1; expected the key eu2")
 

@@ -9,7 +9,7 @@ import pytest
 from typer.main import get_command
 
 from trenova.cli.main import app
-from trenova.config import TASK_QUEUE, Api, Settings, Worker, load
+from trenova.config import TASK_QUEUE, ApiSettings, Settings, WorkerSettings, load
 from unit.deploy.files import CHECKOUT, COMPOSE, DEPLOY, KUBERNETES, SETTINGS, manifests, pods, services, unit
 
 # Where a variable may be that neither we nor Temporal read: libpq takes the login from it.
@@ -82,7 +82,9 @@ def seconds(text: str) -> int:
     return int(text.removesuffix("s"))
 
 
-@pytest.mark.parametrize(("part", "drain"), [("api", Api().drain_seconds), ("worker", Worker().drain_seconds)])
+@pytest.mark.parametrize(
+    ("part", "drain"), [("api", ApiSettings().drain_seconds), ("worker", WorkerSettings().drain_seconds)]
+)
 def test_nothing_is_killed_while_it_drains(part: str, drain: float) -> None:
     pod: Any = pods()[part]["spec"]
     before = pod["containers"][0].get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
@@ -99,14 +101,14 @@ def test_no_settings_file_changes_how_long_draining_takes() -> None:
 
 def test_ports_and_probes_are_where_the_program_listens() -> None:
     for file in SETTINGS:
-        assert load({}, file=file).api.port == Api().port
+        assert load({}, file=file).api.port == ApiSettings().port
     container = pods()["api"]["spec"]["containers"][0]
-    assert container["ports"] == [{"name": "http", "containerPort": Api().port}]
+    assert container["ports"] == [{"name": "http", "containerPort": ApiSettings().port}]
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
     assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "http"}
-    assert services()["api"]["ports"] == [f"127.0.0.1:{Api().port}:{Api().port}"]
-    assert f"127.0.0.1:{Api().port}/readyz" in services()["api"]["healthcheck"]["test"][-1]
-    assert f"EXPOSE {Api().port}" in (DEPLOY / "Containerfile").read_text()
+    assert services()["api"]["ports"] == [f"127.0.0.1:{ApiSettings().port}:{ApiSettings().port}"]
+    assert f"127.0.0.1:{ApiSettings().port}/readyz" in services()["api"]["healthcheck"]["test"][-1]
+    assert f"EXPOSE {ApiSettings().port}" in (DEPLOY / "Containerfile").read_text()
 
 
 def test_the_workers_probes_are_where_its_health_page_is() -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from trenova.config import DEFAULT_DATA_DIR
 from trenova.dev.screen import Screen
-from trenova.dev.state import State
+from trenova.runtime.installation.running import DevJson
 
-STATE = State(
+STATE = DevJson(
     api_url="http://127.0.0.1:8080",
     api_key="key",
     temporal_address="127.0.0.1:7233",

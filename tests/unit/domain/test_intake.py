@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import RECEIVED_AT, entry, seal
-from trenova.config import KIB, Limits
+from trenova.config import KIB, LimitSettings
 from trenova.domain import intake
 from trenova.errors import EntryProblem
 
@@ -19,13 +19,13 @@ ACME = intake.Circumstances(received_at=RECEIVED_AT, tenant="acme")
 
 
 def check(*entries: dict[str, Any], circumstances: intake.Circumstances = ACME) -> intake.Checked:
-    return intake.check([json.dumps(each).encode() for each in entries], circumstances, Limits())
+    return intake.check([json.dumps(each).encode() for each in entries], circumstances, LimitSettings())
 
 
-def sealed(raw: dict[str, Any] | bytes, limits: Limits | None = None) -> dict[str, Any]:
+def sealed(raw: dict[str, Any] | bytes, limits: LimitSettings | None = None) -> dict[str, Any]:
     """The fields of the sealed entry."""
     text = raw if isinstance(raw, bytes) else json.dumps(raw).encode()
-    fields: dict[str, Any] = json.loads(intake.seal(text, 0, ACME, limits or Limits()).body)
+    fields: dict[str, Any] = json.loads(intake.seal(text, 0, ACME, limits or LimitSettings()).body)
     return fields
 
 
@@ -41,7 +41,7 @@ def test_the_whole_canonical_form() -> None:
         "action": "shipment.update", "occurred_at": "2026-01-31T10:00:00.5+02:00",
         "actor": {"type": "user", "id": "u-1"}
     }"""
-    assert intake.seal(sent, 0, ACME, Limits()).body == (
+    assert intake.seal(sent, 0, ACME, LimitSettings()).body == (
         b'{"action":"shipment.update","actor":{"id":"u-1","type":"user"},"id":"' + id_.encode() + b'",'
         b'"metadata":{"a":{"c":"\xc3\xbc","d":null},"b":1.5},"occurred_at":"2026-01-31T08:00:00.500000Z",'
         b'"outcome":"success","received_at":"2026-02-01T12:30:15.123456Z",'
@@ -178,10 +178,10 @@ def test_a_key_for_one_tenant_takes_its_name_or_none_and_one_for_any_needs_a_nam
     assert [each.field for each in check(entry(), circumstances=anybody).problems] == ["/tenant"]
 
 
-SMALL = Limits(maxEntryBytes=4 * KIB)
+SMALL = LimitSettings(maxEntryBytes=4 * KIB)
 
 
-def unfit(raw: bytes, limits: Limits) -> str:
+def unfit(raw: bytes, limits: LimitSettings) -> str:
     (problem,) = intake.check([raw], ACME, limits).problems
     return f"{problem.field} {problem.message}"
 
@@ -214,7 +214,7 @@ def test_changes_whose_paths_repeat_a_long_key_are_not_even_computed(key: str) -
     """Six thousand paths of 70,000 characters took 800 MB."""
     text = json.dumps(entry(before={key: [0] * 6000}, after={key: [1] * 6000})).encode()
     tracemalloc.start()
-    fields = json.loads(intake.seal(text, 0, ACME, Limits()).body)
+    fields = json.loads(intake.seal(text, 0, ACME, LimitSettings()).body)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (fields["changes_omitted"], "changes" in fields) == (True, False)
@@ -236,7 +236,7 @@ def test_changes_whose_paths_repeat_a_long_key_are_not_even_computed(key: str) -
 def test_an_entry_of_the_largest_size_takes_a_bounded_room_whatever_it_holds(text: bytes) -> None:
     raw = json.dumps(entry(metadata=0)).encode().replace(b'"metadata": 0', b'"metadata":' + text)
     tracemalloc.start()
-    intake.check([raw[: 256 * KIB]], ACME, Limits())
+    intake.check([raw[: 256 * KIB]], ACME, LimitSettings())
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 60 * 1024 * KIB
@@ -253,7 +253,7 @@ def test_a_problem_quotes_a_key_in_part() -> None:
     fields = {"an unknown field": {long: 1}, "a repeated key": {"metadata": 0}}
     raws = [json.dumps(entry(**each)).encode() for each in fields.values()]
     raws[1] = raws[1].replace(b'"metadata": 0', f'"metadata":{{"{long}":1,"{long}":2}}'.encode())
-    for problem in intake.check(raws, ACME, Limits()).problems:
+    for problem in intake.check(raws, ACME, LimitSettings()).problems:
         assert len(problem.field) + len(problem.message) < 1000
 
 
@@ -271,7 +271,7 @@ def test_nesting_is_counted_from_the_entry_itself() -> None:
         inner = b'{"a":' * (levels - 1) + b"1" + b"}" * (levels - 1)
         return json.dumps(entry(metadata=0)).encode().replace(b'"metadata": 0', b'"metadata":' + inner)
 
-    limits = Limits(maxNesting=6)
+    limits = LimitSettings(maxNesting=6)
     assert sealed(nested(6), limits)
     assert "deeper than 6 levels" in unfit(nested(7), limits)
     assert "deeper than 6 levels" in unfit(nested(10_000), limits)
@@ -279,9 +279,9 @@ def test_nesting_is_counted_from_the_entry_itself() -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"null", b"17", b"[]", b"\xff", b'{"actor":"\xff"}', b"{}" * 2])
 def test_any_text_that_is_no_entry_is_listed_and_nothing_is_raised(raw: bytes) -> None:
-    assert unfit(raw, Limits())
+    assert unfit(raw, LimitSettings())
 
 
 @given(st.binary())
 def test_no_bytes_whatever_raise(raw: bytes) -> None:
-    assert len(intake.check([raw], ACME, Limits()).problems) == 1
+    assert len(intake.check([raw], ACME, LimitSettings()).problems) == 1

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import RECEIVED_AT, entry
-from trenova.config import Limits
+from trenova.config import LimitSettings
 from trenova.domain import intake, strict_json
 
 ACME = intake.Circumstances(received_at=RECEIVED_AT, tenant="acme")
-LIMITS = Limits()
+LIMITS = LimitSettings()
 OPTIONAL: dict[str, Any] = {
     "id": "0199a0c0-0000-7000-8000-000000000001",
     "tenant": "acme",

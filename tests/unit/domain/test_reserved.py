@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from examples import RECEIVED_AT, entry, seal
-from trenova.cli.encryption_check import sample
-from trenova.config import TASK_QUEUE, Limits
+from trenova.config import TASK_QUEUE, LimitSettings
+from trenova.doctor.encryption_check import sample
 from trenova.domain import intake, sealed
 
 ANY_TENANT = intake.Circumstances(received_at=RECEIVED_AT, tenant=None)
-RULES = sealed.Rules(limits=Limits(), now=RECEIVED_AT)
+RULES = sealed.Rules(limits=LimitSettings(), now=RECEIVED_AT)
 
 RESERVED: dict[str, tuple[dict[str, Any], str]] = {
     "a tenant of the system": ({"tenant": "_trenova"}, "/tenant"),
@@ -43,7 +43,7 @@ def sent(fields: dict[str, Any]) -> bytes:
 @pytest.mark.parametrize("case", RESERVED)
 def test_the_api_refuses_them_and_says_which_field(case: str) -> None:
     fields, field = RESERVED[case]
-    (problem,) = intake.check([sent(fields)], ANY_TENANT, Limits()).problems
+    (problem,) = intake.check([sent(fields)], ANY_TENANT, LimitSettings()).problems
     assert (problem.field, "the system's own" in problem.message) == (field, True)
 
 
@@ -57,7 +57,7 @@ def test_the_worker_refuses_them_with_a_code_of_their_own(case: str) -> None:
 
 @pytest.mark.parametrize("fields", FREE, ids=str)
 def test_names_that_only_look_alike_are_everybodys(fields: dict[str, Any]) -> None:
-    assert intake.check([sent(fields)], ANY_TENANT, Limits()).problems == []
+    assert intake.check([sent(fields)], ANY_TENANT, LimitSettings()).problems == []
 
 
 PROBE = {
@@ -69,7 +69,7 @@ PROBE = {
 
 
 def test_the_trials_of_the_program_itself_are_taken() -> None:
-    ((_, probe),) = intake.check([json.dumps(PROBE).encode()], ANY_TENANT, Limits()).sealed
+    ((_, probe),) = intake.check([json.dumps(PROBE).encode()], ANY_TENANT, LimitSettings()).sealed
     sealed.read(probe.body, RULES)
     assert len([sealed.read(bytes(each), RULES) for each in sample("0" * 32, RECEIVED_AT).entries]) > 1
 
@@ -97,4 +97,4 @@ def test_the_trials_of_the_program_itself_are_taken() -> None:
     ids=str,
 )
 def test_a_trial_that_says_anything_more_is_refused(more: dict[str, Any]) -> None:
-    assert len(intake.check([json.dumps({**PROBE, **more}).encode()], ANY_TENANT, Limits()).problems) == 1
+    assert len(intake.check([json.dumps({**PROBE, **more}).encode()], ANY_TENANT, LimitSettings()).problems) == 1

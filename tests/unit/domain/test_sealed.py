@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import RECEIVED_AT, seal
-from trenova.config import KIB, Limits
+from trenova.config import KIB, LimitSettings
 from trenova.domain import intake, sealed
 from trenova.domain.entry import Entry
 
@@ -34,8 +34,8 @@ def canonical(fields: dict[str, Any]) -> bytes:
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def read(body: bytes, *, now: datetime = RECEIVED_AT, limits: Limits | None = None) -> Entry:
-    return sealed.read(body, sealed.Rules(limits=limits or Limits(), now=now))
+def read(body: bytes, *, now: datetime = RECEIVED_AT, limits: LimitSettings | None = None) -> Entry:
+    return sealed.read(body, sealed.Rules(limits=limits or LimitSettings(), now=now))
 
 
 def code(body: bytes, **rules: Any) -> str:
@@ -55,7 +55,7 @@ def sent_again(body: bytes) -> bytes:
     received_at = datetime.fromisoformat(fields.pop("received_at"))
     fields.pop("changes_omitted", None)
     circumstances = intake.Circumstances(received_at=received_at, tenant=None)
-    return intake.seal(json.dumps(fields).encode(), 0, circumstances, Limits()).body
+    return intake.seal(json.dumps(fields).encode(), 0, circumstances, LimitSettings()).body
 
 
 def test_what_the_api_seals_is_taken_and_would_be_sealed_the_same_again() -> None:
@@ -183,7 +183,7 @@ def test_the_largest_that_the_api_takes_is_taken() -> None:
 
 
 def test_the_limits_are_those_of_the_api() -> None:
-    small = Limits.model_validate({"maxEntryBytes": 4 * KIB, "maxNesting": 5})
+    small = LimitSettings.model_validate({"maxEntryBytes": 4 * KIB, "maxNesting": 5})
     assert code(canonical({**FIELDS, "metadata": {"x": "y" * 8 * KIB}}), limits=small) == "not_sealed"
     assert code(canonical({**FIELDS, "metadata": nested(5)}), limits=small) == "not_sealed"
     read(canonical({**FIELDS, "metadata": nested(4)}), limits=small)

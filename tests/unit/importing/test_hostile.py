@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trenova.cli.importing.maps import MAPS, MapError
 from trenova.domain.entry import Draft
+from trenova.importing.maps import MAPS, MapError
 
 SAMPLES = Path(__file__).parents[2] / "data" / "importing"
 EVENTS: dict[str, list[dict[str, Any]]] = {

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from trenova.cli.importing.maps import MAPS, MapError, mapper
 from trenova.errors import InvalidRequest
+from trenova.importing.maps import MAPS, MapError, mapper
 
 CLOUDTRAIL: dict[str, Any] = {
     "eventID": "D8A9F5A1-7C5E-4B5C-9C5F-0A1B2C3D4E5F",

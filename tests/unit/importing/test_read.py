@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from trenova.cli.importing import read
-from trenova.cli.importing.record import Record, Refused
 from trenova.errors import InvalidRequest
+from trenova.importing import read
+from trenova.importing.record import Record, Refused
 
 
 def everything(tmp_path: Path, content: bytes) -> list[Record | Refused]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trenova.cli.importing.maps.entry import free
+from trenova.importing.maps.entry import free
 
 
 @pytest.mark.parametrize(

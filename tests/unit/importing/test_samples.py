@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from trenova.cli.importing.maps import MapError, mapper
-from trenova.cli.importing.read import open_source
-from trenova.cli.importing.record import Refused
 from trenova.domain.entry import Draft
+from trenova.importing.maps import MapError, mapper
+from trenova.importing.read import open_source
+from trenova.importing.record import Refused
 
 CHECKOUT = Path(__file__).parents[3]
 SAMPLES = CHECKOUT / "tests" / "data" / "importing"

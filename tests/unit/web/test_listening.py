@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from trenova.web.listening import refusal
+from trenova.runtime.http.listening import refusal
 
 
 @pytest.mark.parametrize(

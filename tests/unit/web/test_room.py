@@ -4,7 +4,7 @@ from contextlib import ExitStack
 import pytest
 
 from trenova.errors import Unavailable
-from trenova.web.room import REMEMBER_S, Hold, Room
+from trenova.runtime.http.room import REMEMBER_S, Hold, Room
 
 ACME, GLOBEX, INITECH = ("tenant", "acme"), ("tenant", "globex"), ("tenant", "initech")
 

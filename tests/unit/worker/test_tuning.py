@@ -14,12 +14,12 @@ from temporalio.worker import (
     WorkerTuner,
 )
 
-from trenova.config import Worker
+from trenova.config import WorkerSettings
 from trenova.worker.tuning import pollers_of, tuner_of
 
 
 def test_without_targets_there_are_as_many_slots_as_are_set() -> None:
-    size = Worker(maxConcurrentActivityExecutionSize=7, maxConcurrentWorkflowTaskExecutionSize=5)
+    size = WorkerSettings(maxConcurrentActivityExecutionSize=7, maxConcurrentWorkflowTaskExecutionSize=5)
     assert tuner_of(size) == WorkerTuner.create_composite(
         workflow_supplier=FixedSizeSlotSupplier(5),
         activity_supplier=FixedSizeSlotSupplier(7),
@@ -37,7 +37,7 @@ def test_with_a_target_they_are_the_most_and_storing_at_once_stays_as_it_is(
     resources: dict[str, Any], targets: tuple[float, float]
 ) -> None:
     tuner = ResourceBasedTunerConfig(*targets)
-    assert tuner_of(Worker.model_validate({"resources": resources})) == WorkerTuner.create_composite(
+    assert tuner_of(WorkerSettings.model_validate({"resources": resources})) == WorkerTuner.create_composite(
         workflow_supplier=ResourceBasedSlotSupplier(ResourceBasedSlotConfig(2, 10), tuner),
         activity_supplier=ResourceBasedSlotSupplier(ResourceBasedSlotConfig(1, 10), tuner),
         local_activity_supplier=FixedSizeSlotSupplier(2),

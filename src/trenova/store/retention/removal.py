@@ -10,7 +10,7 @@ from trenova.domain.entry import Entry, Party
 from trenova.domain.retention import LOG, REMOVER, Removal
 from trenova.errors import LogDamaged
 from trenova.ledger.log_signer import LogSigner
-from trenova.store import returned
+from trenova.store import write_checks
 from trenova.store.pool import Pool
 from trenova.store.retention.records import append
 from trenova.store.sql import sql
@@ -72,7 +72,7 @@ class Removals:
             if entry_id is not None:
                 await cursor.execute(EMPTIED, {"tenant": tenant, "indexes": indexes})
                 ((emptied,),) = await cursor.fetchall()
-                returned.check_emptied(tenant, entries, emptied)
+                write_checks.check_emptied(tenant, entries, emptied)
                 # Dying here or anywhere before the commit undoes the removal. The head's lock, for which appends to
                 # this log wait, is only taken now. The database refuses to commit without this entry.
                 told = Entry(

@@ -12,8 +12,8 @@ from trenova.domain.verification import DamagedPlace
 from trenova.store.retention.holds import HOLDS, Hold
 from trenova.store.retention.policies import POLICIES, Policy
 from trenova.store.sql import sql
-from trenova.store.verification import told
-from trenova.store.verification.told import Doubt, Events
+from trenova.store.verification import retention_records
+from trenova.store.verification.retention_records import Doubt, Events
 
 Cursor = psycopg.AsyncCursor[Any]
 
@@ -59,8 +59,8 @@ async def retention(cursor: Cursor, span: dict[str, str]) -> list[DamagedPlace]:
     names = [column.name for column in cursor.description or ()]
     holds = [Hold(**dict(zip(names, row, strict=True))) for row in await cursor.fetchall()]
     doubts = [
-        *told.of_policies(policies, events),
-        *told.of_holds({str(hold.id): hold for hold in holds}, events),
+        *retention_records.of_policies(policies, events),
+        *retention_records.of_holds({str(hold.id): hold for hold in holds}, events),
     ]
     return [one.place for one in doubts if inside(one.place.tenant, span) and not await gone(cursor, one)]
 

@@ -14,7 +14,7 @@ from trenova.ledger import note as notes
 from trenova.ledger import signing, verify
 from trenova.ledger.note import VerifierKey
 from trenova.store.sql import sql
-from trenova.store.verification.log import Log
+from trenova.store.verification.ledger import Log
 
 VERIFIED_COSIGNATURES = sql("verified_cosignatures")
 

@@ -16,12 +16,12 @@ from trenova.ledger import note as notes
 from trenova.ledger.note import VerifierKey
 from trenova.ledger.tiles import WIDTH
 from trenova.store import catalog
-from trenova.store.logs import read_tiles
+from trenova.store.ledgers import read_tiles
 from trenova.store.pool import Pool, sqlalchemy_url
 from trenova.store.sql import sql
 from trenova.store.verification import beside as beside_logs
 from trenova.store.verification import changes, cosigned, stretch, walks
-from trenova.store.verification.log import Log
+from trenova.store.verification.ledger import Log
 from trenova.store.verification.removals import Told
 from trenova.store.verification.rows import entries
 from trenova.store.verification.stretch import Claim, Found, Stretch

@@ -1,0 +1,91 @@
+"""The histories of closed workflows. Reconciliation reads the inputs of batches, people read the rest.
+
+Temporal removes them when the namespace's retention is over, counted from their end. It takes the retention of that
+moment: one that is changed later is for what ends later, and what is told here of the others is too early or too late.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from temporalio.api.common.v1 import Payload
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client, WorkflowExecution
+from temporalio.service import RPCError
+
+from trenova.codec.encryption import ENCRYPTED
+from trenova.codec.key_usage.open_workflows import OF_THE_RUN_BEFORE, key_id_of, payloads_in, read_history
+from trenova.codec.key_usage.usage import Held, Place
+from trenova.codec.layer import encoding_of
+from trenova.config import TASK_QUEUE
+
+NAME = "closed workflows"
+CLOSED = f"CloseTime IS NOT NULL AND TaskQueue = '{TASK_QUEUE}'"
+# Each one costs a call, and nobody waits for ever.
+MOST_LOOKED_AT, LONGEST_S = 10_000, 30.0
+AT_ONCE = 10
+
+
+async def look(client: Client, *, most: int = MOST_LOOKED_AT) -> Place:
+    """The latest first."""
+    try:
+        kept = await retention(client)
+    except RPCError as error:
+        return Place(name=NAME, unseen=f"Temporal does not say for how long it keeps them: {error.message}")
+    newest: dict[str, Held] = {}
+    seen: list[WorkflowExecution] = []
+    in_part, more, end = 0, False, time.monotonic() + LONGEST_S
+    try:
+        chunk: list[WorkflowExecution] = []
+        async for run in client.list_workflows(CLOSED, limit=most + 1):
+            if more := len(seen) + len(chunk) == most or bool(seen and time.monotonic() > end):
+                break
+            chunk.append(run)
+            if len(chunk) == AT_ONCE:
+                in_part += await note(client, chunk, kept, newest)
+                seen, chunk = [*seen, *chunk], []
+        in_part += await note(client, chunk, kept, newest)
+    except RPCError as error:
+        return Place(
+            name=NAME, held=newest, looked_at=len(seen), unseen=f"Temporal does not list them: {error.message}"
+        )
+    seen += chunk
+    unseen = not_seen(len(seen), closed_at(seen[-1]), kept) if more else None
+    if in_part:
+        unseen = "; ".join([*([unseen] if unseen else []), f"{in_part:,} of them could not be read to their end"])
+    return Place(name=NAME, held=newest, looked_at=len(seen), unseen=unseen)
+
+
+async def retention(client: Client) -> timedelta:
+    found = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    return found.config.workflow_execution_retention_ttl.ToTimedelta()
+
+
+async def note(client: Client, runs: Sequence[WorkflowExecution], kept: timedelta, newest: dict[str, Held]) -> int:
+    """Add the keys of these runs, and give how many of them could not be read whole."""
+    histories = await asyncio.gather(*(read_history(client, run.id, run.run_id) for run in runs))
+    for run, (events, _) in zip(runs, histories, strict=True):
+        payloads = [payload for event in events for payload in payloads_in(event, OF_THE_RUN_BEFORE)]
+        for key_id in {key_id_of(payload) for payload in payloads if is_encrypted(payload)}:
+            until, before = closed_at(run) + kept, newest.get(key_id)
+            if before is None:
+                newest[key_id] = Held(count=1, until=until)
+            else:
+                newest[key_id] = Held(count=before.count + 1, until=max(before.until or until, until))
+    return sum(not is_whole for _, is_whole in histories)
+
+
+def is_encrypted(payload: Payload) -> bool:
+    return encoding_of(payload) == ENCRYPTED
+
+
+def closed_at(run: WorkflowExecution) -> datetime:
+    return run.close_time or datetime.now(UTC)
+
+
+def not_seen(looked_at: int, oldest: datetime, kept: timedelta) -> str:
+    return (
+        f"only the {looked_at:,} latest were looked at, back to {oldest:%Y-%m-%d %H:%M} UTC; "
+        f"by today's retention the others are kept until {oldest + kept:%Y-%m-%d %H:%M} UTC at the latest"
+    )

@@ -1,0 +1,245 @@
+"""What open workflows need of the keyring: which key ids their payloads name, and whether the keys here open them.
+
+A wrong or missing key stops nobody at once: workflows stand still until it is back. Nor does a payload that nobody can
+open, which anyone with access to the namespace can send. This is how both are noticed. May import: batch_input,
+codec, domain, config, errors.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.message import Message
+from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowExecution
+from temporalio.service import RPCError, RPCStatusCode
+
+from trenova.codec.batch_input import read_input
+from trenova.codec.encryption import ENCRYPTED, KEY_ID
+from trenova.codec.layer import encoding_of, shown
+from trenova.config import TASK_QUEUE
+from trenova.domain.batch import BATCH_WORKFLOW
+from trenova.domain.schedules import is_scheduled
+from trenova.errors import PayloadError
+
+# On our queue: a namespace may be shared with programs that have keys of their own.
+# Not `Running`: a workflow that was paused is open too.
+OPEN = f"CloseTime IS NULL AND TaskQueue = '{TASK_QUEUE}'"
+# Each one costs a call.
+MOST_LOOKED_AT = 200
+# Ours have some ten events. Somebody else's may have gigabytes of them, and nobody needs them all.
+MOST_EVENTS, MOST_BYTES = 1_000, 16 * 1024 * 1024
+PLAIN = ""
+NO_BATCH = "the input of the workflow is not a batch"
+# They tell people why an attempt failed, and no worker reads them: the key of a mistaken worker is not needed.
+FOR_PEOPLE = (EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED)
+# Parts of a message that no worker decodes: no codec encodes them, or only people read them.
+NEVER_DECODED = frozenset({"search_attributes", "header", "user_metadata"})
+# What Temporal gives a run of the run before. Workers leave it undecoded in the runs of our own schedules.
+OF_THE_RUN_BEFORE = frozenset({"last_completion_result", "continued_failure"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenWork:
+    """Open workflows by the key ids in their histories; `PLAIN` stands for an input that is not encrypted."""
+
+    key_ids: Mapping[str, int]
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Key ids under which there is a payload that the keys here do not open, with the reason."""
+    waiting: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The workflows that hold such payloads, by the reason."""
+    opened: frozenset[str] = frozenset()
+    """Key ids under which the keys here have opened a payload: what is wrong with another one is not the key."""
+    no_batches: Sequence[str] = ()
+    """Workflows that were to store a batch, and whose input can be read and is none."""
+    looked_at: int = 0
+    complete: bool = True
+    """Whether every open workflow was looked at, and the whole of it."""
+
+    @property
+    def troubles(self) -> list[str]:
+        """Everything here that no process with these keys can work on, a phrase each."""
+        reasons = [reason for _, reason in sorted(self.unreadable.items())]
+        return [*reasons, *([NO_BATCH] if self.no_batches else [])]
+
+
+async def open_work(client: Client, *, most: int = MOST_LOOKED_AT, started_before: datetime | None = None) -> OpenWork:
+    """Look at the histories of open workflows, the latest first. Raises RPCError when Temporal is away."""
+    look = Look(client)
+    query = OPEN if started_before is None else f"{OPEN} AND StartTime < '{started_before.isoformat()}'"
+    async for execution in client.list_workflows(query, limit=most + 1):
+        if look.looked_at == most:
+            return look.summary(complete=False)
+        await look.at(execution)
+    return look.summary(complete=True)
+
+
+@dataclass(slots=True)
+class Look:
+    """What has been seen so far."""
+
+    client: Client
+    key_ids: Counter[str] = field(default_factory=Counter)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    waiting: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    opened: set[str] = field(default_factory=set)
+    no_batches: list[str] = field(default_factory=list)
+    looked_at: int = 0
+    in_part: int = 0
+    """Workflows of which Temporal did not tell all, or which are too large to be looked at to their end."""
+
+    async def at(self, execution: WorkflowExecution) -> None:
+        self.looked_at += 1
+        history, is_whole = await read_history(self.client, execution.id, execution.run_id)
+        payloads = by_key_id(history, of_a_schedule=is_scheduled(execution.id))
+        if has_pending_activity(history):
+            beaten, is_told = await heartbeats(self.client, execution)
+            is_whole = is_whole and is_told
+            for payload in beaten:
+                payloads.setdefault(key_id_of(payload), []).append(payload)
+        self.in_part += not is_whole
+        self.key_ids.update(payloads.keys())
+        can_be_read = True
+        for key_id, held in payloads.items():
+            if reason := await why_unreadable(self.client, held):
+                self.unreadable.setdefault(key_id, reason)
+                self.waiting[reason].append(execution.id)
+                can_be_read = False
+            else:
+                self.opened.add(key_id)
+        if (
+            can_be_read
+            and execution.workflow_type == BATCH_WORKFLOW
+            and not await begins_with_batch(self.client, history)
+        ):
+            self.no_batches.append(execution.id)
+
+    def summary(self, *, complete: bool) -> OpenWork:
+        return OpenWork(
+            key_ids=self.key_ids,
+            unreadable=self.unreadable,
+            waiting=dict(self.waiting),
+            opened=frozenset(self.opened),
+            no_batches=tuple(self.no_batches),
+            looked_at=self.looked_at,
+            complete=complete and not self.in_part,
+        )
+
+
+async def history_of(client: Client, workflow_id: str, run_id: str) -> list[HistoryEvent]:
+    """The events as they lie in Temporal, the first of very many; none for a workflow that has vanished meanwhile."""
+    return (await read_history(client, workflow_id, run_id))[0]
+
+
+async def read_history(client: Client, workflow_id: str, run_id: str) -> tuple[list[HistoryEvent], bool]:
+    """The same, and whether these are all there are: what could not be looked at is not empty.
+
+    Raises RPCError where Temporal does not answer at all: it would not for the others either.
+    """
+    events: list[HistoryEvent] = []
+    left = MOST_BYTES
+    try:
+        async for event in client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events():
+            if left < 0 or len(events) == MOST_EVENTS:
+                return events, False
+            events.append(event)
+            left -= event.ByteSize()
+    except RPCError as error:
+        return [], is_gone(error)
+    return events, True
+
+
+def is_gone(error: RPCError) -> bool:
+    """Whether the workflow has vanished meanwhile; False where Temporal does not tell of this one. Else raises it."""
+    if error.status is RPCStatusCode.UNAVAILABLE:
+        raise error
+    return error.status is RPCStatusCode.NOT_FOUND
+
+
+def has_pending_activity(history: Sequence[HistoryEvent]) -> bool:
+    scheduled = {event.event_id for event in history if event.HasField("activity_task_scheduled_event_attributes")}
+    ended = {
+        end.scheduled_event_id
+        for event in history
+        for end in (
+            event.activity_task_completed_event_attributes,
+            event.activity_task_failed_event_attributes,
+            event.activity_task_timed_out_event_attributes,
+            event.activity_task_canceled_event_attributes,
+        )
+    }
+    return bool(scheduled - ended)
+
+
+async def heartbeats(client: Client, execution: WorkflowExecution) -> tuple[list[Payload], bool]:
+    """What the attempts of its pending activities have last said of how far they are: the next attempt decodes it.
+
+    And whether Temporal has told.
+    """
+    handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
+    try:
+        pending = (await handle.describe()).raw_description.pending_activities
+    except RPCError as error:
+        return [], is_gone(error)
+    beaten = [payload for activity in pending for payload in activity.heartbeat_details.payloads]
+    return [payload for payload in beaten if encoding_of(payload) == ENCRYPTED], True
+
+
+async def begins_with_batch(client: Client, history: Sequence[HistoryEvent]) -> bool:
+    """Whether the input of these events, which can be read, is a batch or nothing at all."""
+    for event in history[:1]:
+        try:
+            await read_input(client.data_converter, event.workflow_execution_started_event_attributes.input.payloads)
+        except PayloadError:
+            return False
+    return True
+
+
+def by_key_id(history: Sequence[HistoryEvent], *, of_a_schedule: bool = False) -> dict[str, list[Payload]]:
+    """The encrypted payloads that work needs: a worker may have used another key than the sender. Plain input too."""
+    found: dict[str, list[Payload]] = {}
+    unread = NEVER_DECODED | OF_THE_RUN_BEFORE if of_a_schedule else NEVER_DECODED
+    for event in (each for each in history if each.event_type not in FOR_PEOPLE):
+        for payload in payloads_in(event, unread):
+            is_input = event.HasField("workflow_execution_started_event_attributes")
+            if is_input or encoding_of(payload) == ENCRYPTED:
+                found.setdefault(key_id_of(payload), []).append(payload)
+    return found
+
+
+def payloads_in(message: Message, without: frozenset[str] = frozenset()) -> Iterator[Payload]:
+    """Every payload anywhere in a protobuf message, but for fields of these names."""
+    if isinstance(message, Payload):
+        yield message
+        return
+    for part, value in message.ListFields():
+        if part.message_type is None or part.name in without:
+            continue
+        values: Any = [value]
+        if part.message_type.GetOptions().map_entry:
+            values = [one for one in value.values() if isinstance(one, Message)]
+        elif not isinstance(value, Message):
+            values = value
+        for one in values:
+            yield from payloads_in(one, without)
+
+
+def key_id_of(payload: Payload) -> str:
+    if encoding_of(payload) != ENCRYPTED:
+        return PLAIN
+    return shown(payload.metadata.get(KEY_ID, b""))
+
+
+async def why_unreadable(client: Client, payloads: Sequence[Payload]) -> str | None:
+    codec = client.data_converter.payload_codec
+    if codec is None:
+        return None
+    try:
+        await codec.decode(payloads)
+    except PayloadError as error:
+        return error.message
+    return None

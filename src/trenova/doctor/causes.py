@@ -1,0 +1,92 @@
+"""Which findings are causes, and which only follow from another: the one place that ranks them.
+
+One fault shows at many places. Temporal that has stopped is also an API that is not ready, and a worker that has
+stopped is also a backlog. Only what has failed explains something; a warning explains nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from trenova.doctor.finding import Finding, State
+
+TEMPORAL = (
+    "temporal name",
+    "temporal port",
+    "temporal TLS",
+    "temporal dial",
+    "temporal server",
+    "temporal credentials",
+    "temporal namespace",
+)
+DATABASE = ("database", "database schema", "database rights", "database writes")
+KEYS = ("encryption keys",)
+OTHER_KEYS = ("keys here", "keys of the API", "keys of workers")
+WORKERS = ("workers", "worker version", *OTHER_KEYS, "storing")
+# What an API says of its own parts, and the checks that look at the same parts from here.
+PARTS: Mapping[str, tuple[str, ...]] = {"temporal": TEMPORAL, "database": DATABASE, "keys": KEYS}
+# What a check finds follows from the first of these that has failed.
+FOLLOWS: Mapping[str, tuple[str, ...]] = {
+    "spool": (*TEMPORAL, "api readiness"),
+    "keys of the API": (*DATABASE, *TEMPORAL, "api readiness", "keys here"),
+    "keys of open workflows": ("keys here", "keys of the API"),
+    # Workers whose version is not the current one get nothing to answer either.
+    "workers": ("worker version", "keys of workers"),
+    "backlog": (*DATABASE, *WORKERS),
+    "open batches": (*DATABASE, *WORKERS, "keys of open workflows"),
+    # A worker that was killed leaves behind what its attempt had met last.
+    "storing": (*DATABASE, "workers"),
+    "stuck workflows": (*OTHER_KEYS, "keys of open workflows"),
+    "api readiness": (*TEMPORAL, *DATABASE),
+    "api key": (*DATABASE, "api readiness"),
+    "api's temporal": (*DATABASE, "api readiness"),
+    "schedules": ("workers", "worker version"),
+    "reconciliation": (*TEMPORAL, *DATABASE, *WORKERS, "schedules"),
+    "verification": (*DATABASE, *WORKERS, "schedules"),
+    "witnesses": (*DATABASE, *WORKERS),
+    "published checkpoints": (*DATABASE, *WORKERS),
+}
+ALL_OK, WARNINGS = 0, 3
+
+
+def ranked(findings: Sequence[Finding]) -> list[Finding]:
+    """The same findings in their order, those that follow from another named so, with that to mend first."""
+    by_name = {finding.check: finding for finding in findings}
+    failed = {name for name, finding in by_name.items() if finding.state is State.FAILED}
+    return [explained(finding, by_name, failed) for finding in findings]
+
+
+def explained(finding: Finding, by_name: Mapping[str, Finding], failed: set[str]) -> Finding:
+    cause = origin(finding, by_name, failed)
+    if cause is None:
+        return finding
+    return replace(finding, follows_from=cause, next_step=f"follows from `{cause}`: mend that first")
+
+
+def origin(finding: Finding, by_name: Mapping[str, Finding], failed: set[str]) -> str | None:
+    """The check that names the cause of what this one has found; None where it is a cause itself, or well."""
+    if finding.state not in {State.FAILED, State.WARNING} or finding.stands_alone:
+        return None
+    behind = next((name for name in reasons(finding, failed) if name in failed), None)
+    return None if behind is None else origin(by_name[behind], by_name, failed) or behind
+
+
+def reasons(finding: Finding, failed: set[str]) -> Sequence[str]:
+    """The checks that may explain it. What is blamed explains it only where all of that has failed from here too."""
+    if not finding.blames:
+        return FOLLOWS.get(finding.check, ())
+    seen = [next((name for name in PARTS[part] if name in failed), None) for part in finding.blames]
+    return [] if None in seen else [name for name in seen if name is not None]
+
+
+def causes(findings: Sequence[Finding]) -> list[Finding]:
+    """Those of ranked findings that are to be mended, the first one first: failures before warnings, then by kind."""
+    own = [finding for finding in findings if finding.is_cause]
+    return sorted(own, key=lambda finding: (finding.state is State.WARNING, finding.kind))
+
+
+def exit_code(findings: Sequence[Finding]) -> int:
+    """The kind of the first cause that has failed; 3 for warnings alone; 0 when all is well."""
+    first = next(iter(causes(findings)), None)
+    if first is None:
+        return ALL_OK
+    return first.kind if first.state is State.FAILED else WARNINGS

@@ -1,0 +1,127 @@
+"""Asking all checks at once, each for a bounded time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import httpx
+from temporalio.service import RPCError
+
+from trenova.doctor import causes
+from trenova.doctor.context import LOGIN, Scene
+from trenova.doctor.finding import Finding, Kind, State, Verdict, failed, unchecked
+from trenova.errors import InvalidConfiguration, TrenovaError
+from trenova.runtime.connection.patience import own_time
+from trenova.runtime.installation.settings import naming
+
+# For all that may meet a part that is frozen, those that wait for others included, so that the whole ends within some
+# ten seconds. What is asked of a part that has answered before may take as long as a machine under load needs.
+LIMIT_S, PATIENT_S = 7.0, 30.0
+LET_GO_S = 1.0
+LATE = {
+    Kind.TEMPORAL: "look for a firewall or a route that swallows packets to temporal.hostPort, or a server under load",
+    Kind.DATABASE: "look at its machine and its disk for what hangs, for a firewall that swallows packets, and at "
+    "pg_stat_activity for who holds the locks",
+    Kind.API: "look at the API's log (`make logs`), at the load of its machine, and whether its process is stopped",
+}
+WHO = {Kind.TEMPORAL: "Temporal has", Kind.DATABASE: "the database has", Kind.API: "the API has"}
+NO_HINT = "the log of the part says more: `make logs`"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A question. It is asked when every check of `needs` is ok or a warning."""
+
+    name: str
+    kind: Kind
+    ask: Callable[[Scene], Awaitable[Verdict]]
+    needs: tuple[str, ...] = ()
+    own_limit_s: float | None = PATIENT_S
+    """From when it is asked. None for one that may meet a part that is frozen: all of these share LIMIT_S."""
+
+
+async def examine(checks: Sequence[Check], scene: Scene) -> list[Finding]:
+    """Ask them all, those first that others need; the findings are ranked, in the order of the checks."""
+    by_name = {check.name: check for check in checks}
+    asked: dict[str, asyncio.Task[Finding]] = {}
+    async with asyncio.TaskGroup() as group:
+        end = group.create_task(own_time(LIMIT_S))
+
+        def ask(name: str) -> asyncio.Task[Finding]:
+            if name not in asked:
+                needed = [ask(other) for other in by_name[name].needs]
+                asked[name] = group.create_task(answer(by_name[name], needed, scene, end))
+            return asked[name]
+
+        await asyncio.gather(*map(ask, by_name))
+        end.cancel()
+    return causes.ranked([asked[name].result() for name in by_name])
+
+
+async def answer(
+    check: Check, needed: Sequence[asyncio.Task[Finding]], scene: Scene, end: asyncio.Task[None]
+) -> Finding:
+    for finding in await asyncio.gather(*needed):
+        if finding.stops_others:
+            return named(check, unchecked(because(finding)))
+    asking = asyncio.ensure_future(check.ask(scene))
+    own = asyncio.ensure_future(own_time(check.own_limit_s)) if check.own_limit_s else None
+    try:
+        await asyncio.wait({asking, own or end}, return_when=asyncio.FIRST_COMPLETED)
+        if not asking.done():
+            return named(check, late(check))
+        with naming(LOGIN, scene.settings):
+            return named(check, asking.result())
+    except Exception as error:  # noqa: BLE001 - a bug in one check must not hide what the others find
+        return named(check, failed(*told(error)))
+    finally:
+        asking.cancel()
+        await asyncio.wait({asking}, timeout=LET_GO_S)
+        if own:
+            own.cancel()
+
+
+def late(check: Check) -> Verdict:
+    limit_s = check.own_limit_s or LIMIT_S
+    return failed(f"{WHO.get(check.kind, 'this has')} not answered within {limit_s:g} s", LATE.get(check.kind, NO_HINT))
+
+
+def told(error: Exception) -> tuple[str, str]:
+    """Cause and next step. Of an error that nobody foresaw only the type: its words may quote anything."""
+    match error:
+        case InvalidConfiguration():
+            return "; ".join(error.problems), error.hint or NO_HINT
+        case TrenovaError():
+            return error.message, error.hint or NO_HINT
+        case RPCError():
+            return f"Temporal answers {error.status.name}: {error.message}", NO_HINT
+        case TimeoutError():
+            return "no answer in time", NO_HINT
+        case httpx.TransportError():
+            return f"the API has not answered: {type(error).__name__}", LATE[Kind.API]
+        case _:
+            return f"the check itself broke: {type(error).__name__}", "report it as a bug of Trenova"
+
+
+def because(finding: Finding) -> str:
+    """The first cause: of a chain of checks that were not asked, the one that failed."""
+    return finding.cause if finding.state is State.UNCHECKED else f"`{finding.check}` failed"
+
+
+def named(check: Check, verdict: Verdict) -> Finding:
+    return Finding(
+        check=check.name,
+        kind=check.kind,
+        state=verdict.state,
+        cause=verdict.cause,
+        next_step=verdict.next_step,
+        blames=verdict.blames,
+        stands_alone=verdict.stands_alone,
+    )
+
+
+def none_asked(checks: Sequence[Check], error: InvalidConfiguration) -> list[Finding]:
+    """The findings where the settings themselves are wrong, which is what the first check is about."""
+    first, *others = checks
+    wrong = named(first, failed("; ".join(error.problems), error.hint or "docs/configuration.md lists every setting"))
+    return [wrong, *(named(check, unchecked(because(wrong))) for check in others)]

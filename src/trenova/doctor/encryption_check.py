@@ -1,0 +1,144 @@
+"""What really lies in Temporal's history, looked at without any key first."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+import uuid_utils
+from rich.console import Console
+from temporalio.api.common.v1 import Payload
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.service import RPCError
+
+from trenova.codec.compose import load_converter
+from trenova.codec.encryption import ENCRYPTED
+from trenova.codec.key_usage.open_workflows import key_id_of, payloads_in
+from trenova.codec.layer import encoding_of
+from trenova.config import TASK_QUEUE, LimitSettings, SecuritySettings, Settings
+from trenova.domain import intake
+from trenova.domain.batch import Batch, workflow_id
+from trenova.domain.reserved import MARKER, SAMPLE_ACTION, SAMPLE_ACTOR, SYSTEM_TENANT, TRIED
+from trenova.errors import PayloadError, Unavailable
+from trenova.runtime.connection import connect
+from trenova.workflows import ProcessAuditBatchWorkflow
+
+# A system tenant: lists show it only when asked.
+# Enough, and repetitive enough, that compression has to show.
+SAMPLE_ENTRIES = 50
+WAIT_S = 60
+LOCAL_ACTIVITY = "core_local_activity"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What was found in the history of one workflow."""
+
+    workflow_id: str
+    payloads: int
+    encrypted: int
+    stored_bytes: int
+    plain_bytes: int
+    key_ids: Sequence[str]
+    problems: Sequence[str]
+
+
+async def verify(loaded: Settings) -> Finding:
+    security = loaded.temporal.security
+    client = await connect(loaded.temporal, load_converter(security, os.environ))
+    marker = secrets.token_hex(16)
+    batch = sample(marker, datetime.now(UTC))
+    try:
+        handle = await client.start_workflow(
+            ProcessAuditBatchWorkflow.run, batch, id=workflow_id(batch.batch_id), task_queue=TASK_QUEUE
+        )
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await handle.result()
+        except TimeoutError:
+            # Left open it would count as one that waits for its key, perhaps for a key that no worker will ever have.
+            await handle.terminate("trenova verify-encryption did not see it finish")
+            raise Unavailable(
+                f"the workflow did not finish within {WAIT_S} s, and was terminated",
+                hint="is a worker running with the same keys? `trenova keys check`, `make run-worker`",
+            ) from None
+        history = [event async for event in handle.fetch_history_events()]
+    except WorkflowFailureError as error:
+        raise Unavailable(f"the workflow failed: {error.cause}") from None
+    except RPCError as error:
+        raise Unavailable(f"Temporal did not run the workflow: {error.message}") from None
+    payloads = [payload for event in history for payload in payloads_of(event)]
+    leaks = any(marker.encode() in event.SerializeToString() for event in history)
+    return await judge(client, security, handle.id, payloads, leaks=leaks)
+
+
+def sample(marker: str, now: datetime) -> Batch:
+    """Entries of the system's own tenant, with a marker that must not be found in the clear."""
+    entry = {
+        "tenant": SYSTEM_TENANT,
+        "actor": SAMPLE_ACTOR,
+        "action": SAMPLE_ACTION,
+        "target": TRIED,
+        "metadata": {MARKER: marker},
+    }
+    raws = [msgspec.json.encode(entry)] * SAMPLE_ENTRIES
+    checked = intake.check(raws, intake.Circumstances(received_at=now, tenant=None), LimitSettings())
+    return Batch(batch_id=str(uuid_utils.uuid7()), entries=[msgspec.Raw(sealed.body) for _, sealed in checked.sealed])
+
+
+def payloads_of(event: HistoryEvent) -> list[Payload]:
+    """What a data converter made. The SDK's own note on a local activity (its name, its times) goes past them all."""
+    ours = HistoryEvent()
+    ours.CopyFrom(event)
+    if event.marker_recorded_event_attributes.marker_name == LOCAL_ACTIVITY:
+        del ours.marker_recorded_event_attributes.details["data"]
+    return list(payloads_in(ours))
+
+
+async def judge(
+    client: Client, security: SecuritySettings, workflow: str, payloads: Sequence[Payload], *, leaks: bool
+) -> Finding:
+    codec = client.data_converter.payload_codec
+    assert codec is not None, "our converters always have one, even when it changes nothing"
+    problems = [] if security.enable_encryption else ["encryption is off: set temporal.security.enableEncryption"]
+    if leaks:
+        problems.append("the marker was found in the history in plain text")
+    plain_bytes = 0
+    for number, payload in enumerate(payloads, 1):
+        if encoding_of(payload) != ENCRYPTED:
+            problems.append(f"payload {number} of {len(payloads)} is not encrypted")
+        elif key_id_of(payload) != security.encryption_key_id:
+            problems.append(f"payload {number} is under key {key_id_of(payload)}, not {security.encryption_key_id}")
+        try:
+            (opened,) = await codec.decode([payload])
+            plain_bytes += opened.ByteSize()
+        except PayloadError as error:
+            problems.append(f"payload {number} does not decode: {error.message}")
+    stored_bytes = sum(payload.ByteSize() for payload in payloads)
+    if security.enable_compression and stored_bytes >= plain_bytes:
+        problems.append(f"{stored_bytes:,} bytes are stored for {plain_bytes:,} bytes of plain text: not compressed")
+    return Finding(
+        workflow_id=workflow,
+        payloads=len(payloads),
+        encrypted=sum(encoding_of(payload) == ENCRYPTED for payload in payloads),
+        stored_bytes=stored_bytes,
+        plain_bytes=plain_bytes,
+        key_ids=sorted({key_id_of(payload) for payload in payloads} - {""}),
+        problems=problems,
+    )
+
+
+def show(finding: Finding) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    share = finding.stored_bytes / max(finding.plain_bytes, 1)
+    console.print(f"workflow   {finding.workflow_id}")
+    console.print(f"payloads   {finding.payloads}, of which {finding.encrypted} encrypted")
+    console.print(f"key        {', '.join(finding.key_ids) or '(none)'}")
+    console.print(f"size       {finding.stored_bytes:,} bytes for {finding.plain_bytes:,} in plain text ({share:.0%})")
+    for problem in finding.problems:
+        console.print(f"problem    {problem}", style="red", markup=False)
+    console.print("encryption NOT verified" if finding.problems else "encryption verified")

@@ -1,0 +1,244 @@
+"""The encryption keys: each by a round trip, against what open workflows hold, and against those of the workers."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+
+from prometheus_client.parser import text_string_to_metric_families
+from temporalio.api.common.v1 import Payload
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowExecutionStatus
+
+from trenova.codec.encryption import ENCRYPTED
+from trenova.codec.key_usage.open_workflows import (
+    NO_BATCH,
+    PLAIN,
+    OpenWork,
+    by_key_id,
+    history_of,
+    open_work,
+    payloads_in,
+    why_unreadable,
+)
+from trenova.codec.layer import encoding_of
+from trenova.config import TASK_QUEUE
+from trenova.doctor import queue
+from trenova.doctor.checkup import Check
+from trenova.doctor.context import Scene
+from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
+from trenova.doctor.phrases import many, span
+from trenova.doctor.worker_queries import Answers
+from trenova.domain.batch import BATCH_WORKFLOW, is_of_the_api
+from trenova.domain.schedules import is_scheduled
+from trenova.errors import DecryptionFailed, EncryptionKeyNotFound, InvalidConfiguration, PlaintextRefused
+from trenova.keys.key import variable_of
+from trenova.keys.keyring import Keyring
+from trenova.keys.loading import load_keyring
+
+SHOWN, MOST_REASONS = 3, 6
+# A batch that is stored at the first try has six events.
+TRIED_AGAIN = f"WorkflowType = '{BATCH_WORKFLOW}' AND TaskQueue = '{TASK_QUEUE}' AND "
+TRIED_AGAIN += "ExecutionStatus = 'Completed' AND HistoryLength > 6"
+MOST_TRIED_AGAIN = 50
+MOST_OPEN = 10
+# Histories are read one after the other, and the doctor has only seconds.
+MOST_LOOKED_AT = 100
+IDS, FINGERPRINTS = "trenova_encryption_key_info", "trenova_encryption_key_fingerprint_info"
+LATELY = timedelta(hours=1)
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+OF_KEYS = {
+    EncryptionKeyNotFound.__name__: "does not have the key",
+    DecryptionFailed.__name__: "has another key than the sender",
+    PlaintextRefused.__name__: "refuses (requireEncryption) the plain text",
+}
+FIRST_LETTER = "encryptionKeyID"
+
+
+async def configured(scene: Scene) -> Verdict:
+    """`keyring_of` encrypts and decrypts a payload with every key."""
+    security = scene.settings.temporal.security
+    try:
+        ring = load_keyring(security, scene.asked.environ)
+    except InvalidConfiguration as error:
+        problems = "; ".join(error.problems)
+        if any(problem.startswith(FIRST_LETTER) for problem in error.problems):
+            problems = f"encryption key not found for ID: {security.encryption_key_id}: {problems}"
+        return failed(problems, error.hint or "`trenova keys check --offline` lists the keys")
+    if ring.encrypting_id is None:
+        return ok(f"encryption is off; {many(len(ring.keys), 'key decrypts', 'keys decrypt')}")
+    others = len(ring.keys) - 1
+    return ok(f"{ring.encrypting_id} encrypts and decrypts{f', and {others} more decrypt' if others else ''}")
+
+
+async def needed(scene: Scene) -> Verdict:
+    """What nobody with these keys can open, and what can be opened and is no batch, with the workflows that hold it."""
+    work = await open_work(scene.client, most=MOST_LOOKED_AT)
+    waits = [f"{reason} ({some(ids)})" for reason, ids in sorted(work.waiting.items())]
+    if work.no_batches:
+        waits.append(f"{NO_BATCH} ({some(work.no_batches)})")
+    if waits:
+        return failed(f"open workflows wait: {'; '.join(waits[:MOST_REASONS])}", " ".join(steps(work)))
+    used = ", ".join(name for name in work.key_ids if name != PLAIN)
+    return ok(
+        f"{many(work.looked_at, 'open workflow needs', 'open workflows need')} {used or 'no key'}, and can be read"
+    )
+
+
+def steps(work: OpenWork) -> Iterator[str]:
+    """What to do where a key is missing, and where none is: then it is about those who started the workflows."""
+    missing = sorted(key_id for key_id in work.unreadable if key_id != PLAIN and key_id not in work.opened)
+    if missing:
+        yield (
+            f"set {', '.join(map(variable_of, missing[:SHOWN]))} to the key that they were encrypted with, on every "
+            "API and worker, and start these again; `trenova keys check` lists what is needed."
+        )
+    of_missing = {work.unreadable[key_id] for key_id in missing}
+    foreign = [*work.no_batches, *(ids[0] for reason, ids in work.waiting.items() if reason not in of_missing)]
+    which = foreign[0] if foreign else work.waiting[work.unreadable[missing[0]]][0]
+    yield (
+        f"{'' if foreign else 'If it never was a key of yours: '}find out who started them (`temporal workflow "
+        f"describe --workflow-id {which}`), and end them: `temporal workflow terminate --workflow-id {which}`"
+    )
+
+
+async def here(scene: Scene) -> Verdict:
+    """Whether these keys open what the workers' keys open, and what the workers encrypt."""
+    answers = await scene.workers.answers()
+    if answers is None or not answers.replies:
+        return ok("no worker has told of any key")
+    sent: list[Payload] = []
+    # What no worker has finished may come from anybody, in any form; and what a schedule starts holds plain attributes.
+    if is_of_the_api(answers.about.id) and answers.about.status is WorkflowExecutionStatus.COMPLETED:
+        begun = await history_of(scene.client, answers.about.id, answers.about.run_id or "")
+        sent = [payload for event in begun[:1] for payload in payloads_in(event)]
+    ring = load_keyring(scene.settings.temporal.security, scene.asked.environ)
+    # Before any is opened: in strict mode a plain one is refused here, and that is not for a key of this program.
+    if ring.encrypting_id is not None and any(encoding_of(reply) != ENCRYPTED for reply in answers.replies):
+        return warning(
+            "encryption is on here, and a worker answers in plain text",
+            "set temporal.security.enableEncryption: true for every worker, and start them again; what they stored "
+            "in Temporal until then is there in plain text",
+        )
+    reason = await why_unreadable(scene.client, [*answers.replies, *sent])
+    if reason is None:
+        return ok("open what workers encrypt and what they open")
+    return failed(
+        f"this program has other keys than the workers, which opened {answers.about.id}: {reason}",
+        "run it with the --config and the environment of API and workers; compare `trenova keys check --offline`",
+    )
+
+
+async def of_api(scene: Scene) -> Verdict:
+    """Whether the API has these keys, as far as the API key given may be told."""
+    answer = await scene.api.get("/metrics")
+    if answer.status_code != HTTPStatus.OK:
+        return unchecked(
+            f"/metrics answers {answer.status_code}: it is for readers and admins of any tenant, and tells which keys "
+            "the API has"
+        )
+    other = differing(load_keyring(scene.settings.temporal.security, scene.asked.environ), answer.text)
+    if other is None:
+        return ok("are those of these settings")
+    return failed(
+        f"the API has other encryption keys than these settings: {other}",
+        "compare `trenova keys check --offline` where API and workers run with the one here; give them the same keys",
+    )
+
+
+def differing(ring: Keyring, page: str) -> str | None:
+    """What of the API's page about its keys does not fit the keys here."""
+    prints = {labels["id"]: labels["fingerprint"] for labels in labels_of(FINGERPRINTS, page)}
+    for key_id in sorted(prints.keys() & ring.keys.keys()):
+        if ring.keys[key_id].fingerprint() != prints[key_id]:
+            return f"under the ID {key_id} it has another key"
+    encrypts = next((labels["id"] for labels in labels_of(IDS, page) if labels["use"] == "encrypts"), None)
+    if (encrypts is None) != (ring.encrypting_id is None):
+        there, elsewhere = ("off", "on") if encrypts is None else ("on", "off")
+        return f"encryption is {there} there, and {elsewhere} here"
+    if encrypts is not None and encrypts not in ring.keys:
+        return f"it encrypts with {encrypts}, which is not here"
+    return None
+
+
+def labels_of(metric: str, page: str) -> list[dict[str, str]]:
+    lines = "\n".join(line for line in page.splitlines() if line.startswith(f"{metric}{{"))
+    return [sample.labels for family in text_string_to_metric_families(lines) for sample in family.samples]
+
+
+async def of_workers(scene: Scene) -> Verdict:
+    """Whether a worker meets batches that it cannot open, and that the keys here, or another worker, can.
+
+    The failed task stands in the history with the worker's name. Its reason is encrypted, under that worker's own key.
+    """
+    polling, heartbeats = await asyncio.gather(queue.pollers(scene), queue.heartbeats_of(scene.client))
+    began = queue.started_at(heartbeats)
+    mistaken = await refused_lately(scene, {each: began.get(each, EARLIEST) for each in polling["workflow"]})
+    answers = await scene.workers.answers()
+    said = [f"worker {identity} {what}" for identity, what in sorted(mistaken.items())[:SHOWN]]
+    if not said and answers is not None and answers.failures and await somebody_can_open(scene, answers):
+        # Temporal does not tell who answered.
+        said = [f"a worker {OF_KEYS.get(answers.failures[0], answers.failures[0])} of {answers.about.id}"]
+    if not said:
+        return ok(f"no worker that polls has lacked the key of a batch in the last {span(LATELY)}")
+    return failed(
+        f"keys differ: {'; '.join(said)}, which can be read here or by another worker",
+        "compare `trenova keys check --offline` where these workers run with the others; give them the same keys, and "
+        "start them again",
+    )
+
+
+async def somebody_can_open(scene: Scene, answers: Answers) -> bool:
+    """Another worker, or the keys here. What lies under a key that was dropped nobody opens, and nothing is wrong."""
+    about = answers.about
+    if answers.replies:
+        return True
+    return await can_be_opened(scene, about.id, await history_of(scene.client, about.id, about.run_id or ""))
+
+
+async def can_be_opened(scene: Scene, workflow_id: str, history: Sequence[HistoryEvent]) -> bool:
+    """Whether the keys here, if there are any, open all that a worker has to open."""
+    if not history or scene.client.data_converter.payload_codec is None:
+        return False
+    held = by_key_id(history, of_a_schedule=is_scheduled(workflow_id))
+    return await why_unreadable(scene.client, [payload for each in held.values() for payload in each]) is None
+
+
+async def refused_lately(scene: Scene, polling: Mapping[str, datetime]) -> dict[str, str]:
+    """The workers that poll and failed to open a batch, which was stored later, or waits and can be opened here.
+
+    `polling` says since when: under the same identity there may have been another one.
+    """
+    since = (datetime.now(UTC) - LATELY).isoformat()
+    found: dict[str, str] = {}
+    async for run in scene.client.list_workflows(f"{TRIED_AGAIN} AND CloseTime > '{since}'", limit=MOST_TRIED_AGAIN):
+        found |= refusals(await history_of(scene.client, run.id, run.run_id), run.id, polling)
+    async for run in scene.client.list_workflows(queue.BATCHES, limit=MOST_OPEN):
+        history = await history_of(scene.client, run.id, run.run_id)
+        if await can_be_opened(scene, run.id, history):
+            found |= refusals(history, run.id, polling)
+    return found
+
+
+def refusals(history: Sequence[HistoryEvent], workflow_id: str, polling: Mapping[str, datetime]) -> dict[str, str]:
+    found = {}
+    for event in history:
+        failed_task = event.workflow_task_failed_event_attributes
+        kind, who = failed_task.failure.application_failure_info.type, failed_task.identity
+        if kind in OF_KEYS and who in polling and event.event_time.ToDatetime(tzinfo=UTC) >= polling[who]:
+            found[who] = f"{OF_KEYS[kind]} of {workflow_id}"
+    return found
+
+
+def some(workflow_ids: Sequence[str]) -> str:
+    more = f", and {len(workflow_ids) - SHOWN} more" if len(workflow_ids) > SHOWN else ""
+    return ", ".join(workflow_ids[:SHOWN]) + more
+
+
+CHECKS = (
+    Check("encryption keys", Kind.KEYS, configured),
+    Check("keys here", Kind.KEYS, here, ("encryption keys", "workers")),
+    Check("keys of the API", Kind.KEYS, of_api, ("encryption keys", "api key"), own_limit_s=None),
+    Check("keys of workers", Kind.KEYS, of_workers, ("temporal namespace", "workers")),
+    Check("keys of open workflows", Kind.KEYS, needed, ("encryption keys", "temporal namespace")),
+)

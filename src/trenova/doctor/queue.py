@@ -1,0 +1,321 @@
+"""The task queue: who polls it, what waits in it, and which workflows stand still."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType, TaskQueueType, WorkerStatus, WorkerVersioningMode
+from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
+from temporalio.api.worker.v1 import WorkerHeartbeat
+from temporalio.api.workflowservice.v1 import (
+    DescribeTaskQueueRequest,
+    DescribeTaskQueueResponse,
+    DescribeWorkflowExecutionRequest,
+    ListWorkersRequest,
+)
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from trenova import errors
+from trenova.codec.key_usage.open_workflows import OPEN, history_of
+from trenova.config import TASK_QUEUE
+from trenova.doctor import worker_queries
+from trenova.doctor.checkup import Check
+from trenova.doctor.context import Scene
+from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
+from trenova.doctor.phrases import many, span
+from trenova.doctor.temporal import apart_from
+from trenova.worker.gate import STORING
+
+KINDS = {
+    "workflow": TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    "activity": TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+}
+# A poll waits for a minute; Temporal lists who polled for five, dead or not.
+SILENT = timedelta(minutes=2)
+WAITS_LONG = timedelta(seconds=30)
+OPEN_LONG = timedelta(minutes=5)
+SHOWN, LOOKED_AT = 3, 10
+BATCHES = f"{OPEN} AND WorkflowType = 'ProcessAuditBatchWorkflow'"
+STUCK = f"{OPEN} AND TemporalReportedProblems IN ('category=WorkflowTaskFailed', 'category=WorkflowTaskTimedOut')"
+OF_THE_SDK = {
+    "NotFoundError": "the workers have no workflow of its type, and so are of another release",
+    "NondeterminismError": "its history is of another release",
+}
+GOODBYE = {WorkerStatus.WORKER_STATUS_SHUTTING_DOWN, WorkerStatus.WORKER_STATUS_SHUTDOWN}
+EMPTY = "or correct temporal.namespace: nothing was ever started in this one"
+START = "start one: `make run-worker`, or `trenova worker` with the API's settings; its log must say `worker started`"
+
+
+class Version(NamedTuple):
+    """Of a worker; both empty for one without."""
+
+    deployment: str
+    build_id: str
+
+    def __bool__(self) -> bool:
+        return bool(self.build_id)
+
+    def __str__(self) -> str:
+        return f"{self.deployment} {self.build_id}"
+
+
+async def described(scene: Scene, kind: TaskQueueType.ValueType) -> DescribeTaskQueueResponse:
+    return await scene.client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=scene.client.namespace,
+            task_queue=TaskQueue(name=TASK_QUEUE),
+            task_queue_type=kind,
+            report_stats=True,
+        )
+    )
+
+
+async def pollers(scene: Scene) -> dict[str, list[str]]:
+    """The identities of those that polled lately and have not said goodbye since, for each kind of task."""
+    ahead, heartbeats = await asyncio.gather(temporal_ahead(scene), heartbeats_of(scene.client))
+    stopped = those_stopped(heartbeats)
+    now = datetime.now(UTC) + ahead
+    listed = await asyncio.gather(*(described(scene, kind) for kind in KINDS.values()))
+    return {
+        word: sorted({poller.identity for poller in answer.pollers if is_alive(poller, now)} - stopped)
+        for word, answer in zip(KINDS, listed, strict=True)
+    }
+
+
+async def heartbeats_of(client: Client) -> list[WorkerHeartbeat]:
+    """The last of each worker, also of those that have ended within a day. Older servers do not tell: none."""
+    asked = ListWorkersRequest(namespace=client.namespace, query=f'TaskQueue="{TASK_QUEUE}"')
+    found: list[WorkerHeartbeat] = []
+    try:
+        while True:
+            page = await client.workflow_service.list_workers(asked)
+            found += [info.worker_heartbeat for info in page.workers_info]
+            if not page.next_page_token:
+                return found
+            asked.next_page_token = page.next_page_token
+    except RPCError:
+        return []  # of a part of them nobody can tell who has stopped
+
+
+def those_stopped(heartbeats: Sequence[WorkerHeartbeat]) -> set[str]:
+    """The identities of workers that said goodbye, and under which no other one runs.
+
+    An identity is `pid@host`, and in a container that is started again the new worker has that of the old one.
+    """
+    running = {beat.worker_identity for beat in heartbeats if beat.status not in GOODBYE}
+    return {beat.worker_identity for beat in heartbeats} - running
+
+
+def started_at(heartbeats: Iterable[WorkerHeartbeat]) -> dict[str, datetime]:
+    """When the newest worker of each identity began, by its machine's clock."""
+    found: dict[str, datetime] = {}
+    for beat in heartbeats:
+        began = beat.start_time.ToDatetime(tzinfo=UTC)
+        found[beat.worker_identity] = max(began, found.get(beat.worker_identity, began))
+    return found
+
+
+async def temporal_ahead(scene: Scene) -> timedelta:
+    try:
+        return await apart_from(scene.client, lambda: datetime.now(UTC))
+    except (RPCError, TimeoutError):
+        return timedelta(0)  # who may not poll cannot know; a wrong clock is then told by the database's
+
+
+def is_alive(poller: PollerInfo, now: datetime) -> bool:
+    return now - poller.last_access_time.ToDatetime(tzinfo=UTC) < SILENT
+
+
+async def workers(scene: Scene) -> Verdict:
+    """Temporal lists who polled lately, dead or not; so those are asked as well."""
+    found = await pollers(scene)
+    missing = [word for word, identities in found.items() if not identities]
+    if len(missing) == len(found):
+        is_empty = await worker_queries.workflow_to_ask_about(scene.client) is None
+        return failed(f"No Workers polling the {TASK_QUEUE} Task Queue", f"{START}; {EMPTY}" if is_empty else START)
+    answers = await scene.workers.answers()
+    silent = answers.silent if answers else 0
+    if answers and silent and not answers.answered:
+        listed = sorted({*found["workflow"], *found["activity"]})
+        return failed(
+            f"no worker answers on the {TASK_QUEUE} Task Queue: {', '.join(listed[:SHOWN])} polled lately, and "
+            f"no question was answered within {worker_queries.ANSWER_S:g} s: stopped, killed, frozen or overloaded",
+            f"{START}; where the process is there all the same, see whether it is stopped (state T in `ps`) or busy",
+        )
+    if missing:
+        return failed(
+            f"workers poll the {TASK_QUEUE} Task Queue, and none of them for {missing[0]} tasks",
+            "look at the workers' logs: they may be stopping, or hold all they can take; else start another",
+        )
+    polling = f"{many(len(found['workflow']), 'worker polls', 'workers poll')} {TASK_QUEUE}"
+    if silent:
+        return warning(
+            f"{polling}, and not all of them answer: {silent} of {worker_queries.QUESTIONS} questions got no answer "
+            f"within {worker_queries.ANSWER_S:g} s",
+            "look for a worker that was killed or is frozen: `temporal worker list`, the workers' logs, the load of "
+            "their machines",
+        )
+    return ok(f"{polling} for workflows and activities")
+
+
+async def version(scene: Scene) -> Verdict:
+    """With worker versioning Temporal gives work to the current version alone, however many others poll."""
+    answer = await described(scene, KINDS["workflow"])
+    if not answer.pollers:
+        return ok("no worker polls")
+    versioned = WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
+    options = [poller.deployment_options for poller in answer.pollers]
+    polling = {
+        Version(each.deployment_name, each.build_id) for each in options if each.worker_versioning_mode == versioned
+    }
+    current = answer.versioning_info.current_deployment_version
+    wanted = Version(current.deployment_name, current.build_id)
+    if wanted in polling or (not wanted and len(polling) < len(options)):
+        return ok(f"work goes to {wanted or 'workers without one, as it should'}")
+    if not polling:
+        return failed(
+            f"work goes to version {wanted} alone, and the workers that poll have none",
+            "start workers with worker.deploymentName, or turn versions off: temporal worker deployment "
+            f"set-current-version --deployment-name {wanted.deployment} --unversioned",
+        )
+    newest = max(polling)
+    named = f"--deployment-name {newest.deployment} --build-id {newest.build_id}"
+    return failed(
+        f"workers of version {', '.join(map(str, sorted(polling)))} poll and get no work: the current version is "
+        f"{wanted or 'none'}",
+        f"temporal worker deployment set-current-version {named}",
+    )
+
+
+async def backlog(scene: Scene) -> Verdict:
+    """What waits for a worker, and whether more comes than goes."""
+    said, late = [], False
+    for word, kind in KINDS.items():
+        stats = (await described(scene, kind)).stats
+        if not (count := stats.approximate_backlog_count):
+            continue
+        age = stats.approximate_backlog_age.ToTimedelta()
+        late = late or age > WAITS_LONG
+        rates = f"{stats.tasks_add_rate:.1f} come and {stats.tasks_dispatch_rate:.1f} go a second"
+        growing = "growing" if stats.tasks_add_rate > stats.tasks_dispatch_rate else "not growing"
+        said.append(
+            f"{many(count, f'{word} task waits', f'{word} tasks wait')}, the first for {span(age)}; {growing}: {rates}"
+        )
+    if not said:
+        return ok("no task waits for a worker")
+    if not late:
+        return ok("; ".join(said))
+    return warning(
+        f"backlog: {'; '.join(said)}",
+        "start more workers (`trenova worker --processes N`), and see that the database is not what they wait for: "
+        "docs/outages.md",
+    )
+
+
+async def batches(scene: Scene) -> Verdict:
+    """Accepted entries are stored within milliseconds, so a batch that stays open is a sign."""
+    before = (datetime.now(UTC) - OPEN_LONG).isoformat()
+    every = (await scene.client.count_workflows(BATCHES)).count
+    old = (await scene.client.count_workflows(f"{BATCHES} AND StartTime < '{before}'")).count
+    if old:
+        return warning(
+            f"{old:,} of {many(every, 'batch', 'batches')} accepted over {span(OPEN_LONG)} ago and not stored",
+            "mend what else is named here (workers, database, keys); nothing is lost, and they go on by themselves",
+        )
+    return ok(f"{many(every, 'batch is', 'batches are')} being stored, none for more than {span(OPEN_LONG)}")
+
+
+async def storing(scene: Scene) -> Verdict:
+    """Why batches that were tried wait for another try, as their workers tell Temporal while they wait."""
+    waiting: dict[str, str] = {}
+    async for run in scene.client.list_workflows(BATCHES, limit=LOOKED_AT):
+        if reason := await waits_for(scene, run.id, run.run_id):
+            waiting.setdefault(reason, run.id)
+    if not waiting:
+        return ok("no batch waits for another attempt")
+    named = "; ".join(f"{reason} ({id_})" for reason, id_ in list(waiting.items())[:SHOWN])
+    return failed(
+        f"workers cannot store: {named}",
+        "where it is ok from here, compare the workers' database.url with this one, and look at their logs; nothing is "
+        "lost: docs/outages.md",
+    )
+
+
+async def waits_for(scene: Scene, workflow_id: str, run_id: str) -> str | None:
+    """What the attempts at storing it have met; None where nothing is known to be wrong."""
+    execution = WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
+    asked = DescribeWorkflowExecutionRequest(namespace=scene.client.namespace, execution=execution)
+    try:
+        found = await scene.client.workflow_service.describe_workflow_execution(asked)
+        for attempt in found.pending_activities:
+            said = await scene.client.data_converter.decode(attempt.heartbeat_details.payloads)
+            if said and said[0] != STORING:
+                return str(said[0])
+            if attempt.HasField("last_failure"):
+                return told(await scene.client.data_converter.decode_failure(attempt.last_failure))
+    except (RPCError, errors.PayloadError):
+        return None  # it has gone meanwhile; or is encrypted with another key, which others tell
+    return None
+
+
+async def stuck(scene: Scene) -> Verdict:
+    try:
+        count = (await scene.client.count_workflows(STUCK)).count
+    except RPCError as error:
+        if error.status is RPCStatusCode.INVALID_ARGUMENT:
+            return unchecked("this Temporal server does not mark workflows that stand still (TemporalReportedProblems)")
+        raise
+    if not count:
+        return ok("none")
+    shown = [f"{id_} ({reason})" async for id_, reason in reasons(scene)]
+    return failed(
+        f"{many(count, 'workflow stands', 'workflows stand')} still, failing again and again: {', '.join(shown)}",
+        "a key: `trenova keys check`; anything else: look at the worker's log, and put the release back that ran them. "
+        "They go on by themselves",
+    )
+
+
+async def reasons(scene: Scene) -> AsyncIterator[tuple[str, str]]:
+    """The first of them, each with why its last task failed."""
+    async for found in scene.client.list_workflows(STUCK, limit=SHOWN):
+        reason = "unknown"
+        for event in reversed(await history_of(scene.client, found.id, found.run_id)):
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+                failure = event.workflow_task_failed_event_attributes.failure
+                try:
+                    error = await scene.client.data_converter.decode_failure(failure)
+                except errors.PayloadError as unread:
+                    reason = unread.message
+                else:
+                    reason = told(error)
+                break
+        yield found.id, reason
+
+
+def told(error: BaseException) -> str:
+    """Our own errors in their words, which never hold content; of others only the type, since theirs may."""
+    if not isinstance(error, ApplicationError) or error.type is None:
+        return type(error).__name__
+    known = getattr(errors, error.type, None)
+    if isinstance(known, type) and issubclass(known, errors.TrenovaError):
+        return error.message
+    return OF_THE_SDK.get(error.type, error.type)
+
+
+def hosts(identities: Sequence[str]) -> set[str]:
+    """The machines: an identity is `pid@host`."""
+    return {identity.rpartition("@")[2] for identity in identities}
+
+
+CHECKS = (
+    Check("workers", Kind.WORKER, workers, ("temporal namespace",)),
+    Check("worker version", Kind.WORKER, version, ("temporal namespace",)),
+    Check("backlog", Kind.WORKER, backlog, ("temporal namespace",)),
+    Check("open batches", Kind.WORKER, batches, ("temporal namespace",)),
+    Check("storing", Kind.WORKER, storing, ("encryption keys", "temporal namespace")),
+    Check("stuck workflows", Kind.WORKER, stuck, ("temporal namespace",)),
+)

@@ -1,0 +1,184 @@
+"""The way to Temporal, step by step: name, port, TLS, server, credentials, namespace; and its clock.
+
+What is wrong is told in the words of `trenova.runtime.connection`, which the worker and the API have as well.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeNamespaceResponse,
+    DescribeTaskQueueRequest,
+    GetClusterInfoRequest,
+    GetSystemInfoRequest,
+    PollWorkflowTaskQueueRequest,
+)
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from trenova.doctor.checkup import Check
+from trenova.doctor.clock import judged, skew
+from trenova.doctor.context import Scene
+from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
+from trenova.doctor.phrases import span
+from trenova.runtime.connection import explain, steps
+from trenova.runtime.connection.causes import UNAUTHORIZED
+from trenova.runtime.connection.certificates import first_certificate
+from trenova.runtime.connection.patience import within
+from trenova.runtime.connection.target import Target
+
+RENEW_BEFORE = timedelta(days=14)
+# A queue of nobody's, polled for a moment: what the server then notes of the poller has the server's time.
+CLOCK_QUEUE = "trenova-doctor-clock"
+POLL_LIMIT = timedelta(seconds=10)
+ASK_AGAIN_S = 0.05
+
+
+async def name(scene: Scene) -> Verdict:
+    target = Target.of(scene.client)
+    return ok(f"{target.host} is {', '.join(await steps.name(target))}")
+
+
+async def port(scene: Scene) -> Verdict:
+    target = Target.of(scene.client)
+    await steps.port(target)
+    return ok(f"{target.address} accepts connections")
+
+
+async def tls(scene: Scene) -> Verdict:
+    """Whether both ends agree about TLS, and whether the certificates are good and for how long."""
+    target = Target.of(scene.client)
+    expires = await steps.tls(target)
+    if expires is None:
+        return ok("off, at both ends")
+    ends = {"the server's certificate": expires}
+    if target.tls is not None and target.tls.client_cert is not None:
+        own = first_certificate(target.tls.client_cert)
+        assert own is not None, "a client is made with a certificate only"
+        ends["the client certificate (temporal.tls.certFile)"] = own.not_valid_after_utc
+    return judged_end(ends)
+
+
+def judged_end(ends: dict[str, datetime]) -> Verdict:
+    what, end = min(ends.items(), key=lambda item: item[1])
+    left = end - datetime.now(UTC)
+    if left < RENEW_BEFORE:
+        return warning(f"{what} expires on {end:%Y-%m-%d}, in {span(left)}", "renew it before that day")
+    return ok(f"verified; the first certificate to expire does on {end:%Y-%m-%d}")
+
+
+async def dial(scene: Scene) -> Verdict:
+    """Whether the first call of a connection gets through, which needs no namespace."""
+    try:
+        async with within(steps.LIMIT_S):
+            await scene.client.workflow_service.get_system_info(GetSystemInfoRequest())
+    except (RPCError, RuntimeError, TimeoutError) as error:
+        raise await explain(scene.client, error) from None
+    return ok("answers")
+
+
+async def server(scene: Scene) -> Verdict:
+    """Its version, and that it can do what this program asks of it."""
+    info = await scene.client.workflow_service.get_system_info(GetSystemInfoRequest())
+    missing = [
+        word
+        for word, there in (
+            ("schedules", info.capabilities.supports_schedules),
+            ("encoded failures", info.capabilities.encoded_failure_attributes),
+        )
+        if not there
+    ]
+    if missing:
+        return failed(
+            f"server {info.server_version} lacks {' and '.join(missing)}",
+            "update the Temporal server, a minor at a time",
+        )
+    return ok(f"server {info.server_version}{await kept_in(scene)}, with schedules and encoded failures")
+
+
+async def kept_in(scene: Scene) -> str:
+    try:
+        cluster = await scene.client.workflow_service.get_cluster_info(GetClusterInfoRequest())
+    except RPCError:
+        return ""  # not for everybody's eyes, as on Temporal Cloud
+    return f" on {cluster.persistence_store}" if cluster.persistence_store else ""
+
+
+async def credentials(scene: Scene) -> Verdict:
+    try:
+        await described(scene)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise await explain(scene.client, error) from None
+    target = Target.of(scene.client)
+    if target.has_api_key:
+        return ok("the API key is taken")
+    return ok("the client certificate is taken" if target.has_certificate else "none given, none asked for")
+
+
+async def described(scene: Scene) -> DescribeNamespaceResponse:
+    asked = DescribeNamespaceRequest(namespace=scene.settings.temporal.namespace)
+    return await scene.client.workflow_service.describe_namespace(asked)
+
+
+async def namespace(scene: Scene) -> Verdict:
+    try:
+        found = await described(scene)
+    except RPCError as error:
+        raise await explain(scene.client, error) from None
+    kept = found.config.workflow_execution_retention_ttl.ToTimedelta()
+    return ok(f"{scene.client.namespace}, which keeps closed workflows for {span(kept)}")
+
+
+async def clock(scene: Scene) -> Verdict:
+    try:
+        apart = await apart_from(scene.client, lambda: datetime.now(UTC))
+    except TimeoutError:
+        return unchecked("Temporal has not listed a poll, which is how it tells its time")
+    except RPCError as error:
+        if error.status in UNAUTHORIZED:
+            return unchecked("these credentials may not poll a task queue, which is how Temporal tells its time")
+        raise
+    return judged("Temporal's", apart)
+
+
+async def apart_from(client: Client, now: Callable[[], datetime]) -> timedelta:
+    """How far Temporal's clock is ahead of this machine's, as far as can be told: zero for less than the answer took.
+
+    It tells no time; so poll a queue of nobody's, and see when the server says that this was. Raises TimeoutError where
+    it does not say it.
+    """
+    queue, identity = TaskQueue(name=CLOCK_QUEUE), str(uuid.uuid4())
+    poll = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=queue, identity=identity)
+    before = now()
+    polling = asyncio.ensure_future(client.workflow_service.poll_workflow_task_queue(poll, timeout=POLL_LIMIT))
+    try:
+        async with asyncio.timeout(POLL_LIMIT.total_seconds()):
+            while True:
+                asked = DescribeTaskQueueRequest(namespace=client.namespace, task_queue=queue)
+                answer = await client.workflow_service.describe_task_queue(asked)
+                for poller in answer.pollers:
+                    if poller.identity == identity:
+                        return skew(poller.last_access_time.ToDatetime(tzinfo=UTC), before, now())
+                if polling.done():
+                    polling.result()
+                await asyncio.sleep(ASK_AGAIN_S)
+    finally:
+        polling.cancel()
+        await asyncio.gather(polling, return_exceptions=True)
+
+
+CHECKS = (
+    Check("temporal name", Kind.TEMPORAL, name, own_limit_s=None),
+    Check("temporal port", Kind.TEMPORAL, port, ("temporal name",)),
+    Check("temporal TLS", Kind.TEMPORAL, tls, ("temporal port",)),
+    Check("temporal dial", Kind.TEMPORAL, dial, ("temporal TLS",)),
+    Check("temporal server", Kind.TEMPORAL, server, ("temporal dial",)),
+    Check("temporal credentials", Kind.TEMPORAL, credentials, ("temporal dial",)),
+    Check("temporal namespace", Kind.TEMPORAL, namespace, ("temporal credentials",)),
+    Check("temporal clock", Kind.MACHINE, clock, ("temporal namespace",)),
+)

@@ -1,0 +1,155 @@
+"""From environment variables and files to a keyring in which every key has been tried.
+
+Whatever is wrong, all of it is said at once, and nothing starts: a key that only fails later leaves workflows hanging.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from trenova.config import SecuritySettings
+from trenova.errors import InvalidConfiguration
+from trenova.keys.key import (
+    DEFAULT_ID,
+    VARIABLE,
+    Key,
+    UnusableKeyError,
+    is_key_id,
+    read_secret,
+    variable_of,
+    without_assignment,
+)
+from trenova.keys.keyring import Keyring
+from trenova.keys.master_key import KeyService, MasterKeyFile
+
+# A key is shorter than a hundred characters; a larger file is some other one, and the folder the wrong folder.
+MAX_KEY_FILE_BYTES = 4096
+NONCE_BYTES, TRIAL_BYTES = 12, 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    id: str
+    source: str
+    text: str | None = None
+    problem: str | None = None
+
+    def __repr__(self) -> str:
+        return f"_Found({self.id!r}, {self.source!r})"
+
+
+def load_keyring(security: SecuritySettings, environ: Mapping[str, str]) -> Keyring:
+    """The keyring of `TEMPORAL_ENCRYPTION_KEY[_<id>]` in `environ` and of the key folder, which has a file for each id.
+
+    Keys are read and tried even while encryption is off, since they still decrypt. Raises InvalidConfiguration with
+    every problem: settings that contradict each other, an id defined twice, a text that is no key, a key that fails its
+    trial, no key for the id that shall encrypt.
+    """
+    problems = []
+    if security.require_encryption and not security.enable_encryption:
+        problems.append(
+            "requireEncryption: true with enableEncryption: false; would refuse this program's own payloads"
+        )
+    folder, service = security.key_folder, key_service_of(security)
+    found = [*_in_environment(environ)]
+    if folder is not None:
+        try:
+            found += _in_folder(folder)
+        except OSError as err:
+            problems.append(f"key folder {folder}: {err.strerror}; expected a folder with a file for each key ID")
+    keys: dict[str, Key] = {}
+    sources: dict[str, str] = {}
+    for item in found:
+        if item.id in sources:
+            problems.append(f"the key ID {item.id} is defined twice, by {sources[item.id]} and {item.source}; keep one")
+            continue
+        sources[item.id] = item.source
+        try:
+            keys[item.id] = _key(item, security, service)
+        except UnusableKeyError as err:
+            problems.append(f"{item.source}: the key {err}")
+    problems += _missing(security, sources)
+    keyring = Keyring(
+        keys=MappingProxyType(keys),
+        encrypting_id=security.encryption_key_id if security.enable_encryption else None,
+    )
+    problems += _failed_trials(keyring)
+    if problems:
+        raise InvalidConfiguration(
+            problems, hint="make a key with `trenova keys generate`; docs/encryption.md says how keys are named"
+        )
+    return keyring
+
+
+def _in_environment(environ: Mapping[str, str]) -> Iterator[_Found]:
+    for name in sorted(environ):
+        if name == VARIABLE:
+            yield _Found(id=DEFAULT_ID, source=name, text=environ[name])
+        elif name.startswith(f"{VARIABLE}_"):
+            yield _Found(id=name.removeprefix(f"{VARIABLE}_"), source=name, text=environ[name])
+
+
+def _in_folder(folder: Path) -> Iterator[_Found]:
+    for path in sorted(folder.iterdir()):
+        # Kubernetes mounts a secret's files as links into hidden folders beside them.
+        if path.name.startswith("."):
+            continue
+        text, problem = None, None
+        try:
+            if path.stat().st_size > MAX_KEY_FILE_BYTES:
+                problem = f"is in a file of more than {MAX_KEY_FILE_BYTES} bytes; expected one key and nothing else"
+            else:
+                text = path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+        except OSError as err:
+            problem = f"cannot be read: {err.strerror}"
+        except UnicodeDecodeError:
+            problem = "is not UTF-8 text; expected base64, hex or other text"
+        yield _Found(id=path.name, source=str(path), text=text, problem=problem)
+
+
+def _key(item: _Found, security: SecuritySettings, service: KeyService | None) -> Key:
+    if item.text is None:
+        raise UnusableKeyError(item.problem)
+    if not is_key_id(item.id):
+        raise UnusableKeyError(
+            f"has the ID {item.id!r}; expected 1 to 64 printable ASCII characters without space or /"
+        )
+    text = without_assignment(item.text, item.id)
+    secret, form = read_secret(text, key_format=security.key_format, service=service)
+    return Key(id=item.id, secret=secret, form=form, source=item.source)
+
+
+def _missing(security: SecuritySettings, sources: Mapping[str, str]) -> list[str]:
+    wanted = security.encryption_key_id
+    if not security.enable_encryption or wanted in sources:
+        return []
+    # Never the key of another id in its place: payloads under the wrong key cannot be read by anybody who is right.
+    configured = ", ".join(sorted(sources)) or "none"
+    return [f"encryptionKeyID: {wanted!r}; expected a configured key ({configured}), or set {variable_of(wanted)}"]
+
+
+def _failed_trials(keyring: Keyring) -> list[str]:
+    return [
+        f"{key.source}: a payload encrypted under the key {key.id} does not decrypt"
+        for key in keyring.keys.values()
+        if not _works(key)
+    ]
+
+
+def _works(key: Key) -> bool:
+    nonce, plain = os.urandom(NONCE_BYTES), os.urandom(TRIAL_BYTES)
+    try:
+        cipher = AESGCM(key.secret)
+        return cipher.decrypt(nonce, cipher.encrypt(nonce, plain, None), None) == plain
+    except (InvalidTag, ValueError):
+        return False
+
+
+def key_service_of(security: SecuritySettings) -> KeyService | None:
+    """The service that opens wrapped keys, if one is configured."""
+    return None if security.master_key_file is None else MasterKeyFile(security.master_key_file)

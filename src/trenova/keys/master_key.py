@@ -1,0 +1,75 @@
+"""Key services: a master key elsewhere wraps the keys that encrypt payloads, so that those may lie about wrapped.
+
+With one, a mounted secret or an environment variable holds `wrapped:<base64>` in place of the key. Payloads do not
+change: they are encrypted under the unwrapped key, and its id is all they name.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
+
+from trenova.errors import InvalidConfiguration
+from trenova.keys import placeholders
+from trenova.keys.text import parse_assignment, read_32_bytes
+
+
+class KeyService(Protocol):
+    """Wraps and unwraps 32-byte keys under a master key that need not leave it. Asked at start only, once for each key.
+
+    A driver for a cloud's service raises `Unavailable` when that cannot be reached.
+    """
+
+    @property
+    def name(self) -> str:
+        """What an error calls it, for example the path of the master key's file."""
+
+    def wrap(self, secret: bytes) -> bytes:
+        """`secret` wrapped, so that only this service can open it and any change to it is noticed."""
+
+    def unwrap(self, wrapped: bytes) -> bytes | None:
+        """What `wrap` was given, or None if this service did not wrap it or it was changed."""
+
+
+class MasterKeyFile:
+    """A key service whose master key lies in a file, with AES key wrap (RFC 3394)."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads the file once. Raises InvalidConfiguration unless it holds 32 bytes in base64 or hex, and nothing else.
+
+        A text that anybody could think of is not taken as a master key: all other keys hang on it.
+        """
+        self.name = str(path)
+        self._master = _read_master(path)
+
+    def __repr__(self) -> str:
+        return f"MasterKeyFile({self.name!r})"
+
+    def wrap(self, secret: bytes) -> bytes:
+        return aes_key_wrap(self._master, secret)
+
+    def unwrap(self, wrapped: bytes) -> bytes | None:
+        try:
+            return aes_key_unwrap(self._master, wrapped)
+        except InvalidUnwrap:
+            return None
+
+
+def _read_master(path: Path) -> bytes:
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except OSError as err:
+        raise InvalidConfiguration([f"master key file {path}: {err.strerror}"]) from err
+    except UnicodeDecodeError:
+        text = ""
+    line = parse_assignment(text, "TEMPORAL_ENCRYPTION_KEY")
+    if (plain := read_32_bytes(text if line is None else line[1])) is not None:
+        return plain[0]
+    if placeholders.is_placeholder(text):
+        raise InvalidConfiguration(
+            [f"master key file {path}: the key {placeholders.complaint(f'openssl rand -base64 32 > {path}')}"]
+        )
+    raise InvalidConfiguration(
+        [f"master key file {path}: expected 32 bytes in base64 or hex, and nothing else"],
+        hint=f"make one with: openssl rand -base64 32 > {path}",
+    )

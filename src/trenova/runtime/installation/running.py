@@ -1,0 +1,88 @@
+"""What runs from a data folder, as the files `dev.json` and `embedded.json` describe it while it runs."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from trenova import config
+from trenova.errors import InvalidConfiguration
+from trenova.runtime.installation.folder import Folder, write_private
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevJson:
+    """The content of `dev.json`; field names are public."""
+
+    api_url: str
+    api_key: str
+    temporal_address: str
+    temporal_namespace: str
+    ui_url: str
+    database_url: str
+    metrics_url: str
+    worker_metrics_url: str
+    pids: dict[str, int]
+
+    def write(self, file: Path) -> None:
+        write_private(file, json.dumps(asdict(self), indent=2) + "\n")
+
+
+class Running(msgspec.Struct, frozen=True):
+    """What the commands need of `dev.json`, which is there while `trenova dev` runs."""
+
+    api_url: str
+    api_key: str
+    database_url: str
+    temporal_address: str = ""
+    ui_url: str = ""
+
+    def __repr__(self) -> str:
+        return f"Running(api_url={self.api_url!r})"
+
+
+class Embedded(msgspec.Struct, frozen=True):
+    """`embedded.json`, which is there while PostgreSQL runs for `trenova api` and `trenova worker`."""
+
+    api_key: str
+    database_url: str
+
+    def __repr__(self) -> str:
+        return "Embedded()"
+
+
+Found = TypeVar("Found", Running, Embedded)
+
+
+DEFAULT_API_URL = f"http://{config.ApiSettings().host}:{config.ApiSettings().port}"
+
+
+def read_running(data_dir: Path) -> Running | None:
+    """What `trenova dev` says of itself; else the PostgreSQL that runs for `trenova api` and `trenova worker`."""
+    running = read_struct(data_dir / "dev.json", Running)
+    if running is not None:
+        return running
+    embedded = read_struct(data_dir / "embedded.json", Embedded)
+    return None if embedded is None else beside_members(embedded, data_dir)
+
+
+def read_struct(file: Path, kind: type[Found]) -> Found | None:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise InvalidConfiguration([f"{file}: cannot be read: {error}"]) from None
+
+
+def beside_members(embedded: Embedded, data_dir: Path) -> Running:
+    """With the addresses that those who use the database have said, the API before the workers."""
+    member = next(iter(members.members(Folder(data_dir))), None)
+    return Running(
+        api_url=member.api_url if member else DEFAULT_API_URL,
+        api_key=embedded.api_key,
+        database_url=embedded.database_url,
+        temporal_address=member.temporal_address if member else "",
+    )

@@ -1,0 +1,104 @@
+"""The settings of a command: what is configured, and else what runs on this machine from the data folder."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from trenova import config
+from trenova.errors import DatabaseFault, Forbidden, InvalidConfiguration, Unavailable
+from trenova.runtime.installation import logins
+from trenova.runtime.installation.folder import Folder
+from trenova.runtime.installation.logins import Login
+from trenova.runtime.installation.running import read_running
+
+SERVERS_SETTING = "database.url"
+"""Whence API and worker have the address of the database, and the store's errors name it: it knows no other."""
+
+
+def load_settings(
+    file: Path | None, data_dir: Path = config.DEFAULT_DATA_DIR, login: Login = logins.OPERATOR
+) -> config.Settings:
+    """The settings; without a `database.url` the database of the `trenova dev` that runs here, with its `login`.
+
+    The logs in that database are signed with its key, and its Temporal fills it, unless another is given. The default
+    address gives none: it stands in the file that comes with the program.
+    """
+    return with_running(with_own_login(config.load(os.environ, file=file), login), data_dir, login)
+
+
+def with_running(settings: config.Settings, data_dir: Path, login: Login) -> config.Settings:
+    running = read_running(data_dir) if settings.database.url is None else None
+    if running is None:
+        return settings
+    url = with_login(running.database_url, Folder(data_dir), login)
+    database = settings.database.model_copy(update={"url": SecretStr(url)})
+    ledger = settings.ledger
+    if not has_signing_key(settings, os.environ):
+        ledger = ledger.model_copy(update={"signing_key_file": data_dir / "secrets" / "signing-key"})
+    temporal = settings.temporal
+    if running.temporal_address and temporal.host_port == config.TemporalSettings().host_port:
+        temporal = temporal.model_copy(update={"host_port": running.temporal_address})
+    return settings.model_copy(update={"database": database, "ledger": ledger, "temporal": temporal})
+
+
+def has_signing_key(settings: config.Settings, environ: Mapping[str, str]) -> bool:
+    return settings.ledger.signing_key_file is not None or bool(environ.get("TRENOVA_SIGNING_KEY"))
+
+
+def with_own_login(settings: config.Settings, login: Login) -> config.Settings:
+    """With the address that is set for commands which need this login, if one is."""
+    own = own_url(settings, login)
+    if own is None:
+        return settings
+    if not own.get_secret_value().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
+        raise InvalidConfiguration(
+            [f"{setting_of(login)}: (hidden) given, expected postgresql://user:password@host:port/database"]
+        )
+    return settings.model_copy(update={"database": settings.database.model_copy(update={"url": own})})
+
+
+def own_url(settings: config.Settings, login: Login) -> SecretStr | None:
+    return {logins.OWNER: settings.database.owner_url, logins.OPERATOR: settings.database.operator_url}.get(login)
+
+
+def setting_of(login: Login) -> str:
+    """Where a command that needs this login looks for the address, before `database.url`."""
+    named = {logins.OWNER: ("ownerUrl", "OWNER_URL"), logins.OPERATOR: ("operatorUrl", "OPERATOR_URL")}
+    key, variable = named.get(login, ("url", "URL"))
+    return f"database.{key} (TRENOVA_DATABASE__{variable})"
+
+
+def source_of(settings: config.Settings, login: Login) -> str:
+    """The setting that the address came from, after `load`."""
+    return SERVERS_SETTING if own_url(settings, login) is None else setting_of(login)
+
+
+@contextmanager
+def naming(login: Login, settings: config.Settings) -> Iterator[None]:
+    """What the database's errors within this block say of `database.url` they say of the setting that was read."""
+    try:
+        yield
+    except (DatabaseFault, Forbidden, InvalidConfiguration, Unavailable) as error:
+        source = source_of(settings, login)
+        error.message = error.message.replace(SERVERS_SETTING, source)
+        error.hint = error.hint and error.hint.replace(SERVERS_SETTING, source)
+        if isinstance(error, InvalidConfiguration):
+            error.problems = tuple(problem.replace(SERVERS_SETTING, source) for problem in error.problems)
+        raise
+
+
+def with_login(url: str, folder: Folder, login: Login) -> str:
+    """The address with this login of the data folder's; as it is, where the folder has no password for it."""
+    password = folder.read_secret(login.secret)
+    where = urlsplit(url)
+    return where._replace(netloc=f"{login.name}:{password}@{where.hostname}:{where.port}").geturl() if password else url
+
+
+def api_address(settings: config.Settings) -> str:
+    """Where the API of these settings can be asked from this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api.host, settings.api.host)  # noqa: S104 - not to listen
+    return f"http://[{host}]:{settings.api.port}" if ":" in host else f"http://{host}:{settings.api.port}"

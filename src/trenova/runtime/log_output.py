@@ -1,0 +1,77 @@
+"""What the servers write: lines for people on a terminal, one JSON object a line anywhere else."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict
+
+from trenova.config import LogSettings
+
+STAMPS: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def written_out(_: object, __: str, event: EventDict) -> EventDict:
+    """For a terminal: control characters of the message as escapes. Values get them from the renderer."""
+    return {**event, "event": plain(str(event.get("event", "")))}
+
+
+def plain(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def write_to(file: Path) -> None:
+    """Write everything to this file, too, as JSON; `trenova logs` reads it.
+
+    A file that is set aside meanwhile is opened anew.
+    """
+    handler = WatchedFileHandler(file, encoding="utf-8")
+    handler.setFormatter(formatter([structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]))
+    logging.getLogger().addHandler(handler)
+
+
+def set_up(log: LogSettings) -> None:
+    """Send structlog's and the standard library's records (uvicorn's, Temporal's) the same way, to standard error."""
+    console = log.format == "console" or (log.format == "auto" and sys.stderr.isatty())
+    rendering: list[Any] = (
+        # Plain tracebacks: the default ones show local variables, and with them entries and keys.
+        [
+            written_out,
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
+        ]
+        if console
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter(rendering))
+    logging.basicConfig(handlers=[handler], level=log.level.upper(), force=True)
+    if log.level == "info":
+        # It tells every request that we make, and every scrape of our metrics makes one.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
+    structlog.configure(
+        # First of all: what is not written costs nothing.
+        processors=[structlog.stdlib.filter_by_level, *STAMPS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def formatter(rendering: Sequence[Any]) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=STAMPS,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+    )

@@ -1,0 +1,43 @@
+"""What the API and the worker are alike in as processes: the loop they run on, the database they need, how they stop.
+
+May import: config, errors, memory.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from trenova.config import Settings
+from trenova.errors import InvalidConfiguration
+from trenova.runtime.heap import share_heaps
+
+
+def run_to_end(program: Coroutine[Any, Any, None]) -> None:
+    """Run the program of this process, and end with it."""
+    share_heaps()
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(program)
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    import uvloop  # noqa: PLC0415 - not there on every platform
+
+    return uvloop.new_event_loop()
+
+
+def on_stop_signal(call: Callable[[], object]) -> None:
+    """Have the running loop call this on SIGTERM and on Ctrl-C, each time, instead of ending the process."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, call)
+
+
+def database_url(settings: Settings) -> str:
+    """The address of the database, with its password. Raises InvalidConfiguration when there is none."""
+    if settings.database.url is None:
+        raise InvalidConfiguration(
+            ["database.url: nothing given, expected postgresql://user:password@host:5432/trenova"],
+            hint="set it in config/config.yaml or TRENOVA_DATABASE__URL, or start a database with `make dev`",
+        )
+    return settings.database.url.get_secret_value()
