@@ -30,7 +30,7 @@ from trenova.config import LimitSettings
 from trenova.dev import schema
 from trenova.dev.postgres import Postgres
 from trenova.domain import intake
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.signing import Signer
 from trenova.store import Store
 
@@ -119,7 +119,7 @@ async def sizes(owner: Owner) -> Sequence[int]:
 
 
 async def measure(entries: int, cycles: int, console: Console) -> None:
-    signer = LogSigner(prefix="bench/v1/log", secrets=(Signer(name="bench", seed=bytes(range(32))),))
+    signer = LedgerSigner(prefix="bench/v1/log", secrets=(Signer(name="bench", seed=bytes(range(32))),))
     with tempfile.TemporaryDirectory(prefix="trenova-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # noqa: ASYNC240 - nothing else runs yet

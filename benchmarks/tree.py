@@ -17,7 +17,7 @@ from benchmarks.rounds import Round, Say
 from benchmarks.servers import Servers
 
 from trenova.ledger.hashing import HASH_BYTES
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.signing import Signer
 from trenova.ledger.tree import Frontier
 from trenova.store import Store
@@ -44,7 +44,7 @@ async def by_batch(servers: Servers, rounds: int, say: Say) -> tuple[list[Round]
     """Rounds of both ways, and the bytes an entry that the trees took in the largest batches."""
     measured: list[Round] = [{} for _ in range(rounds)]
     taken: list[float] = []
-    signer = LogSigner(prefix="bench", secrets=(Signer(name="bench", seed=bytes(32)),))
+    signer = LedgerSigner(prefix="bench", secrets=(Signer(name="bench", seed=bytes(32)),))
     async with Store.open(servers.postgres.worker_url, pool_size=1, signer=signer) as store:
         for number, each in enumerate([{}, *measured]):  # the first warms up
             for entries in BATCHES:
@@ -86,7 +86,7 @@ def with_trees() -> Iterator[None]:
 
 @contextmanager
 def without_trees() -> Iterator[None]:
-    def grown(_: LogSigner, heads: Mapping[str, Frontier], fresh: Mapping[str, bytes]) -> list[Grown]:
+    def grown(_: LedgerSigner, heads: Mapping[str, Frontier], fresh: Mapping[str, bytes]) -> list[Grown]:
         return [bare(tenant, heads[tenant].size, len(joined) // HASH_BYTES) for tenant, joined in fresh.items()]
 
     def committed(_salt: bytes, _body: bytes) -> bytes:

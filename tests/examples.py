@@ -11,13 +11,13 @@ from trenova.domain import intake
 from trenova.domain.entry import Sealed
 from trenova.domain.sealed import decoded
 from trenova.ledger.hashing import SALT_BYTES
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.signing import Signer
 from trenova.store import Store
 from trenova.store.append import append
 from trenova.store.rows import incoming
 
-SIGNER = LogSigner(prefix="localhost:8080/v1/log", secrets=(Signer(name="test", seed=bytes(range(32))),))
+SIGNER = LedgerSigner(prefix="localhost:8080/v1/log", secrets=(Signer(name="test", seed=bytes(range(32))),))
 RECEIVED_AT = datetime(2026, 2, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
 

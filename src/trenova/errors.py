@@ -1,79 +1,85 @@
-"""Every error of the project, grouped by what the one who meets it can do.
+"""Every error of the project, grouped by what the reader can do about it.
 
 TrenovaError
-├── RequestError              fix the request
-│   ├── InvalidRequest        the request as a whole cannot be read
-│   │   ├── UnsupportedMediaType  the content type is none that is understood
-│   │   └── SearchTooWide     no index bounds the search, and it took too long
-│   ├── InvalidEntries        these entries, each named, are wrong
-│   ├── RequestTooLarge       more bytes or entries than one request may hold
-│   ├── RequestTooSlow        its body comes more slowly than the least rate
-│   ├── Unauthenticated       no API key, an unknown one or a revoked one
-│   ├── Forbidden             the key may not do this
-│   ├── client.ApiError       the API's refusal, as the HTTP client tells it
-│   └── NotFound              nothing there, or nothing this key may see
-│       └── Removed           it was there, and its content has been removed
-├── NotChecked                mend what is given to verify something with, or give what can be read
+├── RequestError                  fix the request
+│   ├── InvalidRequest            the request as a whole cannot be read
+│   │   ├── UnsupportedMediaType  the content type or encoding is not supported
+│   │   └── SearchTooWide         no index bounds the search, and it took too long
+│   ├── InvalidEntries            these entries, each named, are invalid
+│   ├── RequestTooLarge           more bytes or entries than one request may hold
+│   ├── RequestTooSlow            the body arrives more slowly than the minimum rate
+│   ├── Unauthenticated           no API key, an unknown one or a revoked one
+│   ├── Forbidden                 the key does not permit this
+│   ├── client.ApiError           an error of the API, as the HTTP client raises it
+│   └── NotFound                  nothing there, or nothing this key may see
+│       └── Removed               it was there, and its content has been removed
+├── NotChecked                    fix the keys or files that were given for a verification
 ├── retry later
-│   └── Unavailable           a part is away or full; nothing was taken in
-│       ├── TemporalAway      Temporal did not answer; what it was sent it may have kept all the same
-│       ├── TemporalRefuses   Temporal answers, and refuses this program: its credentials, its namespace
-│       ├── StatementTimeout  the database gave a statement up
-│       ├── Busy              as much is under way as this server does at once
-│       │   └── TooManyReads  as many reads of this caller run as may
-│       ├── Blocked           another transaction is in the way
-│       └── WitnessFails      a witness answers, but not this time
-└── stop and call a human
-    ├── InvalidConfiguration  settings that cannot work, all of them listed
-    ├── NotSealed             a body that no release of this program has sealed
-    ├── SchemaMismatch        the database is older or newer than this program
-    ├── DatabaseFault         the database refuses the program itself
-    ├── RowRefused            the database refuses a row for its own sake
-    ├── LogDamaged            what is stored of a log contradicts itself
-    ├── PartFailed            a process that `trenova dev` runs cannot run
-    ├── OutputFailed          what a command prints cannot be written
-    │   └── ReaderLeft        nobody reads it any more
-    ├── VerificationError     a proof, checkpoint, signature or evidence file that does not hold
-    │   └── CheckpointRefused a witness, or what is published already, contradicts a checkpoint of ours
-    └── PayloadError          a payload cannot go into Temporal, or cannot be read when it comes out
+│   └── Unavailable               a part is unreachable or at its limit; nothing was accepted
+│       ├── TemporalUnreachable   Temporal did not answer; it may have accepted what it was sent
+│       ├── TemporalDenied        Temporal answers and denies access: the credentials or the namespace are wrong
+│       ├── StatementTimeout      the database cancelled a statement
+│       ├── Busy                  this server is at its limit
+│       │   └── TooManyReads      this caller is at its limit of concurrent reads
+│       ├── Blocked               another transaction holds the lock
+│       └── WitnessUnavailable    a witness answers that it cannot cosign now
+└── operator action required
+    ├── InvalidConfiguration      settings that cannot work, all of them listed
+    ├── NotSealed                 a body that no release of this program has sealed
+    ├── SchemaMismatch            the database is older or newer than this program
+    ├── DatabaseFault             the database rejects the program itself
+    ├── RowRejected               the database rejects one row
+    ├── LedgerDamaged             what is stored of a ledger contradicts itself
+    ├── PartFailed                a process that `trenova dev` runs cannot run
+    ├── OutputFailed              standard output cannot be written
+    │   └── ReaderLeft            the reader of standard output has gone
+    ├── VerificationError         a proof, checkpoint, signature or evidence file does not hold
+    │   └── CheckpointConflict    a witness, or a published file, contradicts one of our checkpoints
+    └── PayloadError              a payload cannot be sent to Temporal, or cannot be read when it comes back
         ├── EncryptionKeyNotFound  it names a key that this program does not hold
-        ├── DecryptionFailed       the key of that name does not open it
+        ├── DecryptionFailed       the key of that name does not decrypt it
         ├── PlaintextRefused       it is not encrypted, and strict mode is on
-        ├── InvalidPayload         it is broken, too deep or too large once decompressed
-        │   └── DecodedTooLarge    those that are decoded together are too large once decompressed
-        └── PayloadTooLarge        it is larger than Temporal takes
+        ├── InvalidPayload         it is malformed, nested too deeply or too large once decompressed
+        │   └── DecodedTooLarge    the payloads decoded together are too large once decompressed
+        └── PayloadTooLarge        it is larger than Temporal accepts
 
 Imports nothing. Messages are lower case, say what was expected, what was found and what to do next, and never hold a
 secret or the content of an entry.
 
-Who reads them is part of the type. Message and hint are the operator's: they name addresses, logins, settings and
-commands, and stay in logs and on the command line. What a client of the API reads is `told`, which repeats them only
-for errors that are the caller's own (RequestError) or say nothing of what is behind this server (Busy).
+The type decides who reads an error. Message and hint are for the operator: they name addresses, logins, settings and
+commands, and stay in logs and on the command line. A client of the API reads `for_client`, which repeats them only
+for errors the caller can act on: its own mistakes (RequestError) and Busy.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
-Kept = Literal["nothing", "unknown"]
+Effect = Literal["nothing", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a client of the API reads of an error."""
+class ClientMessage:
+    """An error as a client of the API reads it."""
 
     detail: str
     hint: str | None = None
 
 
 class TrenovaError(Exception):
-    """What went wrong in one line, and in `hint` the operator's next step, if there is one."""
+    """What went wrong in one line; `hint` is the operator's next step, if there is one."""
 
     retryable = False
-    kept: Kept = "unknown"
-    """What a request that met this has changed: nothing, or nobody knows."""
+    effect: Effect = "unknown"
+    """What the request has changed when this is raised: nothing, or it is not known."""
+    failure_type: ClassVar[str]
+    """How Temporal names it in failures. Part of histories, so a class keeps the name of its first release."""
+
+    def __init_subclass__(cls, *, failure_type: str | None = None) -> None:
+        cls.failure_type = failure_type or cls.__name__
+
     to_client = "something failed inside this server"
-    """The message in the words that a client may read."""
+    """The message that a client may read."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -81,22 +87,25 @@ class TrenovaError(Exception):
         self.hint = hint
 
     @property
-    def told(self) -> Told:
-        return Told(self.to_client)
+    def for_client(self) -> ClientMessage:
+        return ClientMessage(self.to_client)
 
 
 class RequestError(TrenovaError):
-    """The caller can mend the request, so message and hint are the caller's. `note` is the operator's: for the log."""
+    """The caller can fix the request, so message and hint are the caller's.
 
-    kept = "nothing"
+    `note` is for the operator: it is logged.
+    """
+
+    effect = "nothing"
 
     def __init__(self, message: str, *, hint: str | None = None, note: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.note = note
 
     @property
-    def told(self) -> Told:
-        return Told(self.message, self.hint)
+    def for_client(self) -> ClientMessage:
+        return ClientMessage(self.message, self.hint)
 
 
 class InvalidRequest(RequestError):
@@ -163,7 +172,7 @@ class Unavailable(TrenovaError):
     """A part this needs is away or full. Nothing was taken in; the same request may be sent again."""
 
     retryable = True
-    kept: Kept = "nothing"
+    effect: Effect = "nothing"
     to_client = "this server cannot do this at the moment"
 
     def __init__(
@@ -175,22 +184,22 @@ class Unavailable(TrenovaError):
 
     def of_something_sent(self) -> "Unavailable":
         """This error, of a request that may have been taken in all the same, in an earlier try."""
-        self.kept = "unknown"
+        self.effect = "unknown"
         return self
 
 
-class TemporalAway(Unavailable):
+class TemporalUnreachable(Unavailable, failure_type="TemporalAway"):
     """Temporal did not answer. What it was sent it may have kept all the same: the same id finds out."""
 
-    kept = "unknown"
+    effect = "unknown"
 
     @classmethod
-    def instead_of(cls, error: Unavailable) -> "TemporalAway":
+    def instead_of(cls, error: Unavailable) -> "TemporalUnreachable":
         """The same, of a request of which something was sent."""
         return cls(error.message, retry_after_s=error.retry_after_s, hint=error.hint, to_client=error.to_client)
 
 
-class TemporalRefuses(Unavailable):
+class TemporalDenied(Unavailable, failure_type="TemporalRefuses"):
     """Temporal answers, and refuses: it does not take our credentials, or has no such namespace.
 
     What it refuses it has not kept.
@@ -205,8 +214,8 @@ class Busy(Unavailable):
     """As much is under way as this server does at once. Nothing is wrong, so message and hint are the caller's."""
 
     @property
-    def told(self) -> Told:
-        return Told(self.message, self.hint)
+    def for_client(self) -> ClientMessage:
+        return ClientMessage(self.message, self.hint)
 
 
 class TooManyReads(Busy):
@@ -217,7 +226,7 @@ class Blocked(Unavailable):
     """Another transaction holds what this one needs, and this one gave way."""
 
 
-class WitnessFails(Unavailable):
+class WitnessUnavailable(Unavailable):
     """A witness answers that it cannot: with 429, or with 500 and above. It may be able to for other logs."""
 
 
@@ -248,7 +257,7 @@ class DatabaseFault(TrenovaError):
         self.code = code
 
 
-class RowRefused(TrenovaError):
+class RowRejected(TrenovaError):
     """The database refuses a row for that row's own sake. `reason` may quote the row, and so belongs beside it only."""
 
     def __init__(self, *, code: str, reason: str) -> None:
@@ -259,7 +268,7 @@ class RowRefused(TrenovaError):
         self.reason = reason
 
 
-class LogDamaged(TrenovaError):
+class LedgerDamaged(TrenovaError, failure_type="LogDamaged"):
     """What is stored of a tenant's log contradicts itself. Nothing is built upon it."""
 
     to_client = "what is stored of this log contradicts itself, so it proves nothing until it is restored"
@@ -281,7 +290,7 @@ class VerificationError(TrenovaError):
     """A proof, checkpoint, signature or evidence file does not hold. The message says where, expected and found."""
 
 
-class CheckpointRefused(VerificationError):
+class CheckpointConflict(VerificationError):
     """A witness refuses a checkpoint, or a published file contradicts it: `answer` is what it says."""
 
     def __init__(self, message: str, *, status: int = 0, answer: bytes = b"") -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from acceptance.conftest import BESIDE_PYTHON, Dev, Ended, User, environment, run
 from trenova.config import Settings
-from trenova.keys.signing import log_signer_of
+from trenova.keys.signing import load_signer
 from trenova.witness.evidence import Evidence
 from trenova.witness.judgement import Misdeed
 from unit.ledger.logs import SIGNER, log
@@ -139,7 +139,7 @@ def test_the_lines_of_the_page_check_a_receipt(trenova: User, typing: Callable[.
 
 def test_the_lines_of_the_page_show_a_fork(trenova: User, typing: Callable[..., Ended], dev: Dev) -> None:
     file = dev.data_dir / "secrets" / "signing-key"
-    signer = log_signer_of(Settings.model_validate({"ledger": {"signingKeyFile": file}}), {})
+    signer = load_signer(Settings.model_validate({"ledger": {"signingKeyFile": file}}), {})
     trenova.add(*({} for _ in range(3)))
     fork = Evidence(
         misdeed=Misdeed.FORK,

@@ -18,9 +18,9 @@ from acceptance.conftest import Dev, Ended, User, until
 from conftest import new_tenant
 from contract.store.whole_log import REMOVE
 from trenova.config import Settings
-from trenova.keys.signing import log_signer_of
+from trenova.keys.signing import load_signer
 from trenova.ledger import signing
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.note import COSIGNATURE, parse
 from trenova.ledger.signing import Signer
 
@@ -38,13 +38,13 @@ def log(dev: Dev, tmp_path_factory: pytest.TempPathFactory) -> User:
 
 
 @pytest.fixture(scope="module")
-def signer(dev: Dev) -> LogSigner:
+def signer(dev: Dev) -> LedgerSigner:
     file = dev.data_dir / "secrets" / "signing-key"
-    return log_signer_of(Settings.model_validate({"ledger": {"signingKeyFile": file}}), {})
+    return load_signer(Settings.model_validate({"ledger": {"signingKeyFile": file}}), {})
 
 
 @pytest.fixture(scope="module")
-def key(log: User, signer: LogSigner) -> str:
+def key(log: User, signer: LedgerSigner) -> str:
     return signer.keys(log.tenant)[0].text
 
 
@@ -163,7 +163,7 @@ def test_an_older_checkpoint_is_proved_to_be_continued(log: User, key: str) -> N
 
 
 def test_an_older_state_and_another_history_are_found_by_the_checkpoint_that_a_reader_kept(
-    log: User, key: str, signer: LogSigner
+    log: User, key: str, signer: LedgerSigner
 ) -> None:
     """Both signed with the log's own key: only who remembers can tell."""
     written(log, "today.evidence")
@@ -250,7 +250,7 @@ def test_the_running_database_is_verified_with_all_its_logs(log: User) -> None:
 
 
 async def test_what_a_superuser_does_is_named_live_and_in_evidence_which_cannot_tell_who_removed_bodies(
-    trenova: User, signer: LogSigner, owner: psycopg.AsyncConnection[tuple[Any, ...]]
+    trenova: User, signer: LedgerSigner, owner: psycopg.AsyncConnection[tuple[Any, ...]]
 ) -> None:
     trenova.add(*({"comment": f"entry {number}"} for number in range(300)))
     where = [trenova.tenant]

@@ -20,7 +20,7 @@ from trenova.dev import binaries
 from trenova.dev.postgres import Postgres
 from trenova.errors import TrenovaError
 from trenova.keys.loading import load_keyring
-from trenova.keys.signing import log_signer_of
+from trenova.keys.signing import load_signer
 from trenova.runtime.installation.logins import OWNER
 from trenova.store import Store
 
@@ -158,7 +158,7 @@ async def test_a_wrong_password_in_the_file_is_refused(
 
 def test_the_secrets_are_good_keys_and_nobody_else_may_enter_their_folder(secrets: Path) -> None:
     environ = {"TRENOVA_LEDGER__SIGNING_KEY_FILE": str(secrets / "signing-key")}
-    assert len(log_signer_of(load(environ, file=COMPOSE / "config.yaml"), environ).secrets) == 1
+    assert len(load_signer(load(environ, file=COMPOSE / "config.yaml"), environ).secrets) == 1
     security = SecuritySettings(
         enableEncryption=True, encryptionKeyID="production", keyFolder=secrets / "encryption-keys"
     )

@@ -7,7 +7,7 @@ from typing import Any
 from acceptance.conftest import Dev, User
 from conftest import new_tenant
 from trenova.config import Settings
-from trenova.keys.signing import log_signer_of
+from trenova.keys.signing import load_signer
 from trenova.ledger import signing, verify
 from trenova.store import Store
 
@@ -65,9 +65,9 @@ async def test_dev_signs_with_a_key_that_only_its_owner_can_read(dev: Dev, treno
     trenova.add({})
     file = dev.data_dir / "secrets" / "signing-key"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    signer = log_signer_of(Settings.model_validate({"ledger": {"signingKeyFile": file}}), {})
+    signer = load_signer(Settings.model_validate({"ledger": {"signingKeyFile": file}}), {})
     async with Store.open(dev.state["database_url"]) as store:
-        signed = await store.logs.newest(trenova.tenant)
+        signed = await store.ledgers.newest(trenova.tenant)
     assert signed is not None
     (key,) = signer.keys(trenova.tenant)
     assert verify.signed_checkpoint(signed.note, origin=key.name, keys=[key], check=signing.check).size == 1

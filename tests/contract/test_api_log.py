@@ -59,7 +59,7 @@ async def test_a_reader_written_from_the_specification_gets_from_the_checkpoint_
         size += count
         head = log_reader.opened(await fetch("checkpoint"), await key_of(api, keys.tenant))
         assert (head.origin, head.size) == (f"{SIGNER.prefix}/{keys.tenant}", size)
-        assert await log_reader.walk(fetch, head) == await store.logs.commitments(keys.tenant, 0, size)
+        assert await log_reader.walk(fetch, head) == await store.ledgers.commitments(keys.tenant, 0, size)
 
 
 async def test_a_removed_body_changes_nothing_of_what_a_reader_gets(

@@ -75,18 +75,18 @@ def test_an_error_tells_clients_its_message_only_where_its_type_says_that_it_is_
     for kind in set(kinds()):
         error = kind.__new__(kind)
         TrenovaError.__init__(error, "at db.internal:5432", hint="run `trenova migrate`")
-        shown = error.told == errors.Told("at db.internal:5432", "run `trenova migrate`")
+        shown = error.for_client == errors.ClientMessage("at db.internal:5432", "run `trenova migrate`")
         assert shown == issubclass(kind, RequestError | Busy), kind
-        assert shown or "db.internal" not in str(error.told), kind
+        assert shown or "db.internal" not in str(error.for_client), kind
 
 
 async def test_of_a_request_of_which_something_was_sent_nobody_says_that_nothing_was_taken_in() -> None:
-    for alone, kept in ((True, "nothing"), (False, "unknown")):
+    for alone, effect in ((True, "nothing"), (False, "unknown")):
         waiter = Waiter(Request([]))
         waiter.failed(Unavailable("full", retry_after_s=7, hint="wait"), alone=alone)
         error = waiter.done.exception()
         assert isinstance(error, Unavailable)
-        assert (error.kept, error.message, error.retry_after_s, error.hint) == (kept, "full", 7, "wait")
+        assert (error.effect, error.message, error.retry_after_s, error.hint) == (effect, "full", 7, "wait")
 
 
 class Site(NamedTuple):

@@ -214,7 +214,7 @@ async def test_an_older_log_is_proved_to_be_the_beginning_of_a_newer_one(
         await store.entries.append(str(uuid.uuid4()), bodies(keys.tenant, end - start))
 
     async def head(size: int) -> Checkpoint:
-        signed = await store.logs.at(keys.tenant, size)
+        signed = await store.ledgers.at(keys.tenant, size)
         assert signed is not None
         return verify.signed_checkpoint(signed.note, origin=origin, keys=of_log, check=signing.check)
 

@@ -21,7 +21,7 @@ from trenova.dev.postgres import Postgres
 from trenova.store import Store
 from trenova.store.dead_letters import park
 from trenova.store.pages import MAX_PAGE_BYTES
-from trenova.store.rows import Refused
+from trenova.store.rows import RejectedRow
 
 LARGE = 200 * KIB
 COUNT = MAX_PAGE_BYTES // LARGE + 5
@@ -106,7 +106,7 @@ async def test_a_list_of_dead_letters_ends_where_their_bodies_become_too_large(
     ids = [uuid.uuid4() for _ in range(COUNT)]
     sent = [body(keys.tenant, id=str(id_), metadata={"x": "y" * LARGE}) for id_ in ids]
     refused = [
-        Refused(ordinal=number, tenant=keys.tenant, id=id_, body=large, code="23514", reason="no")
+        RejectedRow(ordinal=number, tenant=keys.tenant, id=id_, body=large, code="23514", reason="no")
         for number, (id_, large) in enumerate(zip(ids, sent, strict=True))
     ]
     async with store.pool.cursor() as cursor:

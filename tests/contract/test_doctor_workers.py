@@ -25,9 +25,9 @@ from trenova.codec.compose import data_converter_for
 from trenova.config import TASK_QUEUE, SecuritySettings
 from trenova.dev.temporal import Temporal
 from trenova.doctor import keys, queue
-from trenova.doctor.context import Scene
+from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import State, Verdict
-from trenova.doctor.worker_queries import Questions
+from trenova.doctor.worker_queries import WorkerQueries
 from trenova.domain.batch import BATCH_WORKFLOW
 from trenova.keys.encryption import generate_key
 from trenova.keys.loading import load_keyring
@@ -66,8 +66,8 @@ async def working(client: Client) -> AsyncIterator[None]:
         yield
 
 
-def seen_with(client: Client) -> Scene:
-    return cast("Scene", SimpleNamespace(client=client, workers=Questions(client)))
+def seen_with(client: Client) -> CheckContext:
+    return cast("CheckContext", SimpleNamespace(client=client, workers=WorkerQueries(client)))
 
 
 async def polls(client: Client) -> bool:
@@ -150,11 +150,11 @@ async def test_no_worker_is_blamed_for_a_batch_whose_key_was_dropped_everywhere(
         await old.execute_workflow(Batch.run, "x", id="batch", task_queue=TASK_QUEUE)
 
     async def said_with(*key_ids: str) -> Verdict:
-        scene = seen_with(await process(server, *key_ids, identity="doctor"))
+        context = seen_with(await process(server, *key_ids, identity="doctor"))
         async with asyncio.timeout(GENEROUS_S):
-            while (answers := await Questions(scene.client).answers()) is None or not answers.failures:
+            while (answers := await WorkerQueries(context.client).answers()) is None or not answers.failures:
                 pass
-        return await keys.of_workers(scene)
+        return await keys.of_workers(context)
 
     async with working(await process(server, "new")):
         assert (await said_with("new")).state is State.OK

@@ -78,7 +78,7 @@ async def test_while_temporal_is_away_callers_are_sent_away_at_once_and_let_in_w
         waiting = [asyncio.create_task(commit.add(entries(new_tenant(), 1))) for _ in range(50)]
         async with asyncio.timeout(GENEROUS_S):
             told = await asyncio.gather(*waiting, return_exceptions=True)
-            assert {each.kept for each in told if isinstance(each, Unavailable)} == {"nothing"}
+            assert {each.effect for each in told if isinstance(each, Unavailable)} == {"nothing"}
             assert all(isinstance(each, Unavailable) for each in told)
             assert commit.breaker.away.is_set()
             # Were they to wait for a call each, this would take an hour.

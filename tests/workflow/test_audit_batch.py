@@ -77,7 +77,7 @@ async def test_a_batch_is_stored_and_counted_with_the_heads_of_its_tenants(
     assert (result.batch_id, result.stored, result.duplicate) == (batch.batch_id, 4, 0)
     assert [(head.tenant, head.size) for head in result.heads] == [(one, 3), (other, 1)]
     for head in result.heads:
-        signed = await store.logs.newest(head.tenant)
+        signed = await store.ledgers.newest(head.tenant)
         assert signed is not None
         assert checkpoint.parse(note.parse(signed.note).text).root == base64.b64decode(head.root)
     assert await stored(owner, one) == sent

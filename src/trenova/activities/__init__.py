@@ -4,7 +4,7 @@ The workflow sandbox imports this package, so it must not import a database driv
 import: domain, errors.
 """
 
-from trenova.activities.audit import AuditActivities, Log
+from trenova.activities.audit import AuditActivities, BatchStore
 from trenova.activities.dead_letters import DeadLetterActivities
 from trenova.activities.reconciliation import ReconciliationActivities
 from trenova.activities.retention import RetentionActivities
@@ -12,8 +12,8 @@ from trenova.activities.verification import VerificationActivities
 
 __all__ = [
     "AuditActivities",
+    "BatchStore",
     "DeadLetterActivities",
-    "Log",
     "ReconciliationActivities",
     "RetentionActivities",
     "VerificationActivities",

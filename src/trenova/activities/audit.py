@@ -11,7 +11,7 @@ from trenova.domain.batch import Batch, BatchResult, label
 from trenova.errors import TrenovaError
 
 
-class Log(Protocol):
+class BatchStore(Protocol):
     """What the activities need of the store."""
 
     async def append(self, batch_id: str, bodies: Sequence[bytes], *, run_id: str) -> BatchResult: ...
@@ -19,7 +19,7 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AuditActivities:
-    log: Log
+    log: BatchStore
 
     @activity.defn(name="StoreAuditBatch")
     async def store_batch(self, batch: Batch) -> BatchResult:

@@ -16,7 +16,7 @@ ASK_AGAIN = timedelta(minutes=5)
 def failed(error: TrenovaError) -> ApplicationError:
     """Always tried again: soon where that may help by itself, else seldom and with an alarm in the log."""
     # Without its cause: with the stacks of two drivers Temporal keeps only "Failure exceeds size limit".
-    kind = type(error).__name__
+    kind = error.failure_type
     if error.retryable:
         return ApplicationError(error.message, type=kind)
     log.error("stopped, call somebody", error=error.message, hint=error.hint, kind=kind)

@@ -43,9 +43,7 @@ class RetentionActivities:
                     if step.entries:
                         log.info("content removed", tenant=step.tenant, entries=step.entries, bytes=step.bytes)
         except TrenovaError as error:
-            raise ApplicationError(
-                error.message, type=type(error).__name__, non_retryable=not error.retryable
-            ) from None
+            raise ApplicationError(error.message, type=error.failure_type, non_retryable=not error.retryable) from None
         return msgspec.structs.replace(done, finished_at=datetime.now(UTC))
 
 

@@ -56,9 +56,7 @@ class VerificationActivities:
                     verification, after = added(verification, verdict), verdict.tenant
                     activity.heartbeat(after, verification)
         except TrenovaError as error:
-            raise ApplicationError(
-                error.message, type=type(error).__name__, non_retryable=not error.retryable
-            ) from None
+            raise ApplicationError(error.message, type=error.failure_type, non_retryable=not error.retryable) from None
         return msgspec.structs.replace(verification, finished_at=datetime.now(UTC))
 
 

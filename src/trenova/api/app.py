@@ -32,15 +32,15 @@ from trenova.api.public_logs import PublicLogs
 from trenova.api.query import check_query
 from trenova.api.request_spans import RequestSpans
 from trenova.api.services import Services
-from trenova.api.throttled_metrics import Seldom
+from trenova.api.throttled_metrics import ThrottledRefresh
 from trenova.api.turns import Turns
-from trenova.codec.key_usage.watch import OpenKeys
+from trenova.codec.key_usage.watch import KeyWatch
 from trenova.config import Settings
 from trenova.ingest import GroupCommit, Spool
 from trenova.runtime.http.head_requests import HeadRequests
 from trenova.runtime.http.request_ids import RequestIds
 from trenova.runtime.http.room import Room
-from trenova.runtime.temporal_sdk import Sdk
+from trenova.runtime.temporal_sdk import SdkRuntime
 from trenova.store import Store
 
 
@@ -52,7 +52,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
     remote: RemoteCodec | None = None,
     *,
     spool: Spool | None = None,
-    core: Sdk | None = None,
+    core: SdkRuntime | None = None,
 ) -> Litestar:
     """The ASGI application. It owns neither store nor client nor spool: whoever opened them closes them."""
     lookups = KeyLookups(store, remember_s=settings.api.remember_keys_seconds)
@@ -67,12 +67,12 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
         # The other half is for what writers wait for.
         reads=Turns(max(2, settings.database.pool_size // 2)),
         lookups=lookups,
-        open_keys=OpenKeys(client),
+        open_keys=KeyWatch(client),
         parts=health.parts_of(client, store, ingest.breaker, lookups),
         from_temporal=(
-            Seldom(backlog.measure_backlog, client, every_s=backlog.EVERY_S),
-            Seldom(last_verification.measure_last_verification, client, every_s=last_verification.EVERY_S),
-            Seldom(stuck_schedules.measure_stuck_schedules, client, every_s=stuck_schedules.EVERY_S),
+            ThrottledRefresh(backlog.measure_backlog, client, every_s=backlog.EVERY_S),
+            ThrottledRefresh(last_verification.measure_last_verification, client, every_s=last_verification.EVERY_S),
+            ThrottledRefresh(stuck_schedules.measure_stuck_schedules, client, every_s=stuck_schedules.EVERY_S),
         ),
         log_keys=log_keys,
         core=core,

@@ -20,7 +20,7 @@ from trenova.api.openapi import EntriesBody, answers, problems
 from trenova.api.outcomes import EFFECT, TAKES_ENTRIES
 from trenova.api.proofs import the_one
 from trenova.api.query import QUERY, moment, words
-from trenova.api.receipts import NO_REFUSALS, Accepted, Refusals
+from trenova.api.receipts import NO_REFUSALS, Accepted, InvalidEntryList
 from trenova.api.services import Services
 from trenova.api.turns import read
 from trenova.config import KIB, LimitSettings
@@ -106,13 +106,13 @@ async def add_entries(
     ACKNOWLEDGED.observe(time.monotonic() - began)
     for one in placed:
         (ENTRIES_SPOOLED if one.batch.state == "spooled" else ENTRIES_ACCEPTED).inc(len(one.entries))
-    refusals = Refusals.of(checked) if partial else NO_REFUSALS
+    refusals = InvalidEntryList.of(checked) if partial else NO_REFUSALS
     if wait == "stored" and (answer := await settled(placed, refusals, services)):
         return answer
     return json(receipts.accepted(placed, refusals), status_code=202)
 
 
-async def settled(placed: Sequence[Placed], refusals: Refusals, services: Services) -> Response[bytes] | None:
+async def settled(placed: Sequence[Placed], refusals: InvalidEntryList, services: Services) -> Response[bytes] | None:
     """The answer once all entries are stored or parked; None where that takes too long, or cannot be read.
 
     They are accepted all the same: no error of this wait may have them sent again.

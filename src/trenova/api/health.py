@@ -19,8 +19,8 @@ from trenova.codec.self_test import try_codec
 from trenova.errors import (
     DatabaseFault,
     StatementTimeout,
-    TemporalAway,
-    TemporalRefuses,
+    TemporalDenied,
+    TemporalUnreachable,
     TrenovaError,
     Unavailable,
 )
@@ -78,7 +78,7 @@ async def readyz(services: NamedDependency[Services]) -> Response[Ready]:
     fault, database, keys = await services.parts.get()
     spool = services.ingest.spool
     # What Temporal refuses is not spooled: it might never be delivered.
-    spools = isinstance(fault, TemporalAway) and spool is not None and not spool.is_full
+    spools = isinstance(fault, TemporalUnreachable) and spool is not None and not spool.is_full
     lets_in = database == "ok" or takes_remembered_keys(services.lookups)
     ready = Ready(
         ready=(fault is None or spools) and lets_in and keys == "ok",
@@ -128,7 +128,7 @@ async def check_temporal(client: Client, breaker: Breaker) -> NoWay | None:
         return breaker.fault
     try:
         await reach(client, ASK_LIMIT)
-    except (TemporalAway, TemporalRefuses) as fault:
+    except (TemporalUnreachable, TemporalDenied) as fault:
         # From now on it is asked every second, and its return is noticed.
         breaker.doubt()
         return fault

@@ -43,7 +43,7 @@ async def verification_of(handle: WorkflowHandle[VerifyLogsWorkflow, Verificatio
         return await handle.result(follow_runs=False)
     except WorkflowFailureError as failure:
         cause = failure.cause
-        if isinstance(cause, ApplicationError) and cause.type == "LogDamaged" and cause.details:
+        if isinstance(cause, ApplicationError) and cause.type == "LedgerDamaged" and cause.details:
             with suppress(msgspec.ValidationError):  # whoever takes our tasks can fail a run with anything
                 return msgspec.convert(cause.details[0], Verification)
         return None

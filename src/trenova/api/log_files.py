@@ -28,7 +28,7 @@ from trenova.ledger import tiles
 from trenova.ledger.hashing import HASH_BYTES
 from trenova.ledger.tiles import ENTRIES, WIDTH, Tile
 from trenova.runtime.http.room import Share
-from trenova.store.ledgers import Logs
+from trenova.store.ledgers import Ledgers
 
 TEXT, BYTES = "text/plain", "application/octet-stream"
 NO_LOG = "no log of this tenant"
@@ -59,7 +59,7 @@ async def read_checkpoint(
     share = await admit(request, services, tenant)
     check_spelling(request, f"/v1/log/{tenant}/checkpoint")
     async with services.reads.turn(share):
-        signed = await services.store.logs.newest(tenant)
+        signed = await services.store.ledgers.newest(tenant)
         if signed is None:
             raise NotFound(NO_LOG)
         note = await services.store.cosignatures.cosigned(tenant, signed.size)
@@ -87,7 +87,7 @@ async def read_tile(
     except VerificationError as error:
         raise NotFound(error.message) from None
     check_spelling(request, f"/v1/log/{tenant}/{tile.path}")
-    logs = services.store.logs
+    logs = services.store.ledgers
     async with services.reads.turn(share):
         content = await (bundle(logs, tenant, tile) if tile.level == ENTRIES else hashes(logs, tenant, tile))
     if content is None:
@@ -153,12 +153,12 @@ def has(known: Sequence[str], tag: str) -> bool:
     return tag in tags or "*" in tags
 
 
-async def hashes(logs: Logs, tenant: str, tile: Tile) -> bytes | None:
+async def hashes(logs: Ledgers, tenant: str, tile: Tile) -> bytes | None:
     """The tile at the width asked for, also when it has grown since; None while it has not so many hashes."""
     found = (await logs.tiles(tenant, [(tile.level, tile.index)])).get((tile.level, tile.index), b"")
     return found[: tile.width * HASH_BYTES] if len(found) >= tile.width * HASH_BYTES else None
 
 
-async def bundle(logs: Logs, tenant: str, tile: Tile) -> bytes | None:
+async def bundle(logs: Ledgers, tenant: str, tile: Tile) -> bytes | None:
     found = await logs.commitments(tenant, tile.index * WIDTH, tile.width)
     return tiles.encode_bundle(found) if len(found) == tile.width else None

@@ -7,9 +7,9 @@ import structlog
 
 from trenova.config import Settings
 from trenova.errors import InvalidConfiguration, NotFound
-from trenova.keys.signing import log_signer_of
+from trenova.keys.signing import load_signer
 from trenova.ledger import checkpoint
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.note import VerifierKey
 
 log = structlog.get_logger()
@@ -36,11 +36,11 @@ class LogKeys:
 def log_keys_of(settings: Settings, environ: Mapping[str, str]) -> LogKeys:
     """The keys as the workers have them. Without a good one everything but the route of the keys works as it does."""
     try:
-        return public_halves(log_signer_of(settings, environ))
+        return public_halves(load_signer(settings, environ))
     except InvalidConfiguration as error:
         log.warning("started without the logs' keys", error=error.message)
         return LogKeys(prefix=settings.ledger.origin)
 
 
-def public_halves(signer: LogSigner) -> LogKeys:
+def public_halves(signer: LedgerSigner) -> LogKeys:
     return LogKeys(prefix=signer.prefix, keys=tuple(secret.key for secret in signer.secrets))

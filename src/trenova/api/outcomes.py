@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from litestar import Request
 
-from trenova.errors import Told, TrenovaError
+from trenova.errors import ClientMessage, TrenovaError
 
 # A route names what it does in its `opt` under this key. One that does not changes nothing.
 EFFECT = "effect"
@@ -27,16 +27,16 @@ SOON = ", after the seconds in the header Retry-After"
 TELL = "; if that fails as well, give the operator of this server the request id"
 
 
-def outcome(request: Request[Any, Any, Any], error: TrenovaError) -> Told:
+def outcome(request: Request[Any, Any, Any], error: TrenovaError) -> ClientMessage:
     """What the error tells a client, and what follows for this request."""
-    told = error.told
+    told = error.for_client
     wait = SOON if error.retryable else TELL
     effect = effect_of(request)
     if effect == TAKES_ENTRIES:
-        return Told(f"{told.detail}; {KEPT[error.kept]}", told.hint or SEND_AGAIN + wait)
+        return ClientMessage(f"{told.detail}; {KEPT[error.effect]}", told.hint or SEND_AGAIN + wait)
     if effect == CHANGES:
-        return Told(f"{told.detail}; {CHANGED[error.kept]}", told.hint or CHANGE_AGAIN + wait)
-    return Told(told.detail, told.hint or ASK_AGAIN + wait)
+        return ClientMessage(f"{told.detail}; {CHANGED[error.effect]}", told.hint or CHANGE_AGAIN + wait)
+    return ClientMessage(told.detail, told.hint or ASK_AGAIN + wait)
 
 
 def effect_of(request: Request[Any, Any, Any]) -> str | None:
@@ -52,5 +52,5 @@ def changing() -> Iterator[None]:
     try:
         yield
     except TrenovaError as error:
-        error.kept = "unknown"
+        error.effect = "unknown"
         raise

@@ -105,7 +105,7 @@ def of_ours(request: Request[Any, Any, Any], error: errors.TrenovaError) -> Resp
         headers["WWW-Authenticate"] = 'Bearer realm="trenova"'
     if status >= SERVER_ERROR:
         return answer(failure(outcome(request, error), status, title), headers)
-    problem = Problem(title=title, status=status, detail=error.told.detail, hint=error.told.hint)
+    problem = Problem(title=title, status=status, detail=error.for_client.detail, hint=error.for_client.hint)
     if isinstance(error, errors.InvalidEntries):
         found = listed(error.problems)
         problem = msgspec.structs.replace(problem, errors=found, more_errors=error.bad - len(found) or None)
@@ -124,7 +124,7 @@ def tell_operator(error: errors.TrenovaError, status: int) -> None:
         log.info("request refused", error=error.message, status=status, note=error.note)
 
 
-def failure(told: errors.Told, status: int, title: str) -> Problem:
+def failure(told: errors.ClientMessage, status: int, title: str) -> Problem:
     """The problem document of what is this server's fault."""
     return Problem(title=title, status=status, detail=told.detail, hint=told.hint, request_id=request_id())
 

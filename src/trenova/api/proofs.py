@@ -117,7 +117,7 @@ async def read_consistency(
     if owner is None:
         raise InvalidRequest("this API key reads every tenant", hint="name one: ?tenant=…")
     async with services.reads.turn(caller.share):
-        logs = services.store.logs
+        logs = services.store.ledgers
         newest = await logs.newest(owner)
         if newest is None:
             raise NotFound("no log of this tenant")
@@ -144,7 +144,7 @@ def the_one(found: dict[str, Leaf]) -> tuple[str, Leaf]:
 
 async def proved(store: Store, tenant: str, leaf: Leaf) -> tuple[Signed, tuple[bytes, ...]]:
     """The newest checkpoint and the path, leaf→root, that proves the entry under it."""
-    logs = await store.logs.provable({tenant: [leaf.index]})
+    logs = await store.ledgers.provable({tenant: [leaf.index]})
     if tenant not in logs:
         unsigned = "no checkpoint of this log is signed yet"
         raise Unavailable(unsigned, hint="start a worker: it signs when it starts", to_client=unsigned)

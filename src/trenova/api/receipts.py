@@ -17,11 +17,11 @@ from trenova.api.proofs import base64, encoded
 from trenova.domain.entry import Sealed
 from trenova.domain.intake import Checked
 from trenova.domain.same import same_content
-from trenova.errors import LogDamaged
+from trenova.errors import LedgerDamaged
 from trenova.ingest import Placed
 from trenova.ledger import hashing
 from trenova.store import Store
-from trenova.store.entries import Receipt
+from trenova.store.entries import StoredEntry
 from trenova.store.ledgers import Provable
 
 log = structlog.get_logger()
@@ -31,7 +31,7 @@ PARKED: Literal["parked"] = "parked"
 OFF_LOOP_ENTRIES = 100
 
 
-class Proof(NamedTuple):
+class InclusionProof(NamedTuple):
     """Of one entry: the path leaf→root, and the checkpoint under which it holds."""
 
     path: tuple[bytes, ...]
@@ -39,8 +39,8 @@ class Proof(NamedTuple):
     note: str
 
 
-Receipts = Mapping[tuple[str, uuid.UUID], Receipt]
-Proofs = Mapping[tuple[str, int], Proof]
+Receipts = Mapping[tuple[str, uuid.UUID], StoredEntry]
+Proofs = Mapping[tuple[str, int], InclusionProof]
 """By tenant and index."""
 
 
@@ -81,22 +81,22 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """So many more were refused than `errors` lists."""
 
 
-class Refusals(NamedTuple):
+class InvalidEntryList(NamedTuple):
     """What is told, with `?partial=true`, of the entries that were refused."""
 
     listed: list[FieldProblem] | None = None
     more: int | None = None
 
     @classmethod
-    def of(cls, checked: Checked) -> "Refusals":
+    def of(cls, checked: Checked) -> "InvalidEntryList":
         found = listed(checked.problems)
         return cls(found, checked.bad - len(found) or None)
 
 
-NO_REFUSALS = Refusals()
+NO_REFUSALS = InvalidEntryList()
 
 
-def accepted(placed: Sequence[Placed], refusals: Refusals) -> bytes:
+def accepted(placed: Sequence[Placed], refusals: InvalidEntryList) -> bytes:
     """The answer, in JSON, to entries that Temporal has persisted, or that are spooled."""
     of_batch = {one.batch.batch_id: one.batch.state for one in placed}
     only = placed[0].batch.batch_id
@@ -106,7 +106,7 @@ def accepted(placed: Sequence[Placed], refusals: Refusals) -> bytes:
     return written(placed, states, refusals)
 
 
-async def settled(placed: Sequence[Placed], refusals: Refusals, store: Store) -> tuple[bytes, int]:
+async def settled(placed: Sequence[Placed], refusals: InvalidEntryList, store: Store) -> tuple[bytes, int]:
     """The answer, in JSON, to entries that are stored or parked, and its status.
 
     What is read for it takes three statements, however many they are; one more where any is parked.
@@ -116,7 +116,7 @@ async def settled(placed: Sequence[Placed], refusals: Refusals, store: Store) ->
     places: defaultdict[str, list[int]] = defaultdict(list)
     for receipt in receipts.values():
         places[receipt.tenant].append(receipt.index)
-    logs = await store.logs.provable(places)
+    logs = await store.ledgers.provable(places)
     refused = {} if len(receipts) == len({(entry.tenant, entry.id) for entry in sent}) else await reasons(placed, store)
 
     def answer() -> tuple[bytes, int]:
@@ -139,20 +139,20 @@ def status_of(states: AbstractSet[str]) -> int:
     return HTTPStatus.CREATED if states == {"stored"} else HTTPStatus.ACCEPTED
 
 
-def proved(receipts: Receipts, logs: Mapping[str, Provable]) -> dict[tuple[str, int], Proof]:
+def proved(receipts: Receipts, logs: Mapping[str, Provable]) -> dict[tuple[str, int], InclusionProof]:
     """The proof of each entry by tenant and index. Those of a damaged log are absent: they are stored all the same."""
     leaves: defaultdict[str, dict[int, bytes]] = defaultdict(dict)
     for receipt in receipts.values():
         leaves[receipt.tenant][receipt.index] = hashing.leaf(receipt.commitment)
-    proofs: dict[tuple[str, int], Proof] = {}
+    proofs: dict[tuple[str, int], InclusionProof] = {}
     for tenant, provable in logs.items():
         try:
             paths = provable.inclusions(leaves[tenant])
-        except LogDamaged as error:
+        except LedgerDamaged as error:
             log.error("log damaged", tenant=tenant, error=error.message)  # noqa: TRY400 - the message says all
             continue
         note = provable.signed.note.decode()
-        proofs |= {(tenant, index): Proof(path, provable.signed.size, note) for index, path in paths.items()}
+        proofs |= {(tenant, index): InclusionProof(path, provable.signed.size, note) for index, path in paths.items()}
     return proofs
 
 
@@ -167,7 +167,7 @@ def parked_state(entry: Sealed, batch_id: str | None, reason: str | None) -> Ent
     return EntryState(id=entry.id, state="accepted" if reason is None else PARKED, batch_id=batch_id, reason=reason)
 
 
-def stored_state(entry: Sealed, batch_id: str | None, receipt: Receipt, proofs: Proofs) -> EntryState:
+def stored_state(entry: Sealed, batch_id: str | None, receipt: StoredEntry, proofs: Proofs) -> EntryState:
     # Two callers may send the same id in one batch: then the bytes tell whose entry was first.
     duplicate = not receipt.by_this_batch or (receipt.has_body and receipt.body != entry.body)
     differs = duplicate and says_something_else(receipt, entry) if receipt.has_body else None
@@ -188,7 +188,7 @@ def stored_state(entry: Sealed, batch_id: str | None, receipt: Receipt, proofs: 
     )
 
 
-def says_something_else(receipt: Receipt, entry: Sealed) -> bool:
+def says_something_else(receipt: StoredEntry, entry: Sealed) -> bool:
     return receipt.body is None or not same_content(entry.body, receipt.body)
 
 
@@ -199,7 +199,7 @@ def each(placed: Sequence[Placed]) -> Iterator[tuple[str | None, Sealed]]:
         yield from ((batch_id, entry) for entry in one.entries)
 
 
-def written(placed: Sequence[Placed], states: list[EntryState], refusals: Refusals) -> bytes:
+def written(placed: Sequence[Placed], states: list[EntryState], refusals: InvalidEntryList) -> bytes:
     answer = Accepted(
         batch_id=placed[0].batch.batch_id, entries=states, errors=refusals.listed, more_errors=refusals.more
     )

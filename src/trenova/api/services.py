@@ -7,14 +7,14 @@ from temporalio.client import Client
 from trenova.api.key_lookups import KeyLookups
 from trenova.api.log_keys import LogKeys
 from trenova.api.recent import Recent
-from trenova.api.throttled_metrics import Seldom
+from trenova.api.throttled_metrics import ThrottledRefresh
 from trenova.api.turns import Turns
-from trenova.codec.key_usage.watch import OpenKeys
+from trenova.codec.key_usage.watch import KeyWatch
 from trenova.config import Settings
 from trenova.ingest import GroupCommit
 from trenova.runtime.connection import NoWay
 from trenova.runtime.http.room import Room
-from trenova.runtime.temporal_sdk import Sdk
+from trenova.runtime.temporal_sdk import SdkRuntime
 from trenova.store import Store
 
 
@@ -35,11 +35,11 @@ class Services:
     reads: Turns
     """Of everything else that is read from the database, by its index."""
     lookups: KeyLookups
-    open_keys: OpenKeys
+    open_keys: KeyWatch
     parts: Recent[tuple[NoWay | None, str, str]]
     """What `/readyz` says of Temporal, the database and the keys."""
-    from_temporal: tuple[Seldom, ...]
+    from_temporal: tuple[ThrottledRefresh, ...]
     """Metrics whose numbers Temporal keeps."""
     log_keys: LogKeys
-    core: Sdk | None
+    core: SdkRuntime | None
     """None where the SDK measures nothing."""

@@ -13,7 +13,7 @@ log = structlog.get_logger()
 TIMEOUT_S = 5
 
 
-class Seldom:
+class ThrottledRefresh:
     """Lets `measure` ask Temporal at most once in `every_s` seconds."""
 
     def __init__(self, measure: Callable[[Client], Awaitable[object]], client: Client, *, every_s: float) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from trenova.doctor.checkup import Check
-    from trenova.doctor.context import Asked
+    from trenova.doctor.context import DoctorOptions
     from trenova.doctor.finding import Finding
 
 
@@ -32,19 +32,19 @@ def doctor(
     Example: trenova doctor --api-url https://audit.example.com
     """
     from trenova.doctor.checks import DOCTOR  # noqa: PLC0415 - slow to import
-    from trenova.doctor.context import asked  # noqa: PLC0415
+    from trenova.doctor.context import read_options  # noqa: PLC0415
 
-    report(DOCTOR, lambda: asked(config, data_dir, api_url, api_key), as_json=as_json)
+    report(DOCTOR, lambda: read_options(config, data_dir, api_url, api_key), as_json=as_json)
 
 
-def report(checks: "Sequence[Check]", asked: "Callable[[], Asked]", *, as_json: bool) -> None:
-    """Ask all checks, show what they find, and end with its exit code. `asked` may raise InvalidConfiguration."""
+def report(checks: "Sequence[Check]", read: "Callable[[], DoctorOptions]", *, as_json: bool) -> None:
+    """Ask all checks, show what they find, and end with its exit code. `read` may raise InvalidConfiguration."""
     from trenova.cli import event_loop  # noqa: PLC0415 - slow to import
     from trenova.cli.doctor_report import as_data, show  # noqa: PLC0415
     from trenova.doctor.causes import exit_code  # noqa: PLC0415
 
     # What comes first is known when the last check has answered.
-    findings = event_loop.run(look(checks, asked))
+    findings = event_loop.run(look(checks, read))
     code = exit_code(findings)
     if as_json:
         print(json_output.plain_json(as_data(findings, code)))
@@ -56,12 +56,12 @@ def report(checks: "Sequence[Check]", asked: "Callable[[], Asked]", *, as_json: 
         raise typer.Exit(code)
 
 
-async def look(checks: "Sequence[Check]", asked: "Callable[[], Asked]") -> "list[Finding]":
+async def look(checks: "Sequence[Check]", read: "Callable[[], DoctorOptions]") -> "list[Finding]":
     from trenova.doctor import checkup  # noqa: PLC0415 - slow to import
-    from trenova.doctor.context import Scene  # noqa: PLC0415
+    from trenova.doctor.context import CheckContext  # noqa: PLC0415
 
     try:
-        async with Scene.open(asked()) as scene:
-            return await checkup.examine(checks, scene)
+        async with CheckContext.open(read()) as context:
+            return await checkup.examine(checks, context)
     except InvalidConfiguration as error:
         return checkup.none_asked(checks, error)

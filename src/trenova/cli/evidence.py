@@ -73,16 +73,16 @@ async def write(
     known: list[Kept],
     output: Path,
 ) -> dict[str, object]:
-    from trenova.keys.signing import log_signer_of  # noqa: PLC0415 - slow to import
+    from trenova.keys.signing import load_signer  # noqa: PLC0415 - slow to import
     from trenova.store import Store  # noqa: PLC0415
     from trenova.store import evidence as making  # noqa: PLC0415
 
-    keys = log_signer_of(loaded, os.environ).keys(tenant)
+    keys = load_signer(loaded, os.environ).keys(tenant)
     for each in known:
         check_signature(each, keys)
     async with Store.open(database_url(loaded)) as store:
         made = await making.evidence(
-            store.logs, tenant, keys=keys, bounds=bounds, known=[each.message for each in known]
+            store.ledgers, tenant, keys=keys, bounds=bounds, known=[each.message for each in known]
         )
         with whole_file(output) as file:
             await copy(made, file)

@@ -18,7 +18,7 @@ from trenova.errors import InvalidRequest, TrenovaError
 from trenova.importing.chunks import Chunk, Line, chunked
 from trenova.importing.maps import MapError, mapper
 from trenova.importing.read import Source, open_source
-from trenova.importing.record import Refused
+from trenova.importing.record import UnreadableRecord
 from trenova.importing.tally import Tally
 
 # Enough to keep the server busy while an answer is on its way; more only waits there.
@@ -88,7 +88,7 @@ def mapped(name: str, source: Source, map_name: str, tenant: str | None, tally: 
     to_entry = mapper(map_name, tenant=tenant)
     for record in source:
         tally.read += 1
-        if isinstance(record, Refused):
+        if isinstance(record, UnreadableRecord):
             tally.refuse(name, record.line, record.reason, record.raw)
             continue
         try:

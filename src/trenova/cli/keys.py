@@ -64,10 +64,10 @@ def public(
 
     Example: trenova keys public --tenant acme
     """
-    from trenova.keys.signing import log_signer_of  # noqa: PLC0415 - slow to import
+    from trenova.keys.signing import load_signer  # noqa: PLC0415 - slow to import
 
     options.check_tenant(tenant)
-    signer = log_signer_of(load_settings(config, data_dir), os.environ)
+    signer = load_signer(load_settings(config, data_dir), os.environ)
     keys = [secret.named(signer.prefix).key for secret in signer.secrets] if tenant is None else signer.keys(tenant)
     if as_json:
         of = {} if tenant is None else {"tenant": tenant}

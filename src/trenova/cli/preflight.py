@@ -29,6 +29,6 @@ def preflight(
     Example: trenova preflight --backup-check 'pgbackrest --stanza=main check'
     """
     from trenova.doctor.checks import PREFLIGHT  # noqa: PLC0415 - slow to import
-    from trenova.doctor.context import asked  # noqa: PLC0415
+    from trenova.doctor.context import read_options  # noqa: PLC0415
 
-    report(PREFLIGHT, lambda: asked(config, data_dir, api_url, api_key, backup_check), as_json=as_json)
+    report(PREFLIGHT, lambda: read_options(config, data_dir, api_url, api_key, backup_check), as_json=as_json)

@@ -56,12 +56,12 @@ def reconcile(
 async def compare(loaded: Settings) -> "tuple[Reconciled, list[ClosedRun]]":
     from trenova.codec.compose import load_converter  # noqa: PLC0415 - slow to import
     from trenova.domain.reconciliation import Reconciled  # noqa: PLC0415
-    from trenova.keys.signing import log_signer_of  # noqa: PLC0415
+    from trenova.keys.signing import load_signer  # noqa: PLC0415
     from trenova.reconciliation import Reconciler  # noqa: PLC0415
     from trenova.runtime.connection import connect  # noqa: PLC0415
     from trenova.store import Store  # noqa: PLC0415
 
-    signer = log_signer_of(loaded, os.environ)
+    signer = load_signer(loaded, os.environ)
     client = await connect(loaded.temporal, load_converter(loaded.temporal.security, os.environ))
     done = Reconciled()
     async with Store.open(database_url(loaded), signer=signer) as store:

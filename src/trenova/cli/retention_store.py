@@ -26,11 +26,11 @@ By = Annotated[str | None, typer.Option(help="Who does it; else the name of the 
 
 
 def with_store(loaded: Settings, use: "Callable[[Store], Awaitable[Result]]", login: Login = logins.OPERATOR) -> Result:
-    from trenova.keys.signing import log_signer_of  # noqa: PLC0415 - slow to import
+    from trenova.keys.signing import load_signer  # noqa: PLC0415 - slow to import
     from trenova.store import Store  # noqa: PLC0415 - slow to import
 
     async def opened() -> Result:
-        async with Store.open(database_url(loaded), signer=log_signer_of(loaded, os.environ)) as store:
+        async with Store.open(database_url(loaded), signer=load_signer(loaded, os.environ)) as store:
             await store.check()
             return await use(store)
 

@@ -17,7 +17,7 @@ from trenova.cli.screen import progress_of_entries, shown
 from trenova.cli.verify_files import NOT_PROVED, Trusted, check_files, cores
 from trenova.config import DEFAULT_DATA_DIR, Settings
 from trenova.domain.verification import LogVerdict
-from trenova.errors import LogDamaged, NotChecked, OutputFailed, TrenovaError, VerificationError
+from trenova.errors import LedgerDamaged, NotChecked, OutputFailed, TrenovaError, VerificationError
 from trenova.ledger import note
 from trenova.ledger.kept import Kept
 from trenova.ledger.note import COSIGNATURE, ED25519, VerifierKey
@@ -108,7 +108,7 @@ def nothing_checked(told: Told) -> Iterator[None]:
     """
     try:
         yield
-    except (LogDamaged, OutputFailed):
+    except (LedgerDamaged, OutputFailed):
         raise
     except TrenovaError as error:
         if told.damage:
@@ -188,10 +188,10 @@ def claims_of(known: Sequence[Kept], keys_of: "KeysOf", tenant: str) -> "dict[st
 
 def keys_for(loaded: Settings, keys: Sequence[VerifierKey]) -> "KeysOf":
     """Those given, each for the log it is named after; else those of the configured signing keys."""
-    from trenova.keys.signing import log_signer_of  # noqa: PLC0415 - slow to import
+    from trenova.keys.signing import load_signer  # noqa: PLC0415 - slow to import
 
     if not keys:
-        return log_signer_of(loaded, os.environ).keys
+        return load_signer(loaded, os.environ).keys
     return lambda tenant: [key for key in keys if key.name.rpartition("/")[2] == tenant]
 
 

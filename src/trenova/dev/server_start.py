@@ -86,7 +86,7 @@ def is_installed() -> bool:
 def check(given: Settings, environ: Mapping[str, str], *, signs: bool, has_database: bool = False) -> None:
     """Raises InvalidConfiguration with everything that is missing or unusable, each with its next step."""
     from trenova.keys.loading import load_keyring  # noqa: PLC0415 - slow to import
-    from trenova.keys.signing import log_signer_of  # noqa: PLC0415 - slow to import
+    from trenova.keys.signing import load_signer  # noqa: PLC0415 - slow to import
     from trenova.runtime.connection import tls_of  # noqa: PLC0415 - slow to import
 
     needs: list[Callable[[], object]] = [
@@ -96,7 +96,7 @@ def check(given: Settings, environ: Mapping[str, str], *, signs: bool, has_datab
     if not has_database:
         needs.insert(0, lambda: database_url(given))
     if signs:
-        needs.append(lambda: log_signer_of(given, environ))
+        needs.append(lambda: load_signer(given, environ))
     found = [error for need in needs if (error := complaint(need)) is not None]
     if len(found) == 1:
         raise found[0]

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 
 from trenova.doctor.checkup import Check
-from trenova.doctor.context import Scene
+from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
 from trenova.doctor.worker_queries import newest_batch
 from trenova.domain.batch import BATCH_WORKFLOW_PREFIX
@@ -26,10 +26,10 @@ OTHER_SETTINGS = (
 )
 
 
-async def alive(scene: Scene) -> Verdict:
-    url = scene.asked.api_url
+async def alive(context: CheckContext) -> Verdict:
+    url = context.options.api_url
     try:
-        answer = await scene.api.get("/livez")
+        answer = await context.api.get("/livez")
     except (httpx.TransportError, httpx.InvalidURL) as error:
         return failed(
             f"no answer from {url}: {str(error) or type(error).__name__}",
@@ -43,9 +43,9 @@ async def alive(scene: Scene) -> Verdict:
     return ok(f"answers at {url}")
 
 
-async def ready(scene: Scene) -> Verdict:
+async def ready(context: CheckContext) -> Verdict:
     """What it says of its parts. One that is broken from here too is named by the check of that part."""
-    answer = await scene.api.get("/readyz")
+    answer = await context.api.get("/readyz")
     try:
         parts = msgspec.json.decode(answer.content, type=dict[str, bool | str])
     except msgspec.DecodeError:
@@ -65,18 +65,18 @@ async def ready(scene: Scene) -> Verdict:
     return ok("takes entries in")
 
 
-async def key(scene: Scene) -> Verdict:
+async def key(context: CheckContext) -> Verdict:
     """An entry that cannot be is asked for: any key may ask, it costs nothing, and Temporal is not needed."""
-    if scene.asked.api_key is None:
+    if context.options.api_key is None:
         return unchecked("no API key was given (TRENOVA_API_KEY)")
-    answer = await scene.api.get(f"/v1/entries/{uuid.UUID(int=0)}")
+    answer = await context.api.get(f"/v1/entries/{uuid.UUID(int=0)}")
     if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return failed(
             f"the API cannot look the key up: it answers {answer.status_code}",
             "look for `database` in its answer to /readyz, and for this request in its log (`make logs`)",
         )
     taken = answer.status_code != HTTPStatus.UNAUTHORIZED
-    known = await is_known(scene)
+    known = await is_known(context)
     if known is not None and known != taken:
         has, has_not = ("the database of these settings", "the API") if known else ("the API", "that database")
         return failed(
@@ -93,32 +93,32 @@ async def key(scene: Scene) -> Verdict:
     return ok("is good")
 
 
-async def is_known(scene: Scene) -> bool | None:
+async def is_known(context: CheckContext) -> bool | None:
     """Whether the key is good in the database of these settings; None where that does not tell."""
     try:
-        return await own_key(scene) is not None
+        return await own_key(context) is not None
     except (TimeoutError, TrenovaError):
         return None
 
 
-async def own_key(scene: Scene) -> ApiKey | None:
+async def own_key(context: CheckContext) -> ApiKey | None:
     """The API key in the database of these settings. Raises TimeoutError or what the database's refusal means."""
-    if scene.database is None or scene.asked.api_key is None:
+    if context.database is None or context.options.api_key is None:
         raise Unavailable("no database.url is given")
     async with within(LOOK_S):
-        return await scene.database.api_keys.find(scene.asked.api_key)
+        return await context.database.api_keys.find(context.options.api_key)
 
 
-async def temporal_of(scene: Scene) -> Verdict:
+async def temporal_of(context: CheckContext) -> Verdict:
     """Whether the API sends to the Temporal of these settings: it must know a batch that is there."""
-    latest = await newest_batch(scene.client)
+    latest = await newest_batch(context.client)
     if latest is None:
         return unchecked("there is no batch in Temporal by which to tell")
-    answer = await scene.api.get(f"/v1/batches/{latest.removeprefix(BATCH_WORKFLOW_PREFIX)}")
+    answer = await context.api.get(f"/v1/batches/{latest.removeprefix(BATCH_WORKFLOW_PREFIX)}")
     if answer.status_code == HTTPStatus.OK and answer.json()["workflow_status"] != "expired":
         return ok("is the one of these settings")
     known = answer.status_code in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
-    if not known or (answer.status_code == HTTPStatus.NOT_FOUND and not await reads_any_tenant(scene)):
+    if not known or (answer.status_code == HTTPStatus.NOT_FOUND and not await reads_any_tenant(context)):
         return unchecked(f"the API does not tell this key of a batch ({answer.status_code})")
     return failed(
         f"the API uses another Temporal or namespace than these settings: it does not know {latest}, which is there",
@@ -126,16 +126,16 @@ async def temporal_of(scene: Scene) -> Verdict:
     )
 
 
-async def reads_any_tenant(scene: Scene) -> bool:
+async def reads_any_tenant(context: CheckContext) -> bool:
     """As far as the database of these settings knows: to the key of one tenant, batches of others are not there."""
-    found = await own_key(scene)
+    found = await own_key(context)
     return found is not None and found.tenant is None
 
 
-async def codec(scene: Scene) -> Verdict:
+async def codec(context: CheckContext) -> Verdict:
     """Ask as a browser does before it lets a page of the Web UI call, and once as a page that must not."""
-    origins = scene.asked.ui_origins
-    if not origins and not scene.settings.api.codec.enabled:
+    origins = context.options.ui_origins
+    if not origins and not context.settings.api.codec.enabled:
         return ok("off")
     if not origins:
         return warning(
@@ -143,7 +143,7 @@ async def codec(scene: Scene) -> Verdict:
             "set api.codec.uiOrigins to the Web UI's address, as https://temporal.example.com",
         )
     for origin in origins:
-        answer = await preflight(scene, origin)
+        answer = await preflight(context, origin)
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return failed("the API serves no codec endpoint", "set api.codec.enabled: true there, and start it again")
         if problem := refusal(origin, answer.headers):
@@ -152,7 +152,7 @@ async def codec(scene: Scene) -> Verdict:
                 f"add {origin} to the API's api.codec.uiOrigins and start it again; a proxy in front must pass OPTIONS "
                 "and the Access-Control-… headers on",
             )
-    stranger = (await preflight(scene, NOBODYS_ORIGIN)).headers.get("access-control-allow-origin")
+    stranger = (await preflight(context, NOBODYS_ORIGIN)).headers.get("access-control-allow-origin")
     if stranger in {NOBODYS_ORIGIN, "*"}:
         return failed(
             "CORS: pages of any site may call the codec endpoint, which decrypts",
@@ -161,8 +161,8 @@ async def codec(scene: Scene) -> Verdict:
     return ok(f"pages of {' and '.join(origins)} may call it, and others may not")
 
 
-async def preflight(scene: Scene, origin: str) -> httpx.Response:
-    return await scene.api.options(
+async def preflight(context: CheckContext, origin: str) -> httpx.Response:
+    return await context.api.options(
         "/codec/decode",
         headers={
             "Origin": origin,

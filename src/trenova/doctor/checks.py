@@ -2,14 +2,14 @@
 
 from trenova.doctor import api, database, deployment, keys, ledger, machine, publishing, queue, temporal
 from trenova.doctor.checkup import Check
-from trenova.doctor.context import Scene
+from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, ok
 from trenova.publishing.witnesses import witnesses_of
 
 
-async def configuration(scene: Scene) -> Verdict:
-    """There is a scene, so the settings have been read; what is left is what no type can say."""
-    witnesses_of(scene.settings.ledger)
+async def configuration(context: CheckContext) -> Verdict:
+    """There is a context, so the settings have been read; what is left is what no type can say."""
+    witnesses_of(context.settings.ledger)
     return ok("is complete")
 
 

@@ -8,7 +8,7 @@ import httpx
 from temporalio.service import RPCError
 
 from trenova.doctor import causes
-from trenova.doctor.context import LOGIN, Scene
+from trenova.doctor.context import LOGIN, CheckContext
 from trenova.doctor.finding import Finding, Kind, State, Verdict, failed, unchecked
 from trenova.errors import InvalidConfiguration, TrenovaError
 from trenova.runtime.connection.patience import own_time
@@ -34,13 +34,13 @@ class Check:
 
     name: str
     kind: Kind
-    ask: Callable[[Scene], Awaitable[Verdict]]
+    ask: Callable[[CheckContext], Awaitable[Verdict]]
     needs: tuple[str, ...] = ()
     own_limit_s: float | None = PATIENT_S
     """From when it is asked. None for one that may meet a part that is frozen: all of these share LIMIT_S."""
 
 
-async def examine(checks: Sequence[Check], scene: Scene) -> list[Finding]:
+async def examine(checks: Sequence[Check], context: CheckContext) -> list[Finding]:
     """Ask them all, those first that others need; the findings are ranked, in the order of the checks."""
     by_name = {check.name: check for check in checks}
     asked: dict[str, asyncio.Task[Finding]] = {}
@@ -50,7 +50,7 @@ async def examine(checks: Sequence[Check], scene: Scene) -> list[Finding]:
         def ask(name: str) -> asyncio.Task[Finding]:
             if name not in asked:
                 needed = [ask(other) for other in by_name[name].needs]
-                asked[name] = group.create_task(answer(by_name[name], needed, scene, end))
+                asked[name] = group.create_task(answer(by_name[name], needed, context, end))
             return asked[name]
 
         await asyncio.gather(*map(ask, by_name))
@@ -59,18 +59,18 @@ async def examine(checks: Sequence[Check], scene: Scene) -> list[Finding]:
 
 
 async def answer(
-    check: Check, needed: Sequence[asyncio.Task[Finding]], scene: Scene, end: asyncio.Task[None]
+    check: Check, needed: Sequence[asyncio.Task[Finding]], context: CheckContext, end: asyncio.Task[None]
 ) -> Finding:
     for finding in await asyncio.gather(*needed):
         if finding.stops_others:
             return named(check, unchecked(because(finding)))
-    asking = asyncio.ensure_future(check.ask(scene))
+    asking = asyncio.ensure_future(check.ask(context))
     own = asyncio.ensure_future(own_time(check.own_limit_s)) if check.own_limit_s else None
     try:
         await asyncio.wait({asking, own or end}, return_when=asyncio.FIRST_COMPLETED)
         if not asking.done():
             return named(check, late(check))
-        with naming(LOGIN, scene.settings):
+        with naming(LOGIN, context.settings):
             return named(check, asking.result())
     except Exception as error:  # noqa: BLE001 - a bug in one check must not hide what the others find
         return named(check, failed(*told(error)))

@@ -12,7 +12,7 @@ from temporalio.converter import DataConverter
 
 from trenova.codec.compose import load_converter
 from trenova.config import Settings
-from trenova.doctor.worker_queries import Questions
+from trenova.doctor.worker_queries import WorkerQueries
 from trenova.errors import InvalidConfiguration
 from trenova.runtime.connection import connect
 from trenova.runtime.installation import logins
@@ -26,7 +26,7 @@ LOGIN = logins.OPERATOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class DoctorOptions:
     """What the command was told, and `dev.json` where it was not."""
 
     settings: Settings
@@ -41,20 +41,20 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class CheckContext:
     """What checks are given. The connections are made by whoever first uses them."""
 
-    asked: Asked
+    options: DoctorOptions
     client: Client
     """With the installation's keys, or with none where they are wrong."""
     database: Store | None
     """None without a `database.url`."""
     api: httpx.AsyncClient
-    workers: Questions
+    workers: WorkerQueries
 
     @property
     def settings(self) -> Settings:
-        return self.asked.settings
+        return self.options.settings
 
     @property
     def database_setting(self) -> str:
@@ -69,26 +69,26 @@ class Scene:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, asked: Asked) -> AsyncIterator["Scene"]:
+    async def open(cls, options: DoctorOptions) -> AsyncIterator["CheckContext"]:
         """Raises InvalidConfiguration for settings of which not even a client can be made."""
-        settings = asked.settings
-        client = await connect(settings.temporal, converter(settings, asked.environ), lazy=True)
+        settings = options.settings
+        client = await connect(settings.temporal, converter(settings, options.environ), lazy=True)
         async with AsyncExitStack() as held:
             database = None
             if settings.database.url is not None:
                 with naming(LOGIN, settings):
                     opened = Store.open(database_url(settings), pool_size=POOL_SIZE)
                     database = await held.enter_async_context(opened)
-            key = {"Authorization": f"Bearer {asked.api_key}"} if asked.api_key else {}
+            key = {"Authorization": f"Bearer {options.api_key}"} if options.api_key else {}
             # A proxy of the user's shell stands in front of other servers than ours.
             # Each check has its own limit.
-            api = httpx.AsyncClient(base_url=asked.api_url, headers=key, timeout=None, trust_env=False)  # noqa: S113
+            api = httpx.AsyncClient(base_url=options.api_url, headers=key, timeout=None, trust_env=False)  # noqa: S113
             yield cls(
-                asked=asked,
+                options=options,
                 client=client,
                 database=database,
                 api=await held.enter_async_context(api),
-                workers=await held.enter_async_context(aclosing(Questions(client))),
+                workers=await held.enter_async_context(aclosing(WorkerQueries(client))),
             )
 
 
@@ -99,9 +99,9 @@ def converter(settings: Settings, environ: Mapping[str, str]) -> DataConverter:
         return DataConverter.default  # the check of the keys says what is wrong with them
 
 
-def asked(
+def read_options(
     config: Path | None, data_dir: Path, api_url: str | None, api_key: str | None, backup_check: str | None = None
-) -> Asked:
+) -> DoctorOptions:
     """Raises InvalidConfiguration, as every other command does."""
     settings = load_settings(config, data_dir, LOGIN)
     running = read_running(data_dir)
@@ -111,7 +111,7 @@ def asked(
     origins = settings.api.codec.ui_origins if settings.api.codec.enabled else ()
     if running and not origins and running.ui_url and url == running.api_url:
         origins = (running.ui_url,)
-    return Asked(
+    return DoctorOptions(
         settings=settings,
         data_dir=data_dir,
         api_url=url,

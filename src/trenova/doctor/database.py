@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from trenova.doctor.checkup import Check
 from trenova.doctor.clock import judged, skew
-from trenova.doctor.context import Scene
+from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, warning
 from trenova.runtime.process import database_url
 from trenova.store import catalog, roles, schema, server_status
@@ -22,27 +22,27 @@ MOVE = (
 )
 
 
-async def answers(scene: Scene) -> Verdict:
-    database_url(scene.settings)
-    found = await server_status.server(scene.store.pool)
+async def answers(context: CheckContext) -> Verdict:
+    database_url(context.settings)
+    found = await server_status.server(context.store.pool)
     if found.number < OLDEST_SERVER:
         return failed(f"PostgreSQL {found.version} found, 15 or newer needed", "update PostgreSQL")
     return ok(f"PostgreSQL {found.version}, database {found.database}, login {found.login}")
 
 
-async def schema_fits(scene: Scene) -> Verdict:
+async def schema_fits(context: CheckContext) -> Verdict:
     """A SchemaMismatch tells its own next step."""
-    async with scene.store.pool.transaction() as connection:
+    async with context.store.pool.transaction() as connection:
         await connection.run_sync(schema.check)
     return ok(f"schema {schema.latest()}, this program's")
 
 
-async def rights(scene: Scene) -> Verdict:
-    found = await server_status.rights(scene.store.pool)
+async def rights(context: CheckContext) -> Verdict:
+    found = await server_status.rights(context.store.pool)
     if not found.roles and not found.spare:
         return failed("the login is in none of the roles that the migrations make", JOIN)
     if found.missing:
-        return failed(f"the login lacks {shortened(found.missing)}", grant(scene.database_setting))
+        return failed(f"the login lacks {shortened(found.missing)}", grant(context.database_setting))
     if found.spare:
         return warning(f"the login may do more than it needs: {shortened(found.spare)}", REVOKE)
     if roles.FORMER in found.roles:
@@ -63,18 +63,18 @@ def shortened(rights: tuple[str, ...]) -> str:
     return ", ".join(rights[:SHOWN]) + more
 
 
-async def objects(scene: Scene) -> Verdict:
+async def objects(context: CheckContext) -> Verdict:
     """Whether tables, triggers, functions, grants and the like are what the migrations made."""
-    places = await catalog.check(scene.store.pool)
+    places = await catalog.check(context.store.pool)
     if not places:
         return ok("tables, indexes, triggers, functions and grants are as the migrations made them")
     return failed(shortened(tuple(str(place) for place in places)), places[0].next_step)
 
 
-async def writes(scene: Scene) -> Verdict:
-    found = await server_status.server(scene.store.pool)
+async def writes(context: CheckContext) -> Verdict:
+    found = await server_status.server(context.store.pool)
     if found.is_standby:
-        return failed("the database is a standby, which only reads", f"point {scene.database_setting} at the primary")
+        return failed("the database is a standby, which only reads", f"point {context.database_setting} at the primary")
     if found.only_reads:
         return failed(
             "the database only reads (default_transaction_read_only is on)",
@@ -84,9 +84,9 @@ async def writes(scene: Scene) -> Verdict:
     return ok("takes writes")
 
 
-async def clock(scene: Scene) -> Verdict:
+async def clock(context: CheckContext) -> Verdict:
     before = datetime.now(UTC)
-    found = await server_status.server(scene.store.pool)
+    found = await server_status.server(context.store.pool)
     return judged("the database's", skew(found.now, before, datetime.now(UTC)))
 
 

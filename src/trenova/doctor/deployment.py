@@ -19,7 +19,7 @@ from temporalio.service import RPCError
 from trenova.config import TASK_QUEUE, LedgerSettings
 from trenova.doctor import encryption_check, queue, temporal
 from trenova.doctor.checkup import Check
-from trenova.doctor.context import Scene
+from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, warning
 from trenova.doctor.phrases import many, span
 from trenova.errors import PlaintextRefused
@@ -43,9 +43,9 @@ ARCHIVED_LATELY = timedelta(days=1)
 MAKE_KEY = "make a random one: `trenova keys generate` (or openssl rand -base64 32), and rotate: docs/encryption.md"
 
 
-async def cluster(scene: Scene) -> Verdict:
+async def cluster(context: CheckContext) -> Verdict:
     try:
-        found = await scene.client.workflow_service.get_cluster_info(GetClusterInfoRequest())
+        found = await context.client.workflow_service.get_cluster_info(GetClusterInfoRequest())
     except RPCError:
         return ok("a server that does not tell where it keeps its state, as Temporal Cloud")
     if found.persistence_store == DEVELOPMENT:
@@ -56,9 +56,9 @@ async def cluster(scene: Scene) -> Verdict:
     return ok(f"keeps its state in {found.persistence_store}")
 
 
-async def retention(scene: Scene) -> Verdict:
-    name = scene.settings.temporal.namespace
-    days = (await temporal.described(scene)).config.workflow_execution_retention_ttl.ToTimedelta()
+async def retention(context: CheckContext) -> Verdict:
+    name = context.settings.temporal.namespace
+    days = (await temporal.described(context)).config.workflow_execution_retention_ttl.ToTimedelta()
     if days < SHORTEST_RETENTION:
         return failed(
             f"the namespace {name} forgets closed workflows after {span(days)}, expected {span(SHORTEST_RETENTION)}",
@@ -67,8 +67,8 @@ async def retention(scene: Scene) -> Verdict:
     return ok(f"closed workflows are kept for {span(days)}")
 
 
-async def origin(scene: Scene) -> Verdict:
-    found = scene.settings.ledger.origin
+async def origin(context: CheckContext) -> Verdict:
+    found = context.settings.ledger.origin
     if found == LedgerSettings().origin:
         return failed(
             f"ledger.origin is still {found}, and it will stand in every signed checkpoint",
@@ -77,9 +77,9 @@ async def origin(scene: Scene) -> Verdict:
     return ok(f"the logs are those of {found}")
 
 
-async def secrets(scene: Scene) -> Verdict:
+async def secrets(context: CheckContext) -> Verdict:
     """Files with keys, which nobody else on this machine should read."""
-    settings = scene.settings
+    settings = context.settings
     folder = settings.temporal.security.key_folder
     kept = [
         settings.ledger.signing_key_file,
@@ -97,8 +97,8 @@ def may_be_read(file: Path) -> bool:
     return bool(file.stat().st_mode & OTHERS_MAY_READ)
 
 
-async def strength(scene: Scene) -> Verdict:
-    ring = load_keyring(scene.settings.temporal.security, scene.asked.environ)
+async def strength(context: CheckContext) -> Verdict:
+    ring = load_keyring(context.settings.temporal.security, context.options.environ)
     if ring.encrypting_id is None:
         return failed("encryption is off, so no key encrypts", "set temporal.security.enableEncryption: true")
     key = ring.keys[ring.encrypting_id]
@@ -122,17 +122,17 @@ def weakness(key: Key) -> str | None:
     return None
 
 
-async def encrypted(scene: Scene) -> Verdict:
-    found = await encryption_check.verify(scene.settings)
+async def encrypted(context: CheckContext) -> Verdict:
+    found = await encryption_check.verify(context.settings)
     if found.problems:
         return failed("; ".join(found.problems), "`trenova verify-encryption` shows it; docs/encryption.md")
     return ok(f"ran {found.workflow_id}: all {found.payloads} payloads in its history are encrypted")
 
 
-async def plain_refused(scene: Scene) -> Verdict:
+async def plain_refused(context: CheckContext) -> Verdict:
     """Send what an intruder could: a batch in plain text. It is empty, so a worker that takes it stores nothing."""
     step = "set temporal.security.requireEncryption: true for the API and every worker, and start them again"
-    codec = scene.client.data_converter.payload_codec
+    codec = context.client.data_converter.payload_codec
     assert codec is not None, "our converters always have one"
     try:
         await codec.decode([Payload(metadata={"encoding": b"json/plain"}, data=b"{}")])
@@ -142,9 +142,9 @@ async def plain_refused(scene: Scene) -> Verdict:
         return failed(
             "temporal.security.requireEncryption is off: whoever reaches Temporal may send plain entries", step
         )
-    plain = await connect(scene.settings.temporal, DataConverter.default)
+    plain = await connect(context.settings.temporal, DataConverter.default)
     for ending in await asyncio.gather(*(sent_plain(plain) for _ in range(TRIES))):
-        if ending != PlaintextRefused.__name__:
+        if ending != PlaintextRefused.failure_type:
             return failed(f"a worker was sent a batch in plain text and did not refuse it ({ending})", step)
     return ok(f"this program and the workers refused a plain payload; {TRIES} empty batches were sent and terminated")
 
@@ -169,8 +169,8 @@ async def sent_plain(plain: Client) -> str:
     return "taken"
 
 
-async def executed(scene: Scene) -> Verdict:
-    handle = await scene.client.start_workflow(
+async def executed(context: CheckContext) -> Verdict:
+    handle = await context.client.start_workflow(
         ProcessAuditBatchWorkflow.run,
         id=f"trenova-preflight-{uuid.uuid4()}",
         task_queue=TASK_QUEUE,
@@ -182,8 +182,8 @@ async def executed(scene: Scene) -> Verdict:
     return ok(f"{handle.id} came back after {took:.2f} s with {result.stored} stored, as an empty batch should")
 
 
-async def enough_workers(scene: Scene) -> Verdict:
-    found = await queue.pollers(scene)
+async def enough_workers(context: CheckContext) -> Verdict:
+    found = await queue.pollers(context)
     both = set(found["workflow"]) & set(found["activity"])
     if len(both) < ENOUGH_WORKERS:
         return failed(
@@ -196,13 +196,13 @@ async def enough_workers(scene: Scene) -> Verdict:
     return ok(f"{len(both)} workers poll, on {len(hosts)} machines")
 
 
-async def monitoring(scene: Scene) -> Verdict:
+async def monitoring(context: CheckContext) -> Verdict:
     """That there is something to scrape. Whether anybody does, and is woken by it, cannot be seen from here."""
-    if scene.asked.api_key is None:
+    if context.options.api_key is None:
         return failed(
             "no API key was given, and /metrics asks for one", "set TRENOVA_API_KEY to a reader's of any tenant"
         )
-    answer = await scene.api.get("/metrics")
+    answer = await context.api.get("/metrics")
     if answer.status_code != HTTPStatus.OK:
         return failed(
             f"/metrics answers {answer.status_code}",
@@ -211,7 +211,7 @@ async def monitoring(scene: Scene) -> Verdict:
     count = sum(line.startswith("# TYPE trenova_") for line in answer.text.splitlines())
     if not count:
         return failed("/metrics tells nothing of Trenova", "see that --api-url is the API's, and no other server's")
-    if scene.settings.worker.health.port is None:
+    if context.settings.worker.health.port is None:
         return failed(
             "worker.health.port is not set, so workers with these settings show no metrics, and some alerts need them",
             "set it, and have every worker's page scraped: docs/monitoring.md",
@@ -222,11 +222,11 @@ async def monitoring(scene: Scene) -> Verdict:
     )
 
 
-async def backups(scene: Scene) -> Verdict:
+async def backups(context: CheckContext) -> Verdict:
     """What can be seen of backups; that one can be restored only a restore shows."""
-    if scene.asked.backup_check is not None:
-        return await ran(scene.asked.backup_check)
-    found = await server_status.archiving(scene.store.pool)
+    if context.options.backup_check is not None:
+        return await ran(context.options.backup_check)
+    found = await server_status.archiving(context.store.pool)
     step = "set continuous archiving up, or name your own check: --backup-check 'pgbackrest --stanza=main check'"
     if not found.is_on:
         return failed("PostgreSQL's archive_mode is off, and no --backup-check was given: no backup can be seen", step)

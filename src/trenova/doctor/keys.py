@@ -25,7 +25,7 @@ from trenova.codec.layer import encoding_of
 from trenova.config import TASK_QUEUE
 from trenova.doctor import queue
 from trenova.doctor.checkup import Check
-from trenova.doctor.context import Scene
+from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
 from trenova.doctor.phrases import many, span
 from trenova.doctor.worker_queries import Answers
@@ -48,18 +48,18 @@ IDS, FINGERPRINTS = "trenova_encryption_key_info", "trenova_encryption_key_finge
 LATELY = timedelta(hours=1)
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 OF_KEYS = {
-    EncryptionKeyNotFound.__name__: "does not have the key",
-    DecryptionFailed.__name__: "has another key than the sender",
-    PlaintextRefused.__name__: "refuses (requireEncryption) the plain text",
+    EncryptionKeyNotFound.failure_type: "does not have the key",
+    DecryptionFailed.failure_type: "has another key than the sender",
+    PlaintextRefused.failure_type: "refuses (requireEncryption) the plain text",
 }
 FIRST_LETTER = "encryptionKeyID"
 
 
-async def configured(scene: Scene) -> Verdict:
+async def configured(context: CheckContext) -> Verdict:
     """`keyring_of` encrypts and decrypts a payload with every key."""
-    security = scene.settings.temporal.security
+    security = context.settings.temporal.security
     try:
-        ring = load_keyring(security, scene.asked.environ)
+        ring = load_keyring(security, context.options.environ)
     except InvalidConfiguration as error:
         problems = "; ".join(error.problems)
         if any(problem.startswith(FIRST_LETTER) for problem in error.problems):
@@ -71,9 +71,9 @@ async def configured(scene: Scene) -> Verdict:
     return ok(f"{ring.encrypting_id} encrypts and decrypts{f', and {others} more decrypt' if others else ''}")
 
 
-async def needed(scene: Scene) -> Verdict:
+async def needed(context: CheckContext) -> Verdict:
     """What nobody with these keys can open, and what can be opened and is no batch, with the workflows that hold it."""
-    work = await open_work(scene.client, most=MOST_LOOKED_AT)
+    work = await open_work(context.client, most=MOST_LOOKED_AT)
     waits = [f"{reason} ({some(ids)})" for reason, ids in sorted(work.waiting.items())]
     if work.no_batches:
         waits.append(f"{NO_BATCH} ({some(work.no_batches)})")
@@ -102,17 +102,17 @@ def steps(work: OpenWork) -> Iterator[str]:
     )
 
 
-async def here(scene: Scene) -> Verdict:
+async def here(context: CheckContext) -> Verdict:
     """Whether these keys open what the workers' keys open, and what the workers encrypt."""
-    answers = await scene.workers.answers()
+    answers = await context.workers.answers()
     if answers is None or not answers.replies:
         return ok("no worker has told of any key")
     sent: list[Payload] = []
     # What no worker has finished may come from anybody, in any form; and what a schedule starts holds plain attributes.
     if is_of_the_api(answers.about.id) and answers.about.status is WorkflowExecutionStatus.COMPLETED:
-        begun = await history_of(scene.client, answers.about.id, answers.about.run_id or "")
+        begun = await history_of(context.client, answers.about.id, answers.about.run_id or "")
         sent = [payload for event in begun[:1] for payload in payloads_in(event)]
-    ring = load_keyring(scene.settings.temporal.security, scene.asked.environ)
+    ring = load_keyring(context.settings.temporal.security, context.options.environ)
     # Before any is opened: in strict mode a plain one is refused here, and that is not for a key of this program.
     if ring.encrypting_id is not None and any(encoding_of(reply) != ENCRYPTED for reply in answers.replies):
         return warning(
@@ -120,7 +120,7 @@ async def here(scene: Scene) -> Verdict:
             "set temporal.security.enableEncryption: true for every worker, and start them again; what they stored "
             "in Temporal until then is there in plain text",
         )
-    reason = await why_unreadable(scene.client, [*answers.replies, *sent])
+    reason = await why_unreadable(context.client, [*answers.replies, *sent])
     if reason is None:
         return ok("open what workers encrypt and what they open")
     return failed(
@@ -129,15 +129,15 @@ async def here(scene: Scene) -> Verdict:
     )
 
 
-async def of_api(scene: Scene) -> Verdict:
+async def of_api(context: CheckContext) -> Verdict:
     """Whether the API has these keys, as far as the API key given may be told."""
-    answer = await scene.api.get("/metrics")
+    answer = await context.api.get("/metrics")
     if answer.status_code != HTTPStatus.OK:
         return unchecked(
             f"/metrics answers {answer.status_code}: it is for readers and admins of any tenant, and tells which keys "
             "the API has"
         )
-    other = differing(load_keyring(scene.settings.temporal.security, scene.asked.environ), answer.text)
+    other = differing(load_keyring(context.settings.temporal.security, context.options.environ), answer.text)
     if other is None:
         return ok("are those of these settings")
     return failed(
@@ -166,17 +166,17 @@ def labels_of(metric: str, page: str) -> list[dict[str, str]]:
     return [sample.labels for family in text_string_to_metric_families(lines) for sample in family.samples]
 
 
-async def of_workers(scene: Scene) -> Verdict:
+async def of_workers(context: CheckContext) -> Verdict:
     """Whether a worker meets batches that it cannot open, and that the keys here, or another worker, can.
 
     The failed task stands in the history with the worker's name. Its reason is encrypted, under that worker's own key.
     """
-    polling, heartbeats = await asyncio.gather(queue.pollers(scene), queue.heartbeats_of(scene.client))
+    polling, heartbeats = await asyncio.gather(queue.pollers(context), queue.heartbeats_of(context.client))
     began = queue.started_at(heartbeats)
-    mistaken = await refused_lately(scene, {each: began.get(each, EARLIEST) for each in polling["workflow"]})
-    answers = await scene.workers.answers()
+    mistaken = await refused_lately(context, {each: began.get(each, EARLIEST) for each in polling["workflow"]})
+    answers = await context.workers.answers()
     said = [f"worker {identity} {what}" for identity, what in sorted(mistaken.items())[:SHOWN]]
-    if not said and answers is not None and answers.failures and await somebody_can_open(scene, answers):
+    if not said and answers is not None and answers.failures and await somebody_can_open(context, answers):
         # Temporal does not tell who answered.
         said = [f"a worker {OF_KEYS.get(answers.failures[0], answers.failures[0])} of {answers.about.id}"]
     if not said:
@@ -188,34 +188,34 @@ async def of_workers(scene: Scene) -> Verdict:
     )
 
 
-async def somebody_can_open(scene: Scene, answers: Answers) -> bool:
+async def somebody_can_open(context: CheckContext, answers: Answers) -> bool:
     """Another worker, or the keys here. What lies under a key that was dropped nobody opens, and nothing is wrong."""
     about = answers.about
     if answers.replies:
         return True
-    return await can_be_opened(scene, about.id, await history_of(scene.client, about.id, about.run_id or ""))
+    return await can_be_opened(context, about.id, await history_of(context.client, about.id, about.run_id or ""))
 
 
-async def can_be_opened(scene: Scene, workflow_id: str, history: Sequence[HistoryEvent]) -> bool:
+async def can_be_opened(context: CheckContext, workflow_id: str, history: Sequence[HistoryEvent]) -> bool:
     """Whether the keys here, if there are any, open all that a worker has to open."""
-    if not history or scene.client.data_converter.payload_codec is None:
+    if not history or context.client.data_converter.payload_codec is None:
         return False
     held = by_key_id(history, of_a_schedule=is_scheduled(workflow_id))
-    return await why_unreadable(scene.client, [payload for each in held.values() for payload in each]) is None
+    return await why_unreadable(context.client, [payload for each in held.values() for payload in each]) is None
 
 
-async def refused_lately(scene: Scene, polling: Mapping[str, datetime]) -> dict[str, str]:
+async def refused_lately(context: CheckContext, polling: Mapping[str, datetime]) -> dict[str, str]:
     """The workers that poll and failed to open a batch, which was stored later, or waits and can be opened here.
 
     `polling` says since when: under the same identity there may have been another one.
     """
     since = (datetime.now(UTC) - LATELY).isoformat()
     found: dict[str, str] = {}
-    async for run in scene.client.list_workflows(f"{TRIED_AGAIN} AND CloseTime > '{since}'", limit=MOST_TRIED_AGAIN):
-        found |= refusals(await history_of(scene.client, run.id, run.run_id), run.id, polling)
-    async for run in scene.client.list_workflows(queue.BATCHES, limit=MOST_OPEN):
-        history = await history_of(scene.client, run.id, run.run_id)
-        if await can_be_opened(scene, run.id, history):
+    async for run in context.client.list_workflows(f"{TRIED_AGAIN} AND CloseTime > '{since}'", limit=MOST_TRIED_AGAIN):
+        found |= refusals(await history_of(context.client, run.id, run.run_id), run.id, polling)
+    async for run in context.client.list_workflows(queue.BATCHES, limit=MOST_OPEN):
+        history = await history_of(context.client, run.id, run.run_id)
+        if await can_be_opened(context, run.id, history):
             found |= refusals(history, run.id, polling)
     return found
 

@@ -9,12 +9,12 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from trenova.doctor.checkup import Check
-from trenova.doctor.context import Scene
+from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, warning
 from trenova.doctor.phrases import many, span
 from trenova.domain.verification import Verification
 from trenova.errors import PayloadError
-from trenova.keys.signing import HINT, VARIABLE, log_signer_of
+from trenova.keys.signing import HINT, VARIABLE, load_signer
 from trenova.store.checkpoints import Checkpoints
 from trenova.worker.schedules import all_schedules, differences
 from trenova.workflows import VERIFY_SCHEDULE, VerifyLogsWorkflow
@@ -31,13 +31,13 @@ COMPARE_NOW = (
 RUNS = f"TemporalScheduledById = '{VERIFY_SCHEDULE}' AND ExecutionStatus != 'Running'"
 
 
-async def signing_key(scene: Scene) -> Verdict:
+async def signing_key(context: CheckContext) -> Verdict:
     """Whether there is one, and whether the newest checkpoints are signed with it."""
-    given = scene.settings.ledger.signing_key_file is not None or scene.asked.environ.get(VARIABLE)
+    given = context.settings.ledger.signing_key_file is not None or context.options.environ.get(VARIABLE)
     if not given:
         return warning(f"no signing key here ({VARIABLE} or ledger.signingKeyFile): no worker starts without one", HINT)
-    signer = log_signer_of(scene.settings, scene.asked.environ)
-    found = await Checkpoints(scene.store.pool, signer).unsigned()
+    signer = load_signer(context.settings, context.options.environ)
+    found = await Checkpoints(context.store.pool, signer).unsigned()
     if found.tenants:
         some = ", ".join(found.tenants[:SHOWN])
         return failed(
@@ -47,14 +47,14 @@ async def signing_key(scene: Scene) -> Verdict:
             "which sign anew",
         )
     checkpoints = many(found.logs, "newest checkpoint has", "newest checkpoints have")
-    return ok(f"is that of {scene.settings.ledger.origin}; {checkpoints} its signature")
+    return ok(f"is that of {context.settings.ledger.origin}; {checkpoints} its signature")
 
 
-async def verification(scene: Scene) -> Verdict:
+async def verification(context: CheckContext) -> Verdict:
     """What the last nightly check that came to an end has found, and when."""
-    async for run in scene.client.list_workflows(RUNS, limit=SHOWN):
+    async for run in context.client.list_workflows(RUNS, limit=SHOWN):
         try:
-            found = await result(scene, run)
+            found = await result(context, run)
         except PayloadError as error:
             return warning(
                 f"the result of {run.id} cannot be read: {error.message}",
@@ -74,32 +74,32 @@ async def verification(scene: Scene) -> Verdict:
         if ago > TOO_OLD:
             return warning(f"the last of all logs ended {span(ago)} ago", f"look at the worker's log; {VERIFY_NOW}")
         return ok(f"{span(ago)} ago all {found.logs:,} logs with {found.entries:,} entries were sound")
-    return await never(scene)
+    return await never(context)
 
 
-async def result(scene: Scene, run: WorkflowExecution) -> Verification | None:
+async def result(context: CheckContext, run: WorkflowExecution) -> Verification | None:
     """The result of a run; None of one that was ended before it had any."""
-    handle = scene.client.get_workflow_handle_for(VerifyLogsWorkflow.run, run.id, run_id=run.run_id)
+    handle = context.client.get_workflow_handle_for(VerifyLogsWorkflow.run, run.id, run_id=run.run_id)
     try:
         return await handle.result(follow_runs=False)
     except WorkflowFailureError as failure:
-        if isinstance(failure.cause, ApplicationError) and failure.cause.type == "LogDamaged":
+        if isinstance(failure.cause, ApplicationError) and failure.cause.type == "LedgerDamaged":
             return msgspec.convert(failure.cause.details[0], Verification)
         return None
 
 
-async def never(scene: Scene) -> Verdict:
-    made = (await scene.client.get_schedule_handle(VERIFY_SCHEDULE).describe()).info.created_at
+async def never(context: CheckContext) -> Verdict:
+    made = (await context.client.get_schedule_handle(VERIFY_SCHEDULE).describe()).info.created_at
     since = datetime.now(UTC) - made
     if since < TOO_OLD:
         return ok(f"none has ended yet; it is due every night, since {span(since)}")
     return warning(f"none has come to an end in {span(since)}", f"look at the worker's log; {VERIFY_NOW}")
 
 
-async def schedules(scene: Scene) -> Verdict:
+async def schedules(context: CheckContext) -> Verdict:
     """Whether each is there, as this program makes it, and not paused: whoever has access can change them."""
     wanted = all_schedules()
-    found = dict(zip(wanted, await asyncio.gather(*(describe_schedule(scene, name) for name in wanted)), strict=True))
+    found = dict(zip(wanted, await asyncio.gather(*(describe_schedule(context, name) for name in wanted)), strict=True))
     if missing := [name for name, schedule in found.items() if schedule is None]:
         return failed(
             f"no schedule {', '.join(missing)}",
@@ -122,19 +122,19 @@ async def schedules(scene: Scene) -> Verdict:
     return ok(f"{len(found)} there, none paused")
 
 
-async def describe_schedule(scene: Scene, name: str) -> Schedule | None:
+async def describe_schedule(context: CheckContext, name: str) -> Schedule | None:
     """The schedule; None when there is none."""
     try:
-        return (await scene.client.get_schedule_handle(name).describe()).schedule
+        return (await context.client.get_schedule_handle(name).describe()).schedule
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
         raise
 
 
-async def reconciliation(scene: Scene) -> Verdict:
+async def reconciliation(context: CheckContext) -> Verdict:
     """Whether batches ended in Temporal without being stored, and whether anybody looked lately."""
-    found = scene.store.reconciliation
+    found = context.store.reconciliation
     state = await found.findings()
     if state.missing:
         named = "; ".join(f"{run.workflow_id} ({run.ended_as}: {run.reason})" for run in await found.missing(SHOWN))
@@ -159,8 +159,8 @@ async def reconciliation(scene: Scene) -> Verdict:
     return ok(f"{span(ago)} ago no accepted batch was missing")
 
 
-async def parked(scene: Scene) -> Verdict:
-    count, since = await scene.store.dead_letters.parked()
+async def parked(context: CheckContext) -> Verdict:
+    count, since = await context.store.dead_letters.parked()
     if since is None:
         return ok("none")
     return warning(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trenova.config import MIB
 from trenova.doctor.checkup import Check
-from trenova.doctor.context import Scene
+from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, warning
 from trenova.doctor.phrases import many, span
 from trenova.ingest.spool import DAMAGED, WAITING
@@ -14,11 +14,11 @@ from trenova.ingest.spool import DAMAGED, WAITING
 FULL_BYTES, LITTLE_BYTES = 256 * MIB, 2048 * MIB
 
 
-async def disks(scene: Scene) -> Verdict:
+async def disks(context: CheckContext) -> Verdict:
     """Room where API, worker and `trenova dev` write. The database's and Temporal's own machines are not seen."""
-    settings = scene.settings
+    settings = context.settings
     folders = {
-        "the data folder": scene.asked.data_dir,
+        "the data folder": context.options.data_dir,
         "api.spool.folder": settings.api.spool.folder,
         "ledger.publishFolder": settings.ledger.publish_folder,
     }
@@ -38,8 +38,8 @@ def free(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-async def spool(scene: Scene) -> Verdict:
-    folder = scene.settings.api.spool.folder
+async def spool(context: CheckContext) -> Verdict:
+    folder = context.settings.api.spool.folder
     if folder is None:
         return ok("off")
     if not folder.exists():

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from trenova.doctor.checkup import Check
-from trenova.doctor.context import Scene
+from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, warning
 from trenova.doctor.phrases import many, span
 from trenova.errors import VerificationError
@@ -13,7 +13,7 @@ from trenova.ledger import checkpoint
 from trenova.ledger import note as notes
 from trenova.publishing import files
 from trenova.publishing.places import directory
-from trenova.publishing.witnesses import Witness, witnesses_of
+from trenova.publishing.witnesses import WitnessClient, witnesses_of
 from trenova.store.checkpoint_conflicts import FOLDER
 from trenova.store.cosignatures import HeadToPublish
 
@@ -25,41 +25,41 @@ REFUSED = "stop and look: docs/witnesses.md says what each reason means; the tab
 NOBODY = "look for `publishing waits` and `witness fails` in the workers' logs; docs/witnesses.md"
 
 
-async def witnesses(scene: Scene) -> Verdict:
+async def witnesses(context: CheckContext) -> Verdict:
     """Whether each witness takes the newest checkpoints."""
-    found = witnesses_of(scene.settings.ledger)
+    found = witnesses_of(context.settings.ledger)
     if not found:
         return ok("none is configured")
-    if refused := await refusals(scene, [each.id for each in found]):
+    if refused := await refusals(context, [each.id for each in found]):
         return failed(refused, REFUSED, stands_alone=True)
-    late = [text for each in found if (text := await behind(scene, each))]
+    late = [text for each in found if (text := await behind(context, each))]
     if late:
         return warning("; ".join(late), NOBODY)
     return ok(f"{many(len(found), 'witness has', 'witnesses have')} cosigned the newest checkpoints")
 
 
-async def behind(scene: Scene, witness: Witness) -> str:
+async def behind(context: CheckContext, witness: WitnessClient) -> str:
     """What a witness has not cosigned for a while; empty when there is nothing."""
-    count, since = await scene.store.cosignatures.behind(witness.id, LATE)
+    count, since = await context.store.cosignatures.behind(witness.id, LATE)
     if since is None:
         return ""
     logs = many(count, "log has a newest checkpoint", "logs have newest checkpoints")
     return f"{logs} that {witness.key.name} has not cosigned, since {span(datetime.now(UTC) - since)}"
 
 
-async def published(scene: Scene) -> Verdict:
+async def published(context: CheckContext) -> Verdict:
     """Whether the files say what the database says."""
-    ledger = scene.settings.ledger
+    ledger = context.settings.ledger
     if ledger.publish_folder is None:
         return ok("are not written as files")
-    if refused := await refusals(scene, [FOLDER]):
+    if refused := await refusals(context, [FOLDER]):
         return failed(refused, REFUSED, stands_alone=True)
     if not ledger.publish_folder.is_dir():
         return warning(
             f"there is no folder {ledger.publish_folder} on this machine",
             "start a worker, which makes it, or look at its machine; its log says `publishing waits`",
         )
-    heads = await scene.store.cosignatures.heads(ledger.origin, after="", limit=LOOKED_AT)
+    heads = await context.store.cosignatures.heads(ledger.origin, after="", limit=LOOKED_AT)
     sizes = await asyncio.to_thread(sizes_of, ledger.publish_folder, heads)
     absent = [head.tenant for head in heads if head.tenant not in sizes]
     if absent:
@@ -82,9 +82,9 @@ def sizes_of(folder: Path, heads: list[HeadToPublish]) -> dict[str, int]:
     return found
 
 
-async def refusals(scene: Scene, places: list[str]) -> str:
+async def refusals(context: CheckContext, places: list[str]) -> str:
     """Which logs are refused in these places, and why; empty when none is."""
-    first, count = await scene.store.refused_checkpoints.now(scene.settings.ledger.origin, places, limit=SHOWN)
+    first, count = await context.store.checkpoint_conflicts.now(context.settings.ledger.origin, places, limit=SHOWN)
     named = "; ".join(f"{each.origin.rpartition('/')[2]} by {who(each.place)}: {each.reason}" for each in first)
     return f"{many(count, 'log is', 'logs are')} refused: {named}" if count else ""
 

@@ -24,7 +24,7 @@ from trenova.codec.key_usage.open_workflows import OPEN, history_of
 from trenova.config import TASK_QUEUE
 from trenova.doctor import worker_queries
 from trenova.doctor.checkup import Check
-from trenova.doctor.context import Scene
+from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
 from trenova.doctor.phrases import many, span
 from trenova.doctor.temporal import apart_from
@@ -41,6 +41,11 @@ OPEN_LONG = timedelta(minutes=5)
 SHOWN, LOOKED_AT = 3, 10
 BATCHES = f"{OPEN} AND WorkflowType = 'ProcessAuditBatchWorkflow'"
 STUCK = f"{OPEN} AND TemporalReportedProblems IN ('category=WorkflowTaskFailed', 'category=WorkflowTaskTimedOut')"
+OUR_FAILURES = frozenset(
+    kind.failure_type
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.TrenovaError) and kind is not errors.TrenovaError
+)
 OF_THE_SDK = {
     "NotFoundError": "the workers have no workflow of its type, and so are of another release",
     "NondeterminismError": "its history is of another release",
@@ -63,10 +68,10 @@ class Version(NamedTuple):
         return f"{self.deployment} {self.build_id}"
 
 
-async def described(scene: Scene, kind: TaskQueueType.ValueType) -> DescribeTaskQueueResponse:
-    return await scene.client.workflow_service.describe_task_queue(
+async def described(context: CheckContext, kind: TaskQueueType.ValueType) -> DescribeTaskQueueResponse:
+    return await context.client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
-            namespace=scene.client.namespace,
+            namespace=context.client.namespace,
             task_queue=TaskQueue(name=TASK_QUEUE),
             task_queue_type=kind,
             report_stats=True,
@@ -74,12 +79,12 @@ async def described(scene: Scene, kind: TaskQueueType.ValueType) -> DescribeTask
     )
 
 
-async def pollers(scene: Scene) -> dict[str, list[str]]:
+async def pollers(context: CheckContext) -> dict[str, list[str]]:
     """The identities of those that polled lately and have not said goodbye since, for each kind of task."""
-    ahead, heartbeats = await asyncio.gather(temporal_ahead(scene), heartbeats_of(scene.client))
+    ahead, heartbeats = await asyncio.gather(temporal_ahead(context), heartbeats_of(context.client))
     stopped = those_stopped(heartbeats)
     now = datetime.now(UTC) + ahead
-    listed = await asyncio.gather(*(described(scene, kind) for kind in KINDS.values()))
+    listed = await asyncio.gather(*(described(context, kind) for kind in KINDS.values()))
     return {
         word: sorted({poller.identity for poller in answer.pollers if is_alive(poller, now)} - stopped)
         for word, answer in zip(KINDS, listed, strict=True)
@@ -119,9 +124,9 @@ def started_at(heartbeats: Iterable[WorkerHeartbeat]) -> dict[str, datetime]:
     return found
 
 
-async def temporal_ahead(scene: Scene) -> timedelta:
+async def temporal_ahead(context: CheckContext) -> timedelta:
     try:
-        return await apart_from(scene.client, lambda: datetime.now(UTC))
+        return await apart_from(context.client, lambda: datetime.now(UTC))
     except (RPCError, TimeoutError):
         return timedelta(0)  # who may not poll cannot know; a wrong clock is then told by the database's
 
@@ -130,14 +135,14 @@ def is_alive(poller: PollerInfo, now: datetime) -> bool:
     return now - poller.last_access_time.ToDatetime(tzinfo=UTC) < SILENT
 
 
-async def workers(scene: Scene) -> Verdict:
+async def workers(context: CheckContext) -> Verdict:
     """Temporal lists who polled lately, dead or not; so those are asked as well."""
-    found = await pollers(scene)
+    found = await pollers(context)
     missing = [word for word, identities in found.items() if not identities]
     if len(missing) == len(found):
-        is_empty = await worker_queries.workflow_to_ask_about(scene.client) is None
+        is_empty = await worker_queries.workflow_to_ask_about(context.client) is None
         return failed(f"No Workers polling the {TASK_QUEUE} Task Queue", f"{START}; {EMPTY}" if is_empty else START)
-    answers = await scene.workers.answers()
+    answers = await context.workers.answers()
     silent = answers.silent if answers else 0
     if answers and silent and not answers.answered:
         listed = sorted({*found["workflow"], *found["activity"]})
@@ -162,9 +167,9 @@ async def workers(scene: Scene) -> Verdict:
     return ok(f"{polling} for workflows and activities")
 
 
-async def version(scene: Scene) -> Verdict:
+async def version(context: CheckContext) -> Verdict:
     """With worker versioning Temporal gives work to the current version alone, however many others poll."""
-    answer = await described(scene, KINDS["workflow"])
+    answer = await described(context, KINDS["workflow"])
     if not answer.pollers:
         return ok("no worker polls")
     versioned = WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
@@ -191,11 +196,11 @@ async def version(scene: Scene) -> Verdict:
     )
 
 
-async def backlog(scene: Scene) -> Verdict:
+async def backlog(context: CheckContext) -> Verdict:
     """What waits for a worker, and whether more comes than goes."""
     said, late = [], False
     for word, kind in KINDS.items():
-        stats = (await described(scene, kind)).stats
+        stats = (await described(context, kind)).stats
         if not (count := stats.approximate_backlog_count):
             continue
         age = stats.approximate_backlog_age.ToTimedelta()
@@ -216,11 +221,11 @@ async def backlog(scene: Scene) -> Verdict:
     )
 
 
-async def batches(scene: Scene) -> Verdict:
+async def batches(context: CheckContext) -> Verdict:
     """Accepted entries are stored within milliseconds, so a batch that stays open is a sign."""
     before = (datetime.now(UTC) - OPEN_LONG).isoformat()
-    every = (await scene.client.count_workflows(BATCHES)).count
-    old = (await scene.client.count_workflows(f"{BATCHES} AND StartTime < '{before}'")).count
+    every = (await context.client.count_workflows(BATCHES)).count
+    old = (await context.client.count_workflows(f"{BATCHES} AND StartTime < '{before}'")).count
     if old:
         return warning(
             f"{old:,} of {many(every, 'batch', 'batches')} accepted over {span(OPEN_LONG)} ago and not stored",
@@ -229,11 +234,11 @@ async def batches(scene: Scene) -> Verdict:
     return ok(f"{many(every, 'batch is', 'batches are')} being stored, none for more than {span(OPEN_LONG)}")
 
 
-async def storing(scene: Scene) -> Verdict:
+async def storing(context: CheckContext) -> Verdict:
     """Why batches that were tried wait for another try, as their workers tell Temporal while they wait."""
     waiting: dict[str, str] = {}
-    async for run in scene.client.list_workflows(BATCHES, limit=LOOKED_AT):
-        if reason := await waits_for(scene, run.id, run.run_id):
+    async for run in context.client.list_workflows(BATCHES, limit=LOOKED_AT):
+        if reason := await waits_for(context, run.id, run.run_id):
             waiting.setdefault(reason, run.id)
     if not waiting:
         return ok("no batch waits for another attempt")
@@ -245,33 +250,33 @@ async def storing(scene: Scene) -> Verdict:
     )
 
 
-async def waits_for(scene: Scene, workflow_id: str, run_id: str) -> str | None:
+async def waits_for(context: CheckContext, workflow_id: str, run_id: str) -> str | None:
     """What the attempts at storing it have met; None where nothing is known to be wrong."""
     execution = WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
-    asked = DescribeWorkflowExecutionRequest(namespace=scene.client.namespace, execution=execution)
+    asked = DescribeWorkflowExecutionRequest(namespace=context.client.namespace, execution=execution)
     try:
-        found = await scene.client.workflow_service.describe_workflow_execution(asked)
+        found = await context.client.workflow_service.describe_workflow_execution(asked)
         for attempt in found.pending_activities:
-            said = await scene.client.data_converter.decode(attempt.heartbeat_details.payloads)
+            said = await context.client.data_converter.decode(attempt.heartbeat_details.payloads)
             if said and said[0] != STORING:
                 return str(said[0])
             if attempt.HasField("last_failure"):
-                return told(await scene.client.data_converter.decode_failure(attempt.last_failure))
+                return describe_failure(await context.client.data_converter.decode_failure(attempt.last_failure))
     except (RPCError, errors.PayloadError):
         return None  # it has gone meanwhile; or is encrypted with another key, which others tell
     return None
 
 
-async def stuck(scene: Scene) -> Verdict:
+async def stuck(context: CheckContext) -> Verdict:
     try:
-        count = (await scene.client.count_workflows(STUCK)).count
+        count = (await context.client.count_workflows(STUCK)).count
     except RPCError as error:
         if error.status is RPCStatusCode.INVALID_ARGUMENT:
             return unchecked("this Temporal server does not mark workflows that stand still (TemporalReportedProblems)")
         raise
     if not count:
         return ok("none")
-    shown = [f"{id_} ({reason})" async for id_, reason in reasons(scene)]
+    shown = [f"{id_} ({reason})" async for id_, reason in reasons(context)]
     return failed(
         f"{many(count, 'workflow stands', 'workflows stand')} still, failing again and again: {', '.join(shown)}",
         "a key: `trenova keys check`; anything else: look at the worker's log, and put the release back that ran them. "
@@ -279,29 +284,28 @@ async def stuck(scene: Scene) -> Verdict:
     )
 
 
-async def reasons(scene: Scene) -> AsyncIterator[tuple[str, str]]:
+async def reasons(context: CheckContext) -> AsyncIterator[tuple[str, str]]:
     """The first of them, each with why its last task failed."""
-    async for found in scene.client.list_workflows(STUCK, limit=SHOWN):
+    async for found in context.client.list_workflows(STUCK, limit=SHOWN):
         reason = "unknown"
-        for event in reversed(await history_of(scene.client, found.id, found.run_id)):
+        for event in reversed(await history_of(context.client, found.id, found.run_id)):
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
                 failure = event.workflow_task_failed_event_attributes.failure
                 try:
-                    error = await scene.client.data_converter.decode_failure(failure)
+                    error = await context.client.data_converter.decode_failure(failure)
                 except errors.PayloadError as unread:
                     reason = unread.message
                 else:
-                    reason = told(error)
+                    reason = describe_failure(error)
                 break
         yield found.id, reason
 
 
-def told(error: BaseException) -> str:
-    """Our own errors in their words, which never hold content; of others only the type, since theirs may."""
+def describe_failure(error: BaseException) -> str:
+    """The message of our own errors, which never hold content; of others only the type, since theirs may."""
     if not isinstance(error, ApplicationError) or error.type is None:
         return type(error).__name__
-    known = getattr(errors, error.type, None)
-    if isinstance(known, type) and issubclass(known, errors.TrenovaError):
+    if error.type in OUR_FAILURES:
         return error.message
     return OF_THE_SDK.get(error.type, error.type)
 

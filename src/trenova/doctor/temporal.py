@@ -22,7 +22,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from trenova.doctor.checkup import Check
 from trenova.doctor.clock import judged, skew
-from trenova.doctor.context import Scene
+from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
 from trenova.doctor.phrases import span
 from trenova.runtime.connection import explain, steps
@@ -38,20 +38,20 @@ POLL_LIMIT = timedelta(seconds=10)
 ASK_AGAIN_S = 0.05
 
 
-async def name(scene: Scene) -> Verdict:
-    target = Target.of(scene.client)
+async def name(context: CheckContext) -> Verdict:
+    target = Target.of(context.client)
     return ok(f"{target.host} is {', '.join(await steps.name(target))}")
 
 
-async def port(scene: Scene) -> Verdict:
-    target = Target.of(scene.client)
+async def port(context: CheckContext) -> Verdict:
+    target = Target.of(context.client)
     await steps.port(target)
     return ok(f"{target.address} accepts connections")
 
 
-async def tls(scene: Scene) -> Verdict:
+async def tls(context: CheckContext) -> Verdict:
     """Whether both ends agree about TLS, and whether the certificates are good and for how long."""
-    target = Target.of(scene.client)
+    target = Target.of(context.client)
     expires = await steps.tls(target)
     if expires is None:
         return ok("off, at both ends")
@@ -71,19 +71,19 @@ def judged_end(ends: dict[str, datetime]) -> Verdict:
     return ok(f"verified; the first certificate to expire does on {end:%Y-%m-%d}")
 
 
-async def dial(scene: Scene) -> Verdict:
+async def dial(context: CheckContext) -> Verdict:
     """Whether the first call of a connection gets through, which needs no namespace."""
     try:
         async with within(steps.LIMIT_S):
-            await scene.client.workflow_service.get_system_info(GetSystemInfoRequest())
+            await context.client.workflow_service.get_system_info(GetSystemInfoRequest())
     except (RPCError, RuntimeError, TimeoutError) as error:
-        raise await explain(scene.client, error) from None
+        raise await explain(context.client, error) from None
     return ok("answers")
 
 
-async def server(scene: Scene) -> Verdict:
+async def server(context: CheckContext) -> Verdict:
     """Its version, and that it can do what this program asks of it."""
-    info = await scene.client.workflow_service.get_system_info(GetSystemInfoRequest())
+    info = await context.client.workflow_service.get_system_info(GetSystemInfoRequest())
     missing = [
         word
         for word, there in (
@@ -97,46 +97,46 @@ async def server(scene: Scene) -> Verdict:
             f"server {info.server_version} lacks {' and '.join(missing)}",
             "update the Temporal server, a minor at a time",
         )
-    return ok(f"server {info.server_version}{await kept_in(scene)}, with schedules and encoded failures")
+    return ok(f"server {info.server_version}{await kept_in(context)}, with schedules and encoded failures")
 
 
-async def kept_in(scene: Scene) -> str:
+async def kept_in(context: CheckContext) -> str:
     try:
-        cluster = await scene.client.workflow_service.get_cluster_info(GetClusterInfoRequest())
+        cluster = await context.client.workflow_service.get_cluster_info(GetClusterInfoRequest())
     except RPCError:
         return ""  # not for everybody's eyes, as on Temporal Cloud
     return f" on {cluster.persistence_store}" if cluster.persistence_store else ""
 
 
-async def credentials(scene: Scene) -> Verdict:
+async def credentials(context: CheckContext) -> Verdict:
     try:
-        await described(scene)
+        await described(context)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
-            raise await explain(scene.client, error) from None
-    target = Target.of(scene.client)
+            raise await explain(context.client, error) from None
+    target = Target.of(context.client)
     if target.has_api_key:
         return ok("the API key is taken")
     return ok("the client certificate is taken" if target.has_certificate else "none given, none asked for")
 
 
-async def described(scene: Scene) -> DescribeNamespaceResponse:
-    asked = DescribeNamespaceRequest(namespace=scene.settings.temporal.namespace)
-    return await scene.client.workflow_service.describe_namespace(asked)
+async def described(context: CheckContext) -> DescribeNamespaceResponse:
+    asked = DescribeNamespaceRequest(namespace=context.settings.temporal.namespace)
+    return await context.client.workflow_service.describe_namespace(asked)
 
 
-async def namespace(scene: Scene) -> Verdict:
+async def namespace(context: CheckContext) -> Verdict:
     try:
-        found = await described(scene)
+        found = await described(context)
     except RPCError as error:
-        raise await explain(scene.client, error) from None
+        raise await explain(context.client, error) from None
     kept = found.config.workflow_execution_retention_ttl.ToTimedelta()
-    return ok(f"{scene.client.namespace}, which keeps closed workflows for {span(kept)}")
+    return ok(f"{context.client.namespace}, which keeps closed workflows for {span(kept)}")
 
 
-async def clock(scene: Scene) -> Verdict:
+async def clock(context: CheckContext) -> Verdict:
     try:
-        apart = await apart_from(scene.client, lambda: datetime.now(UTC))
+        apart = await apart_from(context.client, lambda: datetime.now(UTC))
     except TimeoutError:
         return unchecked("Temporal has not listed a poll, which is how it tells its time")
     except RPCError as error:

@@ -56,7 +56,7 @@ class Answers:
         return len(self.replies) + len(self.failures)
 
 
-class Questions:
+class WorkerQueries:
     """Put once, for all checks that need the answers."""
 
     def __init__(self, client: Client) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from trenova.errors import InvalidRequest
-from trenova.importing.record import Record, Refused, parse, split
+from trenova.importing.record import Record, UnreadableRecord, parse, split
 
 STANDARD_INPUT = "-"
 MIB = 1024 * 1024
@@ -43,7 +43,7 @@ class Source:
     def consumed_bytes(self) -> int:
         return self.meter.count
 
-    def __iter__(self) -> Iterator[Record | Refused]:
+    def __iter__(self) -> Iterator[Record | UnreadableRecord]:
         """Every record in order. A record that cannot be used is a `Refused`; nothing is left out without a word."""
         stream: io.BufferedReader = io.BufferedReader(self.meter, BUFFER_BYTES)
         if stream.peek(2)[:2] == GZIP_MAGIC:
@@ -54,7 +54,9 @@ class Source:
                 line = record.line
                 yield record
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            yield Refused(line + 1, f"the gzip data is damaged, nothing after record {line} can be read ({error})", b"")
+            yield UnreadableRecord(
+                line + 1, f"the gzip data is damaged, nothing after record {line} can be read ({error})", b""
+            )
 
 
 class Meter(io.RawIOBase):
@@ -104,10 +106,10 @@ def open_source(path: str, *, stdin: io.BufferedIOBase | None = None) -> Iterato
         yield Source(path, file.readinto, size)
 
 
-def records(stream: io.BufferedReader) -> Iterator[Record | Refused]:
+def records(stream: io.BufferedReader) -> Iterator[Record | UnreadableRecord]:
     start = stream.peek(BUFFER_BYTES)
     if start.startswith(UTF16_BOMS):
-        yield Refused(1, "expected UTF-8, found UTF-16; convert the file: iconv -f UTF-16 -t UTF-8", b"")
+        yield UnreadableRecord(1, "expected UTF-8, found UTF-16; convert the file: iconv -f UTF-16 -t UTF-8", b"")
         return
     if start.startswith(UTF8_BOM):
         stream.read(len(UTF8_BOM))
@@ -115,17 +117,17 @@ def records(stream: io.BufferedReader) -> Iterator[Record | Refused]:
     yield from document(stream) if DOCUMENT.match(start) else lines(stream)
 
 
-def document(stream: io.BufferedReader) -> Iterator[Record | Refused]:
+def document(stream: io.BufferedReader) -> Iterator[Record | UnreadableRecord]:
     """The elements of one JSON text, numbered from 1."""
     text = stream.read(MAX_DOCUMENT_BYTES + 1)
     if len(text) > MAX_DOCUMENT_BYTES:
         reason = (
             f"a JSON array may have {MAX_DOCUMENT_BYTES:,} bytes; write one record a line: jq -c '.[]' or '.Records[]'"
         )
-        yield Refused(1, reason, b"")
+        yield UnreadableRecord(1, reason, b"")
         return
     elements = split(text)
-    if isinstance(elements, Refused):
+    if isinstance(elements, UnreadableRecord):
         first = text.lstrip().partition(b"\n")[0]
         # One record a line after all, of which the first happens to be an array.
         yield from lines(io.BytesIO(text)) if isinstance(split(first), list) else [elements]
@@ -134,7 +136,7 @@ def document(stream: io.BufferedReader) -> Iterator[Record | Refused]:
         yield parse(number, element) if len(element) <= MAX_RECORD_BYTES else too_long(number, element)
 
 
-def lines(stream: BinaryIO) -> Iterator[Record | Refused]:
+def lines(stream: BinaryIO) -> Iterator[Record | UnreadableRecord]:
     """One record a line, numbered as an editor does. Holds one line at a time, and never more than the limit of it."""
     number = 0
     while line := stream.readline(MAX_RECORD_BYTES + 2):
@@ -148,7 +150,7 @@ def lines(stream: BinaryIO) -> Iterator[Record | Refused]:
             yield parse(number, record)
 
 
-def too_long(number: int, raw: bytes) -> Refused:
-    return Refused(
+def too_long(number: int, raw: bytes) -> UnreadableRecord:
+    return UnreadableRecord(
         number, f"longer than {MAX_RECORD_BYTES:,} bytes, the most a request may hold", raw[:MAX_RECORD_BYTES]
     )

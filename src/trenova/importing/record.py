@@ -21,7 +21,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class UnreadableRecord:
     """A record that cannot be used. `raw` is empty or cut where it could not be read or was longer than the limit."""
 
     line: int
@@ -42,22 +42,22 @@ encode = msgspec.json.Encoder().encode
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def parse(line: int, raw: bytes) -> Record | Refused:
+def parse(line: int, raw: bytes) -> Record | UnreadableRecord:
     """The object in `raw`; refused if it is none, or holds what an audit log cannot keep as it is (`strict_json`)."""
     try:
         event = decode(raw)
     except UNREADABLE as error:
-        return Refused(line, complaint(raw, error), raw)
+        return UnreadableRecord(line, complaint(raw, error), raw)
     if not isinstance(event, dict):
-        return Refused(line, f"expected a JSON object, found {kind(event)}", raw)
+        return UnreadableRecord(line, f"expected a JSON object, found {kind(event)}", raw)
     try:
         unfit = strict_json.problem(raw, encode(event), max_nesting=MAX_NESTING)
     except (ValueError, RecursionError):
         unfit = f"is nested deeper than {MAX_NESTING} levels, or holds an integer beyond 64 bits"
-    return Refused(line, f"unfit for an audit log: {unfit}", raw) if unfit else Record(line, event, raw)
+    return UnreadableRecord(line, f"unfit for an audit log: {unfit}", raw) if unfit else Record(line, event, raw)
 
 
-def split(text: bytes) -> list[bytes] | Refused:
+def split(text: bytes) -> list[bytes] | UnreadableRecord:
     """The elements of a JSON array or of CloudTrail's `Records`; a lone object is its own only element."""
     try:
         if text.lstrip()[:1] == b"[":
@@ -67,7 +67,7 @@ def split(text: bytes) -> list[bytes] | Refused:
         return [text.strip()]
     except UNREADABLE as error:
         reason = complaint(text, error)
-    return Refused(1, f"{reason}; expected one JSON text, or one record a line (jq -c . writes it so)", b"")
+    return UnreadableRecord(1, f"{reason}; expected one JSON text, or one record a line (jq -c . writes it so)", b"")
 
 
 def complaint(raw: bytes, error: Exception) -> str:

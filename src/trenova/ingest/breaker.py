@@ -11,7 +11,7 @@ import structlog
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from trenova.errors import TemporalAway, TemporalRefuses
+from trenova.errors import TemporalDenied, TemporalUnreachable
 from trenova.ingest.start import REFUSED, is_ambiguous
 from trenova.runtime import connection
 
@@ -55,40 +55,40 @@ class Breaker:
 
     @property
     def refused(self) -> bool:
-        return isinstance(self.fault, TemporalRefuses)
+        return isinstance(self.fault, TemporalDenied)
 
     async def watched(self, start: Callable[[], Awaitable[Answer]]) -> Answer:
         """The start's answer, however long it tries."""
         doubt = asyncio.get_running_loop().call_later(DOUBT_AFTER_S, self.doubt)
         try:
             return await start()
-        except (TemporalAway, TemporalRefuses):
+        except (TemporalUnreachable, TemporalDenied):
             self.doubt()
             raise
         finally:
             doubt.cancel()
 
     async def unless_away(self, start: Callable[[], Awaitable[Answer]]) -> Answer:
-        """The start's answer, or TemporalAway as soon as that is known: then nobody knows what became of the start."""
+        """The start's answer, or TemporalUnreachable as soon as that is known; the start may have succeeded."""
         try:
             return await self.or_away(start)
-        except TemporalAway as error:
+        except TemporalUnreachable as error:
             # The SDK cannot always tell: it says "broken pipe" of a certificate that is refused.
             await self.known.wait()
             if self.refused:
-                raise TemporalRefuses(REFUSED).of_something_sent() from error
+                raise TemporalDenied(REFUSED).of_something_sent() from error
             raise
 
     async def or_away(self, start: Callable[[], Awaitable[Answer]]) -> Answer:
         if self.away.is_set():
-            raise TemporalAway("Temporal is away")
+            raise TemporalUnreachable("Temporal is away")
         starting = asyncio.ensure_future(self.watched(start))
         away = asyncio.ensure_future(self.away.wait())
         try:
             await asyncio.wait({starting, away}, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 return starting.result()
-            raise TemporalAway("Temporal is away")
+            raise TemporalUnreachable("Temporal is away")
         finally:
             starting.cancel()
             away.cancel()
@@ -125,7 +125,7 @@ class Breaker:
 
     def tell(self, fault: connection.NoWay) -> None:
         """Note the fault, and log it: once, not with every request, nor when the same thing fails in other words."""
-        refuses = isinstance(fault, TemporalRefuses)
+        refuses = isinstance(fault, TemporalDenied)
         if self.fault is None or self.fault.hint != fault.hint:
             log.warning("temporal refuses us" if refuses else "temporal is away", error=fault.message, hint=fault.hint)
         self.fault = fault
@@ -137,7 +137,7 @@ class Breaker:
 
     def close(self) -> None:
         if not self.away.is_set():
-            self.fault = self.fault or TemporalAway("Temporal does not answer")
+            self.fault = self.fault or TemporalUnreachable("Temporal does not answer")
             self.known.set()
             self.reachable.clear()
             self.away.set()

@@ -24,10 +24,10 @@ from temporalio.service import RPCError
 from trenova import tracing
 from trenova.config import MIB
 from trenova.domain.entry import Sealed
-from trenova.errors import Busy, PayloadTooLarge, TemporalAway, TrenovaError, Unavailable
+from trenova.errors import Busy, PayloadTooLarge, TemporalUnreachable, TrenovaError, Unavailable
 from trenova.ingest.breaker import Breaker
 from trenova.ingest.drain import Drain
-from trenova.ingest.instruments import BATCH_BYTES, BATCH_ENTRIES
+from trenova.ingest.instruments import BATCH_ENTRIES, BATCH_SIZE
 from trenova.ingest.queue import Caps, Piece, Queue, Request, halves
 from trenova.ingest.spool import Spool, full
 from trenova.ingest.start import Handle, parcel_of, start
@@ -124,7 +124,7 @@ class Waiter:
         if self.done.done():
             return
         if isinstance(error, Unavailable) and not alone:
-            error = TemporalAway.instead_of(error)
+            error = TemporalUnreachable.instead_of(error)
         self.done.set_exception(error)
 
 
@@ -184,8 +184,8 @@ class GroupCommit:
     async def add(self, entries: Sequence[Sealed]) -> list[Placed]:
         """Return when every entry is accepted or spooled, with the batches in the entries' order.
 
-        Raises TemporalAway when that is not certain, and Unavailable when nothing was taken in. An entry that was
-        accepted all the same is found as a duplicate when the caller sends it again.
+        Raises TemporalUnreachable when that is not certain, and Unavailable when nothing was taken in. An entry that
+        was accepted all the same is found as a duplicate when the caller sends it again.
         """
         self.check()
         size = sum(len(entry.body) for entry in entries)
@@ -262,18 +262,18 @@ class GroupCommit:
         """Make one batch durable: in Temporal; while that is away, in the spool if there is one."""
         parcel = await parcel_of(self.client, entries)
         BATCH_ENTRIES.observe(parcel.entries)
-        BATCH_BYTES.observe(len(parcel.payload.data))  # ByteSize() serializes it all to count
+        BATCH_SIZE.observe(len(parcel.payload.data))  # ByteSize() serializes it all to count
         starting = partial(start, self.client, parcel)
         if self.spool is None:
             return AcceptedBatch(parcel.batch_id, await self.breaker.watched(starting))
         try:
             return AcceptedBatch(parcel.batch_id, await self.breaker.unless_away(starting))
-        except TemporalAway as lost:
+        except TemporalUnreachable as lost:
             # Temporal may have persisted it all the same. From the spool it is started under the same id: only once.
             try:
                 await self.spool.put(parcel)
             except Unavailable as error:
-                raise TemporalAway.instead_of(error) from lost
+                raise TemporalUnreachable.instead_of(error) from lost
             return SpooledBatch(parcel.batch_id)
 
 

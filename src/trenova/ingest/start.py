@@ -18,7 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from trenova.config import TASK_QUEUE
 from trenova.domain.batch import Batch, BatchResult, workflow_id
 from trenova.domain.entry import Sealed
-from trenova.errors import TemporalAway, TemporalRefuses, Unavailable
+from trenova.errors import TemporalDenied, TemporalUnreachable, Unavailable
 from trenova.runtime import connection
 from trenova.workflows import ProcessAuditBatchWorkflow
 
@@ -27,7 +27,7 @@ START_TIMEOUT = timedelta(seconds=10)
 TRIES = 2
 PAUSE_S = 0.5
 # What worker and database spend on a batch whatever is in it, in bytes of entries that they store in that time.
-BATCH_BYTES = 256 * 1024
+BATCH_OVERHEAD_BYTES = 256 * 1024
 # The work of a turn of weight 1; any would do.
 TURN_BYTES = 1024 * 1024
 
@@ -84,8 +84,8 @@ async def parcel_of(client: Client, entries: Sequence[Sealed]) -> Parcel:
 async def start(client: Client, parcel: Parcel) -> Handle:
     """Return once Temporal has persisted the batch.
 
-    Raises TemporalAway when that is not certain, TemporalRefuses when Temporal does not let us, else Unavailable. Where
-    an earlier try may have been taken, each says so in `kept`.
+    Raises TemporalUnreachable when that is not certain, TemporalDenied when Temporal does not let us, else Unavailable.
+    Where an earlier try may have been taken, each says so in `kept`.
 
     Dying before Temporal's answer: the callers have none either and send their entries again with the same ids;
     whatever Temporal did keep is then found as duplicates. Dying after it: the workflow runs without us.
@@ -137,7 +137,7 @@ def fairness_of(entries: Sequence[Sealed]) -> Priority:
     Temporal takes 64 bytes of the name. Mixed batches share a key, and each counts for all its tenants.
     """
     tenants = {entry.tenant for entry in entries}
-    weight = len(tenants) * TURN_BYTES / (BATCH_BYTES + sum(len(entry.body) for entry in entries))
+    weight = len(tenants) * TURN_BYTES / (BATCH_OVERHEAD_BYTES + sum(len(entry.body) for entry in entries))
     return Priority(fairness_key=tenants.pop()[:64] if len(tenants) == 1 else None, fairness_weight=weight)
 
 
@@ -161,11 +161,15 @@ def unavailable(error: RPCError | RuntimeError) -> Unavailable:
     A RuntimeError is the SDK's word for a server that a lazy client could not reach with its first call.
     """
     if isinstance(error, RuntimeError):
-        return TemporalRefuses(REFUSED) if connection.refuses(error) else TemporalAway(AWAY[RPCStatusCode.UNAVAILABLE])
+        return (
+            TemporalDenied(REFUSED)
+            if connection.refuses(error)
+            else TemporalUnreachable(AWAY[RPCStatusCode.UNAVAILABLE])
+        )
     if connection.is_from_others(error):
-        return TemporalAway(AWAY[RPCStatusCode.UNAVAILABLE])
+        return TemporalUnreachable(AWAY[RPCStatusCode.UNAVAILABLE])
     if error.status not in AWAY:
         raise error
     if connection.refuses(error):
-        return TemporalRefuses(AWAY[error.status])
-    return (TemporalAway if error.status in AMBIGUOUS else Unavailable)(AWAY[error.status])
+        return TemporalDenied(AWAY[error.status])
+    return (TemporalUnreachable if error.status in AMBIGUOUS else Unavailable)(AWAY[error.status])

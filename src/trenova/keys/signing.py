@@ -16,7 +16,7 @@ from trenova.keys.key import WRAPPED, UnusableKeyError, unwrap
 from trenova.keys.loading import key_service_of
 from trenova.keys.master_key import KeyService
 from trenova.keys.text import parse_assignment
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.note import ED25519, KEY_BYTES
 from trenova.ledger.signing import Signer, parse_signer
 
@@ -24,7 +24,7 @@ VARIABLE = "TRENOVA_SIGNING_KEY"
 HINT = "make a key with `trenova keys generate --signing`; docs/configuration.md says where it goes"
 
 
-def log_signer_of(settings: Settings, environ: Mapping[str, str]) -> LogSigner:
+def load_signer(settings: Settings, environ: Mapping[str, str]) -> LedgerSigner:
     """The signer of all logs. Raises InvalidConfiguration, without a word of any secret, unless every key is good."""
     source, text = find_text(settings.ledger, environ)
     service = key_service_of(settings.temporal.security)
@@ -42,7 +42,7 @@ def log_signer_of(settings: Settings, environ: Mapping[str, str]) -> LogSigner:
         problems.append(f"{source}: the same signing key is there twice; keep one")
     if problems:
         raise InvalidConfiguration(problems, hint=HINT)
-    return LogSigner(prefix=settings.ledger.origin, secrets=tuple(secrets))
+    return LedgerSigner(prefix=settings.ledger.origin, secrets=tuple(secrets))
 
 
 def generate_key(name: str, service: KeyService | None = None) -> str:

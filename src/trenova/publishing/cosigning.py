@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 import httpx
 import structlog
 
-from trenova.errors import CheckpointRefused, Unavailable, VerificationError, WitnessFails
+from trenova.errors import CheckpointConflict, Unavailable, VerificationError, WitnessUnavailable
 from trenova.ledger import checkpoint, prove, tiles
 from trenova.ledger import note as notes
 from trenova.ledger.note import Signature
 from trenova.ledger.submission import Submission
-from trenova.publishing.witnesses import Conflict, Witness, ask
+from trenova.publishing.witnesses import SizeConflict, WitnessClient, ask
 from trenova.store import Store
-from trenova.store.checkpoint_conflicts import Refusal
+from trenova.store.checkpoint_conflicts import Conflict
 from trenova.store.cosignatures import Cosignature, Uncosigned
 
 log = structlog.get_logger()
@@ -40,7 +40,7 @@ class Rest:
 class Cosigning:
     """All that one witness is asked. `prefix` is what the origins of our logs begin with."""
 
-    witness: Witness
+    witness: WitnessClient
     prefix: str
     store: Store
     http: httpx.AsyncClient
@@ -74,7 +74,7 @@ class Cosigning:
         failed = [(each, error) for each, error in zip(logs, errors, strict=True) if error is not None]
         for each, error in failed:
             match error:
-                case WitnessFails():
+                case WitnessUnavailable():
                     # It rests, so that the next look gets past it, whoever else waits.
                     self.rest(each, LONGEST_WAIT_S)
                     log.warning("witness fails", **self.log_fields(each), reason=error.message)
@@ -84,7 +84,7 @@ class Cosigning:
                     log.error("witness not asked", **self.log_fields(each), exc_info=error)
                 case _:
                     raise error
-        if len(failed) == len(logs) and isinstance(failed[0][1], WitnessFails):
+        if len(failed) == len(logs) and isinstance(failed[0][1], WitnessUnavailable):
             raise failed[0][1]
 
     async def bring(self, behind: Uncosigned) -> None:
@@ -132,9 +132,9 @@ class Cosigning:
             old = answer.size
         raise VerificationError(f"it begins at another size each time, last at {old}")
 
-    async def check_overtaken(self, behind: Uncosigned, answer: Conflict, size: int) -> None:
-        """Raise CheckpointRefused unless our log has come to this size, meanwhile and with another worker's help."""
-        newest = await self.store.logs.newest(behind.tenant)
+    async def check_overtaken(self, behind: Uncosigned, answer: SizeConflict, size: int) -> None:
+        """Raise CheckpointConflict unless our log has come to this size, meanwhile and with another worker's help."""
+        newest = await self.store.ledgers.newest(behind.tenant)
         if newest is None or newest.size < size:
             raise refusal(f"it has cosigned size {size}, which this log has not reached: entries are missing", answer)
 
@@ -142,7 +142,7 @@ class Cosigning:
         """The consistency proof between the two sizes."""
         spans = prove.consistency_spans(old, size)
         wanted = [(tile.level, tile.index) for tile in tiles.needed(prove.nodes(*spans), size)]
-        return prove.hashes(spans, tiles.reader(await self.store.logs.tiles(tenant, wanted)))
+        return prove.hashes(spans, tiles.reader(await self.store.ledgers.tiles(tenant, wanted)))
 
     def rests(self, tenant: str) -> bool:
         return tenant in self.resting and self.clock() < self.resting[tenant].until
@@ -157,10 +157,10 @@ class Cosigning:
         """Say that the witness refused this log, and keep what it refused and what it answered."""
         self.rest(behind, LONGEST_REST_S)
         log.error("witness refused", **self.log_fields(behind), reason=error.message)
-        status, answer = (error.status, error.answer) if isinstance(error, CheckpointRefused) else (0, b"")
+        status, answer = (error.status, error.answer) if isinstance(error, CheckpointConflict) else (0, b"")
         # Dying here leaves the log line, and no row: the next look asks again.
-        await self.store.refused_checkpoints.add(
-            Refusal(
+        await self.store.checkpoint_conflicts.add(
+            Conflict(
                 origin=f"{self.prefix}/{behind.tenant}",
                 place=self.witness.id,
                 size=behind.size,
@@ -181,5 +181,5 @@ class Cosigning:
         }
 
 
-def refusal(message: str, answer: Conflict) -> CheckpointRefused:
-    return CheckpointRefused(message, status=answer.status, answer=answer.answer)
+def refusal(message: str, answer: SizeConflict) -> CheckpointConflict:
+    return CheckpointConflict(message, status=answer.status, answer=answer.answer)

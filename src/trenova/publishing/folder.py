@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from trenova.errors import CheckpointRefused, LogDamaged, Unavailable, VerificationError
+from trenova.errors import CheckpointConflict, LedgerDamaged, Unavailable, VerificationError
 from trenova.ledger import checkpoint, verify
 from trenova.ledger import note as notes
 from trenova.ledger.checkpoint import Checkpoint
@@ -18,7 +18,7 @@ from trenova.publishing import files
 from trenova.publishing.instruments import PUBLISHING_FAILED
 from trenova.publishing.places import INTERNAL, place
 from trenova.store import Store
-from trenova.store.checkpoint_conflicts import FOLDER, Refusal
+from trenova.store.checkpoint_conflicts import FOLDER, Conflict
 from trenova.store.cosignatures import HeadToPublish
 
 log = structlog.get_logger()
@@ -67,13 +67,13 @@ class PublishFolder:
         return page[-1].tenant if len(page) == PAGE else None
 
     async def publish(self, head: HeadToPublish) -> None:
-        signed = await self.store.logs.at(head.tenant, head.size)
+        signed = await self.store.ledgers.at(head.tenant, head.size)
         if signed is None:
             return  # never signed; a worker that starts does it
         try:
             note = await self.store.cosignatures.cosigned(head.tenant, head.size) or signed.note
             await self.write(head.tenant, note)
-        except (VerificationError, LogDamaged) as error:
+        except (VerificationError, LedgerDamaged) as error:
             await self.refuse(head, signed.note, error)
         except OSError as error:
             if error.errno in OF_THE_FOLDER:
@@ -103,23 +103,23 @@ class PublishFolder:
                 raise VerificationError(f"{where} has another history, of size {there.size}")  # noqa: TRY301 - the same
             if there.size < head.size:
                 # Of a log that was set back and has grown differently, the sizes alone say nothing.
-                path = await self.store.logs.consistency(tenant, there.size, head.size)
+                path = await self.store.ledgers.consistency(tenant, there.size, head.size)
                 verify.consistency(size=there.size, root=there.root, new_size=head.size, new_root=head.root, path=path)
         except VerificationError as error:
-            raise CheckpointRefused(error.message, answer=message) from None
+            raise CheckpointConflict(error.message, answer=message) from None
 
-    async def refuse(self, head: HeadToPublish, note: bytes, error: VerificationError | LogDamaged) -> None:
+    async def refuse(self, head: HeadToPublish, note: bytes, error: VerificationError | LedgerDamaged) -> None:
         """Say that what is published contradicts the log, and keep both."""
         self.refused.add(head.tenant)
         log.error("publishing refused", tenant=head.tenant, size=head.size, reason=error.message)
-        await self.store.refused_checkpoints.add(
-            Refusal(
+        await self.store.checkpoint_conflicts.add(
+            Conflict(
                 origin=f"{self.prefix}/{head.tenant}",
                 place=FOLDER,
                 size=head.size,
                 note=note,
                 reason=error.message,
-                answer=error.answer if isinstance(error, CheckpointRefused) else b"",
+                answer=error.answer if isinstance(error, CheckpointConflict) else b"",
             )
         )
 
@@ -131,11 +131,11 @@ class PublishFolder:
 
     async def settle(self) -> None:
         """End the refusals of logs whose checkpoints are published again."""
-        refused, _ = await self.store.refused_checkpoints.now(self.prefix, [FOLDER], limit=PAGE)
+        refused, _ = await self.store.checkpoint_conflicts.now(self.prefix, [FOLDER], limit=PAGE)
         for each in refused:
             tenant = each.origin.removeprefix(f"{self.prefix}/")
             if tenant in self.published and tenant not in self.refused:
-                await self.store.refused_checkpoints.settle(each.origin, FOLDER)
+                await self.store.checkpoint_conflicts.settle(each.origin, FOLDER)
 
     @contextmanager
     def alone(self) -> Iterator[bool]:

@@ -14,7 +14,7 @@ from trenova.publishing import cosigning
 from trenova.publishing.cosigning import Cosigning
 from trenova.publishing.folder import PublishFolder
 from trenova.publishing.instruments import PUBLISHING_AWAY, PUBLISHING_REFUSED, WITNESS_REFUSED
-from trenova.publishing.witnesses import Witness
+from trenova.publishing.witnesses import WitnessClient
 from trenova.store import Store
 from trenova.store.checkpoint_conflicts import FOLDER
 
@@ -28,7 +28,7 @@ LONGEST_REST_S = 60
 
 
 @asynccontextmanager
-async def running(ledger: LedgerSettings, witnesses: Sequence[Witness], database_url: str) -> AsyncIterator[None]:
+async def running(ledger: LedgerSettings, witnesses: Sequence[WitnessClient], database_url: str) -> AsyncIterator[None]:
     """Publish until the block ends. What that cuts off is done by the next look, here or in another worker."""
     # Connections of its own, made when they are needed: a slow witness never keeps one from an entry.
     connections = 2 * len(witnesses) + cosigning.AT_ONCE
@@ -43,7 +43,7 @@ async def running(ledger: LedgerSettings, witnesses: Sequence[Witness], database
 
         async def measure() -> None:
             """What is refused, from the database: the worker that was told of it may be another."""
-            counts = await store.refused_checkpoints.count(ledger.origin, [FOLDER, *(each.id for each in witnesses)])
+            counts = await store.checkpoint_conflicts.count(ledger.origin, [FOLDER, *(each.id for each in witnesses)])
             PUBLISHING_REFUSED.set(counts.pop(FOLDER, 0))
             WITNESS_REFUSED.set(sum(counts.values()))
 

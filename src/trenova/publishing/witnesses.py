@@ -10,7 +10,7 @@ from itertools import pairwise
 import httpx
 
 from trenova.config import LedgerSettings
-from trenova.errors import CheckpointRefused, InvalidConfiguration, Unavailable, VerificationError, WitnessFails
+from trenova.errors import CheckpointConflict, InvalidConfiguration, Unavailable, VerificationError, WitnessUnavailable
 from trenova.ledger import checkpoint, signing, submission, verify
 from trenova.ledger import note as notes
 from trenova.ledger.note import COSIGNATURE, Signature, VerifierKey
@@ -25,7 +25,7 @@ AWAY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.T
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Witness:
+class WitnessClient:
     """A cosigner: the address that `/add-checkpoint` goes behind, and the key that its lines are verified with."""
 
     url: str
@@ -38,7 +38,7 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conflict:
+class SizeConflict:
     """The witness has last cosigned another size than the submission began with; None when it does not say which.
 
     The size of the submission itself: it has cosigned another tree of that size. `status` and `answer` are its words.
@@ -49,7 +49,7 @@ class Conflict:
     answer: bytes
 
 
-def witnesses_of(ledger: LedgerSettings) -> tuple[Witness, ...]:
+def witnesses_of(ledger: LedgerSettings) -> tuple[WitnessClient, ...]:
     """The configured witnesses. Raises InvalidConfiguration unless each has a key of a witness, and no two the same."""
     found, problems = [], []
     for number, each in enumerate(ledger.witnesses):
@@ -61,7 +61,7 @@ def witnesses_of(ledger: LedgerSettings) -> tuple[Witness, ...]:
             continue
         if key.algorithm != COSIGNATURE:
             problems.append(f"{where}: {key.name} is a key of a log (type 1), expected one of a witness (type 4)")
-        found.append(Witness(url=each.url.rstrip("/"), key=key))
+        found.append(WitnessClient(url=each.url.rstrip("/"), key=key))
     named = Counter(witness.key.name for witness in found)
     problems += [f"ledger.witnesses: {name} is there {count} times" for name, count in named.items() if count > 1]
     # tlog-cosignature, "Ed25519 signed message": "the same public key can't be used across multiple cosigners". Whoever
@@ -74,30 +74,30 @@ def witnesses_of(ledger: LedgerSettings) -> tuple[Witness, ...]:
     return tuple(found)
 
 
-async def ask(http: httpx.AsyncClient, witness: Witness, sent: Submission) -> Signature | Conflict:
+async def ask(http: httpx.AsyncClient, witness: WitnessClient, sent: Submission) -> Signature | SizeConflict:
     """The witness's verified cosignature on what was sent, or the size that it begins with instead.
 
     Raises Unavailable when it is away, VerificationError when it refuses or answers what is no cosignature of its key.
     """
     status, kind, body = await post(http, witness, sent.encode())
     if status in AWAY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise WitnessFails(f"the witness {witness.key.name} is away: it answers {status}")
+        raise WitnessUnavailable(f"the witness {witness.key.name} is away: it answers {status}")
     text = notes.parse(sent.note).text
     try:
         if status == HTTPStatus.CONFLICT:
             size = submission.parse_size(body) if kind == submission.SIZE_TYPE else None
-            return Conflict(size=size, status=status, answer=body)
+            return SizeConflict(size=size, status=status, answer=body)
         if status == HTTPStatus.UNPROCESSABLE_ENTITY and sent.old == checkpoint.parse(text).size:
             # Nothing was to be proved: it has another tree of this very size.
-            return Conflict(size=sent.old, status=status, answer=body)
+            return SizeConflict(size=sent.old, status=status, answer=body)
         if status != HTTPStatus.OK:
             raise VerificationError(f"it answers {status} {body[:200].decode(errors='replace')!r}")  # noqa: TRY301 - one way to fail
         return cosignature(witness, text, body, datetime.now(UTC))
     except VerificationError as error:
-        raise CheckpointRefused(error.message, status=status, answer=body) from None
+        raise CheckpointConflict(error.message, status=status, answer=body) from None
 
 
-async def post(http: httpx.AsyncClient, witness: Witness, content: bytes) -> tuple[int, str, bytes]:
+async def post(http: httpx.AsyncClient, witness: WitnessClient, content: bytes) -> tuple[int, str, bytes]:
     """Status, content type and body of the answer, no more of it than a witness has to say."""
     body = b""
     try:
@@ -115,7 +115,7 @@ async def post(http: httpx.AsyncClient, witness: Witness, content: bytes) -> tup
     return answer.status_code, answer.headers.get("content-type", "").partition(";")[0].strip(), body
 
 
-def cosignature(witness: Witness, text: str, lines: bytes, now: datetime) -> Signature:
+def cosignature(witness: WitnessClient, text: str, lines: bytes, now: datetime) -> Signature:
     """The witness's line among those it answered, verified over the checkpoint's text; others are passed over."""
     answered = notes.parse(f"{text}\n".encode() + lines)
     if answered.text != text:

@@ -9,7 +9,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from trenova.config import TASK_QUEUE
 from trenova.domain.batch import BATCH_WORKFLOW
-from trenova.errors import NotFound, TemporalAway
+from trenova.errors import NotFound, TemporalUnreachable
 from trenova.store.reconciliation import ClosedRun
 
 # However they ended: who completes a run with a worker of their own need not have stored anything.
@@ -21,7 +21,7 @@ PAGE = 1_000
 async def closed_runs(client: Client, since: datetime | None) -> AsyncGenerator[Sequence[ClosedRun], None]:
     """Page by page those that closed at this moment or later, the latest first; None: all that Temporal still knows.
 
-    Raises TemporalAway.
+    Raises TemporalUnreachable.
     """
     query = CLOSED if since is None else f"{CLOSED} AND CloseTime >= '{since.isoformat()}'"
     found = client.list_workflows(query, page_size=PAGE)
@@ -46,7 +46,10 @@ def closed_run(execution: WorkflowExecution) -> ClosedRun:
 
 
 async def input_of(client: Client, run: ClosedRun) -> Sequence[Payload]:
-    """What the run was started with, as it lies in its history. Raises NotFound where that is gone, TemporalAway."""
+    """What the run was started with, as it lies in its history.
+
+    Raises NotFound where that is gone, TemporalUnreachable.
+    """
     handle = client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
     try:
         async for event in handle.fetch_history_events(page_size=1):
@@ -57,8 +60,8 @@ async def input_of(client: Client, run: ClosedRun) -> Sequence[Payload]:
     raise NotFound("the history of this run is gone")
 
 
-def away(error: RPCError) -> TemporalAway:
-    return TemporalAway(
+def away(error: RPCError) -> TemporalUnreachable:
+    return TemporalUnreachable(
         f"Temporal does not tell of closed workflows: {error.message}",
         hint="`trenova doctor` says what is wrong with it",
     )

@@ -27,7 +27,7 @@ HEARTBEAT = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sdk:
+class SdkRuntime:
     """The SDK's runtime, and where its metrics are; None where nobody asks for them."""
 
     runtime: Runtime
@@ -57,10 +57,10 @@ def telemetry(metrics: PrometheusConfig | None = None) -> TelemetryConfig:
     return TelemetryConfig(metrics=metrics, logging=written, attach_service_name=False)
 
 
-def start(*, measured: bool) -> Sdk:
+def start(*, measured: bool) -> SdkRuntime:
     """A runtime of its own threads: one for each process."""
     if not measured:
-        return Sdk(runtime=Runtime(telemetry=telemetry(), worker_heartbeat_interval=HEARTBEAT))
+        return SdkRuntime(runtime=Runtime(telemetry=telemetry(), worker_heartbeat_interval=HEARTBEAT))
     for tries_left in reversed(range(TRIES)):
         address = f"{LOOPBACK}:{free_port()}"
         shown = PrometheusConfig(
@@ -73,7 +73,7 @@ def start(*, measured: bool) -> Sdk:
             if not tries_left:
                 raise
         else:
-            return Sdk(runtime=runtime, metrics_url=f"http://{address}/metrics")
+            return SdkRuntime(runtime=runtime, metrics_url=f"http://{address}/metrics")
     raise AssertionError("the last try returns or raises")
 
 

@@ -9,7 +9,7 @@ from psycopg.types.string import BytesBinaryDumper
 
 from trenova.domain.batch import BatchResult
 from trenova.ledger.hashing import HASH_BYTES
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.tree import Frontier
 from trenova.store import trees, write_checks
 from trenova.store.batches import summed
@@ -31,12 +31,12 @@ Result = TypeVar("Result")
 
 
 async def append(
-    cursor: Cursor, signer: LogSigner, batch_id: str, batch: Incoming, run_id: str | None = None
+    cursor: Cursor, signer: LedgerSigner, batch_id: str, batch: Incoming, run_id: str | None = None
 ) -> BatchResult:
     """Add what is not there yet.
 
-    Raises LogDamaged where a stored tree is not as long as its log, and where the database gives back anything but what
-    it was given.
+    Raises LedgerDamaged where a stored tree is not as long as its log, and where the database gives back anything but
+    what it was given.
 
     Dying anywhere before the commit leaves nothing: the transaction is rolled back, and whoever wants the batch stored
     starts from the beginning. Dying after it leaves everything: the next attempt finds each entry there.
@@ -50,7 +50,7 @@ async def append(
 async def insert(cursor: Cursor, batch: Incoming) -> tuple[dict[str, Frontier], dict[str, bytes]]:
     """Lock the heads and insert what is new; gives the locked trees, and for each that grows its new commitments.
 
-    Raises LogDamaged as `append`.
+    Raises LedgerDamaged as `append`.
     """
     await cursor.execute(INCOMING)
     # The one in C: for a bytea psycopg would else take that of the DB-API's `Binary`, which is written in Python.
@@ -73,7 +73,7 @@ async def insert(cursor: Cursor, batch: Incoming) -> tuple[dict[str, Frontier], 
         return heads, write_checks.fresh_commitments(batch, heads, await inserted.fetchall())
 
 
-async def extend(signer: LogSigner, heads: Mapping[str, Frontier], fresh: Mapping[str, bytes]) -> list[Grown]:
+async def extend(signer: LedgerSigner, heads: Mapping[str, Frontier], fresh: Mapping[str, bytes]) -> list[Grown]:
     """The trees that grow, grown and signed. A batch of nothing but duplicates signs nothing."""
     leaves = sum(map(len, fresh.values())) // HASH_BYTES
     return await off_loop(leaves > OFF_LOOP_LEAVES, lambda: trees.grown(signer, heads, fresh))

@@ -16,7 +16,7 @@ MAX_ANSWER_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Conflict:
     """What was refused and why. `place` is a witness's id or FOLDER, `status` that of the answer, 0 without one."""
 
     origin: str
@@ -29,7 +29,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class OpenConflict:
     """A log that is refused now."""
 
     origin: str
@@ -40,10 +40,10 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedCheckpoints:
+class CheckpointConflicts:
     pool: Pool
 
-    async def add(self, refusal: Refusal) -> None:
+    async def add(self, refusal: Conflict) -> None:
         """Keep the note and the beginning of the answer. The first 100 of a log and place are never written over."""
         columns = {
             "origin": refusal.origin,
@@ -58,13 +58,13 @@ class RefusedCheckpoints:
         async with self.pool.cursor() as cursor:
             await cursor.execute(REFUSE, columns)
 
-    async def now(self, prefix: str, places: Sequence[str], *, limit: int) -> tuple[list[Refused], int]:
+    async def now(self, prefix: str, places: Sequence[str], *, limit: int) -> tuple[list[OpenConflict], int]:
         """The first logs that are refused now, and how many there are. `prefix` is what origins of ours begin with."""
         async with self.pool.cursor() as cursor:
             await cursor.execute(REFUSED_NOW, {"prefix": prefix, "places": list(places), "limit": limit})
             found = await cursor.fetchall()
         refused = [
-            Refused(origin=origin, place=place, size=size, reason=reason, last_refused_at=at)
+            OpenConflict(origin=origin, place=place, size=size, reason=reason, last_refused_at=at)
             for origin, place, size, reason, at, _ in found
         ]
         return refused, found[0][5] if found else 0

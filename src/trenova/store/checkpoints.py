@@ -7,10 +7,10 @@ from typing import Any
 import psycopg
 import structlog
 
-from trenova.errors import InvalidConfiguration, LogDamaged, VerificationError
+from trenova.errors import InvalidConfiguration, LedgerDamaged, VerificationError
 from trenova.ledger import note as notes
 from trenova.ledger import tree
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.note import Note
 from trenova.ledger.tree import Frontier
 from trenova.store import trees
@@ -48,7 +48,7 @@ class Unsigned:
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
     pool: Pool
-    signer: LogSigner | None = None
+    signer: LedgerSigner | None = None
 
     async def sign_anew(self) -> int:
         """Sign each log's newest checkpoint that is missing or lacks a signature of one of our keys; give their number.
@@ -82,7 +82,7 @@ class Checkpoints:
         )
 
 
-async def sign_locked(cursor: psycopg.AsyncCursor[Any], signer: LogSigner, tenants: Sequence[str]) -> int:
+async def sign_locked(cursor: psycopg.AsyncCursor[Any], signer: LedgerSigner, tenants: Sequence[str]) -> int:
     """Lock these heads, sorted as in every append so that neither waits for the other in a circle, and sign them."""
     await cursor.execute(LOCK_HEADS, {"tenants": tenants})
     heads = {tenant: trees.frontier_of(size, bytes(hashes)) for tenant, size, hashes in await cursor.fetchall()}
@@ -100,7 +100,7 @@ async def sign_locked(cursor: psycopg.AsyncCursor[Any], signer: LogSigner, tenan
     return len(made)
 
 
-def signed_notes(signer: LogSigner, heads: Mapping[str, Frontier], there: Mapping[str, There]) -> dict[str, bytes]:
+def signed_notes(signer: LedgerSigner, heads: Mapping[str, Frontier], there: Mapping[str, There]) -> dict[str, bytes]:
     """The notes to write, by tenant: of those heads that still lack a signature, and that contradict none."""
     made = {}
     for tenant, frontier in heads.items():
@@ -108,24 +108,27 @@ def signed_notes(signer: LogSigner, heads: Mapping[str, Frontier], there: Mappin
             continue
         try:
             made[tenant] = note_of(signer, tenant, frontier, there[tenant])
-        except LogDamaged as error:
+        except LedgerDamaged as error:
             # Its own appends are refused too, and wait; everybody else's must not.
             sizes = {"size": frontier.size, "signed_size": there[tenant].newest}
             log.error("log damaged", tenant=tenant, **sizes, error=error.message)  # noqa: TRY400 - the message says all
     return made
 
 
-def note_of(signer: LogSigner, tenant: str, frontier: Frontier, there: There) -> bytes:
-    """The head's checkpoint with our signatures. Raises LogDamaged for a head that is not the one that was signed."""
+def note_of(signer: LedgerSigner, tenant: str, frontier: Frontier, there: There) -> bytes:
+    """The head's checkpoint with our signatures.
+
+    Raises LedgerDamaged for a head that is not the one that was signed.
+    """
     if there.newest is not None and there.newest > frontier.size:
-        raise LogDamaged(
+        raise LedgerDamaged(
             f"the head of the log {tenant} was set back: expected size {there.newest}, got {frontier.size}",
             hint=RESTORE,
         )
     return joined(signer.sign(tenant, size=frontier.size, root=tree.root(frontier)), there.note)
 
 
-def lacks(signer: LogSigner, tenant: str, note: bytes | None) -> bool:
+def lacks(signer: LedgerSigner, tenant: str, note: bytes | None) -> bool:
     """Whether the checkpoint is not there, cannot be read, or has not got a signature line of each of our keys."""
     found = read(note)
     lines = {(line.name, line.key_id) for line in found.signatures} if found else set()
@@ -139,7 +142,7 @@ def joined(ours: bytes, there: bytes | None) -> bytes:
         return ours
     if old.text != fresh.text:
         # Never sign a second history: whoever holds both notes could prove that the log has forked.
-        raise LogDamaged(
+        raise LedgerDamaged(
             f"the tree of {origin(old)} is not the one that was signed at its size",
             hint=RESTORE,
         )

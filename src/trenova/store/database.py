@@ -9,16 +9,16 @@ from sqlalchemy import text
 from trenova.config import LimitSettings
 from trenova.domain.sealed import DEFAULT_LIMITS
 from trenova.errors import InvalidConfiguration
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store import schema
 from trenova.store.api_keys import ApiKeys
 from trenova.store.batches import Batches
-from trenova.store.checkpoint_conflicts import RefusedCheckpoints
+from trenova.store.checkpoint_conflicts import CheckpointConflicts
 from trenova.store.checkpoints import Checkpoints
 from trenova.store.cosignatures import Cosignatures
 from trenova.store.dead_letters import DeadLetters
 from trenova.store.entries import Entries
-from trenova.store.ledgers import Logs
+from trenova.store.ledgers import Ledgers
 from trenova.store.pool import Pool
 from trenova.store.reconciliation import Reconciliation
 from trenova.store.records import Records
@@ -38,9 +38,9 @@ class Store:
     batches: Batches
     api_keys: ApiKeys
     checkpoints: Checkpoints
-    logs: Logs
+    ledgers: Ledgers
     cosignatures: Cosignatures
-    refused_checkpoints: RefusedCheckpoints
+    checkpoint_conflicts: CheckpointConflicts
     dead_letters: DeadLetters
     policies: Policies
     holds: Holds
@@ -57,7 +57,7 @@ class Store:
         *,
         pool_size: int = 8,
         search_pool_size: int = 0,
-        signer: LogSigner | None = None,
+        signer: LedgerSigner | None = None,
         limits: LimitSettings = DEFAULT_LIMITS,
     ) -> AsyncIterator["Store"]:
         """Without a `signer` nothing can be appended. What is beyond the `limits` of the API is parked, not stored.
@@ -77,9 +77,9 @@ class Store:
                 Batches(pool),
                 ApiKeys(lookups),
                 Checkpoints(pool, signer),
-                Logs(pool),
+                Ledgers(pool),
                 Cosignatures(pool),
-                RefusedCheckpoints(pool),
+                CheckpointConflicts(pool),
                 DeadLetters(pool, signer, limits, searches),
                 Policies(pool, signer),
                 Holds(pool, signer),

@@ -21,20 +21,20 @@ from trenova.errors import (
     DatabaseFault,
     Forbidden,
     InvalidConfiguration,
-    LogDamaged,
+    LedgerDamaged,
     NotFound,
-    RowRefused,
+    RowRejected,
     TrenovaError,
 )
 from trenova.ledger.hashing import SALT_BYTES
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store import write_checks
 from trenova.store.append import append
 from trenova.store.pages import MAX_PAGE_BYTES
 from trenova.store.pool import Pool
 from trenova.store.records import Records
 from trenova.store.rejected_rows import BODY, sift
-from trenova.store.rows import ID, MAX_REASON, TENANT, Incoming, Refused, incoming
+from trenova.store.rows import ID, MAX_REASON, TENANT, Incoming, RejectedRow, incoming
 from trenova.store.sql import sql
 
 PARK, PARKED_AS, EDIT, DUE_NOW = sql("park"), sql("parked_as"), sql("edit_letter"), sql("letters_due_now")
@@ -94,7 +94,7 @@ class Parked:
 @dataclass(frozen=True, slots=True)
 class DeadLetters:
     pool: Pool
-    signer: LogSigner | None = None
+    signer: LedgerSigner | None = None
     """Needed to try again, not to read."""
     limits: LimitSettings = sealed.DEFAULT_LIMITS
     """What the API lets in."""
@@ -176,14 +176,14 @@ class DeadLetters:
         await Records(self.pool, self.signer).append_pending()
         return await self._retry(self.signer, limit)
 
-    async def _retry(self, signer: LogSigner, limit: int, ids: Sequence[uuid.UUID] | None = None) -> Retried:
+    async def _retry(self, signer: LedgerSigner, limit: int, ids: Sequence[uuid.UUID] | None = None) -> Retried:
         """Try those that are due, of `ids` only where they are given."""
         letters: list[Sequence[Any]] = []
         try:
             async with self.pool.cursor() as cursor:
                 letters = await due(cursor, limit, ids)
                 return await self._store(cursor, signer, letters)
-        except (LogDamaged, DatabaseFault, RowRefused) as error:
+        except (LedgerDamaged, DatabaseFault, RowRejected) as error:
             if not letters:
                 raise
             fault = error
@@ -193,7 +193,7 @@ class DeadLetters:
         tried = [id_ for id_, _ in letters]
         return await self._retry(signer, limit, tried[:half]) + await self._retry(signer, limit, tried[half:])
 
-    async def _store(self, cursor: Cursor, signer: LogSigner, letters: Sequence[Sequence[Any]]) -> Retried:
+    async def _store(self, cursor: Cursor, signer: LedgerSigner, letters: Sequence[Sequence[Any]]) -> Retried:
         if not letters:
             return Retried()
         bodies = [body for _, body in letters]
@@ -215,7 +215,9 @@ class DeadLetters:
             write_checks.check_letters(1, changed)
         return Retried(tried=1, parked=1)
 
-    async def _note(self, cursor: Cursor, ids: Sequence[uuid.UUID], good: Incoming, refused: Sequence[Refused]) -> None:
+    async def _note(
+        self, cursor: Cursor, ids: Sequence[uuid.UUID], good: Incoming, refused: Sequence[RejectedRow]
+    ) -> None:
         again = {each.ordinal for each in refused}
         stored = [row for row in (*good.rows, *good.repeats) if row[0] not in again]
         columns = {
@@ -259,10 +261,10 @@ async def refuse(
     return cursor.rowcount
 
 
-async def park(cursor: Cursor, batch_id: str, refused: Sequence[Refused]) -> None:
+async def park(cursor: Cursor, batch_id: str, refused: Sequence[RejectedRow]) -> None:
     """Keep the refused entries of a batch, in the transaction that stores the others.
 
-    Raises LogDamaged where the database keeps anything else: then nothing of the transaction remains.
+    Raises LedgerDamaged where the database keeps anything else: then nothing of the transaction remains.
     """
     parked = {
         "batch_id": batch_id,
@@ -280,7 +282,7 @@ async def park(cursor: Cursor, batch_id: str, refused: Sequence[Refused]) -> Non
     write_checks.check_parked(batch_id, refused, dict(await cursor.fetchall()))
 
 
-async def taken(cursor: Cursor, batch_id: str, batch: Incoming) -> list[Refused]:
+async def taken(cursor: Cursor, batch_id: str, batch: Incoming) -> list[RejectedRow]:
     """Those that are no duplicates, although their ids are in the log: what is there says something else.
 
     They stay parked. Calling them stored would drop what was accepted.
@@ -295,7 +297,7 @@ async def taken(cursor: Cursor, batch_id: str, batch: Incoming) -> list[Refused]
     await cursor.execute(RECEIPTS, asked)
     stored = {(tenant, id_): body for tenant, id_, _, _, _, body, *_ in await cursor.fetchall()}
     return [
-        Refused(ordinal=row[0], tenant=row[TENANT], id=row[ID], body=row[BODY], code=DUPLICATE, reason=TAKEN)
+        RejectedRow(ordinal=row[0], tenant=row[TENANT], id=row[ID], body=row[BODY], code=DUPLICATE, reason=TAKEN)
         for row in rows
         for body in [stored[row[TENANT], row[ID]]]
         if body is not None and not same_content(body, row[BODY])

@@ -15,9 +15,9 @@ from trenova.config import LimitSettings
 from trenova.domain import sealed
 from trenova.domain.batch import BatchResult
 from trenova.domain.entry import Sealed
-from trenova.errors import InvalidConfiguration, RowRefused
+from trenova.errors import InvalidConfiguration, RowRejected
 from trenova.ledger.hashing import SALT_BYTES
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store.append import append, off_loop
 from trenova.store.dead_letters import park
 from trenova.store.ledgers import Leaf, leaf
@@ -35,7 +35,7 @@ ALIKE_FACTOR, ALIKE_BYTES = 4, 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class StoredEntry:
     """Where an entry stands in its tenant's log, and whether one of the batches asked about put it there."""
 
     tenant: str
@@ -53,7 +53,7 @@ class Receipt:
 @dataclass(frozen=True, slots=True)
 class Entries:
     pool: Pool
-    signer: LogSigner | None = None
+    signer: LedgerSigner | None = None
     """Needed to append, not to read."""
     limits: LimitSettings = sealed.DEFAULT_LIMITS
     """What the API lets in."""
@@ -64,7 +64,7 @@ class Entries:
         `run_id` is the run of the workflow that they came with: the note of it says that this run has done its work.
 
         All in one transaction; may be called any number of times. Raises Unavailable while the database is away,
-        DatabaseFault when it refuses the program, LogDamaged where a stored log contradicts itself.
+        DatabaseFault when it refuses the program, LedgerDamaged where a stored log contradicts itself.
         """
         if self.signer is None:
             raise InvalidConfiguration(["nothing is appended without a signing key, and this program has none"])
@@ -73,7 +73,7 @@ class Entries:
         batch = await off_loop(sum(map(len, bodies)) > OFF_LOOP_BYTES, lambda: incoming(bodies, salts, read))
         if not batch.unreadable:
             # A refusal has rolled everything back: begin again, and find out whose fault it was.
-            with suppress(RowRefused), tracing.current.append():
+            with suppress(RowRejected), tracing.current.append():
                 async with self.pool.cursor() as cursor:
                     return await append(cursor, self.signer, batch_id, batch, run_id)
         with tracing.current.append():
@@ -83,7 +83,9 @@ class Entries:
                 await park(cursor, batch_id, refused)
         return msgspec.structs.replace(result, parked=len(refused))
 
-    async def receipts(self, batch_ids: Sequence[str], sent: Sequence[Sealed]) -> dict[tuple[str, uuid.UUID], Receipt]:
+    async def receipts(
+        self, batch_ids: Sequence[str], sent: Sequence[Sealed]
+    ) -> dict[tuple[str, uuid.UUID], StoredEntry]:
         """What the log holds under each (tenant, id) of what was sent. Those that are not stored are absent."""
         asked = {
             "batch_ids": list(batch_ids),
@@ -94,7 +96,7 @@ class Entries:
         async with self.pool.cursor() as cursor:
             await cursor.execute(RECEIPTS, asked)
             return {
-                (tenant, id_): Receipt(
+                (tenant, id_): StoredEntry(
                     tenant=tenant,
                     id=id_,
                     index=index,

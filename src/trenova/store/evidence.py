@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from trenova.errors import InvalidRequest, LogDamaged, NotFound, VerificationError
+from trenova.errors import InvalidRequest, LedgerDamaged, NotFound, VerificationError
 from trenova.ledger import checkpoint, prove, tiles
 from trenova.ledger import note as notes
 from trenova.ledger.checkpoint import Checkpoint
@@ -15,7 +15,7 @@ from trenova.ledger.note import VerifierKey
 from trenova.ledger.prove import Span
 from trenova.ledger.tiles import WIDTH
 from trenova.store.cosignatures import Cosignatures
-from trenova.store.ledgers import Leaf, Logs
+from trenova.store.ledgers import Leaf, Ledgers
 from trenova.store.sql import sql
 
 FIRST_RECEIVED, LAST_RECEIVED = sql("first_received"), sql("last_received")
@@ -31,12 +31,12 @@ class Evidence:
     No snapshot is held meanwhile: what it reads never changes, but that content may be removed, as retention says.
     """
 
-    logs: Logs
+    logs: Ledgers
     header: Header
     size: int
 
     async def sections(self) -> AsyncIterator[Section]:
-        """The file's sections in their order. Raises LogDamaged where a row or a tile is not there."""
+        """The file's sections in their order. Raises LedgerDamaged where a row or a tile is not there."""
         stored: dict[tuple[int, int], bytes] = {}
         wanted = range(self.header.first, self.header.first + self.header.count)
         for tile in write.tiles(self.header):
@@ -55,7 +55,7 @@ class Evidence:
 
 
 async def evidence(
-    logs: Logs,
+    logs: Ledgers,
     tenant: str,
     *,
     keys: Sequence[VerifierKey],
@@ -109,7 +109,7 @@ def those_that_signed(note: str, keys: Sequence[VerifierKey]) -> list[VerifierKe
     return [by_line[line] for line in dict.fromkeys(lines) if line in by_line]
 
 
-async def index_of(logs: Logs, tenant: str, bound: Bound | None, *, default: int, last: bool = False) -> int:
+async def index_of(logs: Ledgers, tenant: str, bound: Bound | None, *, default: int, last: bool = False) -> int:
     """The index that a bound means: of the first entry that it lets in, or, as the last bound, of the first beyond."""
     if not isinstance(bound, datetime):
         return default if bound is None else bound
@@ -121,13 +121,13 @@ async def index_of(logs: Logs, tenant: str, bound: Bound | None, *, default: int
     return int(row[0]) + last
 
 
-async def earlier(logs: Logs, tenant: str, head: Checkpoint, message: bytes) -> Earlier:
+async def earlier(logs: Ledgers, tenant: str, head: Checkpoint, message: bytes) -> Earlier:
     """A checkpoint that somebody kept, with the proof from it to the head. Whether that holds, the file will tell."""
     kept = checkpoint.parse(notes.parse(message).text)
     if kept.origin != head.origin:
         raise InvalidRequest(f"a checkpoint of the log {kept.origin:.200} says nothing of {head.origin}")
     if kept.size > head.size:
-        raise LogDamaged(
+        raise LedgerDamaged(
             f"the log {head.origin} has {head.size} entries, but had {kept.size} by a checkpoint that was kept",
             hint="look for what is gone: trenova verify --live",
         )
@@ -137,7 +137,7 @@ async def earlier(logs: Logs, tenant: str, head: Checkpoint, message: bytes) -> 
 
 
 async def read_tiles(
-    logs: Logs, tenant: str, spans: Sequence[Span], size: int, before: Mapping[tuple[int, int], bytes]
+    logs: Ledgers, tenant: str, spans: Sequence[Span], size: int, before: Mapping[tuple[int, int], bytes]
 ) -> dict[tuple[int, int], bytes]:
     """The tiles that these spans need, those of `before` not read again: the next tile's path shares most of them."""
     needed = [(tile.level, tile.index) for tile in tiles.needed(prove.nodes(*spans), size)]
@@ -159,5 +159,5 @@ def entry(leaf: Leaf) -> Entry:
     return Entry(index=leaf.index, salt=leaf.salt, body=leaf.body)
 
 
-def damaged(tenant: str, detail: str) -> LogDamaged:
-    return LogDamaged(f"the log of {tenant}: {detail}", hint=f"trenova verify --live --tenant {tenant}")
+def damaged(tenant: str, detail: str) -> LedgerDamaged:
+    return LedgerDamaged(f"the log of {tenant}: {detail}", hint=f"trenova verify --live --tenant {tenant}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from trenova.errors import LogDamaged, VerificationError
+from trenova.errors import LedgerDamaged, VerificationError
 from trenova.ledger import checkpoint, prove, tiles
 from trenova.ledger import note as notes
 from trenova.store import proofs
@@ -53,7 +53,7 @@ class Provable:
     tiles: Tiles
 
     def inclusions(self, leaves: Mapping[int, bytes]) -> dict[int, tuple[bytes, ...]]:
-        """The path, leaf→root, of each leaf (32-byte leaf hashes by index). LogDamaged where one would not hold."""
+        """The path, leaf→root, of each leaf (32-byte leaf hashes by index). LedgerDamaged where one would not hold."""
         try:
             head = checkpoint.parse(notes.parse(self.signed.note).text)
             return proofs.inclusions(leaves, head, self.tiles)
@@ -62,7 +62,7 @@ class Provable:
 
 
 @dataclass(frozen=True, slots=True)
-class Logs:
+class Ledgers:
     """The logs as they are committed. What was read of one stays true: a log only grows."""
 
     pool: Pool
@@ -163,8 +163,8 @@ def checkpoint_of(size: int, note: bytes, signed_at: datetime) -> Signed:
     return Signed(size=size, note=bytes(note), signed_at=signed_at)
 
 
-def damaged(tenant: str, error: VerificationError) -> LogDamaged:
-    return LogDamaged(
+def damaged(tenant: str, error: VerificationError) -> LedgerDamaged:
+    return LedgerDamaged(
         f"the log of {tenant} cannot be proved: {error.message}",
         hint="restore what is named from a backup; who holds the log's checkpoints can tell when it is right again",
     )

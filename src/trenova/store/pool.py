@@ -109,7 +109,7 @@ def only_reads(error: psycopg.Error | sqlalchemy.exc.DBAPIError) -> bool:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """The database's errors in this project's words: Unavailable, RowRefused, LogDamaged or DatabaseFault.
+    """The database's errors in this project's words: Unavailable, RowRejected, LedgerDamaged or DatabaseFault.
 
     Without their causes: the driver's own text may quote a row, and whoever catches these may log them.
     """

@@ -16,9 +16,9 @@ import uuid_utils.compat
 
 from trenova.domain.entry import Entry, Party
 from trenova.domain.intake import encoder
-from trenova.errors import InvalidConfiguration, LogDamaged, RowRefused
+from trenova.errors import InvalidConfiguration, LedgerDamaged, RowRejected
 from trenova.ledger.hashing import SALT_BYTES
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store import write_checks
 from trenova.store.append import append
 from trenova.store.pool import Pool
@@ -39,7 +39,7 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class Records:
     pool: Pool
-    signer: LogSigner | None = None
+    signer: LedgerSigner | None = None
 
     async def append_pending(self) -> int:
         """Append what is pending; gives how many. A log that is damaged, or refuses, keeps its own, and no other's.
@@ -57,12 +57,12 @@ class Records:
             try:
                 while count := await append_some(self.pool, self.signer, tenant):
                     appended += count
-            except (LogDamaged, RowRefused) as error:
+            except (LedgerDamaged, RowRejected) as error:
                 log.error("records not appended", tenant=tenant, error=error.message)  # noqa: TRY400 - the message says all
         return appended
 
 
-async def append_some(pool: Pool, signer: LogSigner, tenant: str) -> int:
+async def append_some(pool: Pool, signer: LedgerSigner, tenant: str) -> int:
     async with pool.cursor() as cursor:
         await cursor.execute(PENDING_RECORDS, {"tenant": tenant, "limit": RECORDS_AT_ONCE})
         entries = [entry_of(tenant, row) for row in await cursor.fetchall()]

@@ -6,15 +6,15 @@ from typing import Any
 
 import psycopg
 
-from trenova.errors import RowRefused
+from trenova.errors import RowRejected
 from trenova.store.append import insert
-from trenova.store.rows import ID, TENANT, Incoming, Refused, Row
+from trenova.store.rows import ID, TENANT, Incoming, RejectedRow, Row
 from trenova.store.sqlstates import meaning
 
 BODY = -1
 
 
-async def sift(cursor: psycopg.AsyncCursor[Any], batch: Incoming) -> tuple[Incoming, list[Refused]]:
+async def sift(cursor: psycopg.AsyncCursor[Any], batch: Incoming) -> tuple[Incoming, list[RejectedRow]]:
     """The batch without what is refused, and what is. Leaves nothing in the database; holds no lock when it returns."""
     good: list[Row] = []
     refused = list(batch.unreadable)
@@ -30,7 +30,7 @@ async def sift(cursor: psycopg.AsyncCursor[Any], batch: Incoming) -> tuple[Incom
     return replace(batch, rows=sorted(good), repeats=repeats, unreadable=()), refused
 
 
-async def refusals(cursor: psycopg.AsyncCursor[Any], batch: Incoming, rows: Sequence[Row]) -> Mapping[int, RowRefused]:
+async def refusals(cursor: psycopg.AsyncCursor[Any], batch: Incoming, rows: Sequence[Row]) -> Mapping[int, RowRejected]:
     """Why each bad row is refused, by its ordinal. Bisects: one bad row among n takes 2·log2(n) tries."""
     refusal = await tried(cursor, replace(batch, rows=rows, repeats=()))
     if refusal is None:
@@ -44,7 +44,7 @@ async def refusals(cursor: psycopg.AsyncCursor[Any], batch: Incoming, rows: Sequ
     }
 
 
-async def tried(cursor: psycopg.AsyncCursor[Any], batch: Incoming) -> RowRefused | None:
+async def tried(cursor: psycopg.AsyncCursor[Any], batch: Incoming) -> RowRejected | None:
     """Whether the database refuses one of these rows; they are taken back either way.
 
     Only what is the row's fault is told: that the database goes away in the middle is no verdict on a row.
@@ -54,7 +54,7 @@ async def tried(cursor: psycopg.AsyncCursor[Any], batch: Incoming) -> RowRefused
             await insert(cursor, batch)
     except psycopg.Error as error:
         found = meaning(error)
-        if isinstance(found, RowRefused):
+        if isinstance(found, RowRejected):
             return found
         raise
     return None
@@ -65,7 +65,7 @@ def first_with(rows: Sequence[Row], same: Row) -> Row:
     return next((row for row in rows if (row[TENANT], row[ID]) == (same[TENANT], same[ID])), ())
 
 
-def refused_row(row: Row, refusal: RowRefused) -> Refused:
-    return Refused(
+def refused_row(row: Row, refusal: RowRejected) -> RejectedRow:
+    return RejectedRow(
         ordinal=row[0], tenant=row[TENANT], id=row[ID], body=row[BODY], code=refusal.code, reason=refusal.reason
     )

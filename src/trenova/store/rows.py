@@ -40,7 +40,7 @@ QUOTED = re.compile(r" '.*'", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class RejectedRow:
     """An entry of a batch that cannot be stored, and why. `reason` may quote it, so it belongs beside the body only."""
 
     ordinal: int
@@ -60,7 +60,7 @@ class Incoming:
     """Each id of a tenant once, as it came first."""
     repeats: Sequence[Row]
     """The others with an id that came before: duplicates, if that one is stored."""
-    unreadable: Sequence[Refused]
+    unreadable: Sequence[RejectedRow]
 
     @cached_property
     def received(self) -> Counter[str]:
@@ -77,7 +77,7 @@ def incoming(bodies: Sequence[bytes], salts: bytes, read: Read) -> Incoming:
     """The rows of a batch; `salts` has 16 random bytes for each body. What `read` refuses is unreadable."""
     rows: dict[tuple[Any, Any], Row] = {}
     repeats: list[Row] = []
-    unreadable: list[Refused] = []
+    unreadable: list[RejectedRow] = []
     for ordinal, body in enumerate(bodies):
         try:
             entry = read(body)
@@ -90,14 +90,14 @@ def incoming(bodies: Sequence[bytes], salts: bytes, read: Read) -> Incoming:
     return Incoming(rows=list(rows.values()), repeats=repeats, unreadable=unreadable)
 
 
-def unsealed(ordinal: int, body: bytes, error: Unsealed) -> Refused:
+def unsealed(ordinal: int, body: bytes, error: Unsealed) -> RejectedRow:
     """A body that is no entry, with the tenant and id that it may name all the same."""
     try:
         named = name_decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         named = Named()
     reason = f"not a sealed entry: {error.reason}".replace("\0", "\N{REPLACEMENT CHARACTER}")[:MAX_REASON]
-    return Refused(ordinal=ordinal, tenant=named.tenant, id=named.id, body=body, code=error.code, reason=reason)
+    return RejectedRow(ordinal=ordinal, tenant=named.tenant, id=named.id, body=body, code=error.code, reason=reason)
 
 
 def row(ordinal: int, body: bytes, salt: bytes) -> Row:

@@ -6,7 +6,15 @@ and which may quote an entry.
 
 import psycopg
 
-from trenova.errors import Blocked, DatabaseFault, LogDamaged, RowRefused, StatementTimeout, TrenovaError, Unavailable
+from trenova.errors import (
+    Blocked,
+    DatabaseFault,
+    LedgerDamaged,
+    RowRejected,
+    StatementTimeout,
+    TrenovaError,
+    Unavailable,
+)
 from trenova.store.connection_errors import reason_of
 
 # It passes, or an operator of the database mends it: connection, conflict between transactions, resources, an object in
@@ -30,17 +38,17 @@ def meaning(error: psycopg.Error) -> TrenovaError:
         # Of the driver itself: it lost the connection, or cannot send a value.
         if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             return away(error)
-        return RowRefused(code="22000", reason=str(error)) if isinstance(error, psycopg.DataError) else fault(error)
+        return RowRejected(code="22000", reason=str(error)) if isinstance(error, psycopg.DataError) else fault(error)
     if code[:2] in PASSING or code == READ_ONLY:
         return away(error)
     if code == UNIQUE:
-        return LogDamaged(
+        return LedgerDamaged(
             f"two rows claim one place of the table {error.diag.table_name} ({error.diag.constraint_name})",
             hint="restore that table from a backup: entries wait, and none of them is lost",
         )
     if code[:2] in OF_A_ROW:
         named = f" ({error.diag.constraint_name})" if error.diag.constraint_name else ""
-        return RowRefused(code=code, reason=f"{error.diag.message_primary or type(error).__name__}{named}")
+        return RowRejected(code=code, reason=f"{error.diag.message_primary or type(error).__name__}{named}")
     return fault(error)
 
 

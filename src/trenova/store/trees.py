@@ -8,7 +8,7 @@ from typing import Any
 from trenova.domain.batch import Head
 from trenova.ledger import tiles, tree
 from trenova.ledger.hashing import HASH_BYTES, leaf
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.tiles import Addition
 from trenova.ledger.tree import Frontier
 
@@ -26,12 +26,12 @@ class Grown:
     """The signed checkpoint at its new size."""
 
 
-def grown(signer: LogSigner, heads: Mapping[str, Frontier], fresh: Mapping[str, bytes]) -> list[Grown]:
+def grown(signer: LedgerSigner, heads: Mapping[str, Frontier], fresh: Mapping[str, bytes]) -> list[Grown]:
     """The trees of `heads`, each grown by the joined 32-byte commitments that are new in its log, in log order."""
     return [grow(signer, tenant, heads[tenant], split(joined)) for tenant, joined in fresh.items()]
 
 
-def grow(signer: LogSigner, tenant: str, frontier: Frontier, commitments: Iterable[bytes]) -> Grown:
+def grow(signer: LedgerSigner, tenant: str, frontier: Frontier, commitments: Iterable[bytes]) -> Grown:
     growth = tree.grow(frontier, map(leaf, commitments))
     after = growth.frontier
     return Grown(

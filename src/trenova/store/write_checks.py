@@ -1,17 +1,17 @@
 """What the database gives back of a write to the logs and beside them, compared with what it was given. No I/O.
 
 A trigger or a rule that somebody has added may drop, swap or change rows on their way in. The tree would be signed over
-what was meant, and the log would hold something else. So each difference is LogDamaged: the transaction is rolled back,
-nothing of it is stored, and the entries wait in their workflow until the database is mended.
+what was meant, and the log would hold something else. So each difference is LedgerDamaged: the transaction is rolled
+back, nothing of it is stored, and the entries wait in their workflow until the database is mended.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from trenova.errors import LogDamaged
+from trenova.errors import LedgerDamaged
 from trenova.ledger.hashing import HASH_BYTES, SALT_BYTES
 from trenova.ledger.tree import Frontier
-from trenova.store.rows import ID, TENANT, Incoming, Refused
+from trenova.store.rows import ID, TENANT, Incoming, RejectedRow
 from trenova.store.trees import Grown
 
 SALT, COMMITMENT = -3, -2
@@ -24,13 +24,13 @@ RESTORE_LOG = "restore the log from a backup: entries wait, and none of them is 
 
 def check_copied(batch: Incoming, copied: int) -> None:
     if copied != len(batch.rows):
-        raise LogDamaged(f"copying a batch: expected {len(batch.rows)} rows, got {copied}", hint=LOOK)
+        raise LedgerDamaged(f"copying a batch: expected {len(batch.rows)} rows, got {copied}", hint=LOOK)
 
 
 def check_locked(tenants: Collection[str], heads: Mapping[str, Frontier]) -> None:
     for tenant in tenants:
         if tenant not in heads:
-            raise LogDamaged(f"the head of the log {tenant}: expected a row in the table heads, got none", hint=LOOK)
+            raise LedgerDamaged(f"the head of the log {tenant}: expected a row in the table heads, got none", hint=LOOK)
 
 
 def fresh_commitments(
@@ -38,7 +38,7 @@ def fresh_commitments(
 ) -> dict[str, bytes]:
     """For each tenant with new rows their joined commitments, in the order of the log.
 
-    Takes the rows of `append.sql`. Raises LogDamaged unless they are rows of the batch, unchanged and in its order,
+    Takes the rows of `append.sql`. Raises LedgerDamaged unless they are rows of the batch, unchanged and in its order,
     with the indexes behind the head. Which of the batch are not among them is the question of `unstored.sql`.
     """
     found: dict[str, bytes] = {}
@@ -46,7 +46,7 @@ def fresh_commitments(
         count = len(joined) // KEY_BYTES
         start = heads[tenant].size if tenant in heads else None
         if start is None or (first, last) != (start, start + count - 1):
-            raise LogDamaged(
+            raise LedgerDamaged(
                 f"an append to the log {tenant}: expected the indexes from {start} on, one for each of {count} rows, "
                 f"got {first} to {last}",
                 hint=LOOK,
@@ -68,7 +68,7 @@ def in_order(tenant: str, batch: Incoming, joined: bytes, first: int) -> bytes:
             commitments.append(row[COMMITMENT])
             at += KEY_BYTES
     if at != len(joined):
-        raise LogDamaged(
+        raise LedgerDamaged(
             f"an append to the log {tenant}: expected row {first + at // KEY_BYTES} to be one of the batch, unchanged "
             "and in its order, got another",
             hint=LOOK,
@@ -79,7 +79,7 @@ def in_order(tenant: str, batch: Incoming, joined: bytes, first: int) -> bytes:
 def check_unstored(missing: Sequence[Any] | None) -> None:
     """Takes the row of `unstored.sql`."""
     if missing is not None:
-        raise LogDamaged(
+        raise LedgerDamaged(
             f"an append to the log {missing[0]}: expected the entry {missing[1]} to be stored or a duplicate, "
             "got neither: something drops rows",
             hint=LOOK,
@@ -87,7 +87,7 @@ def check_unstored(missing: Sequence[Any] | None) -> None:
 
 
 def check_tiles(trees: Sequence[Grown], stored: Iterable[Sequence[Any]]) -> None:
-    """Raise LogDamaged unless each tile has, after the append, the bytes that the tree says at its end.
+    """Raise LedgerDamaged unless each tile has, after the append, the bytes that the tree says at its end.
 
     A tile that is missing or has another length was changed by somebody, or by a broken disk. The frontier alone could
     go on signing right roots over it; but then no proof could be made of what is signed.
@@ -99,20 +99,20 @@ def check_tiles(trees: Sequence[Grown], stored: Iterable[Sequence[Any]]) -> None
             place = f"tile {addition.index} of level {addition.level} of the log {each.tenant}"
             expected = addition.offset * HASH_BYTES + len(addition.hashes)
             if len(hashes) != expected:
-                raise LogDamaged(
+                raise LedgerDamaged(
                     f"{place}: expected {expected} bytes after this append, got {len(hashes)}", hint=RESTORE_TILES
                 )
             if not hashes.endswith(addition.hashes):
-                raise LogDamaged(f"{place}: expected the hashes of this append at its end, got others", hint=LOOK)
+                raise LedgerDamaged(f"{place}: expected the hashes of this append at its end, got others", hint=LOOK)
 
 
 def check_moved(trees: Sequence[Grown], moved: Iterable[Sequence[Any]]) -> None:
-    """Raise LogDamaged unless each head was moved to where its tree ends."""
+    """Raise LedgerDamaged unless each head was moved to where its tree ends."""
     found = {tenant: (size, frontier) for tenant, size, frontier in moved}
     for each in trees:
         if found.get(each.tenant) != (each.frontier.size, b"".join(each.frontier.hashes)):
             size, _ = found.get(each.tenant, ("none", b""))
-            raise LogDamaged(
+            raise LedgerDamaged(
                 f"the head of the log {each.tenant}: expected size {each.frontier.size} with its tree after this "
                 f"append, got {'another tree' if size == each.frontier.size else size}",
                 hint=LOOK,
@@ -120,24 +120,24 @@ def check_moved(trees: Sequence[Grown], moved: Iterable[Sequence[Any]]) -> None:
 
 
 def check_signed(trees: Sequence[Grown], signed: Iterable[Sequence[Any]]) -> None:
-    """Raise LogDamaged unless the checkpoint of each tree could be written, and was written as it was signed."""
+    """Raise LedgerDamaged unless the checkpoint of each tree could be written, and was written as it was signed."""
     found = {tenant: (size, note) for tenant, size, note in signed}
     for each in trees:
         if each.tenant not in found:
-            raise LogDamaged(
+            raise LedgerDamaged(
                 f"the head of the log {each.tenant} was set back: expected no checkpoint beyond its size "
                 f"{each.before}, got one",
                 hint=RESTORE_LOG,
             )
         if found[each.tenant] != (each.frontier.size, each.note):
-            raise LogDamaged(
+            raise LedgerDamaged(
                 f"checkpoint {each.frontier.size} of the log {each.tenant}: expected it as it was signed, got another",
                 hint=LOOK,
             )
 
 
 def check_noted(note: Mapping[str, Any], noted: Iterable[Sequence[Any]]) -> None:
-    """Raise LogDamaged unless what the batch added to each log was noted as it is.
+    """Raise LedgerDamaged unless what the batch added to each log was noted as it is.
 
     Where it added nothing there may be no note: a batch that comes again leaves no second one.
     """
@@ -146,18 +146,18 @@ def check_noted(note: Mapping[str, Any], noted: Iterable[Sequence[Any]]) -> None
     for tenant, first, stored, received in columns:
         got = found.get(tenant)
         if got != (first, stored, received - stored) and (stored or got):
-            raise LogDamaged(
+            raise LedgerDamaged(
                 f"the note of a batch for the log {tenant}: expected {stored} stored from {first} on, "
                 f"got {'none' if got is None else f'{got[1]} from {got[0]} on'}",
                 hint=LOOK,
             )
 
 
-def check_parked(batch_id: str, refused: Sequence[Refused], kept: Mapping[int, bytes | None]) -> None:
-    """Raise LogDamaged unless each refused entry of the batch is kept with its bytes, or stored since."""
+def check_parked(batch_id: str, refused: Sequence[RejectedRow], kept: Mapping[int, bytes | None]) -> None:
+    """Raise LedgerDamaged unless each refused entry of the batch is kept with its bytes, or stored since."""
     for each in refused:
         if each.ordinal not in kept or kept[each.ordinal] not in {None, each.body}:
-            raise LogDamaged(
+            raise LedgerDamaged(
                 f"parking entry {each.ordinal} of the batch {batch_id}: expected its bytes in the table dead_letters, "
                 f"got {'others' if each.ordinal in kept else 'none'}",
                 hint=LOOK,
@@ -166,18 +166,20 @@ def check_parked(batch_id: str, refused: Sequence[Refused], kept: Mapping[int, b
 
 def check_letters(expected: int, changed: int) -> None:
     if changed != expected:
-        raise LogDamaged(f"parked entries that were tried: expected {expected} changed rows, got {changed}", hint=LOOK)
+        raise LedgerDamaged(
+            f"parked entries that were tried: expected {expected} changed rows, got {changed}", hint=LOOK
+        )
 
 
 def check_emptied(tenant: str, expected: int, emptied: int) -> None:
     if emptied != expected:
-        raise LogDamaged(
+        raise LedgerDamaged(
             f"a removal from the log {tenant}: expected {expected} entries without content, got {emptied}", hint=LOOK
         )
 
 
 def check_recorded(tenant: str, expected: int, marked: int) -> None:
     if marked != expected:
-        raise LogDamaged(
+        raise LedgerDamaged(
             f"records of the log {tenant}: expected {expected} marked as appended, got {marked}", hint=LOOK
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from trenova.witness.judgement import Claim, Misdeed, Refusal, Remembered
+from trenova.witness.judgement import Claim, Declined, Misdeed, Remembered
 from trenova.witness.memory import hash_of
 
 log = structlog.get_logger()
@@ -41,7 +41,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Empty for a log that was never cosigned."""
 
 
-def keep(folder: Path, made: Claim, remembered: Remembered, refused: Refusal, now: float) -> Path | None:
+def keep(folder: Path, made: Claim, remembered: Remembered, refused: Declined, now: float) -> Path | None:
     """The file that keeps the refused checkpoint, written unless it is there; None where there is no room for more."""
     assert refused.misdeed is not None
     place = folder / FOLDER

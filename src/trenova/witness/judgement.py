@@ -46,7 +46,7 @@ class Misdeed(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Declined:
     """The answer to a claim that does not continue what is remembered, and what the claim is evidence of."""
 
     answer: Answer
@@ -87,7 +87,7 @@ def claim(sent: Submission, logs: Sequence[VerifierKey]) -> Claim | Answer:
     return Claim(note=only(note, signed), head=head, old=sent.old, path=sent.path)
 
 
-def disagreement(made: Claim, remembered: Remembered) -> Refusal | None:
+def disagreement(made: Claim, remembered: Remembered) -> Declined | None:
     """Why the claim does not continue what is remembered; None when it does.
 
     Another tree of the size that is remembered is told as such: 422, not the 409 of a size that the log can mend.
@@ -97,7 +97,7 @@ def disagreement(made: Claim, remembered: Remembered) -> Refusal | None:
     if made.old != remembered.size:
         body = f"{remembered.size}\n".encode()
         answer = Answer(status=HTTPStatus.CONFLICT, body=body, media_type=SIZE_TYPE)
-        return Refusal(answer=answer, misdeed=Misdeed.FORK if forked else None)
+        return Declined(answer=answer, misdeed=Misdeed.FORK if forked else None)
     if forked:
         return unprocessable(f"another tree of size {head.size} was cosigned", Misdeed.FORK)
     try:
@@ -107,8 +107,8 @@ def disagreement(made: Claim, remembered: Remembered) -> Refusal | None:
     return None
 
 
-def unprocessable(message: str, misdeed: Misdeed) -> Refusal:
-    return Refusal(answer=refusal(HTTPStatus.UNPROCESSABLE_ENTITY, message), misdeed=misdeed)
+def unprocessable(message: str, misdeed: Misdeed) -> Declined:
+    return Declined(answer=refusal(HTTPStatus.UNPROCESSABLE_ENTITY, message), misdeed=misdeed)
 
 
 def only(note: Note, keys: Sequence[VerifierKey]) -> Note:

@@ -35,7 +35,7 @@ from trenova.runtime.http.room import Room
 from trenova.runtime.http.server import server_config
 from trenova.runtime.process import on_stop_signal, run_to_end
 from trenova.witness import evidence
-from trenova.witness.judgement import PLAIN, Answer, Claim, Refusal, Remembered, claim, disagreement, refusal
+from trenova.witness.judgement import PLAIN, Answer, Claim, Declined, Remembered, claim, disagreement, refusal
 from trenova.witness.memory import Memory
 
 log = structlog.get_logger()
@@ -46,7 +46,7 @@ DRAIN_S = 5  # after SIGTERM, for requests that are being answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Witness:
+class WitnessServer:
     """Cosigns with `signer` for `logs`, and remembers in `memory`. `clock` gives seconds since 1970."""
 
     signer: Signer
@@ -75,7 +75,7 @@ class Witness:
         log.info("checkpoint cosigned", **described(made))
         return Answer(status=HTTPStatus.OK, body=notes.parse(cosigned).signatures[-1].line.encode())
 
-    def keep(self, made: Claim, remembered: Remembered, refused: Refusal) -> None:
+    def keep(self, made: Claim, remembered: Remembered, refused: Declined) -> None:
         """Tell of a refusal, and keep what it is evidence of. A full disk does not stand in the way of the answer."""
         fields = {**described(made), "cosigned_size": remembered.size, "status": refused.answer.status.value}
         if refused.misdeed is None:
@@ -116,7 +116,7 @@ MONITORED = {"access-control-allow-origin": "*"}
 KEPT_FOR_A_MOMENT = {"cache-control": "max-age=5"}
 
 
-def create(witness: Witness) -> Litestar:
+def create(witness: WitnessServer) -> Litestar:
     """The ASGI application."""
     room = Room(MAX_HELD_BYTES)
 
@@ -171,7 +171,7 @@ def unread(request: Request[Any, Any, Any], error: TrenovaError) -> Response[byt
         status = statuses.get(type(error), HTTPStatus.BAD_REQUEST)
     else:
         return failed(request, error)
-    told = f"{error.told.detail}\n".encode()
+    told = f"{error.for_client.detail}\n".encode()
     return Response(told, status_code=status, headers={"content-type": PLAIN, **NOT_KEPT})
 
 
@@ -204,10 +204,10 @@ def run(name: str, folder: Path, logs: Sequence[str], *, host: str, port: int) -
     """Serve until SIGTERM or Ctrl-C."""
     memory = Memory(folder)
     keys = log_keys(logs)
-    run_to_end(serve(Witness(signer=memory.open(name), logs=keys, memory=memory), host, port))
+    run_to_end(serve(WitnessServer(signer=memory.open(name), logs=keys, memory=memory), host, port))
 
 
-async def serve(witness: Witness, host: str, port: int) -> None:
+async def serve(witness: WitnessServer, host: str, port: int) -> None:
     config = server_config(create(witness), drain_s=DRAIN_S)
     with listening(host, port, setting="--port") as sockets:
         log.info("witness starting", url=f"http://{host}:{port}", key=witness.signer.key.text, pid=os.getpid())

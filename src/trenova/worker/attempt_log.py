@@ -12,12 +12,12 @@ from trenova.worker import metrics
 log = structlog.get_logger()
 
 
-class Accounts(Interceptor):
+class AttemptLog(Interceptor):
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - Temporal's name
-        return Told(next)
+        return LogAttempt(next)
 
 
-class Told(ActivityInboundInterceptor):
+class LogAttempt(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - Temporal's name
         info = activity.info()
         batch = input.args[0] if input.args and isinstance(input.args[0], Batch) else None

@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 GATED = "StoreAuditBatch"
 # Not its subclass for a statement that is given up: that is the batch's own trouble, a lock for example.
-AWAY = Unavailable.__name__
+AWAY = Unavailable.failure_type
 
 # Between two tries while the database is away. The last is also how late its return may be noticed.
 PAUSES_S = (1.0, 2.0, 4.0, 5.0)

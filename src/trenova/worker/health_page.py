@@ -19,7 +19,7 @@ from trenova.config import HealthSettings
 from trenova.runtime.http.listening import listening
 from trenova.runtime.http.request_ids import RequestIds
 from trenova.runtime.http.server import server_config
-from trenova.runtime.temporal_sdk import Sdk
+from trenova.runtime.temporal_sdk import SdkRuntime
 from trenova.worker.metrics import READY
 from trenova.worker.readiness import Readiness
 
@@ -35,7 +35,7 @@ class Pages:
     """The ASGI application. It answers from the worker's own event loop: one that is stuck does not answer."""
 
     readiness: Readiness
-    sdk: Sdk
+    sdk: SdkRuntime
 
     async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
         status, kind, body = await self.answer(scope["method"], scope["path"])

@@ -22,11 +22,11 @@ from trenova.activities import (
     VerificationActivities,
 )
 from trenova.codec.compose import data_converter_for
-from trenova.codec.key_usage.watch import OpenKeys
+from trenova.codec.key_usage.watch import KeyWatch
 from trenova.config import TASK_QUEUE, Settings, WorkerSettings
 from trenova.errors import Unavailable
 from trenova.keys.loading import load_keyring
-from trenova.keys.signing import log_signer_of
+from trenova.keys.signing import load_signer
 from trenova.publishing import rounds
 from trenova.publishing.witnesses import witnesses_of
 from trenova.reconciliation import Reconciler
@@ -37,7 +37,7 @@ from trenova.runtime.process import database_url, on_stop_signal, run_to_end
 from trenova.runtime.systemd import READY, STOPPING, ServiceManager, service_manager_of
 from trenova.store import Store
 from trenova.worker import health_page, records, schedules
-from trenova.worker.attempt_log import Accounts
+from trenova.worker.attempt_log import AttemptLog
 from trenova.worker.gate import Gate
 from trenova.worker.metrics import show_database
 from trenova.worker.parent import Parent
@@ -80,7 +80,7 @@ async def work(settings: Settings, environ: Mapping[str, str]) -> None:
     security = settings.temporal.security
     keyring = load_keyring(security, environ)
     converter = data_converter_for(security, keyring)
-    signer = log_signer_of(settings, environ)
+    signer = load_signer(settings, environ)
     witnesses = witnesses_of(settings.ledger)
     stop = asyncio.Event()
     on_stop_signal(stop.set)
@@ -121,7 +121,10 @@ class Watched:
 async def poll_or_explain(
     client: Client, store: Store, settings: Settings, stop: asyncio.Event, watched: Watched
 ) -> None:
-    """As `poll`. Raises TemporalAway or TemporalRefuses where the SDK's look at the namespace fails at its start."""
+    """As `poll`.
+
+    Raises TemporalUnreachable or TemporalDenied where the SDK's look at the namespace fails at its start.
+    """
     try:
         # The SDK cancels the task that it fails in: one of its own.
         await asyncio.create_task(poll(client, store, settings, stop, watched))
@@ -146,7 +149,7 @@ async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.E
             started = [
                 asyncio.create_task(announce(client, settings, watched)),
                 asyncio.create_task(watched.readiness.watch(looks(client, store, worker, gate))),
-                asyncio.create_task(OpenKeys(client).watch()),
+                asyncio.create_task(KeyWatch(client).watch()),
             ]
             try:
                 await stop.wait()
@@ -189,7 +192,7 @@ def create(client: Client, store: Store, settings: Settings, gate: Gate | None =
         ],
         # A sandbox for each run took a third of the time of small batches. The tests run the workflow in one.
         workflow_runner=UnsandboxedWorkflowRunner(),
-        interceptors=[Turns(), gate or Gate(), Accounts()],
+        interceptors=[Turns(), gate or Gate(), AttemptLog()],
         # A worker that takes the attempts of its own workflows past the queue would let new batches overtake old ones.
         disable_eager_activity_execution=True,
         tuner=tuner_of(size),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from trenova.domain.verification import DamagedPlace, LogVerdict
 from trenova.errors import InvalidConfiguration
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.note import VerifierKey
 from trenova.store import catalog
 from trenova.store.pool import Pool
@@ -16,7 +16,7 @@ from trenova.store.verification import Verifier, processes
 @dataclass(frozen=True, slots=True)
 class StoredLogs:
     url: str = field(repr=False)
-    signer: LogSigner | None
+    signer: LedgerSigner | None
     witnesses: tuple[VerifierKey, ...] = ()
     """Whose cosignatures are verified."""
 

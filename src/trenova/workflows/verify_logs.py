@@ -32,7 +32,7 @@ class VerifyLogsWorkflow:
             raise ApplicationError(
                 f"damaged places in the logs: {verification.damaged}; the first: {verification.places[0]}",
                 verification,
-                type="LogDamaged",
+                type="LedgerDamaged",
                 non_retryable=True,
             )
         return verification

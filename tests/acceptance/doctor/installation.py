@@ -22,7 +22,7 @@ from trenova.dev.postgres import Postgres
 from trenova.dev.process import Process
 from trenova.dev.temporal import Temporal
 from trenova.doctor.checks import DOCTOR
-from trenova.doctor.context import Asked
+from trenova.doctor.context import DoctorOptions
 from trenova.doctor.finding import Finding
 from trenova.store import Store
 
@@ -112,7 +112,7 @@ class Installation:
     async def examine(self, variables: Mapping[str, str] | None = None) -> list[Finding]:
         """What the doctor finds, in this process, which has imported it already."""
         environ = self.site.environment(self.variables if variables is None else variables)
-        asked = Asked(
+        asked = DoctorOptions(
             settings=load(environ),
             data_dir=self.site.folder / "none",
             api_url=self.site.api_url,

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from certificates import Authority
-from trenova.errors import InvalidConfiguration, TemporalAway, TemporalRefuses, TrenovaError
+from trenova.errors import InvalidConfiguration, TemporalDenied, TemporalUnreachable, TrenovaError
 
 API_KEY = "sesame"
 DIAL = "failed to dial temporal client at {address}: "
-AWAY, REFUSES, WRONG = TemporalAway, TemporalRefuses, InvalidConfiguration
+AWAY, REFUSES, WRONG = TemporalUnreachable, TemporalDenied, InvalidConfiguration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

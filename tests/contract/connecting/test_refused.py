@@ -14,12 +14,12 @@ from contract.test_group_commit import entries
 from examples import entry
 from trenova.config import MIB, Settings
 from trenova.dev.temporal import Temporal
-from trenova.errors import TemporalAway, TemporalRefuses
+from trenova.errors import TemporalDenied, TemporalUnreachable
 from trenova.ingest import GroupCommit, Spool
 from trenova.runtime.connection import connect
 from trenova.store import Store
 
-REFUSED = [case for case in CASES if case.kind is TemporalRefuses]
+REFUSED = [case for case in CASES if case.kind is TemporalDenied]
 NO_REFUSALS = {
     "nobody listening",
     "server certificate expired",
@@ -91,10 +91,10 @@ async def test_a_proxy_that_begins_to_answer_for_temporal_refuses_nothing(
         proxy.cut()
         commit = GroupCommit(client)
         async with commit.running(), asyncio.timeout(GENEROUS_S):
-            with pytest.raises(TemporalAway):
+            with pytest.raises(TemporalUnreachable):
                 await commit.add(entries(new_tenant(), 1))
             await commit.breaker.away.wait()
-            assert isinstance(commit.breaker.fault, TemporalAway)
+            assert isinstance(commit.breaker.fault, TemporalUnreachable)
             proxy.target = ("127.0.0.1", temporal.port)
             proxy.cut()
             await commit.breaker.reachable.wait()
@@ -108,7 +108,7 @@ async def test_a_start_is_refused_at_once_and_the_refusal_is_known_until_it_is_o
     client = await connect(servers.settings(case, settings).temporal, converter(), lazy=True)
     commit = GroupCommit(client)
     async with commit.running(), asyncio.timeout(GENEROUS_S):
-        with pytest.raises(TemporalRefuses, match="Temporal refuses this server's credentials"):
+        with pytest.raises(TemporalDenied, match="Temporal refuses this server's credentials"):
             await commit.add(entries(new_tenant(), 1))
         while not commit.breaker.refused:  # noqa: ASYNC110 - nothing has an event for it
             await asyncio.sleep(0.05)
@@ -118,4 +118,4 @@ async def test_a_start_is_refused_at_once_and_the_refusal_is_known_until_it_is_o
         while commit.breaker.fault is not None:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.05)
         assert await commit.add(entries(new_tenant(), 1))
-    assert not isinstance(commit.breaker.fault, TemporalAway)
+    assert not isinstance(commit.breaker.fault, TemporalUnreachable)

@@ -13,7 +13,7 @@ from contract.connecting.conftest import Servers
 from trenova.config import Settings
 from trenova.doctor import checkup
 from trenova.doctor import temporal as checks
-from trenova.doctor.context import Asked, Scene
+from trenova.doctor.context import CheckContext, DoctorOptions
 from trenova.doctor.finding import State
 from trenova.errors import InvalidConfiguration, TrenovaError
 from trenova.runtime.connection import connect
@@ -55,11 +55,11 @@ async def test_worker_commands_api_and_doctor_say_the_same(
 
 async def first_failure(settings: Settings) -> tuple[str, str | None]:
     """Cause and next step of the first line of `trenova doctor` about Temporal that is not ok."""
-    asked = Asked(
+    asked = DoctorOptions(
         settings=settings, data_dir=Path("none"), api_url="http://localhost:1", api_key=None, ui_origins=(), environ={}
     )
     try:
-        async with Scene.open(asked) as scene:
+        async with CheckContext.open(asked) as scene:
             found = await checkup.examine(checks.CHECKS, scene)
     except InvalidConfiguration as error:
         found = checkup.none_asked(checks.CHECKS, error)

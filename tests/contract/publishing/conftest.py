@@ -20,10 +20,10 @@ from trenova.config import LedgerSettings
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.ledger import hashing, tree
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.tree import Frontier
 from trenova.publishing.cosigning import Cosigning
-from trenova.publishing.witnesses import Witness, witnesses_of
+from trenova.publishing.witnesses import WitnessClient, witnesses_of
 from trenova.runtime.http.server import server_config
 from trenova.store import Store
 from trenova.witness import server
@@ -32,9 +32,9 @@ from trenova.witness.memory import Memory
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 
 
-async def set_back(owner: Owner, tenant: str, logs: Store, signer: LogSigner, *, size: int) -> None:
+async def set_back(owner: Owner, tenant: str, logs: Store, signer: LedgerSigner, *, size: int) -> None:
     """Take the last entries of a small log away as only a superuser can: rows, tiles, checkpoints, and the head."""
-    leaves = [hashing.leaf(each) for each in await logs.logs.commitments(tenant, 0, size)]
+    leaves = [hashing.leaf(each) for each in await logs.ledgers.commitments(tenant, 0, size)]
     frontier = tree.grow(Frontier(), leaves).frontier
     asked = {
         "tenant": tenant,
@@ -92,13 +92,13 @@ async def spoiled_note(owner: Owner, tenant: str) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def signer() -> LogSigner:
+def signer() -> LedgerSigner:
     """Nobody else's logs begin with its prefix, so that others' logs in the database are passed over."""
     return replace(SIGNER, prefix=f"{uuid.uuid4().hex[:12]}.example.com/log")
 
 
 @pytest.fixture
-async def logs(postgres: Postgres, signer: LogSigner) -> AsyncIterator[Store]:
+async def logs(postgres: Postgres, signer: LedgerSigner) -> AsyncIterator[Store]:
     async with Store.open(postgres.worker_url, signer=signer) as opened:
         yield opened
 
@@ -113,7 +113,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 class Stand:
     """A witness that can be started, stopped and started again, at one address."""
 
-    service: server.Witness
+    service: server.WitnessServer
     port: int
 
     @property
@@ -125,7 +125,7 @@ class Stand:
         return {"url": f"{self.url}/", "key": self.service.signer.key.text}
 
     @property
-    def witness(self) -> Witness:
+    def witness(self) -> WitnessClient:
         return configured([self])[0]
 
     @asynccontextmanager
@@ -134,7 +134,7 @@ class Stand:
             yield
 
 
-def configured(stands: Sequence[Stand]) -> tuple[Witness, ...]:
+def configured(stands: Sequence[Stand]) -> tuple[WitnessClient, ...]:
     return witnesses_of(LedgerSettings.model_validate({"witnesses": [stand.setting for stand in stands]}))
 
 
@@ -153,15 +153,15 @@ async def served(app: Litestar, port: int) -> AsyncIterator[None]:
             await task
 
 
-def stand(folder: Path, name: str, signer: LogSigner) -> Stand:
+def stand(folder: Path, name: str, signer: LedgerSigner) -> Stand:
     """A witness that knows the service's logs by the one key with the name of their prefix."""
     memory = Memory(folder / name)
     key = signer.secrets[0].named(signer.prefix).key
-    return Stand(service=server.Witness(signer=memory.open(name), logs=(key,), memory=memory), port=choose())
+    return Stand(service=server.WitnessServer(signer=memory.open(name), logs=(key,), memory=memory), port=choose())
 
 
 @pytest.fixture
-def stands(tmp_path: Path, signer: LogSigner) -> list[Stand]:
+def stands(tmp_path: Path, signer: LedgerSigner) -> list[Stand]:
     """Three witnesses, none of them started."""
     return [stand(tmp_path, f"witness.example.com/w{number}", signer) for number in range(3)]
 
@@ -170,6 +170,6 @@ Witnessing = Callable[[Stand], Cosigning]
 
 
 @pytest.fixture
-def witnessing(logs: Store, signer: LogSigner, http: httpx.AsyncClient) -> Witnessing:
+def witnessing(logs: Store, signer: LedgerSigner, http: httpx.AsyncClient) -> Witnessing:
     """What a worker does for one witness."""
     return lambda to: Cosigning(witness=to.witness, prefix=signer.prefix, store=logs, http=http)

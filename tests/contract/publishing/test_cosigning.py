@@ -21,7 +21,7 @@ from trenova.dev.postgres import Postgres
 from trenova.errors import InvalidConfiguration, Unavailable
 from trenova.ledger import checkpoint, signing, verify
 from trenova.ledger import note as notes
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.note import VerifierKey
 from trenova.ledger.signing import Signer
 from trenova.ledger.submission import Submission
@@ -29,7 +29,7 @@ from trenova.publishing import rounds
 from trenova.publishing.cosigning import AT_ONCE
 from trenova.publishing.witnesses import witnesses_of
 from trenova.store import Store
-from trenova.store.checkpoint_conflicts import Refusal
+from trenova.store.checkpoint_conflicts import Conflict
 from trenova.store.cosignatures import Uncosigned
 from trenova.witness import server
 
@@ -55,7 +55,7 @@ def refusals(logged: list[MutableMapping[str, Any]]) -> list[tuple[str, int, str
 
 
 async def test_two_of_three_witnesses_cosign_while_one_is_away(
-    logs: Store, signer: LogSigner, stands: list[Stand], tenant: str, witnessing: Witnessing
+    logs: Store, signer: LedgerSigner, stands: list[Stand], tenant: str, witnessing: Witnessing
 ) -> None:
     first, second, absent = stands
     keys = [stand.service.signer.key for stand in stands]
@@ -74,7 +74,7 @@ async def test_two_of_three_witnesses_cosign_while_one_is_away(
 
 
 async def test_logs_of_many_tenants_are_brought_and_none_of_them_twice(
-    logs: Store, signer: LogSigner, stands: list[Stand], witnessing: Witnessing
+    logs: Store, signer: LedgerSigner, stands: list[Stand], witnessing: Witnessing
 ) -> None:
     tenants = [new_tenant() for _ in range(9)]
     await logs.entries.append(str(uuid.uuid4()), [bodies(tenant, 1)[0] for tenant in tenants])
@@ -113,7 +113,7 @@ async def test_a_worker_that_comes_late_with_an_old_checkpoint_does_no_harm(
     logs: Store, stands: list[Stand], tenant: str, witnessing: Witnessing
 ) -> None:
     await append(logs, tenant, 2)
-    old = await logs.logs.newest(tenant)
+    old = await logs.ledgers.newest(tenant)
     assert old is not None
     await append(logs, tenant, 3)
     async with stands[0].serving():
@@ -131,7 +131,7 @@ async def test_a_cosignature_whose_answer_was_lost_is_asked_for_again(
     logs: Store, stands: list[Stand], tenant: str, witnessing: Witnessing
 ) -> None:
     await append(logs, tenant, 3)
-    signed = await logs.logs.newest(tenant)
+    signed = await logs.ledgers.newest(tenant)
     assert signed is not None
     key = stands[0].service.signer.key
     async with stands[0].serving():
@@ -153,7 +153,7 @@ async def test_a_cosignature_whose_answer_was_lost_is_asked_for_again(
     ],
 )
 async def test_a_log_with_two_histories_is_refused_and_reported_and_the_others_go_on(
-    logs: Store, signer: LogSigner, stands: list[Stand], witnessing: Witnessing, fork: tuple[int, str]
+    logs: Store, signer: LedgerSigner, stands: list[Stand], witnessing: Witnessing, fork: tuple[int, str]
 ) -> None:
     forked, honest = (f"{letter}-{uuid.uuid4().hex[:12]}" for letter in "ab")
     for tenant in (forked, honest):
@@ -226,7 +226,7 @@ async def test_a_witness_whose_clock_is_broken_is_refused(
 
 
 async def test_while_a_witness_is_away_it_is_said_once_and_when_it_is_back_it_gets_the_newest(
-    postgres: Postgres, logs: Store, signer: LogSigner, stands: list[Stand], tenant: str
+    postgres: Postgres, logs: Store, signer: LedgerSigner, stands: list[Stand], tenant: str
 ) -> None:
     away, there = stands[:2]
     keys = [stand.service.signer.key for stand in (away, there)]
@@ -252,12 +252,12 @@ async def test_while_a_witness_is_away_it_is_said_once_and_when_it_is_back_it_ge
 
 
 async def test_under_another_origin_a_checkpoint_has_none_of_the_cosignatures_of_the_first(  # noqa: PLR0913, PLR0917 - fixtures
-    logs: Store, owner: Owner, signer: LogSigner, stands: list[Stand], tenant: str, witnessing: Witnessing
+    logs: Store, owner: Owner, signer: LedgerSigner, stands: list[Stand], tenant: str, witnessing: Witnessing
 ) -> None:
     await append(logs, tenant, 1)
     async with stands[0].serving():
         await witnessing(stands[0]).look()
-    signed = await logs.logs.newest(tenant)
+    signed = await logs.ledgers.newest(tenant)
     assert signed is not None
     head = checkpoint.parse(notes.parse(signed.note).text)
     moved = replace(signer, prefix=f"new.{signer.prefix}").sign(tenant, size=1, root=head.root)
@@ -295,8 +295,8 @@ def test_a_witness_with_a_wrong_key_is_refused_at_start(keys: list[str], problem
         witnesses_of(ledger)
 
 
-async def refused_now(logs: Store, signer: LogSigner, stand: Stand) -> dict[str, str]:
-    found, total = await logs.refused_checkpoints.now(signer.prefix, [stand.witness.id], limit=100)
+async def refused_now(logs: Store, signer: LedgerSigner, stand: Stand) -> dict[str, str]:
+    found, total = await logs.checkpoint_conflicts.now(signer.prefix, [stand.witness.id], limit=100)
     assert len(found) == total
     return {each.origin.rpartition("/")[2]: each.reason for each in found}
 
@@ -305,7 +305,7 @@ async def refused_now(logs: Store, signer: LogSigner, stand: Stand) -> dict[str,
 async def test_a_tree_that_was_not_cosigned_is_never_shown_with_a_cosignature_and_is_brought_to_the_witness(  # noqa: PLR0913, PLR0917 - fixtures
     logs: Store,
     owner: Owner,
-    signer: LogSigner,
+    signer: LedgerSigner,
     stands: list[Stand],
     tenant: str,
     witnessing: Witnessing,
@@ -341,7 +341,7 @@ async def test_a_tree_that_was_not_cosigned_is_never_shown_with_a_cosignature_an
 
 
 async def test_a_log_that_was_set_back_is_a_refusal_although_it_has_not_grown_and_ends_when_it_is_put_right(  # noqa: PLR0913, PLR0917 - fixtures
-    logs: Store, owner: Owner, signer: LogSigner, stands: list[Stand], tenant: str, witnessing: Witnessing
+    logs: Store, owner: Owner, signer: LedgerSigner, stands: list[Stand], tenant: str, witnessing: Witnessing
 ) -> None:
     stand = stands[0]
     ours = witnessing(stand)
@@ -400,12 +400,12 @@ async def test_a_log_that_the_witness_cannot_answer_for_or_that_cannot_be_read_s
 
 
 async def test_the_first_hundred_refusals_of_a_log_are_kept_and_the_others_counted(
-    logs: Store, owner: Owner, signer: LogSigner, tenant: str
+    logs: Store, owner: Owner, signer: LedgerSigner, tenant: str
 ) -> None:
     origin = f"{signer.prefix}/{tenant}"
-    first = Refusal(origin=origin, place="w+00", size=1, note=b"1", reason="r\0", status=422, answer=bytes(10_000))
+    first = Conflict(origin=origin, place="w+00", size=1, note=b"1", reason="r\0", status=422, answer=bytes(10_000))
     for number in (1, 1, *range(2, 104)):
-        await logs.refused_checkpoints.add(replace(first, note=str(number).encode()))
+        await logs.checkpoint_conflicts.add(replace(first, note=str(number).encode()))
     found = await owner.execute(
         "SELECT number, note, times, octet_length(answer) FROM refused_checkpoints WHERE origin = %s ORDER BY number",
         [origin],

@@ -15,7 +15,7 @@ from contract.publishing.conftest import Owner, Stand, Witnessing, forget, set_b
 from examples import bodies
 from trenova.ledger import note as notes
 from trenova.ledger import signing, verify
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.publishing import files
 from trenova.publishing.files import NEWEST
 from trenova.publishing.folder import PublishFolder
@@ -25,7 +25,7 @@ from trenova.store.checkpoint_conflicts import FOLDER
 
 
 @pytest.fixture
-def public(tmp_path: Path, signer: LogSigner, logs: Store) -> PublishFolder:
+def public(tmp_path: Path, signer: LedgerSigner, logs: Store) -> PublishFolder:
     return PublishFolder(path=tmp_path / "public", prefix=signer.prefix, store=logs)
 
 
@@ -38,7 +38,7 @@ def names(path: Path) -> set[str]:
 
 
 async def test_each_newest_checkpoint_is_written_and_kept(
-    public: PublishFolder, logs: Store, signer: LogSigner, tenant: str
+    public: PublishFolder, logs: Store, signer: LedgerSigner, tenant: str
 ) -> None:
     for count, size in ((1, 1), (299, 300)):
         await append(logs, tenant, count)
@@ -108,7 +108,7 @@ async def test_a_process_killed_before_it_renames_leaves_the_checkpoint_before_a
 
 
 async def test_two_processes_publish_into_one_folder(
-    public: PublishFolder, logs: Store, signer: LogSigner, tenant: str
+    public: PublishFolder, logs: Store, signer: LedgerSigner, tenant: str
 ) -> None:
     other = PublishFolder(path=public.path, prefix=signer.prefix, store=logs)
     for size in (1, 2, 3):
@@ -120,7 +120,7 @@ async def test_two_processes_publish_into_one_folder(
 
 
 async def test_what_was_published_is_never_taken_back(
-    public: PublishFolder, logs: Store, signer: LogSigner, tenant: str
+    public: PublishFolder, logs: Store, signer: LedgerSigner, tenant: str
 ) -> None:
     await append(logs, tenant, 2)
     at = public.path / tenant
@@ -138,13 +138,13 @@ async def test_what_was_published_is_never_taken_back(
         assert (at / NEWEST).read_bytes() == published
 
 
-async def refused_now(logs: Store, signer: LogSigner) -> list[tuple[str, int]]:
-    refused, _ = await logs.refused_checkpoints.now(signer.prefix, [FOLDER], limit=10)
+async def refused_now(logs: Store, signer: LedgerSigner) -> list[tuple[str, int]]:
+    refused, _ = await logs.checkpoint_conflicts.now(signer.prefix, [FOLDER], limit=10)
     return [(each.reason, each.size) for each in refused]
 
 
 async def test_a_log_that_was_set_back_and_has_grown_differently_is_not_published(
-    public: PublishFolder, logs: Store, signer: LogSigner, tenant: str, owner: Owner
+    public: PublishFolder, logs: Store, signer: LedgerSigner, tenant: str, owner: Owner
 ) -> None:
     await append(logs, tenant, 3)
     await public.look()
@@ -171,7 +171,7 @@ async def test_a_log_that_was_set_back_and_has_grown_differently_is_not_publishe
 
 
 async def test_a_refusal_ends_when_the_log_is_published_again(
-    public: PublishFolder, logs: Store, signer: LogSigner, tenant: str
+    public: PublishFolder, logs: Store, signer: LedgerSigner, tenant: str
 ) -> None:
     await append(logs, tenant, 1)
     (public.path / INTERNAL).mkdir(parents=True)
@@ -201,7 +201,7 @@ def test_no_two_tenants_share_a_directory_and_none_has_one_of_ours(tmp_path: Pat
 
 
 async def test_tenants_with_awkward_names_are_published_like_all_others(
-    public: PublishFolder, signer: LogSigner, owner: Owner
+    public: PublishFolder, signer: LedgerSigner, owner: Owner
 ) -> None:
     """They may be there from before there was any rule for names."""
     prefix = f"{new_tenant()}-"
@@ -243,7 +243,7 @@ async def test_a_tenant_that_cannot_be_written_or_read_stops_no_other(
 
 
 async def test_what_an_earlier_release_has_published_is_moved(
-    public: PublishFolder, logs: Store, signer: LogSigner
+    public: PublishFolder, logs: Store, signer: LedgerSigner
 ) -> None:
     tenant, other = f"T-{uuid.uuid4().hex[:12]}", f"O-{uuid.uuid4().hex[:12]}"
     for each in (tenant, other):

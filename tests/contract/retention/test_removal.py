@@ -200,14 +200,14 @@ async def test_what_is_left_proves_verifies_and_keeps_its_ids(
     old = aged(tenant, *[90] * 300)
     await stored(store, *old)
     await stored(store, *aged(tenant, *[1] * 20))
-    early = await store.logs.newest(tenant)
+    early = await store.ledgers.newest(tenant)
     await keeper.policies.set(tenant, DAYS, by="ada")
     await run(store, tenant)
     verifier = Verifier(url=postgres.worker_url, keys=SIGNER.keys, workers=workers)
     (verdict,) = [one async for one in verifier.logs(lambda *_: None, tenant=tenant)]
     assert (verdict.places, verdict.size, verdict.removed) == ([], 322, 300)
     assert early is not None
-    made = await evidence(store.logs, tenant, keys=SIGNER.keys(tenant), known=[early.note])
+    made = await evidence(store.ledgers, tenant, keys=SIGNER.keys(tenant), known=[early.note])
     content = write.start(made.header)
     async for section in made.sections():
         content += write.section(section)

@@ -16,7 +16,7 @@ from databases import Database, own_database
 from examples import SIGNER, bodies
 from trenova.dev.postgres import Postgres
 from trenova.ledger import note, verify
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.note import COSIGNATURE
 from trenova.ledger.signing import Signer, check, cosign
 from trenova.store import Store
@@ -48,12 +48,12 @@ async def owner(place: Database) -> AsyncIterator[Owner]:
 
 
 async def newest(store: Store, tenant: str) -> bytes:
-    found = await store.logs.newest(tenant)
+    found = await store.ledgers.newest(tenant)
     assert found is not None
     return found.note
 
 
-def signed_by(message: bytes, tenant: str, signer: LogSigner) -> bool:
+def signed_by(message: bytes, tenant: str, signer: LedgerSigner) -> bool:
     keys = signer.keys(tenant)
     found = note.parse(message)
     lines = {(line.name, line.key_id) for line in found.signatures}
@@ -62,7 +62,7 @@ def signed_by(message: bytes, tenant: str, signer: LogSigner) -> bool:
     return set(verify.signatures(found, keys=keys, check=check)) == set(keys)
 
 
-async def append(url: str, signer: LogSigner, tenant: str, count: int = 3) -> None:
+async def append(url: str, signer: LedgerSigner, tenant: str, count: int = 3) -> None:
     async with Store.open(url, signer=signer) as store:
         await store.entries.append(str(uuid.uuid4()), bodies(tenant, count))
 

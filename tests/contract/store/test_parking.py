@@ -15,7 +15,7 @@ from examples import bodies, body
 from poison import POISON, Rule, rule_of
 from trenova.dev.postgres import Postgres
 from trenova.domain.dead_letters import Retried
-from trenova.errors import DatabaseFault, NotFound, RowRefused
+from trenova.errors import DatabaseFault, NotFound, RowRejected
 from trenova.store import Store
 from trenova.store.dead_letters import LONGEST_PAUSE, PAUSE
 
@@ -301,7 +301,7 @@ async def test_the_content_of_what_is_refused_is_in_no_message(store: Store, ten
     (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
     assert MARKER not in repr(letter)
     assert MARKER not in letter.reason
-    error = RowRefused(code="23514", reason=MARKER)
+    error = RowRejected(code="23514", reason=MARKER)
     assert MARKER not in f"{error} {error.message} {error.hint}"
 
 

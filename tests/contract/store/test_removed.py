@@ -44,4 +44,4 @@ async def test_it_is_found_without_salt_and_body_and_is_a_duplicate_when_it_is_s
     found = (await store.entries.find(id_, tenant=tenant))[tenant]
     assert (found.index, found.salt, found.body) == (1, None, None)
     assert found.commitment == receipt.commitment
-    assert await store.logs.commitments(tenant, 1, 1) == [receipt.commitment]
+    assert await store.ledgers.commitments(tenant, 1, 1) == [receipt.commitment]

@@ -14,7 +14,7 @@ from conftest import GENEROUS_S, new_tenant
 from contract.store.whole_log import check_log, past_triggers
 from examples import SIGNER, bodies, body
 from trenova.dev.postgres import Postgres
-from trenova.errors import InvalidConfiguration, LogDamaged, Unavailable
+from trenova.errors import InvalidConfiguration, LedgerDamaged, Unavailable
 from trenova.ledger import checkpoint, note
 from trenova.store import Store
 
@@ -36,7 +36,7 @@ async def test_a_log_grows_over_the_edges_of_tiles_and_every_append_is_signed(
         size += count
         sizes.append(size)
         (head,) = result.heads
-        signed = await store.logs.at(tenant, size)
+        signed = await store.ledgers.at(tenant, size)
         assert signed is not None
         assert checkpoint.parse(note.parse(signed.note).text).root == b64decode(head.root)
         assert head.size == size
@@ -48,10 +48,10 @@ async def test_a_batch_of_nothing_but_duplicates_signs_nothing_and_gives_the_roo
 ) -> None:
     sent = bodies(tenant, 3)
     first = await store.entries.append(batch_id(), sent)
-    before = await store.logs.newest(tenant)
+    before = await store.ledgers.newest(tenant)
     again = await store.entries.append(batch_id(), sent)
     assert (again.stored, again.heads) == (0, first.heads)
-    assert await store.logs.newest(tenant) == before
+    assert await store.ledgers.newest(tenant) == before
     assert await check_log(owner, tenant) == [3]
 
 
@@ -116,7 +116,7 @@ async def test_nothing_is_built_upon_a_tile_of_another_length(
 ) -> None:
     await store.entries.append(batch_id(), bodies(tenant, 300))
     await past_triggers(owner, damage, tenant)
-    with pytest.raises(LogDamaged, match=f"tile 1 of level 0 of the log {tenant}: expected 1600 bytes"):
+    with pytest.raises(LedgerDamaged, match=f"tile 1 of level 0 of the log {tenant}: expected 1600 bytes"):
         await store.entries.append(batch_id(), bodies(tenant, 6))
     count = await owner.execute("SELECT count(*) FROM entries WHERE tenant = %s", [tenant])
     assert await count.fetchone() == (300,)
@@ -132,7 +132,7 @@ async def test_a_head_that_was_set_back_does_not_sign_a_second_history(
     await past_triggers(owner, "DELETE FROM entries WHERE tenant = %s AND index > 0", tenant)
     await past_triggers(owner, "UPDATE tiles SET hashes = substring(hashes FOR 32) WHERE tenant = %s", tenant)
     await past_triggers(owner, "UPDATE heads SET size = 1, frontier = sha256('') WHERE tenant = %s", tenant)
-    with pytest.raises(LogDamaged, match=f"head of the log {tenant} was set back: expected no checkpoint beyond"):
+    with pytest.raises(LedgerDamaged, match=f"head of the log {tenant} was set back: expected no checkpoint beyond"):
         await store.entries.append(batch_id(), bodies(tenant, count))
     stored = await owner.execute("SELECT count(*) FROM entries WHERE tenant = %s", [tenant])
     assert await stored.fetchone() == (1,)

@@ -6,7 +6,7 @@ import psycopg
 
 from examples import SIGNER
 from trenova.ledger import hashing, signing, tree, verify
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 # What a removal does to a row; the condition follows.
@@ -20,7 +20,7 @@ async def rows(owner: Owner, query: LiteralString, tenant: str) -> list[tuple[An
     return await (await owner.execute(query, [tenant], binary=True)).fetchall()
 
 
-async def check_log(owner: Owner, tenant: str, *, signer: LogSigner = SIGNER) -> list[int]:
+async def check_log(owner: Owner, tenant: str, *, signer: LedgerSigner = SIGNER) -> list[int]:
     """The sizes at which the log was signed, after checking all of it: every commitment, tile, root and signature."""
     entries = await rows(
         owner, "SELECT index, salt, commitment, body FROM entries WHERE tenant = %s ORDER BY index", tenant

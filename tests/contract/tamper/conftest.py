@@ -13,7 +13,7 @@ from conftest import new_tenant
 from examples import SIGNER, bodies
 from trenova.dev.postgres import Postgres
 from trenova.domain.verification import LogVerdict
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store import Store
 from trenova.store.verification import Verifier, processes
 from trenova.store.verification.stretch import Claim
@@ -38,7 +38,7 @@ class Victim:
             await self.owner.execute("SET LOCAL session_replication_role = replica")
             await self.owner.execute(statement.encode(), [self.tenant])
 
-    async def verdict(self, *, signer: LogSigner = SIGNER, known: tuple[Claim, ...] = ()) -> LogVerdict:
+    async def verdict(self, *, signer: LedgerSigner = SIGNER, known: tuple[Claim, ...] = ()) -> LogVerdict:
         verifier = Verifier(url=self.url, keys=signer.keys, workers=self.workers, known={self.tenant: known})
         (verdict,) = [one async for one in verifier.logs(lambda *_: None, tenant=self.tenant)]
         return verdict
@@ -48,7 +48,7 @@ class Victim:
         return [str(one).removeprefix(f"{self.tenant}: ") for one in (await self.verdict(**how)).places]
 
     async def checkpoint(self, size: int) -> bytes:
-        signed = await self.store.logs.at(self.tenant, size)
+        signed = await self.store.ledgers.at(self.tenant, size)
         assert signed is not None
         return signed.note
 

@@ -13,7 +13,7 @@ from contract.retention.conftest import aged
 from contract.store.whole_log import check_log
 from examples import SIGNER, bodies
 from trenova.dev.postgres import Postgres
-from trenova.errors import LogDamaged
+from trenova.errors import LedgerDamaged
 from trenova.store import Store
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -113,7 +113,7 @@ async def test_what_a_trigger_changes_is_noticed_and_nothing_is_stored(  # noqa:
     sent, before = bodies(tenant, 10), await counts(owner, tenant)
     mine = f"NEW.tenant = '{tenant}' AND {condition}"
     async with trigger(owner, table, "INSERT OR UPDATE", mine, statements):
-        with pytest.raises(LogDamaged, match=said) as failure:
+        with pytest.raises(LedgerDamaged, match=said) as failure:
             await store.entries.append(str(uuid.uuid4()), sent)
         assert "entries wait" in str(failure.value.hint)
     assert await counts(owner, tenant) == before
@@ -125,7 +125,7 @@ async def test_a_row_that_is_dropped_among_duplicates_is_noticed(store: Store, o
     sent = bodies(tenant, 10)
     await store.entries.append(str(uuid.uuid4()), sent[:5])
     async with trigger(owner, "entries", "INSERT", f"NEW.tenant = '{tenant}' AND NEW.index = 9", "RETURN NULL;"):
-        with pytest.raises(LogDamaged, match="to be stored or a duplicate, got neither"):
+        with pytest.raises(LedgerDamaged, match="to be stored or a duplicate, got neither"):
             await store.entries.append(str(uuid.uuid4()), [*reversed(sent), *sent])
     result = await store.entries.append(str(uuid.uuid4()), [*reversed(sent), *sent])
     assert (result.stored, result.duplicate) == (5, 15)
@@ -134,7 +134,7 @@ async def test_a_row_that_is_dropped_among_duplicates_is_noticed(store: Store, o
 
 async def test_a_head_that_is_never_written_is_noticed(store: Store, owner: Owner, tenant: str) -> None:
     async with trigger(owner, "heads", "INSERT", f"NEW.tenant = '{tenant}'", "RETURN NULL;"):
-        with pytest.raises(LogDamaged, match=f"the head of the log {tenant}: expected a row"):
+        with pytest.raises(LedgerDamaged, match=f"the head of the log {tenant}: expected a row"):
             await store.entries.append(str(uuid.uuid4()), bodies(tenant, 1))
 
 
@@ -160,7 +160,7 @@ async def test_an_entry_that_is_not_parked_as_it_is_stops_its_batch(
 ) -> None:
     sent = [*bodies(tenant, 2), b"no entry"]
     async with trigger(owner, "dead_letters", "INSERT", "true", statements):
-        with pytest.raises(LogDamaged, match=f"parking entry 2 of the batch .*{said}"):
+        with pytest.raises(LedgerDamaged, match=f"parking entry 2 of the batch .*{said}"):
             await store.entries.append(str(uuid.uuid4()), sent)
     assert await counts(owner, tenant) == [0, 0, 0, 0]
 
@@ -171,7 +171,7 @@ async def test_a_removal_that_leaves_content_behind_is_undone(postgres: Postgres
         await keeper.policies.set(tenant, 30, by="ada")
         keeps = "RETURN NULL;"
         async with trigger(owner, "entries", "UPDATE", f"NEW.tenant = '{tenant}' AND NEW.index = 1", keeps):
-            with pytest.raises(LogDamaged, match="expected 3 entries without content, got 2"):
+            with pytest.raises(LedgerDamaged, match="expected 3 entries without content, got 2"):
                 await keeper.removals.remove(tenant, 0)
         found = await owner.execute("SELECT count(body) FROM entries WHERE tenant = %s", [tenant])
         assert await found.fetchone() == (4,)

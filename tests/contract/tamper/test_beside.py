@@ -18,13 +18,13 @@ from databases import Database, own_database
 from examples import SIGNER, bodies
 from trenova.dev.postgres import Postgres
 from trenova.domain.verification import DamagedPlace
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.signing import Signer
 from trenova.store import Store
 from trenova.store.retention.holds import Matching
 from trenova.store.verification import Verifier
 
-ROTATED = LogSigner(prefix=SIGNER.prefix, secrets=(*SIGNER.secrets, Signer(name="next", seed=bytes(range(2, 34)))))
+ROTATED = LedgerSigner(prefix=SIGNER.prefix, secrets=(*SIGNER.secrets, Signer(name="next", seed=bytes(range(2, 34)))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Site:
     owner: Owner
     workers: Executor
 
-    async def found(self, tenant: str = "", signer: LogSigner = SIGNER) -> list[DamagedPlace]:
+    async def found(self, tenant: str = "", signer: LedgerSigner = SIGNER) -> list[DamagedPlace]:
         verifier = Verifier(url=self.database.worker_url, keys=signer.keys, workers=self.workers)
         return [place async for verdict in verifier.logs(lambda *_: None, tenant=tenant) for place in verdict.places]
 

@@ -8,7 +8,7 @@ from contract.store.whole_log import REMOVE
 from contract.tamper.conftest import COUNT, Victim, made
 from contract.tamper.test_live import OTHER_BODY, STRANGER, roll_back
 from examples import SIGNER
-from trenova.errors import InvalidRequest, LogDamaged
+from trenova.errors import InvalidRequest, LedgerDamaged
 from trenova.ledger import hashing, signing, tree
 from trenova.ledger.evidence import check, write
 from trenova.ledger.evidence.verdict import Verdict
@@ -20,7 +20,7 @@ async def verdict(victim: Victim, *, kept: bytes | None = None, proved: bytes | 
     """Of a file of the whole log; `kept` is what the reader holds, `proved` what the file was told to continue."""
     keys = SIGNER.keys(victim.tenant)
     known = [proved] if proved else []
-    source = await evidence(victim.store.logs, victim.tenant, keys=keys, known=known)
+    source = await evidence(victim.store.ledgers, victim.tenant, keys=keys, known=known)
     content = write.start(source.header)
     async for section in source.sections():
         content += write.section(section)
@@ -86,12 +86,12 @@ async def test_removed_bodies_are_counted_and_everything_else_is_proved(victim: 
 )
 async def test_what_is_not_there_keeps_the_file_from_being_written(victim: Victim, statement: str) -> None:
     await victim.tamper(statement)
-    with pytest.raises(LogDamaged, match=f"the log of {victim.tenant}"):
+    with pytest.raises(LedgerDamaged, match=f"the log of {victim.tenant}"):
         await verdict(victim)
 
 
 async def test_a_checkpoint_of_another_key_is_refused(victim: Victim) -> None:
-    leaves = [hashing.leaf(one) for one in await victim.store.logs.commitments(victim.tenant, 0, COUNT)]
+    leaves = [hashing.leaf(one) for one in await victim.store.ledgers.commitments(victim.tenant, 0, COUNT)]
     note = STRANGER.sign(victim.tenant, size=COUNT, root=tree.root_of(leaves))
     await victim.tamper(f"UPDATE checkpoints SET note = '\\x{note.hex()}' WHERE tenant = %s AND size = {COUNT}")
     with pytest.raises(InvalidRequest, match="is not signed by any of the keys given"):
@@ -104,7 +104,7 @@ async def test_a_log_that_was_rolled_back_is_older_than_what_a_reader_has_kept(v
     await victim.tamper("DELETE FROM checkpoints WHERE tenant = %s AND size > 512")
     assert (await verdict(victim)).holds
     assert found(await verdict(victim, kept=kept)) == [("older", None)]
-    with pytest.raises(LogDamaged, match="has 512 entries, but had 590"):
+    with pytest.raises(LedgerDamaged, match="has 512 entries, but had 590"):
         await verdict(victim, proved=kept)
 
 

@@ -8,10 +8,10 @@ from contract.store.whole_log import REMOVE
 from contract.tamper.conftest import COUNT, Victim
 from examples import SIGNER, append_as_system, body
 from trenova.ledger import hashing, signing, tree
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store.verification.verifier import claim
 
-STRANGER = LogSigner(prefix=SIGNER.prefix, secrets=(signing.Signer(name="x", seed=bytes(range(1, 33))),))
+STRANGER = LedgerSigner(prefix=SIGNER.prefix, secrets=(signing.Signer(name="x", seed=bytes(range(1, 33))),))
 OTHER_BODY = "convert_to(replace(convert_from(body, 'UTF8'), 'u-1', 'u-2'), 'UTF8')"
 
 
@@ -166,7 +166,7 @@ async def test_a_tile_that_is_gone_is_named(victim: Victim) -> None:
 
 async def set_head_back(victim: Victim) -> None:
     """To 512, where the frontier is one hash: that of both whole tiles."""
-    whole = [hashing.leaf(one) for one in await victim.store.logs.commitments(victim.tenant, 0, 512)]
+    whole = [hashing.leaf(one) for one in await victim.store.ledgers.commitments(victim.tenant, 0, 512)]
     await victim.tamper(f"UPDATE heads SET size = 512, frontier = '\\x{tree.root_of(whole).hex()}' WHERE tenant = %s")
 
 
@@ -219,7 +219,7 @@ async def test_a_log_that_is_gone_altogether_is_found_by_a_checkpoint_that_a_rea
 
 
 async def test_checkpoints_that_another_key_signed_are_not_the_logs(victim: Victim) -> None:
-    leaves = [hashing.leaf(one) for one in await victim.store.logs.commitments(victim.tenant, 0, COUNT)]
+    leaves = [hashing.leaf(one) for one in await victim.store.ledgers.commitments(victim.tenant, 0, COUNT)]
     note = STRANGER.sign(victim.tenant, size=COUNT, root=tree.root_of(leaves))
     await victim.tamper(f"UPDATE checkpoints SET note = '\\x{note.hex()}' WHERE tenant = %s AND size = {COUNT}")
     (place,) = await victim.places()
@@ -230,7 +230,7 @@ async def test_checkpoints_that_another_key_signed_are_not_the_logs(victim: Vict
 async def test_after_a_rotation_older_checkpoints_of_a_former_key_are_counted_and_are_no_damage(
     victim: Victim,
 ) -> None:
-    leaves = [hashing.leaf(one) for one in await victim.store.logs.commitments(victim.tenant, 0, 100)]
+    leaves = [hashing.leaf(one) for one in await victim.store.ledgers.commitments(victim.tenant, 0, 100)]
     note = STRANGER.sign(victim.tenant, size=100, root=tree.root_of(leaves))
     await victim.tamper(f"UPDATE checkpoints SET note = '\\x{note.hex()}' WHERE tenant = %s AND size = 100")
     verdict = await victim.verdict()
@@ -246,7 +246,7 @@ async def test_a_history_that_was_written_anew_and_signed_with_the_logs_own_key_
         " SELECT o.salt, o.commitment, o.body FROM entries AS o WHERE o.tenant = e.tenant AND o.index = 9"
         ") WHERE tenant = %s AND index = 8"
     )
-    leaves = [hashing.leaf(one) for one in await victim.store.logs.commitments(victim.tenant, 0, COUNT)]
+    leaves = [hashing.leaf(one) for one in await victim.store.ledgers.commitments(victim.tenant, 0, COUNT)]
     growth = tree.grow(tree.Frontier(), leaves)
     tile, upper = b"".join(leaves[:256]).hex(), tree.root_of(leaves[:256]).hex()
     frontier = b"".join(growth.frontier.hashes).hex()

@@ -22,7 +22,7 @@ from trenova.keys.keyring import Keyring
 from trenova.runtime.http.body import GRACE_S, LEAST_BYTES_PER_S
 from trenova.store import Store
 from trenova.store.dead_letters import park
-from trenova.store.rows import Refused
+from trenova.store.rows import RejectedRow
 
 DROWSY = b"Content-Type: application/json\r\nContent-Length: 2000\r\n\r\n{"
 
@@ -39,7 +39,7 @@ async def url(settings: Settings, store: Store, client: Client) -> AsyncIterator
 async def parked(store: Store, tenant: str) -> uuid.UUID:
     id_ = uuid.uuid4()
     sent = body(tenant, id=str(id_))
-    refused = Refused(ordinal=0, tenant=tenant, id=id_, body=sent, code="23514", reason="no")
+    refused = RejectedRow(ordinal=0, tenant=tenant, id=id_, body=sent, code="23514", reason="no")
     async with store.pool.cursor() as cursor:
         await park(cursor, f"b-{tenant}", [refused])
     (letter,) = await store.dead_letters.page(tenant=tenant, limit=1)

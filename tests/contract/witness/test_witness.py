@@ -18,7 +18,7 @@ from examples import SIGNER
 from trenova.errors import InvalidConfiguration
 from trenova.ledger import note as notes
 from trenova.ledger import prove, signing, tiles, tree, verify
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.signing import Signer
 from trenova.ledger.submission import MAX_PROOF_LINES, Submission
 from trenova.witness import evidence, server
@@ -29,7 +29,7 @@ LEAVES = [sha256(bytes([number])).digest() for number in range(40)]
 NAME = "witness.example.com/w1"
 
 
-def submission(old: int, size: int, *, signer: LogSigner = SIGNER, leaves: list[bytes] = LEAVES) -> Submission:
+def submission(old: int, size: int, *, signer: LedgerSigner = SIGNER, leaves: list[bytes] = LEAVES) -> Submission:
     note = signer.sign(TENANT, size=size, root=tree.root_of(leaves[:size]))
     read = tiles.reader({(0, 0): b"".join(leaves)})
     path = prove.consistency(old, size, read) if old <= size else ()

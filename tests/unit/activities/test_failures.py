@@ -8,8 +8,8 @@ from trenova.activities.failures import ASK_AGAIN, failed
 from trenova.errors import (
     DatabaseFault,
     InvalidConfiguration,
-    LogDamaged,
-    RowRefused,
+    LedgerDamaged,
+    RowRejected,
     SchemaMismatch,
     TrenovaError,
     Unavailable,
@@ -26,8 +26,8 @@ def test_what_may_pass_by_itself_is_tried_by_the_retry_policy() -> None:
     "error",
     [
         DatabaseFault("a right is missing"),
-        RowRefused(code="23514", reason="of the whole"),
-        LogDamaged("a tile is gone"),
+        RowRejected(code="23514", reason="of the whole"),
+        LedgerDamaged("a tile is gone"),
         SchemaMismatch("older"),
         InvalidConfiguration(["no key"]),
     ],

@@ -7,7 +7,7 @@ import pytest
 from trenova.api.log_keys import log_keys_of
 from trenova.config import Settings
 from trenova.errors import NotFound
-from trenova.keys.signing import VARIABLE, log_signer_of
+from trenova.keys.signing import VARIABLE, load_signer
 from trenova.ledger.signing import Signer
 
 KEYS = "\n".join(Signer(name=name, seed=bytes([seed] * 32)).secret_text for name, seed in (("old", 1), ("new", 2)))
@@ -16,7 +16,7 @@ SETTINGS = Settings.model_validate({"ledger": {"origin": "audit.example.com/v1/l
 
 def test_they_are_those_of_the_workers_in_the_same_order() -> None:
     environ = {VARIABLE: KEYS}
-    assert log_keys_of(SETTINGS, environ).of("acme") == log_signer_of(SETTINGS, environ).keys("acme")
+    assert log_keys_of(SETTINGS, environ).of("acme") == load_signer(SETTINGS, environ).keys("acme")
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import pytest
 
 from trenova.errors import InvalidRequest
 from trenova.importing import read
-from trenova.importing.record import Record, Refused
+from trenova.importing.record import Record, UnreadableRecord
 
 
-def everything(tmp_path: Path, content: bytes) -> list[Record | Refused]:
+def everything(tmp_path: Path, content: bytes) -> list[Record | UnreadableRecord]:
     file = tmp_path / "source"
     file.write_bytes(content)
     with read.open_source(str(file)) as source:
@@ -91,7 +91,7 @@ def test_a_bad_line_is_refused_with_its_reason_and_the_others_are_read(
     first, bad, last = everything(tmp_path, b'{"good":1}\n' + line + b'\n{"good":2}\n')
     assert isinstance(first, Record)
     assert isinstance(last, Record)
-    assert isinstance(bad, Refused)
+    assert isinstance(bad, UnreadableRecord)
     assert (bad.line, bad.raw) == (2, line)
     assert reason in bad.reason
 
@@ -101,7 +101,7 @@ def test_a_line_over_the_limit_is_refused_and_the_next_is_read(tmp_path: Path, m
     monkeypatch.setattr(read, "BUFFER_BYTES", 32)
     exact = json.dumps({"a": "x" * 91}).encode()
     bad, good, at_limit = everything(tmp_path, b'{"a":"' + b"y" * 1000 + b'"}\n{"a":1}\n' + exact + b"\r\n")
-    assert isinstance(bad, Refused)
+    assert isinstance(bad, UnreadableRecord)
     assert (bad.line, len(bad.raw)) == (1, 100)
     assert "longer than 100 bytes" in bad.reason
     assert good == Record(2, {"a": 1}, b'{"a":1}')
@@ -131,7 +131,7 @@ def test_a_bad_element_of_an_array_is_refused_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cut", [5, -3])
 def test_damaged_gzip_data_gives_what_is_before_the_damage_and_says_so(tmp_path: Path, cut: int) -> None:
     *whole, last = everything(tmp_path, gzip.compress(b'{"a":1}\n' * 50_000)[:cut])
-    assert isinstance(last, Refused)
+    assert isinstance(last, UnreadableRecord)
     assert "gzip data is damaged" in last.reason
     assert all(isinstance(record, Record) for record in whole)
     assert last.line == len(whole) + 1

@@ -10,7 +10,7 @@ import pytest
 from trenova.domain.entry import Draft
 from trenova.importing.maps import MapError, mapper
 from trenova.importing.read import open_source
-from trenova.importing.record import Refused
+from trenova.importing.record import UnreadableRecord
 
 CHECKOUT = Path(__file__).parents[3]
 SAMPLES = CHECKOUT / "tests" / "data" / "importing"
@@ -58,7 +58,7 @@ def imported(path: Path, map_name: str, tenant: str | None = None) -> tuple[list
     to_entry = mapper(map_name, tenant=tenant)
     with open_source(str(path)) as source:
         for record in source:
-            if isinstance(record, Refused):
+            if isinstance(record, UnreadableRecord):
                 refused[record.reason] += 1
                 continue
             try:

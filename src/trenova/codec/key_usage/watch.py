@@ -27,7 +27,7 @@ MOST_LOOKED_AT = 10
 STANDS_STILL = timedelta(minutes=1)
 
 
-class OpenKeys:
+class KeyWatch:
     """Tries the keys on open workflows, at most once in CHECK_AGAIN_S however often it is asked."""
 
     def __init__(self, client: Client) -> None:

@@ -7,11 +7,11 @@ from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from trenova.errors import TemporalAway, TemporalRefuses
+from trenova.errors import TemporalDenied, TemporalUnreachable
 from trenova.runtime.connection import steps, words
 from trenova.runtime.connection.target import Target
 
-NoWay = TemporalAway | TemporalRefuses
+NoWay = TemporalUnreachable | TemporalDenied
 
 # How the SDK tells of the calls that it makes itself: the first of a connection, and a worker's first.
 ITS_OWN_CALL = re.compile(r'Status \{ code: (\w+), message: "(.*?)(?<!\\)"')
@@ -45,9 +45,9 @@ async def explain(client: Client, error: Exception, *, limit_s: float = LIMIT_S)
             await walk(target)
     except TimeoutError:
         return words.no_answer(target, limit_s)
-    except TemporalRefuses as cause:
+    except TemporalDenied as cause:
         return cause
-    except TemporalAway as cause:
+    except TemporalUnreachable as cause:
         # What the server told the SDK counts, where it did not tell the walk.
         return (of_alert(target, message) if ABOUT_CERTIFICATE.search(message) else None) or cause
     return left(target, message)
@@ -100,14 +100,14 @@ def told(target: Target, status: RPCStatusCode, message: str, error: Exception) 
     return words.call_refused(target, reason) if status in ANSWERS else None
 
 
-def told_by_http(target: Target, message: str, reason: str) -> TemporalAway:
+def told_by_http(target: Target, message: str, reason: str) -> TemporalUnreachable:
     found = HTTP_STATUS.search(message)
     if found is not None and found[1] in OF_PROXIES:
         return words.instead_of_temporal(target, reason)
     return words.other_server(target, reason)
 
 
-def unauthorized(target: Target, reason: str) -> TemporalRefuses:
+def unauthorized(target: Target, reason: str) -> TemporalDenied:
     if target.has_api_key:
         return words.api_key_refused(target, reason)
     if target.has_certificate:
@@ -143,5 +143,5 @@ def of_alert(target: Target, message: str) -> NoWay | None:
         return None
     try:
         return steps.alert(target, told_alert[1])
-    except TemporalRefuses as cause:
+    except TemporalDenied as cause:
         return cause

@@ -28,7 +28,7 @@ async def connect(
 ) -> Client:
     """A client for the configured server, which has answered for the namespace.
 
-    Raises TemporalAway when it cannot be reached, TemporalRefuses when it refuses us, each with its cause; and
+    Raises TemporalUnreachable when it cannot be reached, TemporalDenied when it refuses us, each with its cause; and
     InvalidConfiguration for certificates that are none.
 
     `lazy`: connect with the first call instead, so that a process can be up before Temporal is.
@@ -58,7 +58,7 @@ async def connect(
 
 
 async def reach(client: Client, limit: timedelta = LIMIT) -> None:
-    """Return when Temporal answers for the client's namespace. Raises TemporalAway or TemporalRefuses."""
+    """Return when Temporal answers for the client's namespace. Raises TemporalUnreachable or TemporalDenied."""
     try:
         await ask(client, limit)
     except (RPCError, RuntimeError, TimeoutError) as error:

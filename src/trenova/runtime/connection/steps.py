@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from temporalio.service import TLSConfig
 
-from trenova.errors import TemporalAway, TemporalRefuses
+from trenova.errors import TemporalDenied, TemporalUnreachable
 from trenova.runtime.connection import words
 from trenova.runtime.connection.certificates import first_certificate
 from trenova.runtime.connection.patience import within
@@ -217,7 +217,7 @@ def handshake_failed(target: Target, error: ssl.SSLError) -> Exception:
     return words.tls_fails(target, reason)
 
 
-def alert(target: Target, reason: str) -> TemporalAway | TemporalRefuses:
+def alert(target: Target, reason: str) -> TemporalUnreachable | TemporalDenied:
     """What a server tells in TLS's own words. It names a certificate only where ours, or none, is the trouble."""
     told = reason.lower().replace(" ", "").replace("_", "")
     about_certificate = "certificate" in told or "unknownca" in told or "accessdenied" in told

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from trenova.errors import TemporalAway, TemporalRefuses
+from trenova.errors import TemporalDenied, TemporalUnreachable
 from trenova.runtime.connection.target import Target
 
 # The words of the documented set-up, which people search for.
@@ -12,15 +12,15 @@ START = "start Temporal (`make dev`, or `temporal server start-dev`), or correct
 BEHIND = "see that Temporal runs: a proxy or a load balancer in front of one that is down goes on accepting connections"
 
 
-def unreachable(target: Target, why: str, hint: str) -> TemporalAway:
-    return TemporalAway(f"{DIAL} at {target.address}: {why}", hint=hint)
+def unreachable(target: Target, why: str, hint: str) -> TemporalUnreachable:
+    return TemporalUnreachable(f"{DIAL} at {target.address}: {why}", hint=hint)
 
 
-def refused(target: Target, why: str, hint: str) -> TemporalRefuses:
-    return TemporalRefuses(f"{DIAL} at {target.address}: {why}", hint=hint)
+def refused(target: Target, why: str, hint: str) -> TemporalDenied:
+    return TemporalDenied(f"{DIAL} at {target.address}: {why}", hint=hint)
 
 
-def name_unknown(target: Target, reason: str) -> TemporalAway:
+def name_unknown(target: Target, reason: str) -> TemporalUnreachable:
     return unreachable(
         target,
         f"the name {target.host} is unknown here: {reason}",
@@ -28,11 +28,11 @@ def name_unknown(target: Target, reason: str) -> TemporalAway:
     )
 
 
-def nobody_listens(target: Target, reason: str) -> TemporalAway:
+def nobody_listens(target: Target, reason: str) -> TemporalUnreachable:
     return unreachable(target, f"no connection: {reason}", START)
 
 
-def no_route(target: Target, reason: str) -> TemporalAway:
+def no_route(target: Target, reason: str) -> TemporalUnreachable:
     return unreachable(
         target,
         f"no connection: {reason}",
@@ -40,7 +40,7 @@ def no_route(target: Target, reason: str) -> TemporalAway:
     )
 
 
-def silent(target: Target, seconds: float) -> TemporalAway:
+def silent(target: Target, seconds: float) -> TemporalUnreachable:
     return unreachable(
         target,
         f"it accepts connections, and does not answer within {seconds:g} s",
@@ -48,7 +48,7 @@ def silent(target: Target, seconds: float) -> TemporalAway:
     )
 
 
-def no_answer(target: Target, seconds: float) -> TemporalAway:
+def no_answer(target: Target, seconds: float) -> TemporalUnreachable:
     return unreachable(
         target,
         f"no answer within {seconds:g} s",
@@ -56,7 +56,7 @@ def no_answer(target: Target, seconds: float) -> TemporalAway:
     )
 
 
-def closed(target: Target) -> TemporalAway:
+def closed(target: Target) -> TemporalUnreachable:
     return unreachable(
         target,
         "it accepts connections, and closes them at once: what is behind it may be down, or is not Temporal's frontend",
@@ -64,7 +64,7 @@ def closed(target: Target) -> TemporalAway:
     )
 
 
-def handshake_closed(target: Target) -> TemporalAway:
+def handshake_closed(target: Target) -> TemporalUnreachable:
     return unreachable(
         target,
         "it accepts connections, and closes them during the TLS handshake: what is behind it may be down",
@@ -72,7 +72,7 @@ def handshake_closed(target: Target) -> TemporalAway:
     )
 
 
-def closed_after_handshake(target: Target) -> TemporalAway:
+def closed_after_handshake(target: Target) -> TemporalUnreachable:
     if target.has_certificate:
         perhaps, ours = "refuses the client certificate", "that it takes the client certificate (temporal.tls.certFile)"
     else:
@@ -85,7 +85,7 @@ def closed_after_handshake(target: Target) -> TemporalAway:
     )
 
 
-def instead_of_temporal(target: Target, reason: str) -> TemporalAway:
+def instead_of_temporal(target: Target, reason: str) -> TemporalUnreachable:
     return unreachable(
         target,
         f"a proxy or another server answers, and not Temporal: {reason}",
@@ -93,7 +93,7 @@ def instead_of_temporal(target: Target, reason: str) -> TemporalAway:
     )
 
 
-def other_server(target: Target, reason: str) -> TemporalAway:
+def other_server(target: Target, reason: str) -> TemporalUnreachable:
     return unreachable(
         target,
         f"what listens there is not Temporal's frontend: {reason}",
@@ -101,7 +101,7 @@ def other_server(target: Target, reason: str) -> TemporalAway:
     )
 
 
-def tls_off_here(target: Target) -> TemporalAway:
+def tls_off_here(target: Target) -> TemporalUnreachable:
     return unreachable(
         target,
         "the port speaks TLS, and TLS is off here",
@@ -109,7 +109,7 @@ def tls_off_here(target: Target) -> TemporalAway:
     )
 
 
-def tls_off_there(target: Target, reason: str) -> TemporalAway:
+def tls_off_there(target: Target, reason: str) -> TemporalUnreachable:
     because = "an API key is set" if target.has_api_key else "temporal.tls says so"
     return unreachable(
         target,
@@ -118,7 +118,7 @@ def tls_off_there(target: Target, reason: str) -> TemporalAway:
     )
 
 
-def tls_fails(target: Target, reason: str) -> TemporalAway:
+def tls_fails(target: Target, reason: str) -> TemporalUnreachable:
     return unreachable(
         target,
         f"the TLS handshake fails: {reason}",
@@ -126,7 +126,7 @@ def tls_fails(target: Target, reason: str) -> TemporalAway:
     )
 
 
-def unknown_authority(target: Target, reason: str) -> TemporalAway:
+def unknown_authority(target: Target, reason: str) -> TemporalUnreachable:
     given = target.tls is not None and target.tls.server_root_ca_cert is not None
     return unreachable(
         target,
@@ -135,7 +135,7 @@ def unknown_authority(target: Target, reason: str) -> TemporalAway:
     )
 
 
-def wrong_name(target: Target, reason: str) -> TemporalAway:
+def wrong_name(target: Target, reason: str) -> TemporalUnreachable:
     return unreachable(
         target,
         f"the server's certificate is for another name than {target.server_name}: {reason}",
@@ -143,7 +143,7 @@ def wrong_name(target: Target, reason: str) -> TemporalAway:
     )
 
 
-def server_expired(target: Target, reason: str) -> TemporalAway:
+def server_expired(target: Target, reason: str) -> TemporalUnreachable:
     return unreachable(
         target,
         f"the server's certificate is not good at this time: {reason}",
@@ -151,7 +151,7 @@ def server_expired(target: Target, reason: str) -> TemporalAway:
     )
 
 
-def bad_server_certificate(target: Target, reason: str) -> TemporalAway:
+def bad_server_certificate(target: Target, reason: str) -> TemporalUnreachable:
     return unreachable(
         target,
         f"the server's certificate is not good here: {reason}",
@@ -159,7 +159,7 @@ def bad_server_certificate(target: Target, reason: str) -> TemporalAway:
     )
 
 
-def certificate_missing(target: Target, reason: str) -> TemporalRefuses:
+def certificate_missing(target: Target, reason: str) -> TemporalDenied:
     return refused(
         target,
         f"Temporal asks for a client certificate, and none is configured: {reason}",
@@ -167,7 +167,7 @@ def certificate_missing(target: Target, reason: str) -> TemporalRefuses:
     )
 
 
-def client_expired(target: Target, end: datetime) -> TemporalRefuses:
+def client_expired(target: Target, end: datetime) -> TemporalDenied:
     return refused(
         target,
         f"the client certificate (temporal.tls.certFile) expired on {end:%Y-%m-%d}",
@@ -175,7 +175,7 @@ def client_expired(target: Target, end: datetime) -> TemporalRefuses:
     )
 
 
-def client_not_yet_valid(target: Target, begin: datetime) -> TemporalRefuses:
+def client_not_yet_valid(target: Target, begin: datetime) -> TemporalDenied:
     return refused(
         target,
         f"the client certificate (temporal.tls.certFile) is not valid before {begin:%Y-%m-%d %H:%M} UTC",
@@ -183,7 +183,7 @@ def client_not_yet_valid(target: Target, begin: datetime) -> TemporalRefuses:
     )
 
 
-def certificate_refused(target: Target, reason: str) -> TemporalRefuses:
+def certificate_refused(target: Target, reason: str) -> TemporalDenied:
     return refused(
         target,
         f"Temporal refuses the client certificate (temporal.tls.certFile): {reason}",
@@ -191,7 +191,7 @@ def certificate_refused(target: Target, reason: str) -> TemporalRefuses:
     )
 
 
-def credentials_missing(target: Target, reason: str) -> TemporalRefuses:
+def credentials_missing(target: Target, reason: str) -> TemporalDenied:
     return refused(
         target,
         f"Temporal asks for credentials, and none are configured: {reason}",
@@ -199,7 +199,7 @@ def credentials_missing(target: Target, reason: str) -> TemporalRefuses:
     )
 
 
-def api_key_refused(target: Target, reason: str) -> TemporalRefuses:
+def api_key_refused(target: Target, reason: str) -> TemporalDenied:
     return refused(
         target,
         f"Temporal refuses the API key (temporal.apiKey): {reason}",
@@ -207,7 +207,7 @@ def api_key_refused(target: Target, reason: str) -> TemporalRefuses:
     )
 
 
-def namespace_missing(target: Target, reason: str) -> TemporalRefuses:
+def namespace_missing(target: Target, reason: str) -> TemporalDenied:
     return refused(
         target,
         f"there is no namespace {target.namespace}: {reason}",
@@ -216,7 +216,7 @@ def namespace_missing(target: Target, reason: str) -> TemporalRefuses:
     )
 
 
-def call_refused(target: Target, reason: str) -> TemporalRefuses:
+def call_refused(target: Target, reason: str) -> TemporalDenied:
     return refused(
         target,
         f"Temporal answers, and refuses: {reason}",
@@ -224,7 +224,7 @@ def call_refused(target: Target, reason: str) -> TemporalRefuses:
     )
 
 
-def call_fails(target: Target, reason: str) -> TemporalAway:
+def call_fails(target: Target, reason: str) -> TemporalUnreachable:
     return unreachable(
         target,
         f"every step of the way works, and the call fails: {reason}",

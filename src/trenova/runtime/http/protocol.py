@@ -37,7 +37,7 @@ REASON = {
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ErrorResponse:
     """Why a request is refused before any application has seen it."""
 
     status: HTTPStatus
@@ -54,7 +54,7 @@ class Refusal:
         return b"".join(b"%b: %b\r\n" % header for header in headers.items()) + b"\r\n" + body
 
 
-class Refused(Exception):
+class StopParsing(Exception):
     """Raised inside the parser, to stop it."""
 
 
@@ -80,7 +80,7 @@ class LimitedProtocol(HttpToolsProtocol):
     """What the parser has taken since it last found anything: a line that does not end."""
     unread: tuple[int, float] | None = None
     """Bytes that the client had not taken when that last changed, and when that was."""
-    wanted: Refusal | None = None
+    wanted: ErrorResponse | None = None
     upgrading = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -121,7 +121,7 @@ class LimitedProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             self.ignore_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
-            self.refuse(self.wanted or Refusal(HTTPStatus.BAD_REQUEST, f"this is no HTTP/1.1 request: {error}"))
+            self.refuse(self.wanted or ErrorResponse(HTTPStatus.BAD_REQUEST, f"this is no HTTP/1.1 request: {error}"))
         else:
             if self.silent_bytes > self.limits.head_bytes and not self.refused:
                 self.refuse(self.too_long())
@@ -156,7 +156,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.head_bytes += len(name) + len(value)
         if self.head_bytes > self.limits.head_bytes:
             self.wanted = self.too_long()
-            raise Refused
+            raise StopParsing
         if not self.in_head:
             # A trailer. Who reads headers trusts what came before the body, so these are not put among them.
             self.trailers += 1
@@ -207,20 +207,20 @@ class LimitedProtocol(HttpToolsProtocol):
 
     # What is refused.
 
-    def too_long(self) -> Refusal:
+    def too_long(self) -> ErrorResponse:
         in_head = self.in_head or self.waiting_since is not None
         part = (
             "the head of the request is" if in_head else "trailers, or what stands between the chunks of the body, are"
         )
         detail = f"{part} longer than {self.limits.head_bytes:,} bytes"
-        return Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+        return ErrorResponse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
 
     def stop(self, status: HTTPStatus, detail: str) -> None:
         """Stop the parser: nothing of what it reads is looked at any more."""
-        self.wanted = Refusal(status, detail)
-        raise Refused
+        self.wanted = ErrorResponse(status, detail)
+        raise StopParsing
 
-    def refuse(self, refusal: Refusal) -> None:
+    def refuse(self, refusal: ErrorResponse) -> None:
         """Answer, where no answer is under way, and close. What comes meanwhile is thrown away."""
         self.refused = True
         self.lingering_since = self.loop.time()
@@ -269,7 +269,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def give_up_on_head(self) -> None:
         if self.silent_bytes or self.in_head:
             detail = f"the head of the request was not complete within {self.limits.head_s:g} s"
-            self.refuse(Refusal(HTTPStatus.REQUEST_TIMEOUT, detail))
+            self.refuse(ErrorResponse(HTTPStatus.REQUEST_TIMEOUT, detail))
         else:
             self.transport.close()
 

@@ -9,6 +9,7 @@ import msgspec
 
 from trenova import config
 from trenova.errors import InvalidConfiguration
+from trenova.runtime.installation import members
 from trenova.runtime.installation.folder import Folder, write_private
 
 

@@ -9,7 +9,7 @@ import uuid_utils.compat
 from trenova.domain.entry import Entry, Party
 from trenova.domain.retention import log_of
 from trenova.errors import NotFound
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store.pool import Pool
 from trenova.store.retention.records import append_decision, owners_only
 from trenova.store.sql import sql
@@ -47,7 +47,7 @@ class Hold(Matching):
 @dataclass(frozen=True, slots=True)
 class Holds:
     pool: Pool
-    signer: LogSigner | None = None
+    signer: LedgerSigner | None = None
     """Needed to place and release, not to read: both are entries in the tenant's log, or the system's for `*`."""
 
     async def list(self) -> list[Hold]:

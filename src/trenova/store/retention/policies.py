@@ -9,7 +9,7 @@ import uuid_utils.compat
 from trenova.domain.entry import Entry, Party
 from trenova.domain.retention import LOG, log_of
 from trenova.errors import NotFound
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store.pool import Pool
 from trenova.store.retention.records import append_decision, owners_only
 from trenova.store.sql import sql
@@ -31,7 +31,7 @@ class Policy:
 @dataclass(frozen=True, slots=True)
 class Policies:
     pool: Pool
-    signer: LogSigner | None = None
+    signer: LedgerSigner | None = None
     """Needed to change, not to read: every change is an entry in the tenant's log, or the system's for the default."""
 
     async def list(self) -> list[Policy]:

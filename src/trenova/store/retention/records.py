@@ -12,7 +12,7 @@ from trenova.domain.entry import Entry
 from trenova.domain.intake import encoder
 from trenova.errors import Forbidden, InvalidConfiguration
 from trenova.ledger.hashing import SALT_BYTES
-from trenova.ledger.log_signer import LogSigner
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store import records
 from trenova.store.append import append as append_batch
 from trenova.store.rows import incoming
@@ -20,10 +20,10 @@ from trenova.store.rows import incoming
 Cursor = psycopg.AsyncCursor[Any]
 
 
-async def append(cursor: Cursor, signer: LogSigner | None, entry: Entry) -> None:
+async def append(cursor: Cursor, signer: LedgerSigner | None, entry: Entry) -> None:
     """Append one entry as `Entries.append` does, in the transaction that is open.
 
-    Raises LogDamaged as that does, and nothing of the transaction remains.
+    Raises LedgerDamaged as that does, and nothing of the transaction remains.
     """
     if signer is None:
         raise InvalidConfiguration(["nothing is appended without a signing key, and this program has none"])
@@ -32,7 +32,7 @@ async def append(cursor: Cursor, signer: LogSigner | None, entry: Entry) -> None
     await append_batch(cursor, signer, f"retention-{entry.id}", batch)
 
 
-async def append_decision(cursor: Cursor, signer: LogSigner | None, entry: Entry) -> None:
+async def append_decision(cursor: Cursor, signer: LedgerSigner | None, entry: Entry) -> None:
     """The same, for an entry that tells what is kept: the database knows it from now on, and lets nobody remove it."""
     await append(cursor, signer, entry)
     await records.add(cursor, entry)

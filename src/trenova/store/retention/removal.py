@@ -8,8 +8,8 @@ import structlog
 
 from trenova.domain.entry import Entry, Party
 from trenova.domain.retention import LOG, REMOVER, Removal
-from trenova.errors import LogDamaged
-from trenova.ledger.log_signer import LogSigner
+from trenova.errors import LedgerDamaged
+from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store import write_checks
 from trenova.store.pool import Pool
 from trenova.store.retention.records import append
@@ -26,7 +26,7 @@ PAGE = 100  # logs whose names are read at a time
 @dataclass(frozen=True, slots=True)
 class Removals:
     pool: Pool
-    signer: LogSigner | None = None
+    signer: LedgerSigner | None = None
     """Needed to remove, not to look."""
 
     async def run(self, *, tenant: str = "", after: str = "", only_look: bool = False) -> AsyncGenerator[Removal, None]:
@@ -43,7 +43,7 @@ class Removals:
                 while done.more:
                     try:
                         done = await step(name, done.next_index)
-                    except LogDamaged as error:
+                    except LedgerDamaged as error:
                         # Nothing of the step remains. Other logs must go on.
                         log.error("log damaged", tenant=name, error=error.message)  # noqa: TRY400 - the message says all
                         break

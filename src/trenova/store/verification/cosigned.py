@@ -14,14 +14,14 @@ from trenova.ledger import note as notes
 from trenova.ledger import signing, verify
 from trenova.ledger.note import VerifierKey
 from trenova.store.sql import sql
-from trenova.store.verification.ledger import Log
+from trenova.store.verification.ledger import LedgerCheck
 
 VERIFIED_COSIGNATURES = sql("verified_cosignatures")
 
 NEWEST = 100  # lines of a log that are verified; of those that do not fit, as many are looked at
 
 
-async def check(cursor: psycopg.AsyncCursor[Any], log: Log, witnesses: Sequence[VerifierKey]) -> None:
+async def check(cursor: psycopg.AsyncCursor[Any], log: LedgerCheck, witnesses: Sequence[VerifierKey]) -> None:
     """Add to the log's damaged places what does not fit."""
     asked = {"tenant": log.tenant, "origins": sorted({key.name for key in log.keys}), "limit": NEWEST}
     await cursor.execute(VERIFIED_COSIGNATURES, asked)

@@ -13,7 +13,7 @@ from trenova.store.verification.rows import joined
 from trenova.store.verification.stretch import Claim, Found
 
 
-class Log:
+class LedgerCheck:
     """A log that is being checked, from left to right."""
 
     def __init__(  # noqa: PLR0913 - what is known of it beforehand

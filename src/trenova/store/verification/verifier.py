@@ -21,7 +21,7 @@ from trenova.store.pool import Pool, sqlalchemy_url
 from trenova.store.sql import sql
 from trenova.store.verification import beside as beside_logs
 from trenova.store.verification import changes, cosigned, stretch, walks
-from trenova.store.verification.ledger import Log
+from trenova.store.verification.ledger import LedgerCheck
 from trenova.store.verification.removals import Told
 from trenova.store.verification.rows import entries
 from trenova.store.verification.stretch import Claim, Found, Stretch
@@ -91,14 +91,14 @@ class Verifier:
             for name, places in beside.items():  # of tenants without a log, or without a name
                 yield LogVerdict(tenant=name, size=0, places=places)
 
-    async def _logs(self, cursor: Cursor, tenant: str, after: str) -> list[Log]:
+    async def _logs(self, cursor: Cursor, tenant: str, after: str) -> list[LedgerCheck]:
         known = [name for name in self.known if name > after and tenant in {"", name}]
         await cursor.execute(VERIFIED_LOGS, {"tenant": tenant, "after": after, "known": known})
         found = await cursor.fetchall()
         if tenant and not found:
             raise NotFound(f"there is no log of the tenant {tenant}", hint="`trenova verify --live` checks all of them")
         return [
-            Log(
+            LedgerCheck(
                 name,
                 size,
                 bytes(frontier or b""),
@@ -109,7 +109,7 @@ class Verifier:
             for name, size, frontier, position in found
         ]
 
-    def _work(self, logs: Sequence[Log], snapshot: str) -> Iterator[tuple[Log, Stretch | None]]:
+    def _work(self, logs: Sequence[LedgerCheck], snapshot: str) -> Iterator[tuple[LedgerCheck, Stretch | None]]:
         """Every stretch of every log in order, and behind the last of each log None."""
         url = sqlalchemy_url(self.url).set(drivername="postgresql").render_as_string(hide_password=False)
         for log in logs:
@@ -139,10 +139,10 @@ def claim(message: bytes, keys: KeysOf) -> tuple[str, Claim]:
 
 
 def submitted(
-    workers: Executor, work: Iterable[tuple[Log, Stretch | None]]
-) -> Iterator[tuple[Log, Future[Found] | None]]:
+    workers: Executor, work: Iterable[tuple[LedgerCheck, Stretch | None]]
+) -> Iterator[tuple[LedgerCheck, Future[Found] | None]]:
     """The work in its order, with at most AHEAD pieces of it handed to the workers before their turn."""
-    under_way: deque[tuple[Log, Future[Found] | None]] = deque()
+    under_way: deque[tuple[LedgerCheck, Future[Found] | None]] = deque()
     for log, part in work:
         under_way.append((log, None if part is None else workers.submit(stretch.check, part)))
         if len(under_way) > AHEAD:
@@ -169,7 +169,7 @@ async def take_snapshot(cursor: Cursor) -> str:
     return str(snapshot)
 
 
-async def take(cursor: Cursor, log: Log, found: Found) -> None:
+async def take(cursor: Cursor, log: LedgerCheck, found: Found) -> None:
     await ask_removals(cursor, log)
     if found.kept:
         await cursor.execute(KEPT, {"tenant": log.tenant, "indexes": found.kept})
@@ -179,7 +179,7 @@ async def take(cursor: Cursor, log: Log, found: Found) -> None:
     log.compare(additions, stored[log.tenant])
 
 
-async def ask_removals(cursor: Cursor, log: Log) -> None:
+async def ask_removals(cursor: Cursor, log: LedgerCheck) -> None:
     """Before the first stretch."""
     if log.told is None:
         await cursor.execute(TOLD_REMOVALS, {"tenant": log.tenant})
@@ -187,7 +187,7 @@ async def ask_removals(cursor: Cursor, log: Log) -> None:
         log.places += log.told.problems
 
 
-async def look_outside(cursor: Cursor, log: Log) -> None:
+async def look_outside(cursor: Cursor, log: LedgerCheck) -> None:
     """What is there and belongs to no entry of the log: rows, tiles and checkpoints beyond its end."""
     await ask_removals(cursor, log)
     asked = {"tenant": log.tenant, "size": log.size}

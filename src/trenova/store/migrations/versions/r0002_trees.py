@@ -10,7 +10,7 @@ from typing import Any
 
 from alembic import op
 
-from trenova.errors import LogDamaged
+from trenova.errors import LedgerDamaged
 from trenova.ledger import hashing, tiles, tree
 from trenova.ledger.tree import Frontier
 
@@ -52,7 +52,7 @@ def plant(connection: Any, tenant: str, size: int) -> None:
             connection.execute(ADD_HASHES, (tenant, addition.level, addition.index, addition.hashes))
         frontier = growth.frontier
     if frontier.size != size:
-        raise LogDamaged(f"the log of {tenant} has {frontier.size} entries, expected {size} as its head says")
+        raise LedgerDamaged(f"the log of {tenant} has {frontier.size} entries, expected {size} as its head says")
     connection.execute("UPDATE heads SET frontier = %b WHERE tenant = %s", (b"".join(frontier.hashes), tenant))
 
 

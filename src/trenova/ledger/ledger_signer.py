@@ -9,7 +9,7 @@ from trenova.ledger.signing import Signer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogSigner:
+class LedgerSigner:
     """Signs the checkpoints of all logs whose origins begin with `prefix`.
 
     `secrets`: the logs' own key first, at least one; more than one while a new key takes over. Their names do not

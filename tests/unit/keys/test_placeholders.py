@@ -10,7 +10,7 @@ from trenova.keys.key import UnusableKeyError, read_secret
 from trenova.keys.loading import load_keyring
 from trenova.keys.master_key import MasterKeyFile
 from trenova.keys.placeholders import is_placeholder
-from trenova.keys.signing import log_signer_of
+from trenova.keys.signing import load_signer
 from trenova.ledger.signing import Signer
 
 OF_THE_GUIDE = [
@@ -61,7 +61,7 @@ def test_the_start_names_the_variable_and_not_the_text() -> None:
 @pytest.mark.parametrize("text", [*OF_OUR_PAGES, "export TRENOVA_SIGNING_KEY='PRIVATE+KEY+localhost:8080/v1/log+…'"])
 def test_a_signing_key_of_our_pages_is_refused(text: str) -> None:
     with pytest.raises(InvalidConfiguration) as refused:
-        log_signer_of(Settings(), {"TRENOVA_SIGNING_KEY": text})
+        load_signer(Settings(), {"TRENOVA_SIGNING_KEY": text})
     (problem,) = refused.value.problems
     made = "make a key with `trenova keys generate --signing`"
     assert problem == f"TRENOVA_SIGNING_KEY, line 1: the key is the placeholder from the documentation: {made}"
@@ -108,5 +108,5 @@ def test_a_master_key_file_holds_the_key_or_the_line_that_sets_it(tmp_path: Path
 def test_a_signing_key_file_holds_lines_of_both_forms(tmp_path: Path) -> None:
     first, second = (Signer(name="x", seed=bytes([seed] * 32)).secret_text for seed in (1, 2))
     (tmp_path / "keys").write_text(f"export TRENOVA_SIGNING_KEY='{first}'\n{second}\n")
-    signer = log_signer_of(Settings.model_validate({"ledger": {"signingKeyFile": tmp_path / "keys"}}), {})
+    signer = load_signer(Settings.model_validate({"ledger": {"signingKeyFile": tmp_path / "keys"}}), {})
     assert [secret.seed[0] for secret in signer.secrets] == [1, 2]

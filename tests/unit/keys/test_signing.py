@@ -8,7 +8,7 @@ import pytest
 from trenova.config import Settings
 from trenova.errors import InvalidConfiguration
 from trenova.keys.master_key import MasterKeyFile
-from trenova.keys.signing import VARIABLE, generate_key, log_signer_of
+from trenova.keys.signing import VARIABLE, generate_key, load_signer
 from trenova.ledger import note, verify
 from trenova.ledger.note import COSIGNATURE
 from trenova.ledger.signing import Signer, check
@@ -23,14 +23,14 @@ def settings(**ledger: Any) -> Settings:
 
 def problems(settings: Settings, environ: dict[str, str]) -> tuple[str, ...]:
     with pytest.raises(InvalidConfiguration) as failure:
-        log_signer_of(settings, environ)
+        load_signer(settings, environ)
     shown = f"{failure.value.message} {failure.value.hint}"
     assert ONE.secret_text.split("+", 4)[4] not in shown
     return failure.value.problems
 
 
 def test_each_line_is_a_key_that_signs_under_the_origin_of_the_tenant() -> None:
-    signer = log_signer_of(settings(), {VARIABLE: f"{ONE.secret_text}\n\n{OTHER.secret_text}\n"})
+    signer = load_signer(settings(), {VARIABLE: f"{ONE.secret_text}\n\n{OTHER.secret_text}\n"})
     message = signer.sign("acme", size=1, root=bytes(32))
     keys = [key.named(f"{ORIGIN}/acme").key for key in (ONE, OTHER)]
     assert signer.keys("acme") == tuple(keys)
@@ -45,21 +45,21 @@ def test_a_file_is_read_and_a_wrapped_key_in_it_opened(tmp_path: Path) -> None:
     with_master = settings(signingKeyFile=file).model_copy(
         update={"temporal": Settings.model_validate({"temporal": {"security": {"masterKeyFile": master}}}).temporal}
     )
-    wrapped, plain = log_signer_of(with_master, {}).secrets
+    wrapped, plain = load_signer(with_master, {}).secrets
     assert plain.seed == ONE.seed
     assert wrapped.seed not in file.read_bytes()
     assert "wrapped key; name the key service" in problems(settings(signingKeyFile=file), {})[0]
 
 
 def test_a_new_key_can_be_used_and_no_two_are_the_same() -> None:
-    assert log_signer_of(settings(), {VARIABLE: generate_key(ORIGIN)}).secrets[0].name == ORIGIN
+    assert load_signer(settings(), {VARIABLE: generate_key(ORIGIN)}).secrets[0].name == ORIGIN
     assert generate_key(ORIGIN) != generate_key(ORIGIN)
 
 
 def test_without_a_key_the_error_says_how_to_make_one() -> None:
     for environ in ({}, {VARIABLE: ""}):
         with pytest.raises(InvalidConfiguration, match="no signing key") as failure:
-            log_signer_of(settings(), environ)
+            load_signer(settings(), environ)
         assert "trenova keys generate --signing" in (failure.value.hint or "")
 
 
@@ -90,7 +90,7 @@ def test_keys_in_two_places_and_a_file_that_cannot_be_read_are_refused(tmp_path:
 
 
 def test_nothing_shows_the_secret() -> None:
-    signer = log_signer_of(settings(), {VARIABLE: ONE.secret_text})
+    signer = load_signer(settings(), {VARIABLE: ONE.secret_text})
     assert ONE.secret_text not in repr(signer)
     assert repr(ONE.seed) not in repr(signer)
 

@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from trenova.api import dead_letters
 from trenova.api.services import Services
 from trenova.domain.dead_letters import Retried
-from trenova.errors import EncryptionKeyNotFound, TemporalAway, TemporalRefuses, Unavailable
+from trenova.errors import EncryptionKeyNotFound, TemporalDenied, TemporalUnreachable, Unavailable
 from trenova.ingest import AcceptedBatch, Breaker, Placed, all_stored, start
 from trenova.ingest.start import Handle, Parcel
 
@@ -47,8 +47,8 @@ async def failure() -> Unavailable:
     [
         (RPCStatusCode.RESOURCE_EXHAUSTED, Unavailable),
         (RPCStatusCode.NOT_FOUND, Unavailable),
-        (RPCStatusCode.PERMISSION_DENIED, TemporalRefuses),
-        (RPCStatusCode.UNAUTHENTICATED, TemporalRefuses),
+        (RPCStatusCode.PERMISSION_DENIED, TemporalDenied),
+        (RPCStatusCode.UNAUTHENTICATED, TemporalDenied),
     ],
 )
 async def test_a_try_whose_answer_was_lost_may_have_been_taken_in_whatever_the_next_is_told(
@@ -56,24 +56,24 @@ async def test_a_try_whose_answer_was_lost_may_have_been_taken_in_whatever_the_n
 ) -> None:
     refused = RPCError("x", status, b"")
     answer_with(monkeypatch, refused)
-    assert (await failure()).kept == "nothing"
+    assert (await failure()).effect == "nothing"
     for lost in LOST:
         answer_with(monkeypatch, lost, refused)
         error = await failure()
-        assert (type(error), error.kept) == (kind, "unknown")
+        assert (type(error), error.effect) == (kind, "unknown")
 
 
 async def test_a_temporal_that_turns_out_to_refuse_may_have_kept_what_had_no_answer() -> None:
     breaker = Breaker(cast("Client", None), lambda: None)
     breaker.doubt = lambda: None  # type: ignore[method-assign]
-    breaker.fault = TemporalRefuses("x")
+    breaker.fault = TemporalDenied("x")
 
     async def starting() -> None:
-        raise TemporalAway("Temporal did not answer in time")
+        raise TemporalUnreachable("Temporal did not answer in time")
 
-    with pytest.raises(TemporalRefuses) as caught:
+    with pytest.raises(TemporalDenied) as caught:
         await breaker.unless_away(starting)
-    assert caught.value.kept == "unknown"
+    assert caught.value.effect == "unknown"
 
 
 class Workflow:
