@@ -9,22 +9,19 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanag
 import structlog
 import uvicorn
 
-from trenova import tracing
 from trenova.api import app
 from trenova.api.codec import remote_codec
 from trenova.api.log_keys import log_keys_of
-from trenova.codec.compose import data_converter_for
 from trenova.codec.layers import MAX_SENT_BYTES
 from trenova.config import DatabaseSettings, Settings
 from trenova.errors import InvalidConfiguration, Unavailable
 from trenova.ingest import Spool
-from trenova.keys.loading import load_keyring
-from trenova.runtime import build_info, temporal_sdk
+from trenova.runtime import bootstrap
 from trenova.runtime.connection import connect
 from trenova.runtime.http.listening import listening
 from trenova.runtime.http.server import server_config
-from trenova.runtime.process import database_url, on_stop_signal, run_to_end
-from trenova.runtime.systemd import READY, STOPPING, ServiceManager, service_manager_of
+from trenova.runtime.process import run_to_end
+from trenova.runtime.systemd import READY, STOPPING, ServiceManager
 from trenova.store import Store
 
 log = structlog.get_logger()
@@ -38,41 +35,37 @@ def run(settings: Settings, environ: Mapping[str, str]) -> None:
 
 
 async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
-    if settings.telemetry.traces:
-        tracing.start("api")
-    url = database_url(settings)
-    security = settings.temporal.security
-    keyring = load_keyring(security, environ)
-    converter = data_converter_for(security, keyring, max_sent_bytes=MAX_SENT_BYTES)
-    remote = remote_codec(settings.api, security, keyring)
-    # Lazy: the API comes up while Temporal is away, and says so in /readyz and in its 503 answers.
-    core = temporal_sdk.start(measured=True)
-    client = await connect(settings.temporal, converter, lazy=True, runtime=core.runtime)
-    build_info.show(keyring)
-    manager = service_manager_of(environ, os.getpid())
+    process = bootstrap.start("api", settings, environ, sdk_metrics=True, max_sent_bytes=MAX_SENT_BYTES)
+    remote = remote_codec(settings.api, settings.temporal.security, process.keyring)
+    # Lazy: the API comes up while Temporal is unreachable, and says so in /readyz and in its 503 answers.
+    client = await connect(settings.temporal, process.converter, lazy=True, runtime=process.sdk.runtime)
     async with AsyncExitStack() as held:
         spool = held.enter_context(spool_of(settings))
-        store = await held.enter_async_context(store_of(url, settings.database))
-        server = Server(
-            server_config(
-                app.create(settings, store, client, log_keys_of(settings, environ), remote, spool=spool, core=core),
-                drain_s=settings.api.drain_seconds,
-            ),
-            manager,
-        )
+        store = await held.enter_async_context(store_of(process.database_url, settings.database))
+        log_keys = log_keys_of(settings, environ)
+        application = app.create(settings, store, client, log_keys, remote, spool=spool, core=process.sdk)
+        server = Server(server_config(application, drain_s=settings.api.drain_seconds), process.manager)
 
-        def stop() -> None:
-            # Until uvicorn takes signals itself. After a good end it raises them again: that must not end us at once.
-            server.should_exit = True
-
-        on_stop_signal(stop)
         await check_at_start(store)
         # From here on clients may connect; they are answered as soon as the application has started.
         listeners = held.enter_context(listening(settings.api.host, settings.api.port, setting=PORT_SETTING))
         log.info("api starting", url=f"http://{settings.api.host}:{settings.api.port}", pid=os.getpid())
-        alive = asyncio.create_task(manager.keep_told())
+        background = [
+            asyncio.create_task(process.manager.send_keepalives()),
+            asyncio.create_task(stop_when_set(process.stop, server)),
+        ]
         await server.serve(listeners)
-        alive.cancel()
+        for task in background:
+            task.cancel()
+
+
+async def stop_when_set(stop: asyncio.Event, server: uvicorn.Server) -> None:
+    """Stop the server on a signal that came before uvicorn installed its own handlers.
+
+    uvicorn raises the signals that it handled once more after a graceful end; they set `stop` again, which is harmless.
+    """
+    await stop.wait()
+    server.should_exit = True
 
 
 class Server(uvicorn.Server):
@@ -85,10 +78,10 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self.manager.tell(READY)
+            self.manager.notify(READY)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.manager.tell(STOPPING)
+        self.manager.notify(STOPPING)
         await super().shutdown(sockets)
 
 

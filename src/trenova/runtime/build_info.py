@@ -22,7 +22,7 @@ FINGERPRINTS = Gauge(
 )
 
 
-def show(keyring: Keyring) -> None:
+def publish(keyring: Keyring) -> None:
     """Once at start. Ids are names that an operator chose, and stand in every payload; a key is never shown."""
     # When each counter began, on a line of its own for each: nobody asks for it.
     disable_created_metrics()  # type: ignore[no-untyped-call]

@@ -17,9 +17,9 @@ class ServiceManager:
     """Where it listens, None for nowhere, and how long it waits for the next sign of life, None for ever."""
 
     address: str | None = None
-    patience_s: float | None = None
+    watchdog_s: float | None = None
 
-    def tell(self, message: bytes) -> None:
+    def notify(self, message: bytes) -> None:
         """Send it, or not at all: a manager that does not listen must not stop what it manages."""
         if self.address is None:
             return
@@ -27,11 +27,11 @@ class ServiceManager:
             sending.setblocking(False)
             sending.sendto(message, self.address)
 
-    async def keep_told(self) -> None:
+    async def send_keepalives(self) -> None:
         """Signs of life from the running loop until cancelled. A loop that is stuck sends none, and is killed."""
-        while self.patience_s is not None:
-            self.tell(ALIVE)
-            await asyncio.sleep(self.patience_s / 2)
+        while self.watchdog_s is not None:
+            self.notify(ALIVE)
+            await asyncio.sleep(self.watchdog_s / 2)
 
 
 def service_manager_of(environ: Mapping[str, str], pid: int) -> ServiceManager:

@@ -57,9 +57,9 @@ def telemetry(metrics: PrometheusConfig | None = None) -> TelemetryConfig:
     return TelemetryConfig(metrics=metrics, logging=written, attach_service_name=False)
 
 
-def start(*, measured: bool) -> SdkRuntime:
+def start(*, with_metrics: bool) -> SdkRuntime:
     """A runtime of its own threads: one for each process."""
-    if not measured:
+    if not with_metrics:
         return SdkRuntime(runtime=Runtime(telemetry=telemetry(), worker_heartbeat_interval=HEARTBEAT))
     for tries_left in reversed(range(TRIES)):
         address = f"{LOOPBACK}:{free_port()}"

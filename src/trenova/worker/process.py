@@ -13,7 +13,6 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
-from trenova import tracing
 from trenova.activities import (
     AuditActivities,
     DeadLetterActivities,
@@ -21,20 +20,18 @@ from trenova.activities import (
     RetentionActivities,
     VerificationActivities,
 )
-from trenova.codec.compose import data_converter_for
 from trenova.codec.key_usage.watch import KeyWatch
 from trenova.config import TASK_QUEUE, Settings, WorkerSettings
 from trenova.errors import Unavailable
-from trenova.keys.loading import load_keyring
 from trenova.keys.signing import load_signer
 from trenova.publishing import rounds
 from trenova.publishing.witnesses import witnesses_of
 from trenova.reconciliation import Reconciler
-from trenova.runtime import build_info, connection, temporal_sdk
+from trenova.runtime import bootstrap, connection
 from trenova.runtime.connection import connect
 from trenova.runtime.heap import tidy
-from trenova.runtime.process import database_url, on_stop_signal, run_to_end
-from trenova.runtime.systemd import READY, STOPPING, ServiceManager, service_manager_of
+from trenova.runtime.process import database_url, run_to_end
+from trenova.runtime.systemd import READY, STOPPING, ServiceManager
 from trenova.store import Store
 from trenova.worker import health_page, records, schedules
 from trenova.worker.attempt_log import AttemptLog
@@ -72,37 +69,28 @@ def run(settings: Settings, environ: Mapping[str, str]) -> None:
 
 
 async def work(settings: Settings, environ: Mapping[str, str]) -> None:
-    if settings.telemetry.traces:
-        tracing.start("worker")
-    url = database_url(settings)
-    # Certificates that are none stop the process, before it waits for the database.
-    connection.check(settings.temporal)
-    security = settings.temporal.security
-    keyring = load_keyring(security, environ)
-    converter = data_converter_for(security, keyring)
+    process = bootstrap.start("worker", settings, environ, sdk_metrics=settings.worker.health.port is not None)
+    url, stop = process.database_url, process.stop
     signer = load_signer(settings, environ)
     witnesses = witnesses_of(settings.ledger)
-    stop = asyncio.Event()
-    on_stop_signal(stop.set)
     parent = Parent.of(environ)
     parent.watch(stop.set)
-    manager, readiness = service_manager_of(environ, os.getpid()), Readiness()
-    core = temporal_sdk.start(measured=settings.worker.health.port is not None)
-    build_info.show(keyring)
+    readiness = Readiness()
     async with AsyncExitStack() as held:
         # From the first moment on: whoever asks is told what is waited for.
-        await held.enter_async_context(health_page.served(settings.worker.health, health_page.Pages(readiness, core)))
+        pages = health_page.Pages(readiness, process.sdk)
+        await held.enter_async_context(health_page.served(settings.worker.health, pages))
         opened = Store.open(url, pool_size=settings.database.pool_size, signer=signer, limits=settings.limits)
         store = await held.enter_async_context(opened)
         await patiently(lambda: check(store), stop)
         if signed := await patiently(store.checkpoints.sign_anew, stop):
             log.info("checkpoints signed anew", logs=signed)
-        watched = Watched(readiness, manager, parent)
+        watched = Watched(readiness, process.manager, parent)
 
         async def reached() -> None:
             """Connected anew each time: with the certificates that are there then, and as a worker new to the SDK."""
             with shown(readiness):
-                client = await connect(settings.temporal, converter, runtime=core.runtime)
+                client = await connect(settings.temporal, process.converter, runtime=process.sdk.runtime)
                 async with rounds.running(settings.ledger, witnesses, url):
                     await poll_or_explain(client, store, settings, stop, watched)
 
@@ -139,7 +127,7 @@ async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.E
     worker = create(client, store, settings, gate)
     beside = [
         asyncio.create_task(tidy()),
-        asyncio.create_task(watched.manager.keep_told()),
+        asyncio.create_task(watched.manager.send_keepalives()),
         asyncio.create_task(records.keep_appended(store.records)),
     ]
     started: list[asyncio.Task[None]] = []
@@ -154,7 +142,7 @@ async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.E
             try:
                 await stop.wait()
                 watched.readiness.stopping = True
-                watched.manager.tell(STOPPING)
+                watched.manager.notify(STOPPING)
             finally:
                 for task in started:
                     task.cancel()
@@ -222,7 +210,7 @@ def version_of(worker: WorkerSettings) -> WorkerDeploymentConfig | None:
 async def announce(client: Client, settings: Settings, watched: Watched) -> None:
     """Say `worker started` once the server has seen this worker poll, and not before; then see to the schedules."""
     await polls_confirmed(client, TASK_QUEUE)
-    watched.manager.tell(READY)
+    watched.manager.notify(READY)
     watched.parent.tell_started()
     log.info(
         "worker started",

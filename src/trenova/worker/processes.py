@@ -53,11 +53,11 @@ def run(number: int, arguments: Sequence[str], settings: WorkerSettings) -> int:
             place.attend(time.monotonic())
         if not ready and all(place.has_worked for place in places):
             ready = True
-            manager.tell(READY)
-        if manager.patience_s is not None:
-            manager.tell(ALIVE)
+            manager.notify(READY)
+        if manager.watchdog_s is not None:
+            manager.notify(ALIVE)
         time.sleep(LOOK_EVERY_S)
-    manager.tell(STOPPING)
+    manager.notify(STOPPING)
     for place in places:
         place.stop()
     latest = time.monotonic() + settings.drain_seconds + LATE_S
