@@ -82,11 +82,12 @@ promtool: $(STAMP)
 	    echo "error: promtool is missing and could not be had" >&2; \
 	    echo "hint: install Prometheus (Debian: apt-get install prometheus), then run this again" >&2; exit 1; }; }
 
-lint: $(STAMP) ## Check style, types, import directions and what is in deploy/
+lint: $(STAMP) ## Check style, types, names, import directions and the files in deploy/
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python tools/check_names.py
 	@$(BIN)/python tools/check_deployment.py
 
 format: $(STAMP) ## Rewrite the code in the project's format
