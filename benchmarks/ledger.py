@@ -51,7 +51,7 @@ def evidence(rows: Rows) -> bytes:
     growth = tree.grow(tree.Frontier(), [hashing.leaf(one) for one in commitments])
     for one in tiles.additions(growth.runs):
         stored[one.level, one.index] = one.hashes
-    read, size = tiles.reader(stored), len(rows)
+    read, size = tiles.node_reader(stored), len(rows)
     head = Checkpoint(origin=ORIGIN, size=size, root=tree.root(growth.frontier))
     header = Header(
         tenant="acme",

@@ -142,7 +142,10 @@ def plant_trees(url: str) -> None:
             cursor.executemany(
                 "INSERT INTO tiles (tenant, level, index, hashes) VALUES (%s, %s, %s, %s)"
                 " ON CONFLICT (tenant, level, index) DO UPDATE SET hashes = excluded.hashes",
-                [(tenant, tile.level, tile.index, bytes(HASH_BYTES * tile.width)) for tile in tiles.partial(size)],
+                [
+                    (tenant, tile.level, tile.index, bytes(HASH_BYTES * tile.width))
+                    for tile in tiles.partial_tiles(size)
+                ],
             )
 
 

@@ -31,7 +31,7 @@ from trenova.api import app
 from trenova.api.codec import RemoteCodec
 from trenova.api.log_keys import public_halves
 from trenova.codec.compose import data_converter_for
-from trenova.codec.layers import MAX_SENT_BYTES
+from trenova.codec.layered_codec import MAX_SENT_BYTES
 from trenova.config import SecuritySettings, Settings
 from trenova.dev import schema
 from trenova.dev.ports import choose

@@ -22,7 +22,7 @@ from acceptance.scheduled import run_schedules
 from conftest import new_tenant
 from trenova.cli.keys_check import SEEN_IN_PART
 from trenova.codec.key_usage import closed_workflows, schedules
-from trenova.codec.key_usage.open_workflows import by_key_id, history_of
+from trenova.codec.key_usage.open_workflows import payloads_by_key_id, read_events
 from trenova.dev.postgres import Postgres
 from trenova.domain.batch import workflow_id
 from trenova.domain.schedules import VERIFY_SCHEDULE
@@ -148,7 +148,7 @@ async def forget_closed(site: Site, variables: dict[str, str]) -> None:
     async with asyncio.timeout(LIMIT_S):
         while await keys_check(site, variables) != (0, None, []):
             async for run in client.list_workflows("CloseTime IS NOT NULL"):
-                if "old" in by_key_id(await history_of(client, run.id, run.run_id)):
+                if "old" in payloads_by_key_id(await read_events(client, run.id, run.run_id)):
                     which = WorkflowExecution(workflow_id=run.id, run_id=run.run_id)
                     gone = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=which)
                     await client.workflow_service.delete_workflow_execution(gone)
@@ -163,7 +163,7 @@ async def nothing_open(site: Site, variables: dict[str, str]) -> None:
 async def used(site: Site, batch_id: str) -> set[str]:
     client = await site.temporal.client()
     execution = await client.get_workflow_handle(workflow_id(batch_id)).describe()
-    return {*by_key_id(await history_of(client, execution.id, execution.run_id))}
+    return {*payloads_by_key_id(await read_events(client, execution.id, execution.run_id))}
 
 
 async def test_the_key_is_changed_in_four_steps_and_nobody_notices(folder: Path, postgres: Postgres) -> None:

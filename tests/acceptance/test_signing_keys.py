@@ -45,7 +45,7 @@ def test_the_public_halves_are_printed_for_a_tenant(stranger: User) -> None:
         "TRENOVA_SIGNING_KEY": "\n".join(secret.secret_text for secret in secrets),
     }
     ended = stranger("keys", "public", "--tenant", "acme", **given)
-    assert ended.lines == [secret.named(f"{origin}/acme").key.text for secret in secrets]
+    assert ended.lines == [secret.with_name(f"{origin}/acme").key.text for secret in secrets]
     assert stranger("keys", "public", "--tenant", "acme", "--json", **given).json == {
         "tenant": "acme",
         "keys": ended.lines,

@@ -25,7 +25,7 @@ from trenova.api.codec import remote_codec
 from trenova.api.log_keys import public_halves
 from trenova.api.query import QUERY
 from trenova.codec.compose import data_converter_for
-from trenova.codec.layers import MAX_SENT_BYTES
+from trenova.codec.layered_codec import MAX_SENT_BYTES
 from trenova.config import MIB, ApiSettings, SecuritySettings, Settings
 from trenova.dev.ports import choose
 from trenova.ingest import Spool

@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from conftest import GENEROUS_S, converter, new_tenant
 from contract.lossy import LossyProxy
-from trenova.codec.layers import MAX_SENT_BYTES
+from trenova.codec.layered_codec import MAX_SENT_BYTES
 from trenova.config import Settings
 from trenova.dev.temporal import Temporal
 from trenova.domain.entry import Sealed

@@ -16,7 +16,7 @@ from conftest import GENEROUS_S, converter, new_tenant
 from contract.lossy import LossyProxy
 from contract.test_group_commit import entries, size_of
 from trenova.codec.compose import data_converter_for
-from trenova.codec.layers import MAX_SENT_BYTES
+from trenova.codec.layered_codec import MAX_SENT_BYTES
 from trenova.config import MIB, SecuritySettings, Settings
 from trenova.dev.temporal import Temporal
 from trenova.errors import Unavailable

@@ -14,7 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from trenova.api.auth import ANYONE, ROLES, Caller
 from trenova.api.openapi import END, problems
 from trenova.api.services import Services
-from trenova.codec.batch_input import read_input
+from trenova.codec.batch_input import read_batch_input
 from trenova.domain.batch import BATCH_WORKFLOW, is_of_the_api, workflow_id
 from trenova.errors import InvalidPayload, NotFound, PayloadError, Unavailable
 from trenova.ingest.start import asking, unavailable
@@ -180,7 +180,7 @@ async def entries_in_run(client: Client, batch_id: str, run_id: str | None, tena
 async def of_tenant(payloads: Sequence[Payload], client: Client, tenant: str | None) -> int:
     """Anybody may have put these into Temporal. What is no entry belongs to no tenant; what is no batch has none."""
     try:
-        batch = await read_input(client.data_converter, payloads)
+        batch = await read_batch_input(client.data_converter, payloads)
     except InvalidPayload:
         return 0
     tenants = [tenant_of(entry) for entry in batch.entries]

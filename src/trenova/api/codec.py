@@ -26,7 +26,7 @@ from trenova.api.services import Services
 from trenova.api.sessions import COOKIE, Session, Sessions, sessions_of
 from trenova.codec import endpoint
 from trenova.codec.compose import payload_codec
-from trenova.codec.layers import Layers
+from trenova.codec.layered_codec import LayeredCodec
 from trenova.config import ApiSettings, CodecEndpointSettings, SecuritySettings
 from trenova.errors import Forbidden, InvalidConfiguration, Unauthenticated, UnsupportedMediaType
 from trenova.keys.keyring import Keyring
@@ -46,7 +46,7 @@ HOST_HEADER = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:\d*)?")
 class RemoteCodec:
     """What the routes need: the codec, and who may use it."""
 
-    codec: Layers
+    codec: LayeredCodec
     settings: CodecEndpointSettings
     sessions: Sessions
 

@@ -12,7 +12,7 @@ import uvicorn
 from trenova.api import app
 from trenova.api.codec import remote_codec
 from trenova.api.log_keys import log_keys_of
-from trenova.codec.layers import MAX_SENT_BYTES
+from trenova.codec.layered_codec import MAX_SENT_BYTES
 from trenova.config import DatabaseSettings, Settings
 from trenova.errors import InvalidConfiguration, Unavailable
 from trenova.ingest import Spool

@@ -17,9 +17,9 @@ from trenova.cli.screen import progress_of_entries
 from trenova.config import DEFAULT_DATA_DIR, Settings
 from trenova.domain.entry import Time
 from trenova.errors import InvalidRequest, VerificationError
-from trenova.ledger import kept, note
-from trenova.ledger.kept import Kept
+from trenova.ledger import note, trusted_checkpoint
 from trenova.ledger.note import VerifierKey
+from trenova.ledger.trusted_checkpoint import TrustedCheckpoint
 from trenova.runtime.installation import logins
 from trenova.runtime.installation.settings import load_settings
 from trenova.runtime.process import database_url
@@ -70,7 +70,7 @@ async def write(
     loaded: Settings,
     tenant: str,
     bounds: tuple[int | datetime | None, int | datetime | None],
-    known: list[Kept],
+    known: list[TrustedCheckpoint],
     output: Path,
 ) -> dict[str, object]:
     from trenova.keys.signing import load_signer  # noqa: PLC0415 - slow to import
@@ -97,7 +97,7 @@ async def write(
     }
 
 
-def check_signature(kept: Kept, keys: Sequence[VerifierKey]) -> None:
+def check_signature(kept: TrustedCheckpoint, keys: Sequence[VerifierKey]) -> None:
     """A bad one, such as a letter makes that changed on its way, would make the file a damaged one for every reader.
 
     One of a key that is not known here is for the reader, who may know it.
@@ -172,10 +172,10 @@ def bound(flag: str, text: str | None) -> int | datetime | None:
         ) from None
 
 
-def read_checkpoint(path: Path) -> Kept:
+def read_checkpoint(path: Path) -> TrustedCheckpoint:
     """Raises InvalidRequest for what cannot be read, VerificationError for what is no checkpoint."""
     try:
         with path.open("rb") as file:
-            return kept.read(str(path), file.read(MAX_CHECKPOINT_BYTES + 1))
+            return trusted_checkpoint.read(str(path), file.read(MAX_CHECKPOINT_BYTES + 1))
     except OSError as error:
         raise InvalidRequest(f"{path}: cannot be read: {error.strerror or error}") from None

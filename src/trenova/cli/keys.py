@@ -68,7 +68,7 @@ def public(
 
     options.check_tenant(tenant)
     signer = load_signer(load_settings(config, data_dir), os.environ)
-    keys = [secret.named(signer.prefix).key for secret in signer.secrets] if tenant is None else signer.keys(tenant)
+    keys = [secret.with_name(signer.prefix).key for secret in signer.secrets] if tenant is None else signer.keys(tenant)
     if as_json:
         of = {} if tenant is None else {"tenant": tenant}
         print(json_output.plain_json({**of, "keys": [key.text for key in keys]}))

@@ -15,8 +15,8 @@ from temporalio.service import RPCError
 from trenova.cli import screen
 from trenova.codec.compose import load_converter
 from trenova.codec.key_usage import closed_workflows, schedules
-from trenova.codec.key_usage.open_workflows import PLAIN, OpenWork, open_work
-from trenova.codec.key_usage.usage import Held, Place
+from trenova.codec.key_usage.open_workflows import PLAIN, OpenWorkflows, examine_open_workflows
+from trenova.codec.key_usage.report import KeyUse, PlaceReport
 from trenova.config import Settings
 from trenova.errors import Unavailable
 from trenova.ingest import spool_keys
@@ -39,8 +39,8 @@ NO_SPOOL = "spools: api.spool.folder is not set here, so none was looked for"
 class Needs:
     """What needs the keys, place by place."""
 
-    work: OpenWork
-    places: Sequence[Place]
+    work: OpenWorkflows
+    places: Sequence[PlaceReport]
     beyond: str
     """What this command can never see."""
 
@@ -49,7 +49,7 @@ class Needs:
         """What should have been looked at, and was not."""
         return [f"{place.name}: {place.unseen}" for place in self.places if place.unseen]
 
-    def of(self, key_id: str) -> list[tuple[str, Held]]:
+    def of(self, key_id: str) -> list[tuple[str, KeyUse]]:
         """The places that need the key."""
         return [(place.name, place.held[key_id]) for place in self.places if key_id in place.held]
 
@@ -78,17 +78,22 @@ async def ask(loaded: Settings) -> Needs:
     # The spool first, and open before closed: what moves on meanwhile is met again where it has come to.
     spools = [] if folder is None else [await spool_keys.look(folder, client)]
     try:
-        work = await open_work(client, most=MOST_LOOKED_AT)
+        work = await examine_open_workflows(client, most=MOST_LOOKED_AT)
     except RPCError as error:
         raise Unavailable(f"Temporal does not say which workflows are open: {error.message}") from None
-    places = [of_open(work), await closed_workflows.look(client), *await schedules.look(client), *spools]
+    places = [
+        of_open(work),
+        await closed_workflows.examine_closed_workflows(client),
+        *await schedules.examine_schedules(client),
+        *spools,
+    ]
     return Needs(work=work, places=places, beyond=OTHER_SPOOLS if spools else NO_SPOOL)
 
 
-def of_open(work: OpenWork) -> Place:
+def of_open(work: OpenWorkflows) -> PlaceReport:
     unseen = None if work.complete else f"only the {work.looked_at:,} latest were looked at, or some only in part"
-    held = {key_id: Held(count=number) for key_id, number in work.key_ids.items()}
-    return Place(name=OPEN, held=held, looked_at=work.looked_at, unreadable=work.unreadable, unseen=unseen)
+    held = {key_id: KeyUse(count=number) for key_id, number in work.key_ids.items()}
+    return PlaceReport(name=OPEN, held=held, looked_at=work.looked_at, unreadable=work.unreadable, unseen=unseen)
 
 
 def report(keys: tuple[encryption.KeyReport, ...], needs: Needs | None) -> dict[str, Any]:
@@ -190,7 +195,7 @@ def unseen_to_be_needed(key_id: str, *, is_all_seen: bool) -> str:
     return f"whether {key_id} is needed is not known, since not everything was seen: keep it"
 
 
-def phrases(found: Sequence[tuple[str, Held]]) -> str:
+def phrases(found: Sequence[tuple[str, KeyUse]]) -> str:
     return ", ".join(f"{held.count:,} {name}{until(held.until)}" for name, held in found)
 
 

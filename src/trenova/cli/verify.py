@@ -19,8 +19,8 @@ from trenova.config import DEFAULT_DATA_DIR, Settings
 from trenova.domain.verification import LogVerdict
 from trenova.errors import LedgerDamaged, NotChecked, OutputFailed, TrenovaError, VerificationError
 from trenova.ledger import note
-from trenova.ledger.kept import Kept
 from trenova.ledger.note import COSIGNATURE, ED25519, VerifierKey
+from trenova.ledger.trusted_checkpoint import TrustedCheckpoint
 from trenova.runtime.installation import logins
 from trenova.runtime.installation.settings import load_settings
 from trenova.runtime.process import database_url
@@ -145,7 +145,13 @@ def parsed(text: str, algorithm: int) -> VerifierKey:
 
 
 async def check_live(
-    loaded: Settings, keys: Sequence[VerifierKey], known: Sequence[Kept], tenant: str, told: Told, *, as_json: bool
+    loaded: Settings,
+    keys: Sequence[VerifierKey],
+    known: Sequence[TrustedCheckpoint],
+    tenant: str,
+    told: Told,
+    *,
+    as_json: bool,
 ) -> None:
     from trenova.publishing.witnesses import witnesses_of  # noqa: PLC0415 - slow to import
     from trenova.store.verification import Verifier, processes  # noqa: PLC0415 - slow to import
@@ -170,7 +176,7 @@ async def check_live(
         print(f"DAMAGED: see above; {logs:,} logs with {entries:,} entries were checked")
 
 
-def claims_of(known: Sequence[Kept], keys_of: "KeysOf", tenant: str) -> "dict[str, list[Claim]]":
+def claims_of(known: Sequence[TrustedCheckpoint], keys_of: "KeysOf", tenant: str) -> "dict[str, list[Claim]]":
     """What the kept checkpoints claim, by tenant. Raises NotChecked for one that nothing would be compared with."""
     from trenova.store.verification import claim  # noqa: PLC0415 - slow to import
 

@@ -13,8 +13,8 @@ from trenova.cli import json_output
 from trenova.cli.screen import shown, standard_error
 from trenova.errors import NotChecked, VerificationError
 from trenova.ledger import note, verify
-from trenova.ledger.kept import Kept
 from trenova.ledger.note import VerifierKey
+from trenova.ledger.trusted_checkpoint import TrustedCheckpoint
 
 if TYPE_CHECKING:
     from trenova.ledger.evidence.verdict import Verdict
@@ -29,7 +29,7 @@ class Trusted:
     """What the reader brings along: keys of logs, checkpoints, and witnesses of which so many must have cosigned."""
 
     keys: Sequence[VerifierKey]
-    known: Sequence[Kept]
+    known: Sequence[TrustedCheckpoint]
     witnesses: Sequence[VerifierKey]
     cosignatures: int | None
 
@@ -90,7 +90,7 @@ def origin_of(path: Path) -> str | None:
     Raises NotChecked for a pipe: what is read of it here would be gone for the check.
     """
     from trenova.ledger.evidence.lines import decode_header  # noqa: PLC0415 - slow to import
-    from trenova.ledger.evidence.reading import Reader  # noqa: PLC0415
+    from trenova.ledger.evidence.reader import Reader  # noqa: PLC0415
 
     try:
         with path.open("rb") as file:

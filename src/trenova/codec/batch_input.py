@@ -12,7 +12,7 @@ from trenova.domain.batch import Batch
 from trenova.errors import InvalidPayload, PayloadError
 
 
-async def read_input(converter: DataConverter, payloads: Sequence[Payload]) -> Batch:
+async def read_batch_input(converter: DataConverter, payloads: Sequence[Payload]) -> Batch:
     """The batch; an empty one where there is no input. Raises PayloadError, whatever the bytes are."""
     if not payloads:
         return Batch()

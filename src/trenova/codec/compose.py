@@ -7,20 +7,20 @@ from temporalio.converter import DataConverter
 from trenova.codec.compression import Compression
 from trenova.codec.converter import data_converter
 from trenova.codec.encryption import Encryption
-from trenova.codec.layers import Layers
+from trenova.codec.layered_codec import LayeredCodec
 from trenova.config import SecuritySettings
 from trenova.keys.keyring import Keyring
 from trenova.keys.loading import load_keyring
 
 
-def payload_codec(security: SecuritySettings, keyring: Keyring, *, max_sent_bytes: int | None = None) -> Layers:
+def payload_codec(security: SecuritySettings, keyring: Keyring, *, max_sent_bytes: int | None = None) -> LayeredCodec:
     """The composed codec. It always reads every layer it has keys for, whatever it writes.
 
     So encryption and compression can be turned on, off and on again while workflows are open.
     """
     compression = Compression(threshold_bytes=security.compression_threshold)
     encryption = Encryption(keyring)
-    return Layers(
+    return LayeredCodec(
         encoding=[
             *([compression] if security.enable_compression else []),
             *([encryption] if security.enable_encryption else []),

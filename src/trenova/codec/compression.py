@@ -9,7 +9,7 @@ from isal import isal_zlib
 from temporalio.api.common.v1 import Payload
 
 from trenova.codec.encryption import ENCRYPTED
-from trenova.codec.layer import ENCODING, Budget, Layer, encoding_of, parse
+from trenova.codec.layer import ENCODING, Budget, Layer, encoding_of, parse_payload
 from trenova.config import COMPRESSION_THRESHOLD_BYTES
 from trenova.errors import InvalidPayload
 
@@ -22,7 +22,7 @@ MAX_DECOMPRESSED_BYTES = 64 * 1024 * 1024
 # at 1,800 MB/s. zlib's level 6: 10.7 times at 81 and 740 MB/s, which was a third of the API's time under load.
 LEVEL = 2
 # Its stubs call the class of its errors an instance.
-BROKEN: type[Exception] = isal_zlib.error  # type: ignore[assignment]
+ZLIB_ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]
 
 
 class Compression(Layer):
@@ -55,8 +55,8 @@ class Compression(Layer):
         try:
             # One byte past the limit tells "too large" from "exactly at the limit", and is all that is ever allocated.
             data = inflate.decompress(payload.data, most + 1)
-        except BROKEN:
-            raise _broken() from None
+        except ZLIB_ERROR:
+            raise broken_stream() from None
         if len(data) > self.max_decompressed_bytes:
             raise InvalidPayload(
                 f"a payload of {len(payload.data)} bytes decompresses to more than {self.max_decompressed_bytes} bytes",
@@ -65,11 +65,11 @@ class Compression(Layer):
         if budget is not None:
             budget.spend(len(data))
         if not inflate.eof or inflate.unused_data:
-            raise _broken()
-        return parse(data, layer="compressed")
+            raise broken_stream()
+        return parse_payload(data, layer="compressed")
 
 
-def _broken() -> InvalidPayload:
+def broken_stream() -> InvalidPayload:
     return InvalidPayload(
         "the payload is marked as binary/zlib, but is no whole zlib stream",
         hint="it was cut or changed on its way, or its sender marks payloads wrongly",

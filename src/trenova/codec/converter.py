@@ -19,7 +19,7 @@ from temporalio.converter import (
     PayloadCodec,
 )
 
-from trenova.codec import unread
+from trenova.codec import undecodable
 
 
 class MsgspecJSONConverter(JSONPlainPayloadConverter):
@@ -31,13 +31,13 @@ class MsgspecJSONConverter(JSONPlainPayloadConverter):
     """
 
     def to_payload(self, value: Any) -> Payload | None:
-        if _is_message(value):
+        if is_message(value):
             return Payload(metadata={"encoding": self.encoding.encode()}, data=msgspec.json.encode(value))
         return super().to_payload(value)
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
         """Raises RuntimeError, as the base class does, when the payload does not fit the Struct."""
-        if not _names_message(type_hint):
+        if not names_message(type_hint):
             return super().from_payload(payload, type_hint)
         try:
             return msgspec.json.decode(payload.data, type=type_hint)
@@ -46,7 +46,7 @@ class MsgspecJSONConverter(JSONPlainPayloadConverter):
 
 
 @runtime_checkable
-class TakesAnything(Protocol):
+class AcceptsUnreadable(Protocol):
     """A message that makes something of what is no such message: a workflow that gets one has a clear end."""
 
     @classmethod
@@ -71,8 +71,8 @@ class TrenovaPayloadConverter(CompositePayloadConverter):
         for one that could not be decoded.
         """
         for payload in payloads:
-            unread.refuse(payload)
-        asked = taking_anything(type_hints[0]) if type_hints and len(payloads) == 1 else None
+            undecodable.raise_if_placeholder(payload)
+        asked = class_accepting_unreadable(type_hints[0]) if type_hints and len(payloads) == 1 else None
         try:
             values = super().from_payloads(payloads, type_hints)
         except RuntimeError:
@@ -99,7 +99,7 @@ def data_converter(codec: PayloadCodec | None = None, *, encode_failures: bool =
     )
 
 
-def _is_message(value: object) -> bool:
+def is_message(value: object) -> bool:
     if isinstance(value, dict):
         return any(isinstance(item, (msgspec.Struct, msgspec.Raw)) for item in value.values())
     if isinstance(value, (list, tuple)):
@@ -107,14 +107,16 @@ def _is_message(value: object) -> bool:
     return isinstance(value, (msgspec.Struct, msgspec.Raw))
 
 
-def _names_message(hint: object) -> bool:
+def names_message(hint: object) -> bool:
     # Origin and arguments both count: `list[Entry]` holds a Struct, and a generic Struct may hold none (`Page[int]`).
     if arguments := get_args(hint):
-        return any(_names_message(part) for part in (get_origin(hint), *arguments))
+        return any(names_message(part) for part in (get_origin(hint), *arguments))
     return isinstance(hint, type) and issubclass(hint, (msgspec.Struct, msgspec.Raw))
 
 
-def taking_anything(hint: object) -> Any:
+def class_accepting_unreadable(hint: object) -> Any:
     """The class that the hint names (`Batch | None`), if that is `TakesAnything`."""
     named = [part for part in get_args(hint) or (hint,) if part is not type(None)]
-    return named[0] if len(named) == 1 and isinstance(named[0], type) and isinstance(named[0], TakesAnything) else None
+    return (
+        named[0] if len(named) == 1 and isinstance(named[0], type) and isinstance(named[0], AcceptsUnreadable) else None
+    )

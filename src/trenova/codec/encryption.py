@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
 
-from trenova.codec.layer import ENCODING, Budget, Layer, encoding_of, parse, shown
+from trenova.codec.layer import ENCODING, Budget, Layer, encoding_of, parse_payload, printable
 from trenova.errors import DecryptionFailed, EncryptionKeyNotFound
 from trenova.keys.keyring import Keyring
 
@@ -23,7 +23,7 @@ NONCE_BYTES = 12
 TAG_BYTES = 16
 
 # A length prefix of protobuf is a varint of at most ten bytes, seven bits in each.
-_MAX_VARINT_BYTES = 10
+MAX_VARINT_BYTES = 10
 
 
 class Encryption(Layer):
@@ -32,59 +32,61 @@ class Encryption(Layer):
     encoding: ClassVar[bytes] = ENCRYPTED
 
     def __init__(self, keyring: Keyring) -> None:
-        self._keyring = keyring
-        self._ciphers = {key.id.encode(): AESGCM(key.secret) for key in keyring.keys.values()}
+        self.keyring = keyring
+        self.ciphers = {key.id.encode(): AESGCM(key.secret) for key in keyring.keys.values()}
 
     def wrap(self, payload: Payload) -> Payload:
         """Raises EncryptionKeyNotFound when the keyring names no encrypting key."""
         # Even what already is marked as encrypted: the mark alone proves nothing, and passing it on would let a plain
         # payload through.
-        key_id = (self._keyring.encrypting_id or "").encode()
+        key_id = (self.keyring.encrypting_id or "").encode()
         nonce = os.urandom(NONCE_BYTES)
-        sealed = self._cipher(key_id).encrypt(nonce, payload.SerializeToString(), None)
+        sealed = self.cipher(key_id).encrypt(nonce, payload.SerializeToString(), None)
         return Payload(metadata={ENCODING: ENCRYPTED, KEY_ID: key_id}, data=nonce + sealed)
 
     def unwrap(self, payload: Payload, budget: Budget | None = None) -> Payload:
         del budget  # ciphertext is as long as what it holds
         key_id = payload.metadata.get(KEY_ID, b"")
-        cipher = self._cipher(key_id)
+        cipher = self.cipher(key_id)
         nonce, sealed = payload.data[:NONCE_BYTES], payload.data[NONCE_BYTES:]
         # Shorter data cannot hold a tag, and `cryptography` refuses a short nonce with an error of another kind.
         if len(sealed) < TAG_BYTES:
-            raise _decryption_failed(key_id)
+            raise decryption_failed(key_id)
         try:
-            return _payload(cipher.decrypt(nonce, sealed, None))
+            return parse_inner_payload(cipher.decrypt(nonce, sealed, None))
         except InvalidTag:
-            raise _decryption_failed(key_id) from None
+            raise decryption_failed(key_id) from None
 
-    def _cipher(self, key_id: bytes) -> AESGCM:
+    def cipher(self, key_id: bytes) -> AESGCM:
         try:
-            return self._ciphers[key_id]
+            return self.ciphers[key_id]
         except KeyError:
-            variable = "TEMPORAL_ENCRYPTION_KEY" if key_id == b"default" else f"TEMPORAL_ENCRYPTION_KEY_{shown(key_id)}"
+            variable = (
+                "TEMPORAL_ENCRYPTION_KEY" if key_id == b"default" else f"TEMPORAL_ENCRYPTION_KEY_{printable(key_id)}"
+            )
             raise EncryptionKeyNotFound(
-                f"encryption key not found for ID: {shown(key_id) or '(none)'}",
-                hint=f"this program holds {', '.join(self._keyring.ids) or 'no key'}: "
+                f"encryption key not found for ID: {printable(key_id) or '(none)'}",
+                hint=f"this program holds {', '.join(self.keyring.ids) or 'no key'}: "
                 f"set {variable}, or put the key in a file of this name in the key folder, and start again",
             ) from None
 
 
-def _decryption_failed(key_id: bytes) -> DecryptionFailed:
+def decryption_failed(key_id: bytes) -> DecryptionFailed:
     return DecryptionFailed(
-        f"decryption failed with the key ID: {shown(key_id)}",
+        f"decryption failed with the key ID: {printable(key_id)}",
         hint="the sender holds another key under this ID, or the payload was changed: "
         "compare the fingerprints that `trenova keys check` prints on both sides",
     )
 
 
-def _payload(plain: bytes) -> Payload:
+def parse_inner_payload(plain: bytes) -> Payload:
     """The inner payload, bare or, as old TypeScript samples wrote it, behind its own length as a varint.
 
     A bare payload starts with the tag of `metadata` (0x0a) or `data` (0x12). Taken as lengths these are 10 and 18, too
     short for a payload that names an encoding and data, so that the two forms cannot be mistaken for each other.
     """
     length = 0
-    for index, byte in enumerate(plain[:_MAX_VARINT_BYTES]):
+    for index, byte in enumerate(plain[:MAX_VARINT_BYTES]):
         length |= (byte & 0x7F) << (7 * index)
         if byte < 0x80:  # noqa: PLR2004 - the continuation bit of a varint
             if length == len(plain) - index - 1:
@@ -95,4 +97,4 @@ def _payload(plain: bytes) -> Payload:
                 if encoding_of(inner):
                     return inner
             break
-    return parse(plain, layer="encrypted")
+    return parse_payload(plain, layer="encrypted")

@@ -12,25 +12,25 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
 from trenova.codec.layer import ENCODING, Budget
-from trenova.codec.layers import Layers
+from trenova.codec.layered_codec import LayeredCodec
 from trenova.errors import DecodedTooLarge, InvalidRequest, PayloadError, RequestTooLarge
 
 
 # The three messages in protobuf's JSON, read by msgspec: eight times as fast as protobuf's own reader, which besides
 # drops signs that are no base64 and so answers with other bytes than it was sent. A field that is not known here is
 # refused, not dropped.
-class _External(msgspec.Struct, forbid_unknown_fields=True):
+class ExternalPayloadJSON(msgspec.Struct, forbid_unknown_fields=True):
     sizeBytes: str | int = "0"  # noqa: N815 - protobuf's name; it writes 64-bit numbers as text
 
 
-class _Payload(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+class PayloadJSON(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     metadata: dict[str, bytes] = {}
     data: bytes = b""
-    externalPayloads: list[_External] = []  # noqa: N815
+    externalPayloads: list[ExternalPayloadJSON] = []  # noqa: N815
 
 
-class _Payloads(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    payloads: list[_Payload] = []
+class PayloadsJSON(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    payloads: list[PayloadJSON] = []
 
 
 # A batch of ours has 2 MiB. Each byte is held several times over until the answer is written.
@@ -42,10 +42,10 @@ MAX_PARTS = 20 * MAX_PAYLOADS
 
 async def encode(codec: PayloadCodec, body: bytes) -> bytes:
     """`body` with every payload encoded. Raises InvalidRequest for what is no protobuf-JSON `Payloads`."""
-    return _written(await codec.encode(_read(body)))
+    return write_payloads(await codec.encode(read_payloads(body)))
 
 
-async def decode(codec: Layers, body: bytes, *, explain: bool = False) -> bytes:
+async def decode(codec: LayeredCodec, body: bytes, *, explain: bool = False) -> bytes:
     """`body` with every payload decoded. Raises InvalidRequest, and PayloadError for a payload that cannot be read.
 
     Raises RequestTooLarge for more than MAX_PAYLOADS, and once they become more than MAX_DECODED_BYTES together.
@@ -53,17 +53,17 @@ async def decode(codec: Layers, body: bytes, *, explain: bool = False) -> bytes:
     With `explain`, such a payload becomes a `json/plain` text that starts with "cannot be read: " and the others are
     decoded: Temporal's Web UI shows no error of an endpoint, only the ciphertext, as if nobody had answered.
     """
-    payloads = _read(body)
+    payloads = read_payloads(body)
     budget = Budget(MAX_DECODED_BYTES)
     try:
         if not explain:
-            return _written(await codec.decode_within(budget, payloads))
-        return _written([await _explained(codec, budget, payload) for payload in payloads])
+            return write_payloads(await codec.decode_within(budget, payloads))
+        return write_payloads([await decode_or_explain(codec, budget, payload) for payload in payloads])
     except DecodedTooLarge as error:
         raise RequestTooLarge(error.message, hint=error.hint) from None
 
 
-async def _explained(codec: Layers, budget: Budget, payload: Payload) -> Payload:
+async def decode_or_explain(codec: LayeredCodec, budget: Budget, payload: Payload) -> Payload:
     try:
         return (await codec.decode_within(budget, [payload]))[0]
     except DecodedTooLarge:
@@ -72,13 +72,13 @@ async def _explained(codec: Layers, budget: Budget, payload: Payload) -> Payload
         return Payload(metadata={ENCODING: b"json/plain"}, data=json.dumps(f"cannot be read: {err}").encode())
 
 
-def _read(body: bytes) -> list[Payload]:
+def read_payloads(body: bytes) -> list[Payload]:
     if sum(map(body.count, (b"{", b","))) > MAX_PARTS:
-        raise _too_many(f"more than {MAX_PARTS:,} objects and fields")
+        raise too_many(f"more than {MAX_PARTS:,} objects and fields")
     try:
-        document = msgspec.json.decode(body, type=_Payloads)
+        document = msgspec.json.decode(body, type=PayloadsJSON)
         if len(document.payloads) > MAX_PAYLOADS:
-            raise _too_many(f"{len(document.payloads):,} payloads, the limit is {MAX_PAYLOADS:,}")
+            raise too_many(f"{len(document.payloads):,} payloads, the limit is {MAX_PAYLOADS:,}")
         return [
             Payload(
                 metadata=item.metadata,
@@ -97,17 +97,17 @@ def _read(body: bytes) -> list[Payload]:
         ) from None
 
 
-def _too_many(found: str) -> RequestTooLarge:
+def too_many(found: str) -> RequestTooLarge:
     return RequestTooLarge(f"the request holds {found}", hint="send them in several requests")
 
 
-def _written(payloads: Sequence[Payload]) -> bytes:
+def write_payloads(payloads: Sequence[Payload]) -> bytes:
     items = [
-        _Payload(
+        PayloadJSON(
             metadata=dict(payload.metadata),
             data=payload.data,
-            externalPayloads=[_External(sizeBytes=str(one.size_bytes)) for one in payload.external_payloads],
+            externalPayloads=[ExternalPayloadJSON(sizeBytes=str(one.size_bytes)) for one in payload.external_payloads],
         )
         for payload in payloads
     ]
-    return msgspec.json.encode(_Payloads(payloads=items))
+    return msgspec.json.encode(PayloadsJSON(payloads=items))

@@ -59,16 +59,16 @@ class Layer(PayloadCodec, ABC):
         """
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        return await each(self.wrap, payloads)
+        return await apply_to_each(self.wrap, payloads)
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        return await each(self._unwrap_own, payloads)
+        return await apply_to_each(self.unwrap_own, payloads)
 
-    def _unwrap_own(self, payload: Payload) -> Payload:
+    def unwrap_own(self, payload: Payload) -> Payload:
         return self.unwrap(payload) if encoding_of(payload) == self.encoding else payload
 
 
-async def each(work: Callable[[Payload], Payload], payloads: Sequence[Payload]) -> list[Payload]:
+async def apply_to_each(work: Callable[[Payload], Payload], payloads: Sequence[Payload]) -> list[Payload]:
     """`work` on every payload, in order; in a thread when they are big together. The first error ends it."""
 
     def run(items: Iterable[Payload]) -> list[Payload]:
@@ -87,7 +87,7 @@ def encoding_of(payload: Payload) -> bytes:
     return payload.metadata.get(ENCODING, b"")
 
 
-def parse(data: bytes, *, layer: str) -> Payload:
+def parse_payload(data: bytes, *, layer: str) -> Payload:
     """The payload that `data` is the serialized form of. Raises InvalidPayload; `layer` says where it was found."""
     try:
         return Payload.FromString(data)
@@ -98,7 +98,7 @@ def parse(data: bytes, *, layer: str) -> Payload:
         ) from None
 
 
-def shown(name: bytes) -> str:
+def printable(name: bytes) -> str:
     """A name from a payload's metadata as an error may repeat it: printable, one line, not long."""
     text = name.decode(errors="backslashreplace")
     text = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

@@ -14,12 +14,12 @@ from trenova.codec.encryption import ENCRYPTED
 from trenova.codec.key_usage.open_workflows import (
     NO_BATCH,
     PLAIN,
-    OpenWork,
-    by_key_id,
-    history_of,
-    open_work,
+    OpenWorkflows,
+    examine_open_workflows,
+    payloads_by_key_id,
     payloads_in,
-    why_unreadable,
+    read_events,
+    unreadable_reason,
 )
 from trenova.codec.layer import encoding_of
 from trenova.config import TASK_QUEUE
@@ -73,7 +73,7 @@ async def configured(context: CheckContext) -> Verdict:
 
 async def needed(context: CheckContext) -> Verdict:
     """What nobody with these keys can open, and what can be opened and is no batch, with the workflows that hold it."""
-    work = await open_work(context.client, most=MOST_LOOKED_AT)
+    work = await examine_open_workflows(context.client, most=MOST_LOOKED_AT)
     waits = [f"{reason} ({some(ids)})" for reason, ids in sorted(work.waiting.items())]
     if work.no_batches:
         waits.append(f"{NO_BATCH} ({some(work.no_batches)})")
@@ -85,7 +85,7 @@ async def needed(context: CheckContext) -> Verdict:
     )
 
 
-def steps(work: OpenWork) -> Iterator[str]:
+def steps(work: OpenWorkflows) -> Iterator[str]:
     """What to do where a key is missing, and where none is: then it is about those who started the workflows."""
     missing = sorted(key_id for key_id in work.unreadable if key_id != PLAIN and key_id not in work.opened)
     if missing:
@@ -110,7 +110,7 @@ async def here(context: CheckContext) -> Verdict:
     sent: list[Payload] = []
     # What no worker has finished may come from anybody, in any form; and what a schedule starts holds plain attributes.
     if is_of_the_api(answers.about.id) and answers.about.status is WorkflowExecutionStatus.COMPLETED:
-        begun = await history_of(context.client, answers.about.id, answers.about.run_id or "")
+        begun = await read_events(context.client, answers.about.id, answers.about.run_id or "")
         sent = [payload for event in begun[:1] for payload in payloads_in(event)]
     ring = load_keyring(context.settings.temporal.security, context.options.environ)
     # Before any is opened: in strict mode a plain one is refused here, and that is not for a key of this program.
@@ -120,7 +120,7 @@ async def here(context: CheckContext) -> Verdict:
             "set temporal.security.enableEncryption: true for every worker, and start them again; what they stored "
             "in Temporal until then is there in plain text",
         )
-    reason = await why_unreadable(context.client, [*answers.replies, *sent])
+    reason = await unreadable_reason(context.client, [*answers.replies, *sent])
     if reason is None:
         return ok("open what workers encrypt and what they open")
     return failed(
@@ -193,15 +193,15 @@ async def somebody_can_open(context: CheckContext, answers: Answers) -> bool:
     about = answers.about
     if answers.replies:
         return True
-    return await can_be_opened(context, about.id, await history_of(context.client, about.id, about.run_id or ""))
+    return await can_be_opened(context, about.id, await read_events(context.client, about.id, about.run_id or ""))
 
 
 async def can_be_opened(context: CheckContext, workflow_id: str, history: Sequence[HistoryEvent]) -> bool:
     """Whether the keys here, if there are any, open all that a worker has to open."""
     if not history or context.client.data_converter.payload_codec is None:
         return False
-    held = by_key_id(history, of_a_schedule=is_scheduled(workflow_id))
-    return await why_unreadable(context.client, [payload for each in held.values() for payload in each]) is None
+    held = payloads_by_key_id(history, of_a_schedule=is_scheduled(workflow_id))
+    return await unreadable_reason(context.client, [payload for each in held.values() for payload in each]) is None
 
 
 async def refused_lately(context: CheckContext, polling: Mapping[str, datetime]) -> dict[str, str]:
@@ -212,9 +212,9 @@ async def refused_lately(context: CheckContext, polling: Mapping[str, datetime])
     since = (datetime.now(UTC) - LATELY).isoformat()
     found: dict[str, str] = {}
     async for run in context.client.list_workflows(f"{TRIED_AGAIN} AND CloseTime > '{since}'", limit=MOST_TRIED_AGAIN):
-        found |= refusals(await history_of(context.client, run.id, run.run_id), run.id, polling)
+        found |= refusals(await read_events(context.client, run.id, run.run_id), run.id, polling)
     async for run in context.client.list_workflows(queue.BATCHES, limit=MOST_OPEN):
-        history = await history_of(context.client, run.id, run.run_id)
+        history = await read_events(context.client, run.id, run.run_id)
         if await can_be_opened(context, run.id, history):
             found |= refusals(history, run.id, polling)
     return found

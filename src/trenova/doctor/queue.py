@@ -20,7 +20,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from trenova import errors
-from trenova.codec.key_usage.open_workflows import OPEN, history_of
+from trenova.codec.key_usage.open_workflows import OPEN, read_events
 from trenova.config import TASK_QUEUE
 from trenova.doctor import worker_queries
 from trenova.doctor.checkup import Check
@@ -288,7 +288,7 @@ async def reasons(context: CheckContext) -> AsyncIterator[tuple[str, str]]:
     """The first of them, each with why its last task failed."""
     async for found in context.client.list_workflows(STUCK, limit=SHOWN):
         reason = "unknown"
-        for event in reversed(await history_of(context.client, found.id, found.run_id)):
+        for event in reversed(await read_events(context.client, found.id, found.run_id)):
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
                 failure = event.workflow_task_failed_event_attributes.failure
                 try:

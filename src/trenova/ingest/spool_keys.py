@@ -7,8 +7,8 @@ from pathlib import Path
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 
-from trenova.codec.key_usage.open_workflows import key_id_of, why_unreadable
-from trenova.codec.key_usage.usage import Held, Place
+from trenova.codec.key_usage.open_workflows import key_id_of, unreadable_reason
+from trenova.codec.key_usage.report import KeyUse, PlaceReport
 from trenova.ingest.spool import DAMAGED, WAITING
 from trenova.ingest.spool_file import DamagedFile, unpack
 
@@ -27,7 +27,7 @@ class Files:
     unread: int = 0
 
 
-async def look(folder: Path, client: Client) -> Place:
+async def look(folder: Path, client: Client) -> PlaceReport:
     """Beside the API that fills and empties it, which this neither disturbs nor waits for.
 
     One batch under each key is opened: there may be thousands, and whoever wrote them had one key under each id.
@@ -35,11 +35,11 @@ async def look(folder: Path, client: Client) -> Place:
     try:
         files = read(folder)
     except OSError as error:
-        return Place(name=NAME, unseen=f"{folder} cannot be looked into: {error.strerror}")
-    reasons = {key_id: await why_unreadable(client, [payload]) for key_id, payload in files.first.items()}
-    return Place(
+        return PlaceReport(name=NAME, unseen=f"{folder} cannot be looked into: {error.strerror}")
+    reasons = {key_id: await unreadable_reason(client, [payload]) for key_id, payload in files.first.items()}
+    return PlaceReport(
         name=NAME,
-        held={key_id: Held(count=number) for key_id, number in files.count.items()},
+        held={key_id: KeyUse(count=number) for key_id, number in files.count.items()},
         looked_at=files.looked_at,
         unreadable={key_id: reason for key_id, reason in reasons.items() if reason},
         unseen=f"{files.unread:,} files in {folder} cannot be read" if files.unread else None,

@@ -12,7 +12,7 @@ from trenova.keys.keyring import Keyring
 from trenova.keys.master_key import KeyService
 
 # What a POSIX shell can export: `TEMPORAL_ENCRYPTION_KEY_eu-1` is no variable name for it.
-_SHELL_NAME = re.compile(r"[A-Za-z0-9_]+")
+SHELL_NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def generate_key(
     text = base64.b64encode(secret).decode()
     if service is not None:
         text = WRAPPED + base64.b64encode(service.wrap(secret)).decode()
-    line = f"export {variable_of(key_id)}='{text}'" if _SHELL_NAME.fullmatch(key_id) else None
+    line = f"export {variable_of(key_id)}='{text}'" if SHELL_NAME.fullmatch(key_id) else None
     return GeneratedKey(id=key_id, text=text, export_line=line)
 
 

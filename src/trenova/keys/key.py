@@ -27,13 +27,13 @@ DEFAULT_ID = "default"
 WRAPPED = "wrapped:"
 
 # Any printable ASCII but the slash, which would leave the key folder. (Temporal's Java sample has ids that end in "!".)
-_ID = re.compile(r"[!-.0-~]{1,64}")
+KEY_ID_PATTERN = re.compile(r"[!-.0-~]{1,64}")
 
 # Changing it changes every key that is made from text.
-_HKDF_INFO = b"trenova/codec-key/v1"
+HKDF_INFO = b"trenova/codec-key/v1"
 
-_FINGERPRINT_SALT = b"trenova/codec-key-fingerprint/v1"
-_FINGERPRINT_BYTES = 8
+FINGERPRINT_SALT = b"trenova/codec-key-fingerprint/v1"
+FINGERPRINT_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,7 +52,7 @@ class Key:
 
         Through scrypt (about 50 ms), because a key made from a guessable text could be found from a fast hash of it.
         """
-        digest = hashlib.scrypt(self.secret, salt=_FINGERPRINT_SALT, n=2**14, r=8, p=1, dklen=_FINGERPRINT_BYTES)
+        digest = hashlib.scrypt(self.secret, salt=FINGERPRINT_SALT, n=2**14, r=8, p=1, dklen=FINGERPRINT_BYTES)
         return digest.hex()
 
 
@@ -90,12 +90,12 @@ def read_secret(text: str, *, key_format: KeyFormat = "auto", service: KeyServic
             f"has {len(text)} characters; expected {KEY_BYTES} bytes in base64 (44 characters) or hex (64), "
             f"or any other text of at least {MIN_TEXT_CHARACTERS} characters"
         )
-    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=_HKDF_INFO).derive(raw), "text"
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=HKDF_INFO).derive(raw), "text"
 
 
 def is_key_id(key_id: str) -> bool:
     """Whether `key_id` can name a key: 1–64 printable ASCII characters, no space and no slash."""
-    return _ID.fullmatch(key_id) is not None
+    return KEY_ID_PATTERN.fullmatch(key_id) is not None
 
 
 def variable_of(key_id: str) -> str:

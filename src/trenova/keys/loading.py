@@ -33,14 +33,14 @@ NONCE_BYTES, TRIAL_BYTES = 12, 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
+class FoundKey:
     id: str
     source: str
     text: str | None = None
     problem: str | None = None
 
     def __repr__(self) -> str:
-        return f"_Found({self.id!r}, {self.source!r})"
+        return f"FoundKey({self.id!r}, {self.source!r})"
 
 
 def load_keyring(security: SecuritySettings, environ: Mapping[str, str]) -> Keyring:
@@ -56,10 +56,10 @@ def load_keyring(security: SecuritySettings, environ: Mapping[str, str]) -> Keyr
             "requireEncryption: true with enableEncryption: false; would refuse this program's own payloads"
         )
     folder, service = security.key_folder, key_service_of(security)
-    found = [*_in_environment(environ)]
+    found = [*keys_in_environment(environ)]
     if folder is not None:
         try:
-            found += _in_folder(folder)
+            found += keys_in_folder(folder)
         except OSError as err:
             problems.append(f"key folder {folder}: {err.strerror}; expected a folder with a file for each key ID")
     keys: dict[str, Key] = {}
@@ -70,15 +70,15 @@ def load_keyring(security: SecuritySettings, environ: Mapping[str, str]) -> Keyr
             continue
         sources[item.id] = item.source
         try:
-            keys[item.id] = _key(item, security, service)
+            keys[item.id] = load_key(item, security, service)
         except UnusableKeyError as err:
             problems.append(f"{item.source}: the key {err}")
-    problems += _missing(security, sources)
+    problems += missing_key_problems(security, sources)
     keyring = Keyring(
         keys=MappingProxyType(keys),
         encrypting_id=security.encryption_key_id if security.enable_encryption else None,
     )
-    problems += _failed_trials(keyring)
+    problems += trial_problems(keyring)
     if problems:
         raise InvalidConfiguration(
             problems, hint="make a key with `trenova keys generate`; docs/encryption.md says how keys are named"
@@ -86,15 +86,15 @@ def load_keyring(security: SecuritySettings, environ: Mapping[str, str]) -> Keyr
     return keyring
 
 
-def _in_environment(environ: Mapping[str, str]) -> Iterator[_Found]:
+def keys_in_environment(environ: Mapping[str, str]) -> Iterator[FoundKey]:
     for name in sorted(environ):
         if name == VARIABLE:
-            yield _Found(id=DEFAULT_ID, source=name, text=environ[name])
+            yield FoundKey(id=DEFAULT_ID, source=name, text=environ[name])
         elif name.startswith(f"{VARIABLE}_"):
-            yield _Found(id=name.removeprefix(f"{VARIABLE}_"), source=name, text=environ[name])
+            yield FoundKey(id=name.removeprefix(f"{VARIABLE}_"), source=name, text=environ[name])
 
 
-def _in_folder(folder: Path) -> Iterator[_Found]:
+def keys_in_folder(folder: Path) -> Iterator[FoundKey]:
     for path in sorted(folder.iterdir()):
         # Kubernetes mounts a secret's files as links into hidden folders beside them.
         if path.name.startswith("."):
@@ -109,10 +109,10 @@ def _in_folder(folder: Path) -> Iterator[_Found]:
             problem = f"cannot be read: {err.strerror}"
         except UnicodeDecodeError:
             problem = "is not UTF-8 text; expected base64, hex or other text"
-        yield _Found(id=path.name, source=str(path), text=text, problem=problem)
+        yield FoundKey(id=path.name, source=str(path), text=text, problem=problem)
 
 
-def _key(item: _Found, security: SecuritySettings, service: KeyService | None) -> Key:
+def load_key(item: FoundKey, security: SecuritySettings, service: KeyService | None) -> Key:
     if item.text is None:
         raise UnusableKeyError(item.problem)
     if not is_key_id(item.id):
@@ -124,7 +124,7 @@ def _key(item: _Found, security: SecuritySettings, service: KeyService | None) -
     return Key(id=item.id, secret=secret, form=form, source=item.source)
 
 
-def _missing(security: SecuritySettings, sources: Mapping[str, str]) -> list[str]:
+def missing_key_problems(security: SecuritySettings, sources: Mapping[str, str]) -> list[str]:
     wanted = security.encryption_key_id
     if not security.enable_encryption or wanted in sources:
         return []
@@ -133,15 +133,15 @@ def _missing(security: SecuritySettings, sources: Mapping[str, str]) -> list[str
     return [f"encryptionKeyID: {wanted!r}; expected a configured key ({configured}), or set {variable_of(wanted)}"]
 
 
-def _failed_trials(keyring: Keyring) -> list[str]:
+def trial_problems(keyring: Keyring) -> list[str]:
     return [
         f"{key.source}: a payload encrypted under the key {key.id} does not decrypt"
         for key in keyring.keys.values()
-        if not _works(key)
+        if not passes_trial(key)
     ]
 
 
-def _works(key: Key) -> bool:
+def passes_trial(key: Key) -> bool:
     nonce, plain = os.urandom(NONCE_BYTES), os.urandom(TRIAL_BYTES)
     try:
         cipher = AESGCM(key.secret)

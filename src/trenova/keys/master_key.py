@@ -40,22 +40,22 @@ class MasterKeyFile:
         A text that anybody could think of is not taken as a master key: all other keys hang on it.
         """
         self.name = str(path)
-        self._master = _read_master(path)
+        self.master = read_master_key(path)
 
     def __repr__(self) -> str:
         return f"MasterKeyFile({self.name!r})"
 
     def wrap(self, secret: bytes) -> bytes:
-        return aes_key_wrap(self._master, secret)
+        return aes_key_wrap(self.master, secret)
 
     def unwrap(self, wrapped: bytes) -> bytes | None:
         try:
-            return aes_key_unwrap(self._master, wrapped)
+            return aes_key_unwrap(self.master, wrapped)
         except InvalidUnwrap:
             return None
 
 
-def _read_master(path: Path) -> bytes:
+def read_master_key(path: Path) -> bytes:
     try:
         text = path.read_text(encoding="utf-8").strip()
     except OSError as err:

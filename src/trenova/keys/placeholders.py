@@ -3,13 +3,13 @@
 import re
 
 # `your-32-character-encryption-key-here`, `your-production-encryption-key`, `your-32-character-key`; and `change-me`.
-_NAMED = re.compile(r"your[-_ ](?:[a-z0-9]+[-_ ])*key(?:[-_ ]here)?|(?:change|replace)[-_ ]?(?:me|this)|<[^<>]*>")
-_LEFT_OUT = "…"  # as our own pages shorten keys
+EXAMPLE_TEXT = re.compile(r"your[-_ ](?:[a-z0-9]+[-_ ])*key(?:[-_ ]here)?|(?:change|replace)[-_ ]?(?:me|this)|<[^<>]*>")
+ABBREVIATED = "…"  # as our own pages shorten keys
 
 
 def is_placeholder(text: str) -> bool:
     """Whether this is the text of an example, copied as it stands, whatever its quotes, case and white space."""
-    return _LEFT_OUT in text or _NAMED.fullmatch(text.strip().strip("'\"").lower()) is not None
+    return ABBREVIATED in text or EXAMPLE_TEXT.fullmatch(text.strip().strip("'\"").lower()) is not None
 
 
 def complaint(command: str) -> str:

@@ -26,14 +26,14 @@ HINT = "make a key with `trenova keys generate --signing`; docs/configuration.md
 
 def load_signer(settings: Settings, environ: Mapping[str, str]) -> LedgerSigner:
     """The signer of all logs. Raises InvalidConfiguration, without a word of any secret, unless every key is good."""
-    source, text = find_text(settings.ledger, environ)
+    source, text = find_signing_keys(settings.ledger, environ)
     service = key_service_of(settings.temporal.security)
     lines = [line.strip() for line in text.splitlines()]
     secrets, problems = [], []
     for number, line in enumerate(lines, start=1):
         try:
             if line:
-                secrets.append(parse_line(line, settings.ledger.origin, service))
+                secrets.append(parse_signing_key(line, settings.ledger.origin, service))
         except (InvalidConfiguration, UnusableKeyError) as error:
             problems += [f"{source}, line {number}: {reason}" for reason in reasons(error)]
     if not secrets and not problems:
@@ -51,7 +51,7 @@ def generate_key(name: str, service: KeyService | None = None) -> str:
     return signer.secret_text if service is None else WRAPPED + base64.b64encode(service.wrap(signer.seed)).decode()
 
 
-def find_text(ledger: LedgerSettings, environ: Mapping[str, str]) -> tuple[str, str]:
+def find_signing_keys(ledger: LedgerSettings, environ: Mapping[str, str]) -> tuple[str, str]:
     """Where the keys were found, for errors, and their text."""
     text, file = environ.get(VARIABLE), ledger.signing_key_file
     if text and file is not None:
@@ -68,7 +68,7 @@ def find_text(ledger: LedgerSettings, environ: Mapping[str, str]) -> tuple[str, 
         raise InvalidConfiguration([f"signing key file {file}: expected text, a key a line"], hint=HINT) from None
 
 
-def parse_line(line: str, name: str, service: KeyService | None) -> Signer:
+def parse_signing_key(line: str, name: str, service: KeyService | None) -> Signer:
     """The key in a line: as it is, or as the shell line `export TRENOVA_SIGNING_KEY='…'` that the command prints."""
     if placeholders.is_placeholder(line):
         raise UnusableKeyError(placeholders.complaint("trenova keys generate --signing"))

@@ -22,12 +22,12 @@ class LedgerSigner:
     def sign(self, tenant: str, *, size: int, root: bytes) -> bytes:
         """The signed note of the tenant's tree at this size, with a signature of each key."""
         head = Checkpoint(origin=checkpoint.origin(self.prefix, tenant), size=size, root=root)
-        return signing.sign(head, self._named(tenant))
+        return signing.sign(head, self._signers(tenant))
 
     def keys(self, tenant: str) -> tuple[VerifierKey, ...]:
         """The public halves, as they verify the tenant's checkpoints."""
-        return tuple(signer.key for signer in self._named(tenant))
+        return tuple(signer.key for signer in self._signers(tenant))
 
-    def _named(self, tenant: str) -> tuple[Signer, ...]:
+    def _signers(self, tenant: str) -> tuple[Signer, ...]:
         origin = checkpoint.origin(self.prefix, tenant)
-        return tuple(secret.named(origin) for secret in self.secrets)
+        return tuple(secret.with_name(origin) for secret in self.secrets)

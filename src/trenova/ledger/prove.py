@@ -31,7 +31,7 @@ def inclusion_spans(index: int, size: int) -> tuple[Span, ...]:
     """The subtrees beside the way from leaf `index` (0-based) up to the root, leaf→root (RFC 6962 §2.1.1)."""
     if not 0 <= index < size:
         raise ValueError(f"no entry {index} in a tree of size {size}")
-    return _beside(Span(index, index + 1), size)
+    return _sibling_spans(Span(index, index + 1), size)
 
 
 def tile_spans(tile: int, size: int) -> tuple[Span, ...]:
@@ -39,7 +39,7 @@ def tile_spans(tile: int, size: int) -> tuple[Span, ...]:
     width = 1 << TILE_HEIGHT
     if not 0 <= tile * width < size:
         raise ValueError(f"no tile {tile} in a tree of size {size}")
-    return _beside(Span(tile * width, min(tile * width + width, size)), size)
+    return _sibling_spans(Span(tile * width, min(tile * width + width, size)), size)
 
 
 def consistency_spans(old: int, new: int) -> tuple[Span, ...]:
@@ -51,7 +51,7 @@ def consistency_spans(old: int, new: int) -> tuple[Span, ...]:
     spans: list[Span] = []
     start, end = 0, new
     while old != end:
-        middle = start + _split(end - start)
+        middle = start + _left_size(end - start)
         if old <= middle:
             spans.append(Span(middle, end))
             end = middle
@@ -95,11 +95,11 @@ def root(size: int, read: ReadNode) -> bytes:
     return fold([read(node) for node in nodes(Span(0, size))]) if size else EMPTY_ROOT
 
 
-def _beside(target: Span, size: int) -> tuple[Span, ...]:
+def _sibling_spans(target: Span, size: int) -> tuple[Span, ...]:
     spans: list[Span] = []
     start, end = 0, size
     while (start, end) != target:
-        middle = start + _split(end - start)
+        middle = start + _left_size(end - start)
         if target.start < middle:
             spans.append(Span(middle, end))
             end = middle
@@ -109,6 +109,6 @@ def _beside(target: Span, size: int) -> tuple[Span, ...]:
     return tuple(reversed(spans))
 
 
-def _split(size: int) -> int:
+def _left_size(size: int) -> int:
     """The largest power of two below `size`: how many leaves the left half holds."""
     return 1 << (size - 1).bit_length() - 1

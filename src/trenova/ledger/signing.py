@@ -38,7 +38,7 @@ class Signer:
     @property
     def key(self) -> VerifierKey:
         """The public half, to hand to whoever verifies."""
-        public = _private(self.seed).public_key().public_bytes_raw()
+        public = _private_key(self.seed).public_key().public_bytes_raw()
         return VerifierKey(name=self.name, public_key=public, algorithm=self.algorithm)
 
     @property
@@ -47,7 +47,7 @@ class Signer:
         typed = b64encode(bytes([self.algorithm]) + self.seed).decode()
         return f"{_PRIVATE}{self.name}+{self.key.id.hex()}+{typed}"
 
-    def named(self, name: str) -> "Signer":
+    def with_name(self, name: str) -> "Signer":
         """The same secret under another name: one secret signs for the origins of all tenants.
 
         That is safe because the origin is part of every text that is signed.
@@ -81,7 +81,7 @@ def sign(checkpoint: Checkpoint, signers: Iterable[Signer]) -> bytes:
 def sign_text(text: str, signers: Iterable[Signer]) -> bytes:
     """The signed note of any text that ends in a newline."""
     signatures = tuple(
-        Signature(name=signer.name, key_id=signer.key.id, data=_raw(signer, text.encode())) for signer in signers
+        Signature(name=signer.name, key_id=signer.key.id, data=_sign(signer, text.encode())) for signer in signers
     )
     return Note(text=text, signatures=signatures).encode()
 
@@ -93,7 +93,7 @@ def cosign(note: Note, witness: Signer, *, timestamp: int) -> bytes:
     """
     if witness.algorithm != COSIGNATURE or not 0 <= timestamp <= MAX_TIMESTAMP:
         raise ValueError("a cosignature needs a key of type 4 and a time since 1970")
-    data = timestamp.to_bytes(TIMESTAMP_BYTES, "big") + _raw(witness, cosigned_message(note.text, timestamp))
+    data = timestamp.to_bytes(TIMESTAMP_BYTES, "big") + _sign(witness, cosigned_message(note.text, timestamp))
     signature = Signature(name=witness.name, key_id=witness.key.id, data=data)
     return replace(note, signatures=(*note.signatures, signature)).encode()
 
@@ -107,10 +107,10 @@ def check(public_key: bytes, message: bytes, signature: bytes) -> bool:
     return True
 
 
-def _raw(signer: Signer, message: bytes) -> bytes:
-    return _private(signer.seed).sign(message)
+def _sign(signer: Signer, message: bytes) -> bytes:
+    return _private_key(signer.seed).sign(message)
 
 
 @lru_cache(maxsize=16)  # making it takes longer than signing, and a batch may hold the logs of many tenants
-def _private(seed: bytes) -> Ed25519PrivateKey:
+def _private_key(seed: bytes) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(seed)

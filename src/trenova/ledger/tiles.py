@@ -71,18 +71,18 @@ def width(level: int, index: int, size: int) -> int:
     return max(0, min(WIDTH, row - index * WIDTH))
 
 
-def completed(old: int, new: int) -> tuple[Tile, ...]:
+def filled_tiles(old: int, new: int) -> tuple[Tile, ...]:
     """The tiles that become full when the tree grows from `old` to `new` leaves, row by row."""
     return tuple(
         Tile(level=level, index=index)
-        for level in range(_rows(new))
+        for level in range(_row_count(new))
         for index in range(old >> TILE_HEIGHT * (level + 1), new >> TILE_HEIGHT * (level + 1))
     )
 
 
-def partial(size: int) -> tuple[Tile, ...]:
+def partial_tiles(size: int) -> tuple[Tile, ...]:
     """The partial tiles at the right edge of a tree of `size` leaves: at most one a row."""
-    edges = ((level, size >> TILE_HEIGHT * level) for level in range(_rows(size)))
+    edges = ((level, size >> TILE_HEIGHT * level) for level in range(_row_count(size)))
     return tuple(Tile(level=level, index=row // WIDTH, width=row % WIDTH) for level, row in edges if row % WIDTH)
 
 
@@ -100,13 +100,13 @@ def additions(runs: Iterable[Run]) -> tuple[Addition, ...]:
     return tuple(found)
 
 
-def needed(nodes: Iterable[Node], size: int) -> tuple[Tile, ...]:
+def cover(nodes: Iterable[Node], size: int) -> tuple[Tile, ...]:
     """The tiles, each once, from which a tree of `size` leaves gives these nodes: what to read before proving."""
-    places = dict.fromkeys(_place(node)[:2] for node in nodes)
+    places = dict.fromkeys(_location(node)[:2] for node in nodes)
     return tuple(Tile(level=level, index=index, width=width(level, index, size)) for level, index in places)
 
 
-def reader(stored: Mapping[tuple[int, int], bytes]) -> ReadNode:
+def node_reader(stored: Mapping[tuple[int, int], bytes]) -> ReadNode:
     """A function that gives the hash of a node from tiles by (level, index).
 
     A tile may have more hashes than the tree had at the size that is proved: those on the left never change.
@@ -114,7 +114,7 @@ def reader(stored: Mapping[tuple[int, int], bytes]) -> ReadNode:
     """
 
     def read(node: Node) -> bytes:
-        level, index, first, count = _place(node)
+        level, index, first, count = _location(node)
         tile = stored.get((level, index), b"")
         if len(tile) < (first + count) * HASH_BYTES:
             raise VerificationError(
@@ -153,11 +153,11 @@ def decode_bundle(data: bytes, count: int) -> tuple[bytes, ...]:
     return tuple(entries)
 
 
-def _rows(size: int) -> int:
+def _row_count(size: int) -> int:
     return -(-size.bit_length() // TILE_HEIGHT)
 
 
-def _place(node: Node) -> tuple[int, int, int, int]:
+def _location(node: Node) -> tuple[int, int, int, int]:
     """Level and index of the tile that holds a node, and the first and the number of its hashes that make it up."""
     level, height = divmod(node.level, TILE_HEIGHT)
     index, first = divmod(node.place << height, WIDTH)

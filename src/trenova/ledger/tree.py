@@ -57,7 +57,7 @@ def grow(frontier: Frontier, leaf_hashes: Iterable[bytes]) -> Growth:
         row = [edge.pop(), *fresh] if frontier.size >> level & 1 else fresh
         if len(row) % 2:
             kept.append(row[-1])
-        fresh = _paired(row)
+        fresh = _parents(row)
     return Growth(frontier=Frontier(size=size, hashes=tuple(reversed(kept))), runs=tuple(runs))
 
 
@@ -83,11 +83,11 @@ def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
     """The root over a whole list of leaf hashes. An odd last hash rises unchanged, which is what RFC 6962 §2.1 says."""
     row = list(leaf_hashes)
     while len(row) > 1:
-        row = _paired(row) + row[len(row) & ~1 :]
+        row = _parents(row) + row[len(row) & ~1 :]
     return row[0] if row else EMPTY_ROOT
 
 
-def _paired(row: Sequence[bytes]) -> list[bytes]:
+def _parents(row: Sequence[bytes]) -> list[bytes]:
     # The one hot loop: written out here, since a call of `node` for each pair would cost as much as the hash.
     hashes = iter(row)
     return [sha256(NODE_PREFIX + left + right).digest() for left, right in zip(hashes, hashes, strict=False)]

@@ -20,7 +20,7 @@ def entry(*, salt: bytes, body: bytes, commitment: bytes, where: str = "entry") 
     """Body and salt are those that the 32-byte commitment in the log was made of."""
     if len(salt) != hashing.SALT_BYTES:
         raise VerificationError(f"{where}: expected a salt of {hashing.SALT_BYTES} bytes, got {len(salt)}")
-    _same(hashing.commitment(salt, body), commitment, f"{where}: commitment of salt and body")
+    _check_equal(hashing.commitment(salt, body), commitment, f"{where}: commitment of salt and body")
 
 
 def inclusion(*, leaf_hash: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> None:
@@ -33,15 +33,15 @@ def inclusion(*, leaf_hash: bytes, index: int, size: int, path: Sequence[bytes],
         raise VerificationError(f"{where}: expected an index from 0 up to but without the size")
     # Up to where the ways of this leaf and of the last one meet, each level has a hash; above, each step to the right.
     meeting = (index ^ (size - 1)).bit_length()
-    _path(path, meeting + (index >> meeting).bit_count(), where)
-    _hash(leaf_hash, where)
+    _check_path(path, meeting + (index >> meeting).bit_count(), where)
+    _check_hash(leaf_hash, where)
     here, last, result = index, size - 1, leaf_hash
     for sibling in path:
         while here == last and not here & 1:
             here, last = here >> 1, last >> 1
         result = hashing.node(sibling, result) if here & 1 else hashing.node(result, sibling)
         here, last = here >> 1, last >> 1
-    _same(result, root, f"{where}: root hash")
+    _check_equal(result, root, f"{where}: root hash")
 
 
 def consistency(*, size: int, root: bytes, new_size: int, new_root: bytes, path: Sequence[bytes]) -> None:
@@ -52,11 +52,11 @@ def consistency(*, size: int, root: bytes, new_size: int, new_root: bytes, path:
     where = f"consistency of size {size} with size {new_size}"
     if not 0 <= size <= new_size:
         raise VerificationError(f"{where}: expected a size that is not above the new one")
-    _hash(root, where)
-    _hash(new_root, where)
+    _check_hash(root, where)
+    _check_hash(new_root, where)
     if size in {0, new_size}:
-        _path(path, 0, where)
-        _same(root, hashing.EMPTY_ROOT if size == 0 else new_root, f"{where}: root hash")
+        _check_path(path, 0, where)
+        _check_equal(root, hashing.EMPTY_ROOT if size == 0 else new_root, f"{where}: root hash")
         return
     # The largest complete subtree that ends where the old tree ends: unless it is that whole tree, the path begins with
     # its hash. From there on every hash on the left belongs to both trees, every hash on the right only to the new one.
@@ -64,7 +64,7 @@ def consistency(*, size: int, root: bytes, new_size: int, new_root: bytes, path:
     here, last = (size - 1) >> level, (new_size - 1) >> level
     meeting = (here ^ last).bit_length()
     seed = () if size & (size - 1) == 0 else (0,)
-    _path(path, len(seed) + meeting + (here >> meeting).bit_count(), where)
+    _check_path(path, len(seed) + meeting + (here >> meeting).bit_count(), where)
     old = new = path[0] if seed else root
     for sibling in path[len(seed) :]:
         while here == last and not here & 1:
@@ -74,8 +74,8 @@ def consistency(*, size: int, root: bytes, new_size: int, new_root: bytes, path:
         else:
             new = hashing.node(new, sibling)
         here, last = here >> 1, last >> 1
-    _same(old, root, f"{where}: old root hash")
-    _same(new, new_root, f"{where}: new root hash")
+    _check_equal(old, root, f"{where}: old root hash")
+    _check_equal(new, new_root, f"{where}: new root hash")
 
 
 def signatures(note: Note, *, keys: Sequence[VerifierKey], check: CheckSignature) -> tuple[VerifierKey, ...]:
@@ -141,18 +141,18 @@ def signed_checkpoint(message: bytes, *, origin: str, keys: Sequence[VerifierKey
     return found
 
 
-def _path(path: Sequence[bytes], length: int, where: str) -> None:
+def _check_path(path: Sequence[bytes], length: int, where: str) -> None:
     if len(path) != length:
         raise VerificationError(f"{where}: expected a path of {length} hashes, got {len(path)}")
     for sibling in path:
-        _hash(sibling, where)
+        _check_hash(sibling, where)
 
 
-def _hash(value: bytes, where: str) -> None:
+def _check_hash(value: bytes, where: str) -> None:
     if len(value) != hashing.HASH_BYTES:
         raise VerificationError(f"{where}: expected hashes of {hashing.HASH_BYTES} bytes, got one of {len(value)}")
 
 
-def _same(computed: bytes, claimed: bytes, where: str) -> None:
+def _check_equal(computed: bytes, claimed: bytes, where: str) -> None:
     if computed != claimed:
         raise VerificationError(f"{where}: expected {claimed.hex()}, got {computed.hex()}")

@@ -12,8 +12,8 @@ import structlog
 from trenova.errors import CheckpointConflict, Unavailable, VerificationError, WitnessUnavailable
 from trenova.ledger import checkpoint, prove, tiles
 from trenova.ledger import note as notes
+from trenova.ledger.add_checkpoint import AddCheckpointRequest
 from trenova.ledger.note import Signature
-from trenova.ledger.submission import Submission
 from trenova.publishing.witnesses import SizeConflict, WitnessClient, ask
 from trenova.store import Store
 from trenova.store.checkpoint_conflicts import Conflict
@@ -121,7 +121,7 @@ class Cosigning:
         old = min(behind.cosigned, behind.size)
         for _ in range(TRIES):
             path = await self.path(behind.tenant, old, behind.size)
-            answer = await ask(self.http, self.witness, Submission(old=old, path=path, note=behind.note))
+            answer = await ask(self.http, self.witness, AddCheckpointRequest(old=old, path=path, note=behind.note))
             if isinstance(answer, Signature):
                 return answer
             if answer.size is None or answer.size == old:
@@ -141,8 +141,8 @@ class Cosigning:
     async def path(self, tenant: str, old: int, size: int) -> tuple[bytes, ...]:
         """The consistency proof between the two sizes."""
         spans = prove.consistency_spans(old, size)
-        wanted = [(tile.level, tile.index) for tile in tiles.needed(prove.nodes(*spans), size)]
-        return prove.hashes(spans, tiles.reader(await self.store.ledgers.tiles(tenant, wanted)))
+        wanted = [(tile.level, tile.index) for tile in tiles.cover(prove.nodes(*spans), size)]
+        return prove.hashes(spans, tiles.node_reader(await self.store.ledgers.tiles(tenant, wanted)))
 
     def rests(self, tenant: str) -> bool:
         return tenant in self.resting and self.clock() < self.resting[tenant].until

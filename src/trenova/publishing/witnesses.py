@@ -11,10 +11,10 @@ import httpx
 
 from trenova.config import LedgerSettings
 from trenova.errors import CheckpointConflict, InvalidConfiguration, Unavailable, VerificationError, WitnessUnavailable
-from trenova.ledger import checkpoint, signing, submission, verify
+from trenova.ledger import add_checkpoint, checkpoint, signing, verify
 from trenova.ledger import note as notes
+from trenova.ledger.add_checkpoint import AddCheckpointRequest
 from trenova.ledger.note import COSIGNATURE, Signature, VerifierKey
-from trenova.ledger.submission import Submission
 
 ANSWER_WITHIN_S = 20
 MAX_ANSWER_BYTES = 64 << 10  # far above the lines of a few keys
@@ -74,7 +74,7 @@ def witnesses_of(ledger: LedgerSettings) -> tuple[WitnessClient, ...]:
     return tuple(found)
 
 
-async def ask(http: httpx.AsyncClient, witness: WitnessClient, sent: Submission) -> Signature | SizeConflict:
+async def ask(http: httpx.AsyncClient, witness: WitnessClient, sent: AddCheckpointRequest) -> Signature | SizeConflict:
     """The witness's verified cosignature on what was sent, or the size that it begins with instead.
 
     Raises Unavailable when it is away, VerificationError when it refuses or answers what is no cosignature of its key.
@@ -85,7 +85,7 @@ async def ask(http: httpx.AsyncClient, witness: WitnessClient, sent: Submission)
     text = notes.parse(sent.note).text
     try:
         if status == HTTPStatus.CONFLICT:
-            size = submission.parse_size(body) if kind == submission.SIZE_TYPE else None
+            size = add_checkpoint.parse_size(body) if kind == add_checkpoint.SIZE_TYPE else None
             return SizeConflict(size=size, status=status, answer=body)
         if status == HTTPStatus.UNPROCESSABLE_ENTITY and sent.old == checkpoint.parse(text).size:
             # Nothing was to be proved: it has another tree of this very size.
@@ -103,7 +103,7 @@ async def post(http: httpx.AsyncClient, witness: WitnessClient, content: bytes) 
     try:
         async with (
             asyncio.timeout(ANSWER_WITHIN_S),
-            http.stream("POST", witness.url + submission.PATH, content=content, headers=PLAIN) as answer,
+            http.stream("POST", witness.url + add_checkpoint.PATH, content=content, headers=PLAIN) as answer,
         ):
             async for part in answer.aiter_raw():
                 body += part

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from temporalio.client import Client
 
-from trenova.codec.batch_input import read_input
+from trenova.codec.batch_input import read_batch_input
 from trenova.domain.batch import is_of_the_api, label
 from trenova.domain.reconciliation import Reconciled
 from trenova.errors import Blocked, InvalidConfiguration, NotFound, StatementTimeout, TrenovaError, Unavailable
@@ -91,7 +91,7 @@ class Reconciler:
         Dying before the append leaves a run that is noted as missing; dying behind it the same, and the next comparison
         finds every entry there and settles it. The finding is never lost.
         """
-        batch = await read_input(self.client.data_converter, await input_of(self.client, run))
+        batch = await read_batch_input(self.client.data_converter, await input_of(self.client, run))
         batch_id = label(run.workflow_id)
         bodies = [bytes(entry) for entry in batch.entries]
         letters = await self.found.letters(batch_id) if bodies else {}

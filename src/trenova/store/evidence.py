@@ -140,7 +140,7 @@ async def read_tiles(
     logs: Ledgers, tenant: str, spans: Sequence[Span], size: int, before: Mapping[tuple[int, int], bytes]
 ) -> dict[tuple[int, int], bytes]:
     """The tiles that these spans need, those of `before` not read again: the next tile's path shares most of them."""
-    needed = [(tile.level, tile.index) for tile in tiles.needed(prove.nodes(*spans), size)]
+    needed = [(tile.level, tile.index) for tile in tiles.cover(prove.nodes(*spans), size)]
     absent = [place for place in needed if place not in before]
     fresh = await logs.tiles(tenant, absent) if absent else {}
     return {place: before[place] for place in needed if place in before} | fresh
@@ -148,7 +148,7 @@ async def read_tiles(
 
 def proof(tenant: str, spans: tuple[Span, ...], stored: Mapping[tuple[int, int], bytes]) -> tuple[bytes, ...]:
     try:
-        return prove.hashes(spans, tiles.reader(stored))
+        return prove.hashes(spans, tiles.node_reader(stored))
     except VerificationError as error:
         raise damaged(tenant, error.message) from None
 

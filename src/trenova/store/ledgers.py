@@ -99,9 +99,9 @@ class Ledgers:
     async def consistency(self, tenant: str, old: int, new: int) -> tuple[bytes, ...]:
         """The proof that the log at size `old` is a beginning of the log at `new`, which it must have reached."""
         spans = prove.consistency_spans(old, new)
-        wanted = [(tile.level, tile.index) for tile in tiles.needed(prove.nodes(*spans), new)]
+        wanted = [(tile.level, tile.index) for tile in tiles.cover(prove.nodes(*spans), new)]
         try:
-            return prove.hashes(spans, tiles.reader(await self.tiles(tenant, wanted)))
+            return prove.hashes(spans, tiles.node_reader(await self.tiles(tenant, wanted)))
         except VerificationError as error:
             raise damaged(tenant, error) from error
 

@@ -20,7 +20,7 @@ def wanted(indexes: Iterable[int], size: int) -> list[tuple[int, int]]:
     """Level and index of the tiles, each once, that prove these leaves in a tree of `size` leaves."""
     own = dict.fromkeys(index // WIDTH for index in indexes if index < size)
     beside = prove.nodes(*(span for tile in own for span in prove.tile_spans(tile, size)))
-    above = [(tile.level, tile.index) for tile in tiles.needed(beside, size)]
+    above = [(tile.level, tile.index) for tile in tiles.cover(beside, size)]
     return list(dict.fromkeys([*((0, tile) for tile in own), *above]))
 
 
@@ -35,7 +35,7 @@ def inclusions(leaves: Mapping[int, bytes], head: Checkpoint, stored: Tiles) -> 
         if index >= head.size:
             raise VerificationError(f"entry {index}: expected a checkpoint that covers it, got one of {head.size}")
         places[index // WIDTH].append(index)
-    read = cache(tiles.reader(stored))
+    read = cache(tiles.node_reader(stored))
     return {
         index: path
         for tile, indexes in places.items()
@@ -54,7 +54,7 @@ def through(
     verify.inclusion(
         leaf_hash=tree.root_of(split(hashes)), index=tile, size=-(-head.size // WIDTH), path=above, root=head.root
     )
-    within = cache(tiles.reader({(0, 0): hashes}))  # the leaves of a tile are a tree of their own
+    within = cache(tiles.node_reader({(0, 0): hashes}))  # the leaves of a tile are a tree of their own
     for index, leaf in leaves.items():
         place = index % WIDTH
         if within(Node(0, place)) != leaf:

@@ -8,10 +8,10 @@ from http import HTTPStatus
 from trenova.errors import VerificationError
 from trenova.ledger import checkpoint, signing, verify
 from trenova.ledger import note as notes
+from trenova.ledger.add_checkpoint import SIZE_TYPE, AddCheckpointRequest
 from trenova.ledger.checkpoint import Checkpoint
 from trenova.ledger.hashing import EMPTY_ROOT
 from trenova.ledger.note import Note, VerifierKey
-from trenova.ledger.submission import SIZE_TYPE, Submission
 
 PLAIN = "text/plain; charset=utf-8"
 # Far above any origin with a size, a root and a few extension lines: it is kept for each log.
@@ -66,7 +66,7 @@ class Claim:
     path: tuple[bytes, ...]
 
 
-def claim(sent: Submission, logs: Sequence[VerifierKey]) -> Claim | Answer:
+def claim(sent: AddCheckpointRequest, logs: Sequence[VerifierKey]) -> Claim | Answer:
     """The claim, or the refusal of a log that is unknown or a checkpoint that it has not signed."""
     try:
         note = notes.parse(sent.note)

@@ -23,8 +23,8 @@ from trenova.errors import (
     TrenovaError,
     VerificationError,
 )
+from trenova.ledger import add_checkpoint, signing
 from trenova.ledger import note as notes
-from trenova.ledger import signing, submission
 from trenova.ledger.note import ED25519, VerifierKey
 from trenova.ledger.signing import Signer
 from trenova.runtime.http.body import read_body
@@ -57,7 +57,7 @@ class WitnessServer:
     def add_checkpoint(self, body: bytes) -> Answer:
         """Cosign what continues the last checkpoint of its log, and refuse all else. Durable when it returns."""
         try:
-            made = claim(submission.parse(body), self.logs)
+            made = claim(add_checkpoint.parse(body), self.logs)
         except VerificationError as error:
             return refusal(HTTPStatus.BAD_REQUEST, error.message)
         if isinstance(made, Answer):
@@ -120,8 +120,8 @@ def create(witness: WitnessServer) -> Litestar:
     """The ASGI application."""
     room = Room(MAX_HELD_BYTES)
 
-    @post(submission.PATH, status_code=HTTPStatus.OK)
-    async def add_checkpoint(request: Request[Any, Any, Any]) -> Response[bytes]:
+    @post(add_checkpoint.PATH, status_code=HTTPStatus.OK)
+    async def answer_add_checkpoint(request: Request[Any, Any, Any]) -> Response[bytes]:
         # Whoever reaches the port may ask: what one address sends leaves room for what others do.
         address = request.client.host if request.client else ""
         with room.hold(("address", address)) as hold:
@@ -140,7 +140,7 @@ def create(witness: WitnessServer) -> Litestar:
         return Response(found, headers={"content-type": PLAIN, **KEPT_FOR_A_MOMENT, **MONITORED})
 
     app = Litestar(
-        [add_checkpoint, read_checkpoint],
+        [answer_add_checkpoint, read_checkpoint],
         openapi_config=None,
         exception_handlers={HTTPException: answer_error, TrenovaError: unread, Exception: failed},
         request_max_body_size=MAX_BODY_BYTES,

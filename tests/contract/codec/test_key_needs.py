@@ -21,8 +21,8 @@ from trenova.cli import keys_check
 from trenova.cli.keys_check import Needs
 from trenova.codec.compose import data_converter_for
 from trenova.codec.key_usage import closed_workflows, schedules
-from trenova.codec.key_usage.open_workflows import OpenWork, open_work
-from trenova.codec.key_usage.usage import Held, Place
+from trenova.codec.key_usage.open_workflows import OpenWorkflows, examine_open_workflows
+from trenova.codec.key_usage.report import KeyUse, PlaceReport
 from trenova.config import TASK_QUEUE, SecuritySettings
 from trenova.dev.temporal import Temporal
 from trenova.ingest import spool_keys
@@ -66,11 +66,11 @@ async def run(client: Client) -> None:
         await client.execute_workflow(Echo.run, "x", id=str(uuid.uuid4()), task_queue=TASK_QUEUE)
 
 
-async def listed(client: Client, count: int) -> Place:
+async def listed(client: Client, count: int) -> PlaceReport:
     """What is closed, once Temporal lists so many."""
     async with asyncio.timeout(GENEROUS_S):
         while True:
-            place = await closed_workflows.look(client)
+            place = await closed_workflows.examine_closed_workflows(client)
             if place.looked_at == count:
                 return place
 
@@ -83,12 +83,12 @@ async def test_a_closed_workflow_needs_its_key_until_its_retention_is_over(serve
     place = await listed(new, 3)
     assert {key_id: held.count for key_id, held in place.held.items()} == {"old": 1, "new": 2}
     assert place.unseen is None
-    kept = await closed_workflows.retention(new)
+    kept = await closed_workflows.read_retention(new)
     for held in place.held.values():
         assert held.until is not None
         assert began + kept < held.until < datetime.now(UTC) + kept + timedelta(minutes=1)
 
-    place = await closed_workflows.look(new, most=1)
+    place = await closed_workflows.examine_closed_workflows(new, most=1)
     assert ({*place.held}, place.looked_at) == ({"new"}, 1)
     assert place.unseen is not None
     assert place.unseen.startswith("only the 1 latest were looked at, back to ")
@@ -98,7 +98,10 @@ async def test_a_schedule_needs_the_key_of_what_it_starts_a_workflow_with_and_of
     server: Temporal,
 ) -> None:
     old, new = await holding(server, "old"), await holding(server, "new")
-    assert await schedules.look(new) == [Place(name=schedules.NAME), Place(name=schedules.RESULTS)]
+    assert await schedules.examine_schedules(new) == [
+        PlaceReport(name=schedules.NAME),
+        PlaceReport(name=schedules.RESULTS),
+    ]
     for client, name, workflow_id, queue in (
         (old, "theirs", "theirs", "their-queue"),
         (old, "of-an-operator", "of-an-operator", TASK_QUEUE),
@@ -109,8 +112,8 @@ async def test_a_schedule_needs_the_key_of_what_it_starts_a_workflow_with_and_of
             "Echo", *([] if client is new else ["x"]), id=workflow_id, task_queue=queue
         )
         await client.create_schedule(name, Schedule(action=started, spec=ScheduleSpec()))
-    place, results = await schedules.look(new)
-    assert (place.looked_at, place.held, place.unseen) == (3, {"old": Held(count=1)}, None)
+    place, results = await schedules.examine_schedules(new)
+    assert (place.looked_at, place.held, place.unseen) == (3, {"old": KeyUse(count=1)}, None)
     assert (results.held, results.unseen) == ({}, None)
 
     # A result of the verification is read; one of another schedule of ours is not.
@@ -118,12 +121,12 @@ async def test_a_schedule_needs_the_key_of_what_it_starts_a_workflow_with_and_of
         for name in ("trenova-reconcile", OURS):
             await new.get_schedule_handle(name).trigger()
         async with asyncio.timeout(GENEROUS_S):
-            while (await schedules.look(new))[1].held.keys() != {"new"}:
+            while (await schedules.examine_schedules(new))[1].held.keys() != {"new"}:
                 pass
         await listed(new, 2)
-    place, results = await schedules.look(new)
-    assert (place.held, place.unseen) == ({"old": Held(count=1)}, None)
-    assert (results.held, results.unseen) == ({"new": Held(count=1)}, None)
+    place, results = await schedules.examine_schedules(new)
+    assert (place.held, place.unseen) == ({"old": KeyUse(count=1)}, None)
+    assert (results.held, results.unseen) == ({"new": KeyUse(count=1)}, None)
 
 
 async def test_what_a_schedule_hands_on_is_needed_and_is_not_seen_once_its_run_is_removed(server: Temporal) -> None:
@@ -135,11 +138,11 @@ async def test_what_a_schedule_hands_on_is_needed_and_is_not_seen_once_its_run_i
         while not (await handle.describe()).info.running_actions:
             pass
     # It may have left nothing yet.
-    assert (await schedules.look(new))[0].unseen is None
+    assert (await schedules.examine_schedules(new))[0].unseen is None
     async with Worker(old, task_queue=TASK_QUEUE, workflows=[Echo]):
         await listed(old, 1)
-    place, _ = await schedules.look(new)
-    assert (place.held, place.unseen) == ({"old": Held(count=1)}, None)
+    place, _ = await schedules.examine_schedules(new)
+    assert (place.held, place.unseen) == ({"old": KeyUse(count=1)}, None)
     assert place.unreadable == {"old": "encryption key not found for ID: old"}
 
     # What Temporal does when the retention is over; the schedule goes on holding the result.
@@ -149,7 +152,7 @@ async def test_what_a_schedule_hands_on_is_needed_and_is_not_seen_once_its_run_i
             DeleteWorkflowExecutionRequest(namespace=new.namespace, workflow_execution=which)
         )
     await listed(new, 0)
-    place, _ = await schedules.look(new)
+    place, _ = await schedules.examine_schedules(new)
     assert place.unseen == "what 1 of them hand on to their next run could not be read"
 
 
@@ -173,11 +176,11 @@ async def test_a_schedule_that_starts_workflows_with_what_the_keys_here_do_not_o
     async with Worker(old, task_queue=TASK_QUEUE, workflows=[Echo]):
         await handle.trigger()
         await listed(old, 1)
-    place, results = await schedules.look(here)
-    assert (place.held, place.unreadable) == ({"old": Held(count=2)}, {"old": reason})
+    place, results = await schedules.examine_schedules(here)
+    assert (place.held, place.unreadable) == ({"old": KeyUse(count=2)}, {"old": reason})
     assert ({*results.held}, results.unreadable) == ({"old"}, {})
-    assert Needs(work=OpenWork(key_ids={}), places=[place], beyond="").exit_code() == 1
-    assert Needs(work=OpenWork(key_ids={}), places=[results], beyond="").exit_code() == 0
+    assert Needs(work=OpenWorkflows(key_ids={}), places=[place], beyond="").exit_code() == 1
+    assert Needs(work=OpenWorkflows(key_ids={}), places=[results], beyond="").exit_code() == 0
 
 
 async def test_a_run_of_a_schedule_is_not_said_to_wait_for_what_it_does_not_read(server: Temporal) -> None:
@@ -191,9 +194,9 @@ async def test_a_run_of_a_schedule_is_not_said_to_wait_for_what_it_does_not_read
     # Nobody works on this one.
     await handle.trigger()
     async with asyncio.timeout(GENEROUS_S):
-        while (work := await open_work(strict)).looked_at == 0:
+        while (work := await examine_open_workflows(strict)).looked_at == 0:
             pass
-    assert work == OpenWork(key_ids={}, looked_at=1)
+    assert work == OpenWorkflows(key_ids={}, looked_at=1)
 
 
 async def test_a_spool_needs_the_keys_of_its_batches_while_an_api_holds_it_and_one_under_each_is_opened(
@@ -205,8 +208,8 @@ async def test_a_spool_needs_the_keys_of_its_batches_while_an_api_holds_it_and_o
             (payload,) = await client.data_converter.encode(["x"])
             parcel = Parcel(batch_id=str(uuid_utils.uuid7()), entries=1, payload=payload, fairness=Priority())
             await held.put(parcel)
-        wanted = {"old": Held(count=2), "new": Held(count=1)}
-        seen = Place(name=spool_keys.NAME, held=wanted, looked_at=3)
+        wanted = {"old": KeyUse(count=2), "new": KeyUse(count=1)}
+        seen = PlaceReport(name=spool_keys.NAME, held=wanted, looked_at=3)
         assert await spool_keys.look(tmp_path, new) == seen
         missing = await spool_keys.look(tmp_path, await holding(server, "new", only=True))
         assert missing == replace(seen, unreadable={"old": "encryption key not found for ID: old"})
@@ -225,17 +228,21 @@ def report_of(name: str, *, encrypts: bool) -> KeyReport:
 @pytest.mark.parametrize(
     ("places", "needed", "code"),
     [
-        ([Place(name="a", held={"old": Held(count=1)}), Place(name="b", unseen="away")], "yes", 3),
-        ([Place(name="a"), Place(name="b", unseen="away")], "unknown", 3),
-        ([Place(name="a"), Place(name="b")], "not seen", 0),
-        ([Place(name=spool_keys.NAME, held={"gone": Held(count=1)}, unreadable={"gone": "not found"})], "not seen", 1),
-        ([Place(name=closed_workflows.NAME, held={"gone": Held(count=1)})], "not seen", 0),
+        ([PlaceReport(name="a", held={"old": KeyUse(count=1)}), PlaceReport(name="b", unseen="away")], "yes", 3),
+        ([PlaceReport(name="a"), PlaceReport(name="b", unseen="away")], "unknown", 3),
+        ([PlaceReport(name="a"), PlaceReport(name="b")], "not seen", 0),
+        (
+            [PlaceReport(name=spool_keys.NAME, held={"gone": KeyUse(count=1)}, unreadable={"gone": "not found"})],
+            "not seen",
+            1,
+        ),
+        ([PlaceReport(name=closed_workflows.NAME, held={"gone": KeyUse(count=1)})], "not seen", 0),
     ],
 )
 def test_what_was_not_seen_is_never_taken_for_nothing(
-    places: list[Place], needed: str, code: int, capsys: pytest.CaptureFixture[str]
+    places: list[PlaceReport], needed: str, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    needs = Needs(work=OpenWork(key_ids={}), places=places, beyond="other spools")
+    needs = Needs(work=OpenWorkflows(key_ids={}), places=places, beyond="other spools")
     keys = (report_of("new", encrypts=True), report_of("old", encrypts=False))
     # Never False, which a program would take for permission.
     (told,) = (key["needed"] for key in keys_check.report(keys, needs)["keys"] if key["id"] == "old")

@@ -15,7 +15,7 @@ from temporalio.worker import Worker
 
 from conftest import GENEROUS_S
 from trenova.codec.compose import data_converter_for
-from trenova.codec.key_usage.open_workflows import PLAIN, OpenWork, open_work, read_history
+from trenova.codec.key_usage.open_workflows import PLAIN, OpenWorkflows, examine_open_workflows, read_history
 from trenova.config import TASK_QUEUE, SecuritySettings
 from trenova.dev.temporal import Temporal
 from trenova.keys.encryption import generate_key
@@ -53,18 +53,18 @@ async def start(client: Client, queue: str = TASK_QUEUE) -> WorkflowHandle[Waiti
     return await client.start_workflow(Waiting.run, "x", id=str(uuid.uuid4()), task_queue=queue)
 
 
-async def listed(client: Client, count: int, most: int = 100) -> OpenWork:
+async def listed(client: Client, count: int, most: int = 100) -> OpenWorkflows:
     """What is open, once Temporal lists so many; its list is a moment behind."""
     async with asyncio.timeout(GENEROUS_S):
         while True:
-            work = await open_work(client, most=most)
+            work = await examine_open_workflows(client, most=most)
             if work.looked_at == count:
                 return work
 
 
 async def test_open_workflows_are_counted_by_the_key_of_their_input(server: Temporal) -> None:
     both = await holding(server, "old", old=OLD, new=NEW)
-    assert await open_work(both) == OpenWork(key_ids={})
+    assert await examine_open_workflows(both) == OpenWorkflows(key_ids={})
     for client in (both, both, await holding(server, "new", new=NEW), await holding(server, None)):
         await start(client)
     work = await listed(both, 4)
@@ -124,7 +124,7 @@ async def test_it_says_when_it_has_not_looked_at_all(server: Temporal) -> None:
     for _ in range(3):
         await start(ours)
     await listed(ours, 3)
-    work = await open_work(ours, most=2)
+    work = await examine_open_workflows(ours, most=2)
     assert (work.looked_at, work.complete) == (2, False)
 
 
@@ -133,8 +133,8 @@ async def test_those_that_began_earlier_can_be_asked_for(server: Temporal) -> No
     await start(ours)
     await listed(ours, 1)
     now = datetime.now(UTC)
-    assert (await open_work(ours, started_before=now + timedelta(minutes=1))).looked_at == 1
-    assert (await open_work(ours, started_before=now - timedelta(minutes=1))).looked_at == 0
+    assert (await examine_open_workflows(ours, started_before=now + timedelta(minutes=1))).looked_at == 1
+    assert (await examine_open_workflows(ours, started_before=now - timedelta(minutes=1))).looked_at == 0
 
 
 @activity.defn(name="wait")

@@ -74,17 +74,17 @@ def test_any_other_spelling_is_refused(path: str) -> None:
 
 def test_the_tiles_of_the_example_in_the_specification() -> None:
     size = 70_000
-    full = tiles.completed(0, size)
+    full = tiles.filled_tiles(0, size)
     assert [tile.path for tile in full if tile.level == 0][-1] == "tile/0/272"
     assert [tile for tile in full if tile.level == 1] == [Tile(level=1, index=0)]
     assert len(full) == 274
-    assert tiles.partial(size) == (
+    assert tiles.partial_tiles(size) == (
         Tile(level=0, index=273, width=112),
         Tile(level=1, index=1, width=17),
         Tile(level=2, index=0, width=1),
     )
-    assert tiles.completed(0, 256) == (Tile(level=0, index=0),)
-    assert tiles.partial(256) == (Tile(level=1, index=0, width=1),)
+    assert tiles.filled_tiles(0, 256) == (Tile(level=0, index=0),)
+    assert tiles.partial_tiles(256) == (Tile(level=1, index=0, width=1),)
 
 
 # boulder trees/tiles, TestPartialWidth; 0 stands there for a full tile and for one that is not there yet
@@ -97,9 +97,9 @@ def test_widths(index: int, size: int, width: int) -> None:
 
 
 def test_tiles_become_full_one_row_after_the_other() -> None:
-    assert tiles.completed(255, 257) == (Tile(level=0, index=0),)
-    assert tiles.completed(65_535, 65_536) == (Tile(level=0, index=255), Tile(level=1, index=0))
-    assert tiles.completed(100, 200) == ()
+    assert tiles.filled_tiles(255, 257) == (Tile(level=0, index=0),)
+    assert tiles.filled_tiles(65_535, 65_536) == (Tile(level=0, index=255), Tile(level=1, index=0))
+    assert tiles.filled_tiles(100, 200) == ()
 
 
 def test_a_bundle_is_length_and_bytes_of_each_entry() -> None:
@@ -122,7 +122,7 @@ def test_a_bundle_of_another_length_is_refused(data: bytes, count: int) -> None:
 def test_a_proof_in_a_tree_of_ten_million_needs_five_tiles_at_most(size: int) -> None:
     chance = random.Random(size)
     for index in [0, size - 1, *(chance.randrange(size) for _ in range(2_000))]:
-        assert len(tiles.needed(prove.nodes(*prove.inclusion_spans(index, size)), size)) <= 5
+        assert len(tiles.cover(prove.nodes(*prove.inclusion_spans(index, size)), size)) <= 5
 
 
 def test_a_proof_from_the_needed_tiles_alone() -> None:
@@ -131,8 +131,10 @@ def test_a_proof_from_the_needed_tiles_alone() -> None:
     for one in tiles.additions(tree.grow(tree.Frontier(), leaves).runs):
         stored[one.level, one.index] = one.hashes
     for size, index in ((70_000, 69_999), (70_000, 12_345), (65_537, 65_536), (300, 17)):
-        addresses = tiles.needed(prove.nodes(*prove.inclusion_spans(index, size)), size)
+        addresses = tiles.cover(prove.nodes(*prove.inclusion_spans(index, size)), size)
         few = {(tile.level, tile.index): stored[tile.level, tile.index][: tile.width * 32] for tile in addresses}
-        assert prove.inclusion(index, size, tiles.reader(few)) == prove.inclusion(index, size, tiles.reader(stored))
+        assert prove.inclusion(index, size, tiles.node_reader(few)) == prove.inclusion(
+            index, size, tiles.node_reader(stored)
+        )
     with pytest.raises(VerificationError, match="hashes or more, got 0"):
-        prove.inclusion(5, 300, tiles.reader({}))
+        prove.inclusion(5, 300, tiles.node_reader({}))

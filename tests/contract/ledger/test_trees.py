@@ -26,7 +26,7 @@ def stored(leaves: list[bytes]) -> ReadNode:
     tiles_by_place: dict[tuple[int, int], bytes] = {}
     for one in tiles.additions(tree.grow(tree.Frontier(), leaves).runs):
         tiles_by_place[one.level, one.index] = one.hashes
-    return tiles.reader(tiles_by_place)
+    return tiles.node_reader(tiles_by_place)
 
 
 def test_roots_of_every_size() -> None:

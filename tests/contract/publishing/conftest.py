@@ -156,7 +156,7 @@ async def served(app: Litestar, port: int) -> AsyncIterator[None]:
 def stand(folder: Path, name: str, signer: LedgerSigner) -> Stand:
     """A witness that knows the service's logs by the one key with the name of their prefix."""
     memory = Memory(folder / name)
-    key = signer.secrets[0].named(signer.prefix).key
+    key = signer.secrets[0].with_name(signer.prefix).key
     return Stand(service=server.WitnessServer(signer=memory.open(name), logs=(key,), memory=memory), port=choose())
 
 

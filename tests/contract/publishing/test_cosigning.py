@@ -21,10 +21,10 @@ from trenova.dev.postgres import Postgres
 from trenova.errors import InvalidConfiguration, Unavailable
 from trenova.ledger import checkpoint, signing, verify
 from trenova.ledger import note as notes
+from trenova.ledger.add_checkpoint import AddCheckpointRequest
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.note import VerifierKey
 from trenova.ledger.signing import Signer
-from trenova.ledger.submission import Submission
 from trenova.publishing import rounds
 from trenova.publishing.cosigning import AT_ONCE
 from trenova.publishing.witnesses import witnesses_of
@@ -135,10 +135,10 @@ async def test_a_cosignature_whose_answer_was_lost_is_asked_for_again(
     assert signed is not None
     key = stands[0].service.signer.key
     async with stands[0].serving():
-        stands[0].service.add_checkpoint(Submission(old=0, path=(), note=signed.note).encode())
+        stands[0].service.add_checkpoint(AddCheckpointRequest(old=0, path=(), note=signed.note).encode())
         await witnessing(stands[0]).look()
         assert await signed_by(logs, tenant, 3, [key]) == {key}
-        stands[0].service.add_checkpoint(Submission(old=3, path=(), note=signed.note).encode())
+        stands[0].service.add_checkpoint(AddCheckpointRequest(old=3, path=(), note=signed.note).encode())
         await append(logs, tenant, 4)
         await witnessing(stands[0]).look()
         assert await signed_by(logs, tenant, 7, [key]) == {key}
@@ -162,7 +162,7 @@ async def test_a_log_with_two_histories_is_refused_and_reported_and_the_others_g
     async with stands[0].serving():
         size, reason = fork
         other = signer.sign(forked, size=size, root=bytes(32))
-        stands[0].service.add_checkpoint(Submission(old=0, path=(), note=other).encode())
+        stands[0].service.add_checkpoint(AddCheckpointRequest(old=0, path=(), note=other).encode())
         ours = replace(witnessing(stands[0]), clock=lambda: 0.0)
         with structlog.testing.capture_logs() as logged:
             await ours.look()

@@ -31,8 +31,8 @@ async def test_an_entry_is_proved_from_what_is_read(store: Store, tenant: str) -
     assert signed is not None
     assert (leaf.index, leaf.body) == (300, sent[300])
     nodes = prove.nodes(*prove.inclusion_spans(leaf.index, signed.size))
-    wanted = [(tile.level, tile.index) for tile in tiles.needed(nodes, signed.size)]
-    read = tiles.reader(await store.ledgers.tiles(tenant, wanted))
+    wanted = [(tile.level, tile.index) for tile in tiles.cover(nodes, signed.size)]
+    read = tiles.node_reader(await store.ledgers.tiles(tenant, wanted))
     origin = f"{SIGNER.prefix}/{tenant}"
     head = verify.signed_checkpoint(signed.note, origin=origin, keys=SIGNER.keys(tenant), check=signing.check)
     verify.entry(salt=leaf.salt, body=sent[300], commitment=leaf.commitment)

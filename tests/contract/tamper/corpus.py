@@ -245,7 +245,7 @@ def with_other_keys() -> Iterator[Receipt]:
     def case(name: str, data: str, *, key: str) -> Receipt:
         return Receipt(name=name, data=data.encode(), body=body, key=key, refused=True)
 
-    named = {name: SIGNER.named(name).key.text for name in (f"{PREFIX}/globex", PREFIX, "acme", "ACME")}
+    named = {name: SIGNER.with_name(name).key.text for name in (f"{PREFIX}/globex", PREFIX, "acme", "ACME")}
     for name, text in named.items():
         yield case(f"the key under the name {name}", good, key=text)
     yield case("a stranger's key", good, key=STRANGER.key.text)
@@ -270,7 +270,7 @@ FILE = ACME.evidence(first=FIRST, count=COUNT, removed=(252, 260), earlier=(100,
 LINES = FILE.decode().splitlines(keepends=True)
 HEADER: dict[str, Any] = json.loads(LINES[0])
 KEY = SIGNER.key.text
-GLOBEX_KEY = SIGNER.named(f"{PREFIX}/globex").key.text
+GLOBEX_KEY = SIGNER.with_name(f"{PREFIX}/globex").key.text
 TILE = next(at for at, each in enumerate(LINES) if each.startswith('{"tile":1'))
 
 

@@ -18,9 +18,9 @@ from examples import SIGNER
 from trenova.errors import InvalidConfiguration
 from trenova.ledger import note as notes
 from trenova.ledger import prove, signing, tiles, tree, verify
+from trenova.ledger.add_checkpoint import MAX_PROOF_LINES, AddCheckpointRequest
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.signing import Signer
-from trenova.ledger.submission import MAX_PROOF_LINES, Submission
 from trenova.witness import evidence, server
 from trenova.witness.memory import KEY, MEMORY, Memory
 
@@ -29,11 +29,13 @@ LEAVES = [sha256(bytes([number])).digest() for number in range(40)]
 NAME = "witness.example.com/w1"
 
 
-def submission(old: int, size: int, *, signer: LedgerSigner = SIGNER, leaves: list[bytes] = LEAVES) -> Submission:
+def submission(
+    old: int, size: int, *, signer: LedgerSigner = SIGNER, leaves: list[bytes] = LEAVES
+) -> AddCheckpointRequest:
     note = signer.sign(TENANT, size=size, root=tree.root_of(leaves[:size]))
-    read = tiles.reader({(0, 0): b"".join(leaves)})
+    read = tiles.node_reader({(0, 0): b"".join(leaves)})
     path = prove.consistency(old, size, read) if old <= size else ()
-    return Submission(old=old, path=path, note=note)
+    return AddCheckpointRequest(old=old, path=path, note=note)
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ async def http(witness: Stand) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def send(http: httpx.AsyncClient, sent: Submission | bytes) -> httpx.Response:
+async def send(http: httpx.AsyncClient, sent: AddCheckpointRequest | bytes) -> httpx.Response:
     return await http.post("/add-checkpoint", content=sent if isinstance(sent, bytes) else sent.encode())
 
 
@@ -86,9 +88,9 @@ async def test_another_history_is_never_cosigned(http: httpx.AsyncClient) -> Non
 async def test_only_known_logs_and_their_own_signatures_count(http: httpx.AsyncClient) -> None:
     stranger = replace(SIGNER, prefix="elsewhere.example.com/log")
     assert (await send(http, submission(0, 3, signer=stranger))).status_code == 404
-    below = SIGNER.secrets[0].named(f"{SIGNER.prefix}/acme/deeper")
+    below = SIGNER.secrets[0].with_name(f"{SIGNER.prefix}/acme/deeper")
     deeper = signing.sign_text(f"{below.name}\n3\n{'A' * 43}=\n", [below])
-    assert (await send(http, Submission(old=0, path=(), note=deeper))).status_code == 404
+    assert (await send(http, AddCheckpointRequest(old=0, path=(), note=deeper))).status_code == 404
     thief = replace(SIGNER, secrets=(Signer(name="thief", seed=bytes(32)),))
     assert (await send(http, submission(0, 3, signer=thief))).status_code == 403
     both = replace(SIGNER, secrets=(*thief.secrets, *SIGNER.secrets))
@@ -107,7 +109,7 @@ async def test_only_known_logs_and_their_own_signatures_count(http: httpx.AsyncC
         b"old 1\n\nno note",
         replace(submission(1, 3), path=(bytes(32),) * (MAX_PROOF_LINES + 1)).encode(),
         submission(5, 3).encode(),
-        Submission(old=0, path=(), note=signing.sign_text("no checkpoint\n", SIGNER.secrets)).encode(),
+        AddCheckpointRequest(old=0, path=(), note=signing.sign_text("no checkpoint\n", SIGNER.secrets)).encode(),
     ],
 )
 async def test_what_is_no_submission_is_refused(http: httpx.AsyncClient, body: bytes) -> None:
@@ -234,17 +236,17 @@ async def test_a_witness_that_cannot_keep_evidence_refuses_all_the_same(
 
 async def test_an_empty_tree_has_the_root_of_the_empty_tree(http: httpx.AsyncClient) -> None:
     assert (
-        await send(http, Submission(old=0, path=(), note=SIGNER.sign(TENANT, size=0, root=bytes(32))))
+        await send(http, AddCheckpointRequest(old=0, path=(), note=SIGNER.sign(TENANT, size=0, root=bytes(32))))
     ).status_code == 422
     empty = SIGNER.sign(TENANT, size=0, root=sha256().digest())
-    assert (await send(http, Submission(old=0, path=(bytes(32),), note=empty))).status_code == 422
-    assert (await send(http, Submission(old=0, path=(), note=empty))).status_code == 200
+    assert (await send(http, AddCheckpointRequest(old=0, path=(bytes(32),), note=empty))).status_code == 422
+    assert (await send(http, AddCheckpointRequest(old=0, path=(), note=empty))).status_code == 200
 
 
 async def test_a_checkpoint_longer_than_any_is_refused(http: httpx.AsyncClient) -> None:
     text = f"{ORIGIN}\n0\n{'A' * 43}=\n{'x' * 20_000}\n"
-    note = signing.sign_text(text, [SIGNER.secrets[0].named(ORIGIN)])
-    assert (await send(http, Submission(old=0, path=(), note=note))).status_code == 400
+    note = signing.sign_text(text, [SIGNER.secrets[0].with_name(ORIGIN)])
+    assert (await send(http, AddCheckpointRequest(old=0, path=(), note=note))).status_code == 400
 
 
 async def test_a_memory_of_an_earlier_release_is_read_and_served(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def problems(settings: Settings, environ: dict[str, str]) -> tuple[str, ...]:
 def test_each_line_is_a_key_that_signs_under_the_origin_of_the_tenant() -> None:
     signer = load_signer(settings(), {VARIABLE: f"{ONE.secret_text}\n\n{OTHER.secret_text}\n"})
     message = signer.sign("acme", size=1, root=bytes(32))
-    keys = [key.named(f"{ORIGIN}/acme").key for key in (ONE, OTHER)]
+    keys = [key.with_name(f"{ORIGIN}/acme").key for key in (ONE, OTHER)]
     assert signer.keys("acme") == tuple(keys)
     assert set(verify.signatures(note.parse(message), keys=keys, check=check)) == set(keys)
     assert verify.signed_checkpoint(message, origin=f"{ORIGIN}/acme", keys=keys, check=check).size == 1
@@ -68,7 +68,7 @@ def test_without_a_key_the_error_says_how_to_make_one() -> None:
     [
         (ONE.secret_text[:-5], "line 1: signing key: expected PRIVATE+KEY"),
         (f"{OTHER.secret_text}\n{ONE.secret_text} x", "line 2: signing key: expected PRIVATE+KEY"),
-        (f"{ONE.secret_text}\n{ONE.named('again').secret_text}", "the same signing key is there twice"),
+        (f"{ONE.secret_text}\n{ONE.with_name('again').secret_text}", "the same signing key is there twice"),
         (Signer(name="w", seed=bytes(32), algorithm=COSIGNATURE).secret_text, "line 1: signing key: a witness's key"),
         (" \n", "empty; expected a signing key"),
         ("wrapped:AAAA", "line 1: the key is a wrapped key; name the key service"),

@@ -36,7 +36,7 @@ class Log:
         return Checkpoint(origin=self.origin, size=size, root=prove.root(size, self.read))
 
     def signed(self, size: int, signer: signing.Signer = SIGNER) -> str:
-        return signing.sign(self.head(size), [signer.named(self.origin)]).decode()
+        return signing.sign(self.head(size), [signer.with_name(self.origin)]).decode()
 
     def entry(self, index: int, removed: Sequence[int] = ()) -> Entry:
         if index in removed:
@@ -59,7 +59,7 @@ class Log:
         header = Header(
             tenant=self.tenant,
             origin=self.origin,
-            keys=(signer.named(self.origin).key.text,),
+            keys=(signer.with_name(self.origin).key.text,),
             first=first,
             count=count,
             checkpoint=self.signed(size, signer),
@@ -69,7 +69,7 @@ class Log:
             ),
         )
         out = io.BytesIO()
-        for piece in write.whole(header, (self._section(header, tile, size, removed) for tile in write.tiles(header))):
+        for piece in write.pieces(header, (self._section(header, tile, size, removed) for tile in write.tiles(header))):
             out.write(piece)
         return out.getvalue()
 
@@ -107,4 +107,4 @@ def of(entries: tuple[tuple[bytes, bytes], ...]) -> Log:
     stored: dict[tuple[int, int], bytes] = {}
     for one in tiles.additions(tree.grow(tree.Frontier(), [hashing.leaf(one) for one in commitments]).runs):
         stored[one.level, one.index] = one.hashes
-    return Log(entries=entries, commitments=commitments, read=tiles.reader(stored))
+    return Log(entries=entries, commitments=commitments, read=tiles.node_reader(stored))

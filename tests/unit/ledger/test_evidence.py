@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from trenova.ledger import prove, signing
 from trenova.ledger.evidence import check as checking
-from trenova.ledger.evidence import reading, write
+from trenova.ledger.evidence import reader, write
 from trenova.ledger.evidence.lines import Entry, Header, encode_entry
 from trenova.ledger.evidence.verdict import Kind, Verdict
 from trenova.ledger.evidence.write import Section
@@ -278,19 +278,19 @@ def test_numbers_that_only_the_file_claims_cost_nothing() -> None:
         assert not check(line + b"\n").holds
 
 
-@pytest.mark.parametrize("piece", [reading.MAX_PIECE_BYTES, 10_000])
+@pytest.mark.parametrize("piece", [reader.MAX_PIECE_BYTES, 10_000])
 def test_processes_share_the_work_and_come_to_the_same(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
     """In pieces, and, where a tile is larger than a piece may be, line by line."""
-    monkeypatch.setattr(reading, "BLOB_BYTES", 20_000)
+    monkeypatch.setattr(reader, "BLOB_BYTES", 20_000)
     broken = FILE.replace(b'"index":77,"pad', b'"index":78,"pad').replace(b'"index":577,"pad', b'"index":578,"pad')
     for data in (FILE, broken):
         alone = check(data)
-        monkeypatch.setattr(reading, "MAX_PIECE_BYTES", piece)
+        monkeypatch.setattr(reader, "MAX_PIECE_BYTES", piece)
         assert check(data) == alone
         shared = checking.check(io.BytesIO(data), check_signature=signing.check, keys=[SIGNER.key], processes=2)
         assert shared == alone
         monkeypatch.undo()
-        monkeypatch.setattr(reading, "BLOB_BYTES", 20_000)
+        monkeypatch.setattr(reader, "BLOB_BYTES", 20_000)
     assert named(check(broken)) == {("changed", 77), ("changed", 577)}
 
 
@@ -336,6 +336,6 @@ def test_a_writer_refuses_what_would_not_prove() -> None:
     for entries in ([0], [1, 0], [0, 2], [0, 1, 2]):
         part = Section(tile=0, commitments=WHOLE.commitments[:2], path=path, entries=[WHOLE.entry(i) for i in entries])
         with pytest.raises(ValueError, match=r"entries of tile 0|the sections end"):
-            list(write.whole(header, [part]))
+            list(write.pieces(header, [part]))
     with pytest.raises(ValueError, match="salt has 0 bytes"):
         encode_entry(Entry(index=0))

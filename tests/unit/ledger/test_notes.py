@@ -103,7 +103,7 @@ def test_a_cosignature_without_room_for_a_time_is_bad() -> None:
 
 
 def test_one_secret_signs_for_every_tenant_under_its_own_name() -> None:
-    other = SIGNER.named(checkpoint.origin("audit.example.com/v1/log", "globex"))
+    other = SIGNER.with_name(checkpoint.origin("audit.example.com/v1/log", "globex"))
     assert other.key.public_key == SIGNER.key.public_key
     assert other.key.id != SIGNER.key.id
     assert signing.parse_signer(other.secret_text) == other

@@ -43,7 +43,7 @@ def stored(leaves: Sequence[bytes], steps: Sequence[int] = ()) -> tuple[Frontier
             rows[one.level, one.index] = before + one.hashes
     for (level, index), row in rows.items():
         assert len(row) == tiles.width(level, index, len(leaves)) * hashing.HASH_BYTES
-    return frontier, tiles.reader(rows)
+    return frontier, tiles.node_reader(rows)
 
 
 READ = stored(ALL)[1]

@@ -15,27 +15,27 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
 from trenova.codec.encryption import ENCRYPTED
-from trenova.codec.key_usage.open_workflows import OF_THE_RUN_BEFORE, key_id_of, payloads_in, read_history
-from trenova.codec.key_usage.usage import Held, Place
+from trenova.codec.key_usage.open_workflows import FROM_PREVIOUS_RUN, key_id_of, payloads_in, read_history
+from trenova.codec.key_usage.report import KeyUse, PlaceReport
 from trenova.codec.layer import encoding_of
 from trenova.config import TASK_QUEUE
 
 NAME = "closed workflows"
 CLOSED = f"CloseTime IS NOT NULL AND TaskQueue = '{TASK_QUEUE}'"
 # Each one costs a call, and nobody waits for ever.
-MOST_LOOKED_AT, LONGEST_S = 10_000, 30.0
+MAX_WORKFLOWS, TIME_LIMIT_S = 10_000, 30.0
 AT_ONCE = 10
 
 
-async def look(client: Client, *, most: int = MOST_LOOKED_AT) -> Place:
+async def examine_closed_workflows(client: Client, *, most: int = MAX_WORKFLOWS) -> PlaceReport:
     """The latest first."""
     try:
-        kept = await retention(client)
+        kept = await read_retention(client)
     except RPCError as error:
-        return Place(name=NAME, unseen=f"Temporal does not say for how long it keeps them: {error.message}")
-    newest: dict[str, Held] = {}
+        return PlaceReport(name=NAME, unseen=f"Temporal does not say for how long it keeps them: {error.message}")
+    newest: dict[str, KeyUse] = {}
     seen: list[WorkflowExecution] = []
-    in_part, more, end = 0, False, time.monotonic() + LONGEST_S
+    in_part, more, end = 0, False, time.monotonic() + TIME_LIMIT_S
     try:
         chunk: list[WorkflowExecution] = []
         async for run in client.list_workflows(CLOSED, limit=most + 1):
@@ -43,36 +43,38 @@ async def look(client: Client, *, most: int = MOST_LOOKED_AT) -> Place:
                 break
             chunk.append(run)
             if len(chunk) == AT_ONCE:
-                in_part += await note(client, chunk, kept, newest)
+                in_part += await add_keys(client, chunk, kept, newest)
                 seen, chunk = [*seen, *chunk], []
-        in_part += await note(client, chunk, kept, newest)
+        in_part += await add_keys(client, chunk, kept, newest)
     except RPCError as error:
-        return Place(
+        return PlaceReport(
             name=NAME, held=newest, looked_at=len(seen), unseen=f"Temporal does not list them: {error.message}"
         )
     seen += chunk
     unseen = not_seen(len(seen), closed_at(seen[-1]), kept) if more else None
     if in_part:
         unseen = "; ".join([*([unseen] if unseen else []), f"{in_part:,} of them could not be read to their end"])
-    return Place(name=NAME, held=newest, looked_at=len(seen), unseen=unseen)
+    return PlaceReport(name=NAME, held=newest, looked_at=len(seen), unseen=unseen)
 
 
-async def retention(client: Client) -> timedelta:
+async def read_retention(client: Client) -> timedelta:
     found = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
     return found.config.workflow_execution_retention_ttl.ToTimedelta()
 
 
-async def note(client: Client, runs: Sequence[WorkflowExecution], kept: timedelta, newest: dict[str, Held]) -> int:
+async def add_keys(
+    client: Client, runs: Sequence[WorkflowExecution], kept: timedelta, newest: dict[str, KeyUse]
+) -> int:
     """Add the keys of these runs, and give how many of them could not be read whole."""
     histories = await asyncio.gather(*(read_history(client, run.id, run.run_id) for run in runs))
     for run, (events, _) in zip(runs, histories, strict=True):
-        payloads = [payload for event in events for payload in payloads_in(event, OF_THE_RUN_BEFORE)]
+        payloads = [payload for event in events for payload in payloads_in(event, FROM_PREVIOUS_RUN)]
         for key_id in {key_id_of(payload) for payload in payloads if is_encrypted(payload)}:
             until, before = closed_at(run) + kept, newest.get(key_id)
             if before is None:
-                newest[key_id] = Held(count=1, until=until)
+                newest[key_id] = KeyUse(count=1, until=until)
             else:
-                newest[key_id] = Held(count=before.count + 1, until=max(before.until or until, until))
+                newest[key_id] = KeyUse(count=before.count + 1, until=max(before.until or until, until))
     return sum(not is_whole for _, is_whole in histories)
 
 

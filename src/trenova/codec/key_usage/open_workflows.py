@@ -18,9 +18,9 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
-from trenova.codec.batch_input import read_input
+from trenova.codec.batch_input import read_batch_input
 from trenova.codec.encryption import ENCRYPTED, KEY_ID
-from trenova.codec.layer import encoding_of, shown
+from trenova.codec.layer import encoding_of, printable
 from trenova.config import TASK_QUEUE
 from trenova.domain.batch import BATCH_WORKFLOW
 from trenova.domain.schedules import is_scheduled
@@ -30,21 +30,21 @@ from trenova.errors import PayloadError
 # Not `Running`: a workflow that was paused is open too.
 OPEN = f"CloseTime IS NULL AND TaskQueue = '{TASK_QUEUE}'"
 # Each one costs a call.
-MOST_LOOKED_AT = 200
+MAX_WORKFLOWS = 200
 # Ours have some ten events. Somebody else's may have gigabytes of them, and nobody needs them all.
-MOST_EVENTS, MOST_BYTES = 1_000, 16 * 1024 * 1024
+MAX_EVENTS, MAX_BYTES = 1_000, 16 * 1024 * 1024
 PLAIN = ""
 NO_BATCH = "the input of the workflow is not a batch"
 # They tell people why an attempt failed, and no worker reads them: the key of a mistaken worker is not needed.
-FOR_PEOPLE = (EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED)
+EVENTS_NO_WORKER_READS = (EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED)
 # Parts of a message that no worker decodes: no codec encodes them, or only people read them.
 NEVER_DECODED = frozenset({"search_attributes", "header", "user_metadata"})
 # What Temporal gives a run of the run before. Workers leave it undecoded in the runs of our own schedules.
-OF_THE_RUN_BEFORE = frozenset({"last_completion_result", "continued_failure"})
+FROM_PREVIOUS_RUN = frozenset({"last_completion_result", "continued_failure"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenWork:
+class OpenWorkflows:
     """Open workflows by the key ids in their histories; `PLAIN` stands for an input that is not encrypted."""
 
     key_ids: Mapping[str, int]
@@ -67,9 +67,11 @@ class OpenWork:
         return [*reasons, *([NO_BATCH] if self.no_batches else [])]
 
 
-async def open_work(client: Client, *, most: int = MOST_LOOKED_AT, started_before: datetime | None = None) -> OpenWork:
+async def examine_open_workflows(
+    client: Client, *, most: int = MAX_WORKFLOWS, started_before: datetime | None = None
+) -> OpenWorkflows:
     """Look at the histories of open workflows, the latest first. Raises RPCError when Temporal is away."""
-    look = Look(client)
+    look = OpenWorkflowScan(client)
     query = OPEN if started_before is None else f"{OPEN} AND StartTime < '{started_before.isoformat()}'"
     async for execution in client.list_workflows(query, limit=most + 1):
         if look.looked_at == most:
@@ -79,7 +81,7 @@ async def open_work(client: Client, *, most: int = MOST_LOOKED_AT, started_befor
 
 
 @dataclass(slots=True)
-class Look:
+class OpenWorkflowScan:
     """What has been seen so far."""
 
     client: Client
@@ -95,9 +97,9 @@ class Look:
     async def at(self, execution: WorkflowExecution) -> None:
         self.looked_at += 1
         history, is_whole = await read_history(self.client, execution.id, execution.run_id)
-        payloads = by_key_id(history, of_a_schedule=is_scheduled(execution.id))
+        payloads = payloads_by_key_id(history, of_a_schedule=is_scheduled(execution.id))
         if has_pending_activity(history):
-            beaten, is_told = await heartbeats(self.client, execution)
+            beaten, is_told = await read_heartbeats(self.client, execution)
             is_whole = is_whole and is_told
             for payload in beaten:
                 payloads.setdefault(key_id_of(payload), []).append(payload)
@@ -105,7 +107,7 @@ class Look:
         self.key_ids.update(payloads.keys())
         can_be_read = True
         for key_id, held in payloads.items():
-            if reason := await why_unreadable(self.client, held):
+            if reason := await unreadable_reason(self.client, held):
                 self.unreadable.setdefault(key_id, reason)
                 self.waiting[reason].append(execution.id)
                 can_be_read = False
@@ -118,8 +120,8 @@ class Look:
         ):
             self.no_batches.append(execution.id)
 
-    def summary(self, *, complete: bool) -> OpenWork:
-        return OpenWork(
+    def summary(self, *, complete: bool) -> OpenWorkflows:
+        return OpenWorkflows(
             key_ids=self.key_ids,
             unreadable=self.unreadable,
             waiting=dict(self.waiting),
@@ -130,7 +132,7 @@ class Look:
         )
 
 
-async def history_of(client: Client, workflow_id: str, run_id: str) -> list[HistoryEvent]:
+async def read_events(client: Client, workflow_id: str, run_id: str) -> list[HistoryEvent]:
     """The events as they lie in Temporal, the first of very many; none for a workflow that has vanished meanwhile."""
     return (await read_history(client, workflow_id, run_id))[0]
 
@@ -141,19 +143,19 @@ async def read_history(client: Client, workflow_id: str, run_id: str) -> tuple[l
     Raises RPCError where Temporal does not answer at all: it would not for the others either.
     """
     events: list[HistoryEvent] = []
-    left = MOST_BYTES
+    left = MAX_BYTES
     try:
         async for event in client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events():
-            if left < 0 or len(events) == MOST_EVENTS:
+            if left < 0 or len(events) == MAX_EVENTS:
                 return events, False
             events.append(event)
             left -= event.ByteSize()
     except RPCError as error:
-        return [], is_gone(error)
+        return [], is_not_found(error)
     return events, True
 
 
-def is_gone(error: RPCError) -> bool:
+def is_not_found(error: RPCError) -> bool:
     """Whether the workflow has vanished meanwhile; False where Temporal does not tell of this one. Else raises it."""
     if error.status is RPCStatusCode.UNAVAILABLE:
         raise error
@@ -175,7 +177,7 @@ def has_pending_activity(history: Sequence[HistoryEvent]) -> bool:
     return bool(scheduled - ended)
 
 
-async def heartbeats(client: Client, execution: WorkflowExecution) -> tuple[list[Payload], bool]:
+async def read_heartbeats(client: Client, execution: WorkflowExecution) -> tuple[list[Payload], bool]:
     """What the attempts of its pending activities have last said of how far they are: the next attempt decodes it.
 
     And whether Temporal has told.
@@ -184,7 +186,7 @@ async def heartbeats(client: Client, execution: WorkflowExecution) -> tuple[list
     try:
         pending = (await handle.describe()).raw_description.pending_activities
     except RPCError as error:
-        return [], is_gone(error)
+        return [], is_not_found(error)
     beaten = [payload for activity in pending for payload in activity.heartbeat_details.payloads]
     return [payload for payload in beaten if encoding_of(payload) == ENCRYPTED], True
 
@@ -193,17 +195,19 @@ async def begins_with_batch(client: Client, history: Sequence[HistoryEvent]) -> 
     """Whether the input of these events, which can be read, is a batch or nothing at all."""
     for event in history[:1]:
         try:
-            await read_input(client.data_converter, event.workflow_execution_started_event_attributes.input.payloads)
+            await read_batch_input(
+                client.data_converter, event.workflow_execution_started_event_attributes.input.payloads
+            )
         except PayloadError:
             return False
     return True
 
 
-def by_key_id(history: Sequence[HistoryEvent], *, of_a_schedule: bool = False) -> dict[str, list[Payload]]:
+def payloads_by_key_id(history: Sequence[HistoryEvent], *, of_a_schedule: bool = False) -> dict[str, list[Payload]]:
     """The encrypted payloads that work needs: a worker may have used another key than the sender. Plain input too."""
     found: dict[str, list[Payload]] = {}
-    unread = NEVER_DECODED | OF_THE_RUN_BEFORE if of_a_schedule else NEVER_DECODED
-    for event in (each for each in history if each.event_type not in FOR_PEOPLE):
+    unread = NEVER_DECODED | FROM_PREVIOUS_RUN if of_a_schedule else NEVER_DECODED
+    for event in (each for each in history if each.event_type not in EVENTS_NO_WORKER_READS):
         for payload in payloads_in(event, unread):
             is_input = event.HasField("workflow_execution_started_event_attributes")
             if is_input or encoding_of(payload) == ENCRYPTED:
@@ -231,10 +235,10 @@ def payloads_in(message: Message, without: frozenset[str] = frozenset()) -> Iter
 def key_id_of(payload: Payload) -> str:
     if encoding_of(payload) != ENCRYPTED:
         return PLAIN
-    return shown(payload.metadata.get(KEY_ID, b""))
+    return printable(payload.metadata.get(KEY_ID, b""))
 
 
-async def why_unreadable(client: Client, payloads: Sequence[Payload]) -> str | None:
+async def unreadable_reason(client: Client, payloads: Sequence[Payload]) -> str | None:
     codec = client.data_converter.payload_codec
     if codec is None:
         return None

@@ -15,18 +15,24 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from trenova.codec.encryption import ENCRYPTED
-from trenova.codec.key_usage.open_workflows import NEVER_DECODED, key_id_of, payloads_in, read_history, why_unreadable
-from trenova.codec.key_usage.usage import Held, Place
+from trenova.codec.key_usage.open_workflows import (
+    NEVER_DECODED,
+    key_id_of,
+    payloads_in,
+    read_history,
+    unreadable_reason,
+)
+from trenova.codec.key_usage.report import KeyUse, PlaceReport
 from trenova.codec.layer import encoding_of
 from trenova.config import TASK_QUEUE
 from trenova.domain.schedules import VERIFY_SCHEDULE, is_scheduled
 
 NAME, RESULTS = "schedules", "results of the nightly verification"
-MOST_LOOKED_AT = 1_000
+MAX_SCHEDULES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Last:
+class LastRunPayloads:
     """What the last runs of a schedule that have ended have left."""
 
     payloads: Sequence[Payload]
@@ -37,12 +43,12 @@ class Last:
 
 
 @dataclass(slots=True)
-class Look:
+class ScheduleScan:
     """What has been seen so far."""
 
     client: Client
-    held: dict[str, Held] = field(default_factory=dict)
-    results: dict[str, Held] = field(default_factory=dict)
+    held: dict[str, KeyUse] = field(default_factory=dict)
+    results: dict[str, KeyUse] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     looked_at: int = 0
     in_part: int = 0
@@ -52,35 +58,35 @@ class Look:
     async def at(self, name: str, found: DescribeScheduleResponse) -> None:
         self.looked_at += 1
         action, due = found.schedule.action.start_workflow, next_time(found)
-        note(self.held, [*payloads_in(found.schedule), *payloads_in(found.memo)], None)
+        add_keys(self.held, [*payloads_in(found.schedule), *payloads_in(found.memo)], None)
         await self.must_be_read([*payloads_in(action, NEVER_DECODED)])
         if not is_scheduled(action.workflow_id):
-            last = await last_of(self.client, name)
-            note(self.held, last.payloads, due)
+            last = await read_last_run(self.client, name)
+            add_keys(self.held, last.payloads, due)
             await self.must_be_read(last.payloads)
             self.in_part += not last.is_whole or (has_had_runs(found) and not last.has_completed)
         elif name == VERIFY_SCHEDULE:
-            last = await last_of(self.client, name)
-            note(self.results, last.payloads, due)
+            last = await read_last_run(self.client, name)
+            add_keys(self.results, last.payloads, due)
             self.results_in_part += not last.is_whole
 
     async def must_be_read(self, payloads: Sequence[Payload]) -> None:
         for key_id in {*map(key_id_of, payloads)} - self.unreadable.keys():
-            if reason := await why_unreadable(self.client, [each for each in payloads if key_id_of(each) == key_id]):
+            if reason := await unreadable_reason(self.client, [each for each in payloads if key_id_of(each) == key_id]):
                 self.unreadable[key_id] = reason
 
-    def places(self, unseen: str | None) -> list[Place]:
+    def places(self, unseen: str | None) -> list[PlaceReport]:
         """The schedules, then the results that nothing waits for. `unseen`: why not all of them were looked at."""
         left = f"what {self.in_part:,} of them hand on to their next run could not be read" if self.in_part else None
         return [
-            Place(
+            PlaceReport(
                 name=NAME,
                 held=self.held,
                 looked_at=self.looked_at,
                 unreadable=self.unreadable,
                 unseen="; ".join(filter(None, (unseen, left))) or None,
             ),
-            Place(
+            PlaceReport(
                 name=RESULTS,
                 held=self.results,
                 unseen="the last could not be read" if self.results_in_part else None,
@@ -88,11 +94,11 @@ class Look:
         ]
 
 
-async def look(client: Client) -> list[Place]:
-    seen, listed = Look(client), 0
+async def examine_schedules(client: Client) -> list[PlaceReport]:
+    seen, listed = ScheduleScan(client), 0
     try:
         async for entry in await client.list_schedules():
-            if listed == MOST_LOOKED_AT:
+            if listed == MAX_SCHEDULES:
                 return seen.places(f"only {listed:,} were looked at")
             listed += 1
             found = await describe(client, entry.id)
@@ -114,7 +120,7 @@ async def describe(client: Client, schedule_id: str) -> DescribeScheduleResponse
         return None
 
 
-async def last_of(client: Client, schedule_id: str) -> Last:
+async def read_last_run(client: Client, schedule_id: str) -> LastRunPayloads:
     """The last result and the last failure: one does not take the place of the other, and both are handed on."""
     of_this = "TemporalScheduledById = '{}'".format(schedule_id.replace("'", "''"))
     payloads: list[Payload] = []
@@ -125,7 +131,7 @@ async def last_of(client: Client, schedule_id: str) -> Last:
             payloads += [payload for event in events[-1:] for payload in payloads_in(event)]
             all_read = all_read and is_whole
             has_completed = has_completed or (status == "Completed" and bool(events))
-    return Last(payloads, all_read, has_completed)
+    return LastRunPayloads(payloads, all_read, has_completed)
 
 
 def has_had_runs(found: DescribeScheduleResponse) -> bool:
@@ -133,15 +139,15 @@ def has_had_runs(found: DescribeScheduleResponse) -> bool:
     return found.info.action_count > len(found.info.running_workflows)
 
 
-def note(held: dict[str, Held], payloads: Sequence[Payload], until: datetime | None) -> None:
+def add_keys(held: dict[str, KeyUse], payloads: Sequence[Payload], until: datetime | None) -> None:
     """Add one for each key of a schedule's payloads. What has no end of its own outlasts what has."""
     for key_id in {key_id_of(payload) for payload in payloads if encoding_of(payload) == ENCRYPTED}:
         before = held.get(key_id)
         if before is None:
-            held[key_id] = Held(count=1, until=until)
+            held[key_id] = KeyUse(count=1, until=until)
         else:
             ends = None if before.until is None or until is None else max(before.until, until)
-            held[key_id] = Held(count=before.count + 1, until=ends)
+            held[key_id] = KeyUse(count=before.count + 1, until=ends)
 
 
 def next_time(found: DescribeScheduleResponse) -> datetime | None:

@@ -13,7 +13,7 @@ from prometheus_client import Gauge
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from trenova.codec.key_usage.open_workflows import open_work
+from trenova.codec.key_usage.open_workflows import examine_open_workflows
 
 log = structlog.get_logger()
 
@@ -22,9 +22,9 @@ KEYS_WRONG = Gauge("trenova_keys_wrong", "1 when an open workflow holds what thi
 TIMEOUT_S = 5
 CHECK_AGAIN_S = 10.0
 WATCH_EVERY_S = 30.0
-MOST_LOOKED_AT = 10
+MAX_WORKFLOWS = 10
 # Temporal lists the latest first, and under load one that stands still is among those for a moment only.
-STANDS_STILL = timedelta(minutes=1)
+STUCK_AFTER = timedelta(minutes=1)
 
 
 class KeyWatch:
@@ -56,9 +56,9 @@ class KeyWatch:
     async def ask(self) -> str:
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                latest = await open_work(self.client, most=MOST_LOOKED_AT)
-                before = datetime.now(UTC) - STANDS_STILL
-                older = await open_work(self.client, most=MOST_LOOKED_AT, started_before=before)
+                latest = await examine_open_workflows(self.client, most=MAX_WORKFLOWS)
+                before = datetime.now(UTC) - STUCK_AFTER
+                older = await examine_open_workflows(self.client, most=MAX_WORKFLOWS, started_before=before)
         except (RPCError, RuntimeError, TimeoutError):
             return self.result  # a Temporal that is away is reported as such; of the keys nothing new is known
         reasons = sorted({*latest.troubles, *older.troubles})

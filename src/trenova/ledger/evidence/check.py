@@ -14,9 +14,9 @@ from trenova.errors import VerificationError
 from trenova.ledger.evidence import sections
 from trenova.ledger.evidence.heads import Heads, Trust, compare, read_heads
 from trenova.ledger.evidence.lines import Header, decode_header, decode_trailer
-from trenova.ledger.evidence.reading import Reader, Rows
+from trenova.ledger.evidence.reader import Reader, Rows
 from trenova.ledger.evidence.sections import TOO_MANY, Findings, Frame
-from trenova.ledger.evidence.verdict import MAX_PLACES, Damage, Kind, Verdict, joined, merged, ranges
+from trenova.ledger.evidence.verdict import MAX_PLACES, Damage, Kind, Verdict, join_neighbours, merge_ranges, ranges
 from trenova.ledger.note import VerifierKey
 from trenova.ledger.tiles import WIDTH
 from trenova.ledger.verify import CheckSignature
@@ -64,7 +64,7 @@ def check(  # noqa: PLR0913 - what the reader brings, each for itself
         cuts=frozenset(known.size for known in heads.known if known.size % WIDTH),
     )
     total = _Total(frame, header)
-    with closing(_work(frame, reader.pieces(), processes)) as work:
+    with closing(_check_pieces(frame, reader.pieces(), processes)) as work:
         for findings in work:
             total.take(findings)
             if total.over:
@@ -72,29 +72,29 @@ def check(  # noqa: PLR0913 - what the reader brings, each for itself
     return total.verdict(heads, trusted=keys is not None, broken=reader.broken, limit=total.limit or reader.limit)
 
 
-def _work(frame: Frame, pieces: Iterator[bytes | Rows], processes: int) -> Generator[Findings, None, None]:
+def _check_pieces(frame: Frame, pieces: Iterator[bytes | Rows], processes: int) -> Generator[Findings, None, None]:
     first = next(pieces, None)
     if first is None:
         return
-    started = list(_found(frame, first)) if processes > 1 and not isinstance(first, bytes) else []
+    started = list(_check_piece(frame, first)) if processes > 1 and not isinstance(first, bytes) else []
     yield from started
     second = next(pieces, None) if processes > 1 else None
     if second is None:  # one piece is checked sooner than a process starts
         for piece in pieces if started else chain([first], pieces):
-            yield from _found(frame, piece)
+            yield from _check_piece(frame, piece)
         return
     # Ctrl-C is for the caller to answer, not for them.
     ignore = (signal.SIGINT, signal.SIG_IGN)
     spawn = get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=spawn, initializer=signal.signal, initargs=ignore) as pool:
-        yield from _shared(pool, frame, chain([] if started else [first], [second], pieces), processes)
+        yield from _check_in_pool(pool, frame, chain([] if started else [first], [second], pieces), processes)
 
 
-def _found(frame: Frame, piece: bytes | Rows) -> list[Findings]:
+def _check_piece(frame: Frame, piece: bytes | Rows) -> list[Findings]:
     return sections.check(frame, piece) if isinstance(piece, bytes) else [sections.stream(frame, piece)]
 
 
-def _shared(
+def _check_in_pool(
     pool: ProcessPoolExecutor, frame: Frame, pieces: Iterator[bytes | Rows], processes: int
 ) -> Iterator[Findings]:
     under_way: deque[tuple[int, Future[list[Findings]]]] = deque()
@@ -196,7 +196,7 @@ class _Total:
         self.damages += heads.damages
         checkpoint = heads.checkpoint
         return Verdict(
-            damages=joined(self.damages),
+            damages=join_neighbours(self.damages),
             trusted_key=trusted,
             tenant=self.header.tenant,
             origin=self.header.origin,
@@ -205,7 +205,7 @@ class _Total:
             first=self.header.first,
             count=self.header.count,
             entries=self.sound,
-            removed=merged(self.removed),
+            removed=merge_ranges(self.removed),
         )
 
     def _check_whole(self, broken: str) -> None:

@@ -42,7 +42,7 @@ class Trust:
 
 def read_heads(header: Header, trust: Trust, check_signature: CheckSignature) -> Heads:
     """Read and check all checkpoints, their signatures, and the header's claims about them."""
-    found = _Found(header.origin, trust.keys, check_signature)
+    found = _HeadReader(header.origin, trust.keys, check_signature)
     found.read_keys(header)
     if trust.cosignatures:
         found.cosigned(header.checkpoint.encode(), trust)
@@ -110,7 +110,7 @@ def _root_at(size: int, tiles: Mapping[int, bytes], cut_roots: Mapping[int, byte
     return fold(parts) if parts else hashing.EMPTY_ROOT
 
 
-class _Found:
+class _HeadReader:
     """The keys to check with, and what is wrong so far."""
 
     def __init__(self, origin: str, keys: Sequence[VerifierKey] | None, check_signature: CheckSignature) -> None:

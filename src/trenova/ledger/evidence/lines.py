@@ -127,7 +127,7 @@ def decode_header(line: bytes) -> Header:
         checkpoint=_text(value["checkpoint"]),
         earlier=tuple(_earlier(one) for one in _list(value["earlier"], "earlier checkpoints", MAX_EARLIER)),
     )
-    return _exactly(header, encode_header(header), line)
+    return _check_spelling(header, encode_header(header), line)
 
 
 def encode_commitments(line: Commitments) -> bytes:
@@ -148,7 +148,7 @@ def decode_commitments(line: bytes) -> Commitments:
         commitments=tuple(joined[at : at + HASH_BYTES] for at in range(0, len(joined), HASH_BYTES)),
         path=_hashes(value["path"]),
     )
-    return _exactly(decoded, encode_commitments(decoded), line)
+    return _check_spelling(decoded, encode_commitments(decoded), line)
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -167,12 +167,14 @@ def encode_entry(entry: Entry) -> bytes:
 def decode_entry(line: bytes) -> Entry:
     """The entry of a line without its newline, or VerificationError."""
     if (match := BODY_LINE.match(line)) and line.endswith(b"}"):
-        return Entry(index=int(match[1]), salt=a2b_base64(match[2]), body=_spelled(line[match.end() : -1], plain=True))
+        return Entry(
+            index=int(match[1]), salt=a2b_base64(match[2]), body=_check_member(line[match.end() : -1], plain=True)
+        )
     if match := _REMOVED_LINE.fullmatch(line):
         return Entry(index=int(match[1]), removed=a2b_base64(match[2]))
     if match := _BASE64_LINE.fullmatch(line):
         body = decode_base64(match[3].decode(), where="body")
-        return Entry(index=int(match[1]), salt=a2b_base64(match[2]), body=_spelled(body, plain=False))
+        return Entry(index=int(match[1]), salt=a2b_base64(match[2]), body=_check_member(body, plain=False))
     raise VerificationError(f"expected an entry, got {line[:80]!r}")
 
 
@@ -185,7 +187,7 @@ def decode_trailer(line: bytes) -> Trailer:
     """The trailer of a line, or VerificationError."""
     value = _decode(line, MAX_HEADER_BYTES, {"end", "entries", "checkpoint"})
     trailer = Trailer(entries=_number(value["entries"]), checkpoint=_text(value["checkpoint"]))
-    return _exactly(trailer, encode_trailer(trailer), line)
+    return _check_spelling(trailer, encode_trailer(trailer), line)
 
 
 def encode(value: dict[str, Any]) -> bytes:
@@ -204,7 +206,7 @@ def is_plain(body: bytes) -> bool:
     return True
 
 
-def _spelled(body: bytes, *, plain: bool) -> bytes:
+def _check_member(body: bytes, *, plain: bool) -> bytes:
     if is_plain(body) is not plain:
         name = '"body_base64"' if plain else '"body"'
         raise VerificationError(f"expected the body under {name}, got {body[:80]!r} under the other name")
@@ -223,7 +225,7 @@ def _decode(line: bytes, limit: int, names: set[str]) -> dict[str, Any]:
     return value
 
 
-def _exactly(value: Line, encoded: bytes, line: bytes) -> Line:
+def _check_spelling(value: Line, encoded: bytes, line: bytes) -> Line:
     if encoded[:-1] != line:
         raise VerificationError(f"expected the spelling {encoded[:80]!r}, got {line[:80]!r}")
     return value

@@ -90,7 +90,7 @@ def check(frame: Frame, blob: bytes) -> list[Findings]:
     blob, newline, unended = blob.rpartition(b"\n")
     for section in blob.split(_BEFORE_TILE) if newline else ():
         # Each has lost its last newline, and each but the first the start of its first line.
-        findings = _section(frame, (TILE_START if found else b"") + section)
+        findings = _findings_of(frame, (TILE_START if found else b"") + section)
         found.append(findings)
         places += findings.places
         if places > MAX_PLACES or findings.limit:
@@ -105,7 +105,7 @@ def check(frame: Frame, blob: bytes) -> list[Findings]:
 def stream(frame: Frame, rows: Iterator[bytes]) -> Findings:
     """The findings of one section too large to be held, whose lines still have their newlines."""
     findings = Findings()
-    ended = _Ended(rows)
+    ended = _StrippedLines(rows)
     first = next(ended, None)
     known: tuple[bytes, ...] = ()
     if first is None:
@@ -120,7 +120,7 @@ def stream(frame: Frame, rows: Iterator[bytes]) -> Findings:
     return findings
 
 
-class _Ended:
+class _StrippedLines:
     """Lines without their newlines; `unended` once there was one that had none."""
 
     def __init__(self, rows: Iterator[bytes]) -> None:
@@ -138,7 +138,7 @@ class _Ended:
         raise StopIteration
 
 
-def _section(frame: Frame, section: bytes) -> Findings:
+def _findings_of(frame: Frame, section: bytes) -> Findings:
     findings = Findings()
     known: tuple[bytes, ...] = ()
     if section.startswith(TILE_START):
@@ -248,12 +248,12 @@ def _check_rows(frame: Frame, rows: Iterable[bytes], known: tuple[bytes, ...], f
             findings.trailer = number, row
             continue
         try:
-            index, found, removed = _read(row)
+            index, found, removed = _read_entry(row)
         except VerificationError as error:
             findings.add(Kind.UNREADABLE, error.message, line=number)
             continue
         if index not in wanted:
-            _stray(frame, index, number, findings)
+            _add_stray(frame, index, number, findings)
         elif index in order:
             findings.add(Kind.INSERTED, "is there more than once", index=index, line=number)
         else:
@@ -263,11 +263,11 @@ def _check_rows(frame: Frame, rows: Iterable[bytes], known: tuple[bytes, ...], f
                 if removed:
                     findings.removed.append(index)
             else:
-                _mismatch(index, found, known, base, findings)
+                _add_mismatch(index, found, known, base, findings)
     return list(order)
 
 
-def _read(row: bytes) -> tuple[int, bytes, bool]:
+def _read_entry(row: bytes) -> tuple[int, bytes, bool]:
     """Index and commitment of an entry's line, and whether its body is removed."""
     match = BODY_LINE.match(row)
     if match and row[-1:] == b"}" and is_plain(body := row[match.end() : -1]):
@@ -278,7 +278,7 @@ def _read(row: bytes) -> tuple[int, bytes, bool]:
     return entry.index, commitment(entry.salt, entry.body), False
 
 
-def _stray(frame: Frame, index: int, line: int, findings: Findings) -> None:
+def _add_stray(frame: Frame, index: int, line: int, findings: Findings) -> None:
     if not frame.first <= index < frame.end:
         findings.add(Kind.INSERTED, "is not in the range of the file", index=index, line=line)
         return
@@ -287,7 +287,7 @@ def _stray(frame: Frame, index: int, line: int, findings: Findings) -> None:
         findings.add(Kind.MISPLACED, f"stands among the entries of tile {findings.tile}", index=index)
 
 
-def _mismatch(index: int, found: bytes, known: tuple[bytes, ...], base: int, findings: Findings) -> None:
+def _add_mismatch(index: int, found: bytes, known: tuple[bytes, ...], base: int, findings: Findings) -> None:
     if found in known:
         findings.add(Kind.SWAPPED, f"holds what belongs to entry {base + known.index(found)}", index=index)
     elif index - base < len(known):

@@ -97,7 +97,7 @@ def ranges(indexes: Iterable[int]) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def merged(parts: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+def merge_ranges(parts: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     """Ranges in any order, both ends included, with those that touch each other as one."""
     found: list[tuple[int, int]] = []
     for first, last in sorted(parts):
@@ -108,7 +108,7 @@ def merged(parts: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def joined(damages: Iterable[Damage]) -> tuple[Damage, ...]:
+def join_neighbours(damages: Iterable[Damage]) -> tuple[Damage, ...]:
     """The damages in the order of the log, neighbours of the same kind as one."""
     found: list[Damage] = []
     for damage in sorted(damages, key=lambda one: (one.first is not None, one.first or 0, one.line or 0, one.kind)):

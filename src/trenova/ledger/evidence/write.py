@@ -53,7 +53,7 @@ def finish(header: Header) -> bytes:
     return encode_trailer(Trailer(entries=header.count, checkpoint=header.checkpoint))
 
 
-def whole(header: Header, sections: Iterable[Section]) -> Iterator[bytes]:
+def pieces(header: Header, sections: Iterable[Section]) -> Iterator[bytes]:
     """A whole file in pieces; ValueError if the sections are not those of the header's range."""
     yield start(header)
     indexes = iter(range(header.first, header.first + header.count))

@@ -10,7 +10,7 @@ BLOCK_BYTES = 64 << 10
 _GZIP = 16 + zlib.MAX_WBITS  # as zlib spells "a gzip header and its checksum"
 
 
-class Unpacked:
+class GzipReader:
     """One gzip member and nothing behind it: two joined files are no file that `trenova evidence` has written."""
 
     def __init__(self, source: BinaryIO, start: bytes) -> None:

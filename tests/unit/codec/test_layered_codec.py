@@ -14,8 +14,8 @@ from temporalio.converter import WorkflowSerializationContext
 from trenova.codec.compose import data_converter_for, payload_codec
 from trenova.codec.compression import Compression
 from trenova.codec.encryption import Encryption
-from trenova.codec.layer import OFF_LOOP_BYTES, each
-from trenova.codec.layers import MAX_LAYERS, Layers
+from trenova.codec.layer import OFF_LOOP_BYTES, apply_to_each
+from trenova.codec.layered_codec import MAX_LAYERS, LayeredCodec
 from trenova.config import SecuritySettings
 from trenova.errors import DecryptionFailed, EncryptionKeyNotFound, InvalidPayload, PayloadError
 from trenova.keys.encryption import generate_key
@@ -101,7 +101,7 @@ async def test_at_most_four_layers_are_taken_off() -> None:
 async def test_a_bomb_is_an_error_and_takes_no_memory() -> None:
     small = 1024 * 1024
     bomb = zlib.compress(Payload(data=bytes(30 * small)).SerializeToString(), 9)
-    codec = Layers(encoding=[], decoding=[Compression(max_decompressed_bytes=small)])
+    codec = LayeredCodec(encoding=[], decoding=[Compression(max_decompressed_bytes=small)])
     marked = Payload(metadata={"encoding": b"binary/zlib"}, data=bomb)
     tracemalloc.start()
     with pytest.raises(InvalidPayload, match=f"{len(bomb)} bytes decompresses to more than {small} bytes"):
@@ -151,9 +151,9 @@ async def test_big_payloads_leave_the_event_loop_and_small_ones_do_not() -> None
         seen.append(threading.current_thread() is threading.main_thread())
         return payload
 
-    await each(where, [Payload(data=bytes(OFF_LOOP_BYTES - 100))])
-    await each(where, [Payload(data=bytes(OFF_LOOP_BYTES))])
-    await each(where, [Payload(data=bytes(OFF_LOOP_BYTES // 2))] * 2)
+    await apply_to_each(where, [Payload(data=bytes(OFF_LOOP_BYTES - 100))])
+    await apply_to_each(where, [Payload(data=bytes(OFF_LOOP_BYTES))])
+    await apply_to_each(where, [Payload(data=bytes(OFF_LOOP_BYTES // 2))] * 2)
     assert seen == [True, False, False, False]
 
 
@@ -212,7 +212,7 @@ async def test_no_bytes_whatever_give_anything_but_a_payload_error(
 async def test_whatever_a_key_holder_encrypts_gives_a_payload_or_invalid_payload(inner: bytes) -> None:
     """The holder of a key can be wrong too: what is inside need not be a payload."""
     (sealed,) = await Encryption(KEYRING).encode([Payload(data=b"")])
-    cipher = Encryption(KEYRING)._cipher(b"default")
+    cipher = Encryption(KEYRING).cipher(b"default")
     sealed.data = sealed.data[:12] + cipher.encrypt(sealed.data[:12], inner, None)
     with contextlib.suppress(InvalidPayload, DecryptionFailed, EncryptionKeyNotFound):
         await CODEC.decode([sealed])

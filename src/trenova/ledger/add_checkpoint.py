@@ -18,7 +18,7 @@ _SIZE = re.compile("(0|[1-9][0-9]{0,18})\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
+class AddCheckpointRequest:
     """`path` (32-byte hashes) proves that the tree of `old` leaves is a beginning of the one that `note` has signed."""
 
     old: int
@@ -31,7 +31,7 @@ class Submission:
         return "\n".join(lines).encode() + self.note
 
 
-def parse(body: bytes) -> Submission:
+def parse(body: bytes) -> AddCheckpointRequest:
     """The submission that a request's body holds; its proof and note are not verified, nor read further."""
     head, blank, note = body.partition(b"\n\n")
     try:
@@ -44,7 +44,7 @@ def parse(body: bytes) -> Submission:
     if len(encoded) > MAX_PROOF_LINES:
         raise VerificationError(f"submission: expected at most {MAX_PROOF_LINES} proof lines, got {len(encoded)}")
     path = tuple(decode_base64(line, where="submission: proof line") for line in encoded)
-    return Submission(old=int(match[1]), path=path, note=note)
+    return AddCheckpointRequest(old=int(match[1]), path=path, note=note)
 
 
 def parse_size(body: bytes) -> int:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class KeyUse:
     """Under one key."""
 
     count: int
@@ -15,12 +15,12 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class PlaceReport:
     """One place that was looked at, or was not."""
 
     name: str
     """With a number before it: `open workflows`."""
-    held: Mapping[str, Held] = field(default_factory=dict)
+    held: Mapping[str, KeyUse] = field(default_factory=dict)
     """By key id."""
     looked_at: int = 0
     unreadable: Mapping[str, str] = field(default_factory=dict)

@@ -8,14 +8,14 @@ from temporalio.api.common.v1 import Payload
 from trenova.codec.layer import ENCODING, encoding_of
 from trenova.errors import PayloadError
 
-UNREAD = b"trenova/unread"
+PLACEHOLDER = b"trenova/unread"
 
 
-def standing_for(error: PayloadError) -> Payload:
-    return Payload(metadata={ENCODING: UNREAD}, data=str(error).encode())
+def placeholder_for(error: PayloadError) -> Payload:
+    return Payload(metadata={ENCODING: PLACEHOLDER}, data=str(error).encode())
 
 
-def refuse(payload: Payload) -> None:
+def raise_if_placeholder(payload: Payload) -> None:
     """Raise PayloadError for a payload that stands for one that could not be decoded."""
-    if encoding_of(payload) == UNREAD:
+    if encoding_of(payload) == PLACEHOLDER:
         raise PayloadError(payload.data.decode(errors="replace"))

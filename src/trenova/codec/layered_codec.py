@@ -12,10 +12,10 @@ from temporalio.converter import (
     WorkflowSerializationContext,
 )
 
-from trenova.codec import unread
+from trenova.codec import undecodable
 from trenova.codec.compression import MAX_DECOMPRESSED_BYTES
 from trenova.codec.encryption import ENCRYPTED
-from trenova.codec.layer import Budget, Layer, each, encoding_of, shown
+from trenova.codec.layer import Budget, Layer, apply_to_each, encoding_of, printable
 from trenova.domain.schedules import is_scheduled
 from trenova.errors import InvalidPayload, PayloadError, PayloadTooLarge, PlaintextRefused
 
@@ -25,7 +25,7 @@ MAX_LAYERS = 4
 MAX_SENT_BYTES = 2 * 1024 * 1024 - 16 * 1024
 
 
-class Layers(PayloadCodec, WithSerializationContext):
+class LayeredCodec(PayloadCodec, WithSerializationContext):
     """Puts every layer of `encoding` on, first to last; takes off layers of `decoding` in whatever order they come.
 
     Unknown encodings pass through. With `require_encryption`, decoding refuses a payload without an encrypted layer.
@@ -41,11 +41,11 @@ class Layers(PayloadCodec, WithSerializationContext):
         max_sent_bytes: int | None = None,
         defers: bool = False,
     ) -> None:
-        self._encoding = tuple(encoding)
-        self._decoding = {layer.encoding: layer for layer in decoding}
-        self._require_encryption = require_encryption
-        self._max_sent_bytes = max_sent_bytes
-        self._defers = defers
+        self.encoding = tuple(encoding)
+        self.decoding = {layer.encoding: layer for layer in decoding}
+        self.require_encryption = require_encryption
+        self.max_sent_bytes = max_sent_bytes
+        self.defers = defers
 
     def with_context(self, context: SerializationContext) -> Self:
         """For a run of a schedule of ours, a codec that leaves what it cannot decode to whoever reads it.
@@ -56,15 +56,15 @@ class Layers(PayloadCodec, WithSerializationContext):
         if not (isinstance(context, WorkflowSerializationContext) and is_scheduled(context.workflow_id)):
             return self
         return type(self)(
-            encoding=self._encoding,
-            decoding=tuple(self._decoding.values()),
-            require_encryption=self._require_encryption,
-            max_sent_bytes=self._max_sent_bytes,
+            encoding=self.encoding,
+            decoding=tuple(self.decoding.values()),
+            require_encryption=self.require_encryption,
+            max_sent_bytes=self.max_sent_bytes,
             defers=True,
         )
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        return await each(self._wrap, payloads)
+        return await apply_to_each(self.wrap, payloads)
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Raises PayloadError only, whatever the bytes are; nothing where decoding is deferred."""
@@ -72,44 +72,44 @@ class Layers(PayloadCodec, WithSerializationContext):
 
     async def decode_within(self, budget: Budget, payloads: Sequence[Payload]) -> list[Payload]:
         """The same, and DecodedTooLarge once they become more than the budget has left."""
-        return await each(partial(self._unwrap_or_defer if self._defers else self._unwrap, budget), payloads)
+        return await apply_to_each(partial(self.unwrap_or_defer if self.defers else self.unwrap, budget), payloads)
 
-    def _wrap(self, payload: Payload) -> Payload:
-        for layer in self._encoding:
+    def wrap(self, payload: Payload) -> Payload:
+        for layer in self.encoding:
             payload = layer.wrap(payload)
         size = payload.ByteSize()
-        if self._max_sent_bytes is not None and size > self._max_sent_bytes:
+        if self.max_sent_bytes is not None and size > self.max_sent_bytes:
             raise PayloadTooLarge(
-                f"a payload has {size:,} bytes as it would be sent, Temporal takes {self._max_sent_bytes:,}",
+                f"a payload has {size:,} bytes as it would be sent, Temporal takes {self.max_sent_bytes:,}",
                 hint="send less at once",
             )
         return payload
 
-    def _unwrap_or_defer(self, budget: Budget, payload: Payload) -> Payload:
+    def unwrap_or_defer(self, budget: Budget, payload: Payload) -> Payload:
         try:
-            return self._unwrap(budget, payload)
+            return self.unwrap(budget, payload)
         except PayloadError as error:
-            return unread.standing_for(error)
+            return undecodable.placeholder_for(error)
 
-    def _unwrap(self, budget: Budget, payload: Payload) -> Payload:
+    def unwrap(self, budget: Budget, payload: Payload) -> Payload:
         outermost = encoding_of(payload)
         encrypted = False
         for _ in range(MAX_LAYERS):
-            layer = self._decoding.get(encoding_of(payload))
+            layer = self.decoding.get(encoding_of(payload))
             if layer is None:
                 break
             encrypted = encrypted or layer.encoding == ENCRYPTED
             payload = layer.unwrap(payload, budget)
-        if encoding_of(payload) in self._decoding:
+        if encoding_of(payload) in self.decoding:
             raise InvalidPayload(
                 f"the payload is wrapped in more than {MAX_LAYERS} layers",
                 hint="its sender applies its codec again and again; no client needs more than one codec",
             )
-        if encoding_of(payload) == unread.UNREAD:
+        if encoding_of(payload) == undecodable.PLACEHOLDER:
             raise InvalidPayload("the payload has an encoding that is never sent", hint="find out who made it")
-        if self._require_encryption and not encrypted:
+        if self.require_encryption and not encrypted:
             raise PlaintextRefused(
-                f"the payload came unencrypted (encoding: {shown(outermost) or 'none'}) and requireEncryption is on",
+                f"the payload came unencrypted (encoding: {printable(outermost) or 'none'}) and requireEncryption is on",
                 hint="its sender has encryption off or uses no codec: turn enableEncryption on there, "
                 "or give the Temporal CLI --codec-endpoint",
             )

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from trenova.errors import VerificationError
+from trenova.ledger.evidence.gzip_member import MAGIC, GzipReader
 from trenova.ledger.evidence.lines import MAX_HEADER_BYTES, MAX_LINE_BYTES, TILE_START
-from trenova.ledger.evidence.packed import MAGIC, Unpacked
 from trenova.ledger.evidence.sections import TOO_LONG
 
 BLOB_BYTES = 512 << 10  # a piece of work; larger ones leave the processor's cache and take half as long again
@@ -28,7 +28,7 @@ class Reader:
         start = source.read(len(MAGIC))
         packed = start == MAGIC
         self._pending = bytearray(b"" if packed else start)
-        self._read_some: Callable[[int], bytes] = Unpacked(source, start).read if packed else source.read
+        self._read_some: Callable[[int], bytes] = GzipReader(source, start).read if packed else source.read
 
     def line(self) -> bytes:
         """The first line, without its newline; empty if there is none, or if it is too long."""
