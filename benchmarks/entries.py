@@ -79,7 +79,7 @@ def request_bodies(requests: int, entries_each: int, *, tenants: Sequence[str | 
 def rows(count: int, *, tenant: str) -> list[tuple[Any, ...]]:
     """The same entries sealed and taken apart: the very rows that our own worker writes, in the order of COLUMNS."""
     limits = LimitSettings()
-    circumstances = intake.Circumstances(received_at=datetime.now(UTC), tenant=tenant)
+    circumstances = intake.RequestContext(received_at=datetime.now(UTC), tenant=tenant)
     return [
         row(index, intake.check([text], circumstances, limits).sealed[0][1].body, bytes(SALT_BYTES))
         for index, text in enumerate(texts(count))

@@ -29,7 +29,7 @@ from trenova.dev.part import Part
 from trenova.dev.ports import LOCALHOST, choose
 from trenova.dev.process import running
 from trenova.domain import intake
-from trenova.domain.entry import Sealed
+from trenova.domain.entry import SealedEntry
 from trenova.ingest.start import parcel_of, start
 
 # The full ones come first, so that as many are held at once as there are slots. Tenants take turns.
@@ -56,7 +56,7 @@ NOTES = {
     "pollers": "of new workflow tasks and of the worker's own sticky queue, when the last batch was stored",
 }
 
-Backlog = Sequence[Sequence[Sealed]]
+Backlog = Sequence[Sequence[SealedEntry]]
 
 
 async def by_settings(servers: Servers, rounds: int, say: Say) -> list[Round]:
@@ -82,7 +82,7 @@ def at(delay_ms: int, settings: str) -> str:
 def sealed_backlog() -> Backlog:
     made = []
     for number in range(FULL + SMALL):
-        circumstances = intake.Circumstances(received_at=datetime.now(UTC), tenant=f"t-{number % TENANTS}")
+        circumstances = intake.RequestContext(received_at=datetime.now(UTC), tenant=f"t-{number % TENANTS}")
         raws = list(texts(FULL_ENTRIES if number < FULL else SMALL_ENTRIES))
         made.append([sealed for _, sealed in intake.check(raws, circumstances, LimitSettings()).sealed])
     return made

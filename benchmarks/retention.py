@@ -60,7 +60,7 @@ class Cycle:
 
 
 def bodies(count: int, received_at: datetime) -> list[bytes]:
-    circumstances = intake.Circumstances(received_at=received_at, tenant=TENANT)
+    circumstances = intake.RequestContext(received_at=received_at, tenant=TENANT)
     return [intake.seal(text, 0, circumstances, LimitSettings()).body for text in texts(count)]
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from trenova.config import LimitSettings
 from trenova.domain import intake
-from trenova.domain.entry import Sealed
-from trenova.domain.sealed import decoded
+from trenova.domain.entry import SealedEntry
+from trenova.domain.seal_check import decode_sealed
 from trenova.ledger.hashing import SALT_BYTES
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.signing import Signer
@@ -30,9 +30,9 @@ def entry(**fields: Any) -> dict[str, Any]:
     }
 
 
-def seal(tenant: str, *, received_at: datetime = RECEIVED_AT, **fields: Any) -> Sealed:
+def seal(tenant: str, *, received_at: datetime = RECEIVED_AT, **fields: Any) -> SealedEntry:
     """The entry as the API seals it for this tenant; names that are the system's own are taken as well."""
-    circumstances = intake.Circumstances(received_at=received_at, tenant=tenant, system=True)
+    circumstances = intake.RequestContext(received_at=received_at, tenant=tenant, system=True)
     return intake.seal(json.dumps(entry(**fields)).encode(), 0, circumstances, LimitSettings())
 
 
@@ -50,6 +50,6 @@ def ids(found: list[bytes]) -> list[uuid.UUID]:
 
 async def append_as_system(store: Store, *sealed: bytes) -> None:
     """Append bodies past the check of names, as only the program itself does, or whoever runs code of his own."""
-    batch = incoming(sealed, os.urandom(SALT_BYTES * len(sealed)), lambda body: decoded(body, LimitSettings()))
+    batch = incoming(sealed, os.urandom(SALT_BYTES * len(sealed)), lambda body: decode_sealed(body, LimitSettings()))
     async with store.pool.cursor() as cursor:
         await append(cursor, SIGNER, f"system-{uuid.uuid4()}", batch)

@@ -15,8 +15,8 @@ import pytest
 from acceptance.conftest import BESIDE_PYTHON, Dev, Ended, User, environment, run
 from trenova.config import Settings
 from trenova.keys.signing import load_signer
+from trenova.witness.decision import Misdeed
 from trenova.witness.evidence import Evidence
-from trenova.witness.judgement import Misdeed
 from unit.ledger.logs import SIGNER, log
 
 CHECKOUT = Path(__file__).parents[2]

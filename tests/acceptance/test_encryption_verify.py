@@ -67,7 +67,7 @@ async def test_it_verifies_what_is_encrypted_and_nothing_else(folder: Path, post
             assert ended.json["problems"]
             assert all("is not encrypted" in problem for problem in ended.json["problems"])
             strict = await place.command("verify-encryption", **right, **STRICT)
-            assert "the payload came unencrypted" in strict.complaint()[0]
+            assert "the payload is not encrypted" in strict.complaint()[0]
 
         error, hint = (await wrong).complaint()
         assert error == "the workflow did not finish within 60 s, and was terminated"

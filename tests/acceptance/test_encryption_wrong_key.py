@@ -140,7 +140,7 @@ async def test_strict_mode_refuses_a_plain_start_and_tells_its_sender_why(folder
             while "WORKFLOW_TASK_FAILED" not in (shown := await history(place, "plain", *endpoint)):
                 assert not plain.done(), plain.result()
         reasons = " ".join(messages_in(json.loads(shown)))
-        assert "the payload came unencrypted (encoding: json/plain) and requireEncryption is on" in reasons
+        assert "the payload is not encrypted (encoding: json/plain), and requireEncryption is on" in reasons
         assert "its sender has encryption off or uses no codec" in reasons
         assert "give the Temporal CLI --codec-endpoint" in reasons
         # The name of the mistake can be read without the key.

@@ -103,7 +103,7 @@ async def test_what_nobody_can_open_raises_an_alarm_that_names_it_and_takes_no_p
             fault = found.fault("keys of open workflows")
             assert f"encryption key not found for ID: theirs ({ids['foreign-key']})" in fault
             assert "decryption failed with the key ID: k (" in fault
-            assert "the payload came unencrypted" in fault
+            assert "the payload is not encrypted" in fault
             assert "TEMPORAL_ENCRYPTION_KEY_theirs" in fault
             assert "TEMPORAL_ENCRYPTION_KEY_k " not in fault
             assert "temporal workflow terminate --workflow-id audit-batch-" in fault

@@ -12,18 +12,18 @@ from contract.lossy import LossyProxy
 from trenova.codec.layered_codec import MAX_SENT_BYTES
 from trenova.config import Settings
 from trenova.dev.temporal import Temporal
-from trenova.domain.entry import Sealed
+from trenova.domain.entry import SealedEntry
 from trenova.errors import Unavailable
 from trenova.ingest import GroupCommit, all_stored, group
 from trenova.runtime.connection import connect
 from trenova.store import Store
 
 
-def entries(tenant: str, number: int, *, padding: int = 0) -> list[Sealed]:
+def entries(tenant: str, number: int, *, padding: int = 0) -> list[SealedEntry]:
     return [sealed(tenant, padding) for _ in range(number)]
 
 
-def sealed(tenant: str, padding: int) -> Sealed:
+def sealed(tenant: str, padding: int) -> SealedEntry:
     id_ = uuid.uuid4()
     comment = f'"comment":"{"x" * padding}",' if padding else ""
     body = (
@@ -31,7 +31,7 @@ def sealed(tenant: str, padding: int) -> Sealed:
         f'"occurred_at":"2026-01-01T00:00:00Z","outcome":"success","received_at":"2026-01-01T00:00:00Z",'
         f'"target":{{"id":"t","type":"thing"}},"tenant":"{tenant}"}}'
     )
-    return Sealed(id=id_, tenant=tenant, body=body.encode())
+    return SealedEntry(id=id_, tenant=tenant, body=body.encode())
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ class Small:
 
     async def append(self, author: int, request: int) -> None:
         made = self.load.authors[author]
-        circumstances = intake.Circumstances(received_at=datetime.now(UTC), tenant=None)
+        circumstances = intake.RequestContext(received_at=datetime.now(UTC), tenant=None)
         bodies = [
             intake.seal(
                 msgspec.json.encode(entries.entry(RUN, made.tenant, place)), 0, circumstances, LimitSettings()

@@ -15,7 +15,7 @@ from contract.store.test_append_interrupted import held, waiting_for
 from examples import SIGNER, body
 from trenova.config import TASK_QUEUE
 from trenova.dev.postgres import Postgres
-from trenova.domain.retention import Retained, RetentionRequest
+from trenova.domain.retention import RetentionRequest, RetentionResult
 from trenova.store import Store
 from trenova.workflows import RETENTION_SCHEDULE, RetentionWorkflow
 
@@ -24,7 +24,7 @@ Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 pytestmark = pytest.mark.usefixtures("worker")
 
 
-async def start(client: Client, tenant: str) -> WorkflowHandle[RetentionWorkflow, Retained]:
+async def start(client: Client, tenant: str) -> WorkflowHandle[RetentionWorkflow, RetentionResult]:
     return await client.start_workflow(
         RetentionWorkflow.run, RetentionRequest(tenant=tenant), id=f"retain-{uuid.uuid4()}", task_queue=TASK_QUEUE
     )
@@ -89,7 +89,7 @@ async def test_a_second_one_leaves_its_slot_to_batches_and_waits_for_its_turn(
     assert [(await each.result()).entries for each in (first, second)] == [1500, 0]
 
 
-async def last_failure(handle: WorkflowHandle[RetentionWorkflow, Retained]) -> str:
+async def last_failure(handle: WorkflowHandle[RetentionWorkflow, RetentionResult]) -> str:
     pending = (await handle.describe()).raw_description.pending_activities
     return "".join(each.last_failure.message for each in pending)
 

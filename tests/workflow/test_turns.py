@@ -10,7 +10,7 @@ import pytest
 
 from conftest import GENEROUS_S, new_tenant
 from examples import seal
-from trenova.domain.entry import Sealed
+from trenova.domain.entry import SealedEntry
 from trenova.ingest.start import parcel_of, start
 from workflow.outage import Scene, scene
 
@@ -24,7 +24,7 @@ async def servers(folder: Path) -> AsyncIterator[Scene]:
         yield opened
 
 
-def batch(tenant: str, entries: int = 1, note: str = "") -> list[Sealed]:
+def batch(tenant: str, entries: int = 1, note: str = "") -> list[SealedEntry]:
     return [seal(tenant, id=str(uuid.uuid4()), after={"note": note}) for _ in range(entries)]
 
 
@@ -35,7 +35,7 @@ async def stored_order(servers: Scene) -> list[str]:
         return [tenant for (tenant,) in await rows.fetchall()]
 
 
-async def accept(servers: Scene, batches: Sequence[list[Sealed]]) -> list[object]:
+async def accept(servers: Scene, batches: Sequence[list[SealedEntry]]) -> list[object]:
     return [await start(servers.client, await parcel_of(servers.client, entries)) for entries in batches]
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from temporalio import activity
 
 from trenova.activities.failures import failed
-from trenova.domain.batch import Batch, BatchResult, label
+from trenova.domain.batch import Batch, BatchResult, batch_label
 from trenova.errors import TrenovaError
 
 
@@ -27,7 +27,7 @@ class AuditActivities:
         info = activity.info()
         try:
             return await self.log.append(
-                label(workflow_of(info)), [bytes(entry) for entry in batch.entries], run_id=run_of(info)
+                batch_label(workflow_of(info)), [bytes(entry) for entry in batch.entries], run_id=run_of(info)
             )
         except TrenovaError as error:
             raise failed(error) from None

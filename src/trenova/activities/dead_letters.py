@@ -6,7 +6,7 @@ from typing import Protocol
 from temporalio import activity
 
 from trenova.activities.failures import failed
-from trenova.domain.dead_letters import Retried
+from trenova.domain.dead_letters import RetryResult
 from trenova.errors import TrenovaError
 
 # Tried in one transaction: few, so that a log is not held for long while the bad ones are told from the good.
@@ -16,7 +16,7 @@ AT_ONCE = 50
 class Letters(Protocol):
     """What the activity needs of the store."""
 
-    async def retry(self, limit: int) -> Retried: ...
+    async def retry(self, limit: int) -> RetryResult: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class DeadLetterActivities:
     letters: Letters
 
     @activity.defn(name="RetryDeadLetters")
-    async def retry_dead_letters(self) -> Retried:
+    async def retry_dead_letters(self) -> RetryResult:
         """Try every parked entry whose next try is due. Each attempt of this activity begins with those still due."""
-        total = Retried()
+        total = RetryResult()
         try:
             while (step := await self.letters.retry(AT_ONCE)).tried:
                 total += step

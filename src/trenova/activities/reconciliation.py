@@ -8,14 +8,14 @@ from typing import Protocol
 from temporalio import activity
 
 from trenova.activities.failures import failed
-from trenova.domain.reconciliation import Reconciled
+from trenova.domain.reconciliation import ReconciliationResult
 from trenova.errors import TrenovaError
 
 
 class Comparing(Protocol):
     """What the activity needs."""
 
-    def run(self) -> AsyncGenerator[Reconciled, None]: ...
+    def run(self) -> AsyncGenerator[ReconciliationResult, None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class ReconciliationActivities:
     runs: Comparing
 
     @activity.defn(name="ReconcileBatches")
-    async def reconcile(self) -> Reconciled:
+    async def reconcile(self) -> ReconciliationResult:
         """Store the batches of runs that closed without. May run any number of times: what is there is skipped."""
-        done = Reconciled()
+        done = ReconciliationResult()
         try:
             async with aclosing(self.runs.run()) as steps:
                 async for done in steps:

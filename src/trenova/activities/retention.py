@@ -11,7 +11,7 @@ import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from trenova.domain.retention import Removal, Retained, RetentionRequest
+from trenova.domain.retention import Removal, RetentionRequest, RetentionResult
 from trenova.errors import TrenovaError
 
 log = structlog.get_logger()
@@ -28,7 +28,7 @@ class RetentionActivities:
     removals: Removing
 
     @activity.defn(name="RemoveExpired")
-    async def remove_expired(self, request: RetentionRequest) -> Retained:
+    async def remove_expired(self, request: RetentionRequest) -> RetentionResult:
         """Go through the logs one after the other. An attempt goes on behind the last log of the attempt before it.
 
         Within a log the database remembers the place, so a step is never done twice, whatever dies.
@@ -47,9 +47,9 @@ class RetentionActivities:
         return msgspec.structs.replace(done, finished_at=datetime.now(UTC))
 
 
-def resumed() -> tuple[Retained, str]:
+def resumed() -> tuple[RetentionResult, str]:
     """What an attempt before this one has removed, and the tenant of the last log that it finished."""
     details = activity.info().heartbeat_details
     if not details:
-        return Retained(), ""
-    return msgspec.convert(details[1], Retained), details[0]
+        return RetentionResult(), ""
+    return msgspec.convert(details[1], RetentionResult), details[0]

@@ -11,7 +11,7 @@ import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from trenova.domain.verification import DamagedPlace, LogVerdict, Verification, VerifyRequest
+from trenova.domain.verification import DamagedPlace, LedgerVerdict, Verification, VerifyRequest
 from trenova.errors import TrenovaError
 
 log = structlog.get_logger()
@@ -26,7 +26,7 @@ class Logs(Protocol):
 
     def logs(
         self, progress: Callable[[int, int], None], *, tenant: str = "", after: str = ""
-    ) -> AsyncGenerator[LogVerdict, None]: ...
+    ) -> AsyncGenerator[LedgerVerdict, None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def report(places: Iterable[DamagedPlace]) -> None:
         )
 
 
-def added(verification: Verification, verdict: LogVerdict) -> Verification:
+def added(verification: Verification, verdict: LedgerVerdict) -> Verification:
     counted = msgspec.structs.replace(
         verification,
         logs=verification.logs + 1,

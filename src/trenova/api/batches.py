@@ -15,7 +15,7 @@ from trenova.api.auth import ANYONE, ROLES, Caller
 from trenova.api.openapi import END, problems
 from trenova.api.services import Services
 from trenova.codec.batch_input import read_batch_input
-from trenova.domain.batch import BATCH_WORKFLOW, is_of_the_api, workflow_id
+from trenova.domain.batch import BATCH_WORKFLOW, is_api_batch, workflow_id
 from trenova.errors import InvalidPayload, NotFound, PayloadError, Unavailable
 from trenova.ingest.start import asking, unavailable
 from trenova.store.batches import StoredBatch
@@ -154,7 +154,7 @@ async def entries_in(client: Client, batch_id: str, tenant: str | None) -> int:
 async def runs_of(client: Client, batch_id: str) -> AsyncIterator[str | None]:
     """The latest run, and those before it: somebody may have started another one when that of the batch was over."""
     yield None
-    if is_of_the_api(workflow_id(batch_id)):
+    if is_api_batch(workflow_id(batch_id)):
         with asking():
             runs = [
                 run async for run in client.list_workflows(f"WorkflowId = '{workflow_id(batch_id)}'", limit=MOST_RUNS)

@@ -8,7 +8,7 @@ from itertools import islice
 import msgspec
 
 from trenova.config import LimitSettings
-from trenova.domain import explain
+from trenova.domain import decoding_errors
 from trenova.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
 
 JSON = frozenset({"application/json"})
@@ -114,4 +114,4 @@ def unreadable(error: Exception) -> InvalidRequest:
     if isinstance(error, UnicodeDecodeError):
         return InvalidRequest(f"the body is not valid UTF-8: {error.reason} at byte {error.start} of a string")
     assert isinstance(error, msgspec.DecodeError)
-    return InvalidRequest(f"the body is not valid JSON: {explain.syntax(error)}")
+    return InvalidRequest(f"the body is not valid JSON: {decoding_errors.syntax_problem(error)}")

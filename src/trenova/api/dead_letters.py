@@ -22,9 +22,9 @@ from trenova.api.services import Services
 from trenova.api.turns import read
 from trenova.config import TASK_QUEUE
 from trenova.domain import intake
-from trenova.domain.dead_letters import Retried
-from trenova.domain.entry import CANONICAL_FACTOR, Sealed
-from trenova.domain.sealed import may_be_sent_for
+from trenova.domain.dead_letters import RetryResult
+from trenova.domain.entry import CANONICAL_FACTOR, SealedEntry
+from trenova.domain.seal_check import is_open_to_clients
 from trenova.errors import InvalidEntries, InvalidRequest, NotFound, RequestTooLarge, TrenovaError
 from trenova.ingest.start import asking
 from trenova.runtime.http.body import read_body
@@ -211,11 +211,11 @@ async def replay_dead_letters(
     owner = caller.tenant_to_read(tenant)
     with changing():
         due = await services.store.dead_letters.make_due(tenant=owner)
-        found = await retried(services) if due else Retried()
+        found = await retried(services) if due else RetryResult()
     return Replayed(due=due, tried=found.tried, stored=found.stored, parked=found.parked)
 
 
-async def retried(services: Services) -> Retried:
+async def retried(services: Services) -> RetryResult:
     """What a worker makes of the letters that are due; nothing, when that takes too long, or cannot be read.
 
     It goes on all the same: no error of this wait may have anybody believe that nothing was tried.
@@ -228,16 +228,16 @@ async def retried(services: Services) -> Retried:
         async with asyncio.timeout(services.settings.api.wait_stored_seconds):
             return await handle.result()
     except TimeoutError:
-        return Retried()
+        return RetryResult()
     except WorkflowFailureError as error:
         log.warning("retry of dead letters failed", workflow_id=handle.id, error=str(error.cause))
     except Exception as error:  # noqa: BLE001 - as said
         reason = error.message if isinstance(error, RPCError | TrenovaError) else type(error).__name__
         log.warning("wait for a retry of dead letters ended", workflow_id=handle.id, error=reason)
-    return Retried()
+    return RetryResult()
 
 
-def resealed(text: bytes, letter: dead_letters.DeadLetter, caller: Caller, services: Services) -> Sealed:
+def resealed(text: bytes, letter: dead_letters.DeadLetter, caller: Caller, services: Services) -> SealedEntry:
     """The new entry, with the old one's id unless it names another; what the server had added to it is added anew.
 
     It stays in the log of its tenant. Where that has a name that no entry may be sent for, the new one names another,
@@ -256,8 +256,8 @@ def resealed(text: bytes, letter: dead_letters.DeadLetter, caller: Caller, servi
         fields.pop(added, None)
     if letter.entry_id is not None:
         fields.setdefault("id", msgspec.Raw(msgspec.json.encode(letter.entry_id)))
-    tenant = letter.tenant if letter.tenant and may_be_sent_for(letter.tenant) else caller.tenant
-    circumstances = intake.Circumstances(received_at=datetime.now(UTC), tenant=tenant)
+    tenant = letter.tenant if letter.tenant and is_open_to_clients(letter.tenant) else caller.tenant
+    circumstances = intake.RequestContext(received_at=datetime.now(UTC), tenant=tenant)
     checked = intake.check([msgspec.json.encode(fields)], circumstances, limits)
     if checked.problems:
         raise InvalidEntries(checked.problems, bad=checked.bad, total=1)

@@ -90,7 +90,7 @@ async def add_entries(
 ) -> Response[bytes]:
     """Take in one entry (an object), several (an array), or one a line (NDJSON)."""
     began = time.monotonic()
-    circumstances = intake.Circumstances(
+    circumstances = intake.RequestContext(
         received_at=datetime.now(UTC), tenant=caller.tenant, idempotency_key=idempotency_key
     )
     limits = services.settings.limits
@@ -136,11 +136,11 @@ async def settled(placed: Sequence[Placed], refusals: InvalidEntryList, services
 
 
 async def read_entries(
-    request: Request[Any, Any, Any], body: bytes, circumstances: intake.Circumstances, limits: LimitSettings
-) -> tuple[intake.Checked, int]:
+    request: Request[Any, Any, Any], body: bytes, circumstances: intake.RequestContext, limits: LimitSettings
+) -> tuple[intake.CheckResult, int]:
     """The checked entries of the body, and how many it held."""
 
-    def check() -> tuple[intake.Checked, int]:
+    def check() -> tuple[intake.CheckResult, int]:
         raws = bodies.entries(body, content_type=request.headers.get("content-type", ""), limits=limits)
         return intake.check(raws, circumstances, limits), len(raws)
 

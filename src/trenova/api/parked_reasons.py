@@ -4,7 +4,7 @@ The database's own words name tables, rules and logins: those are for whoever ma
 words, whose codes are not SQLSTATEs, speak of the entry alone.
 """
 
-from trenova.domain.sealed import CLOCK, NOT_SEALED, RESERVED
+from trenova.domain.seal_check import CLOCK, NOT_SEALED, RESERVED
 from trenova.store.dead_letters import DUPLICATE
 
 OUR_OWN = frozenset({NOT_SEALED, RESERVED, CLOCK, DUPLICATE})

@@ -18,7 +18,7 @@ from trenova import errors
 from trenova.api.instruments import REQUESTS_REFUSED
 from trenova.api.outcomes import outcome
 from trenova.config import KIB
-from trenova.domain.explain import plain
+from trenova.domain.decoding_errors import plain_words
 from trenova.runtime.http.request_ids import request_id
 
 log = structlog.get_logger()
@@ -136,7 +136,8 @@ def of_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Respon
     detail = f"{error.detail}: {request.method} {request.url.path}"
     if isinstance(error.extra, list):
         found = (
-            f"{public_name(request, each.get('key', ''))}: {plain(each.get('message', ''))}" for each in error.extra
+            f"{public_name(request, each.get('key', ''))}: {plain_words(each.get('message', ''))}"
+            for each in error.extra
         )
         detail = "; ".join(found) or detail
     title = {404: "Not found", 405: "Method not allowed", 413: "Request too large"}.get(

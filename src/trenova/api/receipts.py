@@ -14,9 +14,9 @@ import structlog
 from trenova.api.parked_reasons import reason_for_sender
 from trenova.api.problems import FieldProblem, listed
 from trenova.api.proofs import base64, encoded
-from trenova.domain.entry import Sealed
-from trenova.domain.intake import Checked
-from trenova.domain.same import same_content
+from trenova.domain.entry import SealedEntry
+from trenova.domain.intake import CheckResult
+from trenova.domain.same_content import has_same_content
 from trenova.errors import LedgerDamaged
 from trenova.ingest import Placed
 from trenova.ledger import hashing
@@ -88,7 +88,7 @@ class InvalidEntryList(NamedTuple):
     more: int | None = None
 
     @classmethod
-    def of(cls, checked: Checked) -> "InvalidEntryList":
+    def of(cls, checked: CheckResult) -> "InvalidEntryList":
         found = listed(checked.problems)
         return cls(found, checked.bad - len(found) or None)
 
@@ -162,12 +162,12 @@ async def reasons(placed: Sequence[Placed], store: Store) -> dict[tuple[str | No
     return {(each.tenant, each.entry_id): reason_for_sender(each.code, each.reason) for each in parked}
 
 
-def parked_state(entry: Sealed, batch_id: str | None, reason: str | None) -> EntryState:
+def parked_state(entry: SealedEntry, batch_id: str | None, reason: str | None) -> EntryState:
     """Of an entry that its batch did not store."""
     return EntryState(id=entry.id, state="accepted" if reason is None else PARKED, batch_id=batch_id, reason=reason)
 
 
-def stored_state(entry: Sealed, batch_id: str | None, receipt: StoredEntry, proofs: Proofs) -> EntryState:
+def stored_state(entry: SealedEntry, batch_id: str | None, receipt: StoredEntry, proofs: Proofs) -> EntryState:
     # Two callers may send the same id in one batch: then the bytes tell whose entry was first.
     duplicate = not receipt.by_this_batch or (receipt.has_body and receipt.body != entry.body)
     differs = duplicate and says_something_else(receipt, entry) if receipt.has_body else None
@@ -188,11 +188,11 @@ def stored_state(entry: Sealed, batch_id: str | None, receipt: StoredEntry, proo
     )
 
 
-def says_something_else(receipt: StoredEntry, entry: Sealed) -> bool:
-    return receipt.body is None or not same_content(entry.body, receipt.body)
+def says_something_else(receipt: StoredEntry, entry: SealedEntry) -> bool:
+    return receipt.body is None or not has_same_content(entry.body, receipt.body)
 
 
-def each(placed: Sequence[Placed]) -> Iterator[tuple[str | None, Sealed]]:
+def each(placed: Sequence[Placed]) -> Iterator[tuple[str | None, SealedEntry]]:
     """Each entry, with its batch's id where there are several."""
     for one in placed:
         batch_id = one.batch.batch_id if len(placed) > 1 else None

@@ -14,7 +14,7 @@ from trenova.cli.data_folder import given
 from trenova.cli.retention_store import By, said, who
 from trenova.cli.screen import console, literal
 from trenova.config import DEFAULT_DATA_DIR
-from trenova.domain.sealed import may_be_sent_for
+from trenova.domain.seal_check import is_open_to_clients
 from trenova.errors import InvalidRequest
 from trenova.runtime.installation import logins
 from trenova.runtime.installation.command_line import flag
@@ -53,7 +53,7 @@ def create(
     if (tenant is None) != any_tenant:
         raise typer.BadParameter("say either --tenant NAME or --any-tenant")
     options.check_tenant(tenant)
-    if tenant is not None and role == "writer" and not may_be_sent_for(tenant):
+    if tenant is not None and role == "writer" and not is_open_to_clients(tenant):
         raise InvalidRequest(f"nobody may write for the tenant {tenant}", hint="make a key with the role reader")
     if name:
         said(name, "--name")

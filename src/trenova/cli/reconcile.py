@@ -20,7 +20,7 @@ from trenova.runtime.installation.settings import load_settings
 from trenova.runtime.process import database_url
 
 if TYPE_CHECKING:
-    from trenova.domain.reconciliation import Reconciled
+    from trenova.domain.reconciliation import ReconciliationResult
     from trenova.store.reconciliation import ClosedRun
 
 DONE_IN_PART = 3
@@ -53,9 +53,9 @@ def reconcile(
         raise typer.Exit(DONE_IN_PART)
 
 
-async def compare(loaded: Settings) -> "tuple[Reconciled, list[ClosedRun]]":
+async def compare(loaded: Settings) -> "tuple[ReconciliationResult, list[ClosedRun]]":
     from trenova.codec.compose import load_converter  # noqa: PLC0415 - slow to import
-    from trenova.domain.reconciliation import Reconciled  # noqa: PLC0415
+    from trenova.domain.reconciliation import ReconciliationResult  # noqa: PLC0415
     from trenova.keys.signing import load_signer  # noqa: PLC0415
     from trenova.reconciliation import Reconciler  # noqa: PLC0415
     from trenova.runtime.connection import connect  # noqa: PLC0415
@@ -63,7 +63,7 @@ async def compare(loaded: Settings) -> "tuple[Reconciled, list[ClosedRun]]":
 
     signer = load_signer(loaded, os.environ)
     client = await connect(loaded.temporal, load_converter(loaded.temporal.security, os.environ))
-    done = Reconciled()
+    done = ReconciliationResult()
     async with Store.open(database_url(loaded), signer=signer) as store:
         await store.check()
         with standard_error().status("comparing closed workflows with what is stored") as status:
@@ -72,7 +72,7 @@ async def compare(loaded: Settings) -> "tuple[Reconciled, list[ClosedRun]]":
         return done, await store.reconciliation.missing(SHOWN)
 
 
-def as_data(done: "Reconciled", missing: "list[ClosedRun]") -> dict[str, Any]:
+def as_data(done: "ReconciliationResult", missing: "list[ClosedRun]") -> dict[str, Any]:
     return {
         "runs": done.runs,
         "recovered": {"batches": done.batches, "stored": done.stored, "parked": done.parked},
@@ -90,7 +90,7 @@ def as_data(done: "Reconciled", missing: "list[ClosedRun]") -> dict[str, Any]:
     }
 
 
-def show(done: "Reconciled", missing: "list[ClosedRun]") -> None:
+def show(done: "ReconciliationResult", missing: "list[ClosedRun]") -> None:
     print(f"{done.runs:,} closed workflows compared with what is stored")
     if done.batches:
         print(f"{done.batches:,} batches were missing: {done.stored:,} entries stored, {done.parked:,} parked")

@@ -16,7 +16,7 @@ from trenova.cli.evidence import read_checkpoint
 from trenova.cli.screen import progress_of_entries, shown
 from trenova.cli.verify_files import NOT_PROVED, Trusted, check_files, cores
 from trenova.config import DEFAULT_DATA_DIR, Settings
-from trenova.domain.verification import LogVerdict
+from trenova.domain.verification import LedgerVerdict
 from trenova.errors import LedgerDamaged, NotChecked, OutputFailed, TrenovaError, VerificationError
 from trenova.ledger import note
 from trenova.ledger.note import COSIGNATURE, ED25519, VerifierKey
@@ -162,7 +162,7 @@ async def check_live(
     logs, entries, removed = 0, 0, 0
     with processes(cores()) as workers, progress_of_entries("checking") as progress:
         verifier = Verifier(url=database_url(loaded), keys=keys_of, workers=workers, known=claims, witnesses=witnesses)
-        database = LogVerdict(tenant="", size=0, places=await verifier.database())
+        database = LedgerVerdict(tenant="", size=0, places=await verifier.database())
         if database.places:
             told.damage = True
             show_log(database, as_json=as_json)
@@ -201,7 +201,7 @@ def keys_for(loaded: Settings, keys: Sequence[VerifierKey]) -> "KeysOf":
     return lambda tenant: [key for key in keys if key.name.rpartition("/")[2] == tenant]
 
 
-def show_log(verdict: LogVerdict, *, as_json: bool) -> None:
+def show_log(verdict: LedgerVerdict, *, as_json: bool) -> None:
     if as_json:
         print(json_output.plain_json(verdict), flush=True)
         return

@@ -109,7 +109,8 @@ class LayeredCodec(PayloadCodec, WithSerializationContext):
             raise InvalidPayload("the payload has an encoding that is never sent", hint="find out who made it")
         if self.require_encryption and not encrypted:
             raise PlaintextRefused(
-                f"the payload came unencrypted (encoding: {printable(outermost) or 'none'}) and requireEncryption is on",
+                f"the payload is not encrypted (encoding: {printable(outermost) or 'none'}), "
+                "and requireEncryption is on",
                 hint="its sender has encryption off or uses no codec: turn enableEncryption on there, "
                 "or give the Temporal CLI --codec-endpoint",
             )

@@ -10,7 +10,7 @@ import httpx
 
 from trenova.config import TASK_QUEUE
 from trenova.dev.temporal import ANSWER_LIMIT, Temporal
-from trenova.domain.reserved import PROBE_ACTION, PROBE_ACTOR, SYSTEM_TENANT, TRIED
+from trenova.domain.reserved import PROBE_ACTION, PROBE_ACTOR, SELF_TEST_TARGET, SYSTEM_TENANT
 from trenova.errors import PartFailed
 from trenova.worker.polls import QUEUES, pollers
 
@@ -47,7 +47,7 @@ async def probe(api_url: str, api_key: str) -> None:
         "tenant": SYSTEM_TENANT,
         "actor": {"type": PROBE_ACTOR.type, "id": PROBE_ACTOR.id},
         "action": PROBE_ACTION,
-        "target": {"type": TRIED.type, "id": TRIED.id},
+        "target": {"type": SELF_TEST_TARGET.type, "id": SELF_TEST_TARGET.id},
     }
     deadline = time.monotonic() + PROBE_LIMIT_S
     headers = {"Authorization": f"Bearer {api_key}"}

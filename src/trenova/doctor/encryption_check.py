@@ -22,7 +22,7 @@ from trenova.codec.layer import encoding_of
 from trenova.config import TASK_QUEUE, LimitSettings, SecuritySettings, Settings
 from trenova.domain import intake
 from trenova.domain.batch import Batch, workflow_id
-from trenova.domain.reserved import MARKER, SAMPLE_ACTION, SAMPLE_ACTOR, SYSTEM_TENANT, TRIED
+from trenova.domain.reserved import MARKER, SAMPLE_ACTION, SAMPLE_ACTOR, SELF_TEST_TARGET, SYSTEM_TENANT
 from trenova.errors import PayloadError, Unavailable
 from trenova.runtime.connection import connect
 from trenova.workflows import ProcessAuditBatchWorkflow
@@ -82,11 +82,11 @@ def sample(marker: str, now: datetime) -> Batch:
         "tenant": SYSTEM_TENANT,
         "actor": SAMPLE_ACTOR,
         "action": SAMPLE_ACTION,
-        "target": TRIED,
+        "target": SELF_TEST_TARGET,
         "metadata": {MARKER: marker},
     }
     raws = [msgspec.json.encode(entry)] * SAMPLE_ENTRIES
-    checked = intake.check(raws, intake.Circumstances(received_at=now, tenant=None), LimitSettings())
+    checked = intake.check(raws, intake.RequestContext(received_at=now, tenant=None), LimitSettings())
     return Batch(batch_id=str(uuid_utils.uuid7()), entries=[msgspec.Raw(sealed.body) for _, sealed in checked.sealed])
 
 

@@ -29,7 +29,7 @@ from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
 from trenova.doctor.phrases import many, span
 from trenova.doctor.worker_queries import Answers
-from trenova.domain.batch import BATCH_WORKFLOW, is_of_the_api
+from trenova.domain.batch import BATCH_WORKFLOW, is_api_batch
 from trenova.domain.schedules import is_scheduled
 from trenova.errors import DecryptionFailed, EncryptionKeyNotFound, InvalidConfiguration, PlaintextRefused
 from trenova.keys.key import variable_of
@@ -109,7 +109,7 @@ async def here(context: CheckContext) -> Verdict:
         return ok("no worker has told of any key")
     sent: list[Payload] = []
     # What no worker has finished may come from anybody, in any form; and what a schedule starts holds plain attributes.
-    if is_of_the_api(answers.about.id) and answers.about.status is WorkflowExecutionStatus.COMPLETED:
+    if is_api_batch(answers.about.id) and answers.about.status is WorkflowExecutionStatus.COMPLETED:
         begun = await read_events(context.client, answers.about.id, answers.about.run_id or "")
         sent = [payload for event in begun[:1] for payload in payloads_in(event)]
     ring = load_keyring(context.settings.temporal.security, context.options.environ)

@@ -12,7 +12,7 @@ from trenova.errors import VerificationError
 from trenova.ledger import checkpoint
 from trenova.ledger import note as notes
 from trenova.publishing import files
-from trenova.publishing.places import directory
+from trenova.publishing.tenant_directories import directory
 from trenova.publishing.witnesses import WitnessClient, witnesses_of
 from trenova.store.checkpoint_conflicts import FOLDER
 from trenova.store.cosignatures import HeadToPublish
@@ -75,7 +75,7 @@ def sizes_of(folder: Path, heads: list[HeadToPublish]) -> dict[str, int]:
     found = {}
     for head in heads:
         try:
-            message = files.content_of(directory(folder, head.tenant) / files.NEWEST, notes.MAX_NOTE_BYTES)
+            message = files.read_start(directory(folder, head.tenant) / files.NEWEST, notes.MAX_NOTE_BYTES)
             found[head.tenant] = checkpoint.parse(notes.parse(message or b"").text).size
         except (OSError, VerificationError):
             continue

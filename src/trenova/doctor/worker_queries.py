@@ -19,7 +19,7 @@ from temporalio.client import WorkflowExecution as Run
 from temporalio.service import RPCError, RPCStatusCode
 
 from trenova.config import TASK_QUEUE
-from trenova.domain.batch import BATCH_WORKFLOW, is_of_the_api
+from trenova.domain.batch import BATCH_WORKFLOW, is_api_batch
 from trenova.runtime.connection.patience import own_time
 
 # The SDK answers it for every workflow.
@@ -136,6 +136,6 @@ def failure_of(error: RPCError) -> str | None:
 async def newest_batch(client: Client) -> str | None:
     """The workflow id of the newest batch of an API that is over."""
     async for run in client.list_workflows(ASKED_ABOUT[0], limit=LOOKED_THROUGH):
-        if is_of_the_api(run.id):
+        if is_api_batch(run.id):
             return run.id
     return None

@@ -59,7 +59,7 @@ def workflow_id(batch_id: str) -> str:
     return BATCH_WORKFLOW_PREFIX + batch_id
 
 
-def label(workflow: str) -> str:
+def batch_label(workflow: str) -> str:
     """What the batch of this workflow id is called. The id that the API gave it, where the API started it.
 
     Taken from the workflow's id alone, which Temporal keeps unique among the open ones: a batch that is made by hand
@@ -71,6 +71,6 @@ def label(workflow: str) -> str:
     return f"workflow-{name}" if name == workflow and UUID.fullmatch(name) else name
 
 
-def is_of_the_api(workflow: str) -> bool:
+def is_api_batch(workflow: str) -> bool:
     """Whether the id is one that the API gives to a batch that it accepts."""
-    return workflow.startswith(BATCH_WORKFLOW_PREFIX) and UUID.fullmatch(label(workflow)) is not None
+    return workflow.startswith(BATCH_WORKFLOW_PREFIX) and UUID.fullmatch(batch_label(workflow)) is not None

@@ -10,9 +10,9 @@ from trenova.config import KIB
 from trenova.domain.entry import CANONICAL_FACTOR, MAX_POINTER_LENGTH, Change
 
 # Written out, a change takes at least so many bytes beside its path: `{"after":0,"op":"add","path":""},`.
-LEAST_BYTES = 33
+MIN_CHANGE_BYTES = 33
 # As much as the longest entry may have.
-MOST_BYTES = CANONICAL_FACTOR * 256 * KIB
+MAX_CHANGES_BYTES = CANONICAL_FACTOR * 256 * KIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Exact:
     is_bool: bool
 
 
-def between(before: dict[str, Any], after: dict[str, Any], most_bytes: int = MOST_BYTES) -> list[Change] | None:
+def between(before: dict[str, Any], after: dict[str, Any], most_bytes: int = MAX_CHANGES_BYTES) -> list[Change] | None:
     """Every difference, ordered by path. Arrays are compared position by position; 1 and 1.0 are the same number.
 
     None where they would take more than `most_bytes`, or one has a longer path than a change may have. The paths are
@@ -35,8 +35,10 @@ def between(before: dict[str, Any], after: dict[str, Any], most_bytes: int = MOS
     """
     found: list[Change] = []
     left = most_bytes
-    for change in each_change(dictdiffer.diff(scalars(before, exact), scalars(after, exact), dot_notation=False)):
-        left -= LEAST_BYTES + len(change.path)
+    for change in each_change(
+        dictdiffer.diff(map_scalars(before, wrap_scalar), map_scalars(after, wrap_scalar), dot_notation=False)
+    ):
+        left -= MIN_CHANGE_BYTES + len(change.path)
         if left < 0 or len(change.path) > MAX_POINTER_LENGTH:
             return None
         found.append(change)
@@ -47,14 +49,19 @@ def each_change(found: Any) -> Iterator[Change]:
     for kind, where, what in found:
         if kind == "change":
             old, new = what
-            yield Change(path=pointer(where), op="replace", before=scalars(old, plain), after=scalars(new, plain))
+            yield Change(
+                path=pointer(where),
+                op="replace",
+                before=map_scalars(old, unwrap_scalar),
+                after=map_scalars(new, unwrap_scalar),
+            )
             continue
         for key, value in what:
             path = pointer([*where, key])
             if kind == "add":
-                yield Change(path=path, op="add", after=scalars(value, plain))
+                yield Change(path=path, op="add", after=map_scalars(value, unwrap_scalar))
             else:
-                yield Change(path=path, op="remove", before=scalars(value, plain))
+                yield Change(path=path, op="remove", before=map_scalars(value, unwrap_scalar))
 
 
 def pointer(keys: list[str | int]) -> str:
@@ -62,18 +69,18 @@ def pointer(keys: list[str | int]) -> str:
     return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in keys)
 
 
-def exact(leaf: Any) -> Any:
+def wrap_scalar(leaf: Any) -> Any:
     return Exact(leaf, isinstance(leaf, bool)) if isinstance(leaf, bool | int | float) else leaf
 
 
-def plain(leaf: Any) -> Any:
+def unwrap_scalar(leaf: Any) -> Any:
     return leaf.value if isinstance(leaf, Exact) else leaf
 
 
-def scalars(value: Any, change: Callable[[Any], Any]) -> Any:
+def map_scalars(value: Any, change: Callable[[Any], Any]) -> Any:
     """A copy of a JSON value with each of its scalars passed through `change`."""
     if isinstance(value, dict):
-        return {key: scalars(item, change) for key, item in value.items()}
+        return {key: map_scalars(item, change) for key, item in value.items()}
     if isinstance(value, list):
-        return [scalars(item, change) for item in value]
+        return [map_scalars(item, change) for item in value]
     return change(value)

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class Retried(Struct, frozen=True, kw_only=True):
+class RetryResult(Struct, frozen=True, kw_only=True):
     """Parked entries that were tried again: `tried` is the sum of the other two."""
 
     tried: int = 0
@@ -11,7 +11,7 @@ class Retried(Struct, frozen=True, kw_only=True):
     parked: int = 0
     """Refused once more."""
 
-    def __add__(self, other: "Retried") -> "Retried":
-        return Retried(
+    def __add__(self, other: "RetryResult") -> "RetryResult":
+        return RetryResult(
             tried=self.tried + other.tried, stored=self.stored + other.stored, parked=self.parked + other.parked
         )

@@ -114,7 +114,7 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     critical: bool | None = None
 
 
-class Sealed(Struct, frozen=True, kw_only=True):
+class SealedEntry(Struct, frozen=True, kw_only=True):
     """An entry in its final bytes. Nothing encodes it again: these bytes are stored, hashed and exported."""
 
     id: uuid.UUID

@@ -9,16 +9,16 @@ import msgspec
 import uuid_utils.compat
 
 from trenova.config import LimitSettings
-from trenova.domain import changes, explain, strict_json
-from trenova.domain.entry import CANONICAL_FACTOR, Draft, Entry, Sealed
-from trenova.domain.reserved import reserved
-from trenova.domain.sealed import wrong_tenant
+from trenova.domain import changes, decoding_errors, strict_json
+from trenova.domain.entry import CANONICAL_FACTOR, Draft, Entry, SealedEntry
+from trenova.domain.reserved import reserved_name_problem
+from trenova.domain.seal_check import tenant_problem
 from trenova.errors import EntryProblem
 
 # What is wrong with the others is only counted: a list that nobody reads to the end could be larger than the request.
 MAX_PROBLEMS = 1000
 # A complaint may quote a key, which may be as long as an entry.
-MAX_COMPLAINT = 300
+MAX_PROBLEM_CHARACTERS = 300
 # Namespace of the ids made from an Idempotency-Key. Never change it: a retry would become a second entry.
 IDEMPOTENCY_NAMESPACE = uuid.UUID("6f1d1f5e-3a0b-5c55-9d0e-7c1f4a0c6b11")
 
@@ -27,7 +27,7 @@ encoder = msgspec.json.Encoder(order="sorted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
+class RequestContext:
     """What an entry gets from the request that brings it."""
 
     received_at: datetime
@@ -39,25 +39,25 @@ class Circumstances:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckResult:
     """The good entries with their positions in the request, and what is wrong with the first of the others."""
 
-    sealed: Sequence[tuple[int, Sealed]]
+    sealed: Sequence[tuple[int, SealedEntry]]
     problems: Sequence[EntryProblem]
     bad: int
     """How many entries are wrong, those whose problem is not listed too."""
 
 
-class Unfit(Exception):
+class UnfitEntry(Exception):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
         self.message = message
 
 
-def check(raws: Sequence[bytes | memoryview], circumstances: Circumstances, limits: LimitSettings) -> Checked:
+def check(raws: Sequence[bytes | memoryview], circumstances: RequestContext, limits: LimitSettings) -> CheckResult:
     """Check and seal the JSON texts of a request's entries. Raises nothing for bad entries: they are listed."""
-    sealed: list[tuple[int, Sealed]] = []
+    sealed: list[tuple[int, SealedEntry]] = []
     problems: list[EntryProblem] = []
     bad = 0
     first_with: dict[tuple[str, uuid.UUID], int] = {}
@@ -65,43 +65,43 @@ def check(raws: Sequence[bytes | memoryview], circumstances: Circumstances, limi
         try:
             entry = seal(bytes(raw), index, circumstances, limits)
             if (first := first_with.setdefault((entry.tenant, entry.id), index)) != index:
-                raise Unfit("/id", f"is also the id of entry {first} of this request")  # noqa: TRY301 - a problem as others
-        except Unfit as unfit:
+                raise UnfitEntry("/id", f"is also the id of entry {first} of this request")  # noqa: TRY301 - a problem as others
+        except UnfitEntry as unfit:
             bad += 1
             if len(problems) < MAX_PROBLEMS:
-                problems.append(EntryProblem(index=index, field=cut(unfit.field), message=cut(unfit.message)))
+                problems.append(EntryProblem(index=index, field=shorten(unfit.field), message=shorten(unfit.message)))
             continue
         sealed.append((index, entry))
-    return Checked(sealed=sealed, problems=problems, bad=bad)
+    return CheckResult(sealed=sealed, problems=problems, bad=bad)
 
 
-def cut(text: str) -> str:
-    return text if len(text) <= MAX_COMPLAINT else f"{text[:MAX_COMPLAINT]}…"
+def shorten(text: str) -> str:
+    return text if len(text) <= MAX_PROBLEM_CHARACTERS else f"{text[:MAX_PROBLEM_CHARACTERS]}…"
 
 
-def seal(raw: bytes, index: int, circumstances: Circumstances, limits: LimitSettings) -> Sealed:
+def seal(raw: bytes, index: int, circumstances: RequestContext, limits: LimitSettings) -> SealedEntry:
     if len(raw) > limits.max_entry_bytes:
-        raise Unfit("", f"has {len(raw):,} bytes, the limit for one entry is {limits.max_entry_bytes:,}")
+        raise UnfitEntry("", f"has {len(raw):,} bytes, the limit for one entry is {limits.max_entry_bytes:,}")
     draft = read(raw, limits)
     most = CANONICAL_FACTOR * limits.max_entry_bytes
     entry = complete(draft, index, circumstances, most)
     check_names(entry, circumstances)
     body = encoder.encode(entry)
-    check_keys(raw, body, added=marks_added(draft, entry))
+    check_keys(raw, body, added=added_quotation_marks(draft, entry))
     if len(body) > most and entry.changes is not None and draft.changes is None:
         # Computed changes repeat what before and after already say: an honest large entry is kept without them.
         body = encoder.encode(msgspec.structs.replace(entry, changes=None, changes_omitted=True))
     if len(body) > most:
-        raise Unfit("", f"has {len(body):,} bytes in canonical form, the limit is {most:,}")
-    return Sealed(id=entry.id, tenant=entry.tenant, body=body)
+        raise UnfitEntry("", f"has {len(body):,} bytes in canonical form, the limit is {most:,}")
+    return SealedEntry(id=entry.id, tenant=entry.tenant, body=body)
 
 
 def check_keys(raw: bytes, body: bytes, *, added: int) -> None:
     if strict_json.may_repeat_a_key(raw, body, added=added) and (key := strict_json.repeated_key(raw)) is not None:
-        raise Unfit("", strict_json.repeats(key))
+        raise UnfitEntry("", strict_json.repeated_key_problem(key))
 
 
-def marks_added(draft: Draft, entry: Entry) -> int:
+def added_quotation_marks(draft: Draft, entry: Entry) -> int:
     """The quotation marks that sealing adds to those of the draft: two for each key, two for each text."""
     filled_in = (draft.id is None) + (draft.tenant is None) + (draft.occurred_at is None) + (draft.outcome is None)
     marks = 4 * (filled_in + 1)  # the one: received_at
@@ -110,32 +110,32 @@ def marks_added(draft: Draft, entry: Entry) -> int:
     return marks + 2 if entry.changes_omitted else marks
 
 
-def check_names(entry: Entry, circumstances: Circumstances) -> None:
+def check_names(entry: Entry, circumstances: RequestContext) -> None:
     # The tenant of an API key that an earlier release has made may be one that is not taken any more.
-    if wrong := wrong_tenant(entry.tenant):
-        raise Unfit("/tenant", wrong)
-    if not circumstances.system and (found := reserved(entry)):
-        raise Unfit(*found)
+    if wrong := tenant_problem(entry.tenant):
+        raise UnfitEntry("/tenant", wrong)
+    if not circumstances.system and (found := reserved_name_problem(entry)):
+        raise UnfitEntry(*found)
 
 
 def read(raw: bytes, limits: LimitSettings) -> Draft:
     try:
         draft = decoder.decode(raw)
-        found = strict_json.unfit(raw, max_nesting=limits.max_nesting)
+        found = strict_json.problem_besides_keys(raw, max_nesting=limits.max_nesting)
     except msgspec.ValidationError as error:
-        raise Unfit(*explain.complaint(str(error))) from None
+        raise UnfitEntry(*decoding_errors.field_and_problem(str(error))) from None
     except UnicodeDecodeError as error:
-        raise Unfit("", f"is not valid UTF-8: {error.reason} at byte {error.start} of a string") from None
+        raise UnfitEntry("", f"is not valid UTF-8: {error.reason} at byte {error.start} of a string") from None
     except msgspec.DecodeError as error:
-        raise Unfit("", f"is not valid JSON: {explain.syntax(error)}") from None
+        raise UnfitEntry("", f"is not valid JSON: {decoding_errors.syntax_problem(error)}") from None
     except RecursionError:
-        raise Unfit("", f"is nested deeper than {limits.max_nesting} levels") from None
+        raise UnfitEntry("", f"is nested deeper than {limits.max_nesting} levels") from None
     if found:
-        raise Unfit("", found)
+        raise UnfitEntry("", found)
     return draft
 
 
-def complete(draft: Draft, index: int, circumstances: Circumstances, most_bytes: int) -> Entry:
+def complete(draft: Draft, index: int, circumstances: RequestContext, most_bytes: int) -> Entry:
     tenant = tenant_of(draft, circumstances)
     differences, omitted = draft.changes, None
     if differences is None and draft.before is not None and draft.after is not None:
@@ -161,18 +161,20 @@ def complete(draft: Draft, index: int, circumstances: Circumstances, most_bytes:
     )
 
 
-def tenant_of(draft: Draft, circumstances: Circumstances) -> str:
+def tenant_of(draft: Draft, circumstances: RequestContext) -> str:
     """The tenant, from the key and nowhere else; a key for any tenant needs the entry to name it."""
     if circumstances.tenant is None:
         if draft.tenant is None:
-            raise Unfit("/tenant", "is required: this API key may write for any tenant")
+            raise UnfitEntry("/tenant", "is required: this API key may write for any tenant")
         return draft.tenant
     if draft.tenant not in {None, circumstances.tenant}:
-        raise Unfit("/tenant", f"must be {circumstances.tenant} or absent: this API key writes for that tenant only")
+        raise UnfitEntry(
+            "/tenant", f"must be {circumstances.tenant} or absent: this API key writes for that tenant only"
+        )
     return circumstances.tenant
 
 
-def new_id(tenant: str, index: int, circumstances: Circumstances) -> uuid.UUID:
+def new_id(tenant: str, index: int, circumstances: RequestContext) -> uuid.UUID:
     """The same id for the same place in a retried request; else one that sorts by time (UUIDv7)."""
     if circumstances.idempotency_key is not None:
         return uuid.uuid5(IDEMPOTENCY_NAMESPACE, f"{tenant}\n{circumstances.idempotency_key}\n{index}")
@@ -183,4 +185,4 @@ def in_utc(time: datetime) -> datetime:
     try:
         return time.astimezone(UTC)
     except OverflowError:
-        raise Unfit("/occurred_at", "is before the year 1 or after the year 9999 in UTC") from None
+        raise UnfitEntry("/occurred_at", "is before the year 1 or after the year 9999 in UTC") from None

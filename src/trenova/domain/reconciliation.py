@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 
 
-class Reconciled(Struct, frozen=True, kw_only=True):
+class ReconciliationResult(Struct, frozen=True, kw_only=True):
     """What was looked at, and what became of batches that were missing."""
 
     runs: int = 0

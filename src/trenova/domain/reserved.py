@@ -17,14 +17,14 @@ ACTOR_PREFIX = "trenova-"
 SYSTEM_TENANT = "_trenova"
 PROBE_ACTOR, PROBE_ACTION = Party(type="system", id="trenova-dev"), "trenova.probe"
 SAMPLE_ACTOR, SAMPLE_ACTION = Party(type="system", id="trenova-verify-encryption"), "trenova.verify_encryption"
-TRIALS = {PROBE_ACTION: PROBE_ACTOR, SAMPLE_ACTION: SAMPLE_ACTOR}
-TRIED = Party(type="system", id=TASK_QUEUE)
-MARKER, MARKED = "marker", re.compile(r"[0-9a-f]{1,64}")
+SELF_TESTS = {PROBE_ACTION: PROBE_ACTOR, SAMPLE_ACTION: SAMPLE_ACTOR}
+SELF_TEST_TARGET = Party(type="system", id=TASK_QUEUE)
+MARKER, MARKER_TEXT = "marker", re.compile(r"[0-9a-f]{1,64}")
 # What an entry can say beside who, what and when. A trial has none of it but for a marker.
 CONTENT = ("before", "after", "changes", "changes_omitted", "context", "comment", "critical")
 
 
-def reserved(entry: Entry) -> tuple[str, str] | None:
+def reserved_name_problem(entry: Entry) -> tuple[str, str] | None:
     """The field with a reserved name, as a JSON Pointer, and why it is refused; None where there is none."""
     if entry.tenant.startswith(TENANT_PREFIX):
         found = "/tenant", f"must not begin with {TENANT_PREFIX}: such tenants are the system's own"
@@ -35,15 +35,15 @@ def reserved(entry: Entry) -> tuple[str, str] | None:
         found = "/actor/id", f"must not begin with {ACTOR_PREFIX}: such actors are the system's own"
     else:
         return None
-    return None if is_trial(entry) else found
+    return None if is_self_test(entry) else found
 
 
-def is_trial(entry: Entry) -> bool:
+def is_self_test(entry: Entry) -> bool:
     """Whether it is what `trenova dev` or `trenova verify-encryption` sends to see that entries are stored."""
     return (
         entry.tenant == SYSTEM_TENANT
-        and entry.actor == TRIALS.get(entry.action)
-        and entry.target == TRIED
+        and entry.actor == SELF_TESTS.get(entry.action)
+        and entry.target == SELF_TEST_TARGET
         and entry.outcome == "success"
         and all(getattr(entry, field) is None for field in CONTENT)
         and (entry.metadata is None or is_marker(entry.metadata))
@@ -52,4 +52,4 @@ def is_trial(entry: Entry) -> bool:
 
 def is_marker(metadata: dict[str, Any]) -> bool:
     text = metadata.get(MARKER)
-    return len(metadata) == 1 and isinstance(text, str) and MARKED.fullmatch(text) is not None
+    return len(metadata) == 1 and isinstance(text, str) and MARKER_TEXT.fullmatch(text) is not None

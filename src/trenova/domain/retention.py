@@ -11,7 +11,7 @@ ALL_TENANTS = "*"
 # Who removes: this program, by the clock.
 REMOVER = Party(type="system", id="trenova-retention")
 # The type of the target of those entries.
-LOG = "log"
+LEDGER_TYPE = "log"
 
 
 class RetentionRequest(Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class Removal(Struct, frozen=True, kw_only=True):
     """Whether there is a next step."""
 
 
-class Retained(Struct, frozen=True, kw_only=True):
+class RetentionResult(Struct, frozen=True, kw_only=True):
     """What a whole run removed."""
 
     logs: int = 0
@@ -45,14 +45,14 @@ class Retained(Struct, frozen=True, kw_only=True):
     bytes: int = 0
     finished_at: datetime | None = None
 
-    def plus(self, removal: Removal) -> "Retained":
-        return Retained(
+    def plus(self, removal: Removal) -> "RetentionResult":
+        return RetentionResult(
             logs=self.logs + (not removal.more),
             entries=self.entries + removal.entries,
             bytes=self.bytes + removal.bytes,
         )
 
 
-def log_of(tenant: str) -> str:
+def recording_tenant(tenant: str) -> str:
     """The tenant whose log tells of a change for `tenant`, which may be `*`."""
     return SYSTEM_TENANT if tenant == ALL_TENANTS else tenant

@@ -25,14 +25,14 @@ NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 def problem(raw: bytes, encoded: bytes, *, max_nesting: int) -> str | None:
     """What makes this JSON text unfit, or None. `encoded` is the same text decoded and encoded again by msgspec."""
     if may_repeat_a_key(raw, encoded) and (key := repeated_key(raw)) is not None:
-        return repeats(key)
-    return unfit(raw, max_nesting=max_nesting)
+        return repeated_key_problem(key)
+    return problem_besides_keys(raw, max_nesting=max_nesting)
 
 
-def unfit(raw: bytes, *, max_nesting: int) -> str | None:
+def problem_besides_keys(raw: bytes, *, max_nesting: int) -> str | None:
     """As `problem`, but for repeated keys."""
     if may_be_unfit(raw, max_nesting):
-        return unfit_value(json.loads(raw, parse_int=bounded), max_nesting)
+        return value_problem(json.loads(raw, parse_int=parse_bounded), max_nesting)
     return None
 
 
@@ -77,7 +77,7 @@ def may_repeat_a_key(raw: bytes, encoded: bytes, *, added: int = 0) -> bool:
     return raw.count(b'"') != encoded.count(b'"') - added or b"\\u0022" in raw
 
 
-def repeats(key: str) -> str:
+def repeated_key_problem(key: str) -> str:
     return f"the key {key!r} stands twice in one object"
 
 
@@ -92,26 +92,26 @@ def repeated_key(raw: bytes) -> str | None:
             seen[key] = value
         return seen
 
-    json.loads(raw, object_pairs_hook=keep, parse_int=bounded)
+    json.loads(raw, object_pairs_hook=keep, parse_int=parse_bounded)
     return repeated[0] if repeated else None
 
 
-def bounded(digits: str) -> int:
+def parse_bounded(digits: str) -> int:
     """The integer, or one as much beyond 64 bits: Python refuses to read numbers of thousands of digits."""
     return int(digits) if len(digits) <= MAX_INTEGER_LENGTH else MAX_INTEGER + 1
 
 
-def unfit_value(value: Any, max_nesting: int) -> str | None:
-    return next(unfit_values(value, max_nesting, depth=1), None)
+def value_problem(value: Any, max_nesting: int) -> str | None:
+    return next(value_problems(value, max_nesting, depth=1), None)
 
 
-def unfit_values(value: Any, max_nesting: int, *, depth: int) -> Iterator[str]:
+def value_problems(value: Any, max_nesting: int, *, depth: int) -> Iterator[str]:
     if isinstance(value, dict | list):
         if depth > max_nesting:
             yield f"is nested deeper than {max_nesting} levels"
             return
         for item in [*value, *value.values()] if isinstance(value, dict) else value:
-            yield from unfit_values(item, max_nesting, depth=depth + 1)
+            yield from value_problems(item, max_nesting, depth=depth + 1)
     elif isinstance(value, str):
         if "\0" in value:
             yield "holds the character U+0000, which PostgreSQL cannot store; remove or replace it"

@@ -28,7 +28,7 @@ class DamagedPlace(Struct, frozen=True, kw_only=True):
         return f"{whose}{self.place}: expected {self.expected}, got {self.got}"
 
 
-class LogVerdict(Struct, frozen=True, kw_only=True):
+class LedgerVerdict(Struct, frozen=True, kw_only=True):
     """What one log is worth."""
 
     tenant: str

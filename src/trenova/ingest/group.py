@@ -23,7 +23,7 @@ from temporalio.service import RPCError
 
 from trenova import tracing
 from trenova.config import MIB
-from trenova.domain.entry import Sealed
+from trenova.domain.entry import SealedEntry
 from trenova.errors import Busy, PayloadTooLarge, TemporalUnreachable, TrenovaError, Unavailable
 from trenova.ingest.breaker import Breaker
 from trenova.ingest.drain import Drain
@@ -101,7 +101,7 @@ class Placed:
     """Consecutive entries of one caller and the batch that holds them."""
 
     batch: AcceptedBatch | SpooledBatch
-    entries: Sequence[Sealed]
+    entries: Sequence[SealedEntry]
 
 
 class Waiter:
@@ -181,7 +181,7 @@ class GroupCommit:
     def refuses(self) -> bool:
         return self.spool is None and self.breaker.away.is_set()
 
-    async def add(self, entries: Sequence[Sealed]) -> list[Placed]:
+    async def add(self, entries: Sequence[SealedEntry]) -> list[Placed]:
         """Return when every entry is accepted or spooled, with the batches in the entries' order.
 
         Raises TemporalUnreachable when that is not certain, and Unavailable when nothing was taken in. An entry that
@@ -258,7 +258,7 @@ class GroupCommit:
         if len(pieces) > 1:
             self.rest_for(time.monotonic() - began)
 
-    async def commit(self, entries: Sequence[Sealed]) -> AcceptedBatch | SpooledBatch:
+    async def commit(self, entries: Sequence[SealedEntry]) -> AcceptedBatch | SpooledBatch:
         """Make one batch durable: in Temporal; while that is away, in the spool if there is one."""
         parcel = await parcel_of(self.client, entries)
         BATCH_ENTRIES.observe(parcel.entries)

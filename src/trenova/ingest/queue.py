@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from trenova.domain.entry import Sealed
+from trenova.domain.entry import SealedEntry
 from trenova.tracing import Origin
 
 
@@ -13,7 +13,7 @@ from trenova.tracing import Origin
 class Request:
     """The entries of one caller, and how many of them still wait."""
 
-    entries: Sequence[Sealed]
+    entries: Sequence[SealedEntry]
     taken: int = 0
     id: str | None = None
     """What the log calls it."""
@@ -34,7 +34,7 @@ class Piece:
     end: int
 
     @property
-    def entries(self) -> Sequence[Sealed]:
+    def entries(self) -> Sequence[SealedEntry]:
         return self.request.entries[self.begin : self.end]
 
     @property
@@ -106,7 +106,7 @@ class Queue:
             del self.lanes[name]
 
 
-def lane_of(entries: Sequence[Sealed]) -> str:
+def lane_of(entries: Sequence[SealedEntry]) -> str:
     """The tenant; the empty lane for requests that hold several."""
     first = entries[0].tenant
     return first if all(entry.tenant == first for entry in entries) else ""

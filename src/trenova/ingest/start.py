@@ -17,7 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from trenova.config import TASK_QUEUE
 from trenova.domain.batch import Batch, BatchResult, workflow_id
-from trenova.domain.entry import Sealed
+from trenova.domain.entry import SealedEntry
 from trenova.errors import TemporalDenied, TemporalUnreachable, Unavailable
 from trenova.runtime import connection
 from trenova.workflows import ProcessAuditBatchWorkflow
@@ -71,7 +71,7 @@ class Parcel:
     fairness: Priority
 
 
-async def parcel_of(client: Client, entries: Sequence[Sealed]) -> Parcel:
+async def parcel_of(client: Client, entries: Sequence[SealedEntry]) -> Parcel:
     """The entries as a new batch, compressed and encrypted as the client's codec does.
 
     Raises PayloadTooLarge for entries that make a larger payload than Temporal takes.
@@ -131,7 +131,7 @@ async def call(client: Client, parcel: Parcel) -> None:
         return
 
 
-def fairness_of(entries: Sequence[Sealed]) -> Priority:
+def fairness_of(entries: Sequence[SealedEntry]) -> Priority:
     """Turns by tenant where a batch holds one, and by work: who sends many small batches gets more turns for them.
 
     Temporal takes 64 bytes of the name. Mixed batches share a key, and each counts for all its tenants.

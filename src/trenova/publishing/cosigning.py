@@ -14,7 +14,7 @@ from trenova.ledger import checkpoint, prove, tiles
 from trenova.ledger import note as notes
 from trenova.ledger.add_checkpoint import AddCheckpointRequest
 from trenova.ledger.note import Signature
-from trenova.publishing.witnesses import SizeConflict, WitnessClient, ask
+from trenova.publishing.witnesses import SizeConflict, WitnessClient, request_cosignature
 from trenova.store import Store
 from trenova.store.checkpoint_conflicts import Conflict
 from trenova.store.cosignatures import Cosignature, Uncosigned
@@ -22,14 +22,14 @@ from trenova.store.cosignatures import Cosignature, Uncosigned
 log = structlog.get_logger()
 
 PAGE = 100  # logs read at a time
-AT_ONCE = 4  # requests to one witness, and so at most as many connections to the database
-TRIES = 3  # the size we know, the one that the witness tells us, and once more if another worker came between
-FIRST_REST_S, LONGEST_REST_S = 10, 3600  # of a log that a witness refused
-LONGEST_WAIT_S = 300  # of one that it could not answer for
+MAX_CONCURRENT_REQUESTS = 4  # requests to one witness, and so at most as many connections to the database
+MAX_ATTEMPTS = 3  # the size we know, the one that the witness tells us, and once more if another worker came between
+FIRST_BACKOFF_S, MAX_DECLINED_BACKOFF_S = 10, 3600  # of a log that a witness refused
+MAX_FAILED_BACKOFF_S = 300  # of one that it could not answer for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rest:
+class Backoff:
     """A log is left alone until `until` (of the clock), which was `seconds` from the refusal."""
 
     until: float
@@ -37,7 +37,7 @@ class Rest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cosigning:
+class WitnessPublisher:
     """All that one witness is asked. `prefix` is what the origins of our logs begin with."""
 
     witness: WitnessClient
@@ -45,7 +45,7 @@ class Cosigning:
     store: Store
     http: httpx.AsyncClient
     clock: Callable[[], float] = time.monotonic
-    resting: dict[str, Rest] = field(default_factory=dict)
+    resting: dict[str, Backoff] = field(default_factory=dict)
     """By tenant, the logs that are not to be asked about yet."""
 
     async def look(self) -> None:
@@ -64,8 +64,8 @@ class Cosigning:
         """Bring the next logs behind the tenant `after`; the last of them, or None when there are no more."""
         page = await self.store.cosignatures.uncosigned(self.prefix, self.witness.id, after=after, limit=PAGE)
         waiting = [each for each in page if not self.rests(each.tenant)]
-        for start in range(0, len(waiting), AT_ONCE):
-            await self.bring_together(waiting[start : start + AT_ONCE])
+        for start in range(0, len(waiting), MAX_CONCURRENT_REQUESTS):
+            await self.bring_together(waiting[start : start + MAX_CONCURRENT_REQUESTS])
         return page[-1].tenant if len(page) == PAGE else None
 
     async def bring_together(self, logs: Sequence[Uncosigned]) -> None:
@@ -76,11 +76,11 @@ class Cosigning:
             match error:
                 case WitnessUnavailable():
                     # It rests, so that the next look gets past it, whoever else waits.
-                    self.rest(each, LONGEST_WAIT_S)
+                    self.rest(each, MAX_FAILED_BACKOFF_S)
                     log.warning("witness fails", **self.log_fields(each), reason=error.message)
                 case Exception() if not isinstance(error, Unavailable):
                     # What nobody has foreseen must be seen, and must not stop the other logs.
-                    self.rest(each, LONGEST_REST_S)
+                    self.rest(each, MAX_DECLINED_BACKOFF_S)
                     log.error("witness not asked", **self.log_fields(each), exc_info=error)
                 case _:
                     raise error
@@ -119,13 +119,15 @@ class Cosigning:
         answers is evidence.
         """
         old = min(behind.cosigned, behind.size)
-        for _ in range(TRIES):
+        for _ in range(MAX_ATTEMPTS):
             path = await self.path(behind.tenant, old, behind.size)
-            answer = await ask(self.http, self.witness, AddCheckpointRequest(old=old, path=path, note=behind.note))
+            answer = await request_cosignature(
+                self.http, self.witness, AddCheckpointRequest(old=old, path=path, note=behind.note)
+            )
             if isinstance(answer, Signature):
                 return answer
             if answer.size is None or answer.size == old:
-                raise refusal(f"it has cosigned another tree of size {old}", answer)
+                raise conflict_error(f"it has cosigned another tree of size {old}", answer)
             if answer.size > behind.size:
                 await self.check_overtaken(behind, answer, answer.size)
                 return None
@@ -136,7 +138,9 @@ class Cosigning:
         """Raise CheckpointConflict unless our log has come to this size, meanwhile and with another worker's help."""
         newest = await self.store.ledgers.newest(behind.tenant)
         if newest is None or newest.size < size:
-            raise refusal(f"it has cosigned size {size}, which this log has not reached: entries are missing", answer)
+            raise conflict_error(
+                f"it has cosigned size {size}, which this log has not reached: entries are missing", answer
+            )
 
     async def path(self, tenant: str, old: int, size: int) -> tuple[bytes, ...]:
         """The consistency proof between the two sizes."""
@@ -150,12 +154,12 @@ class Cosigning:
     def rest(self, behind: Uncosigned, longest_s: float) -> None:
         """Leave this log alone for twice as long as the last time."""
         last = self.resting.get(behind.tenant)
-        seconds = FIRST_REST_S if last is None else min(2 * last.seconds, longest_s)
-        self.resting[behind.tenant] = Rest(until=self.clock() + seconds, seconds=seconds)
+        seconds = FIRST_BACKOFF_S if last is None else min(2 * last.seconds, longest_s)
+        self.resting[behind.tenant] = Backoff(until=self.clock() + seconds, seconds=seconds)
 
     async def record_refusal(self, behind: Uncosigned, error: VerificationError) -> None:
         """Say that the witness refused this log, and keep what it refused and what it answered."""
-        self.rest(behind, LONGEST_REST_S)
+        self.rest(behind, MAX_DECLINED_BACKOFF_S)
         log.error("witness refused", **self.log_fields(behind), reason=error.message)
         status, answer = (error.status, error.answer) if isinstance(error, CheckpointConflict) else (0, b"")
         # Dying here leaves the log line, and no row: the next look asks again.
@@ -181,5 +185,5 @@ class Cosigning:
         }
 
 
-def refusal(message: str, answer: SizeConflict) -> CheckpointConflict:
+def conflict_error(message: str, answer: SizeConflict) -> CheckpointConflict:
     return CheckpointConflict(message, status=answer.status, answer=answer.answer)

@@ -6,30 +6,30 @@ from pathlib import Path
 from trenova.errors import VerificationError
 from trenova.ledger import checkpoint
 from trenova.ledger import note as notes
-from trenova.publishing.places import INTERNAL, directory, former_place
+from trenova.publishing.tenant_directories import INTERNAL, directory, former_directory_name
 
 NEWEST = "checkpoint"
 BEING_WRITTEN = "new"
 
 
-def newest(root: Path, tenant: str, origin: str) -> bytes | None:
+def read_newest(root: Path, tenant: str, origin: str) -> bytes | None:
     """What is published last of the log; None when nothing is. At most a byte more than a note can have is read."""
-    move_former(root, tenant, origin)
-    return content_of(directory(root, tenant) / NEWEST, notes.MAX_NOTE_BYTES + 1)
+    move_former_directory(root, tenant, origin)
+    return read_start(directory(root, tenant) / NEWEST, notes.MAX_NOTE_BYTES + 1)
 
 
 def write(root: Path, tenant: str, size: int, note: bytes) -> None:
     """Publish a checkpoint that continues what is there. For one process at a time."""
     folder = directory(root, tenant)
     folder.mkdir(exist_ok=True)
-    put(root, folder / str(size), note)
+    replace_file(root, folder / str(size), note)
     # Dying here: this size is kept, and `checkpoint` still holds an older one. The next look writes both again.
-    put(root, folder / NEWEST, note)
+    replace_file(root, folder / NEWEST, note)
 
 
-def put(root: Path, path: Path, content: bytes) -> None:
+def replace_file(root: Path, path: Path, content: bytes) -> None:
     """Replace the file as a whole and for good, or not at all. Left alone if it holds just that."""
-    if content_of(path, len(content) + 1) == content:
+    if read_start(path, len(content) + 1) == content:
         return
     temporary = root / INTERNAL / BEING_WRITTEN
     with temporary.open("wb") as file:
@@ -38,10 +38,10 @@ def put(root: Path, path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     # Dying here leaves the temporary file, which the next look writes over.
     temporary.replace(path)
-    sync(path.parent)
+    sync_directory(path.parent)
 
 
-def content_of(path: Path, limit: int) -> bytes | None:
+def read_start(path: Path, limit: int) -> bytes | None:
     """The first bytes of the file; None when there is none."""
     try:
         with path.open("rb") as file:
@@ -50,19 +50,19 @@ def content_of(path: Path, limit: int) -> bytes | None:
         return None
 
 
-def move_former(root: Path, tenant: str, origin: str) -> None:
+def move_former_directory(root: Path, tenant: str, origin: str) -> None:
     """Move what an earlier release has published of this log to where it is now. A log's files move together.
 
     A directory of another log is left: two names may have been one, where upper and lower case are.
     """
-    former, now = root / former_place(tenant), directory(root, tenant)
+    former, now = root / former_directory_name(tenant), directory(root, tenant)
     if former == now or now.exists():
         return
-    message = content_of(former / NEWEST, notes.MAX_NOTE_BYTES + 1)
+    message = read_start(former / NEWEST, notes.MAX_NOTE_BYTES + 1)
     if message is None or origin_of(message) != origin:
         return
     former.rename(now)
-    sync(root)
+    sync_directory(root)
 
 
 def origin_of(message: bytes) -> str | None:
@@ -72,7 +72,7 @@ def origin_of(message: bytes) -> str | None:
         return None
 
 
-def sync(folder: Path) -> None:
+def sync_directory(folder: Path) -> None:
     opened = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(opened)

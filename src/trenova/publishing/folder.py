@@ -16,7 +16,7 @@ from trenova.ledger import note as notes
 from trenova.ledger.checkpoint import Checkpoint
 from trenova.publishing import files
 from trenova.publishing.instruments import PUBLISHING_FAILED
-from trenova.publishing.places import INTERNAL, place
+from trenova.publishing.tenant_directories import INTERNAL, directory_name
 from trenova.store import Store
 from trenova.store.checkpoint_conflicts import FOLDER, Conflict
 from trenova.store.cosignatures import HeadToPublish
@@ -27,11 +27,11 @@ PAGE = 1000
 LOCK = "lock"
 FORMER_LOCK = ".lock"
 # Of the folder or its disk, whatever tenant it was met at.
-OF_THE_FOLDER = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE})
+FOLDER_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PublishFolder:
+class FolderPublisher:
     """A folder that others serve or copy. What it says of a log is never taken back, whatever the database says."""
 
     path: Path
@@ -76,7 +76,7 @@ class PublishFolder:
         except (VerificationError, LedgerDamaged) as error:
             await self.refuse(head, signed.note, error)
         except OSError as error:
-            if error.errno in OF_THE_FOLDER:
+            if error.errno in FOLDER_ERRORS:
                 raise
             self.fail(head.tenant, error.strerror or type(error).__name__)
             return
@@ -88,13 +88,13 @@ class PublishFolder:
     async def write(self, tenant: str, note: bytes) -> None:
         """Publish a checkpoint. Raises VerificationError, and leaves what is there, unless it continues that."""
         head = checkpoint.parse(notes.parse(note).text)
-        there = await asyncio.to_thread(files.newest, self.path, tenant, head.origin)
+        there = await asyncio.to_thread(files.read_newest, self.path, tenant, head.origin)
         if there is not None:
             await self.check_continues(tenant, there, head)
         await asyncio.to_thread(files.write, self.path, tenant, head.size, note)
 
     async def check_continues(self, tenant: str, message: bytes, head: Checkpoint) -> None:
-        where = f"{place(tenant)}/{files.NEWEST}"
+        where = f"{directory_name(tenant)}/{files.NEWEST}"
         try:
             there = checkpoint.parse(notes.parse(message).text)
             if there.origin != head.origin:

@@ -18,10 +18,10 @@ from trenova.ledger.note import COSIGNATURE, Signature, VerifierKey
 
 ANSWER_WITHIN_S = 20
 MAX_ANSWER_BYTES = 64 << 10  # far above the lines of a few keys
-CLOCKS_DIFFER_BY = timedelta(days=1)  # more is a broken clock, and its cosignature would speak of a wrong time
+MAX_CLOCK_DIFFERENCE = timedelta(days=1)  # more is a broken clock, and its cosignature would speak of a wrong time
 # As it is sent: what is unpacked could be a thousand times as much before anybody has counted it.
-PLAIN = {"Accept-Encoding": "identity"}
-AWAY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+NO_COMPRESSION = {"Accept-Encoding": "identity"}
+UNAVAILABLE_STATUSES = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +74,15 @@ def witnesses_of(ledger: LedgerSettings) -> tuple[WitnessClient, ...]:
     return tuple(found)
 
 
-async def ask(http: httpx.AsyncClient, witness: WitnessClient, sent: AddCheckpointRequest) -> Signature | SizeConflict:
+async def request_cosignature(
+    http: httpx.AsyncClient, witness: WitnessClient, sent: AddCheckpointRequest
+) -> Signature | SizeConflict:
     """The witness's verified cosignature on what was sent, or the size that it begins with instead.
 
     Raises Unavailable when it is away, VerificationError when it refuses or answers what is no cosignature of its key.
     """
     status, kind, body = await post(http, witness, sent.encode())
-    if status in AWAY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status in UNAVAILABLE_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise WitnessUnavailable(f"the witness {witness.key.name} is away: it answers {status}")
     text = notes.parse(sent.note).text
     try:
@@ -92,7 +94,7 @@ async def ask(http: httpx.AsyncClient, witness: WitnessClient, sent: AddCheckpoi
             return SizeConflict(size=sent.old, status=status, answer=body)
         if status != HTTPStatus.OK:
             raise VerificationError(f"it answers {status} {body[:200].decode(errors='replace')!r}")  # noqa: TRY301 - one way to fail
-        return cosignature(witness, text, body, datetime.now(UTC))
+        return verified_cosignature(witness, text, body, datetime.now(UTC))
     except VerificationError as error:
         raise CheckpointConflict(error.message, status=status, answer=body) from None
 
@@ -103,7 +105,7 @@ async def post(http: httpx.AsyncClient, witness: WitnessClient, content: bytes) 
     try:
         async with (
             asyncio.timeout(ANSWER_WITHIN_S),
-            http.stream("POST", witness.url + add_checkpoint.PATH, content=content, headers=PLAIN) as answer,
+            http.stream("POST", witness.url + add_checkpoint.PATH, content=content, headers=NO_COMPRESSION) as answer,
         ):
             async for part in answer.aiter_raw():
                 body += part
@@ -115,7 +117,7 @@ async def post(http: httpx.AsyncClient, witness: WitnessClient, content: bytes) 
     return answer.status_code, answer.headers.get("content-type", "").partition(";")[0].strip(), body
 
 
-def cosignature(witness: WitnessClient, text: str, lines: bytes, now: datetime) -> Signature:
+def verified_cosignature(witness: WitnessClient, text: str, lines: bytes, now: datetime) -> Signature:
     """The witness's line among those it answered, verified over the checkpoint's text; others are passed over."""
     answered = notes.parse(f"{text}\n".encode() + lines)
     if answered.text != text:
@@ -123,6 +125,6 @@ def cosignature(witness: WitnessClient, text: str, lines: bytes, now: datetime) 
     verify.signatures(answered, keys=[witness.key], check=signing.check)
     line = next(each for each in answered.signatures if (each.name, each.key_id) == (witness.key.name, witness.key.id))
     # Compared as numbers: a time that a date cannot hold is one more that is wrong.
-    if abs(line.timestamp - now.timestamp()) > CLOCKS_DIFFER_BY.total_seconds():
+    if abs(line.timestamp - now.timestamp()) > MAX_CLOCK_DIFFERENCE.total_seconds():
         raise VerificationError(f"witness: expected a time near {now:%Y-%m-%dT%H:%M:%SZ}, got {line.timestamp} s")
     return line

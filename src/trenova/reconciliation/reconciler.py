@@ -11,8 +11,8 @@ import structlog
 from temporalio.client import Client
 
 from trenova.codec.batch_input import read_batch_input
-from trenova.domain.batch import is_of_the_api, label
-from trenova.domain.reconciliation import Reconciled
+from trenova.domain.batch import batch_label, is_api_batch
+from trenova.domain.reconciliation import ReconciliationResult
 from trenova.errors import Blocked, InvalidConfiguration, NotFound, StatementTimeout, TrenovaError, Unavailable
 from trenova.reconciliation.runs import closed_runs, input_of
 from trenova.store.entries import Entries
@@ -43,7 +43,7 @@ class Reconciler:
     found: Reconciliation
     overlap: timedelta = OVERLAP
 
-    async def run(self, *, compare_all: bool = False) -> AsyncGenerator[Reconciled, None]:
+    async def run(self, *, compare_all: bool = False) -> AsyncGenerator[ReconciliationResult, None]:
         """Compare, and store what is missing. Gives the numbers so far now and then, and in the end with the time.
 
         Without `compare_all` only runs that closed since the last comparison, once a day all the same. Dying anywhere
@@ -51,7 +51,7 @@ class Reconciler:
         """
         until = await self.found.until()
         since = None if compare_all else beginning(until, self.overlap)
-        done, latest, tried = Reconciled(), until.closed_until, set[str]()
+        done, latest, tried = ReconciliationResult(), until.closed_until, set[str]()
         for run in await self.found.missing(MOST_AGAIN):
             tried.add(run.run_id)
             done = added(done, await self.examine(run, again=True))
@@ -59,22 +59,22 @@ class Reconciler:
         async with aclosing(closed_runs(self.client, since)) as pages:
             async for page in pages:
                 latest = max([*(run.closed_at for run in page), *([latest] if latest else [])], default=None)
-                for run in await self.found.find_unstored(page, [label(run.workflow_id) for run in page]):
+                for run in await self.found.find_unstored(page, [batch_label(run.workflow_id) for run in page]):
                     if run.run_id not in tried:
                         done = added(done, await self.examine(run))
                         yield done
-                done = added(done, Reconciled(runs=len(page)))
+                done = added(done, ReconciliationResult(runs=len(page)))
                 yield done
         await self.found.go_on_from(latest, all_compared=since is None)
         yield msgspec.structs.replace(done, finished_at=datetime.now(UTC))
 
-    async def examine(self, run: ClosedRun, *, again: bool = False) -> Reconciled:
+    async def examine(self, run: ClosedRun, *, again: bool = False) -> ReconciliationResult:
         """Store what is missing of one run. Whatever is wrong with it is noted, and stops none of the others."""
         try:
             return await self.store(run, again=again)
         except NotFound:
             await self.found.lose(run)
-            return Reconciled()
+            return ReconciliationResult()
         except OF_ONE_BATCH as error:
             return await self.put_off(run, error.message)
         except (Unavailable, InvalidConfiguration):
@@ -85,14 +85,14 @@ class Reconciler:
             log.exception("run not examined", run_id=run.run_id)
             return await self.put_off(run, f"an error that nobody foresaw ({type(error).__name__})")
 
-    async def store(self, run: ClosedRun, *, again: bool) -> Reconciled:
+    async def store(self, run: ClosedRun, *, again: bool) -> ReconciliationResult:
         """Store the batch that the run was started with, as a worker does.
 
         Dying before the append leaves a run that is noted as missing; dying behind it the same, and the next comparison
         finds every entry there and settles it. The finding is never lost.
         """
         batch = await read_batch_input(self.client.data_converter, await input_of(self.client, run))
-        batch_id = label(run.workflow_id)
+        batch_id = batch_label(run.workflow_id)
         bodies = [bytes(entry) for entry in batch.entries]
         letters = await self.found.letters(batch_id) if bodies else {}
         # Where there are letters, whoever wrote them, their places are taken.
@@ -104,22 +104,22 @@ class Reconciler:
             await self.found.find(run, None)
             await self.entries.append(own_id, missing, run_id=run.run_id)
         elif not again:
-            return Reconciled()
+            return ReconciliationResult()
         # Not what the append says: that is the sum over all runs of the batch.
         stored, parked = await self.found.settle(run, [batch_id, own_id])
         if not stored + parked:
-            return Reconciled()
+            return ReconciliationResult()
         named = {"workflow_id": run.workflow_id, "run_id": run.run_id, "ended_as": run.ended_as}
         log.error("batch recovered", **named, stored=stored, parked=parked)
-        return Reconciled(batches=1, stored=stored, parked=parked)
+        return ReconciliationResult(batches=1, stored=stored, parked=parked)
 
-    async def put_off(self, run: ClosedRun, reason: str) -> Reconciled:
+    async def put_off(self, run: ClosedRun, reason: str) -> ReconciliationResult:
         """Note a batch that the API has accepted and that cannot be stored now. Of others nobody was told anything."""
         log.error("batch not recovered", run_id=run.run_id, ended_as=run.ended_as, reason=reason)
-        if not is_of_the_api(run.workflow_id):
-            return Reconciled(foreign=1)
+        if not is_api_batch(run.workflow_id):
+            return ReconciliationResult(foreign=1)
         await self.found.find(run, reason)
-        return Reconciled(missing=1)
+        return ReconciliationResult(missing=1)
 
 
 def beginning(until: Until, overlap: timedelta) -> datetime | None:
@@ -145,8 +145,8 @@ def id_of(body: bytes) -> uuid.UUID | None:
         return None
 
 
-def added(one: Reconciled, other: Reconciled) -> Reconciled:
-    return Reconciled(
+def added(one: ReconciliationResult, other: ReconciliationResult) -> ReconciliationResult:
+    return ReconciliationResult(
         runs=one.runs + other.runs,
         batches=one.batches + other.batches,
         stored=one.stored + other.stored,

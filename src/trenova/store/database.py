@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from trenova.config import LimitSettings
-from trenova.domain.sealed import DEFAULT_LIMITS
+from trenova.domain.seal_check import DEFAULT_LIMITS
 from trenova.errors import InvalidConfiguration
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store import schema

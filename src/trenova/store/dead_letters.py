@@ -14,9 +14,9 @@ import uuid_utils.compat
 from psycopg.errors import InsufficientPrivilege
 
 from trenova.config import LimitSettings
-from trenova.domain import sealed
-from trenova.domain.dead_letters import Retried
-from trenova.domain.same import same_content
+from trenova.domain import seal_check
+from trenova.domain.dead_letters import RetryResult
+from trenova.domain.same_content import has_same_content
 from trenova.errors import (
     DatabaseFault,
     Forbidden,
@@ -96,7 +96,7 @@ class DeadLetters:
     pool: Pool
     signer: LedgerSigner | None = None
     """Needed to try again, not to read."""
-    limits: LimitSettings = sealed.DEFAULT_LIMITS
+    limits: LimitSettings = seal_check.DEFAULT_LIMITS
     """What the API lets in."""
     reads: Pool | None = None
     """For lists, where they have connections of their own."""
@@ -164,7 +164,7 @@ class DeadLetters:
             await cursor.execute(PARKED)
             return await cursor.fetchone() or (0, None)
 
-    async def retry(self, limit: int) -> Retried:
+    async def retry(self, limit: int) -> RetryResult:
         """Try the letters that are due, at most so many. `tried` is 0 when none is due.
 
         All in one transaction, and where that fails in halves of them: one letter that the database refuses to settle,
@@ -176,7 +176,7 @@ class DeadLetters:
         await Records(self.pool, self.signer).append_pending()
         return await self._retry(self.signer, limit)
 
-    async def _retry(self, signer: LedgerSigner, limit: int, ids: Sequence[uuid.UUID] | None = None) -> Retried:
+    async def _retry(self, signer: LedgerSigner, limit: int, ids: Sequence[uuid.UUID] | None = None) -> RetryResult:
         """Try those that are due, of `ids` only where they are given."""
         letters: list[Sequence[Any]] = []
         try:
@@ -193,27 +193,27 @@ class DeadLetters:
         tried = [id_ for id_, _ in letters]
         return await self._retry(signer, limit, tried[:half]) + await self._retry(signer, limit, tried[half:])
 
-    async def _store(self, cursor: Cursor, signer: LedgerSigner, letters: Sequence[Sequence[Any]]) -> Retried:
+    async def _store(self, cursor: Cursor, signer: LedgerSigner, letters: Sequence[Sequence[Any]]) -> RetryResult:
         if not letters:
-            return Retried()
+            return RetryResult()
         bodies = [body for _, body in letters]
-        read = partial(sealed.read, rules=sealed.Rules(limits=self.limits, now=datetime.now(UTC)))
+        read = partial(seal_check.read_sealed, rules=seal_check.Rules(limits=self.limits, now=datetime.now(UTC)))
         good, refused = await sift(cursor, incoming(bodies, os.urandom(SALT_BYTES * len(bodies)), read))
         batch_id = f"retry-{uuid_utils.compat.uuid7()}"
         await append(cursor, signer, batch_id, good)
         refused += await taken(cursor, batch_id, good)
         await self._note(cursor, [id_ for id_, _ in letters], good, refused)
-        return Retried(tried=len(letters), stored=len(letters) - len(refused), parked=len(refused))
+        return RetryResult(tried=len(letters), stored=len(letters) - len(refused), parked=len(refused))
 
-    async def _put_off(self, id_: uuid.UUID, error: TrenovaError) -> Retried:
+    async def _put_off(self, id_: uuid.UUID, error: TrenovaError) -> RetryResult:
         """Give a letter that cannot be stored for no fault of its own its next try, after the shortest pause."""
         log.error("dead letter not stored", letter=str(id_), error=error.message)
         async with self.pool.cursor() as cursor:
             if not await due(cursor, 1, [id_]):
-                return Retried()  # another worker has tried it meanwhile
+                return RetryResult()  # another worker has tried it meanwhile
             changed = await refuse(cursor, [id_], [(DATABASE, error.message[:MAX_REASON])], longest=PAUSE)
             write_checks.check_letters(1, changed)
-        return Retried(tried=1, parked=1)
+        return RetryResult(tried=1, parked=1)
 
     async def _note(
         self, cursor: Cursor, ids: Sequence[uuid.UUID], good: Incoming, refused: Sequence[RejectedRow]
@@ -300,7 +300,7 @@ async def taken(cursor: Cursor, batch_id: str, batch: Incoming) -> list[Rejected
         RejectedRow(ordinal=row[0], tenant=row[TENANT], id=row[ID], body=row[BODY], code=DUPLICATE, reason=TAKEN)
         for row in rows
         for body in [stored[row[TENANT], row[ID]]]
-        if body is not None and not same_content(body, row[BODY])
+        if body is not None and not has_same_content(body, row[BODY])
     ]
 
 

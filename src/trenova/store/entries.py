@@ -12,9 +12,9 @@ import msgspec
 
 from trenova import tracing
 from trenova.config import LimitSettings
-from trenova.domain import sealed
+from trenova.domain import seal_check
 from trenova.domain.batch import BatchResult
-from trenova.domain.entry import Sealed
+from trenova.domain.entry import SealedEntry
 from trenova.errors import InvalidConfiguration, RowRejected
 from trenova.ledger.hashing import SALT_BYTES
 from trenova.ledger.ledger_signer import LedgerSigner
@@ -55,7 +55,7 @@ class Entries:
     pool: Pool
     signer: LedgerSigner | None = None
     """Needed to append, not to read."""
-    limits: LimitSettings = sealed.DEFAULT_LIMITS
+    limits: LimitSettings = seal_check.DEFAULT_LIMITS
     """What the API lets in."""
 
     async def append(self, batch_id: str, bodies: Sequence[bytes], *, run_id: str | None = None) -> BatchResult:
@@ -69,7 +69,7 @@ class Entries:
         if self.signer is None:
             raise InvalidConfiguration(["nothing is appended without a signing key, and this program has none"])
         salts = os.urandom(SALT_BYTES * len(bodies))
-        read = partial(sealed.read, rules=sealed.Rules(limits=self.limits, now=datetime.now(UTC)))
+        read = partial(seal_check.read_sealed, rules=seal_check.Rules(limits=self.limits, now=datetime.now(UTC)))
         batch = await off_loop(sum(map(len, bodies)) > OFF_LOOP_BYTES, lambda: incoming(bodies, salts, read))
         if not batch.unreadable:
             # A refusal has rolled everything back: begin again, and find out whose fault it was.
@@ -84,7 +84,7 @@ class Entries:
         return msgspec.structs.replace(result, parked=len(refused))
 
     async def receipts(
-        self, batch_ids: Sequence[str], sent: Sequence[Sealed]
+        self, batch_ids: Sequence[str], sent: Sequence[SealedEntry]
     ) -> dict[tuple[str, uuid.UUID], StoredEntry]:
         """What the log holds under each (tenant, id) of what was sent. Those that are not stored are absent."""
         asked = {

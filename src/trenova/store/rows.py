@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from trenova.domain.entry import Entry, Searchable, StoredTenant
-from trenova.domain.sealed import Unsealed
+from trenova.domain.seal_check import UnsealedBody
 from trenova.errors import NotSealed
 from trenova.ledger.hashing import SALT_BYTES, commitment
 
@@ -81,7 +81,7 @@ def incoming(bodies: Sequence[bytes], salts: bytes, read: Read) -> Incoming:
     for ordinal, body in enumerate(bodies):
         try:
             entry = read(body)
-        except Unsealed as error:
+        except UnsealedBody as error:
             unreadable.append(unsealed(ordinal, body, error))
             continue
         made = columns(ordinal, entry, body, salts[ordinal * SALT_BYTES : (ordinal + 1) * SALT_BYTES])
@@ -90,7 +90,7 @@ def incoming(bodies: Sequence[bytes], salts: bytes, read: Read) -> Incoming:
     return Incoming(rows=list(rows.values()), repeats=repeats, unreadable=unreadable)
 
 
-def unsealed(ordinal: int, body: bytes, error: Unsealed) -> RejectedRow:
+def unsealed(ordinal: int, body: bytes, error: UnsealedBody) -> RejectedRow:
     """A body that is no entry, with the tenant and id that it may name all the same."""
     try:
         named = name_decoder.decode(body)

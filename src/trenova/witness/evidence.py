@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from trenova.witness.judgement import Claim, Declined, Misdeed, Remembered
-from trenova.witness.memory import hash_of
+from trenova.witness.decision import Declined, LastCosigned, Misdeed, VerifiedRequest
+from trenova.witness.state import origin_hash
 
 log = structlog.get_logger()
 
@@ -41,11 +41,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Empty for a log that was never cosigned."""
 
 
-def keep(folder: Path, made: Claim, remembered: Remembered, refused: Declined, now: float) -> Path | None:
+def save(folder: Path, made: VerifiedRequest, remembered: LastCosigned, refused: Declined, now: float) -> Path | None:
     """The file that keeps the refused checkpoint, written unless it is there; None where there is no room for more."""
     assert refused.misdeed is not None
     place = folder / FOLDER
-    of_log = f"{refused.misdeed}-{hash_of(made.head.origin)}-"
+    of_log = f"{refused.misdeed}-{origin_hash(made.head.origin)}-"
     path = place / f"{of_log}{sha256(made.note.text.encode()).hexdigest()}.json"
     if path.exists():
         return path
@@ -63,11 +63,11 @@ def keep(folder: Path, made: Claim, remembered: Remembered, refused: Declined, n
         refused=made.note.encode().decode(),
         remembered=remembered.note.decode(),
     )
-    add(path, msgspec.json.format(msgspec.json.encode(evidence)))
+    create_file(path, msgspec.json.format(msgspec.json.encode(evidence)))
     return path
 
 
-def add(path: Path, content: bytes) -> None:
+def create_file(path: Path, content: bytes) -> None:
     """Write a file that is not there, as a whole and for good. One that came meanwhile is left as it is."""
     temporary = path.with_name(f".{os.urandom(8).hex()}.new")
     with temporary.open("xb") as file:

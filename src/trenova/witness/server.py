@@ -35,8 +35,17 @@ from trenova.runtime.http.room import Room
 from trenova.runtime.http.server import server_config
 from trenova.runtime.process import on_stop_signal, run_to_end
 from trenova.witness import evidence
-from trenova.witness.judgement import PLAIN, Answer, Claim, Declined, Remembered, claim, disagreement, refusal
-from trenova.witness.memory import Memory
+from trenova.witness.decision import (
+    PLAIN,
+    Answer,
+    Declined,
+    LastCosigned,
+    VerifiedRequest,
+    decide,
+    error_answer,
+    verify_request,
+)
+from trenova.witness.state import WitnessState
 
 log = structlog.get_logger()
 
@@ -51,20 +60,20 @@ class WitnessServer:
 
     signer: Signer
     logs: tuple[VerifierKey, ...]
-    memory: Memory
+    memory: WitnessState
     clock: Callable[[], float] = time.time
 
     def add_checkpoint(self, body: bytes) -> Answer:
         """Cosign what continues the last checkpoint of its log, and refuse all else. Durable when it returns."""
         try:
-            made = claim(add_checkpoint.parse(body), self.logs)
+            made = verify_request(add_checkpoint.parse(body), self.logs)
         except VerificationError as error:
-            return refusal(HTTPStatus.BAD_REQUEST, error.message)
+            return error_answer(HTTPStatus.BAD_REQUEST, error.message)
         if isinstance(made, Answer):
             return made
         with self.memory.locked() as memory:
             remembered = memory.last(made.head.origin)
-            refused = disagreement(made, remembered)
+            refused = decide(made, remembered)
             cosigned = b"" if refused else signing.cosign(made.note, self.signer, timestamp=int(self.clock()))
             if refused is None:
                 memory.remember(made.head, cosigned)
@@ -72,17 +81,17 @@ class WitnessServer:
         if refused is not None:
             self.keep(made, remembered, refused)
             return refused.answer
-        log.info("checkpoint cosigned", **described(made))
+        log.info("checkpoint cosigned", **log_fields(made))
         return Answer(status=HTTPStatus.OK, body=notes.parse(cosigned).signatures[-1].line.encode())
 
-    def keep(self, made: Claim, remembered: Remembered, refused: Declined) -> None:
+    def keep(self, made: VerifiedRequest, remembered: LastCosigned, refused: Declined) -> None:
         """Tell of a refusal, and keep what it is evidence of. A full disk does not stand in the way of the answer."""
-        fields = {**described(made), "cosigned_size": remembered.size, "status": refused.answer.status.value}
+        fields = {**log_fields(made), "cosigned_size": remembered.size, "status": refused.answer.status.value}
         if refused.misdeed is None:
             log.info("checkpoint refused", **fields)
             return
         try:
-            kept = evidence.keep(self.memory.path, made, remembered, refused, self.clock())
+            kept = evidence.save(self.memory.path, made, remembered, refused, self.clock())
         except OSError as error:
             log.error("evidence not kept", **fields, misdeed=refused.misdeed, error=error.strerror)  # noqa: TRY400 - the reason says all
             return
@@ -106,14 +115,14 @@ class WitnessServer:
         return signing.cosign(note, self.signer, timestamp=int(self.clock()))
 
 
-def described(made: Claim) -> dict[str, str | int]:
+def log_fields(made: VerifiedRequest) -> dict[str, str | int]:
     return {"origin": made.head.origin, "old_size": made.old, "size": made.head.size, "root": made.head.root.hex()}
 
 
 # Of an answer that holds only now; and of what monitors read, which pages of any site may do.
-NOT_KEPT = {"cache-control": "no-store"}
-MONITORED = {"access-control-allow-origin": "*"}
-KEPT_FOR_A_MOMENT = {"cache-control": "max-age=5"}
+NO_STORE = {"cache-control": "no-store"}
+ANY_ORIGIN = {"access-control-allow-origin": "*"}
+SHORT_CACHE = {"cache-control": "max-age=5"}
 
 
 def create(witness: WitnessServer) -> Litestar:
@@ -128,21 +137,25 @@ def create(witness: WitnessServer) -> Litestar:
             body = await read_body(request, max_bytes=MAX_BODY_BYTES, room=room, hold=hold)
             answer = await asyncio.to_thread(witness.add_checkpoint, body)
         # As a header: of a media type that begins with `text/` Litestar makes another, with a charset.
-        headers = {"content-type": answer.media_type, **NOT_KEPT}
+        headers = {"content-type": answer.media_type, **NO_STORE}
         return Response(answer.body, status_code=answer.status, headers=headers)
 
     @get("/{origin_hash:str}/checkpoint")
     async def read_checkpoint(request: Request[Any, Any, Any], origin_hash: FromPath[str]) -> Response[bytes]:
         found = await asyncio.to_thread(witness.latest, origin_hash)
         if found is None or request.scope["raw_path"] != f"/{origin_hash}/checkpoint".encode():
-            headers = {"content-type": PLAIN, **NOT_KEPT, **MONITORED}
+            headers = {"content-type": PLAIN, **NO_STORE, **ANY_ORIGIN}
             return Response(b"no checkpoint of such a log\n", status_code=HTTPStatus.NOT_FOUND, headers=headers)
-        return Response(found, headers={"content-type": PLAIN, **KEPT_FOR_A_MOMENT, **MONITORED})
+        return Response(found, headers={"content-type": PLAIN, **SHORT_CACHE, **ANY_ORIGIN})
 
     app = Litestar(
         [answer_add_checkpoint, read_checkpoint],
         openapi_config=None,
-        exception_handlers={HTTPException: answer_error, TrenovaError: unread, Exception: failed},
+        exception_handlers={
+            HTTPException: answer_error,
+            TrenovaError: answer_unreadable_body,
+            Exception: answer_failure,
+        },
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
     )
@@ -153,12 +166,12 @@ def create(witness: WitnessServer) -> Litestar:
 def answer_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Unknown paths, wrong methods, bodies over the limit."""
     if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return failed(request, error)
-    headers = {**(error.headers or {}), "content-type": PLAIN, **NOT_KEPT}
+        return answer_failure(request, error)
+    headers = {**(error.headers or {}), "content-type": PLAIN, **NO_STORE}
     return Response(f"{error.detail}\n".encode(), status_code=error.status_code, headers=headers)
 
 
-def unread(request: Request[Any, Any, Any], error: TrenovaError) -> Response[bytes]:
+def answer_unreadable_body(request: Request[Any, Any, Any], error: TrenovaError) -> Response[bytes]:
     """The answer to a request whose body could not be read."""
     statuses: dict[type[TrenovaError], HTTPStatus] = {
         RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -170,17 +183,17 @@ def unread(request: Request[Any, Any, Any], error: TrenovaError) -> Response[byt
     elif isinstance(error, RequestError):
         status = statuses.get(type(error), HTTPStatus.BAD_REQUEST)
     else:
-        return failed(request, error)
+        return answer_failure(request, error)
     told = f"{error.for_client.detail}\n".encode()
-    return Response(told, status_code=status, headers={"content-type": PLAIN, **NOT_KEPT})
+    return Response(told, status_code=status, headers={"content-type": PLAIN, **NO_STORE})
 
 
-def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+def answer_failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A bug, or a disk that fails. The log says what."""
     log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
     told = f"something failed inside this witness; its log says what: request id {request_id()}\n".encode()
     status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return Response(told, status_code=status, headers={"content-type": PLAIN, **NOT_KEPT})
+    return Response(told, status_code=status, headers={"content-type": PLAIN, **NO_STORE})
 
 
 def log_keys(texts: Sequence[str]) -> tuple[VerifierKey, ...]:
@@ -202,7 +215,7 @@ def log_keys(texts: Sequence[str]) -> tuple[VerifierKey, ...]:
 
 def run(name: str, folder: Path, logs: Sequence[str], *, host: str, port: int) -> None:
     """Serve until SIGTERM or Ctrl-C."""
-    memory = Memory(folder)
+    memory = WitnessState(folder)
     keys = log_keys(logs)
     run_to_end(serve(WitnessServer(signer=memory.open(name), logs=keys, memory=memory), host, port))
 

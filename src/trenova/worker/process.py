@@ -24,7 +24,7 @@ from trenova.codec.key_usage.watch import KeyWatch
 from trenova.config import TASK_QUEUE, Settings, WorkerSettings
 from trenova.errors import Unavailable
 from trenova.keys.signing import load_signer
-from trenova.publishing import rounds
+from trenova.publishing import publisher
 from trenova.publishing.witnesses import witnesses_of
 from trenova.reconciliation import Reconciler
 from trenova.runtime import bootstrap, connection
@@ -91,7 +91,7 @@ async def work(settings: Settings, environ: Mapping[str, str]) -> None:
             """Connected anew each time: with the certificates that are there then, and as a worker new to the SDK."""
             with shown(readiness):
                 client = await connect(settings.temporal, process.converter, runtime=process.sdk.runtime)
-                async with rounds.running(settings.ledger, witnesses, url):
+                async with publisher.publishing(settings.ledger, witnesses, url):
                     await poll_or_explain(client, store, settings, stop, watched)
 
         await patiently(reached, stop)

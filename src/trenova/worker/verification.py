@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from trenova.domain.verification import DamagedPlace, LogVerdict
+from trenova.domain.verification import DamagedPlace, LedgerVerdict
 from trenova.errors import InvalidConfiguration
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.note import VerifierKey
@@ -27,7 +27,7 @@ class StoredLogs:
 
     async def logs(
         self, progress: Callable[[int, int], None], *, tenant: str = "", after: str = ""
-    ) -> AsyncGenerator[LogVerdict, None]:
+    ) -> AsyncGenerator[LedgerVerdict, None]:
         """As `Verifier.logs`; the process is there only meanwhile."""
         if self.signer is None:
             raise InvalidConfiguration(["no log is verified without its keys, and this program has none"])

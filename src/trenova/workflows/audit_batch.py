@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     import msgspec
 
     from trenova.activities import AuditActivities
-    from trenova.domain.batch import Batch, BatchResult, label
+    from trenova.domain.batch import Batch, BatchResult, batch_label
 
 # The first attempt runs inside the workflow task, which saves the server two of three commits and a second copy of the
 # batch in the history. It must end well before that task's ten seconds do.
@@ -35,7 +35,7 @@ class ProcessAuditBatchWorkflow:
     @workflow.run
     async def run(self, batch: Batch | None = None) -> BatchResult:
         """Store one batch. Without a batch, complete with zero counts: that tells an operator that workers run."""
-        batch = msgspec.structs.replace(batch or Batch(), batch_id=label(workflow.info().workflow_id))
+        batch = msgspec.structs.replace(batch or Batch(), batch_id=batch_label(workflow.info().workflow_id))
         if not batch.entries:
             return BatchResult(batch_id=batch.batch_id)
         try:

@@ -7,7 +7,7 @@ from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from trenova.activities import ReconciliationActivities
-    from trenova.domain.reconciliation import Reconciled
+    from trenova.domain.reconciliation import ReconciliationResult
 
 # Every page of runs and every batch that is stored is a sign of life; on a machine that stalls it may take minutes.
 HEARTBEAT_TIMEOUT = timedelta(minutes=10)
@@ -18,7 +18,7 @@ RETRY = RetryPolicy(maximum_interval=timedelta(minutes=1), maximum_attempts=0)
 @workflow.defn(name="ReconcileWorkflow")
 class ReconcileWorkflow:
     @workflow.run
-    async def run(self) -> Reconciled:
+    async def run(self) -> ReconciliationResult:
         """Compare the runs that closed since the last time, and once a day all that Temporal still knows."""
         return await workflow.execute_activity_method(
             ReconciliationActivities.reconcile,

@@ -7,7 +7,7 @@ from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from trenova.activities import RetentionActivities
-    from trenova.domain.retention import Retained, RetentionRequest
+    from trenova.domain.retention import RetentionRequest, RetentionResult
 
 # Every step is a sign of life: a transaction, which may take minutes on a machine that stalls.
 HEARTBEAT_TIMEOUT = timedelta(minutes=10)
@@ -18,7 +18,7 @@ RETRY = RetryPolicy(maximum_interval=timedelta(minutes=1), maximum_attempts=0)
 @workflow.defn(name="RetentionWorkflow")
 class RetentionWorkflow:
     @workflow.run
-    async def run(self, request: RetentionRequest | None = None) -> Retained:
+    async def run(self, request: RetentionRequest | None = None) -> RetentionResult:
         """Go through all logs that have a policy, or one."""
         return await workflow.execute_activity_method(
             RetentionActivities.remove_expired,

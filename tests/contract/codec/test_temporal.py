@@ -144,7 +144,7 @@ async def test_a_plain_start_is_refused_in_strict_mode_and_the_history_says_why(
     async with worker(ours, queue):
         handle = await plain.start_workflow(ShipWorkflow.run, Order(name="x"), id=str(uuid.uuid4()), task_queue=queue)
         cause = await first_task_failure(ours, handle)
-        assert "came unencrypted (encoding: json/plain) and requireEncryption is on" in cause
+        assert "is not encrypted (encoding: json/plain), and requireEncryption is on" in cause
         assert "turn enableEncryption on there" in cause
         await handle.terminate()
 

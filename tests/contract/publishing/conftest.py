@@ -22,12 +22,12 @@ from trenova.dev.postgres import Postgres
 from trenova.ledger import hashing, tree
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.tree import Frontier
-from trenova.publishing.cosigning import Cosigning
+from trenova.publishing.cosigning import WitnessPublisher
 from trenova.publishing.witnesses import WitnessClient, witnesses_of
 from trenova.runtime.http.server import server_config
 from trenova.store import Store
 from trenova.witness import server
-from trenova.witness.memory import Memory
+from trenova.witness.state import WitnessState
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -155,7 +155,7 @@ async def served(app: Litestar, port: int) -> AsyncIterator[None]:
 
 def stand(folder: Path, name: str, signer: LedgerSigner) -> Stand:
     """A witness that knows the service's logs by the one key with the name of their prefix."""
-    memory = Memory(folder / name)
+    memory = WitnessState(folder / name)
     key = signer.secrets[0].with_name(signer.prefix).key
     return Stand(service=server.WitnessServer(signer=memory.open(name), logs=(key,), memory=memory), port=choose())
 
@@ -166,10 +166,10 @@ def stands(tmp_path: Path, signer: LedgerSigner) -> list[Stand]:
     return [stand(tmp_path, f"witness.example.com/w{number}", signer) for number in range(3)]
 
 
-Witnessing = Callable[[Stand], Cosigning]
+Witnessing = Callable[[Stand], WitnessPublisher]
 
 
 @pytest.fixture
 def witnessing(logs: Store, signer: LedgerSigner, http: httpx.AsyncClient) -> Witnessing:
     """What a worker does for one witness."""
-    return lambda to: Cosigning(witness=to.witness, prefix=signer.prefix, store=logs, http=http)
+    return lambda to: WitnessPublisher(witness=to.witness, prefix=signer.prefix, store=logs, http=http)

@@ -25,8 +25,8 @@ from trenova.ledger.add_checkpoint import AddCheckpointRequest
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.note import VerifierKey
 from trenova.ledger.signing import Signer
-from trenova.publishing import rounds
-from trenova.publishing.cosigning import AT_ONCE
+from trenova.publishing import publisher
+from trenova.publishing.cosigning import MAX_CONCURRENT_REQUESTS
 from trenova.publishing.witnesses import witnesses_of
 from trenova.store import Store
 from trenova.store.checkpoint_conflicts import Conflict
@@ -235,7 +235,7 @@ async def test_while_a_witness_is_away_it_is_said_once_and_when_it_is_back_it_ge
         await stack.enter_async_context(there.serving())
         await append(logs, tenant, 1)
         ledger = LedgerSettings(origin=signer.prefix)
-        await stack.enter_async_context(rounds.running(ledger, configured([away, there]), postgres.worker_url))
+        await stack.enter_async_context(publisher.publishing(ledger, configured([away, there]), postgres.worker_url))
         async with asyncio.timeout(GENEROUS_S):
             while await signed_by(logs, tenant, 1, keys) != {keys[1]}:  # noqa: ASYNC110 - the database cannot call
                 await asyncio.sleep(0.1)
@@ -370,7 +370,7 @@ async def test_a_log_that_the_witness_cannot_answer_for_or_that_cannot_be_read_s
     logs: Store, owner: Owner, stands: list[Stand], witnessing: Witnessing
 ) -> None:
     bad, spoiled, good = (f"{letter}-{uuid.uuid4().hex[:12]}" for letter in "abc")
-    more = [f"a-{uuid.uuid4().hex[:12]}" for _ in range(AT_ONCE)]
+    more = [f"a-{uuid.uuid4().hex[:12]}" for _ in range(MAX_CONCURRENT_REQUESTS)]
     for tenant in (bad, *more, spoiled, good):
         await append(logs, tenant, 1)
     key = stands[0].service.signer.key

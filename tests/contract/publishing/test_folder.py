@@ -18,15 +18,15 @@ from trenova.ledger import signing, verify
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.publishing import files
 from trenova.publishing.files import NEWEST
-from trenova.publishing.folder import PublishFolder
-from trenova.publishing.places import INTERNAL, MAX_NAME_BYTES, place
+from trenova.publishing.folder import FolderPublisher
+from trenova.publishing.tenant_directories import INTERNAL, MAX_NAME_BYTES, directory_name
 from trenova.store import Store
 from trenova.store.checkpoint_conflicts import FOLDER
 
 
 @pytest.fixture
-def public(tmp_path: Path, signer: LedgerSigner, logs: Store) -> PublishFolder:
-    return PublishFolder(path=tmp_path / "public", prefix=signer.prefix, store=logs)
+def public(tmp_path: Path, signer: LedgerSigner, logs: Store) -> FolderPublisher:
+    return FolderPublisher(path=tmp_path / "public", prefix=signer.prefix, store=logs)
 
 
 async def append(logs: Store, tenant: str, count: int) -> None:
@@ -38,7 +38,7 @@ def names(path: Path) -> set[str]:
 
 
 async def test_each_newest_checkpoint_is_written_and_kept(
-    public: PublishFolder, logs: Store, signer: LedgerSigner, tenant: str
+    public: FolderPublisher, logs: Store, signer: LedgerSigner, tenant: str
 ) -> None:
     for count, size in ((1, 1), (299, 300)):
         await append(logs, tenant, count)
@@ -51,7 +51,7 @@ async def test_each_newest_checkpoint_is_written_and_kept(
 
 
 async def test_cosignatures_that_come_later_are_added_to_what_is_there(
-    public: PublishFolder, logs: Store, stands: list[Stand], tenant: str, witnessing: Witnessing
+    public: FolderPublisher, logs: Store, stands: list[Stand], tenant: str, witnessing: Witnessing
 ) -> None:
     await append(logs, tenant, 2)
     await public.look()
@@ -85,7 +85,7 @@ write(pathlib.Path(sys.argv[1]), sys.argv[3], 2, sys.stdin.buffer.read())
 
 @pytest.mark.parametrize("renamed", [0, 1])
 async def test_a_process_killed_before_it_renames_leaves_the_checkpoint_before_and_the_next_look_mends_it(
-    public: PublishFolder, logs: Store, tenant: str, renamed: int
+    public: FolderPublisher, logs: Store, tenant: str, renamed: int
 ) -> None:
     await append(logs, tenant, 1)
     await public.look()
@@ -108,9 +108,9 @@ async def test_a_process_killed_before_it_renames_leaves_the_checkpoint_before_a
 
 
 async def test_two_processes_publish_into_one_folder(
-    public: PublishFolder, logs: Store, signer: LedgerSigner, tenant: str
+    public: FolderPublisher, logs: Store, signer: LedgerSigner, tenant: str
 ) -> None:
-    other = PublishFolder(path=public.path, prefix=signer.prefix, store=logs)
+    other = FolderPublisher(path=public.path, prefix=signer.prefix, store=logs)
     for size in (1, 2, 3):
         await append(logs, tenant, 1)
         await asyncio.gather(public.look(), other.look())
@@ -120,7 +120,7 @@ async def test_two_processes_publish_into_one_folder(
 
 
 async def test_what_was_published_is_never_taken_back(
-    public: PublishFolder, logs: Store, signer: LedgerSigner, tenant: str
+    public: FolderPublisher, logs: Store, signer: LedgerSigner, tenant: str
 ) -> None:
     await append(logs, tenant, 2)
     at = public.path / tenant
@@ -128,7 +128,7 @@ async def test_what_was_published_is_never_taken_back(
     for size, reason in ((2, "another history"), (3, "another history")):
         published = signer.sign(tenant, size=size, root=bytes(32))
         files.write(public.path, tenant, size, published)
-        fresh = PublishFolder(path=public.path, prefix=signer.prefix, store=logs)
+        fresh = FolderPublisher(path=public.path, prefix=signer.prefix, store=logs)
         with structlog.testing.capture_logs() as logged:
             await fresh.look()
             await fresh.look()
@@ -144,7 +144,7 @@ async def refused_now(logs: Store, signer: LedgerSigner) -> list[tuple[str, int]
 
 
 async def test_a_log_that_was_set_back_and_has_grown_differently_is_not_published(
-    public: PublishFolder, logs: Store, signer: LedgerSigner, tenant: str, owner: Owner
+    public: FolderPublisher, logs: Store, signer: LedgerSigner, tenant: str, owner: Owner
 ) -> None:
     await append(logs, tenant, 3)
     await public.look()
@@ -171,7 +171,7 @@ async def test_a_log_that_was_set_back_and_has_grown_differently_is_not_publishe
 
 
 async def test_a_refusal_ends_when_the_log_is_published_again(
-    public: PublishFolder, logs: Store, signer: LedgerSigner, tenant: str
+    public: FolderPublisher, logs: Store, signer: LedgerSigner, tenant: str
 ) -> None:
     await append(logs, tenant, 1)
     (public.path / INTERNAL).mkdir(parents=True)
@@ -191,17 +191,21 @@ AWKWARD = [
 
 
 def test_no_two_tenants_share_a_directory_and_none_has_one_of_ours(tmp_path: Path) -> None:
-    names = [place(tenant) for tenant in AWKWARD]
+    names = [directory_name(tenant) for tenant in AWKWARD]
     assert len({name.casefold().rstrip(".") for name in names}) == len(AWKWARD)
     for name in names:
         assert (tmp_path / name).resolve().parent == tmp_path.resolve()
         assert not name.startswith(".")
         assert len(name) <= MAX_NAME_BYTES
-    assert (place("acme"), place("_trenova"), place("t-1.a")) == ("acme", "_trenova", "t-1.a")
+    assert (directory_name("acme"), directory_name("_trenova"), directory_name("t-1.a")) == (
+        "acme",
+        "_trenova",
+        "t-1.a",
+    )
 
 
 async def test_tenants_with_awkward_names_are_published_like_all_others(
-    public: PublishFolder, signer: LedgerSigner, owner: Owner
+    public: FolderPublisher, signer: LedgerSigner, owner: Owner
 ) -> None:
     """They may be there from before there was any rule for names."""
     prefix = f"{new_tenant()}-"
@@ -213,7 +217,7 @@ async def test_tenants_with_awkward_names_are_published_like_all_others(
         await owner.execute("INSERT INTO checkpoints (tenant, size, note) VALUES (%s, 1, %b)", [tenant, note])
     await public.look()
     for tenant in tenants:
-        note = (public.path / place(tenant) / NEWEST).read_bytes()
+        note = (public.path / directory_name(tenant) / NEWEST).read_bytes()
         origin, keys = f"{signer.prefix}/{tenant}", signer.keys(tenant)
         head = verify.signed_checkpoint(note, origin=origin, keys=keys, check=signing.check)
         assert head.origin == f"{signer.prefix}/{tenant}"
@@ -222,7 +226,7 @@ async def test_tenants_with_awkward_names_are_published_like_all_others(
 
 
 async def test_a_tenant_that_cannot_be_written_or_read_stops_no_other(
-    public: PublishFolder, logs: Store, owner: Owner
+    public: FolderPublisher, logs: Store, owner: Owner
 ) -> None:
     blocked, damaged, good = (f"{letter}-{uuid.uuid4().hex[:12]}" for letter in "abc")
     for tenant in (blocked, damaged, good):
@@ -243,7 +247,7 @@ async def test_a_tenant_that_cannot_be_written_or_read_stops_no_other(
 
 
 async def test_what_an_earlier_release_has_published_is_moved(
-    public: PublishFolder, logs: Store, signer: LedgerSigner
+    public: FolderPublisher, logs: Store, signer: LedgerSigner
 ) -> None:
     tenant, other = f"T-{uuid.uuid4().hex[:12]}", f"O-{uuid.uuid4().hex[:12]}"
     for each in (tenant, other):
@@ -254,8 +258,8 @@ async def test_what_an_earlier_release_has_published_is_moved(
     (public.path / other / NEWEST).write_bytes(signer.sign("another", size=1, root=bytes(32)))
     (public.path / ".lock").touch()
     await public.look()
-    assert (public.path / place(tenant) / NEWEST).read_bytes() == before  # what it says still counts
+    assert (public.path / directory_name(tenant) / NEWEST).read_bytes() == before  # what it says still counts
     assert not (public.path / tenant).exists()
     assert (public.path / other).exists()  # of another log
-    assert (public.path / place(other) / NEWEST).exists()
+    assert (public.path / directory_name(other) / NEWEST).exists()
     assert not (public.path / ".lock").exists()

@@ -22,7 +22,7 @@ from trenova.config import TASK_QUEUE, Settings
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
 from trenova.domain.batch import Batch, BatchResult, workflow_id
-from trenova.domain.reconciliation import Reconciled
+from trenova.domain.reconciliation import ReconciliationResult
 from trenova.reconciliation import Reconciler
 from trenova.reconciliation.reconciler import OVERLAP
 from trenova.reconciliation.runs import closed_runs
@@ -66,7 +66,7 @@ class Place:
 
     async def reconcile(
         self, *, compare_all: bool = True, overlap: timedelta = OVERLAP, data_converter: DataConverter | None = None
-    ) -> Reconciled:
+    ) -> ReconciliationResult:
         config = self.client.config()
         config["data_converter"] = data_converter or self.client.data_converter
         reconciler = Reconciler(Client(**config), self.store.entries, self.store.reconciliation, overlap)

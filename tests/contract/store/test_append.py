@@ -10,7 +10,7 @@ from conftest import new_tenant
 from examples import SIGNER, bodies, body, ids
 from trenova.dev.ports import choose
 from trenova.domain.batch import BatchResult
-from trenova.domain.entry import Sealed
+from trenova.domain.entry import SealedEntry
 from trenova.errors import Unavailable
 from trenova.store import Store
 
@@ -97,7 +97,9 @@ async def test_the_body_that_came_first_stays_when_another_comes_under_its_id(
     await store.entries.append(later, [other])
     assert await log(owner, tenant) == [first]
     for name, duplicate in ((earlier, False), (later, True)):
-        receipt = (await store.entries.receipts([name], [Sealed(id=same, tenant=tenant, body=other)]))[tenant, same]
+        receipt = (await store.entries.receipts([name], [SealedEntry(id=same, tenant=tenant, body=other)]))[
+            tenant, same
+        ]
         assert (receipt.index, not receipt.by_this_batch, receipt.body) == (0, duplicate, first)
 
 
@@ -120,7 +122,7 @@ async def test_receipts_leave_out_what_is_not_stored(store: Store, tenant: str) 
     await store.entries.append(name, sent)
     (known,) = ids(sent)
     asked = [(tenant, known), (tenant, uuid.uuid4()), (new_tenant(), known)]
-    found = await store.entries.receipts([name], [Sealed(id=id_, tenant=of, body=sent[0]) for of, id_ in asked])
+    found = await store.entries.receipts([name], [SealedEntry(id=id_, tenant=of, body=sent[0]) for of, id_ in asked])
     assert list(found) == [(tenant, known)]
 
 
@@ -129,9 +131,9 @@ async def test_a_long_body_is_not_read_for_a_short_entry_that_was_sent_under_its
     id_ = uuid.uuid4()
     long, short = body(tenant, id=str(id_), comment="x" * 8192), body(tenant, id=str(id_))
     await store.entries.append(batch_id(), [long])
-    receipt = (await store.entries.receipts([], [Sealed(id=id_, tenant=tenant, body=short)]))[tenant, id_]
+    receipt = (await store.entries.receipts([], [SealedEntry(id=id_, tenant=tenant, body=short)]))[tenant, id_]
     assert (receipt.has_body, receipt.body) == (True, None)
-    receipt = (await store.entries.receipts([], [Sealed(id=id_, tenant=tenant, body=long)]))[tenant, id_]
+    receipt = (await store.entries.receipts([], [SealedEntry(id=id_, tenant=tenant, body=long)]))[tenant, id_]
     assert (receipt.has_body, receipt.body) == (True, long)
 
 

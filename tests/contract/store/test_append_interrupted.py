@@ -12,7 +12,7 @@ import pytest
 from conftest import GENEROUS_S
 from examples import SIGNER, bodies, ids
 from trenova.dev.postgres import Postgres
-from trenova.domain.entry import Sealed
+from trenova.domain.entry import SealedEntry
 from trenova.errors import Unavailable
 from trenova.store import Store
 
@@ -50,7 +50,7 @@ async def check_log(store: Store, owner: Owner, tenant: str, sent: list[bytes]) 
     for _ in range(2):
         result = await store.entries.append(name, sent)
         assert (result.stored, result.duplicate, result.heads[0].size) == (len(sent), 0, len(sent))
-    asked = [Sealed(id=id_, tenant=tenant, body=each) for id_, each in zip(ids(sent), sent, strict=True)]
+    asked = [SealedEntry(id=id_, tenant=tenant, body=each) for id_, each in zip(ids(sent), sent, strict=True)]
     receipts = await store.entries.receipts([name], asked)
     assert sorted(receipt.index for receipt in receipts.values()) == list(range(len(sent)))
 

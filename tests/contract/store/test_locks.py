@@ -14,7 +14,7 @@ from conftest import GENEROUS_S
 from databases import own_database
 from examples import SIGNER, bodies
 from trenova.dev.postgres import Postgres
-from trenova.domain.verification import LogVerdict
+from trenova.domain.verification import LedgerVerdict
 from trenova.errors import Blocked
 from trenova.ledger.tiles import WIDTH
 from trenova.store import Store, migrate, schema
@@ -56,7 +56,7 @@ async def test_a_verification_gives_way_to_whoever_wants_a_table(
 
     with ThreadPoolExecutor(1) as beside, processes(1) as workers:
 
-        async def verdicts() -> list[LogVerdict]:
+        async def verdicts() -> list[LedgerVerdict]:
             verifying = Verifier(url=postgres.worker_url, keys=SIGNER.keys, workers=workers)
             return [verdict async for verdict in verifying.logs(progress, tenant=tenant)]
 

@@ -14,7 +14,7 @@ from contract.store.whole_log import past_triggers
 from examples import bodies, body
 from poison import POISON, Rule, rule_of
 from trenova.dev.postgres import Postgres
-from trenova.domain.dead_letters import Retried
+from trenova.domain.dead_letters import RetryResult
 from trenova.errors import DatabaseFault, NotFound, RowRejected
 from trenova.store import Store
 from trenova.store.dead_letters import LONGEST_PAUSE, PAUSE
@@ -44,20 +44,20 @@ async def log(owner: Owner, tenant: str) -> list[bytes]:
     return [stored for _, stored in rows]
 
 
-async def retry_all(store: Store, api_store: Store, tenant: str) -> Retried:
+async def retry_all(store: Store, api_store: Store, tenant: str) -> RetryResult:
     """Have the tenant's letters tried now, as an operator would; what became of them.
 
     Letters that other tests have parked may be due by now and are tried with them: they are not counted.
     """
     before = {each.id: each for each in await store.dead_letters.page(tenant=tenant, limit=1000)}
     await api_store.dead_letters.make_due(tenant=tenant)
-    total = Retried()
+    total = RetryResult()
     while (step := await store.dead_letters.retry(7)).tried:
         total += step
     after = await store.dead_letters.page(tenant=tenant, parked=None, limit=1000)
     tried = [each for each in after if each.id in before and each.attempts > before[each.id].attempts]
     stored = [each for each in tried if each.stored_at is not None]
-    ours = Retried(tried=len(tried), stored=len(stored), parked=len(tried) - len(stored))
+    ours = RetryResult(tried=len(tried), stored=len(stored), parked=len(tried) - len(stored))
     assert total.tried >= ours.tried
     return ours
 
@@ -153,15 +153,15 @@ async def test_once_the_rule_is_lifted_the_next_try_stores_what_was_parked(
 ) -> None:
     bad = [poison(tenant) for _ in range(20)]
     await store.entries.append(str(uuid.uuid4()), [*bad, *bodies(tenant, 1)])
-    assert await retry_all(store, api_store, tenant) == Retried(tried=20, parked=20)
+    assert await retry_all(store, api_store, tenant) == RetryResult(tried=20, parked=20)
     await rule.lift()
-    assert await retry_all(store, api_store, tenant) == Retried(tried=20, stored=20)
+    assert await retry_all(store, api_store, tenant) == RetryResult(tried=20, stored=20)
     assert set((await log(owner, tenant))[1:]) == set(bad)
     assert await store.dead_letters.page(tenant=tenant, limit=100) == []
     for letter in await store.dead_letters.page(tenant=tenant, parked=False, limit=100):
         assert (letter.body, letter.attempts) == (None, 3)
         assert letter.stored_at is not None
-    assert await retry_all(store, api_store, tenant) == Retried()
+    assert await retry_all(store, api_store, tenant) == RetryResult()
 
 
 async def test_the_pauses_between_tries_grow_up_to_a_day_and_never_end(
@@ -170,7 +170,7 @@ async def test_the_pauses_between_tries_grow_up_to_a_day_and_never_end(
     await store.entries.append(str(uuid.uuid4()), [poison(tenant)])
     pauses = []
     for tries in range(12):
-        assert await retry_all(store, api_store, tenant) == Retried(tried=1, parked=1)
+        assert await retry_all(store, api_store, tenant) == RetryResult(tried=1, parked=1)
         (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
         assert letter.attempts == tries + 2
         pauses.append(letter.next_try_at - letter.tried_at)
@@ -234,7 +234,7 @@ async def test_a_letter_whose_id_is_taken_by_other_content_stays_parked(
     await store.entries.append(str(uuid.uuid4()), [bad])
     await store.entries.append(str(uuid.uuid4()), [body(tenant, id=same, comment="sent again, mended")])
     await rule.lift()
-    assert await retry_all(store, api_store, tenant) == Retried(tried=1, parked=1)
+    assert await retry_all(store, api_store, tenant) == RetryResult(tried=1, parked=1)
     (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
     assert (letter.code, letter.body) == ("duplicate", bad)
 
@@ -247,7 +247,7 @@ async def test_a_letter_whose_entry_has_come_again_is_that_entry(
     await rule.lift()
     later = {**json.loads(bad), **dict.fromkeys(("occurred_at", "received_at"), "2026-03-01T00:00:00Z")}
     await store.entries.append(str(uuid.uuid4()), [json.dumps(later, separators=(",", ":"), sort_keys=True).encode()])
-    assert await retry_all(store, api_store, tenant) == Retried(tried=1, stored=1)
+    assert await retry_all(store, api_store, tenant) == RetryResult(tried=1, stored=1)
     assert len(await log(owner, tenant)) == 1
 
 
@@ -261,14 +261,14 @@ async def test_a_damaged_log_keeps_no_letters_waiting_but_its_own(
     await past_triggers(owner, "UPDATE heads SET size = 1 WHERE tenant = %s", damaged)
     try:
         await api_store.dead_letters.make_due(tenant=damaged)
-        assert await retry_all(store, api_store, tenant) == Retried(tried=9, stored=9)
+        assert await retry_all(store, api_store, tenant) == RetryResult(tried=9, stored=9)
         (letter,) = await store.dead_letters.page(tenant=damaged, limit=2)
         assert (letter.code, letter.attempts) == ("database", 2)
         assert letter.reason == "two rows claim one place of the table entries (entries_by_index)"
         assert letter.next_try_at - letter.tried_at == pytest.approx(PAUSE, abs=timedelta(seconds=60))
     finally:
         await past_triggers(owner, "UPDATE heads SET size = 2 WHERE tenant = %s", damaged)
-    assert await retry_all(store, api_store, damaged) == Retried(tried=1, stored=1)
+    assert await retry_all(store, api_store, damaged) == RetryResult(tried=1, stored=1)
     assert len(await log(owner, damaged)) == 3
 
 
@@ -281,7 +281,7 @@ async def test_a_letter_that_the_database_refuses_to_settle_keeps_no_others_wait
     await rule.lift()
     change: LiteralString = "UPDATE dead_letters SET entry_id = gen_random_uuid() WHERE tenant = %s AND ordinal = 3"
     await past_triggers(owner, change, tenant)
-    assert await retry_all(store, api_store, tenant) == Retried(tried=6, stored=5, parked=1)
+    assert await retry_all(store, api_store, tenant) == RetryResult(tried=6, stored=5, parked=1)
     (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
     assert (letter.ordinal, letter.code, letter.attempts) == (3, "database", 2)
     assert f"settling the dead letter {letter.id} without its entry in the log is refused" in letter.reason

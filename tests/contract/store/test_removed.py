@@ -8,7 +8,7 @@ import psycopg
 from contract.store.test_feed import until
 from contract.store.whole_log import REMOVE, past_triggers
 from examples import bodies, ids
-from trenova.domain.entry import Sealed
+from trenova.domain.entry import SealedEntry
 from trenova.store import Store
 from trenova.store.search import START_OF_FEED, Filters
 
@@ -39,7 +39,7 @@ async def test_it_is_found_without_salt_and_body_and_is_a_duplicate_when_it_is_s
     again = await store.entries.append("again", sent)
     assert (again.stored, again.duplicate) == (0, 3)
     id_ = ids(sent)[1]
-    receipt = (await store.entries.receipts(["again"], [Sealed(id=id_, tenant=tenant, body=sent[1])]))[tenant, id_]
+    receipt = (await store.entries.receipts(["again"], [SealedEntry(id=id_, tenant=tenant, body=sent[1])]))[tenant, id_]
     assert (receipt.index, receipt.salt, receipt.has_body, receipt.by_this_batch) == (1, None, False, False)
     found = (await store.entries.find(id_, tenant=tenant))[tenant]
     assert (found.index, found.salt, found.body) == (1, None, None)

@@ -12,7 +12,7 @@ import pytest
 from conftest import new_tenant
 from examples import SIGNER, bodies
 from trenova.dev.postgres import Postgres
-from trenova.domain.verification import LogVerdict
+from trenova.domain.verification import LedgerVerdict
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store import Store
 from trenova.store.verification import Verifier, processes
@@ -38,7 +38,7 @@ class Victim:
             await self.owner.execute("SET LOCAL session_replication_role = replica")
             await self.owner.execute(statement.encode(), [self.tenant])
 
-    async def verdict(self, *, signer: LedgerSigner = SIGNER, known: tuple[Claim, ...] = ()) -> LogVerdict:
+    async def verdict(self, *, signer: LedgerSigner = SIGNER, known: tuple[Claim, ...] = ()) -> LedgerVerdict:
         verifier = Verifier(url=self.url, keys=signer.keys, workers=self.workers, known={self.tenant: known})
         (verdict,) = [one async for one in verifier.logs(lambda *_: None, tenant=self.tenant)]
         return verdict

@@ -22,7 +22,7 @@ from trenova.ledger.add_checkpoint import MAX_PROOF_LINES, AddCheckpointRequest
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.signing import Signer
 from trenova.witness import evidence, server
-from trenova.witness.memory import KEY, MEMORY, Memory
+from trenova.witness.state import KEY, MEMORY, WitnessState
 
 TENANT = "acme"
 LEAVES = [sha256(bytes([number])).digest() for number in range(40)]
@@ -270,7 +270,7 @@ async def test_a_memory_of_an_earlier_release_is_read_and_served(tmp_path: Path)
 
 
 def test_a_key_without_its_memory_and_a_key_of_another_name_are_not_used(tmp_path: Path) -> None:
-    memory = Memory(tmp_path / "w")
+    memory = WitnessState(tmp_path / "w")
     memory.open(NAME)
     with pytest.raises(InvalidConfiguration, match="is the key of witness"):
         memory.open("witness.example.com/w2")
@@ -280,7 +280,7 @@ def test_a_key_without_its_memory_and_a_key_of_another_name_are_not_used(tmp_pat
 
 
 def test_a_folder_whose_making_was_cut_short_is_made_to_its_end(tmp_path: Path) -> None:
-    memory = Memory(tmp_path / "w")
+    memory = WitnessState(tmp_path / "w")
     memory.open(NAME)
     (tmp_path / "w" / KEY).unlink()
     assert memory.open(NAME).name == NAME

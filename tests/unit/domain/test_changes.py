@@ -74,7 +74,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def copied(value: Any) -> Any:
-    return changes.scalars(value, lambda leaf: leaf)
+    return changes.map_scalars(value, lambda leaf: leaf)
 
 
 @given(OBJECTS, OBJECTS)

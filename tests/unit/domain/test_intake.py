@@ -15,10 +15,10 @@ from trenova.config import KIB, LimitSettings
 from trenova.domain import intake
 from trenova.errors import EntryProblem
 
-ACME = intake.Circumstances(received_at=RECEIVED_AT, tenant="acme")
+ACME = intake.RequestContext(received_at=RECEIVED_AT, tenant="acme")
 
 
-def check(*entries: dict[str, Any], circumstances: intake.Circumstances = ACME) -> intake.Checked:
+def check(*entries: dict[str, Any], circumstances: intake.RequestContext = ACME) -> intake.CheckResult:
     return intake.check([json.dumps(each).encode() for each in entries], circumstances, LimitSettings())
 
 
@@ -135,7 +135,7 @@ def test_an_id_of_the_caller_is_kept_and_an_absent_one_sorts_by_time() -> None:
 
 def test_an_idempotency_key_makes_ids_that_depend_on_tenant_key_and_position_alone() -> None:
     def ids(tenant: str, key: str) -> list[uuid.UUID]:
-        circumstances = intake.Circumstances(received_at=RECEIVED_AT, tenant=tenant, idempotency_key=key)
+        circumstances = intake.RequestContext(received_at=RECEIVED_AT, tenant=tenant, idempotency_key=key)
         return [each.id for _, each in check(entry(), entry(), circumstances=circumstances).sealed]
 
     assert ids("acme", "k") == ids("acme", "k")
@@ -162,7 +162,7 @@ def test_every_bad_entry_is_listed_and_the_good_ones_keep_their_positions() -> N
 
 
 def test_one_id_twice_is_a_problem_in_one_tenant_only() -> None:
-    anybody = intake.Circumstances(received_at=RECEIVED_AT, tenant=None)
+    anybody = intake.RequestContext(received_at=RECEIVED_AT, tenant=None)
     same = str(uuid.uuid4())
     sent = [entry(id=same, tenant=tenant) for tenant in ("acme", "globex", "acme")]
     checked = check(*sent, circumstances=anybody)
@@ -171,7 +171,7 @@ def test_one_id_twice_is_a_problem_in_one_tenant_only() -> None:
 
 
 def test_a_key_for_one_tenant_takes_its_name_or_none_and_one_for_any_needs_a_name() -> None:
-    anybody = intake.Circumstances(received_at=RECEIVED_AT, tenant=None)
+    anybody = intake.RequestContext(received_at=RECEIVED_AT, tenant=None)
     assert [each.tenant for _, each in check(entry(), entry(tenant="acme")).sealed] == ["acme", "acme"]
     assert [each.field for each in check(entry(tenant="globex")).problems] == ["/tenant"]
     assert [each.tenant for _, each in check(entry(tenant="globex"), circumstances=anybody).sealed] == ["globex"]

@@ -11,7 +11,7 @@ from examples import RECEIVED_AT, entry
 from trenova.config import LimitSettings
 from trenova.domain import intake, strict_json
 
-ACME = intake.Circumstances(received_at=RECEIVED_AT, tenant="acme")
+ACME = intake.RequestContext(received_at=RECEIVED_AT, tenant="acme")
 LIMITS = LimitSettings()
 OPTIONAL: dict[str, Any] = {
     "id": "0199a0c0-0000-7000-8000-000000000001",
@@ -35,12 +35,12 @@ def test_the_marks_that_sealing_adds_are_known_for_every_choice_of_fields(chosen
     raw = text.encode()
     draft = intake.read(raw, LIMITS)
     complete = intake.complete(draft, 0, ACME, 2 * LIMITS.max_entry_bytes)
-    added = intake.marks_added(draft, complete)
+    added = intake.added_quotation_marks(draft, complete)
     body = intake.encoder.encode(complete)
     assert not strict_json.may_repeat_a_key(raw, body, added=added)
 
     again = text.replace('"type": "user"', '"type": "user", "type": "user"').encode()
-    with pytest.raises(intake.Unfit) as refused:
+    with pytest.raises(intake.UnfitEntry) as refused:
         intake.seal(again, 0, ACME, LIMITS)
     assert refused.value.message == "the key 'type' stands twice in one object"
 
@@ -52,4 +52,4 @@ def test_the_marks_are_known_where_changes_are_left_out() -> None:
     complete = intake.complete(draft, 0, ACME, 2 * LIMITS.max_entry_bytes)
     assert complete.changes_omitted
     body = intake.encoder.encode(complete)
-    assert not strict_json.may_repeat_a_key(raw, body, added=intake.marks_added(draft, complete))
+    assert not strict_json.may_repeat_a_key(raw, body, added=intake.added_quotation_marks(draft, complete))

@@ -8,10 +8,10 @@ import pytest
 from examples import RECEIVED_AT, entry, seal
 from trenova.config import TASK_QUEUE, LimitSettings
 from trenova.doctor.encryption_check import sample
-from trenova.domain import intake, sealed
+from trenova.domain import intake, seal_check
 
-ANY_TENANT = intake.Circumstances(received_at=RECEIVED_AT, tenant=None)
-RULES = sealed.Rules(limits=LimitSettings(), now=RECEIVED_AT)
+ANY_TENANT = intake.RequestContext(received_at=RECEIVED_AT, tenant=None)
+RULES = seal_check.Rules(limits=LimitSettings(), now=RECEIVED_AT)
 
 RESERVED: dict[str, tuple[dict[str, Any], str]] = {
     "a tenant of the system": ({"tenant": "_trenova"}, "/tenant"),
@@ -51,8 +51,8 @@ def test_the_api_refuses_them_and_says_which_field(case: str) -> None:
 def test_the_worker_refuses_them_with_a_code_of_their_own(case: str) -> None:
     fields = {**RESERVED[case][0]}
     body = seal(fields.pop("tenant", "acme"), **fields).body
-    with pytest.raises(sealed.Unsealed, match="reserved"):
-        sealed.read(body, RULES)
+    with pytest.raises(seal_check.UnsealedBody, match="reserved"):
+        seal_check.read_sealed(body, RULES)
 
 
 @pytest.mark.parametrize("fields", FREE, ids=str)
@@ -70,8 +70,8 @@ PROBE = {
 
 def test_the_trials_of_the_program_itself_are_taken() -> None:
     ((_, probe),) = intake.check([json.dumps(PROBE).encode()], ANY_TENANT, LimitSettings()).sealed
-    sealed.read(probe.body, RULES)
-    assert len([sealed.read(bytes(each), RULES) for each in sample("0" * 32, RECEIVED_AT).entries]) > 1
+    seal_check.read_sealed(probe.body, RULES)
+    assert len([seal_check.read_sealed(bytes(each), RULES) for each in sample("0" * 32, RECEIVED_AT).entries]) > 1
 
 
 @pytest.mark.parametrize(

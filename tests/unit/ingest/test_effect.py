@@ -12,7 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from trenova.api import dead_letters
 from trenova.api.services import Services
-from trenova.domain.dead_letters import Retried
+from trenova.domain.dead_letters import RetryResult
 from trenova.errors import EncryptionKeyNotFound, TemporalDenied, TemporalUnreachable, Unavailable
 from trenova.ingest import AcceptedBatch, Breaker, Placed, all_stored, start
 from trenova.ingest.start import Handle, Parcel
@@ -108,6 +108,6 @@ async def test_a_replay_that_has_begun_has_although_its_result_cannot_be_read(er
         settings=SimpleNamespace(api=SimpleNamespace(wait_stored_seconds=60)),
     )
     with capture_logs() as logged:
-        assert await dead_letters.retried(cast("Services", services)) == Retried()
+        assert await dead_letters.retried(cast("Services", services)) == RetryResult()
     assert [each["event"] for each in logged] == ["wait for a retry of dead letters ended"]
     assert "nobody may read" not in str(logged)

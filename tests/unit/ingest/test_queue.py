@@ -6,7 +6,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trenova.domain.entry import Sealed
+from trenova.domain.entry import SealedEntry
 from trenova.ingest.queue import Caps, Piece, Queue, Request, halves
 
 CAPS = Caps(max_entries=10, max_bytes=1000)
@@ -14,10 +14,10 @@ SIZES = st.lists(st.integers(1, 1500), min_size=1, max_size=30)
 
 
 def request(tenant: str, sizes: list[int]) -> Request:
-    return Request([Sealed(id=uuid.uuid4(), tenant=tenant, body=b"x" * size) for size in sizes])
+    return Request([SealedEntry(id=uuid.uuid4(), tenant=tenant, body=b"x" * size) for size in sizes])
 
 
-def bytes_of(batch: list[Sealed]) -> int:
+def bytes_of(batch: list[SealedEntry]) -> int:
     return sum(len(entry.body) for entry in batch)
 
 
@@ -27,7 +27,7 @@ def test_every_entry_leaves_once_in_its_order_and_no_batch_is_over_its_caps(aske
     requests = [request(tenant, sizes) for tenant, sizes in asked]
     for each in requests:
         queue.put(each)
-    left: dict[Request, list[Sealed]] = {each: [] for each in requests}
+    left: dict[Request, list[SealedEntry]] = {each: [] for each in requests}
     while pieces := queue.take():
         batch = [entry for piece in pieces for entry in piece.entries]
         assert 0 < len(batch) <= CAPS.max_entries

@@ -7,7 +7,7 @@ from datetime import datetime
 import uuid_utils.compat
 
 from trenova.domain.entry import Entry, Party
-from trenova.domain.retention import log_of
+from trenova.domain.retention import recording_tenant
 from trenova.errors import NotFound
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store.pool import Pool
@@ -69,7 +69,7 @@ class Holds:
                 ((id_, at),) = await cursor.fetchall()
                 told = Entry(
                     id=uuid_utils.compat.uuid7(),
-                    tenant=log_of(matching.tenant),
+                    tenant=recording_tenant(matching.tenant),
                     occurred_at=at,
                     received_at=at,
                     actor=Party(type="user", id=by),
@@ -94,7 +94,7 @@ class Holds:
                 tenant, name, at = found
                 told = Entry(
                     id=uuid_utils.compat.uuid7(),
-                    tenant=log_of(tenant),
+                    tenant=recording_tenant(tenant),
                     occurred_at=at,
                     received_at=at,
                     actor=Party(type="user", id=by),

@@ -7,7 +7,7 @@ from typing import Any
 import uuid_utils.compat
 
 from trenova.domain.entry import Entry, Party
-from trenova.domain.retention import LOG, log_of
+from trenova.domain.retention import LEDGER_TYPE, recording_tenant
 from trenova.errors import NotFound
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store.pool import Pool
@@ -68,12 +68,12 @@ class Policies:
 def entry(tenant: str, action: str, at: datetime, *, by: str, metadata: dict[str, Any] | None) -> Entry:
     return Entry(
         id=uuid_utils.compat.uuid7(),
-        tenant=log_of(tenant),
+        tenant=recording_tenant(tenant),
         occurred_at=at,
         received_at=at,
         actor=Party(type="user", id=by),
         action=action,
-        target=Party(type=LOG, id=tenant),
+        target=Party(type=LEDGER_TYPE, id=tenant),
         outcome="success",
         metadata=metadata,
     )

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from trenova.domain.entry import Entry, Party
-from trenova.domain.retention import LOG, REMOVER, Removal
+from trenova.domain.retention import LEDGER_TYPE, REMOVER, Removal
 from trenova.errors import LedgerDamaged
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store import write_checks
@@ -82,7 +82,7 @@ class Removals:
                     received_at=removed_at,
                     actor=REMOVER,
                     action="retention.remove",
-                    target=Party(type=LOG, id=tenant),
+                    target=Party(type=LEDGER_TYPE, id=tenant),
                     outcome="success",
                     metadata={
                         "entries": entries,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from trenova.domain.verification import DamagedPlace, LogVerdict
+from trenova.domain.verification import DamagedPlace, LedgerVerdict
 from trenova.ledger import tiles, tree
 from trenova.ledger.hashing import HASH_BYTES
 from trenova.ledger.note import VerifierKey
@@ -102,7 +102,7 @@ class LedgerCheck:
     def add(self, place: str, expected: str, got: str) -> None:
         self.places.append(DamagedPlace(tenant=self.tenant, place=place, expected=expected, got=got))
 
-    def verdict(self) -> LogVerdict:
+    def verdict(self) -> LedgerVerdict:
         """What it comes to, after all stretches."""
         if self._kept_frontier != b"".join((*self._tiles.hashes, *self._edge)):
             self.add("head", "the frontier of the tree in the tiles", "another")
@@ -110,7 +110,7 @@ class LedgerCheck:
             named = ", ".join(f"{key.name} ({key.id.hex()})" for key in self.keys) or "nobody"
             self.add(f"checkpoint {self.size}", f"the newest one, with a good signature of {named}", "none")
         self._add_wrong()
-        return LogVerdict(
+        return LedgerVerdict(
             tenant=self.tenant,
             size=self.size,
             removed=self._removed,

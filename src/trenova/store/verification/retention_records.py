@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from trenova.domain.retention import log_of
+from trenova.domain.retention import recording_tenant
 from trenova.domain.verification import DamagedPlace
 from trenova.store.retention.holds import Hold, Matching
 from trenova.store.retention.policies import Policy
@@ -63,7 +63,7 @@ class Events:
                     events.placed[told.target.id] = (index, told, tenant)
                 case "hold.release":
                     events.released[told.target.id] = (index, told)
-                case _ if log_of(told.target.id) == tenant:
+                case _ if recording_tenant(told.target.id) == tenant:
                     events.policies[told.target.id] = (index, told)
         return events
 
@@ -143,5 +143,7 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
 
 def doubt(tenant: str, what: str, expected: str, got: str, moment: datetime | None) -> Doubt:
     of = "" if what.startswith("hold") else f" of {tenant}"
-    place = DamagedPlace(tenant=log_of(tenant), place=f"{what}{of}", expected=expected, got=got, next_step=FIND_OUT)
+    place = DamagedPlace(
+        tenant=recording_tenant(tenant), place=f"{what}{of}", expected=expected, got=got, next_step=FIND_OUT
+    )
     return Doubt(place=place, moment=moment)

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from trenova.domain.verification import DamagedPlace, LogVerdict
+from trenova.domain.verification import DamagedPlace, LedgerVerdict
 from trenova.errors import NotFound
 from trenova.ledger import checkpoint, signing, verify
 from trenova.ledger import note as notes
@@ -60,7 +60,9 @@ class Verifier:
         async with Pool.open(self.url, size=1) as pool:
             return await catalog.check(pool)
 
-    async def logs(self, progress: Progress, *, tenant: str = "", after: str = "") -> AsyncGenerator[LogVerdict, None]:
+    async def logs(
+        self, progress: Progress, *, tenant: str = "", after: str = ""
+    ) -> AsyncGenerator[LedgerVerdict, None]:
         """The verdict on each log by the order of tenants' names: those behind `after`, or that of `tenant` alone.
 
         All see the database as it was at the start, so entries may be appended meanwhile. The snapshot holds up vacuum.
@@ -89,7 +91,7 @@ class Verifier:
                 done += sum(tile.leaves for tile in found.tiles)
                 progress(done, total)
             for name, places in beside.items():  # of tenants without a log, or without a name
-                yield LogVerdict(tenant=name, size=0, places=places)
+                yield LedgerVerdict(tenant=name, size=0, places=places)
 
     async def _logs(self, cursor: Cursor, tenant: str, after: str) -> list[LedgerCheck]:
         known = [name for name in self.known if name > after and tenant in {"", name}]

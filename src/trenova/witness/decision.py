@@ -28,7 +28,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remembered:
+class LastCosigned:
     """The last checkpoint of a log that was cosigned; as it stands here, that of a log never seen."""
 
     size: int = 0
@@ -54,7 +54,7 @@ class Declined:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class VerifiedRequest:
     """A submission of a log that is known: signed by it, and not yet compared with what is remembered.
 
     `note` has the signature lines that were verified, and no others.
@@ -66,28 +66,28 @@ class Claim:
     path: tuple[bytes, ...]
 
 
-def claim(sent: AddCheckpointRequest, logs: Sequence[VerifierKey]) -> Claim | Answer:
+def verify_request(sent: AddCheckpointRequest, logs: Sequence[VerifierKey]) -> VerifiedRequest | Answer:
     """The claim, or the refusal of a log that is unknown or a checkpoint that it has not signed."""
     try:
         note = notes.parse(sent.note)
         head = checkpoint.parse(note.text)
     except VerificationError as error:
-        return refusal(HTTPStatus.BAD_REQUEST, error.message)
+        return error_answer(HTTPStatus.BAD_REQUEST, error.message)
     if len(note.text.encode()) > MAX_TEXT_BYTES:
-        return refusal(HTTPStatus.BAD_REQUEST, f"the checkpoint has more than {MAX_TEXT_BYTES} bytes")
+        return error_answer(HTTPStatus.BAD_REQUEST, f"the checkpoint has more than {MAX_TEXT_BYTES} bytes")
     keys = keys_of(head.origin, logs)
     if not keys:
-        return refusal(HTTPStatus.NOT_FOUND, f"the log {head.origin:.200} is not known here")
+        return error_answer(HTTPStatus.NOT_FOUND, f"the log {head.origin:.200} is not known here")
     try:
         signed = verify.signatures(note, keys=keys, check=signing.check)
     except VerificationError as error:
-        return refusal(HTTPStatus.FORBIDDEN, error.message)
+        return error_answer(HTTPStatus.FORBIDDEN, error.message)
     if sent.old > head.size:
-        return refusal(HTTPStatus.BAD_REQUEST, f"the old size {sent.old} is above the size {head.size}")
-    return Claim(note=only(note, signed), head=head, old=sent.old, path=sent.path)
+        return error_answer(HTTPStatus.BAD_REQUEST, f"the old size {sent.old} is above the size {head.size}")
+    return VerifiedRequest(note=with_signatures_of(note, signed), head=head, old=sent.old, path=sent.path)
 
 
-def disagreement(made: Claim, remembered: Remembered) -> Declined | None:
+def decide(made: VerifiedRequest, remembered: LastCosigned) -> Declined | None:
     """Why the claim does not continue what is remembered; None when it does.
 
     Another tree of the size that is remembered is told as such: 422, not the 409 of a size that the log can mend.
@@ -108,10 +108,10 @@ def disagreement(made: Claim, remembered: Remembered) -> Declined | None:
 
 
 def unprocessable(message: str, misdeed: Misdeed) -> Declined:
-    return Declined(answer=refusal(HTTPStatus.UNPROCESSABLE_ENTITY, message), misdeed=misdeed)
+    return Declined(answer=error_answer(HTTPStatus.UNPROCESSABLE_ENTITY, message), misdeed=misdeed)
 
 
-def only(note: Note, keys: Sequence[VerifierKey]) -> Note:
+def with_signatures_of(note: Note, keys: Sequence[VerifierKey]) -> Note:
     """The note with the lines of these keys alone, each once."""
     known = {(key.name, key.id) for key in keys}
     lines = {line.line: line for line in note.signatures if (line.name, line.key_id) in known}
@@ -127,5 +127,5 @@ def keys_of(origin: str, logs: Sequence[VerifierKey]) -> tuple[VerifierKey, ...]
     return tuple(replace(key, name=origin) for key in logs if key.name in {origin, prefix})
 
 
-def refusal(status: HTTPStatus, message: str) -> Answer:
+def error_answer(status: HTTPStatus, message: str) -> Answer:
     return Answer(status=status, body=f"{message}\n".encode())

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from examples import RECEIVED_AT, body
-from trenova.domain.same import same_content
+from trenova.domain.same_content import has_same_content
 
 LATER = RECEIVED_AT + timedelta(hours=1)
 ID = str(uuid4())
@@ -19,9 +19,9 @@ def sealed(**fields: Any) -> bytes:
 
 
 def test_an_entry_that_is_sent_again_says_the_same() -> None:
-    assert same_content(sealed(), sealed())
-    assert same_content(sealed(), sealed(received_at=LATER))
-    assert same_content(sealed(occurred_at=NOON), sealed(occurred_at=NOON, received_at=LATER))
+    assert has_same_content(sealed(), sealed())
+    assert has_same_content(sealed(), sealed(received_at=LATER))
+    assert has_same_content(sealed(occurred_at=NOON), sealed(occurred_at=NOON, received_at=LATER))
 
 
 @pytest.mark.parametrize(
@@ -37,15 +37,15 @@ def test_an_entry_that_is_sent_again_says_the_same() -> None:
     ],
 )
 def test_any_other_content_differs_however_it_was_received(fields: dict[str, Any]) -> None:
-    assert not same_content(sealed(), sealed(**fields))
-    assert not same_content(sealed(received_at=LATER), sealed(**fields))
-    assert not same_content(sealed(**fields), sealed(received_at=LATER))
+    assert not has_same_content(sealed(), sealed(**fields))
+    assert not has_same_content(sealed(received_at=LATER), sealed(**fields))
+    assert not has_same_content(sealed(**fields), sealed(received_at=LATER))
 
 
 def test_times_of_their_own_are_compared() -> None:
-    assert not same_content(sealed(occurred_at=NOON), sealed(occurred_at="2026-01-31T12:00:01Z"))
+    assert not has_same_content(sealed(occurred_at=NOON), sealed(occurred_at="2026-01-31T12:00:01Z"))
 
 
 def test_true_is_not_1() -> None:
-    assert not same_content(sealed(metadata={"a": True}), sealed(metadata={"a": 1}))
-    assert not same_content(sealed(metadata={"a": [0]}), sealed(metadata={"a": [False]}))
+    assert not has_same_content(sealed(metadata={"a": True}), sealed(metadata={"a": 1}))
+    assert not has_same_content(sealed(metadata={"a": [0]}), sealed(metadata={"a": [False]}))

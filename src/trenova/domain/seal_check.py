@@ -13,7 +13,7 @@ from functools import lru_cache
 import msgspec
 
 from trenova.config import LimitSettings
-from trenova.domain import explain, strict_json
+from trenova.domain import decoding_errors, strict_json
 from trenova.domain.entry import (
     ACTION_PATTERN,
     CANONICAL_FACTOR,
@@ -25,24 +25,24 @@ from trenova.domain.entry import (
     Entry,
     Time,
 )
-from trenova.domain.reserved import TENANT_PREFIX, reserved
+from trenova.domain.reserved import TENANT_PREFIX, reserved_name_problem
 
 NOT_SEALED, RESERVED, CLOCK = "not_sealed", "reserved", "clock"
 
 # Servers without a time service drift by minutes. What is further ahead waits, parked, until its time has come, and is
 # stored then by itself: so a wrong clock of an API server costs its entries time, and none of them is lost.
-AHEAD = timedelta(minutes=10)
+MAX_AHEAD = timedelta(minutes=10)
 # A machine without a clock of its own starts in 1970 or when its system was built. Retention would take content from
 # then for old, and remove it. No release of this program is as old as this.
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 # Computed changes repeat a value of `before` or `after` one level deeper: in an object in an array in the entry.
-DEEPER_BY = 1
+EXTRA_LEVELS = 1
 DEFAULT_LIMITS = LimitSettings()
 # Of tenants and actions a worker sees few, again and again.
-KNOWN = 4096
+CACHED_NAMES = 4096
 
 
-class Strict(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class StrictEntry(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """An entry with the rules of `Draft`. Tenant and action are checked apart: those checks are remembered."""
 
     occurred_at: Time
@@ -51,10 +51,10 @@ class Strict(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     comment: Comment | None = None
 
 
-decoder, encoder = msgspec.json.Decoder(Strict), msgspec.json.Encoder(order="sorted")
+decoder, encoder = msgspec.json.Decoder(StrictEntry), msgspec.json.Encoder(order="sorted")
 
 
-class Unsealed(Exception):
+class UnsealedBody(Exception):
     """The body is not what the API seals. `code` says in a word what is wrong; `reason` may quote the body."""
 
     def __init__(self, reason: str, *, code: str = NOT_SEALED) -> None:
@@ -71,39 +71,39 @@ class Rules:
     now: datetime
 
 
-def read(body: bytes, rules: Rules) -> Entry:
-    """The entry in the body. Raises Unsealed for one that the API would not have sealed, or only at another time."""
-    entry = decoded(body, rules.limits)
+def read_sealed(body: bytes, rules: Rules) -> Entry:
+    """The entry in the body. Raises UnsealedBody unless the API would seal just these bytes, and would do so now."""
+    entry = decode_sealed(body, rules.limits)
     check_names(entry)
-    if not EARLIEST <= entry.received_at <= rules.now + AHEAD:
-        raise Unsealed(
-            f"/received_at must be from {EARLIEST.year} on and at most {AHEAD.seconds // 60} minutes ahead of the "
-            f"worker's clock, which says {written(rules.now)}; it is {written(entry.received_at)}",
+    if not EARLIEST <= entry.received_at <= rules.now + MAX_AHEAD:
+        raise UnsealedBody(
+            f"/received_at must be from {EARLIEST.year} on and at most {MAX_AHEAD.seconds // 60} minutes ahead of the "
+            f"worker's clock, which says {format_time(rules.now)}; it is {format_time(entry.received_at)}",
             code=CLOCK,
         )
     return entry
 
 
-def written(time: datetime) -> str:
+def format_time(time: datetime) -> str:
     return time.isoformat(timespec="seconds")
 
 
-def decoded(body: bytes, limits: LimitSettings) -> Entry:
+def decode_sealed(body: bytes, limits: LimitSettings) -> Entry:
     most = CANONICAL_FACTOR * limits.max_entry_bytes
     if len(body) > most:
-        raise Unsealed(f"has {len(body):,} bytes, the limit is {most:,}")
+        raise UnsealedBody(f"has {len(body):,} bytes, the limit is {most:,}")
     try:
         entry = decoder.decode(body)
         again = encoder.encode(entry)
     except msgspec.ValidationError as error:
-        field, message = explain.complaint(str(error))
-        raise Unsealed(f"{field} {message}".strip()) from None
+        field, message = decoding_errors.field_and_problem(str(error))
+        raise UnsealedBody(f"{field} {message}".strip()) from None
     except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
-        raise Unsealed(str(error)) from None
+        raise UnsealedBody(str(error)) from None
     except RecursionError:
-        raise Unsealed("nested too deep to be read") from None
+        raise UnsealedBody("nested too deep to be read") from None
     if again != body or entry.occurred_at.tzinfo is not UTC or entry.received_at.tzinfo is not UTC:
-        raise Unsealed(
+        raise UnsealedBody(
             "must be in canonical form: sorted keys, each once, no white space, no null fields, times in UTC"
         )
     check_content(body, entry, limits.max_nesting)
@@ -112,54 +112,54 @@ def decoded(body: bytes, limits: LimitSettings) -> Entry:
 
 def check_content(body: bytes, entry: Entry, max_nesting: int) -> None:
     """What no encoding shows. Cheap looks at the bytes first: they find no cause in nearly every body."""
-    if entry.changes_omitted is not None and not omits_changes(entry):
-        raise Unsealed("/changes_omitted must be true, beside before and after and without changes")
+    if entry.changes_omitted is not None and not may_omit_changes(entry):
+        raise UnsealedBody("/changes_omitted must be true, beside before and after and without changes")
     if not strict_json.may_be_unfit(body, max_nesting):
         return
-    if too_deep(entry, max_nesting):
-        raise Unsealed(f"is nested deeper than {max_nesting} levels")
-    if problem := strict_json.unfit_value(msgspec.to_builtins(entry), max_nesting + DEEPER_BY):
-        raise Unsealed(problem)
+    if is_too_deep(entry, max_nesting):
+        raise UnsealedBody(f"is nested deeper than {max_nesting} levels")
+    if problem := strict_json.value_problem(msgspec.to_builtins(entry), max_nesting + EXTRA_LEVELS):
+        raise UnsealedBody(problem)
 
 
-def too_deep(entry: Entry, max_nesting: int) -> bool:
+def is_too_deep(entry: Entry, max_nesting: int) -> bool:
     """Only these fields can be deep. The entry is a level of its own; a value of a change lies three levels down."""
     values = [value for change in entry.changes or () for value in (change.before, change.after)]
     return any(
         isinstance(value, dict | list) and strict_json.is_deeper_than(levels, value)
         for levels, nested in (
             (max_nesting - 1, [entry.before, entry.after, entry.metadata]),
-            (max_nesting - 3 + DEEPER_BY, values),
+            (max_nesting - 3 + EXTRA_LEVELS, values),
         )
         for value in nested
     )
 
 
-def omits_changes(entry: Entry) -> bool:
+def may_omit_changes(entry: Entry) -> bool:
     return entry.changes_omitted is True and None not in (entry.before, entry.after) and entry.changes is None
 
 
 def check_names(entry: Entry) -> None:
-    if wrong := wrong_tenant(entry.tenant):
-        raise Unsealed(f"/tenant {wrong}")
-    if wrong := wrong_action(entry.action):
-        raise Unsealed(f"/action {wrong}")
-    if found := reserved(entry):
+    if wrong := tenant_problem(entry.tenant):
+        raise UnsealedBody(f"/tenant {wrong}")
+    if wrong := action_problem(entry.action):
+        raise UnsealedBody(f"/action {wrong}")
+    if found := reserved_name_problem(entry):
         field, message = found
-        raise Unsealed(f"{field} {message}", code=RESERVED)
+        raise UnsealedBody(f"{field} {message}", code=RESERVED)
 
 
-def may_be_sent_for(tenant: str) -> bool:
+def is_open_to_clients(tenant: str) -> bool:
     """Whether entries of this tenant are taken from anybody at all."""
-    return wrong_tenant(tenant) is None and not tenant.startswith(TENANT_PREFIX)
+    return tenant_problem(tenant) is None and not tenant.startswith(TENANT_PREFIX)
 
 
-@lru_cache(KNOWN)
-def wrong_tenant(tenant: str) -> str | None:
-    return None if re.search(TENANT_PATTERN, tenant) else explain.WANTED["/tenant"]
+@lru_cache(CACHED_NAMES)
+def tenant_problem(tenant: str) -> str | None:
+    return None if re.search(TENANT_PATTERN, tenant) else decoding_errors.PATTERN_RULES["/tenant"]
 
 
-@lru_cache(KNOWN)
-def wrong_action(action: str) -> str | None:
+@lru_cache(CACHED_NAMES)
+def action_problem(action: str) -> str | None:
     good = len(action) <= MAX_ACTION_LENGTH and re.search(ACTION_PATTERN, action)
-    return None if good else explain.WANTED["/action"]
+    return None if good else decoding_errors.PATTERN_RULES["/action"]

@@ -5,16 +5,16 @@ import msgspec
 OMITTED = "changes_omitted"
 
 
-def same_content(one: bytes, other: bytes) -> bool:
+def has_same_content(one: bytes, other: bytes) -> bool:
     """Compare two canonical bodies but for what receiving them added: `received_at`, and a time taken from it.
 
     Where the server has left the changes of one out, which depends on its limits, they are not compared: the two states
     say all of them.
     """
-    return one == other or sent(one, other) == sent(other, one)
+    return one == other or comparable_fields(one, other) == comparable_fields(other, one)
 
 
-def sent(body: bytes, other: bytes) -> bytes:
+def comparable_fields(body: bytes, other: bytes) -> bytes:
     """The fields of `body` to compare with those of `other`."""
     fields = msgspec.json.decode(body)
     if OMITTED in fields or OMITTED in msgspec.json.decode(other):

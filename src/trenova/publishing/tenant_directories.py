@@ -16,16 +16,16 @@ MAX_NAME_BYTES = 200
 _OTHER = re.compile(rb"^\.|\.\Z|[^a-z0-9._-]")
 
 
-def place(tenant: str) -> str:
+def directory_name(tenant: str) -> str:
     """The name of the tenant's directory. One that would be too long is the hash of the tenant's name."""
     name = _OTHER.sub(lambda found: b"~%02x" % found[0][0], tenant.encode()).decode()
     return name if len(name) <= MAX_NAME_BYTES else f"~~{sha256(tenant.encode()).hexdigest()}"
 
 
-def former_place(tenant: str) -> str:
+def former_directory_name(tenant: str) -> str:
     """Where an earlier release has published this tenant's checkpoints."""
     return tenant.replace(".", "%2E") if tenant in {".", ".."} else tenant
 
 
 def directory(root: Path, tenant: str) -> Path:
-    return root / place(tenant)
+    return root / directory_name(tenant)

@@ -11,8 +11,8 @@ import structlog
 from trenova.config import LedgerSettings
 from trenova.errors import TrenovaError, Unavailable
 from trenova.publishing import cosigning
-from trenova.publishing.cosigning import Cosigning
-from trenova.publishing.folder import PublishFolder
+from trenova.publishing.cosigning import WitnessPublisher
+from trenova.publishing.folder import FolderPublisher
 from trenova.publishing.instruments import PUBLISHING_AWAY, PUBLISHING_REFUSED, WITNESS_REFUSED
 from trenova.publishing.witnesses import WitnessClient
 from trenova.store import Store
@@ -20,25 +20,27 @@ from trenova.store.checkpoint_conflicts import FOLDER
 
 log = structlog.get_logger()
 
-LOOK_EVERY_S = 2
+ROUND_EVERY_S = 2
 LONGEST_PAUSE_S = 300  # between two tries of what is away
 # A look goes over all logs, 100,000 of them in 0.8 s: it shall not keep the database busy.
-REST_FOR_EACH_S_OF_LOOKING = 10
+REST_PER_ROUND_SECOND = 10
 LONGEST_REST_S = 60
 
 
 @asynccontextmanager
-async def running(ledger: LedgerSettings, witnesses: Sequence[WitnessClient], database_url: str) -> AsyncIterator[None]:
+async def publishing(
+    ledger: LedgerSettings, witnesses: Sequence[WitnessClient], database_url: str
+) -> AsyncIterator[None]:
     """Publish until the block ends. What that cuts off is done by the next look, here or in another worker."""
     # Connections of its own, made when they are needed: a slow witness never keeps one from an entry.
-    connections = 2 * len(witnesses) + cosigning.AT_ONCE
+    connections = 2 * len(witnesses) + cosigning.MAX_CONCURRENT_REQUESTS
     async with Store.open(database_url, pool_size=connections) as store, httpx.AsyncClient() as http:
         looks: list[tuple[str, Callable[[], Awaitable[None]]]] = [
-            (each.key.name, Cosigning(witness=each, prefix=ledger.origin, store=store, http=http).look)
+            (each.key.name, WitnessPublisher(witness=each, prefix=ledger.origin, store=store, http=http).look)
             for each in witnesses
         ]
         if ledger.publish_folder is not None:
-            folder = PublishFolder(path=ledger.publish_folder, prefix=ledger.origin, store=store)
+            folder = FolderPublisher(path=ledger.publish_folder, prefix=ledger.origin, store=store)
             looks.append((str(folder.path), folder.look))
 
         async def measure() -> None:
@@ -47,7 +49,7 @@ async def running(ledger: LedgerSettings, witnesses: Sequence[WitnessClient], da
             PUBLISHING_REFUSED.set(counts.pop(FOLDER, 0))
             WITNESS_REFUSED.set(sum(counts.values()))
 
-        tasks = [asyncio.create_task(forever(name, look, measure)) for name, look in looks]
+        tasks = [asyncio.create_task(repeat_rounds(name, look, measure)) for name, look in looks]
         try:
             yield
         finally:
@@ -57,9 +59,9 @@ async def running(ledger: LedgerSettings, witnesses: Sequence[WitnessClient], da
             PUBLISHING_AWAY.set(0)
 
 
-async def forever(name: str, look: Callable[[], Awaitable[None]], measure: Callable[[], Awaitable[None]]) -> None:
+async def repeat_rounds(name: str, look: Callable[[], Awaitable[None]], measure: Callable[[], Awaitable[None]]) -> None:
     """Look every few seconds; after a failure pause longer and longer, and say so once."""
-    pause: float = LOOK_EVERY_S
+    pause: float = ROUND_EVERY_S
     failed = False
     while True:
         began = time.monotonic()
@@ -80,7 +82,7 @@ async def forever(name: str, look: Callable[[], Awaitable[None]], measure: Calla
                 PUBLISHING_AWAY.dec()
             failed = False
             took_s = time.monotonic() - began
-            pause = min(max(LOOK_EVERY_S, REST_FOR_EACH_S_OF_LOOKING * took_s), LONGEST_REST_S)
+            pause = min(max(ROUND_EVERY_S, REST_PER_ROUND_SECOND * took_s), LONGEST_REST_S)
         with suppress(TrenovaError):  # then the last numbers stay
             await measure()
         await asyncio.sleep(pause)

@@ -15,7 +15,7 @@ from trenova.errors import InvalidConfiguration
 from trenova.ledger.checkpoint import Checkpoint
 from trenova.ledger.note import COSIGNATURE, KEY_BYTES
 from trenova.ledger.signing import Signer, parse_signer
-from trenova.witness.judgement import Remembered
+from trenova.witness.decision import LastCosigned
 
 KEY, MEMORY = "key", "logs.sqlite3"
 WAIT_FOR_LOCK_S = 30
@@ -39,7 +39,7 @@ FIND = "SELECT note FROM logs WHERE origin_hash = ?"
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class WitnessState:
     """The folder of one witness. Any number of processes and threads may use it."""
 
     path: Path
@@ -86,7 +86,7 @@ class Memory:
         return None if row is None else bytes(row[0])
 
     @contextmanager
-    def locked(self) -> Iterator["Locked"]:
+    def locked(self) -> Iterator["LockedState"]:
         """Everything remembered, to compare with and to replace, for one at a time.
 
         When the block ends it is on the disk; when it raises nothing has changed.
@@ -95,29 +95,29 @@ class Memory:
             connection.execute("PRAGMA synchronous = EXTRA")  # the directory is synced, too
             connection.execute("BEGIN IMMEDIATE")
             with connection:  # commits or rolls back
-                yield Locked(connection)
+                yield LockedState(connection)
 
 
 @dataclass(frozen=True, slots=True)
-class Locked:
+class LockedState:
     connection: sqlite3.Connection
 
-    def last(self, origin: str) -> Remembered:
+    def last(self, origin: str) -> LastCosigned:
         row = self.connection.execute(READ, (origin,)).fetchone()
-        return Remembered() if row is None else Remembered(size=row[0], root=row[1], note=row[2])
+        return LastCosigned() if row is None else LastCosigned(size=row[0], root=row[1], note=row[2])
 
     def remember(self, head: Checkpoint, note: bytes) -> None:
-        self.connection.execute(REMEMBER, (head.origin, head.size, head.root, note, hash_of(head.origin)))
+        self.connection.execute(REMEMBER, (head.origin, head.size, head.root, note, origin_hash(head.origin)))
 
     def add_hashes(self) -> None:
         if "origin_hash" not in {name for (name,) in self.connection.execute(COLUMNS)}:
             self.connection.execute(ADD_HASHES)
         # Also those that an earlier release has added since: it knows nothing of the column.
         for (origin,) in self.connection.execute(WITHOUT_HASH).fetchall():
-            self.connection.execute(SET_HASH, (hash_of(origin), origin))
+            self.connection.execute(SET_HASH, (origin_hash(origin), origin))
         self.connection.execute(INDEX_HASHES)
 
 
-def hash_of(origin: str) -> str:
+def origin_hash(origin: str) -> str:
     """What a log is called in addresses and files: an origin could lead out of a folder, or be longer than a name."""
     return sha256(origin.encode()).hexdigest()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from examples import RECEIVED_AT, seal
 from trenova.config import KIB, LimitSettings
-from trenova.domain import intake, sealed
+from trenova.domain import intake, seal_check
 from trenova.domain.entry import Entry
 
 ID = "0199a0c0-0000-7000-8000-000000000001"
@@ -35,11 +35,11 @@ def canonical(fields: dict[str, Any]) -> bytes:
 
 
 def read(body: bytes, *, now: datetime = RECEIVED_AT, limits: LimitSettings | None = None) -> Entry:
-    return sealed.read(body, sealed.Rules(limits=limits or LimitSettings(), now=now))
+    return seal_check.read_sealed(body, seal_check.Rules(limits=limits or LimitSettings(), now=now))
 
 
 def code(body: bytes, **rules: Any) -> str:
-    with pytest.raises(sealed.Unsealed) as refused:
+    with pytest.raises(seal_check.UnsealedBody) as refused:
         read(body, **rules)
     assert refused.value.reason
     return refused.value.code
@@ -54,7 +54,7 @@ def sent_again(body: bytes) -> bytes:
     fields = json.loads(body)
     received_at = datetime.fromisoformat(fields.pop("received_at"))
     fields.pop("changes_omitted", None)
-    circumstances = intake.Circumstances(received_at=received_at, tenant=None)
+    circumstances = intake.RequestContext(received_at=received_at, tenant=None)
     return intake.seal(json.dumps(fields).encode(), 0, circumstances, LimitSettings()).body
 
 
@@ -84,7 +84,7 @@ def test_a_changed_byte_is_refused_or_is_what_the_api_would_have_sealed(place: i
     changed = BODY[:place] + other + BODY[place + 1 :]
     try:
         read(changed, now=RECEIVED_AT)
-    except sealed.Unsealed:
+    except seal_check.UnsealedBody:
         return
     assert sent_again(changed) == changed
 

@@ -7,14 +7,14 @@ import msgspec
 import pytest
 
 from examples import entry
-from trenova.domain import explain
+from trenova.domain import decoding_errors
 from trenova.domain.entry import Draft
 
 
 def complaint(**fields: Any) -> tuple[str, str]:
     with pytest.raises(msgspec.ValidationError) as failure:
         msgspec.json.decode(json.dumps(entry(**fields)), type=Draft)
-    return explain.complaint(str(failure.value))
+    return decoding_errors.field_and_problem(str(failure.value))
 
 
 PARTY = {"type": "user", "id": "u"}
@@ -57,7 +57,7 @@ def test_a_complaint_names_the_field_and_says_what_was_expected(
 def test_an_entry_that_is_no_object_is_named_by_the_empty_pointer() -> None:
     with pytest.raises(msgspec.ValidationError) as failure:
         msgspec.json.decode(b"17", type=Draft)
-    assert explain.complaint(str(failure.value)) == ("", "expected an object, got an integer")
+    assert decoding_errors.field_and_problem(str(failure.value)) == ("", "expected an object, got an integer")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_an_entry_that_is_no_object_is_named_by_the_empty_pointer() -> None:
     ],
 )
 def test_a_path_of_msgspec_becomes_a_json_pointer(path: str, pointer: str) -> None:
-    assert explain.json_pointer(path) == pointer
+    assert decoding_errors.json_pointer(path) == pointer
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_a_path_of_msgspec_becomes_a_json_pointer(path: str, pointer: str) -> No
 def test_broken_json_is_explained_with_its_place(text: str, message: str) -> None:
     with pytest.raises(msgspec.DecodeError) as failure:
         msgspec.json.decode(text)
-    assert explain.syntax(failure.value) == message
+    assert decoding_errors.syntax_problem(failure.value) == message

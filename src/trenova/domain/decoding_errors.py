@@ -6,7 +6,7 @@ import msgspec
 
 WHERE = re.compile(r" - at `\$(?P<path>.*)`$")
 STEP = re.compile(r"\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)|\[(?P<position>\d+)\]|(?P<any>\[\.\.\.\])")
-NAMED = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<name>.*)`$", re.DOTALL)
+FIELD_PROBLEM = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<name>.*)`$", re.DOTALL)
 
 TYPES = re.compile(r"`([a-z]+(?: \| [a-z]+)*)`")
 WORDS = {
@@ -23,26 +23,26 @@ SENTENCES = {
     "Integer value out of range": "holds an integer beyond 64 bits; send it as a string",
     "Expected a time with a timezone component": "expected a time with an offset, such as 2026-01-31T09:30:00Z",
 }
-WANTED = {
+PATTERN_RULES = {
     "/action": "must be dotted lower-case words such as shipment.update, at most 200 characters",
     "/tenant": "must be 1 to 128 of the characters A-Z a-z 0-9 . _ -, no dot first or last",
 }
 
 
-def complaint(message: str) -> tuple[str, str]:
+def field_and_problem(message: str) -> tuple[str, str]:
     """The field (a JSON Pointer; empty for the entry itself) and what is wrong with it."""
     where = WHERE.search(message)
     field = json_pointer(where["path"]) if where else ""
     text = message[: where.start()] if where else message
-    if named := NAMED.match(text):
+    if named := FIELD_PROBLEM.match(text):
         missing = named["what"].startswith("missing")
-        return f"{field}/{escaped(named['name'])}", "is required" if missing else "is not a field of an entry"
-    if "matching regex" in text and field in WANTED:
-        return field, WANTED[field]
-    return field, plain(text)
+        return f"{field}/{escape_pointer(named['name'])}", "is required" if missing else "is not a field of an entry"
+    if "matching regex" in text and field in PATTERN_RULES:
+        return field, PATTERN_RULES[field]
+    return field, plain_words(text)
 
 
-def syntax(error: msgspec.DecodeError) -> str:
+def syntax_problem(error: msgspec.DecodeError) -> str:
     """Where and why a text is no JSON."""
     text = str(error).removeprefix("JSON is malformed: ")
     if text == "Input data was truncated":
@@ -57,14 +57,14 @@ def json_pointer(path: str) -> str:
     for step in STEP.finditer(path):
         if step["any"]:
             break
-        pointer += "/" + (escaped(step["name"]) if step["name"] else step["position"])
+        pointer += "/" + (escape_pointer(step["name"]) if step["name"] else step["position"])
     return pointer
 
 
-def plain(text: str) -> str:
+def plain_words(text: str) -> str:
     text = TYPES.sub(lambda types: " or ".join(WORDS.get(each, each) for each in types[1].split(" | ")), text)
     return SENTENCES.get(text, text[:1].lower() + text[1:])
 
 
-def escaped(name: str) -> str:
+def escape_pointer(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
