@@ -82,7 +82,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
             Router(
                 path="/",
                 before_request=check_query,
-                dependencies={"caller": Provide(auth.caller)},
+                dependencies={"caller": Provide(auth.caller_of, sync_to_thread=False)},
                 route_handlers=[
                     entries.add_entries,
                     entries.list_entries,
@@ -109,6 +109,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
             *([sign_in.router(remote)] if remote is not None and remote.settings.authorize else []),
         ],
         dependencies={"services": given(services)},
+        middleware=[auth.gate_of(services)],
         openapi_config=openapi.config(),
         exception_handlers=HANDLERS,
         lifespan=[lambda _: services.ingest.running(), lambda _: lookups.watching()],

@@ -11,7 +11,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from trenova.api.auth import ANYONE, ROLES, Caller
+from trenova.api.auth import ACCESS, ANY_ROLE, Caller, requires
 from trenova.api.openapi import END, problems
 from trenova.api.services import Services
 from trenova.codec.batch_input import read_batch_input
@@ -52,7 +52,7 @@ class BatchState(msgspec.Struct, frozen=True, kw_only=True):
 
 @get(
     "/v1/batches/{batch_id:str}",
-    opt={ROLES: ANYONE},
+    opt={ACCESS: requires(ANY_ROLE)},
     summary="Read the state of a batch",
     responses=problems(400, 401, 403, 404, 503),
     tags=["batches"],

@@ -9,7 +9,6 @@ this machine comes with its own name. Browsers are let in by the Web UI's origin
 
 import re
 from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -18,7 +17,7 @@ from litestar import HttpMethod, Request, Response, Router, post, route
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
-from trenova.api.auth import authenticated
+from trenova.api.auth import ACCESS, ADMINS, PUBLIC, Access, authenticate, check_role
 from trenova.api.key_lookups import KeyLookups
 from trenova.api.problems import HANDLERS
 from trenova.api.remembered_keys import RememberedKey
@@ -32,10 +31,9 @@ from trenova.errors import Forbidden, InvalidConfiguration, Unauthenticated, Uns
 from trenova.keys.keyring import Keyring
 from trenova.runtime.http.body import read_body
 from trenova.runtime.http.room import Hold, Room, Share
-from trenova.store.api_keys import ApiKey, Role
+from trenova.store.api_keys import ApiKey
 
 PATH = "/codec"
-ADMINS: AbstractSet[Role] = frozenset({"admin"})
 # As large as two of Temporal's own messages; a page of history is asked for payload by payload.
 MAX_BODY_BYTES = 8 * 1024 * 1024
 PREFLIGHT_SECONDS = "600"
@@ -88,38 +86,37 @@ def name_in(host_header: str) -> str:
 
 @post(["/encode", "/{namespace:str}/encode"], status_code=200, summary="Encode payloads", tags=["codec"])
 async def encode(
-    request: Request[Any, Any, Any],
+    request: Request[Any, Admitted, Any],
     services: NamedDependency[Services],
     remote: NamedDependency[RemoteCodec],
     namespace: FromPath[str] = "",
 ) -> Response[bytes]:
     """Encode as a worker would: what the CLI sends in is then compressed and encrypted."""
     del namespace  # one keyring serves all namespaces
-    admitted = await admit(request, services.lookups, remote)
-    with services.room.hold(admitted.share) as hold:
+    with services.room.hold(request.auth.share) as hold:
         body = await body_of(request, services.room, hold)
-        return answer(request, remote, admitted, await endpoint.encode(remote.codec, body))
+        return answer(request, remote, await endpoint.encode(remote.codec, body))
 
 
 @post(["/decode", "/{namespace:str}/decode"], status_code=200, summary="Decode payloads", tags=["codec"])
 async def decode(
-    request: Request[Any, Any, Any],
+    request: Request[Any, Admitted, Any],
     services: NamedDependency[Services],
     remote: NamedDependency[RemoteCodec],
     namespace: FromPath[str] = "",
 ) -> Response[bytes]:
     """Decode what this API's keys open. A payload that cannot be read comes back as a text that says why."""
     del namespace
-    admitted = await admit(request, services.lookups, remote)
-    with services.room.hold(admitted.share) as hold:
+    with services.room.hold(request.auth.share) as hold:
         body = await body_of(request, services.room, hold)
         # The Web UI shows no error of an endpoint, only the ciphertext; so the reason travels as the payload.
-        return answer(request, remote, admitted, await endpoint.decode(remote.codec, body, explain=True))
+        return answer(request, remote, await endpoint.decode(remote.codec, body, explain=True))
 
 
 @route(
     ["/encode", "/decode", "/{namespace:str}/encode", "/{namespace:str}/decode"],
     http_method=[HttpMethod.OPTIONS],
+    opt={ACCESS: PUBLIC},
     include_in_schema=False,
 )
 async def preflight(
@@ -136,8 +133,15 @@ async def preflight(
     return Response(content=None, status_code=204, headers=origin | allowed if len(origin) > 1 else origin)
 
 
+def access_of(remote: RemoteCodec) -> Access:
+    async def admit_user(request: Request[Any, Any, Any], services: Services) -> Admitted:
+        return await admit(request, services.lookups, remote)
+
+    return admit_user
+
+
 async def admit(request: Request[Any, Any, Any], lookups: KeyLookups, remote: RemoteCodec) -> Admitted:
-    """Refuse whoever may not use the codec."""
+    """Admit an admin key, a session or, with `authorize` off, requests to a loopback address."""
     admitted = Admitted(share=("codec", "loopback"))
     if remote.settings.authorize:
         admitted = await signed_in(request, lookups, remote)
@@ -158,9 +162,9 @@ async def signed_in(request: Request[Any, Any, Any], lookups: KeyLookups, remote
     """
     session = None if "authorization" in request.headers else session_of(request, remote)
     if session is None:
-        found = await authenticated(request, lookups, ADMINS)
-        check_tenant(found.tenant)
-        return Admitted(share=found.share)
+        caller = await authenticate(request, lookups, ADMINS)
+        check_tenant(caller.tenant)
+        return Admitted(share=caller.share)
     if request.headers.get("origin") is None:
         raise Forbidden("a session opens the codec endpoint to pages of the Web UI alone")
     key = await lookups.find(session.key)
@@ -178,8 +182,7 @@ def session_of(request: Request[Any, Any, Any], remote: RemoteCodec) -> Session 
 
 
 def check_admin(key: ApiKey | RememberedKey) -> None:
-    if key.role not in ADMINS:
-        raise Forbidden(f"a key with the role {key.role} may not do this; it takes {' or '.join(sorted(ADMINS))}")
+    check_role(key, ADMINS)
     check_tenant(key.tenant)
 
 
@@ -195,9 +198,9 @@ async def body_of(request: Request[Any, Any, Any], room: Room, hold: Hold) -> by
     return await read_body(request, max_bytes=MAX_BODY_BYTES, room=room, hold=hold)
 
 
-def answer(request: Request[Any, Any, Any], remote: RemoteCodec, admitted: Admitted, body: bytes) -> Response[bytes]:
-    kept = {} if admitted.cookie is None else {"Set-Cookie": admitted.cookie}
-    return Response(content=body, media_type="application/json", headers=cors(request, remote) | kept)
+def answer(request: Request[Any, Admitted, Any], remote: RemoteCodec, body: bytes) -> Response[bytes]:
+    renewed = {} if request.auth.cookie is None else {"Set-Cookie": request.auth.cookie}
+    return Response(content=body, media_type="application/json", headers=cors(request, remote) | renewed)
 
 
 def cors(request: Request[Any, Any, Any], remote: RemoteCodec) -> dict[str, str]:
@@ -224,6 +227,7 @@ def router(remote: RemoteCodec) -> Router:
 
     return Router(
         path=PATH,
+        opt={ACCESS: access_of(remote)},
         # The preflight first: Litestar answers OPTIONS itself for a route that has no handler of its own by then.
         route_handlers=[preflight, encode, decode],
         dependencies={"remote": Provide(provide)},

@@ -14,7 +14,7 @@ from litestar.params import FromPath, QueryParameter
 from temporalio.client import WorkflowFailureError
 from temporalio.service import RPCError
 
-from trenova.api.auth import ADMINS, ROLES, Caller
+from trenova.api.auth import ACCESS, ADMINS, Caller, requires
 from trenova.api.openapi import EntryBody, answers, problems
 from trenova.api.outcomes import CHANGES, EFFECT, changing
 from trenova.api.query import QUERY, words
@@ -87,7 +87,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 
 @get(
     "/v1/dead-letters",
-    opt={ROLES: ADMINS, QUERY: {"tenant", "state", "cursor", "limit", "bodies"}},
+    opt={ACCESS: requires(ADMINS), QUERY: {"tenant", "state", "cursor", "limit", "bodies"}},
     summary="List parked entries",
     responses=problems(400, 401, 403, 429, 503),
     tags=["dead letters"],
@@ -123,7 +123,7 @@ async def list_dead_letters(  # noqa: PLR0913, PLR0917 - one for each parameter 
 
 @get(
     "/v1/dead-letters/{letter_id:uuid}",
-    opt={ROLES: ADMINS},
+    opt={ACCESS: requires(ADMINS)},
     summary="Read a parked entry",
     responses=problems(400, 401, 403, 404, 429, 503),
     tags=["dead letters"],
@@ -138,7 +138,7 @@ async def read_dead_letter(
 
 @post(
     "/v1/dead-letters/{letter_id:uuid}",
-    opt={ROLES: ADMINS, EFFECT: CHANGES},
+    opt={ACCESS: requires(ADMINS), EFFECT: CHANGES},
     operation_class=EntryBody,
     status_code=200,
     summary="Edit a parked entry",
@@ -176,7 +176,7 @@ async def edit_dead_letter(
 
 @post(
     "/v1/dead-letters/{letter_id:uuid}/replay",
-    opt={ROLES: ADMINS, EFFECT: CHANGES},
+    opt={ACCESS: requires(ADMINS), EFFECT: CHANGES},
     status_code=200,
     summary="Try a parked entry again",
     responses=problems(400, 401, 403, 404, 503),
@@ -196,7 +196,7 @@ async def replay_dead_letter(
 
 @post(
     "/v1/dead-letters/replay",
-    opt={ROLES: ADMINS, QUERY: {"tenant"}, EFFECT: CHANGES},
+    opt={ACCESS: requires(ADMINS), QUERY: {"tenant"}, EFFECT: CHANGES},
     status_code=200,
     summary="Try all parked entries again",
     responses=problems(400, 401, 403, 503),

@@ -14,7 +14,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 
 from trenova.api import bodies, cursors, receipts
-from trenova.api.auth import READERS, ROLES, WITHOUT_DATABASE, WRITERS, Caller
+from trenova.api.auth import ACCESS, READERS, WRITERS, Caller, requires
 from trenova.api.instruments import ACKNOWLEDGED, ENTRIES_ACCEPTED, ENTRIES_REFUSED, ENTRIES_SPOOLED
 from trenova.api.openapi import EntriesBody, answers, problems
 from trenova.api.outcomes import EFFECT, TAKES_ENTRIES
@@ -49,7 +49,7 @@ class EntryList(msgspec.Struct, frozen=True):
 
 @post(
     "/v1/entries",
-    opt={ROLES: WRITERS, WITHOUT_DATABASE: True, QUERY: {"wait", "partial"}, EFFECT: TAKES_ENTRIES},
+    opt={ACCESS: requires(WRITERS, without_database=True), QUERY: {"wait", "partial"}, EFFECT: TAKES_ENTRIES},
     operation_class=EntriesBody,
     status_code=202,
     summary="Add entries",
@@ -151,7 +151,7 @@ async def read_entries(
 @get(
     "/v1/entries",
     opt={
-        ROLES: READERS,
+        ACCESS: requires(READERS),
         QUERY: {"tenant", "actor", "action", "target", "outcome", "from", "to", "q", "order", "cursor", "limit"},
     },
     summary="List entries",
@@ -213,7 +213,7 @@ async def list_entries(
 
 @get(
     "/v1/entries/{entry_id:uuid}",
-    opt={ROLES: READERS, QUERY: {"tenant"}},
+    opt={ACCESS: requires(READERS), QUERY: {"tenant"}},
     summary="Read one entry",
     responses={
         200: answers(Entry, "The entry, exactly as it is stored"),

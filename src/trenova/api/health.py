@@ -9,7 +9,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from temporalio.client import Client
 
-from trenova.api.auth import WRITERS
+from trenova.api.auth import ACCESS, PUBLIC, WRITERS
 from trenova.api.database_watch import DOUBT_AFTER_S, DatabaseWatch
 from trenova.api.key_lookups import KeyLookups
 from trenova.api.openapi import WithoutKey, answers, problems
@@ -56,6 +56,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 @get(
     "/livez",
+    opt={ACCESS: PUBLIC},
     operation_class=WithoutKey,
     media_type="text/plain",
     summary="Is the process alive?",
@@ -68,6 +69,7 @@ async def livez() -> str:
 
 @get(
     "/readyz",
+    opt={ACCESS: PUBLIC},
     operation_class=WithoutKey,
     summary="Can the process do its work?",
     responses={503: answers(Ready, "A part is away"), **problems(400)},

@@ -18,7 +18,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, PathParameter
 
-from trenova.api.auth import READERS, ROLES, authenticated
+from trenova.api.auth import ACCESS, READERS, authenticate
 from trenova.api.openapi import END, answers, problems
 from trenova.api.public_logs import is_public
 from trenova.api.query import QUERY_IGNORED
@@ -38,12 +38,23 @@ FOR_EVER = "max-age=31536000, immutable"
 FOR_A_MOMENT = "max-age=1"
 NOT_MODIFIED = 304
 
+
+async def admit_reader(request: Request[Any, Any, Any], services: Services) -> Share:
+    """Admit everyone to a public ledger and, to any other, keys that may read it. Returns whose share is used."""
+    tenant = request.path_params["tenant"]
+    if is_open(services, tenant):
+        return ("address", request.client.host if request.client else "")
+    caller = await authenticate(request, services.lookups, READERS)
+    caller.tenant_to_read(tenant)
+    return caller.share
+
+
 TenantName = Annotated[str, PathParameter(pattern=rf"^[A-Za-z0-9._-]{{1,128}}{END}", description="Whose log.")]
 
 
 @get(
     "/v1/log/{tenant:str}/checkpoint",
-    opt={ROLES: READERS, QUERY_IGNORED: True},
+    opt={ACCESS: admit_reader, QUERY_IGNORED: True},
     media_type=TEXT,
     summary="Read the log's newest checkpoint",
     responses={
@@ -53,12 +64,11 @@ TenantName = Annotated[str, PathParameter(pattern=rf"^[A-Za-z0-9._-]{{1,128}}{EN
     tags=["log"],
 )
 async def read_checkpoint(
-    tenant: TenantName, request: Request[Any, Any, Any], services: NamedDependency[Services]
+    tenant: TenantName, request: Request[Any, Share, Any], services: NamedDependency[Services]
 ) -> Response[bytes]:
     """Read what the log says of itself now."""
-    share = await admit(request, services, tenant)
     check_spelling(request, f"/v1/log/{tenant}/checkpoint")
-    async with services.reads.turn(share):
+    async with services.reads.turn(request.auth):
         signed = await services.store.ledgers.newest(tenant)
         if signed is None:
             raise NotFound(NO_LOG)
@@ -68,7 +78,7 @@ async def read_checkpoint(
 
 @get(
     "/v1/log/{tenant:str}/tile/{place:path}",
-    opt={ROLES: READERS, QUERY_IGNORED: True},
+    opt={ACCESS: admit_reader, QUERY_IGNORED: True},
     media_type=BYTES,
     summary="Read a tile or an entry bundle",
     responses={
@@ -78,17 +88,16 @@ async def read_checkpoint(
     tags=["log"],
 )
 async def read_tile(
-    tenant: TenantName, place: FromPath[Path], request: Request[Any, Any, Any], services: NamedDependency[Services]
+    tenant: TenantName, place: FromPath[Path], request: Request[Any, Share, Any], services: NamedDependency[Services]
 ) -> Response[bytes]:
     """Read `<level>/<index>[.p/<width>]`, or `entries/…` for the commitments themselves (c2sp.org/tlog-tiles)."""
-    share = await admit(request, services, tenant)
     try:
         tile = tiles.parse(f"tile{place}")
     except VerificationError as error:
         raise NotFound(error.message) from None
     check_spelling(request, f"/v1/log/{tenant}/{tile.path}")
     logs = services.store.ledgers
-    async with services.reads.turn(share):
+    async with services.reads.turn(request.auth):
         content = await (bundle(logs, tenant, tile) if tile.level == ENTRIES else hashes(logs, tenant, tile))
     if content is None:
         raise NotFound("the log has not reached this tile, or not its width")
@@ -97,7 +106,7 @@ async def read_tile(
 
 @get(
     "/v1/tenants/{tenant:str}/key",
-    opt={ROLES: READERS},
+    opt={ACCESS: admit_reader},
     media_type=TEXT,
     summary="Read the keys that verify the log's checkpoints",
     responses={
@@ -107,22 +116,12 @@ async def read_tile(
     tags=["log"],
 )
 async def read_key(
-    tenant: TenantName, request: Request[Any, Any, Any], services: NamedDependency[Services]
+    tenant: TenantName, request: Request[Any, Share, Any], services: NamedDependency[Services]
 ) -> Response[bytes]:
     """Read the tenant's verifier keys. Compare them with what the log's owner has told you over another channel."""
-    await admit(request, services, tenant)
     check_spelling(request, f"/v1/tenants/{tenant}/key")
     lines = [f"{key.text}\n" for key in services.log_keys.of(tenant)]
     return file(request, "".join(lines).encode(), kind=TEXT, kept=FOR_A_MOMENT, open_=is_open(services, tenant))
-
-
-async def admit(request: Request[Any, Any, Any], services: Services, tenant: str) -> Share:
-    """Let anybody in to a public log, and to others whoever may read the tenant's entries. Give whose share it uses."""
-    if is_open(services, tenant):
-        return ("address", request.client.host if request.client else "")
-    caller = await authenticated(request, services.lookups, request.route_handler.opt[ROLES])
-    caller.tenant_to_read(tenant)
-    return caller.share
 
 
 def is_open(services: Services, tenant: str) -> bool:

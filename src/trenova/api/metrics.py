@@ -7,7 +7,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from trenova.api.auth import READERS, ROLES, WITHOUT_DATABASE, Caller
+from trenova.api.auth import ACCESS, READERS, Caller, requires
 from trenova.api.instruments import (
     DATABASE_UNREACHABLE,
     ENTRIES_PARKED,
@@ -27,7 +27,7 @@ from trenova.store import Store
 
 @get(
     "/metrics",
-    opt={ROLES: READERS, WITHOUT_DATABASE: True},
+    opt={ACCESS: requires(READERS, without_database=True)},
     media_type="text/plain",
     summary="Metrics for Prometheus",
     responses={200: answers(str, "Counters of this process", "text/plain"), **problems(400, 401, 403, 503)},

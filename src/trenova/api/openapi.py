@@ -6,7 +6,7 @@ from typing import Any
 
 import litestar_offline_docs
 import msgspec
-from litestar import Request, get
+from litestar import Request, Router, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
@@ -22,10 +22,12 @@ from litestar.static_files import create_static_files_router
 from litestar.types.internal_types import PathParameterDefinition
 
 import trenova
+from trenova.api.auth import ACCESS, PUBLIC
 from trenova.api.bodies import NDJSON
 from trenova.api.problems import PROBLEM_TYPE, STATUS, Problem
 from trenova.domain.entry import Draft
 
+DOCS = "/docs"
 # Beside the page rather than below it: everything under /docs is the page itself.
 ASSETS = "/docs-assets"
 # The end of a text in a pattern that Python and JSON Schema read alike: Python's $ lets a line end follow.
@@ -112,7 +114,7 @@ def config() -> OpenAPIConfig:
         title="Trenova",
         version=trenova.__version__,
         summary="An audit log that loses nothing and can prove it.",
-        path="/docs",
+        openapi_router=Router(DOCS, route_handlers=[], opt={ACCESS: PUBLIC}, include_in_schema=False),
         operation_id_creator=operation_id,
         components=Components(
             security_schemes={
@@ -134,12 +136,15 @@ def config() -> OpenAPIConfig:
     )
 
 
-@get("/openapi.json", include_in_schema=False, sync_to_thread=False)
+@get("/openapi.json", opt={ACCESS: PUBLIC}, include_in_schema=False, sync_to_thread=False)
 def document(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """The OpenAPI 3.1 document of this API."""
     return request.app.openapi_schema.to_schema()
 
 
 assets = create_static_files_router(
-    path=ASSETS, directories=[Path(litestar_offline_docs.__file__).with_name("static")], include_in_schema=False
+    path=ASSETS,
+    directories=[Path(litestar_offline_docs.__file__).with_name("static")],
+    opt={ACCESS: PUBLIC},
+    include_in_schema=False,
 )

@@ -12,7 +12,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation
 from litestar.params import FromPath, QueryParameter
 
-from trenova.api.auth import READERS, ROLES, Caller
+from trenova.api.auth import ACCESS, READERS, Caller, requires
 from trenova.api.openapi import answers, problems
 from trenova.api.query import QUERY, words
 from trenova.api.services import Services
@@ -68,7 +68,7 @@ class ProofOperation(Operation):
 
 @get(
     "/v1/entries/{entry_id:uuid}/proof",
-    opt={ROLES: READERS, QUERY: {"tenant", "format"}},
+    opt={ACCESS: requires(READERS), QUERY: {"tenant", "format"}},
     operation_class=ProofOperation,
     summary="Prove one entry",
     responses={200: answers(Proof, "The proof of the entry"), **problems(400, 401, 403, 404, 429, 503)},
@@ -98,7 +98,7 @@ async def read_proof(
 
 @get(
     "/v1/proofs/consistency",
-    opt={ROLES: READERS, QUERY: {"from", "to", "tenant"}},
+    opt={ACCESS: requires(READERS), QUERY: {"from", "to", "tenant"}},
     summary="Prove that an older log is the beginning of a newer one",
     responses={200: answers(Consistency, "The consistency proof"), **problems(400, 401, 403, 404, 429, 503)},
     tags=["proofs"],

@@ -17,6 +17,7 @@ import structlog
 from litestar import MediaType, Request, Response, Router, get, post
 from litestar.di import NamedDependency, Provide
 
+from trenova.api.auth import ACCESS, PUBLIC
 from trenova.api.codec import PATH, RemoteCodec, check_admin, is_loopback, session_of
 from trenova.api.problems import Problem, of_ours
 from trenova.api.services import Services
@@ -171,6 +172,7 @@ def router(remote: RemoteCodec) -> Router:
 
     return Router(
         path=PATH,
+        opt={ACCESS: PUBLIC},
         route_handlers=[show, sign_in, sign_out],
         dependencies={"remote": Provide(provide)},
         exception_handlers={TrenovaError: as_page},
