@@ -112,13 +112,13 @@ async def test_a_new_handler_without_a_declaration_is_closed_to_everybody(find: 
     ran = False
 
     @get("/v1/new")
-    async def forgotten() -> str:
+    async def read_secret() -> str:
         nonlocal ran
         ran = True
         return "secret"
 
     api = application()
-    api.register(forgotten)
+    api.register(read_secret)
     find.side_effect = lambda key, **_: key_with(role) if key == "valid" else None
     async with client_of(api) as http:
         for headers, status in (
