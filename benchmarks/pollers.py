@@ -119,13 +119,13 @@ async def start_all(servers: Servers, backlog: Backlog) -> None:
 
 
 def worker(servers: Servers, settings: Mapping[str, str], port: int, health_port: int) -> Part:
-    part = programs.worker(servers.postgres.folder, servers.postgres, servers.temporal, health_port)
+    part = programs.worker_part(servers.postgres.folder, servers.postgres, servers.temporal, health_port)
     env = {
         **part.env,
         "TRENOVA_TEMPORAL__HOST_PORT": f"{LOCALHOST}:{port}",
         **{f"TRENOVA_WORKER__{name}": value for name, value in settings.items()},
     }
-    return replace(part, env=env, folder=servers.folder, ready=at_once)
+    return replace(part, env=env, folder=servers.folder, is_ready=at_once)
 
 
 async def at_once(_pid: int) -> bool:

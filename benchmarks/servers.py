@@ -27,7 +27,7 @@ from temporalio.client import Client, ScheduleAlreadyRunningError, ScheduleState
 from trenova.codec.compose import load_converter
 from trenova.config import Settings
 from trenova.dev import programs, schema
-from trenova.dev.environment import own_world
+from trenova.dev.environment import own_environment
 from trenova.dev.part import Part, StopSignals
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
@@ -129,7 +129,7 @@ def own_folder() -> Iterator[Path]:
 @asynccontextmanager
 async def servers_running(folder: Path) -> AsyncIterator[Servers]:
     """PostgreSQL with our schema, and Temporal."""
-    for name in os.environ.keys() - own_world(os.environ).keys():
+    for name in os.environ.keys() - own_environment(os.environ).keys():
         del os.environ[name]  # nobody's own server or settings
     async with AsyncExitStack() as stack:
         postgres = Postgres(folder / "data")
@@ -181,13 +181,13 @@ async def trenova_running(servers: Servers, *, workers: int = 1) -> AsyncIterato
     await leave_unreconciled(servers.client)
     async with AsyncExitStack() as stack:
         port = choose()
-        described = programs.api(servers.postgres.folder, servers.postgres, servers.temporal, port)
+        described = programs.api_part(servers.postgres.folder, servers.postgres, servers.temporal, port)
         # Without the codec endpoint for a Web UI, which does not run here, and without anybody's config file.
         env = {name: value for name, value in described.env.items() if not name.startswith("TRENOVA_API__CODEC")}
         api = await stack.enter_async_context(running(replace(described, env=env, folder=servers.folder)))
         made = []
         for number in range(workers):
-            part = programs.worker(servers.postgres.folder, servers.postgres, servers.temporal)
+            part = programs.worker_part(servers.postgres.folder, servers.postgres, servers.temporal)
             own = replace(
                 part,
                 folder=servers.folder,
@@ -217,10 +217,10 @@ async def program(servers: Servers, module: str, *arguments: str) -> AsyncIterat
     part = Part(
         name=name,
         argv=(sys.executable, "-m", module, *arguments),
-        env=own_world(os.environ) | {"PYTHONUNBUFFERED": "1"},
+        env=own_environment(os.environ) | {"PYTHONUNBUFFERED": "1"},
         log=log,
         record=servers.postgres.folder.record(name),
-        ready=ready,
+        is_ready=ready,
         ready_limit_s=START_LIMIT_S,
         folder=REPOSITORY,  # where `benchmarks` is found
         stop_signals=STOP,

@@ -14,7 +14,7 @@ import psycopg
 from chaos import plan, state, syscalls
 from chaos.plan import Fault
 from chaos.rig import Rig
-from trenova.dev import vitals, watch
+from trenova.dev import process_state, watchdog
 
 LEAST_DELAY_S, MOST_DELAY_S = 0.02, 0.8
 MOST_NTH = 6
@@ -120,8 +120,8 @@ async def recovery(rig: Rig, fault: Fault) -> None:
 
 
 def abort_startup(server: int) -> bool:
-    for vital in vitals.of(vitals.children(server)).values():
-        if watch.STARTUP.search(vital.title):
+    for vital in process_state.states_of(process_state.children(server)).values():
+        if watchdog.STARTUP.search(vital.title):
             with suppress(ProcessLookupError):
                 os.kill(vital.pid, Signals.SIGABRT)
                 return True

@@ -14,7 +14,7 @@ from chaos import entries
 from chaos.entries import Author
 from chaos.journal import Memory, Reader
 from chaos.writers import Job
-from trenova.dev.environment import own_world
+from trenova.dev.environment import own_environment
 from trenova.dev.process import last_lines
 from trenova.errors import PartFailed
 
@@ -68,7 +68,7 @@ class Load:
                 stdout=log,
                 stderr=log,
                 cwd=REPOSITORY,
-                env=own_world(os.environ),
+                env=own_environment(os.environ),
                 start_new_session=True,  # Ctrl-C is for the run, which then ends it
             )
         try:

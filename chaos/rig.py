@@ -15,13 +15,13 @@ import psycopg
 from sqlalchemy.engine import make_url
 
 from chaos.links import Link
-from trenova.dev import keys, ports, programs, schema, watch
-from trenova.dev.environment import own_world
+from trenova.dev import keys, ports, programs, schema, watchdog
+from trenova.dev.environment import own_environment
 from trenova.dev.part import KILL_LIMIT_S, Part
 from trenova.dev.postgres import Postgres
 from trenova.dev.process import Process
 from trenova.dev.temporal import Temporal
-from trenova.dev.watch import Watch
+from trenova.dev.watchdog import Watchdog
 from trenova.errors import PartFailed
 
 TRIES = 3
@@ -49,7 +49,7 @@ class Rig:
     """Parts that ended although no fault ended them, or that ran and were of no use, with the end of their logs."""
     given_up: int = 0
     """How many of those ran and were of no use."""
-    watches: dict[str, tuple[Process, Watch]] = field(default_factory=dict)
+    watches: dict[str, tuple[Process, Watchdog]] = field(default_factory=dict)
     looked_at: float = 0.0
     """When it was last asked, by the monotonic clock, whether parts that run are still of any use."""
 
@@ -92,7 +92,7 @@ class Rig:
             self.processes[name].send(Signals.SIGKILL)
         for name in names:
             async with asyncio.timeout(KILL_LIMIT_S):
-                await self.processes[name].ended()
+                await self.processes[name].wait_until_ended()
 
     async def terminate(self, name: str) -> None:
         """SIGTERM, as a deploy does, until the part has drained and ended."""
@@ -118,30 +118,30 @@ class Rig:
             process = self.processes[name]
             if name in self.busy or not has_ended(process):
                 continue
-            failure = process.failure(f"{name} {process.ending}")
+            failure = process.failure(f"{name} {process.exit_description}")
             self.remember(failure)
             await self.start(name)
 
     async def give_up_useless(self) -> None:
         """As `trenova dev` does, with its own eyes. Looks are counted, so they must not come faster than its own."""
-        if time.monotonic() - self.looked_at < watch.LOOK_EVERY_S:
+        if time.monotonic() - self.looked_at < watchdog.CHECK_EVERY_S:
             return
         self.looked_at = time.monotonic()
         for name in START_ORDER:
             process = self.processes[name]
-            if name in self.busy or has_ended(process) or (judge := self.watch_of(name, process)) is None:
+            if name in self.busy or has_ended(process) or (part_watchdog := self.watch_of(name, process)) is None:
                 continue
-            if (reason := await judge.look(process.pid)) is not None:
+            if (reason := await part_watchdog.check(process.pid)) is not None:
                 self.remember(await process.abort(reason))
                 self.given_up += 1
                 await self.start(name)
 
-    def watch_of(self, name: str, process: Process) -> Watch | None:
+    def watch_of(self, name: str, process: Process) -> Watchdog | None:
         """One for each run of a part, as it remembers what it saw."""
-        if process.part.watch is None:
+        if process.part.watchdog is None:
             return None
         if name not in self.watches or self.watches[name][0] is not process:
-            self.watches[name] = (process, process.part.watch())
+            self.watches[name] = (process, process.part.watchdog())
         return self.watches[name][1]
 
     def remember(self, failure: PartFailed) -> None:
@@ -176,7 +176,7 @@ def new_folder() -> Path:
 @asynccontextmanager
 async def rig_running(folder: Path) -> AsyncIterator[Rig]:
     """Everything ready. Whatever is started here is stopped here, however the block ends."""
-    for name in os.environ.keys() - own_world(os.environ).keys():
+    for name in os.environ.keys() - own_environment(os.environ).keys():
         del os.environ[name]  # nobody's own server or settings
     postgres, temporal, api_port = Postgres(folder / "data"), Temporal(folder / "data"), ports.choose()
     async with AsyncExitStack() as stack:
@@ -200,13 +200,18 @@ async def rig_running(folder: Path) -> AsyncIterator[Rig]:
         await postgres.create_database()
         await schema.prepare(postgres)
         await rig.start("temporal")
-        rig.api_key = await keys.dev_key(postgres.folder, postgres.operator_url)
+        rig.api_key = await keys.dev_api_key(postgres.folder, postgres.operator_url)
         folder_of_both = folder / "work"
         folder_of_both.mkdir()
         rig.parts = parts | {
-            "api": through(programs.api(postgres.folder, postgres, temporal, api_port), "api", rig, folder_of_both),
+            "api": through(
+                programs.api_part(postgres.folder, postgres, temporal, api_port), "api", rig, folder_of_both
+            ),
             "worker": through(
-                programs.worker(postgres.folder, postgres, temporal, rig.health_port), "worker", rig, folder_of_both
+                programs.worker_part(postgres.folder, postgres, temporal, rig.health_port),
+                "worker",
+                rig,
+                folder_of_both,
             ),
         }
         await rig.start_all(("api", "worker"))

@@ -8,7 +8,7 @@ import httpx
 import psutil
 
 from chaos.rig import START_ORDER, Rig
-from trenova.dev import ports, vitals
+from trenova.dev import ports, process_state
 from trenova.dev.process import last_lines
 from trenova.errors import PartFailed
 
@@ -48,7 +48,7 @@ async def answered(rig: Rig) -> Mapping[str, str]:
 
 
 async def database(rig: Rig) -> str:
-    said = await rig.postgres.refusal()
+    said = await rig.postgres.connection_problem()
     return "lets us in" if said is None else f"lets nobody in: {said}"
 
 
@@ -70,7 +70,7 @@ def processes(rig: Rig, name: str) -> Iterator[str]:
     found = rig.pids(name)
     for process in found[:MOST_PROCESSES]:
         with suppress(psutil.Error):
-            vital = vitals.look_at(process)
+            vital = process_state.read_state(process)
             yield f"{vital.pid} {vital.status}, {vital.cpu_s:.2f} s of processor time: {vital.title[:80]}"
     if len(found) > MOST_PROCESSES:
         yield f"and {len(found) - MOST_PROCESSES} more"

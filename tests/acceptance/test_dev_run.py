@@ -141,7 +141,7 @@ async def test_it_is_ready_with_a_stored_probe_and_stops_everything_it_started(
             assert state["api_key"] not in " ".join(child.cmdline())
         dev.process.send_signal(signal.SIGINT)
         assert await dev.process.wait() == 0
-    assert not any(orphans.runs(child) for child in children)
+    assert not any(orphans.is_running(child) for child in children)
     assert not (data_dir / "dev.json").exists()
 
 
@@ -153,9 +153,9 @@ async def test_nothing_is_lost_when_the_supervisor_or_everything_is_killed(
         assert await dev.send("before-the-first-kill") == 201
         dev.process.kill()
         await dev.process.wait()
-    assert all(orphans.runs(process) for process in left)
+    assert all(orphans.is_running(process) for process in left)
     async with running(data_dir, flags) as dev:
-        assert not any(orphans.runs(process) for process in left)
+        assert not any(orphans.is_running(process) for process in left)
         assert dev.state["api_key"] == key
         assert await dev.send("before-the-second-kill") == 201
         for process in (psutil.Process(dev.process.pid), *dev.children()):
@@ -180,7 +180,10 @@ async def test_a_second_run_on_the_folder_and_a_taken_port_are_one_error_and_one
 ) -> None:
     async with running(data_dir, flags) as dev:
         children = dev.children()
-        for folder, words in ((data_dir, "is in use by another trenova dev"), (data_dir.with_name("o"), "is taken by")):
+        for folder, words in (
+            (data_dir, "is in use by another trenova dev"),
+            (data_dir.with_name("o"), "is already in use by"),
+        ):
             command = ("-m", "trenova", "dev", "--data-dir", str(folder), *flags)
             pipe = asyncio.subprocess.PIPE
             second = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=pipe, stderr=pipe)
@@ -189,7 +192,7 @@ async def test_a_second_run_on_the_folder_and_a_taken_port_are_one_error_and_one
             lines = complaint.decode().splitlines()
             assert [line.split(":")[0] for line in lines] == ["error", "hint"]
             assert words in lines[0]
-        assert all(orphans.runs(child) for child in children)
+        assert all(orphans.is_running(child) for child in children)
         assert await dev.send("still-there") == 201
 
 
@@ -199,4 +202,4 @@ async def test_ctrl_c_while_it_starts_stops_what_was_started(data_dir: Path, fla
     postgres = psutil.Process(json.loads((data_dir / "run" / "postgres.json").read_text())["pid"])
     dev.process.send_signal(signal.SIGINT)
     assert await dev.process.wait() == 0
-    assert not orphans.runs(postgres)
+    assert not orphans.is_running(postgres)

@@ -81,7 +81,7 @@ def test_everything_is_still_there_after_all_of_it_was_killed_and_nothing_runs_a
 
         dev.supervisor.send_signal(signal.SIGTERM)
         assert dev.supervisor.wait() == 0
-        assert not any(orphans.runs(part) for part in parts)
+        assert not any(orphans.is_running(part) for part in parts)
         assert not (data_dir / "dev.json").exists()
 
 

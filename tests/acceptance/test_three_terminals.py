@@ -124,7 +124,7 @@ class Clone:
         return [str(word) for pair in words.items() for word in pair]
 
     def keeper(self) -> psutil.Process:
-        found = orphans.recorded(self.folder.record("keeper"))
+        found = orphans.recorded_process(self.folder.record("keeper"))
         assert found is not None
         return found
 
@@ -251,7 +251,7 @@ def test_a_kill_of_either_or_of_the_keeper_takes_no_database_away(clone: Clone) 
 
     keeper = clone.keeper()
     keeper.kill()
-    until(lambda: not orphans.runs(keeper))
+    until(lambda: not orphans.is_running(keeper))
     assert "before-the-kills" in clone.targets()  # PostgreSQL runs on
 
     clone.start(WORKER)  # which ends that PostgreSQL, and starts it again
@@ -284,7 +284,7 @@ def test_trenova_dev_names_those_who_use_the_folder_and_leaves_them_alone(clone:
     # Whether the keeper is there or not: a start would end that PostgreSQL, and fail at the API's port.
     keeper = clone.keeper()
     keeper.kill()
-    until(lambda: not orphans.runs(keeper))
+    until(lambda: not orphans.is_running(keeper))
     error, hint = clone.trenova("dev", *clone.ports()).complaint()
     assert re.search(r"is in use: its PostgreSQL runs for `trenova api` \(pid \d+\)$", error)
     assert "Ctrl-C" in hint

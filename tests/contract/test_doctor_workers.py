@@ -71,12 +71,12 @@ def seen_with(client: Client) -> CheckContext:
 
 
 async def polls(client: Client) -> bool:
-    return IN_A_CONTAINER in (await queue.pollers(seen_with(client)))["workflow"]
+    return IN_A_CONTAINER in (await queue.list_pollers(seen_with(client)))["workflow"]
 
 
 async def listed(client: Client, statuses: list[WorkerStatus.ValueType]) -> None:
     async with asyncio.timeout(GENEROUS_S):
-        while sorted(beat.status for beat in await queue.heartbeats_of(client)) != statuses:  # noqa: ASYNC110
+        while sorted(beat.status for beat in await queue.list_heartbeats(client)) != statuses:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
 
@@ -122,10 +122,10 @@ async def test_workers_of_every_page_count_and_of_a_part_of_them_nobody_is_taken
 
     async def told(*, fails: bool) -> list[WorkerHeartbeat]:
         client: Any = SimpleNamespace(namespace="default", workflow_service=Pages(beats, fails=fails))
-        return await queue.heartbeats_of(client)
+        return await queue.list_heartbeats(client)
 
-    assert queue.those_stopped(await told(fails=False)) == {"1@b", "1@c"}
-    assert queue.started_at(beats)["1@a"] == datetime.fromtimestamp(2, UTC)
+    assert queue.stopped_identities(await told(fails=False)) == {"1@b", "1@c"}
+    assert queue.start_times(beats)["1@a"] == datetime.fromtimestamp(2, UTC)
     assert await told(fails=True) == []
 
 
@@ -139,9 +139,9 @@ def refused(identity: str, at: int) -> HistoryEvent:
 
 def test_a_worker_is_not_blamed_for_what_another_one_refused_under_its_identity_before_it_began() -> None:
     began = {"1@a": datetime.fromtimestamp(10, UTC)}
-    assert keys.refusals([refused("1@a", 9)], "batch", began) == {}
-    assert keys.refusals([refused("1@b", 11)], "batch", began) == {}
-    assert keys.refusals([refused("1@a", 11)], "batch", began) == {"1@a": "does not have the key of batch"}
+    assert keys.key_failures([refused("1@a", 9)], "batch", began) == {}
+    assert keys.key_failures([refused("1@b", 11)], "batch", began) == {}
+    assert keys.key_failures([refused("1@a", 11)], "batch", began) == {"1@a": "does not have the key of batch"}
 
 
 async def test_no_worker_is_blamed_for_a_batch_whose_key_was_dropped_everywhere(server: Temporal) -> None:
@@ -154,7 +154,7 @@ async def test_no_worker_is_blamed_for_a_batch_whose_key_was_dropped_everywhere(
         async with asyncio.timeout(GENEROUS_S):
             while (answers := await WorkerQueries(context.client).answers()) is None or not answers.failures:
                 pass
-        return await keys.of_workers(context)
+        return await keys.check_worker_keys(context)
 
     async with working(await process(server, "new")):
         assert (await said_with("new")).state is State.OK

@@ -62,6 +62,6 @@ async def look(checks: "Sequence[Check]", read: "Callable[[], DoctorOptions]") -
 
     try:
         async with CheckContext.open(read()) as context:
-            return await checkup.examine(checks, context)
+            return await checkup.run_checks(checks, context)
     except InvalidConfiguration as error:
-        return checkup.none_asked(checks, error)
+        return checkup.findings_without_settings(checks, error)

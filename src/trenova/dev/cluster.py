@@ -1,4 +1,4 @@
-"""Where PostgreSQL keeps its data, under which user, and how that folder comes to be."""
+"""The PostgreSQL data folder: where it is, which user owns it, and how it is created."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from trenova.errors import PartFailed
 from trenova.runtime.installation.folder import Folder, make_folder, read_json, sync_folder, write_private
 from trenova.runtime.installation.logins import OWNER
 
-# Root's data goes here when the user that runs PostgreSQL cannot pass through to the data folder.
+# For root: the place of the data when the user that runs PostgreSQL cannot enter Trenova's data folder.
 SHARED = Path("/var/lib/trenova")
 BUILTIN_LOCALES_SINCE = 17
 INITDB_LIMIT_S = 600
@@ -35,45 +35,49 @@ class Cluster:
 
 
 async def open_cluster(folder: Folder, say: Callable[[str], None]) -> Cluster:
-    """The folder's cluster, created at the first start. `say` is told when its place is an unexpected one."""
-    data = remembered(folder)
+    """The folder's cluster, created at the first start. `say` reports an unexpected place of programs or data."""
+    data = find_data(folder)
     user = None
     if os.geteuid() == 0:
-        # The data of an ordinary user stays that user's.
-        user = users.owner_of(data) if data else users.ensure()
+        # Existing data keeps its owner.
+        user = users.owner_of(data) if data else users.ensure_user()
     programs = binaries.find(major_of(data) if data else None)
     if user is not None:
-        found, programs = programs, await binaries.usable_by(user, programs, SHARED)
-        if programs != found:
-            say(f"PostgreSQL's programs are copied to {programs.folder}: {user.name} may not enter {found.folder}")
+        original, programs = programs, await binaries.make_usable_by(user, programs, SHARED)
+        if programs != original:
+            say(
+                f"PostgreSQL runs from a copy in {programs.folder}, "
+                f"because the user {user.name} may not enter {original.folder}"
+            )
     if data is None:
         data = await choose_place(folder, user)
         if not data.is_relative_to(folder.path):
-            say(f"PostgreSQL's data is kept in {data}: {user.name if user else ''} may not enter {folder.path}")
+            name = user.name if user else ""
+            say(f"PostgreSQL's data is kept in {data}, because the user {name} may not enter {folder.path}")
         await initialise(folder, Cluster(binaries=programs, data=data, user=user))
-    # Killed before this: the data is complete all the same, and the next start comes by here again.
-    remember(folder, data, complete=True)
+    # Killed before this: the data is complete anyway, and the next start runs this line again.
+    remember_data(folder, data, complete=True)
     return Cluster(binaries=programs, data=data, user=user)
 
 
-def remembered(folder: Folder) -> Path | None:
-    """The data of an earlier start, if initdb came to its end then."""
+def find_data(folder: Folder) -> Path | None:
+    """The data of an earlier start, if its initdb finished."""
     memory = read_json(folder.path / MEMORY)
     place = memory.get("data")
     if not isinstance(place, str):
         return None
-    data = folder.path / place  # relative while it is inside the data folder, so that the two move together
+    data = folder.path / place  # relative inside the data folder, so that the folder can be moved
     if data.exists():
         return data
     if memory.get("complete"):
         raise PartFailed(
-            f"PostgreSQL's data is not where it was: {data}",
-            hint=f"put it back there, or remove {folder.path} to begin with an empty log",
+            f"PostgreSQL's data is missing: {data} does not exist",
+            hint=f"move it back to that place, or remove {folder.path} to start with an empty database",
         )
     return None
 
 
-def remember(folder: Folder, data: Path, *, complete: bool) -> None:
+def remember_data(folder: Folder, data: Path, *, complete: bool) -> None:
     place = data.relative_to(folder.path) if data.is_relative_to(folder.path) else data
     memory = {"data": str(place), "complete": complete}
     if memory != read_json(folder.path / MEMORY):
@@ -86,31 +90,31 @@ def major_of(data: Path) -> int:
 
 
 async def choose_place(folder: Folder, user: User | None) -> Path:
-    """Decide once where the data goes, and remember it before anything is there."""
-    kept = read_json(folder.path / MEMORY).get("data")
-    if isinstance(kept, str):
-        return folder.path / kept
+    """Decide once where the data goes, and remember that place before anything is written there."""
+    place = read_json(folder.path / MEMORY).get("data")
+    if isinstance(place, str):
+        return folder.path / place
     data = folder.path / "postgres" / "data"
     if user is not None and not await users.may_enter(user, folder.path):
-        # The random end keeps a new folder of an old name away from the old data, whose passwords are gone.
+        # The random suffix keeps a new data folder of an old name from finding the old data, whose passwords are lost.
         make_folder(SHARED, 0o755)
         data = SHARED / f"{folder.path.name.lstrip('.') or 'data'}-{secrets.token_hex(4)}" / "data"
-    remember(folder, data, complete=False)
+    remember_data(folder, data, complete=False)
     return data
 
 
 async def initialise(folder: Folder, cluster: Cluster) -> None:
-    """Run initdb beside the final place and rename when it is complete.
+    """Run initdb next to the final place, and rename its folder once it has finished.
 
-    Killed before the rename: only the draft is there; the next start ends an initdb that still runs and begins anew.
-    Killed after it: the cluster is complete, with the password that was in the secrets before it began.
+    Killed before the rename: only the draft exists; the next start ends an initdb that still runs, and starts over.
+    Killed after it: the cluster is complete, with the password that is in the secrets.
     """
     parent = cluster.data.parent
     make_folder(parent, 0o711)
     draft, password = parent / "data.draft", parent / "initdb-password"
     uid, gid = (cluster.user.uid, cluster.user.gid) if cluster.user else (os.getuid(), os.getgid())
 
-    async def clean() -> None:
+    async def prepare() -> None:
         await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
         make_folder(draft, 0o700)
         write_private(password, folder.secret(OWNER.secret))
@@ -120,33 +124,33 @@ async def initialise(folder: Folder, cluster: Cluster) -> None:
     initdb = Part(
         name="initdb",
         argv=initdb_command(cluster, draft, password),
-        env=users.NEUTRAL,
+        env=users.NEUTRAL_ENVIRONMENT,
         log=folder.log("postgres"),
         record=folder.record("initdb"),
-        ready=never,
-        before=clean,
+        is_ready=never_ready,
+        prepare=prepare,
         user=cluster.user,
         folder=Path("/"),
     )
     process = await Process.spawn(initdb)
     try:
         async with asyncio.timeout(INITDB_LIMIT_S):
-            await process.ended()
+            await process.wait_until_ended()
     finally:
         await process.stop()
         password.unlink(missing_ok=True)
     if not process.succeeded:
-        raise process.failure(f"initdb {process.ending}")
+        raise process.failure(f"PostgreSQL's data folder cannot be created: initdb {process.exit_description}")
     draft.rename(cluster.data)
     sync_folder(parent)
 
 
-async def never(_pid: int) -> bool:
+async def never_ready(_pid: int) -> bool:
     return False
 
 
 def initdb_command(cluster: Cluster, draft: Path, password: Path) -> tuple[str, ...]:
-    # The built-in locale sorts the same on every machine; indexes stay good when the system's C library changes.
+    # The built-in locale sorts the same on every machine, so indexes stay valid when the system's C library changes.
     builtin = cluster.binaries.major >= BUILTIN_LOCALES_SINCE
     locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8") if builtin else ()
     return (

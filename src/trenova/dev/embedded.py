@@ -1,7 +1,7 @@
-"""The PostgreSQL of a data folder for processes that were given no other: `trenova api` and `trenova worker`.
+"""The PostgreSQL of a data folder, for a `trenova api` or `trenova worker` without a `database.url`.
 
-The first of them starts the keeper (`trenova.dev.keeper`), which is a process of its own; those that come later use it,
-in whatever order they go again. Where a `trenova dev` runs, they use its PostgreSQL.
+The first of them starts the keeper (`trenova.dev.keeper`), a separate process, and later ones share it; they may end in
+any order. Where a `trenova dev` runs, they use its PostgreSQL.
 """
 
 import json
@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from trenova.dev import binaries, keeper, keys, orphans, registry
-from trenova.dev.cluster import remembered
-from trenova.dev.environment import own_world
+from trenova.dev import binaries, keeper, keys, orphans
+from trenova.dev.cluster import find_data
+from trenova.dev.environment import own_environment
 from trenova.dev.process import last_lines, rotate
 from trenova.errors import PartFailed
 from trenova.runtime.installation import command_line, members
@@ -26,97 +26,96 @@ from trenova.runtime.installation.members import Member
 
 log = structlog.get_logger()
 
-LOOK_EVERY_S = 0.1
-# A keeper takes the folder before it says so: another that finds it taken may see nobody for a moment.
-MOST_TRIES = 30
+CHECK_EVERY_S = 0.1
+# A keeper locks the folder before it writes its record: another that finds the lock taken may see no record at first.
+MOST_ATTEMPTS = 30
 RETRY_AFTER_S = 1.0
 
 
 def is_installed() -> bool:
-    """Whether there are programs of a PostgreSQL to start at all."""
-    return any(binaries.examine(folder) for folder in binaries.candidates())
+    """Whether this machine has a PostgreSQL that can be started."""
+    return any(binaries.inspect_folder(folder) for folder in binaries.candidates())
 
 
 @contextmanager
-def joined(folder: Folder, member: Member) -> Iterator[None]:
-    """Use the folder's PostgreSQL, which is ready and stays until the block ends, whichever other member goes.
+def use_postgres(folder: Folder, member: Member) -> Iterator[None]:
+    """Use the folder's PostgreSQL within the block: it is ready, and stays whichever other member ends.
 
-    That of a `trenova dev` goes with it, and is back on the same port with the next start on the folder: a worker waits
-    for that.
+    That of a `trenova dev` ends with it, and the next start on the folder brings it up on the same port, which a worker
+    waits for.
     """
     with members.register(folder, member):
-        Entrance(folder).wait_ready()
+        PostgresStart(folder).wait_until_ready()
         yield
 
 
 @dataclass(slots=True)
-class Entrance:
-    """The way of one member to a PostgreSQL that is ready."""
+class PostgresStart:
+    """How one member gets a PostgreSQL that is ready: it waits for a running one, or starts a keeper."""
 
     folder: Folder
     keeper: subprocess.Popen[bytes] | None = None
-    tries: int = 0
-    said: set[str] = field(default_factory=set)
+    attempts: int = 0
+    logged: set[str] = field(default_factory=set)
 
-    def wait_ready(self) -> None:
-        """Raises PartFailed where PostgreSQL cannot run. It may take as long as a recovery takes."""
+    def wait_until_ready(self) -> None:
+        """Raises PartFailed if PostgreSQL cannot run. It may take as long as a recovery takes."""
         while not self._is_ready():
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(CHECK_EVERY_S)
         if self.keeper is not None and self.keeper.stdout is not None:
             self.keeper.stdout.close()
         export = command_line.export(self.folder.path)
         log.info(
             "PostgreSQL is ready",
-            data=str(remembered(self.folder)),
+            data=str(find_data(self.folder)),
             api_key_file=str(self.folder.secret_file(keys.FILE)),
             **({"in_other_terminals": export} if export else {}),
         )
 
     def _is_ready(self) -> bool:
-        if dev := orphans.recorded(self.folder.record(registry.DEV)):
-            self._say(f"waiting for trenova dev (pid {dev.pid}), which works in this data folder")
+        if dev := orphans.recorded_process(self.folder.dev_record):
+            self._log_once(f"waiting for trenova dev (pid {dev.pid}), which uses this data folder")
             return self.folder.state.exists()
-        if kept := orphans.recorded(self.folder.record(registry.KEEPER)):
-            self._say("waiting for PostgreSQL to be started")
-            return read_json(self.folder.embedded).get("pid") == kept.pid
+        if running_keeper := orphans.recorded_process(self.folder.keeper_record):
+            self._log_once("waiting for PostgreSQL to start")
+            return read_json(self.folder.embedded).get("pid") == running_keeper.pid
         self._start_keeper()
         return False
 
     def _start_keeper(self) -> None:
-        """Start one unless somebody has just done so, and see it take the folder.
+        """Start a keeper unless another process has just done so, and wait until it has locked the folder.
 
-        Killed anywhere in here: the keeper, if there is one already, goes on for other members, or ends without any.
+        Killed anywhere in here: a keeper that has been started serves other members, or ends without any.
         """
-        self._look_how_it_ended()
-        with members.door(self.folder):
-            if any(orphans.recorded(self.folder.record(name)) for name in (registry.DEV, registry.KEEPER)):
+        self._check_previous_keeper()
+        with members.membership_lock(self.folder):
+            if any(orphans.recorded_process(file) for file in (self.folder.dev_record, self.folder.keeper_record)):
                 return
-            self._say("starting PostgreSQL")
-            self.keeper = launch(self.folder)
-            while orphans.recorded(self.folder.record(registry.KEEPER)) is None and self.keeper.poll() is None:
-                time.sleep(LOOK_EVERY_S)
+            self._log_once("starting PostgreSQL")
+            self.keeper = launch_keeper(self.folder)
+            while orphans.recorded_process(self.folder.keeper_record) is None and self.keeper.poll() is None:
+                time.sleep(CHECK_EVERY_S)
 
-    def _look_how_it_ended(self) -> None:
-        """Raises PartFailed where it is no use to start it again."""
+    def _check_previous_keeper(self) -> None:
+        """Raises PartFailed if the keeper that this process has started failed in a way that a retry cannot help."""
         if self.keeper is None or self.keeper.stdout is None:
             return
-        code, told = self.keeper.wait(), self.keeper.stdout.read()
+        code, report = self.keeper.wait(), self.keeper.stdout.read()
         self.keeper.stdout.close()
         self.keeper = None
-        self.tries += 1
-        if code == keeper.FAILED or self.tries > MOST_TRIES:
-            raise failure(self.folder, told)
+        self.attempts += 1
+        if code == keeper.FAILED or self.attempts > MOST_ATTEMPTS:
+            raise keeper_failure(self.folder, report)
         time.sleep(RETRY_AFTER_S if code else 0)
 
-    def _say(self, what: str) -> None:
-        """Once."""
-        if what not in self.said:
-            self.said.add(what)
-            log.info(what, data_folder=str(self.folder.path))
+    def _log_once(self, message: str) -> None:
+        if message not in self.logged:
+            self.logged.add(message)
+            log.info(message, data_folder=str(self.folder.path))
 
 
-def launch(folder: Folder) -> subprocess.Popen[bytes]:
-    log_file = folder.log(registry.KEEPER)
+def launch_keeper(folder: Folder) -> subprocess.Popen[bytes]:
+    log_file = folder.log("keeper")
     rotate(log_file)
     with log_file.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - our own program
@@ -125,19 +124,19 @@ def launch(folder: Folder) -> subprocess.Popen[bytes]:
             stdout=subprocess.PIPE,
             stderr=output,
             cwd="/",
-            env={**own_world(os.environ), "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,  # Ctrl-C in the terminal of one member must not take it from the others
+            env={**own_environment(os.environ), "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,  # Ctrl-C in the terminal of one member must not stop it for the others
         )
 
 
-def failure(folder: Folder, told: bytes) -> PartFailed:
-    """What the keeper has told before it ended; where it could not, the end of its log."""
-    log_file = folder.log(registry.KEEPER)
+def keeper_failure(folder: Folder, report: bytes) -> PartFailed:
+    """The error that the keeper reported before it ended; without a report, the last line of its log."""
+    log_file = folder.log("keeper")
     try:
-        said = json.loads(told)
+        error = json.loads(report)
     except ValueError:
-        said = {"message": (last_lines(log_file, 1) or ["it ended without a word"])[0]}
+        error = {"message": (last_lines(log_file, 1) or ["the keeper ended without logging anything"])[0]}
     return PartFailed(
-        f"the PostgreSQL of the data folder cannot be started: {said['message']}",
-        hint=said.get("hint") or f"the whole log is in {log_file}",
+        f"the PostgreSQL of the data folder {folder.path} cannot be started: {error['message']}",
+        hint=error.get("hint") or f"the whole log is in {log_file}",
     )

@@ -17,12 +17,12 @@ LOOK_EVERY_S = 0.2
 
 
 def show(data_dir: Path, *, follow: bool, lines: int = 20, pause: Callable[[float], None] = time.sleep) -> None:
-    """Print the last `lines` of every part's log; with `follow` go on until Ctrl-C, or until `pause` raises."""
+    """Print the last `lines` of every part's log; with `follow`, continue until Ctrl-C, or until `pause` raises."""
     folder = data_dir / "logs"
     if not folder.is_dir():
         raise NotFound(
             f"there are no logs in {data_dir}",
-            hint="start something first: make dev, or make run-worker and make run; or name its --data-dir",
+            hint="start something first (`make dev`, or `make run-worker` and `make run`), or name its --data-dir",
         )
     followers = {part: Follower(folder / f"{part}.log") for part in PARTS}
     for part in PARTS:
@@ -42,7 +42,7 @@ def write(part: str, lines: Iterator[str] | list[str]) -> None:
 
 
 class Follower:
-    """Reads what is appended to a file from now on, in whole lines; the file may be missing or made anew."""
+    """Reads the lines appended to a file from now on; the file may be missing, or replaced by a new one."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,7 +1,8 @@
-"""Processes that a killed run left behind: recorded when they start, found and ended before their part starts anew.
+"""Processes that a killed run left behind: recorded when they start, found and ended before their part starts again.
 
-Two nets, because a supervisor can be killed between starting a process and recording it: the record (pid and start
-time), and a mark in the environment of every process we start. A pid that now belongs to somebody else fits neither.
+They are found in two ways, because a supervisor can be killed between starting a process and recording it: by the
+record (pid and start time), and by a mark in the environment of every process we start. A pid that another program has
+now matches neither.
 """
 
 import asyncio
@@ -18,105 +19,107 @@ import psutil
 from trenova.dev.part import KILL_LIMIT_S, StopSignals
 from trenova.runtime.installation.folder import read_json, write_private
 
-# Not one of the TRENOVA_ names: those are settings, and an unknown one stops the API and the worker.
+# Not a TRENOVA_ name: those are settings, and an unknown one keeps the API and the worker from starting.
 MARK = "_TRENOVA_DEV_PART"
 START_TIME_TOLERANCE_S = 1.0
 CHECK_EVERY_S = 0.05
 
 
-def remember(record: Path, pid: int) -> None:
+def write_record(record: Path, pid: int) -> None:
     with suppress(psutil.NoSuchProcess):
         started = psutil.Process(pid).create_time()
-        write_private(record, json.dumps({"pid": pid, "started": started, "folder": identity(record)}))
+        write_private(record, json.dumps({"pid": pid, "started": started, "folder": folder_identity(record)}))
 
 
 @contextmanager
-def recording(record: Path) -> Iterator[None]:
-    """This process itself, recorded while it lasts. After a kill the record names nobody."""
-    remember(record, os.getpid())
+def record_this_process(record: Path) -> Iterator[None]:
+    """Keep a record of this process within the block. After a kill, the record matches no process."""
+    write_record(record, os.getpid())
     try:
         yield
     finally:
-        forget(record)
+        remove_record(record)
 
 
-def forget(record: Path) -> None:
+def remove_record(record: Path) -> None:
     record.unlink(missing_ok=True)
 
 
 def find(record: Path) -> list[psutil.Process]:
-    """Processes that an earlier run started as this part and that still run."""
-    found = {process.pid: process for process in (recorded(record), *marked(str(record))) if process}
-    return list(found.values())
+    """Processes that an earlier run started as this part and that are still running."""
+    candidates = (recorded_process(record), *marked_processes(str(record)))
+    return list({process.pid: process for process in candidates if process}.values())
 
 
-def recorded(record: Path) -> psutil.Process | None:
+def recorded_process(record: Path) -> psutil.Process | None:
+    """The process that the record names, if it is still running."""
     content = read_json(record)
     pid, started = content.get("pid"), content.get("started")
-    if not isinstance(pid, int) or not isinstance(started, float) or content.get("folder") != identity(record):
+    if not isinstance(pid, int) or not isinstance(started, float) or content.get("folder") != folder_identity(record):
         return None
     with suppress(psutil.Error):
         process = psutil.Process(pid)
-        if runs(process) and abs(process.create_time() - started) <= START_TIME_TOLERANCE_S:
+        if is_running(process) and abs(process.create_time() - started) <= START_TIME_TOLERANCE_S:
             return process
     return None
 
 
-def identity(record: Path) -> int:
-    """The same for a folder that was moved, another for a copy: a copy's records name the processes of the original."""
+def folder_identity(record: Path) -> int:
+    """The same for a moved folder, another for a copy: the records in a copy name the processes of the original."""
     return record.parent.stat().st_ino
 
 
-def marked(text: str) -> Iterable[psutil.Process]:
+def marked_processes(text: str) -> Iterable[psutil.Process]:
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and runs(process) and process.environ().get(MARK) == text:
+            if process.pid != os.getpid() and is_running(process) and process.environ().get(MARK) == text:
                 yield process
 
 
 async def end(record: Path, signals: StopSignals) -> bool:
     """End what an earlier run left of a part, as gently as a normal stop. True if there was anything."""
-    left = await asyncio.to_thread(find, record)
-    for signal, limit_s in signals if left else ():
-        for process in left:
+    processes = await asyncio.to_thread(find, record)
+    for signal, limit_s in signals if processes else ():
+        for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(signal)
-        if await gone(left, limit_s):
+        if await wait_until_ended(processes, limit_s):
             break
-    forget(record)
-    return bool(left)
+    remove_record(record)
+    return bool(processes)
 
 
-def those(found: Iterable[tuple[int, float]]) -> list[psutil.Process]:
-    """The processes with these ids and times of start that still run. Such an id may be somebody else's by now."""
+def still_running(keys: Iterable[tuple[int, float]]) -> list[psutil.Process]:
+    """Those of the processes with these pids and start times that still run. Another program may have the pid now."""
     alive = []
-    for pid, started in found:
+    for pid, started in keys:
         with suppress(psutil.Error):
             process = psutil.Process(pid)
-            if process.create_time() == started and runs(process):
+            if process.create_time() == started and is_running(process):
                 alive.append(process)
     return alive
 
 
-async def end_all(processes: list[psutil.Process]) -> None:
-    """Kill processes that nobody watches any more and wait until they are gone."""
+async def kill_all(processes: list[psutil.Process]) -> None:
+    """Kill processes and wait until they have ended."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(Signals.SIGKILL)
-    await gone(processes, KILL_LIMIT_S)
+    await wait_until_ended(processes, KILL_LIMIT_S)
 
 
-async def gone(processes: list[psutil.Process], limit_s: float) -> bool:
+async def wait_until_ended(processes: list[psutil.Process], limit_s: float) -> bool:
+    """False if some are still running after `limit_s`."""
     deadline = time.monotonic() + limit_s
-    while any(runs(process) for process in processes):
+    while any(is_running(process) for process in processes):
         if time.monotonic() > deadline:
             return False
         await asyncio.sleep(CHECK_EVERY_S)
     return True
 
 
-def runs(process: psutil.Process) -> bool:
-    """Whether it still does anything: a zombie that its parent has not collected yet does not count."""
+def is_running(process: psutil.Process) -> bool:
+    """Whether it is alive. A zombie, which its parent has not collected yet, does not count."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""What one process of `trenova dev` is: a description, and nothing that runs."""
+"""The description of one process that `trenova dev` runs. Nothing here runs anything."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from pathlib import Path
 from signal import Signals
 
 from trenova.dev.users import User
-from trenova.dev.watch import Watch
+from trenova.dev.watchdog import Watchdog
 
 TERMINATE_LIMIT_S = 120  # longer than worker and API are given to drain
 KILL_LIMIT_S = 30  # the kernel may take its time on a machine that stalls
 
 StopSignals = tuple[tuple[Signals, float], ...]
-"""Signals in the order they are tried, each with the seconds it is given."""
+"""Signals in the order they are sent, each with the seconds to wait for the process to end."""
 TERMINATE: StopSignals = ((Signals.SIGTERM, TERMINATE_LIMIT_S), (Signals.SIGKILL, KILL_LIMIT_S))
-ABORT_LIMIT_S = 10  # what answers nothing will hardly drain
+ABORT_LIMIT_S = 10  # a process that answers nothing is unlikely to drain
 ABORT: StopSignals = ((Signals.SIGTERM, ABORT_LIMIT_S), (Signals.SIGKILL, KILL_LIMIT_S))
 
 
@@ -27,18 +27,18 @@ class Part:
     env: Mapping[str, str]
     log: Path
     record: Path
-    ready: Callable[[int], Awaitable[bool]]
-    """Asked again and again with the pid until it is true; an answer may take a few seconds, no more."""
+    is_ready: Callable[[int], Awaitable[bool]]
+    """Called with the pid until it returns True; one call may take a few seconds, no more."""
     ready_limit_s: float | None = 180
-    """None: however long it takes, as long as its watch has nothing against it."""
-    watch: Callable[[], Watch] | None = None
-    """Makes what judges one run: whether the process, which lives, is still of any use."""
-    before: Callable[[], Awaitable[None]] | None = None
-    """What to put right after an earlier run has ended and before this one starts."""
+    """Seconds to wait until it is ready. None: no limit, as long as its watchdog does not object."""
+    watchdog: Callable[[], Watchdog] | None = None
+    """Makes the watchdog of one run, which decides whether the running process is stuck."""
+    prepare: Callable[[], Awaitable[None]] | None = None
+    """Runs after the process of an earlier run has ended and before this one starts."""
     user: User | None = None
     folder: Path | None = None
     stop_signals: StopSignals = TERMINATE
     hurry_signal: Signals = Signals.SIGKILL
     """What a second Ctrl-C sends."""
     abort_signals: StopSignals = ABORT
-    """For a process that is of no use any more."""
+    """For a process that is stuck."""

@@ -1,4 +1,4 @@
-"""One running part: started in a session of its own, watched directly, stopped in steps."""
+"""One running part: started in its own session, watched directly, stopped signal by signal."""
 
 import asyncio
 import math
@@ -11,19 +11,19 @@ from pathlib import Path
 from signal import Signals
 from typing import Any, Self
 
-from trenova.dev import orphans, users, vitals, watch
+from trenova.dev import orphans, process_state, users, watchdog
 from trenova.dev.part import Part, StopSignals
 from trenova.errors import PartFailed
 
 LAST_LINES = 20
 LAST_BYTES = 64 * 1024
 CHECK_EVERY_S = 0.05
-# Enough to look back on a fault that repeats itself, and it still opens in an editor.
+# Enough history for a fault that repeats, and small enough for an editor.
 LARGE_LOG_BYTES = 10 * 1024 * 1024
 
 
 class Process:
-    """A part that runs. `start` comes back when the part is ready, or raises with the end of its log."""
+    """A part that runs. `start` returns when the part is ready, or raises with the end of its log."""
 
     def __init__(self, part: Part, child: asyncio.subprocess.Process, log_start: int) -> None:
         self.part = part
@@ -33,7 +33,7 @@ class Process:
 
     @classmethod
     async def start(cls, part: Part) -> Self:
-        """End what a killed run left of this part, start it and wait until it is ready."""
+        """End what a killed run left of this part, start it, and wait until it is ready."""
         process = await cls.spawn(part)
         try:
             await process.wait_ready()
@@ -46,77 +46,77 @@ class Process:
     async def spawn(cls, part: Part) -> Self:
         await orphans.end(part.record, part.stop_signals)
         rotate(part.log)
-        if part.before is not None:
-            await part.before()
+        if part.prepare is not None:
+            await part.prepare()
         log_start = part.log.stat().st_size if part.log.exists() else 0
         try:
-            child = await launch(part)
+            child = await launch_process(part)
         except OSError as error:
             raise PartFailed(
                 f"{part.name} cannot be started: {part.argv[0]}: {error.strerror}",
                 hint="install what is missing: pip install 'trenova[dev]'",
             ) from error
-        # Killed here: the process runs without a record. Its mark lets the next start find and end it.
-        orphans.remember(part.record, child.pid)
+        # Killed here: the process runs without a record. The next start finds it by its mark, and ends it.
+        orphans.write_record(part.record, child.pid)
         return cls(part, child, log_start)
 
     async def wait_ready(self) -> None:
-        """Raises when it ends before, is late, or, where there is no limit, when its watch has given it up."""
+        """Raises PartFailed when it ends first, exceeds its limit, or has none and its watchdog finds it stuck."""
         if self.part.ready_limit_s is not None:
             return await self._wait_ready(self.part.ready_limit_s)
-        waiting, useless = asyncio.create_task(self._wait_ready(math.inf)), asyncio.create_task(self.until_useless())
+        waiting, stuck = asyncio.create_task(self._wait_ready(math.inf)), asyncio.create_task(self.wait_until_stuck())
         try:
-            await asyncio.wait({waiting, useless}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({waiting, stuck}, return_when=asyncio.FIRST_COMPLETED)
             if not waiting.done():
-                raise await self.abort(useless.result())
+                raise await self.abort(stuck.result())
             return waiting.result()
         finally:
-            await cancel(waiting, useless)
+            await cancel(waiting, stuck)
 
     async def _wait_ready(self, limit_s: float) -> None:
         deadline = time.monotonic() + limit_s
-        while not await self.part.ready(self.pid):
+        while not await self.part.is_ready(self.pid):
             if self._child.returncode is not None:
-                raise self.failure(f"{self.part.name} {self.ending} while it was starting")
+                raise self.failure(f"{self.part.name} {self.exit_description} while it was starting")
             if time.monotonic() > deadline:
                 raise self.failure(f"{self.part.name} was not ready after {limit_s:.0f} s")
             await asyncio.sleep(CHECK_EVERY_S)
 
-    async def until_useless(self) -> str:
-        """Comes back with the reason when the process, which lives, is of no use any more. Without a watch never."""
-        judge = self.part.watch() if self.part.watch is not None else None
+    async def wait_until_stuck(self) -> str:
+        """Return the reason once the running process is stuck. Without a watchdog it never returns."""
+        check = self.part.watchdog().check if self.part.watchdog is not None else None
         while True:
-            await asyncio.sleep(watch.LOOK_EVERY_S)
-            if judge is not None and (reason := await judge.look(self.pid)) is not None:
+            await asyncio.sleep(watchdog.CHECK_EVERY_S)
+            if check is not None and (reason := await check(self.pid)) is not None:
                 return reason
 
-    async def until_lost(self) -> PartFailed:
-        """Comes back when the process has ended, by itself or by us because it was of no use any more."""
-        ended, useless = asyncio.create_task(self._child.wait()), asyncio.create_task(self.until_useless())
+    async def wait_until_lost(self) -> PartFailed:
+        """Return once the process has ended, either by itself or because it was stuck and has been ended here."""
+        ended, stuck = asyncio.create_task(self._child.wait()), asyncio.create_task(self.wait_until_stuck())
         try:
-            await asyncio.wait({ended, useless}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({ended, stuck}, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
-                return self.failure(f"{self.part.name} {self.ending}")
-            return await self.abort(useless.result())
+                return self.failure(f"{self.part.name} {self.exit_description}")
+            return await self.abort(stuck.result())
         finally:
-            await cancel(ended, useless)
+            await cancel(ended, stuck)
 
     async def abort(self, reason: str) -> PartFailed:
-        """End the process, which would not help itself, and say why."""
-        failure = self.failure(f"{self.part.name} {reason}; it is ended and started again")
+        """End a stuck process; returns the error that says why."""
+        failure = self.failure(f"{self.part.name} {reason}; it was stopped")
         await self._end(self.part.abort_signals)
         return failure
 
     def failure(self, message: str) -> PartFailed:
-        """The error to raise, with the end of the log as a note."""
+        """The error to raise, with the end of the log as notes."""
         error = PartFailed(message, hint=f"the whole log is in {self.part.log}")
         for line in last_lines(self.part.log, since=self._log_start):
             error.add_note(line)
         return error
 
     @property
-    def ending(self) -> str:
-        """How it ended, in words for people."""
+    def exit_description(self) -> str:
+        """How it ended, for a message: `was ended by SIGKILL`, `ended with exit code 3`."""
         code = self._child.returncode
         if code is not None and code < 0:
             return f"was ended by {Signals(-code).name}"
@@ -126,25 +126,25 @@ class Process:
     def succeeded(self) -> bool:
         return self._child.returncode == 0
 
-    async def ended(self) -> None:
+    async def wait_until_ended(self) -> None:
         await self._child.wait()
 
     async def stop(self) -> None:
-        """Signal by signal until it has ended."""
+        """Send the stop signals in order until it has ended."""
         await self._end(self.part.stop_signals)
 
     async def _end(self, signals: StopSignals) -> None:
-        started = vitals.of(vitals.children(self.pid))
+        started = process_state.states_of(process_state.children(self.pid))
         for signal, limit_s in signals:
             self.send(signal)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._child.wait(), limit_s)
                 break
         if self._child.returncode == -Signals.SIGKILL:
-            # It could not end what it had started, and what is stuck or stopped does not see that it is gone.
-            await orphans.end_all(orphans.those(started))
-        # Killed here: the record names a pid that no longer runs, and the next start drops it.
-        orphans.forget(self.part.record)
+            # It could not end its children, and a stuck or suspended child does not notice that its parent is gone.
+            await orphans.kill_all(orphans.still_running(started))
+        # Killed here: the record names a pid that no longer runs, and the next start removes it.
+        orphans.remove_record(self.part.record)
 
     def hurry(self) -> None:
         self.send(self.part.hurry_signal)
@@ -154,7 +154,7 @@ class Process:
             return
         with suppress(ProcessLookupError):
             if signal is Signals.SIGKILL:
-                os.killpg(self.pid, signal)  # with whatever it has started itself
+                os.killpg(self.pid, signal)  # together with its children
             else:
                 self._child.send_signal(signal)
 
@@ -174,7 +174,7 @@ async def cancel(*tasks: asyncio.Task[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def launch(part: Part) -> asyncio.subprocess.Process:
+async def launch_process(part: Part) -> asyncio.subprocess.Process:
     with part.log.open("ab") as log:
         return await asyncio.create_subprocess_exec(
             *part.argv,
@@ -184,19 +184,19 @@ async def launch(part: Part) -> asyncio.subprocess.Process:
             env={**part.env, orphans.MARK: str(part.record)},
             cwd=part.folder,
             start_new_session=True,  # the terminal's Ctrl-C reaches the supervisor only
-            **users.becoming(part.user),
+            **users.run_as(part.user),
         )
 
 
 def rotate(log: Path) -> None:
-    """Set a large log aside as `<name>.1`, in place of an older one. Only while nothing writes to it."""
+    """Rename a large log to `<name>.1`, replacing an older one. Call it only while nothing writes to the log."""
     if log.exists() and log.stat().st_size > LARGE_LOG_BYTES:
-        # Killed here: there is no log, which readers know, until the next start of the part makes one.
+        # Killed here: there is no log until the part starts again; readers expect that.
         log.replace(log.with_name(f"{log.name}.1"))
 
 
 def last_lines(log: Path, count: int = LAST_LINES, *, since: int = 0) -> list[str]:
-    """The last lines of a log that may be long, from byte `since` at the earliest; none if there is no log."""
+    """The last `count` lines of a log, none from before byte `since`; empty if there is no log."""
     try:
         with log.open("rb") as file:
             file.seek(max(since, file.seek(0, os.SEEK_END) - LAST_BYTES))

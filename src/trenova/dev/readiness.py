@@ -1,4 +1,4 @@
-"""What "ready" means: the API answers, the worker's poll is known to Temporal, a probe entry was stored."""
+"""What "ready" means: the API answers, Temporal has seen the worker poll, and a probe entry was stored."""
 
 import asyncio
 import socket
@@ -17,11 +17,11 @@ from trenova.worker.polls import QUEUES, pollers
 PROBE_LIMIT_S = 180
 PROBE_REQUEST_LIMIT_S = 60
 RETRY_EVERY_S = 0.2
-# A rule of the database that parks the probe says nothing against the parts: all of them have had it.
-SETTLED = {httpx.codes.CREATED, httpx.codes.MULTI_STATUS}
+# A database rule that parks the probe does not matter here: the probe has passed through all parts.
+DELIVERED = {httpx.codes.CREATED, httpx.codes.MULTI_STATUS}
 
 
-async def answers(url: str) -> bool:
+async def answers_ok(url: str) -> bool:
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=ANSWER_LIMIT.total_seconds()) as client:
             return (await client.get(url)).is_success
@@ -29,9 +29,9 @@ async def answers(url: str) -> bool:
         return False
 
 
-async def polls(temporal: Temporal, pid: int) -> bool:
-    """Whether Temporal has seen this very worker ask for both workflow and activity tasks."""
-    identity = f"{pid}@{socket.gethostname()}"  # the SDK's own way to name a client
+async def is_polling(temporal: Temporal, pid: int) -> bool:
+    """Whether Temporal has seen exactly this worker poll for both workflow and activity tasks."""
+    identity = f"{pid}@{socket.gethostname()}"  # the SDK's default identity of a client
     try:
         client = await temporal.client()
         async with asyncio.timeout(ANSWER_LIMIT.total_seconds()):
@@ -40,10 +40,10 @@ async def polls(temporal: Temporal, pid: int) -> bool:
         return False
 
 
-async def probe(api_url: str, api_key: str) -> None:
-    """Send one entry on the whole journey and come back when it is stored."""
+async def send_probe(api_url: str, api_key: str) -> None:
+    """Send one entry through all parts, and return when it is stored."""
     entry = {
-        "id": str(uuid.uuid4()),  # one id for all tries, so that the probe is stored once
+        "id": str(uuid.uuid4()),  # one id for all attempts, so that the probe is stored once
         "tenant": SYSTEM_TENANT,
         "actor": {"type": PROBE_ACTOR.type, "id": PROBE_ACTOR.id},
         "action": PROBE_ACTION,
@@ -52,18 +52,18 @@ async def probe(api_url: str, api_key: str) -> None:
     deadline = time.monotonic() + PROBE_LIMIT_S
     headers = {"Authorization": f"Bearer {api_key}"}
     async with httpx.AsyncClient(trust_env=False, timeout=PROBE_REQUEST_LIMIT_S, headers=headers) as client:
-        while (answer := await attempt(client, f"{api_url}/v1/entries?wait=stored", entry)) not in SETTLED:
-            refused = isinstance(answer, int) and httpx.codes.is_client_error(answer)
-            if refused or time.monotonic() > deadline:
+        while (answer := await send_once(client, f"{api_url}/v1/entries?wait=stored", entry)) not in DELIVERED:
+            is_final = isinstance(answer, int) and httpx.codes.is_client_error(answer)
+            if is_final or time.monotonic() > deadline:
                 raise PartFailed(
-                    f"a probe entry was not stored: the last answer was {answer}",
-                    hint="see the logs: trenova logs",
+                    f"a probe entry sent to {api_url} was not stored: the last answer was {answer}",
+                    hint="look at the logs of the parts: `trenova logs`",
                 )
             await asyncio.sleep(RETRY_EVERY_S)
 
 
-async def attempt(client: httpx.AsyncClient, url: str, entry: Mapping[str, object]) -> int | str:
-    """The status of the answer, or what kept it from coming."""
+async def send_once(client: httpx.AsyncClient, url: str, entry: Mapping[str, object]) -> int | str:
+    """The HTTP status of the answer, or the type of the error that prevented one."""
     try:
         return (await client.post(url, json=entry)).status_code
     except httpx.HTTPError as error:

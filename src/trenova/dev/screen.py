@@ -1,4 +1,4 @@
-"""What `trenova dev` shows: a line that moves while it starts, a summary, and what happens afterwards."""
+"""The output of `trenova dev`: progress while it starts, a summary when it is ready, and later events."""
 
 import json
 from collections.abc import Iterator
@@ -23,14 +23,14 @@ EXAMPLE = {
 
 
 class Screen:
-    """Writes for people on a terminal and plain lines elsewhere."""
+    """Writes styled output with progress to a terminal, and plain lines elsewhere."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(soft_wrap=True, highlight=False)
 
     @contextmanager
-    def doing(self, what: str) -> Iterator[None]:
-        """Show `what` for as long as it takes."""
+    def progress(self, what: str) -> Iterator[None]:
+        """Show `what` while the block runs."""
         if not self._console.is_terminal:
             self.say(f"{what} …")
             yield
@@ -41,16 +41,16 @@ class Screen:
     def say(self, text: str) -> None:
         self._console.print(text, markup=False)
 
-    def died(self, error: PartFailed) -> None:
-        """A part that ended by itself, with the last lines of its log."""
+    def show_death(self, error: PartFailed) -> None:
+        """Show how a part died, with the last lines of its log."""
         self._console.print(error.message, markup=False, style="bold red")
-        self.end_of_log(error)
+        self.show_log_end(error)
 
-    def end_of_log(self, error: PartFailed) -> None:
+    def show_log_end(self, error: PartFailed) -> None:
         for line in getattr(error, "__notes__", ()):
             self._console.print(f"  {line}", markup=False, style="dim")
 
-    def ready(self, state: DevJson, data_dir: Path) -> None:
+    def show_ready(self, state: DevJson, data_dir: Path) -> None:
         self.say("\ntrenova is ready\n")
         for name, value in (
             ("API", state.api_url),
@@ -63,10 +63,10 @@ class Screen:
         ):
             self.say(f"  {name:<10}{value}")
         self.say(
-            f"\nSend an entry:\n\n  {curl(state)}\n\nRead payloads with the temporal command:\n\n  {codec_line(state)}"
+            f"\nSend an entry:\n\n  {curl(state)}\n\nLet the temporal command decode payloads:\n\n  {codec_line(state)}"
         )
         if (export := command_line.export(data_dir)) is not None:
-            self.say(f"\nIn other terminals, so that commands find this data folder:\n\n  {export}")
+            self.say(f"\nIn other terminals, to let commands find this data folder:\n\n  {export}")
         logs = f"trenova logs --follow{command_line.flag(data_dir)}"
         self.say(f"\nFollow the logs with `{logs}`; stop with Ctrl-C.")
 
@@ -76,7 +76,7 @@ def codec_line(state: DevJson) -> str:
 
 
 def curl(state: DevJson) -> str:
-    """One line for a shell that stores an entry."""
+    """A shell command that stores an entry."""
     return (
         f"curl -sS '{state.api_url}/v1/entries?wait=stored' -H 'Authorization: Bearer {state.api_key}' "
         f"-H 'Content-Type: application/json' -d '{json.dumps(EXAMPLE, separators=(',', ':'))}'"

@@ -1,4 +1,4 @@
-"""Temporal and its Web UI on this machine, with every write on the disk before it is answered."""
+"""Temporal and its Web UI on this machine, with every write flushed to disk before it is acknowledged."""
 
 import asyncio
 import os
@@ -14,10 +14,10 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from trenova.dev import ports
-from trenova.dev.environment import own_world
+from trenova.dev.environment import own_environment
 from trenova.dev.part import Part
 from trenova.dev.process import running
-from trenova.dev.watch import Silence
+from trenova.dev.watchdog import AnswerWatchdog
 from trenova.runtime.installation.folder import Folder, lock, make_folder
 
 NAMESPACE = "default"
@@ -27,7 +27,7 @@ ANSWER_LIMIT = timedelta(seconds=5)
 class Temporal:
     """The Temporal server of one data folder; without `ui_port` it has no Web UI.
 
-    `codec_endpoint` is where the Web UI has payloads decoded.
+    `codec_endpoint` is the address to which the Web UI sends payloads for decoding.
     """
 
     def __init__(
@@ -51,36 +51,36 @@ class Temporal:
 
     @contextmanager
     def part(self) -> Iterator[Part]:
-        """The server as a part, its database file held for this process."""
+        """The server as a part; its database file is locked for this process."""
         data = self.folder.path / "temporal"
         make_folder(data, 0o700)
         with lock(data / "lock", f"Temporal's data in {data}"):
             yield Part(
                 name="temporal",
                 argv=self._command(data / "temporal.db"),
-                # The CLI reads configuration of the user's home, even when it is the server that it starts.
-                env=own_world(os.environ) | {"HOME": str(data), "XDG_CONFIG_HOME": str(data)},
+                # The CLI reads configuration from the user's home, even when it starts a server.
+                env=own_environment(os.environ) | {"HOME": str(data), "XDG_CONFIG_HOME": str(data)},
                 log=self.folder.log("temporal"),
                 record=self.folder.record("temporal"),
-                ready=self.is_ready,
-                watch=lambda: Silence(self.answers),
+                is_ready=self.is_ready,
+                watchdog=lambda: AnswerWatchdog(self.answers),
             )
 
     async def is_ready(self, pid: int) -> bool:
-        """Whether it answers for the namespace, which it registers a moment after it has begun to listen."""
-        return ports.listens(pid, self.port) and await self.answers()
+        """Whether it answers for the namespace, which it registers a moment after it starts to listen."""
+        return ports.is_listening(pid, self.port) and await self.answers()
 
     async def answers(self) -> bool:
         try:
             client = await self.client()
-            asked = DescribeNamespaceRequest(namespace=NAMESPACE)
-            await client.workflow_service.describe_namespace(asked, timeout=ANSWER_LIMIT)
+            request = DescribeNamespaceRequest(namespace=NAMESPACE)
+            await client.workflow_service.describe_namespace(request, timeout=ANSWER_LIMIT)
         except (RuntimeError, RPCError, TimeoutError):
             return False
         return True
 
     async def client(self) -> Client:
-        """A connection without our codec: good for questions about the server, not for starting workflows."""
+        """A connection without our codec, for requests about the server, not for starting workflows."""
         if self._client is None:
             async with asyncio.timeout(ANSWER_LIMIT.total_seconds()):
                 self._client = await Client.connect(self.address, namespace=NAMESPACE)
@@ -93,15 +93,15 @@ class Temporal:
         if self.ui_port and self.codec_endpoint:
             ui += ("--ui-codec-endpoint", self.codec_endpoint)
         return (
-            # pip puts it beside the interpreter; never another `temporal` that happens to be on the PATH.
+            # pip installs it beside the interpreter; another `temporal` on the PATH must not be used.
             str(Path(sys.executable).with_name("temporal")),
             *("server", "start-dev", "--ip", ports.LOCALHOST, "--port", str(self.port), *ui),
             *("--metrics-port", str(self.metrics_port), "--namespace", NAMESPACE, "--log-level", "warn"),
             *("--db-filename", str(database)),
             *("--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=2"),
-            # Tenants share one queue; without this a tenant with a long backlog holds up all others.
+            # Tenants share one queue; without this, a tenant with a long backlog delays all others.
             *("--dynamic-config-value", "matching.enableFairness=true"),
-            # Each part of a queue has its own order, and one may wait while others are emptied. All are still read: an
-            # earlier release may have left tasks in any of them.
+            # Each partition of a queue has its own order, and one may wait while others are drained. All are still
+            # read, as an earlier release may have left tasks in any of them.
             *("--dynamic-config-value", "matching.numTaskqueueWritePartitions=1"),
         )

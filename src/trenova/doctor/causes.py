@@ -25,7 +25,7 @@ WORKERS = ("workers", "worker version", *OTHER_KEYS, "storing")
 # What an API says of its own parts, and the checks that look at the same parts from here.
 PARTS: Mapping[str, tuple[str, ...]] = {"temporal": TEMPORAL, "database": DATABASE, "keys": KEYS}
 # What a check finds follows from the first of these that has failed.
-FOLLOWS: Mapping[str, tuple[str, ...]] = {
+FOLLOWS_FROM: Mapping[str, tuple[str, ...]] = {
     "spool": (*TEMPORAL, "api readiness"),
     "keys of the API": (*DATABASE, *TEMPORAL, "api readiness", "keys here"),
     "keys of open workflows": ("keys here", "keys of the API"),
@@ -48,32 +48,32 @@ FOLLOWS: Mapping[str, tuple[str, ...]] = {
 ALL_OK, WARNINGS = 0, 3
 
 
-def ranked(findings: Sequence[Finding]) -> list[Finding]:
+def rank_findings(findings: Sequence[Finding]) -> list[Finding]:
     """The same findings in their order, those that follow from another named so, with that to mend first."""
     by_name = {finding.check: finding for finding in findings}
     failed = {name for name, finding in by_name.items() if finding.state is State.FAILED}
-    return [explained(finding, by_name, failed) for finding in findings]
+    return [with_root_cause(finding, by_name, failed) for finding in findings]
 
 
-def explained(finding: Finding, by_name: Mapping[str, Finding], failed: set[str]) -> Finding:
-    cause = origin(finding, by_name, failed)
+def with_root_cause(finding: Finding, by_name: Mapping[str, Finding], failed: set[str]) -> Finding:
+    cause = root_cause(finding, by_name, failed)
     if cause is None:
         return finding
     return replace(finding, follows_from=cause, next_step=f"follows from `{cause}`: mend that first")
 
 
-def origin(finding: Finding, by_name: Mapping[str, Finding], failed: set[str]) -> str | None:
+def root_cause(finding: Finding, by_name: Mapping[str, Finding], failed: set[str]) -> str | None:
     """The check that names the cause of what this one has found; None where it is a cause itself, or well."""
     if finding.state not in {State.FAILED, State.WARNING} or finding.stands_alone:
         return None
-    behind = next((name for name in reasons(finding, failed) if name in failed), None)
-    return None if behind is None else origin(by_name[behind], by_name, failed) or behind
+    behind = next((name for name in possible_causes(finding, failed) if name in failed), None)
+    return None if behind is None else root_cause(by_name[behind], by_name, failed) or behind
 
 
-def reasons(finding: Finding, failed: set[str]) -> Sequence[str]:
+def possible_causes(finding: Finding, failed: set[str]) -> Sequence[str]:
     """The checks that may explain it. What is blamed explains it only where all of that has failed from here too."""
     if not finding.blames:
-        return FOLLOWS.get(finding.check, ())
+        return FOLLOWS_FROM.get(finding.check, ())
     seen = [next((name for name in PARTS[part] if name in failed), None) for part in finding.blames]
     return [] if None in seen else [name for name in seen if name is not None]
 

@@ -7,13 +7,13 @@ from trenova.doctor.finding import Kind, Verdict, ok
 from trenova.publishing.witnesses import witnesses_of
 
 
-async def configuration(context: CheckContext) -> Verdict:
+async def check_configuration(context: CheckContext) -> Verdict:
     """There is a context, so the settings have been read; what is left is what no type can say."""
     witnesses_of(context.settings.ledger)
     return ok("is complete")
 
 
-CONFIGURATION = Check("configuration", Kind.CONFIGURATION, configuration)
+CONFIGURATION = Check("configuration", Kind.CONFIGURATION, check_configuration)
 DOCTOR = (
     CONFIGURATION,
     *machine.CHECKS,

@@ -72,7 +72,7 @@ class CheckContext:
     async def open(cls, options: DoctorOptions) -> AsyncIterator["CheckContext"]:
         """Raises InvalidConfiguration for settings of which not even a client can be made."""
         settings = options.settings
-        client = await connect(settings.temporal, converter(settings, options.environ), lazy=True)
+        client = await connect(settings.temporal, converter_of(settings, options.environ), lazy=True)
         async with AsyncExitStack() as held:
             database = None
             if settings.database.url is not None:
@@ -92,7 +92,7 @@ class CheckContext:
             )
 
 
-def converter(settings: Settings, environ: Mapping[str, str]) -> DataConverter:
+def converter_of(settings: Settings, environ: Mapping[str, str]) -> DataConverter:
     try:
         return load_converter(settings.temporal.security, environ)
     except InvalidConfiguration:

@@ -29,26 +29,26 @@ from trenova.runtime.connection import connect
 from trenova.store import server_status
 from trenova.workflows import ProcessAuditBatchWorkflow
 
-DEVELOPMENT = "sqlite"
+DEVELOPMENT_STORE = "sqlite"
 ENOUGH_WORKERS = 2
 # The result of the nightly verification is read from its closed workflow, and a weekend should not hide it.
 SHORTEST_RETENTION = timedelta(days=3)
 # Of 32 random bytes fewer are alike than this but once in 10^14 times.
 FEWEST_DISTINCT_BYTES = 20
-TRIES = 4
+PLAIN_BATCHES = 4
 COMMAND_S = 60.0
 WORKFLOW_S = encryption_check.WAIT_S + 30
 OTHERS_MAY_READ = stat.S_IROTH
-ARCHIVED_LATELY = timedelta(days=1)
+ARCHIVED_WITHIN = timedelta(days=1)
 MAKE_KEY = "make a random one: `trenova keys generate` (or openssl rand -base64 32), and rotate: docs/encryption.md"
 
 
-async def cluster(context: CheckContext) -> Verdict:
+async def check_cluster(context: CheckContext) -> Verdict:
     try:
         found = await context.client.workflow_service.get_cluster_info(GetClusterInfoRequest())
     except RPCError:
         return ok("a server that does not tell where it keeps its state, as Temporal Cloud")
-    if found.persistence_store == DEVELOPMENT:
+    if found.persistence_store == DEVELOPMENT_STORE:
         return failed(
             "this is Temporal's development server, whose state is a SQLite file on one disk",
             "point temporal.hostPort at Temporal Cloud or at a cluster with PostgreSQL",
@@ -56,9 +56,9 @@ async def cluster(context: CheckContext) -> Verdict:
     return ok(f"keeps its state in {found.persistence_store}")
 
 
-async def retention(context: CheckContext) -> Verdict:
+async def check_namespace_retention(context: CheckContext) -> Verdict:
     name = context.settings.temporal.namespace
-    days = (await temporal.described(context)).config.workflow_execution_retention_ttl.ToTimedelta()
+    days = (await temporal.describe_namespace(context)).config.workflow_execution_retention_ttl.ToTimedelta()
     if days < SHORTEST_RETENTION:
         return failed(
             f"the namespace {name} forgets closed workflows after {span(days)}, expected {span(SHORTEST_RETENTION)}",
@@ -67,7 +67,7 @@ async def retention(context: CheckContext) -> Verdict:
     return ok(f"closed workflows are kept for {span(days)}")
 
 
-async def origin(context: CheckContext) -> Verdict:
+async def check_origin(context: CheckContext) -> Verdict:
     found = context.settings.ledger.origin
     if found == LedgerSettings().origin:
         return failed(
@@ -77,7 +77,7 @@ async def origin(context: CheckContext) -> Verdict:
     return ok(f"the logs are those of {found}")
 
 
-async def secrets(context: CheckContext) -> Verdict:
+async def check_secret_files(context: CheckContext) -> Verdict:
     """Files with keys, which nobody else on this machine should read."""
     settings = context.settings
     folder = settings.temporal.security.key_folder
@@ -88,16 +88,16 @@ async def secrets(context: CheckContext) -> Verdict:
         *(sorted(folder.iterdir()) if folder else []),
     ]
     files = [file for file in kept if file is not None and file.is_file()]
-    if open_ones := [file for file in files if may_be_read(file)]:
+    if open_ones := [file for file in files if is_world_readable(file)]:
         return failed(f"everybody on this machine may read {open_ones[0]}", f"chmod o-r {open_ones[0]}")
     return ok(f"{many(len(files), 'file', 'files')} with keys, which others on this machine may not read")
 
 
-def may_be_read(file: Path) -> bool:
+def is_world_readable(file: Path) -> bool:
     return bool(file.stat().st_mode & OTHERS_MAY_READ)
 
 
-async def strength(context: CheckContext) -> Verdict:
+async def check_key_strength(context: CheckContext) -> Verdict:
     ring = load_keyring(context.settings.temporal.security, context.options.environ)
     if ring.encrypting_id is None:
         return failed("encryption is off, so no key encrypts", "set temporal.security.enableEncryption: true")
@@ -122,14 +122,14 @@ def weakness(key: Key) -> str | None:
     return None
 
 
-async def encrypted(context: CheckContext) -> Verdict:
+async def check_encryption(context: CheckContext) -> Verdict:
     found = await encryption_check.verify(context.settings)
     if found.problems:
         return failed("; ".join(found.problems), "`trenova verify-encryption` shows it; docs/encryption.md")
     return ok(f"ran {found.workflow_id}: all {found.payloads} payloads in its history are encrypted")
 
 
-async def plain_refused(context: CheckContext) -> Verdict:
+async def check_plain_text_refused(context: CheckContext) -> Verdict:
     """Send what an intruder could: a batch in plain text. It is empty, so a worker that takes it stores nothing."""
     step = "set temporal.security.requireEncryption: true for the API and every worker, and start them again"
     codec = context.client.data_converter.payload_codec
@@ -143,13 +143,15 @@ async def plain_refused(context: CheckContext) -> Verdict:
             "temporal.security.requireEncryption is off: whoever reaches Temporal may send plain entries", step
         )
     plain = await connect(context.settings.temporal, DataConverter.default)
-    for ending in await asyncio.gather(*(sent_plain(plain) for _ in range(TRIES))):
+    for ending in await asyncio.gather(*(send_plain_text(plain) for _ in range(PLAIN_BATCHES))):
         if ending != PlaintextRefused.failure_type:
             return failed(f"a worker was sent a batch in plain text and did not refuse it ({ending})", step)
-    return ok(f"this program and the workers refused a plain payload; {TRIES} empty batches were sent and terminated")
+    return ok(
+        f"this program and the workers refused a plain payload; {PLAIN_BATCHES} empty batches were sent and terminated"
+    )
 
 
-async def sent_plain(plain: Client) -> str:
+async def send_plain_text(plain: Client) -> str:
     """What became of it: the type of the failure, or `taken`."""
     handle = await plain.start_workflow(
         "ProcessAuditBatchWorkflow",
@@ -169,7 +171,7 @@ async def sent_plain(plain: Client) -> str:
     return "taken"
 
 
-async def executed(context: CheckContext) -> Verdict:
+async def check_workflow_runs(context: CheckContext) -> Verdict:
     handle = await context.client.start_workflow(
         ProcessAuditBatchWorkflow.run,
         id=f"trenova-preflight-{uuid.uuid4()}",
@@ -182,21 +184,21 @@ async def executed(context: CheckContext) -> Verdict:
     return ok(f"{handle.id} came back after {took:.2f} s with {result.stored} stored, as an empty batch should")
 
 
-async def enough_workers(context: CheckContext) -> Verdict:
-    found = await queue.pollers(context)
+async def check_two_workers(context: CheckContext) -> Verdict:
+    found = await queue.list_pollers(context)
     both = set(found["workflow"]) & set(found["activity"])
     if len(both) < ENOUGH_WORKERS:
         return failed(
             f"{many(len(both), 'worker polls', 'workers poll')} {TASK_QUEUE}; expected {ENOUGH_WORKERS}: one may fail",
             "start another, on another machine: `trenova worker`",
         )
-    hosts = queue.hosts(sorted(both))
+    hosts = queue.hosts_of(sorted(both))
     if len(hosts) == 1:
         return warning(f"{len(both)} workers poll, all of them on {hosts.pop()}", "run one on another machine")
     return ok(f"{len(both)} workers poll, on {len(hosts)} machines")
 
 
-async def monitoring(context: CheckContext) -> Verdict:
+async def check_monitoring(context: CheckContext) -> Verdict:
     """That there is something to scrape. Whether anybody does, and is woken by it, cannot be seen from here."""
     if context.options.api_key is None:
         return failed(
@@ -222,23 +224,23 @@ async def monitoring(context: CheckContext) -> Verdict:
     )
 
 
-async def backups(context: CheckContext) -> Verdict:
+async def check_backups(context: CheckContext) -> Verdict:
     """What can be seen of backups; that one can be restored only a restore shows."""
     if context.options.backup_check is not None:
-        return await ran(context.options.backup_check)
+        return await run_backup_check(context.options.backup_check)
     found = await server_status.archiving(context.store.pool)
     step = "set continuous archiving up, or name your own check: --backup-check 'pgbackrest --stanza=main check'"
     if not found.is_on:
         return failed("PostgreSQL's archive_mode is off, and no --backup-check was given: no backup can be seen", step)
     if found.failed_at and (found.archived_at is None or found.failed_at > found.archived_at):
         return failed(f"archiving has failed at {found.failed_at:%Y-%m-%d %H:%M} UTC, and not worked since", step)
-    if found.archived_at is None or datetime.now(UTC) - found.archived_at > ARCHIVED_LATELY:
+    if found.archived_at is None or datetime.now(UTC) - found.archived_at > ARCHIVED_WITHIN:
         return warning("archive_mode is on, and nothing was archived within a day", step)
     ago = span(datetime.now(UTC) - found.archived_at)
     return ok(f"the write-ahead log was archived {ago} ago; that a restore works only a restore shows")
 
 
-async def ran(command: str) -> Verdict:
+async def run_backup_check(command: str) -> Verdict:
     process = await asyncio.create_subprocess_shell(
         command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
@@ -252,17 +254,29 @@ async def ran(command: str) -> Verdict:
     return ok("the command of --backup-check ended well; that a restore works only a restore shows")
 
 
-RUNS = ("temporal namespace", "workers")
+NEEDS_WORKERS = ("temporal namespace", "workers")
 CHECKS = (
-    Check("cluster", Kind.TEMPORAL, cluster, ("temporal dial",)),
-    Check("namespace retention", Kind.TEMPORAL, retention, ("temporal namespace",)),
-    Check("secret files", Kind.MACHINE, secrets, ("encryption keys",)),
-    Check("ledger origin", Kind.CONFIGURATION, origin),
-    Check("key strength", Kind.KEYS, strength, ("encryption keys",)),
-    Check("encryption", Kind.KEYS, encrypted, ("key strength", *RUNS), own_limit_s=WORKFLOW_S),
-    Check("plain text refused", Kind.KEYS, plain_refused, ("encryption keys", *RUNS), own_limit_s=WORKFLOW_S),
-    Check("workflow executed", Kind.WORKER, executed, ("encryption keys", *RUNS), own_limit_s=WORKFLOW_S),
-    Check("two workers", Kind.WORKER, enough_workers, ("workers",)),
-    Check("monitoring", Kind.API, monitoring, ("api",)),
-    Check("backups", Kind.DATABASE, backups, ("database",), own_limit_s=COMMAND_S),
+    Check("cluster", Kind.TEMPORAL, check_cluster, ("temporal dial",)),
+    Check("namespace retention", Kind.TEMPORAL, check_namespace_retention, ("temporal namespace",)),
+    Check("secret files", Kind.MACHINE, check_secret_files, ("encryption keys",)),
+    Check("ledger origin", Kind.CONFIGURATION, check_origin),
+    Check("key strength", Kind.KEYS, check_key_strength, ("encryption keys",)),
+    Check("encryption", Kind.KEYS, check_encryption, ("key strength", *NEEDS_WORKERS), own_limit_s=WORKFLOW_S),
+    Check(
+        "plain text refused",
+        Kind.KEYS,
+        check_plain_text_refused,
+        ("encryption keys", *NEEDS_WORKERS),
+        own_limit_s=WORKFLOW_S,
+    ),
+    Check(
+        "workflow executed",
+        Kind.WORKER,
+        check_workflow_runs,
+        ("encryption keys", *NEEDS_WORKERS),
+        own_limit_s=WORKFLOW_S,
+    ),
+    Check("two workers", Kind.WORKER, check_two_workers, ("workers",)),
+    Check("monitoring", Kind.API, check_monitoring, ("api",)),
+    Check("backups", Kind.DATABASE, check_backups, ("database",), own_limit_s=COMMAND_S),
 )

@@ -31,11 +31,11 @@ from trenova.workflows import ProcessAuditBatchWorkflow
 # Enough, and repetitive enough, that compression has to show.
 SAMPLE_ENTRIES = 50
 WAIT_S = 60
-LOCAL_ACTIVITY = "core_local_activity"
+LOCAL_ACTIVITY_MARKER = "core_local_activity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class EncryptionReport:
     """What was found in the history of one workflow."""
 
     workflow_id: str
@@ -47,11 +47,11 @@ class Finding:
     problems: Sequence[str]
 
 
-async def verify(loaded: Settings) -> Finding:
+async def verify(loaded: Settings) -> EncryptionReport:
     security = loaded.temporal.security
     client = await connect(loaded.temporal, load_converter(security, os.environ))
     marker = secrets.token_hex(16)
-    batch = sample(marker, datetime.now(UTC))
+    batch = sample_batch(marker, datetime.now(UTC))
     try:
         handle = await client.start_workflow(
             ProcessAuditBatchWorkflow.run, batch, id=workflow_id(batch.batch_id), task_queue=TASK_QUEUE
@@ -73,10 +73,10 @@ async def verify(loaded: Settings) -> Finding:
         raise Unavailable(f"Temporal did not run the workflow: {error.message}") from None
     payloads = [payload for event in history for payload in payloads_of(event)]
     leaks = any(marker.encode() in event.SerializeToString() for event in history)
-    return await judge(client, security, handle.id, payloads, leaks=leaks)
+    return await examine_payloads(client, security, handle.id, payloads, leaks=leaks)
 
 
-def sample(marker: str, now: datetime) -> Batch:
+def sample_batch(marker: str, now: datetime) -> Batch:
     """Entries of the system's own tenant, with a marker that must not be found in the clear."""
     entry = {
         "tenant": SYSTEM_TENANT,
@@ -94,14 +94,14 @@ def payloads_of(event: HistoryEvent) -> list[Payload]:
     """What a data converter made. The SDK's own note on a local activity (its name, its times) goes past them all."""
     ours = HistoryEvent()
     ours.CopyFrom(event)
-    if event.marker_recorded_event_attributes.marker_name == LOCAL_ACTIVITY:
+    if event.marker_recorded_event_attributes.marker_name == LOCAL_ACTIVITY_MARKER:
         del ours.marker_recorded_event_attributes.details["data"]
     return list(payloads_in(ours))
 
 
-async def judge(
+async def examine_payloads(
     client: Client, security: SecuritySettings, workflow: str, payloads: Sequence[Payload], *, leaks: bool
-) -> Finding:
+) -> EncryptionReport:
     codec = client.data_converter.payload_codec
     assert codec is not None, "our converters always have one, even when it changes nothing"
     problems = [] if security.enable_encryption else ["encryption is off: set temporal.security.enableEncryption"]
@@ -121,7 +121,7 @@ async def judge(
     stored_bytes = sum(payload.ByteSize() for payload in payloads)
     if security.enable_compression and stored_bytes >= plain_bytes:
         problems.append(f"{stored_bytes:,} bytes are stored for {plain_bytes:,} bytes of plain text: not compressed")
-    return Finding(
+    return EncryptionReport(
         workflow_id=workflow,
         payloads=len(payloads),
         encrypted=sum(encoding_of(payload) == ENCRYPTED for payload in payloads),
@@ -132,7 +132,7 @@ async def judge(
     )
 
 
-def show(finding: Finding) -> None:
+def show(finding: EncryptionReport) -> None:
     console = Console(soft_wrap=True, highlight=False)
     share = finding.stored_bytes / max(finding.plain_bytes, 1)
     console.print(f"workflow   {finding.workflow_id}")

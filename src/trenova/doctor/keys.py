@@ -38,31 +38,31 @@ from trenova.keys.loading import load_keyring
 
 SHOWN, MOST_REASONS = 3, 6
 # A batch that is stored at the first try has six events.
-TRIED_AGAIN = f"WorkflowType = '{BATCH_WORKFLOW}' AND TaskQueue = '{TASK_QUEUE}' AND "
-TRIED_AGAIN += "ExecutionStatus = 'Completed' AND HistoryLength > 6"
-MOST_TRIED_AGAIN = 50
+RETRIED_BATCHES = f"WorkflowType = '{BATCH_WORKFLOW}' AND TaskQueue = '{TASK_QUEUE}' AND "
+RETRIED_BATCHES += "ExecutionStatus = 'Completed' AND HistoryLength > 6"
+MOST_RETRIED = 50
 MOST_OPEN = 10
 # Histories are read one after the other, and the doctor has only seconds.
-MOST_LOOKED_AT = 100
+MOST_HISTORIES = 100
 IDS, FINGERPRINTS = "trenova_encryption_key_info", "trenova_encryption_key_fingerprint_info"
-LATELY = timedelta(hours=1)
+RECENTLY = timedelta(hours=1)
 EARLIEST = datetime.min.replace(tzinfo=UTC)
-OF_KEYS = {
+KEY_FAILURES = {
     EncryptionKeyNotFound.failure_type: "does not have the key",
     DecryptionFailed.failure_type: "has another key than the sender",
     PlaintextRefused.failure_type: "refuses (requireEncryption) the plain text",
 }
-FIRST_LETTER = "encryptionKeyID"
+KEY_ID_SETTING = "encryptionKeyID"
 
 
-async def configured(context: CheckContext) -> Verdict:
+async def check_configured_keys(context: CheckContext) -> Verdict:
     """`keyring_of` encrypts and decrypts a payload with every key."""
     security = context.settings.temporal.security
     try:
         ring = load_keyring(security, context.options.environ)
     except InvalidConfiguration as error:
         problems = "; ".join(error.problems)
-        if any(problem.startswith(FIRST_LETTER) for problem in error.problems):
+        if any(problem.startswith(KEY_ID_SETTING) for problem in error.problems):
             problems = f"encryption key not found for ID: {security.encryption_key_id}: {problems}"
         return failed(problems, error.hint or "`trenova keys check --offline` lists the keys")
     if ring.encrypting_id is None:
@@ -71,21 +71,21 @@ async def configured(context: CheckContext) -> Verdict:
     return ok(f"{ring.encrypting_id} encrypts and decrypts{f', and {others} more decrypt' if others else ''}")
 
 
-async def needed(context: CheckContext) -> Verdict:
+async def check_open_workflows(context: CheckContext) -> Verdict:
     """What nobody with these keys can open, and what can be opened and is no batch, with the workflows that hold it."""
-    work = await examine_open_workflows(context.client, most=MOST_LOOKED_AT)
-    waits = [f"{reason} ({some(ids)})" for reason, ids in sorted(work.waiting.items())]
+    work = await examine_open_workflows(context.client, most=MOST_HISTORIES)
+    waits = [f"{reason} ({first_few(ids)})" for reason, ids in sorted(work.waiting.items())]
     if work.no_batches:
-        waits.append(f"{NO_BATCH} ({some(work.no_batches)})")
+        waits.append(f"{NO_BATCH} ({first_few(work.no_batches)})")
     if waits:
-        return failed(f"open workflows wait: {'; '.join(waits[:MOST_REASONS])}", " ".join(steps(work)))
+        return failed(f"open workflows wait: {'; '.join(waits[:MOST_REASONS])}", " ".join(next_steps(work)))
     used = ", ".join(name for name in work.key_ids if name != PLAIN)
     return ok(
         f"{many(work.looked_at, 'open workflow needs', 'open workflows need')} {used or 'no key'}, and can be read"
     )
 
 
-def steps(work: OpenWorkflows) -> Iterator[str]:
+def next_steps(work: OpenWorkflows) -> Iterator[str]:
     """What to do where a key is missing, and where none is: then it is about those who started the workflows."""
     missing = sorted(key_id for key_id in work.unreadable if key_id != PLAIN and key_id not in work.opened)
     if missing:
@@ -102,7 +102,7 @@ def steps(work: OpenWorkflows) -> Iterator[str]:
     )
 
 
-async def here(context: CheckContext) -> Verdict:
+async def check_keys_here(context: CheckContext) -> Verdict:
     """Whether these keys open what the workers' keys open, and what the workers encrypt."""
     answers = await context.workers.answers()
     if answers is None or not answers.replies:
@@ -129,7 +129,7 @@ async def here(context: CheckContext) -> Verdict:
     )
 
 
-async def of_api(context: CheckContext) -> Verdict:
+async def check_api_keys(context: CheckContext) -> Verdict:
     """Whether the API has these keys, as far as the API key given may be told."""
     answer = await context.api.get("/metrics")
     if answer.status_code != HTTPStatus.OK:
@@ -137,7 +137,7 @@ async def of_api(context: CheckContext) -> Verdict:
             f"/metrics answers {answer.status_code}: it is for readers and admins of any tenant, and tells which keys "
             "the API has"
         )
-    other = differing(load_keyring(context.settings.temporal.security, context.options.environ), answer.text)
+    other = first_difference(load_keyring(context.settings.temporal.security, context.options.environ), answer.text)
     if other is None:
         return ok("are those of these settings")
     return failed(
@@ -146,13 +146,13 @@ async def of_api(context: CheckContext) -> Verdict:
     )
 
 
-def differing(ring: Keyring, page: str) -> str | None:
+def first_difference(ring: Keyring, page: str) -> str | None:
     """What of the API's page about its keys does not fit the keys here."""
-    prints = {labels["id"]: labels["fingerprint"] for labels in labels_of(FINGERPRINTS, page)}
+    prints = {labels["id"]: labels["fingerprint"] for labels in metric_labels(FINGERPRINTS, page)}
     for key_id in sorted(prints.keys() & ring.keys.keys()):
         if ring.keys[key_id].fingerprint() != prints[key_id]:
             return f"under the ID {key_id} it has another key"
-    encrypts = next((labels["id"] for labels in labels_of(IDS, page) if labels["use"] == "encrypts"), None)
+    encrypts = next((labels["id"] for labels in metric_labels(IDS, page) if labels["use"] == "encrypts"), None)
     if (encrypts is None) != (ring.encrypting_id is None):
         there, elsewhere = ("off", "on") if encrypts is None else ("on", "off")
         return f"encryption is {there} there, and {elsewhere} here"
@@ -161,26 +161,28 @@ def differing(ring: Keyring, page: str) -> str | None:
     return None
 
 
-def labels_of(metric: str, page: str) -> list[dict[str, str]]:
+def metric_labels(metric: str, page: str) -> list[dict[str, str]]:
     lines = "\n".join(line for line in page.splitlines() if line.startswith(f"{metric}{{"))
     return [sample.labels for family in text_string_to_metric_families(lines) for sample in family.samples]
 
 
-async def of_workers(context: CheckContext) -> Verdict:
+async def check_worker_keys(context: CheckContext) -> Verdict:
     """Whether a worker meets batches that it cannot open, and that the keys here, or another worker, can.
 
     The failed task stands in the history with the worker's name. Its reason is encrypted, under that worker's own key.
     """
-    polling, heartbeats = await asyncio.gather(queue.pollers(context), queue.heartbeats_of(context.client))
-    began = queue.started_at(heartbeats)
-    mistaken = await refused_lately(context, {each: began.get(each, EARLIEST) for each in polling["workflow"]})
+    polling, heartbeats = await asyncio.gather(queue.list_pollers(context), queue.list_heartbeats(context.client))
+    began = queue.start_times(heartbeats)
+    mistaken = await find_recent_key_failures(
+        context, {each: began.get(each, EARLIEST) for each in polling["workflow"]}
+    )
     answers = await context.workers.answers()
     said = [f"worker {identity} {what}" for identity, what in sorted(mistaken.items())[:SHOWN]]
-    if not said and answers is not None and answers.failures and await somebody_can_open(context, answers):
+    if not said and answers is not None and answers.failures and await can_be_opened_elsewhere(context, answers):
         # Temporal does not tell who answered.
-        said = [f"a worker {OF_KEYS.get(answers.failures[0], answers.failures[0])} of {answers.about.id}"]
+        said = [f"a worker {KEY_FAILURES.get(answers.failures[0], answers.failures[0])} of {answers.about.id}"]
     if not said:
-        return ok(f"no worker that polls has lacked the key of a batch in the last {span(LATELY)}")
+        return ok(f"no worker that polls has lacked the key of a batch in the last {span(RECENTLY)}")
     return failed(
         f"keys differ: {'; '.join(said)}, which can be read here or by another worker",
         "compare `trenova keys check --offline` where these workers run with the others; give them the same keys, and "
@@ -188,15 +190,15 @@ async def of_workers(context: CheckContext) -> Verdict:
     )
 
 
-async def somebody_can_open(context: CheckContext, answers: Answers) -> bool:
+async def can_be_opened_elsewhere(context: CheckContext, answers: Answers) -> bool:
     """Another worker, or the keys here. What lies under a key that was dropped nobody opens, and nothing is wrong."""
     about = answers.about
     if answers.replies:
         return True
-    return await can_be_opened(context, about.id, await read_events(context.client, about.id, about.run_id or ""))
+    return await can_be_opened_here(context, about.id, await read_events(context.client, about.id, about.run_id or ""))
 
 
-async def can_be_opened(context: CheckContext, workflow_id: str, history: Sequence[HistoryEvent]) -> bool:
+async def can_be_opened_here(context: CheckContext, workflow_id: str, history: Sequence[HistoryEvent]) -> bool:
     """Whether the keys here, if there are any, open all that a worker has to open."""
     if not history or context.client.data_converter.payload_codec is None:
         return False
@@ -204,41 +206,41 @@ async def can_be_opened(context: CheckContext, workflow_id: str, history: Sequen
     return await unreadable_reason(context.client, [payload for each in held.values() for payload in each]) is None
 
 
-async def refused_lately(context: CheckContext, polling: Mapping[str, datetime]) -> dict[str, str]:
+async def find_recent_key_failures(context: CheckContext, polling: Mapping[str, datetime]) -> dict[str, str]:
     """The workers that poll and failed to open a batch, which was stored later, or waits and can be opened here.
 
     `polling` says since when: under the same identity there may have been another one.
     """
-    since = (datetime.now(UTC) - LATELY).isoformat()
+    since = (datetime.now(UTC) - RECENTLY).isoformat()
     found: dict[str, str] = {}
-    async for run in context.client.list_workflows(f"{TRIED_AGAIN} AND CloseTime > '{since}'", limit=MOST_TRIED_AGAIN):
-        found |= refusals(await read_events(context.client, run.id, run.run_id), run.id, polling)
+    async for run in context.client.list_workflows(f"{RETRIED_BATCHES} AND CloseTime > '{since}'", limit=MOST_RETRIED):
+        found |= key_failures(await read_events(context.client, run.id, run.run_id), run.id, polling)
     async for run in context.client.list_workflows(queue.BATCHES, limit=MOST_OPEN):
         history = await read_events(context.client, run.id, run.run_id)
-        if await can_be_opened(context, run.id, history):
-            found |= refusals(history, run.id, polling)
+        if await can_be_opened_here(context, run.id, history):
+            found |= key_failures(history, run.id, polling)
     return found
 
 
-def refusals(history: Sequence[HistoryEvent], workflow_id: str, polling: Mapping[str, datetime]) -> dict[str, str]:
+def key_failures(history: Sequence[HistoryEvent], workflow_id: str, polling: Mapping[str, datetime]) -> dict[str, str]:
     found = {}
     for event in history:
         failed_task = event.workflow_task_failed_event_attributes
         kind, who = failed_task.failure.application_failure_info.type, failed_task.identity
-        if kind in OF_KEYS and who in polling and event.event_time.ToDatetime(tzinfo=UTC) >= polling[who]:
-            found[who] = f"{OF_KEYS[kind]} of {workflow_id}"
+        if kind in KEY_FAILURES and who in polling and event.event_time.ToDatetime(tzinfo=UTC) >= polling[who]:
+            found[who] = f"{KEY_FAILURES[kind]} of {workflow_id}"
     return found
 
 
-def some(workflow_ids: Sequence[str]) -> str:
+def first_few(workflow_ids: Sequence[str]) -> str:
     more = f", and {len(workflow_ids) - SHOWN} more" if len(workflow_ids) > SHOWN else ""
     return ", ".join(workflow_ids[:SHOWN]) + more
 
 
 CHECKS = (
-    Check("encryption keys", Kind.KEYS, configured),
-    Check("keys here", Kind.KEYS, here, ("encryption keys", "workers")),
-    Check("keys of the API", Kind.KEYS, of_api, ("encryption keys", "api key"), own_limit_s=None),
-    Check("keys of workers", Kind.KEYS, of_workers, ("temporal namespace", "workers")),
-    Check("keys of open workflows", Kind.KEYS, needed, ("encryption keys", "temporal namespace")),
+    Check("encryption keys", Kind.KEYS, check_configured_keys),
+    Check("keys here", Kind.KEYS, check_keys_here, ("encryption keys", "workers")),
+    Check("keys of the API", Kind.KEYS, check_api_keys, ("encryption keys", "api key"), own_limit_s=None),
+    Check("keys of workers", Kind.KEYS, check_worker_keys, ("temporal namespace", "workers")),
+    Check("keys of open workflows", Kind.KEYS, check_open_workflows, ("encryption keys", "temporal namespace")),
 )

@@ -20,7 +20,7 @@ from trenova.worker.schedules import all_schedules, differences
 from trenova.workflows import VERIFY_SCHEDULE, VerifyLogsWorkflow
 
 # Of comparisons every five minutes, each of which may take some itself.
-TOO_LONG_AGO, LATELY = timedelta(minutes=30), timedelta(days=1)
+TOO_LONG_AGO, RECENTLY = timedelta(minutes=30), timedelta(days=1)
 # The check is nightly, and may itself take hours.
 TOO_OLD = timedelta(days=2)
 SHOWN = 3
@@ -31,7 +31,7 @@ COMPARE_NOW = (
 RUNS = f"TemporalScheduledById = '{VERIFY_SCHEDULE}' AND ExecutionStatus != 'Running'"
 
 
-async def signing_key(context: CheckContext) -> Verdict:
+async def check_signing_key(context: CheckContext) -> Verdict:
     """Whether there is one, and whether the newest checkpoints are signed with it."""
     given = context.settings.ledger.signing_key_file is not None or context.options.environ.get(VARIABLE)
     if not given:
@@ -50,11 +50,11 @@ async def signing_key(context: CheckContext) -> Verdict:
     return ok(f"is that of {context.settings.ledger.origin}; {checkpoints} its signature")
 
 
-async def verification(context: CheckContext) -> Verdict:
+async def check_verification(context: CheckContext) -> Verdict:
     """What the last nightly check that came to an end has found, and when."""
     async for run in context.client.list_workflows(RUNS, limit=SHOWN):
         try:
-            found = await result(context, run)
+            found = await fetch_result(context, run)
         except PayloadError as error:
             return warning(
                 f"the result of {run.id} cannot be read: {error.message}",
@@ -74,10 +74,10 @@ async def verification(context: CheckContext) -> Verdict:
         if ago > TOO_OLD:
             return warning(f"the last of all logs ended {span(ago)} ago", f"look at the worker's log; {VERIFY_NOW}")
         return ok(f"{span(ago)} ago all {found.logs:,} logs with {found.entries:,} entries were sound")
-    return await never(context)
+    return await never_finished_verdict(context)
 
 
-async def result(context: CheckContext, run: WorkflowExecution) -> Verification | None:
+async def fetch_result(context: CheckContext, run: WorkflowExecution) -> Verification | None:
     """The result of a run; None of one that was ended before it had any."""
     handle = context.client.get_workflow_handle_for(VerifyLogsWorkflow.run, run.id, run_id=run.run_id)
     try:
@@ -88,7 +88,7 @@ async def result(context: CheckContext, run: WorkflowExecution) -> Verification 
         return None
 
 
-async def never(context: CheckContext) -> Verdict:
+async def never_finished_verdict(context: CheckContext) -> Verdict:
     made = (await context.client.get_schedule_handle(VERIFY_SCHEDULE).describe()).info.created_at
     since = datetime.now(UTC) - made
     if since < TOO_OLD:
@@ -96,7 +96,7 @@ async def never(context: CheckContext) -> Verdict:
     return warning(f"none has come to an end in {span(since)}", f"look at the worker's log; {VERIFY_NOW}")
 
 
-async def schedules(context: CheckContext) -> Verdict:
+async def check_schedules(context: CheckContext) -> Verdict:
     """Whether each is there, as this program makes it, and not paused: whoever has access can change them."""
     wanted = all_schedules()
     found = dict(zip(wanted, await asyncio.gather(*(describe_schedule(context, name) for name in wanted)), strict=True))
@@ -132,7 +132,7 @@ async def describe_schedule(context: CheckContext, name: str) -> Schedule | None
         raise
 
 
-async def reconciliation(context: CheckContext) -> Verdict:
+async def check_reconciliation(context: CheckContext) -> Verdict:
     """Whether batches ended in Temporal without being stored, and whether anybody looked lately."""
     found = context.store.reconciliation
     state = await found.findings()
@@ -149,7 +149,7 @@ async def reconciliation(context: CheckContext) -> Verdict:
     ago = datetime.now(UTC) - state.finished_at
     if ago > TOO_LONG_AGO:
         return warning(f"closed workflows were compared {span(ago)} ago for the last time", COMPARE_NOW)
-    if recovered := await found.list_recovered(datetime.now(UTC) - LATELY, SHOWN):
+    if recovered := await found.list_recovered(datetime.now(UTC) - RECENTLY, SHOWN):
         named = ", ".join(f"{run.workflow_id} ({run.ended_as})" for run in recovered)
         return warning(
             f"batches were over in Temporal without being stored, and were stored from its history: {named}",
@@ -159,7 +159,7 @@ async def reconciliation(context: CheckContext) -> Verdict:
     return ok(f"{span(ago)} ago no accepted batch was missing")
 
 
-async def parked(context: CheckContext) -> Verdict:
+async def check_parked_entries(context: CheckContext) -> Verdict:
     count, since = await context.store.dead_letters.parked()
     if since is None:
         return ok("none")
@@ -170,9 +170,9 @@ async def parked(context: CheckContext) -> Verdict:
 
 
 CHECKS = (
-    Check("signing key", Kind.LOG, signing_key, ("database schema",)),
-    Check("schedules", Kind.LOG, schedules, ("temporal namespace",)),
-    Check("reconciliation", Kind.LOG, reconciliation, ("database schema",)),
-    Check("verification", Kind.LOG, verification, ("encryption keys", "schedules")),
-    Check("parked entries", Kind.LOG, parked, ("database schema",)),
+    Check("signing key", Kind.LOG, check_signing_key, ("database schema",)),
+    Check("schedules", Kind.LOG, check_schedules, ("temporal namespace",)),
+    Check("reconciliation", Kind.LOG, check_reconciliation, ("database schema",)),
+    Check("verification", Kind.LOG, check_verification, ("encryption keys", "schedules")),
+    Check("parked entries", Kind.LOG, check_parked_entries, ("database schema",)),
 )

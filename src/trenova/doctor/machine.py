@@ -14,7 +14,7 @@ from trenova.ingest.spool import DAMAGED, WAITING
 FULL_BYTES, LITTLE_BYTES = 256 * MIB, 2048 * MIB
 
 
-async def disks(context: CheckContext) -> Verdict:
+async def check_disks(context: CheckContext) -> Verdict:
     """Room where API, worker and `trenova dev` write. The database's and Temporal's own machines are not seen."""
     settings = context.settings
     folders = {
@@ -22,7 +22,7 @@ async def disks(context: CheckContext) -> Verdict:
         "api.spool.folder": settings.api.spool.folder,
         "ledger.publishFolder": settings.ledger.publish_folder,
     }
-    room = {f"{word} ({folder})": free(folder) for word, folder in folders.items() if folder and folder.exists()}
+    room = {f"{word} ({folder})": free_bytes(folder) for word, folder in folders.items() if folder and folder.exists()}
     if not room:
         return ok("nothing is written to this machine but logs")
     what, least = min(room.items(), key=lambda item: item[1])
@@ -34,11 +34,11 @@ async def disks(context: CheckContext) -> Verdict:
     return ok(said)
 
 
-def free(folder: Path) -> int:
+def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-async def spool(context: CheckContext) -> Verdict:
+async def check_spool(context: CheckContext) -> Verdict:
     folder = context.settings.api.spool.folder
     if folder is None:
         return ok("off")
@@ -62,6 +62,6 @@ async def spool(context: CheckContext) -> Verdict:
 
 
 CHECKS = (
-    Check("disk", Kind.MACHINE, disks),
-    Check("spool", Kind.MACHINE, spool),
+    Check("disk", Kind.MACHINE, check_disks),
+    Check("spool", Kind.MACHINE, check_spool),
 )

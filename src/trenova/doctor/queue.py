@@ -27,7 +27,7 @@ from trenova.doctor.checkup import Check
 from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
 from trenova.doctor.phrases import many, span
-from trenova.doctor.temporal import apart_from
+from trenova.doctor.temporal import measure_skew
 from trenova.worker.gate import STORING
 
 KINDS = {
@@ -35,10 +35,10 @@ KINDS = {
     "activity": TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
 }
 # A poll waits for a minute; Temporal lists who polled for five, dead or not.
-SILENT = timedelta(minutes=2)
-WAITS_LONG = timedelta(seconds=30)
-OPEN_LONG = timedelta(minutes=5)
-SHOWN, LOOKED_AT = 3, 10
+POLLED_WITHIN = timedelta(minutes=2)
+LONG_WAIT = timedelta(seconds=30)
+LONG_OPEN = timedelta(minutes=5)
+SHOWN, MOST_BATCHES = 3, 10
 BATCHES = f"{OPEN} AND WorkflowType = 'ProcessAuditBatchWorkflow'"
 STUCK = f"{OPEN} AND TemporalReportedProblems IN ('category=WorkflowTaskFailed', 'category=WorkflowTaskTimedOut')"
 OUR_FAILURES = frozenset(
@@ -46,13 +46,15 @@ OUR_FAILURES = frozenset(
     for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, errors.TrenovaError) and kind is not errors.TrenovaError
 )
-OF_THE_SDK = {
+SDK_FAILURES = {
     "NotFoundError": "the workers have no workflow of its type, and so are of another release",
     "NondeterminismError": "its history is of another release",
 }
-GOODBYE = {WorkerStatus.WORKER_STATUS_SHUTTING_DOWN, WorkerStatus.WORKER_STATUS_SHUTDOWN}
-EMPTY = "or correct temporal.namespace: nothing was ever started in this one"
-START = "start one: `make run-worker`, or `trenova worker` with the API's settings; its log must say `worker started`"
+STOPPED = {WorkerStatus.WORKER_STATUS_SHUTTING_DOWN, WorkerStatus.WORKER_STATUS_SHUTDOWN}
+EMPTY_NAMESPACE = "or correct temporal.namespace: nothing was ever started in this one"
+START_WORKER = (
+    "start one: `make run-worker`, or `trenova worker` with the API's settings; its log must say `worker started`"
+)
 
 
 class Version(NamedTuple):
@@ -68,7 +70,7 @@ class Version(NamedTuple):
         return f"{self.deployment} {self.build_id}"
 
 
-async def described(context: CheckContext, kind: TaskQueueType.ValueType) -> DescribeTaskQueueResponse:
+async def describe_task_queue(context: CheckContext, kind: TaskQueueType.ValueType) -> DescribeTaskQueueResponse:
     return await context.client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
             namespace=context.client.namespace,
@@ -79,19 +81,19 @@ async def described(context: CheckContext, kind: TaskQueueType.ValueType) -> Des
     )
 
 
-async def pollers(context: CheckContext) -> dict[str, list[str]]:
+async def list_pollers(context: CheckContext) -> dict[str, list[str]]:
     """The identities of those that polled lately and have not said goodbye since, for each kind of task."""
-    ahead, heartbeats = await asyncio.gather(temporal_ahead(context), heartbeats_of(context.client))
-    stopped = those_stopped(heartbeats)
+    ahead, heartbeats = await asyncio.gather(temporal_skew(context), list_heartbeats(context.client))
+    stopped = stopped_identities(heartbeats)
     now = datetime.now(UTC) + ahead
-    listed = await asyncio.gather(*(described(context, kind) for kind in KINDS.values()))
+    listed = await asyncio.gather(*(describe_task_queue(context, kind) for kind in KINDS.values()))
     return {
-        word: sorted({poller.identity for poller in answer.pollers if is_alive(poller, now)} - stopped)
+        word: sorted({poller.identity for poller in answer.pollers if has_polled_recently(poller, now)} - stopped)
         for word, answer in zip(KINDS, listed, strict=True)
     }
 
 
-async def heartbeats_of(client: Client) -> list[WorkerHeartbeat]:
+async def list_heartbeats(client: Client) -> list[WorkerHeartbeat]:
     """The last of each worker, also of those that have ended within a day. Older servers do not tell: none."""
     asked = ListWorkersRequest(namespace=client.namespace, query=f'TaskQueue="{TASK_QUEUE}"')
     found: list[WorkerHeartbeat] = []
@@ -106,16 +108,16 @@ async def heartbeats_of(client: Client) -> list[WorkerHeartbeat]:
         return []  # of a part of them nobody can tell who has stopped
 
 
-def those_stopped(heartbeats: Sequence[WorkerHeartbeat]) -> set[str]:
+def stopped_identities(heartbeats: Sequence[WorkerHeartbeat]) -> set[str]:
     """The identities of workers that said goodbye, and under which no other one runs.
 
     An identity is `pid@host`, and in a container that is started again the new worker has that of the old one.
     """
-    running = {beat.worker_identity for beat in heartbeats if beat.status not in GOODBYE}
+    running = {beat.worker_identity for beat in heartbeats if beat.status not in STOPPED}
     return {beat.worker_identity for beat in heartbeats} - running
 
 
-def started_at(heartbeats: Iterable[WorkerHeartbeat]) -> dict[str, datetime]:
+def start_times(heartbeats: Iterable[WorkerHeartbeat]) -> dict[str, datetime]:
     """When the newest worker of each identity began, by its machine's clock."""
     found: dict[str, datetime] = {}
     for beat in heartbeats:
@@ -124,32 +126,35 @@ def started_at(heartbeats: Iterable[WorkerHeartbeat]) -> dict[str, datetime]:
     return found
 
 
-async def temporal_ahead(context: CheckContext) -> timedelta:
+async def temporal_skew(context: CheckContext) -> timedelta:
     try:
-        return await apart_from(context.client, lambda: datetime.now(UTC))
+        return await measure_skew(context.client, lambda: datetime.now(UTC))
     except (RPCError, TimeoutError):
         return timedelta(0)  # who may not poll cannot know; a wrong clock is then told by the database's
 
 
-def is_alive(poller: PollerInfo, now: datetime) -> bool:
-    return now - poller.last_access_time.ToDatetime(tzinfo=UTC) < SILENT
+def has_polled_recently(poller: PollerInfo, now: datetime) -> bool:
+    return now - poller.last_access_time.ToDatetime(tzinfo=UTC) < POLLED_WITHIN
 
 
-async def workers(context: CheckContext) -> Verdict:
+async def check_workers(context: CheckContext) -> Verdict:
     """Temporal lists who polled lately, dead or not; so those are asked as well."""
-    found = await pollers(context)
+    found = await list_pollers(context)
     missing = [word for word, identities in found.items() if not identities]
     if len(missing) == len(found):
-        is_empty = await worker_queries.workflow_to_ask_about(context.client) is None
-        return failed(f"No Workers polling the {TASK_QUEUE} Task Queue", f"{START}; {EMPTY}" if is_empty else START)
+        is_empty = await worker_queries.find_workflow_to_query(context.client) is None
+        return failed(
+            f"No Workers polling the {TASK_QUEUE} Task Queue",
+            f"{START_WORKER}; {EMPTY_NAMESPACE}" if is_empty else START_WORKER,
+        )
     answers = await context.workers.answers()
     silent = answers.silent if answers else 0
     if answers and silent and not answers.answered:
         listed = sorted({*found["workflow"], *found["activity"]})
         return failed(
             f"no worker answers on the {TASK_QUEUE} Task Queue: {', '.join(listed[:SHOWN])} polled lately, and "
-            f"no question was answered within {worker_queries.ANSWER_S:g} s: stopped, killed, frozen or overloaded",
-            f"{START}; where the process is there all the same, see whether it is stopped (state T in `ps`) or busy",
+            f"no query was answered within {worker_queries.ANSWER_LIMIT_S:g} s: stopped, killed, frozen or overloaded",
+            f"{START_WORKER}; if its process exists, check whether it is stopped (state T in `ps`) or overloaded",
         )
     if missing:
         return failed(
@@ -159,17 +164,17 @@ async def workers(context: CheckContext) -> Verdict:
     polling = f"{many(len(found['workflow']), 'worker polls', 'workers poll')} {TASK_QUEUE}"
     if silent:
         return warning(
-            f"{polling}, and not all of them answer: {silent} of {worker_queries.QUESTIONS} questions got no answer "
-            f"within {worker_queries.ANSWER_S:g} s",
+            f"{polling}, and not all of them answer: {silent} of {worker_queries.QUERIES} questions got no answer "
+            f"within {worker_queries.ANSWER_LIMIT_S:g} s",
             "look for a worker that was killed or is frozen: `temporal worker list`, the workers' logs, the load of "
             "their machines",
         )
     return ok(f"{polling} for workflows and activities")
 
 
-async def version(context: CheckContext) -> Verdict:
+async def check_worker_version(context: CheckContext) -> Verdict:
     """With worker versioning Temporal gives work to the current version alone, however many others poll."""
-    answer = await described(context, KINDS["workflow"])
+    answer = await describe_task_queue(context, KINDS["workflow"])
     if not answer.pollers:
         return ok("no worker polls")
     versioned = WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
@@ -196,15 +201,15 @@ async def version(context: CheckContext) -> Verdict:
     )
 
 
-async def backlog(context: CheckContext) -> Verdict:
+async def check_backlog(context: CheckContext) -> Verdict:
     """What waits for a worker, and whether more comes than goes."""
     said, late = [], False
     for word, kind in KINDS.items():
-        stats = (await described(context, kind)).stats
+        stats = (await describe_task_queue(context, kind)).stats
         if not (count := stats.approximate_backlog_count):
             continue
         age = stats.approximate_backlog_age.ToTimedelta()
-        late = late or age > WAITS_LONG
+        late = late or age > LONG_WAIT
         rates = f"{stats.tasks_add_rate:.1f} come and {stats.tasks_dispatch_rate:.1f} go a second"
         growing = "growing" if stats.tasks_add_rate > stats.tasks_dispatch_rate else "not growing"
         said.append(
@@ -221,24 +226,24 @@ async def backlog(context: CheckContext) -> Verdict:
     )
 
 
-async def batches(context: CheckContext) -> Verdict:
+async def check_open_batches(context: CheckContext) -> Verdict:
     """Accepted entries are stored within milliseconds, so a batch that stays open is a sign."""
-    before = (datetime.now(UTC) - OPEN_LONG).isoformat()
+    before = (datetime.now(UTC) - LONG_OPEN).isoformat()
     every = (await context.client.count_workflows(BATCHES)).count
     old = (await context.client.count_workflows(f"{BATCHES} AND StartTime < '{before}'")).count
     if old:
         return warning(
-            f"{old:,} of {many(every, 'batch', 'batches')} accepted over {span(OPEN_LONG)} ago and not stored",
+            f"{old:,} of {many(every, 'batch', 'batches')} accepted over {span(LONG_OPEN)} ago and not stored",
             "mend what else is named here (workers, database, keys); nothing is lost, and they go on by themselves",
         )
-    return ok(f"{many(every, 'batch is', 'batches are')} being stored, none for more than {span(OPEN_LONG)}")
+    return ok(f"{many(every, 'batch is', 'batches are')} being stored, none for more than {span(LONG_OPEN)}")
 
 
-async def storing(context: CheckContext) -> Verdict:
+async def check_storing(context: CheckContext) -> Verdict:
     """Why batches that were tried wait for another try, as their workers tell Temporal while they wait."""
     waiting: dict[str, str] = {}
-    async for run in context.client.list_workflows(BATCHES, limit=LOOKED_AT):
-        if reason := await waits_for(context, run.id, run.run_id):
+    async for run in context.client.list_workflows(BATCHES, limit=MOST_BATCHES):
+        if reason := await reason_for_waiting(context, run.id, run.run_id):
             waiting.setdefault(reason, run.id)
     if not waiting:
         return ok("no batch waits for another attempt")
@@ -250,7 +255,7 @@ async def storing(context: CheckContext) -> Verdict:
     )
 
 
-async def waits_for(context: CheckContext, workflow_id: str, run_id: str) -> str | None:
+async def reason_for_waiting(context: CheckContext, workflow_id: str, run_id: str) -> str | None:
     """What the attempts at storing it have met; None where nothing is known to be wrong."""
     execution = WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
     asked = DescribeWorkflowExecutionRequest(namespace=context.client.namespace, execution=execution)
@@ -267,7 +272,7 @@ async def waits_for(context: CheckContext, workflow_id: str, run_id: str) -> str
     return None
 
 
-async def stuck(context: CheckContext) -> Verdict:
+async def check_stuck_workflows(context: CheckContext) -> Verdict:
     try:
         count = (await context.client.count_workflows(STUCK)).count
     except RPCError as error:
@@ -276,7 +281,7 @@ async def stuck(context: CheckContext) -> Verdict:
         raise
     if not count:
         return ok("none")
-    shown = [f"{id_} ({reason})" async for id_, reason in reasons(context)]
+    shown = [f"{id_} ({reason})" async for id_, reason in stuck_workflows(context)]
     return failed(
         f"{many(count, 'workflow stands', 'workflows stand')} still, failing again and again: {', '.join(shown)}",
         "a key: `trenova keys check`; anything else: look at the worker's log, and put the release back that ran them. "
@@ -284,7 +289,7 @@ async def stuck(context: CheckContext) -> Verdict:
     )
 
 
-async def reasons(context: CheckContext) -> AsyncIterator[tuple[str, str]]:
+async def stuck_workflows(context: CheckContext) -> AsyncIterator[tuple[str, str]]:
     """The first of them, each with why its last task failed."""
     async for found in context.client.list_workflows(STUCK, limit=SHOWN):
         reason = "unknown"
@@ -307,19 +312,19 @@ def describe_failure(error: BaseException) -> str:
         return type(error).__name__
     if error.type in OUR_FAILURES:
         return error.message
-    return OF_THE_SDK.get(error.type, error.type)
+    return SDK_FAILURES.get(error.type, error.type)
 
 
-def hosts(identities: Sequence[str]) -> set[str]:
+def hosts_of(identities: Sequence[str]) -> set[str]:
     """The machines: an identity is `pid@host`."""
     return {identity.rpartition("@")[2] for identity in identities}
 
 
 CHECKS = (
-    Check("workers", Kind.WORKER, workers, ("temporal namespace",)),
-    Check("worker version", Kind.WORKER, version, ("temporal namespace",)),
-    Check("backlog", Kind.WORKER, backlog, ("temporal namespace",)),
-    Check("open batches", Kind.WORKER, batches, ("temporal namespace",)),
-    Check("storing", Kind.WORKER, storing, ("encryption keys", "temporal namespace")),
-    Check("stuck workflows", Kind.WORKER, stuck, ("temporal namespace",)),
+    Check("workers", Kind.WORKER, check_workers, ("temporal namespace",)),
+    Check("worker version", Kind.WORKER, check_worker_version, ("temporal namespace",)),
+    Check("backlog", Kind.WORKER, check_backlog, ("temporal namespace",)),
+    Check("open batches", Kind.WORKER, check_open_batches, ("temporal namespace",)),
+    Check("storing", Kind.WORKER, check_storing, ("encryption keys", "temporal namespace")),
+    Check("stuck workflows", Kind.WORKER, check_stuck_workflows, ("temporal namespace",)),
 )

@@ -21,7 +21,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from trenova.doctor.checkup import Check
-from trenova.doctor.clock import judged, skew
+from trenova.doctor.clock import clock_verdict, skew
 from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
 from trenova.doctor.phrases import span
@@ -35,21 +35,21 @@ RENEW_BEFORE = timedelta(days=14)
 # A queue of nobody's, polled for a moment: what the server then notes of the poller has the server's time.
 CLOCK_QUEUE = "trenova-doctor-clock"
 POLL_LIMIT = timedelta(seconds=10)
-ASK_AGAIN_S = 0.05
+DESCRIBE_EVERY_S = 0.05
 
 
-async def name(context: CheckContext) -> Verdict:
+async def check_name(context: CheckContext) -> Verdict:
     target = Target.of(context.client)
     return ok(f"{target.host} is {', '.join(await steps.name(target))}")
 
 
-async def port(context: CheckContext) -> Verdict:
+async def check_port(context: CheckContext) -> Verdict:
     target = Target.of(context.client)
     await steps.port(target)
     return ok(f"{target.address} accepts connections")
 
 
-async def tls(context: CheckContext) -> Verdict:
+async def check_tls(context: CheckContext) -> Verdict:
     """Whether both ends agree about TLS, and whether the certificates are good and for how long."""
     target = Target.of(context.client)
     expires = await steps.tls(target)
@@ -60,10 +60,10 @@ async def tls(context: CheckContext) -> Verdict:
         own = first_certificate(target.tls.client_cert)
         assert own is not None, "a client is made with a certificate only"
         ends["the client certificate (temporal.tls.certFile)"] = own.not_valid_after_utc
-    return judged_end(ends)
+    return expiry_verdict(ends)
 
 
-def judged_end(ends: dict[str, datetime]) -> Verdict:
+def expiry_verdict(ends: dict[str, datetime]) -> Verdict:
     what, end = min(ends.items(), key=lambda item: item[1])
     left = end - datetime.now(UTC)
     if left < RENEW_BEFORE:
@@ -71,7 +71,7 @@ def judged_end(ends: dict[str, datetime]) -> Verdict:
     return ok(f"verified; the first certificate to expire does on {end:%Y-%m-%d}")
 
 
-async def dial(context: CheckContext) -> Verdict:
+async def check_dial(context: CheckContext) -> Verdict:
     """Whether the first call of a connection gets through, which needs no namespace."""
     try:
         async with within(steps.LIMIT_S):
@@ -81,7 +81,7 @@ async def dial(context: CheckContext) -> Verdict:
     return ok("answers")
 
 
-async def server(context: CheckContext) -> Verdict:
+async def check_server(context: CheckContext) -> Verdict:
     """Its version, and that it can do what this program asks of it."""
     info = await context.client.workflow_service.get_system_info(GetSystemInfoRequest())
     missing = [
@@ -97,10 +97,10 @@ async def server(context: CheckContext) -> Verdict:
             f"server {info.server_version} lacks {' and '.join(missing)}",
             "update the Temporal server, a minor at a time",
         )
-    return ok(f"server {info.server_version}{await kept_in(context)}, with schedules and encoded failures")
+    return ok(f"server {info.server_version}{await storage_suffix(context)}, with schedules and encoded failures")
 
 
-async def kept_in(context: CheckContext) -> str:
+async def storage_suffix(context: CheckContext) -> str:
     try:
         cluster = await context.client.workflow_service.get_cluster_info(GetClusterInfoRequest())
     except RPCError:
@@ -108,9 +108,9 @@ async def kept_in(context: CheckContext) -> str:
     return f" on {cluster.persistence_store}" if cluster.persistence_store else ""
 
 
-async def credentials(context: CheckContext) -> Verdict:
+async def check_credentials(context: CheckContext) -> Verdict:
     try:
-        await described(context)
+        await describe_namespace(context)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise await explain(context.client, error) from None
@@ -120,33 +120,33 @@ async def credentials(context: CheckContext) -> Verdict:
     return ok("the client certificate is taken" if target.has_certificate else "none given, none asked for")
 
 
-async def described(context: CheckContext) -> DescribeNamespaceResponse:
+async def describe_namespace(context: CheckContext) -> DescribeNamespaceResponse:
     asked = DescribeNamespaceRequest(namespace=context.settings.temporal.namespace)
     return await context.client.workflow_service.describe_namespace(asked)
 
 
-async def namespace(context: CheckContext) -> Verdict:
+async def check_namespace(context: CheckContext) -> Verdict:
     try:
-        found = await described(context)
+        found = await describe_namespace(context)
     except RPCError as error:
         raise await explain(context.client, error) from None
     kept = found.config.workflow_execution_retention_ttl.ToTimedelta()
     return ok(f"{context.client.namespace}, which keeps closed workflows for {span(kept)}")
 
 
-async def clock(context: CheckContext) -> Verdict:
+async def check_clock(context: CheckContext) -> Verdict:
     try:
-        apart = await apart_from(context.client, lambda: datetime.now(UTC))
+        apart = await measure_skew(context.client, lambda: datetime.now(UTC))
     except TimeoutError:
         return unchecked("Temporal has not listed a poll, which is how it tells its time")
     except RPCError as error:
         if error.status in UNAUTHORIZED:
             return unchecked("these credentials may not poll a task queue, which is how Temporal tells its time")
         raise
-    return judged("Temporal's", apart)
+    return clock_verdict("Temporal's", apart)
 
 
-async def apart_from(client: Client, now: Callable[[], datetime]) -> timedelta:
+async def measure_skew(client: Client, now: Callable[[], datetime]) -> timedelta:
     """How far Temporal's clock is ahead of this machine's, as far as can be told: zero for less than the answer took.
 
     It tells no time; so poll a queue of nobody's, and see when the server says that this was. Raises TimeoutError where
@@ -166,19 +166,19 @@ async def apart_from(client: Client, now: Callable[[], datetime]) -> timedelta:
                         return skew(poller.last_access_time.ToDatetime(tzinfo=UTC), before, now())
                 if polling.done():
                     polling.result()
-                await asyncio.sleep(ASK_AGAIN_S)
+                await asyncio.sleep(DESCRIBE_EVERY_S)
     finally:
         polling.cancel()
         await asyncio.gather(polling, return_exceptions=True)
 
 
 CHECKS = (
-    Check("temporal name", Kind.TEMPORAL, name, own_limit_s=None),
-    Check("temporal port", Kind.TEMPORAL, port, ("temporal name",)),
-    Check("temporal TLS", Kind.TEMPORAL, tls, ("temporal port",)),
-    Check("temporal dial", Kind.TEMPORAL, dial, ("temporal TLS",)),
-    Check("temporal server", Kind.TEMPORAL, server, ("temporal dial",)),
-    Check("temporal credentials", Kind.TEMPORAL, credentials, ("temporal dial",)),
-    Check("temporal namespace", Kind.TEMPORAL, namespace, ("temporal credentials",)),
-    Check("temporal clock", Kind.MACHINE, clock, ("temporal namespace",)),
+    Check("temporal name", Kind.TEMPORAL, check_name, own_limit_s=None),
+    Check("temporal port", Kind.TEMPORAL, check_port, ("temporal name",)),
+    Check("temporal TLS", Kind.TEMPORAL, check_tls, ("temporal port",)),
+    Check("temporal dial", Kind.TEMPORAL, check_dial, ("temporal TLS",)),
+    Check("temporal server", Kind.TEMPORAL, check_server, ("temporal dial",)),
+    Check("temporal credentials", Kind.TEMPORAL, check_credentials, ("temporal dial",)),
+    Check("temporal namespace", Kind.TEMPORAL, check_namespace, ("temporal credentials",)),
+    Check("temporal clock", Kind.MACHINE, check_clock, ("temporal namespace",)),
 )

@@ -23,18 +23,18 @@ from trenova.domain.batch import BATCH_WORKFLOW, is_api_batch
 from trenova.runtime.connection.patience import own_time
 
 # The SDK answers it for every workflow.
-QUESTION = WorkflowQuery(query_type="__temporal_workflow_metadata")
+QUERY = WorkflowQuery(query_type="__temporal_workflow_metadata")
 # Whichever worker is free answers: with several of them some are asked more than once, and some perhaps not at all.
-QUESTIONS = 4
-ANSWER_S = 3.0
+QUERIES = 4
+ANSWER_LIMIT_S = 3.0
 # Ours is shorter. Temporal forgets the question after this.
-GIVEN_UP = timedelta(seconds=30)
+RPC_LIMIT = timedelta(seconds=30)
 ON_QUEUE = f"TaskQueue = '{TASK_QUEUE}'"
 BATCH = f"{ON_QUEUE} AND WorkflowType = '{BATCH_WORKFLOW}'"
 # Batches first, since they hold what the API encrypts; then what schedules have started; then what still waits, which
 # nobody answers for if nobody is there.
-ASKED_ABOUT = (f"{BATCH} AND ExecutionStatus = 'Completed'", f"{ON_QUEUE} AND ExecutionStatus = 'Completed'", ON_QUEUE)
-LOOKED_THROUGH = 20
+CANDIDATES = (f"{BATCH} AND ExecutionStatus = 'Completed'", f"{ON_QUEUE} AND ExecutionStatus = 'Completed'", ON_QUEUE)
+MOST_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class WorkerQueries:
 
     async def answers(self) -> Answers | None:
         """None where there is no workflow to ask about. Raises RPCError when Temporal does not tell of any."""
-        self.asking = self.asking or asyncio.create_task(ask(self.client))
+        self.asking = self.asking or asyncio.create_task(query_workers(self.client))
         return await asyncio.shield(self.asking)
 
     async def aclose(self) -> None:
@@ -74,57 +74,57 @@ class WorkerQueries:
             await asyncio.gather(self.asking, return_exceptions=True)
 
 
-async def ask(client: Client) -> Answers | None:
+async def query_workers(client: Client) -> Answers | None:
     """Ask several times at once. None where there is no workflow to ask about."""
-    run = await workflow_to_ask_about(client)
+    run = await find_workflow_to_query(client)
     if run is None:
         return None
-    asking = [asyncio.ensure_future(put(client, run)) for _ in range(QUESTIONS)]
-    waiting = asyncio.ensure_future(own_time(ANSWER_S))
+    asking = [asyncio.ensure_future(send_query(client, run)) for _ in range(QUERIES)]
+    waiting = asyncio.ensure_future(own_time(ANSWER_LIMIT_S))
     everything = asyncio.ensure_future(asyncio.wait(asking))
     try:
         await asyncio.wait({everything, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        return summary(run, [each.result() if each.done() else None for each in asking])
+        return summarize(run, [each.result() if each.done() else None for each in asking])
     finally:
         for task in (*asking, everything, waiting):
             task.cancel()
         await asyncio.gather(*asking, everything, waiting, return_exceptions=True)
 
 
-async def workflow_to_ask_about(client: Client) -> Run | None:
-    for query in ASKED_ABOUT:
+async def find_workflow_to_query(client: Client) -> Run | None:
+    for query in CANDIDATES:
         async for run in client.list_workflows(query, limit=1):
             return run
     return None
 
 
-async def put(client: Client, run: Run) -> QueryWorkflowResponse | RPCError:
+async def send_query(client: Client, run: Run) -> QueryWorkflowResponse | RPCError:
     execution = WorkflowExecution(workflow_id=run.id, run_id=run.run_id)
-    request = QueryWorkflowRequest(namespace=client.namespace, execution=execution, query=QUESTION)
+    request = QueryWorkflowRequest(namespace=client.namespace, execution=execution, query=QUERY)
     try:
-        return await client.workflow_service.query_workflow(request, timeout=GIVEN_UP)
+        return await client.workflow_service.query_workflow(request, timeout=RPC_LIMIT)
     except RPCError as error:
         return error
 
 
-def summary(run: Run, said: Sequence[QueryWorkflowResponse | RPCError | None]) -> Answers:
+def summarize(run: Run, said: Sequence[QueryWorkflowResponse | RPCError | None]) -> Answers:
     errors = [each for each in said if isinstance(each, RPCError)]
-    failures = [kind for each in errors if (kind := failure_of(each)) is not None]
-    silent = sum(each is None or (isinstance(each, RPCError) and is_silence(each)) for each in said)
+    failures = [kind for each in errors if (kind := worker_failure_type(each)) is not None]
+    silent = sum(each is None or (isinstance(each, RPCError) and is_timeout(each)) for each in said)
     return Answers(
         about=run,
         replies=[p for each in said if isinstance(each, QueryWorkflowResponse) for p in each.query_result.payloads],
         failures=failures,
-        busy=sum(not is_silence(each) for each in errors) - len(failures),
+        busy=sum(not is_timeout(each) for each in errors) - len(failures),
         silent=silent,
     )
 
 
-def is_silence(error: RPCError) -> bool:
+def is_timeout(error: RPCError) -> bool:
     return error.status in {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
 
 
-def failure_of(error: RPCError) -> str | None:
+def worker_failure_type(error: RPCError) -> str | None:
     """The type of a worker's error; None where the answer is not a worker's."""
     for detail in error.grpc_status.details:
         failed = QueryFailedFailure()
@@ -133,9 +133,9 @@ def failure_of(error: RPCError) -> str | None:
     return None
 
 
-async def newest_batch(client: Client) -> str | None:
+async def find_newest_batch(client: Client) -> str | None:
     """The workflow id of the newest batch of an API that is over."""
-    async for run in client.list_workflows(ASKED_ABOUT[0], limit=LOOKED_THROUGH):
+    async for run in client.list_workflows(CANDIDATES[0], limit=MOST_LISTED):
         if is_api_batch(run.id):
             return run.id
     return None

@@ -24,7 +24,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def stranger() -> Iterator[psutil.Popen]:
     """A program that has nothing to do with us, run by the user that runs PostgreSQL."""
-    user = users.ensure() if os.geteuid() == 0 else None
-    with psutil.Popen(["/bin/sleep", "600"], cwd="/", **users.becoming(user)) as process:
+    user = users.ensure_user() if os.geteuid() == 0 else None
+    with psutil.Popen(["/bin/sleep", "600"], cwd="/", **users.run_as(user)) as process:
         yield process
         process.kill()

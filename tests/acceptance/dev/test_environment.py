@@ -7,7 +7,7 @@ from pydantic import BaseModel, SecretStr
 
 from trenova.config import Settings
 from trenova.config.variables import ENVIRONMENT_PREFIX, OTHER_VARIABLES
-from trenova.dev.environment import own_world
+from trenova.dev.environment import own_environment
 
 KEPT = {"TEMPORAL_ENCRYPTION_KEY": "k", "TRENOVA_TEMPORAL__SECURITY__ENABLE_ENCRYPTION": "true", "PATH": "p"}
 
@@ -16,7 +16,7 @@ def test_variables_that_point_to_other_servers_are_not_passed_on() -> None:
     foreign = ["PGHOST", "PGOPTIONS", "TEMPORAL_ADDRESS", "TEMPORAL_TLS_CLIENT_CERT_PATH", "TEMPORAL_PROFILE"]
     foreign += ["TRENOVA_DATABASE__URL", "TRENOVA_TEMPORAL__TLS__ENABLED", "TRENOVA_TEMPORAL__API_KEY"]
     foreign += ["TRENOVA_LEDGER__WITNESSES", "TRENOVA_LEDGER__PUBLISH_FOLDER", "TRENOVA_API__SPOOL__FOLDER"]
-    assert own_world(KEPT | dict.fromkeys(foreign, "x")) == KEPT
+    assert own_environment(KEPT | dict.fromkeys(foreign, "x")) == KEPT
 
 
 def test_no_secret_of_another_installation_is_passed_on() -> None:
@@ -24,7 +24,7 @@ def test_no_secret_of_another_installation_is_passed_on() -> None:
     secrets = [f"{ENVIRONMENT_PREFIX}{name}" for name in secret_settings(Settings)]
     assert {f"TRENOVA_DATABASE__{name}URL" for name in ("", "OWNER_", "OPERATOR_")} < set(secrets)
     others = OTHER_VARIABLES - {"TRENOVA_CONFIG", "TRENOVA_DATA_DIR"}
-    assert own_world(KEPT | dict.fromkeys([*secrets, *others], "x")) == KEPT
+    assert own_environment(KEPT | dict.fromkeys([*secrets, *others], "x")) == KEPT
 
 
 def secret_settings(section: type[BaseModel]) -> Iterator[str]:

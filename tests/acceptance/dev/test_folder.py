@@ -16,7 +16,7 @@ from trenova.runtime.installation.folder import FORMAT, Folder
 def test_a_folder_of_a_newer_release_is_refused_and_left_as_it_is(folder: Path) -> None:
     Folder(folder)
     (folder / "version").write_text(f"{FORMAT + 1}\n")
-    with pytest.raises(PartFailed, match="this release knows 1") as failure:
+    with pytest.raises(PartFailed, match="this release supports only 1") as failure:
         Folder(folder)
     assert "newer release" in str(failure.value.hint)
     assert (folder / "version").read_text() == f"{FORMAT + 1}\n"
@@ -24,12 +24,12 @@ def test_a_folder_of_a_newer_release_is_refused_and_left_as_it_is(folder: Path) 
 
 def test_a_folder_is_held_by_one_run_at_a_time(folder: Path) -> None:
     with (
-        Folder(folder).locked(),
+        Folder(folder).hold(),
         pytest.raises(PartFailed, match=rf"in use by another trenova dev \(pid {os.getpid()}\)"),
-        Folder(folder).locked(),
+        Folder(folder).hold(),
     ):
         pass
-    with Folder(folder).locked():
+    with Folder(folder).hold():
         pass
 
 
@@ -54,7 +54,7 @@ def test_a_data_folder_that_cannot_be_made_is_an_error_with_a_hint(folder: Path)
 def test_what_another_user_has_left_in_the_folder_is_named(folder: Path) -> None:
     with (
         pytest.raises(PartFailed, match=r"/run/door belongs to another user") as failure,
-        Folder(folder).owned(),
+        Folder(folder).explain_permission_errors(),
     ):
         raise PermissionError(errno.EACCES, "Permission denied", str(folder / "run" / "door"))
     assert "as the user who started it before" in str(failure.value.hint)

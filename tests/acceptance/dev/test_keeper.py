@@ -15,7 +15,7 @@ import psutil
 import psycopg
 import pytest
 
-from trenova.dev import embedded, orphans, registry, supervisor, users
+from trenova.dev import embedded, orphans, supervisor, users
 from trenova.dev.postgres import Postgres
 from trenova.dev.screen import Screen
 from trenova.errors import PartFailed
@@ -27,10 +27,11 @@ LIMIT_S = 240
 USER = """
 import sys
 from pathlib import Path
-from trenova.dev import embedded, registry
+from trenova.dev import embedded
 from trenova.runtime.installation.folder import Folder
-member = registry.Member(command="trenova worker", pid=1, api_url="", temporal_address="")
-with embedded.joined(Folder(Path(sys.argv[1])), member):
+from trenova.runtime.installation.members import Member
+member = Member(command="trenova worker", pid=1, api_url="", temporal_address="")
+with embedded.use_postgres(Folder(Path(sys.argv[1])), member):
     print("joined", flush=True)
     sys.stdin.read()
 """
@@ -71,7 +72,7 @@ def used(home: Folder) -> Iterator[None]:
 
 
 def keeper_of(home: Folder) -> psutil.Process | None:
-    return orphans.recorded(home.record(registry.KEEPER))
+    return orphans.recorded_process(home.keeper_record)
 
 
 def let_in(home: Folder) -> bool:
@@ -85,12 +86,12 @@ def test_a_look_that_fails_takes_the_database_from_nobody(home: Folder) -> None:
     with used(home):
         unreadable = home.users / "1-unreadable.json"
         unreadable.symlink_to(unreadable)
-        until(lambda: "Cannot see who uses PostgreSQL" in log.read_text() or keeper_of(home) is None)
+        until(lambda: "Cannot read which processes use PostgreSQL" in log.read_text() or keeper_of(home) is None)
         assert keeper_of(home) is not None, log.read_text()
         assert let_in(home)
         unreadable.unlink()
     until(lambda: keeper_of(home) is None)
-    assert log.read_text().count("Cannot see who uses PostgreSQL") == 1
+    assert log.read_text().count("Cannot read which processes use PostgreSQL") == 1
     assert not orphans.find(home.record("postgres"))
 
 
@@ -100,7 +101,7 @@ def test_a_keeper_whose_folder_was_removed_ends_and_says_so(home: Folder) -> Non
         keeper = keeper_of(home)
         assert keeper is not None
         shutil.move(home.path / "run", home.path / "elsewhere")
-        until(lambda: not orphans.runs(keeper))
+        until(lambda: not orphans.is_running(keeper))
         assert "has been removed" in log.read_text()
         assert "Traceback" not in log.read_text()
 
@@ -116,7 +117,7 @@ def umask(bits: int) -> Iterator[None]:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root uses the folders of others")
 def test_the_owner_of_a_folder_sees_that_root_uses_it(home: Folder) -> None:
-    owner = users.ensure()
+    owner = users.ensure_user()
     for path in (home.path, *home.path.rglob("*")):
         os.chown(path, owner.uid, owner.gid)
     with umask(0o077), members.register(home, member()):
@@ -132,7 +133,7 @@ def members_seen_by(user: users.User, home: Folder) -> object:
         os.setgid(user.gid)
         os.setuid(user.uid)
         try:
-            answer.send(members.members(home))
+            answer.send(members.list_members(home))
         except OSError as error:
             answer.send(error)
 
@@ -148,7 +149,7 @@ def test_a_member_that_was_killed_while_it_came_leaves_nothing(home: Folder) -> 
     (home.users / "2-killed.json").touch()
     with members.register(home, member()):
         members.remove_dead(home)
-        assert members.members(home) == [member()]
+        assert members.list_members(home) == [member()]
     assert list(home.users.iterdir()) == []
 
 
@@ -159,7 +160,7 @@ async def test_a_schema_of_a_newer_release_is_told_with_the_next_step(home: Fold
             connection.execute("INSERT INTO schema_version VALUES ('9999')")
     with (
         pytest.raises(PartFailed, match="cannot be started: the database schema is 9999") as failure,
-        embedded.joined(home, member()),
+        embedded.use_postgres(home, member()),
     ):
         pass
     assert "install the release" in str(failure.value.hint)
@@ -167,28 +168,26 @@ async def test_a_schema_of_a_newer_release_is_told_with_the_next_step(home: Fold
 
 
 async def test_a_killed_keeper_leaves_the_folder_to_those_that_use_it(home: Folder) -> None:
-    orphans.remember(home.record(registry.KEEPER), os.getpid())
-    home.record(registry.KEEPER).write_text(
-        home.record(registry.KEEPER).read_text().replace('"started": ', '"started": 9')
-    )
+    orphans.write_record(home.keeper_record, os.getpid())
+    home.keeper_record.write_text(home.keeper_record.read_text().replace('"started": ', '"started": 9'))
     assert keeper_of(home) is None
     with (
         members.register(home, member()),
         pytest.raises(PartFailed, match=rf"in use: its PostgreSQL runs for `trenova worker` \(pid {os.getpid()}\)"),
     ):
-        await registry.wait_until_gone(home)
-    await registry.wait_until_gone(home)
+        await supervisor.wait_until_unused(home)
+    await supervisor.wait_until_unused(home)
 
 
 async def test_a_worker_that_is_left_of_a_trenova_dev_is_in_nobodys_way(home: Folder) -> None:
     with members.register(home, member()):
-        await registry.wait_until_gone(home)
+        await supervisor.wait_until_unused(home)
 
 
 async def test_what_a_killed_run_has_said_is_gone_when_the_next_is_seen(
     home: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = (home.state, home.embedded, home.record(registry.KEEPER))
+    said = (home.state, home.embedded, home.keeper_record)
     for file in said:
         file.write_text("{}")
     seen = []
@@ -200,6 +199,6 @@ async def test_what_a_killed_run_has_said_is_gone_when_the_next_is_seen(
         pass
 
     monkeypatch.setattr(orphans, "remember", remember)
-    monkeypatch.setattr(supervisor.Run, "until_stopped", nothing)
+    monkeypatch.setattr(supervisor.Run, "run_until_stopped", nothing)
     await supervisor.serve(supervisor.Options(data_dir=home.path), Screen())
     assert seen == [("dev", [])]

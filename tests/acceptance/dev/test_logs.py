@@ -49,7 +49,7 @@ def writing(folder: Path, line: str) -> Part:
         env={"PATH": "/usr/bin:/bin"},
         log=home.log("worker"),
         record=home.record("worker"),
-        ready=written,
+        is_ready=written,
     )
 
 

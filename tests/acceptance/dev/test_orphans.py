@@ -40,10 +40,10 @@ async def test_servers_of_a_killed_run_are_ended_and_nothing_is_lost(folder: Pat
     run.kill()
     await run.wait()
     left = [psutil.Process(pid_of(folder, part)) for part in ("postgres", "temporal")]
-    assert all(orphans.runs(process) for process in left)
+    assert all(orphans.is_running(process) for process in left)
     Folder(folder).record("temporal").unlink()  # as if the kill had come before the record was written
     async with Postgres(folder).running() as postgres, Temporal(folder).running():
-        assert not any(orphans.runs(process) for process in left)
+        assert not any(orphans.is_running(process) for process in left)
         store_one(postgres)
         assert stored(postgres) == 1
 
@@ -52,7 +52,7 @@ async def test_a_process_that_has_the_recorded_pid_by_chance_is_left_alone(
     folder: Path, stranger: psutil.Popen
 ) -> None:
     record = Folder(folder).record("temporal")
-    record.write_text(json.dumps({"pid": stranger.pid, "started": 1e9, "folder": orphans.identity(record)}))
+    record.write_text(json.dumps({"pid": stranger.pid, "started": 1e9, "folder": orphans.folder_identity(record)}))
     async with Temporal(folder).running():
         assert stranger.is_running()
 

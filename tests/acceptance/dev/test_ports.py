@@ -14,7 +14,9 @@ from trenova.errors import PartFailed
 def test_a_taken_port_is_named_with_its_flag_and_its_holder() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with pytest.raises(PartFailed, match=rf"port {port} \(--ui-port\) is taken by .* \(pid {os.getpid()}\)"):
+        with pytest.raises(
+            PartFailed, match=rf"port {port} \(--ui-port\) is already in use by .* \(pid {os.getpid()}\)"
+        ):
             ports.check({"--ui-port": port})
 
 

@@ -31,8 +31,8 @@ async def until(true: Callable[[], bool]) -> None:
 
 async def test_a_part_that_dies_is_reported_and_started_again(folder: Path) -> None:
     died: list[PartFailed] = []
-    back: list[str] = []
-    supervisor = Supervisor(died=died.append, back=back.append)
+    restarted: list[str] = []
+    supervisor = Supervisor(on_death=died.append, on_restart=restarted.append)
     postgres = Postgres(folder)
     async with postgres.part() as part:
         await supervisor.start(part)
@@ -41,7 +41,7 @@ async def test_a_part_that_dies_is_reported_and_started_again(folder: Path) -> N
             await postgres.create_database()
             store_one(postgres)
             os.kill(first, signal.SIGKILL)
-            await until(lambda: back == ["postgres"])
+            await until(lambda: restarted == ["postgres"])
             assert supervisor.pids["postgres"] != first
             assert stored(postgres) == 1
         finally:
@@ -62,7 +62,7 @@ def shell_part(folder: Path, script: str, *, ready: bool) -> Part:
         env={"PATH": "/usr/bin:/bin"},
         log=home.log("worker"),
         record=home.record("worker"),
-        ready=answer,
+        is_ready=answer,
     )
 
 
@@ -83,7 +83,7 @@ async def test_a_program_that_is_missing_is_named(folder: Path) -> None:
 async def test_a_part_that_ignores_the_gentle_signal_is_killed_with_its_children_on_the_second_ctrl_c(
     folder: Path,
 ) -> None:
-    supervisor = Supervisor(died=lambda _: None, back=lambda _: None)
+    supervisor = Supervisor(on_death=lambda _: None, on_restart=lambda _: None)
     await supervisor.start(shell_part(folder, "trap '' TERM; sleep 600; sleep 600", ready=True))
     process = psutil.Process(supervisor.pids["worker"])
     await until(lambda: len(process.children()) == 1)
@@ -93,4 +93,4 @@ async def test_a_part_that_ignores_the_gentle_signal_is_killed_with_its_children
     assert not stopping.done()
     supervisor.hurry()
     await stopping
-    await until(lambda: not orphans.runs(child))
+    await until(lambda: not orphans.is_running(child))

@@ -60,9 +60,9 @@ async def first_failure(settings: Settings) -> tuple[str, str | None]:
     )
     try:
         async with CheckContext.open(asked) as scene:
-            found = await checkup.examine(checks.CHECKS, scene)
+            found = await checkup.run_checks(checks.CHECKS, scene)
     except InvalidConfiguration as error:
-        found = checkup.none_asked(checks.CHECKS, error)
+        found = checkup.findings_without_settings(checks.CHECKS, error)
     failed = next(each for each in found if each.state is State.FAILED)
     return failed.cause, failed.next_step
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from conftest import GENEROUS_S
-from trenova.dev import vitals, watch
+from trenova.dev import process_state, watchdog
 from trenova.dev.postgres import Postgres
 from trenova.dev.process import running
 from trenova.dev.schema import prepare
@@ -43,8 +43,8 @@ async def stopped(server: int) -> psutil.Process:
     found: list[psutil.Process] = []
 
     async def stops() -> bool:
-        for vital in vitals.of(vitals.children(server)).values():
-            if watch.STARTUP.search(vital.title):
+        for vital in process_state.states_of(process_state.children(server)).values():
+            if watchdog.STARTUP.search(vital.title):
                 found.append(psutil.Process(vital.pid))
                 found[0].suspend()
         return bool(found)
@@ -81,7 +81,7 @@ def lets_in(postgres: Postgres, refusal: str | None = None) -> Callable[[], Awai
     """Whether it lets us in, or refuses in these words."""
 
     async def look() -> bool:
-        said = await postgres.refusal()
+        said = await postgres.connection_problem()
         return said is None if refusal is None else refusal in (said or "")
 
     return look

@@ -31,7 +31,7 @@ def test_the_default_folder_needs_no_flag_and_any_other_is_named_for_a_shell(
         (tmp_path / "my data", f"trenova logs --follow --data-dir '{tmp_path}/my data'"),
         (tmp_path / "deeper" / DEFAULT_DATA_DIR, f"trenova logs --follow --data-dir {tmp_path}/deeper/.trenova"),
     ):
-        Screen().ready(STATE, data_dir)
+        Screen().show_ready(STATE, data_dir)
         shown = capsys.readouterr().out.splitlines()
         assert shown[-1] == f"Follow the logs with `{command}`; stop with Ctrl-C."
         exports = [line.strip() for line in shown if "export TRENOVA_DATA_DIR=" in line]

@@ -59,7 +59,7 @@ def found(shown: Shown) -> list[Finding]:
             blames=blames,
             stands_alone=isinstance(given, str) and given.startswith("alone"),
         )
-    return causes.ranked(list(made.values()))
+    return causes.rank_findings(list(made.values()))
 
 
 def below(name: str, shown: Shown) -> Iterable[bool]:
@@ -149,14 +149,14 @@ def test_a_warning_explains_nothing() -> None:
 
 
 def test_every_name_in_the_ranking_is_a_check_and_none_follows_from_itself() -> None:
-    named = {*causes.FOLLOWS, *(name for behind in causes.FOLLOWS.values() for name in behind)}
+    named = {*causes.FOLLOWS_FROM, *(name for behind in causes.FOLLOWS_FROM.values() for name in behind)}
     assert named | {name for behind in causes.PARTS.values() for name in behind} <= KINDS.keys()
     for name in KINDS:
         assert name not in ancestors(name)
 
 
 def ancestors(name: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
-    for behind in causes.FOLLOWS.get(name, ()):
+    for behind in causes.FOLLOWS_FROM.get(name, ()):
         if behind not in seen:
             seen = ancestors(behind, seen | {behind})
     return seen

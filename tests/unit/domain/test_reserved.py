@@ -7,7 +7,7 @@ import pytest
 
 from examples import RECEIVED_AT, entry, seal
 from trenova.config import TASK_QUEUE, LimitSettings
-from trenova.doctor.encryption_check import sample
+from trenova.doctor.encryption_check import sample_batch
 from trenova.domain import intake, seal_check
 
 ANY_TENANT = intake.RequestContext(received_at=RECEIVED_AT, tenant=None)
@@ -71,7 +71,7 @@ PROBE = {
 def test_the_trials_of_the_program_itself_are_taken() -> None:
     ((_, probe),) = intake.check([json.dumps(PROBE).encode()], ANY_TENANT, LimitSettings()).sealed
     seal_check.read_sealed(probe.body, RULES)
-    assert len([seal_check.read_sealed(bytes(each), RULES) for each in sample("0" * 32, RECEIVED_AT).entries]) > 1
+    assert len([seal_check.read_sealed(bytes(each), RULES) for each in sample_batch("0" * 32, RECEIVED_AT).entries]) > 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""An installation on one machine: its data folder, what runs from it, its logins, and the settings that follow.
+"""An installation on one machine: its data folder, what runs from it, its logins, and the settings to use it.
 
-`dev` makes and runs it; the command line, the servers and the doctor read it here. May import: config, errors.
+`dev` creates and runs it; the command line, the servers and the doctor read it here. May import: config, errors.
 """

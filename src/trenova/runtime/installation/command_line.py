@@ -1,4 +1,4 @@
-"""What a user has to type so that commands find a data folder which is not the default one."""
+"""What a user must type so that commands find a data folder other than the default one."""
 
 import shlex
 from pathlib import Path
@@ -13,7 +13,7 @@ def is_default(data_dir: Path) -> bool:
 
 
 def flag(data_dir: Path) -> str:
-    """Behind a command: nothing for the default folder."""
+    """The flag to append to a command; empty for the default folder."""
     return "" if is_default(data_dir) else f" --data-dir {shlex.quote(str(data_dir))}"
 
 

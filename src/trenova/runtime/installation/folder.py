@@ -1,4 +1,4 @@
-"""The data folder: what lies where, who may read it, and that one supervisor at a time works in it."""
+"""The data folder: where its files are, who may read them, and a lock so that one process at a time manages it."""
 
 import fcntl
 import json
@@ -11,12 +11,12 @@ from typing import Any
 
 from trenova.errors import PartFailed
 
-FORMAT = 1  # raised when an older release could no longer work with the folder
+FORMAT = 1  # increased when older releases can no longer use the folder
 PASSWORD_BYTES = 32
 
 
 class Folder:
-    """Paths of one data folder. Opening it creates what is missing and refuses a folder of a newer release."""
+    """Paths of one data folder. Raises PartFailed for a folder of a newer release; creates what is missing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
@@ -26,7 +26,7 @@ class Folder:
         except OSError as error:
             raise PartFailed(
                 f"the data folder {self.path} cannot be used: {error.strerror or error}",
-                hint="name a folder that you may write to with --data-dir",
+                hint="name a folder that you can write to with --data-dir",
             ) from error
         self.state = self.path / "dev.json"
         self.embedded = self.path / "embedded.json"
@@ -35,26 +35,36 @@ class Folder:
         return self.path / "logs" / f"{part}.log"
 
     def record(self, process: str) -> Path:
-        """Where pid and start time of a running process are kept, for the run that comes after a crash."""
+        """The file with pid and start time of a running process, for the next start after a crash."""
         return self.path / "run" / f"{process}.json"
 
     @property
+    def dev_record(self) -> Path:
+        """The record of the `trenova dev` that manages the folder."""
+        return self.record("dev")
+
+    @property
+    def keeper_record(self) -> Path:
+        """The record of the keeper, which runs PostgreSQL for `trenova api` and `trenova worker`."""
+        return self.record("keeper")
+
+    @property
     def users(self) -> Path:
-        """Where those that use the PostgreSQL of the folder say so."""
+        """The folder with a file for each process that uses PostgreSQL."""
         return self.path / "run" / "users"
 
     def port(self, part: str) -> Path:
-        """Where the port of a part is kept, so that the next start gives it the same one."""
+        """The file with the port of a part, so that the next start uses the same one."""
         return self.path / "run" / f"{part}.port"
 
     def secret(self, name: str) -> str:
-        """The random secret of this name, made when it is first asked for."""
-        kept = self.read_secret(name)
-        if kept is not None:
-            return kept
-        made = secrets.token_urlsafe(PASSWORD_BYTES)
-        self.write_secret(name, made)
-        return made
+        """The random secret of this name, created at the first call."""
+        existing = self.read_secret(name)
+        if existing is not None:
+            return existing
+        created = secrets.token_urlsafe(PASSWORD_BYTES)
+        self.write_secret(name, created)
+        return created
 
     def read_secret(self, name: str) -> str | None:
         try:
@@ -69,14 +79,14 @@ class Folder:
         return self.path / "secrets" / name
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder for this process; the kernel gives it up when the process dies, however it dies."""
+    def hold(self) -> Iterator[None]:
+        """Lock the folder for this process. The kernel releases the lock when the process dies."""
         with lock(self.path / "lock", f"the data folder {self.path}"):
             yield
 
     @contextmanager
-    def owned(self) -> Iterator[None]:
-        """Raises PartFailed for what another user has left in the folder, root by `sudo make run`, say."""
+    def explain_permission_errors(self) -> Iterator[None]:
+        """Turn a PermissionError into PartFailed: another user's files are in the folder, as after `sudo make run`."""
         try:
             yield
         except PermissionError as error:
@@ -88,7 +98,7 @@ class Folder:
     def _create(self) -> None:
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # The system user that runs PostgreSQL for root must be able to pass through.
+            # The system user that runs PostgreSQL for root must be able to enter.
             make_folder(self.path, 0o711 if os.geteuid() == 0 else 0o700)
         make_folder(self.path / "logs", 0o700)
         make_folder(self.path / "run", 0o700)
@@ -103,20 +113,20 @@ class Folder:
         text = file.read_text(encoding="utf-8").strip()
         if not text.isdecimal() or int(text) > FORMAT:
             raise PartFailed(
-                f"the data folder {self.path} has format {text[:20]!r}, this release knows {FORMAT}",
+                f"the data folder {self.path} has format {text[:20]!r}, but this release supports only {FORMAT}",
                 hint="use the newer release that wrote it, or name another folder with --data-dir",
             )
 
 
 def make_folder(path: Path, mode: int) -> None:
-    """Create a folder with exactly this mode, whatever the umask; one that exists is left as it is."""
+    """Create a folder with exactly this mode, whatever the umask; an existing folder is not changed."""
     with suppress(FileExistsError):
         path.mkdir(mode=0o700)
         path.chmod(mode)
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step, readable by its owner only. A crash leaves the old file or the new one."""
+    """Replace a file atomically, readable by its owner only. A crash leaves the old file or the new one."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with suppress(FileNotFoundError):
         draft.unlink()
@@ -130,7 +140,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make creations and renames in a folder survive a power cut."""
+    """Flush a folder to disk, so that creations and renames in it survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -139,7 +149,7 @@ def sync_folder(path: Path) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a file that we wrote; a file that is missing or broken counts as empty."""
+    """The JSON object in a file that we wrote; empty if the file is missing or broken."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -149,6 +159,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def lock(file: Path, what: str) -> Iterator[None]:
+    """Raises PartFailed if another process holds the lock; `what` names the locked thing in its message."""
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:

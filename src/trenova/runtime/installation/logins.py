@@ -1,4 +1,4 @@
-"""The logins of the parts: each has the role that its part needs, and its password in the data folder."""
+"""The database logins of the parts: each has the role that its part needs, and its password in the data folder."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Login:
     name: str
     role: str
-    """Of the migrations: what the login may do."""
+    """The role, created by the migrations, whose rights the login has."""
     secret: str
     """The file in the data folder's secrets that holds the password."""
 
@@ -16,7 +16,7 @@ API = Login(name="trenova_dev_api", role="trenova_api", secret="postgres-api")  
 WORKER = Login(name="trenova_dev_worker", role="trenova_worker", secret="postgres-worker")  # noqa: S106 - the same
 OPERATOR = Login(name="trenova_dev_operator", role="trenova_operator", secret="postgres-operator")  # noqa: S106 - the same
 ALL = (API, WORKER, OPERATOR)
-# Whose tables they are, and who migrates.
+# Owns the tables and runs the migrations.
 OWNER = Login(name="trenova_owner", role="", secret="postgres-owner")  # noqa: S106 - the same
-# Of releases that had one login for all parts. Its password lies in `secrets/postgres-app`, where nobody reads it now.
+# The single login of former releases. Its password is still in `secrets/postgres-app`, but no longer used.
 FORMER = "trenova"

@@ -1,6 +1,6 @@
-"""Which processes use the PostgreSQL of a data folder. Each holds a lock on a file of its own in `run/users`.
+"""Which processes use the PostgreSQL of a data folder. Each holds a lock on its own file in `run/users`.
 
-The kernel releases the lock when the process dies, however it dies: a file without one is of a process that has ended.
+The kernel releases the lock when the process dies, even if it is killed: an unlocked file belongs to a dead process.
 """
 
 import fcntl
@@ -16,7 +16,7 @@ from trenova.runtime.installation.folder import Folder
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """A process that uses the database, and where its settings say that the other parts are."""
+    """A process that uses the database, with the addresses of the other parts from its settings."""
 
     command: str
     pid: int
@@ -28,10 +28,10 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def door(folder: Folder, *, wait: bool = True) -> Iterator[None]:
-    """Held while somebody comes, and while the keeper looks whether all have gone: never both at once.
+def membership_lock(folder: Folder, *, wait: bool = True) -> Iterator[None]:
+    """Held while a member registers, and while the keeper checks whether all have gone: never both at once.
 
-    Without `wait` BlockingIOError where another process holds it.
+    Without `wait`, raises BlockingIOError if another process holds it.
     """
     descriptor = os.open(folder.path / "run" / "door", os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -43,12 +43,12 @@ def door(folder: Folder, *, wait: bool = True) -> Iterator[None]:
 
 @contextmanager
 def register(folder: Folder, member: Member) -> Iterator[None]:
-    """Be one of the members. Killed anywhere in here: the lock is gone, and the keeper removes the file."""
+    """Be a member within the block. Killed anywhere in here: the lock is released, and the keeper removes the file."""
     file = folder.users / f"{member.pid}-{secrets.token_hex(4)}.json"
-    with door(folder):
+    with membership_lock(folder):
         draft = file.with_suffix(".draft")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        # Whoever may enter the folder may look, whatever the umask: the keeper is its owner's where root comes.
+        # Readable by everyone who may enter the folder, whatever the umask: root may join a keeper of another user.
         os.fchmod(descriptor, 0o644)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         os.write(descriptor, msgspec.json.encode(member))
@@ -60,25 +60,25 @@ def register(folder: Folder, member: Member) -> Iterator[None]:
         os.close(descriptor)
 
 
-def members(folder: Folder) -> list[Member]:
-    """Those that live, the API before the workers. Raises OSError where that cannot be seen."""
-    found = []
-    for file in files(folder, ".json"):
-        with suppress(FileNotFoundError):  # one that has just gone
-            if is_held(file):
-                found.append(msgspec.json.decode(file.read_bytes(), type=Member))
-    return sorted(found, key=lambda member: (member.command, member.pid))
+def list_members(folder: Folder) -> list[Member]:
+    """The living members, the API before the workers. Raises OSError where their files cannot be read."""
+    living = []
+    for file in member_files(folder, ".json"):
+        with suppress(FileNotFoundError):  # it has just left
+            if is_locked(file):
+                living.append(msgspec.json.decode(file.read_bytes(), type=Member))
+    return sorted(living, key=lambda member: (member.command, member.pid))
 
 
 def remove_dead(folder: Folder) -> None:
-    """Remove the files of members that were killed. The caller holds the door, so that none is just being made."""
-    for file in files(folder, ".json", ".draft"):
+    """Remove the files of killed members. The caller holds the membership lock, so none is being created now."""
+    for file in member_files(folder, ".json", ".draft"):
         with suppress(FileNotFoundError):
-            if not is_held(file):
+            if not is_locked(file):
                 file.unlink()
 
 
-def is_held(file: Path) -> bool:
+def is_locked(file: Path) -> bool:
     descriptor = os.open(file, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -89,6 +89,6 @@ def is_held(file: Path) -> bool:
     return False
 
 
-def files(folder: Folder, *suffixes: str) -> list[Path]:
-    # Unlike `glob`, this raises where the folder cannot be read: an empty list would say that nobody is there.
+def member_files(folder: Folder, *suffixes: str) -> list[Path]:
+    # Unlike `glob`, this raises where the folder cannot be read: an empty list would mean that there are no members.
     return [file for file in folder.users.iterdir() if file.suffix in suffixes]

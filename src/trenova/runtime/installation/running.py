@@ -1,4 +1,4 @@
-"""What runs from a data folder, as the files `dev.json` and `embedded.json` describe it while it runs."""
+"""What is running from a data folder, read from the files `dev.json` and `embedded.json`, which exist while it runs."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -32,7 +32,7 @@ class DevJson:
 
 
 class Running(msgspec.Struct, frozen=True):
-    """What the commands need of `dev.json`, which is there while `trenova dev` runs."""
+    """What commands need from `dev.json`, which exists while `trenova dev` runs."""
 
     api_url: str
     api_key: str
@@ -45,7 +45,7 @@ class Running(msgspec.Struct, frozen=True):
 
 
 class Embedded(msgspec.Struct, frozen=True):
-    """`embedded.json`, which is there while PostgreSQL runs for `trenova api` and `trenova worker`."""
+    """`embedded.json`, which exists while PostgreSQL runs for `trenova api` and `trenova worker`."""
 
     api_key: str
     database_url: str
@@ -54,22 +54,22 @@ class Embedded(msgspec.Struct, frozen=True):
         return "Embedded()"
 
 
-Found = TypeVar("Found", Running, Embedded)
+State = TypeVar("State", Running, Embedded)
 
 
 DEFAULT_API_URL = f"http://{config.ApiSettings().host}:{config.ApiSettings().port}"
 
 
 def read_running(data_dir: Path) -> Running | None:
-    """What `trenova dev` says of itself; else the PostgreSQL that runs for `trenova api` and `trenova worker`."""
+    """The running `trenova dev`, else the PostgreSQL that runs for API and workers, else None."""
     running = read_struct(data_dir / "dev.json", Running)
     if running is not None:
         return running
     embedded = read_struct(data_dir / "embedded.json", Embedded)
-    return None if embedded is None else beside_members(embedded, data_dir)
+    return None if embedded is None else with_member_addresses(embedded, data_dir)
 
 
-def read_struct(file: Path, kind: type[Found]) -> Found | None:
+def read_struct(file: Path, kind: type[State]) -> State | None:
     try:
         return msgspec.json.decode(file.read_bytes(), type=kind)
     except FileNotFoundError:
@@ -78,9 +78,9 @@ def read_struct(file: Path, kind: type[Found]) -> Found | None:
         raise InvalidConfiguration([f"{file}: cannot be read: {error}"]) from None
 
 
-def beside_members(embedded: Embedded, data_dir: Path) -> Running:
-    """With the addresses that those who use the database have said, the API before the workers."""
-    member = next(iter(members.members(Folder(data_dir))), None)
+def with_member_addresses(embedded: Embedded, data_dir: Path) -> Running:
+    """With the addresses from the settings of a member: of an API if there is one, else of a worker."""
+    member = next(iter(members.list_members(Folder(data_dir))), None)
     return Running(
         api_url=member.api_url if member else DEFAULT_API_URL,
         api_key=embedded.api_key,

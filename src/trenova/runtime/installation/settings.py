@@ -1,4 +1,4 @@
-"""The settings of a command: what is configured, and else what runs on this machine from the data folder."""
+"""The settings of a command: what is configured, completed with what runs on this machine from the data folder."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -16,21 +16,21 @@ from trenova.runtime.installation.logins import Login
 from trenova.runtime.installation.running import read_running
 
 SERVERS_SETTING = "database.url"
-"""Whence API and worker have the address of the database, and the store's errors name it: it knows no other."""
+"""The setting from which API and worker read the database's address. The store's errors always name this one."""
 
 
 def load_settings(
     file: Path | None, data_dir: Path = config.DEFAULT_DATA_DIR, login: Login = logins.OPERATOR
 ) -> config.Settings:
-    """The settings; without a `database.url` the database of the `trenova dev` that runs here, with its `login`.
+    """The settings; without a `database.url`, with the database that runs from the data folder, using its `login`.
 
-    The logs in that database are signed with its key, and its Temporal fills it, unless another is given. The default
-    address gives none: it stands in the file that comes with the program.
+    Then the signing key and the Temporal of that installation are used too, unless others are configured. Temporal's
+    default address counts as not configured, as it is in the configuration file that comes with the program.
     """
-    return with_running(with_own_login(config.load(os.environ, file=file), login), data_dir, login)
+    return with_running_installation(with_own_login(config.load(os.environ, file=file), login), data_dir, login)
 
 
-def with_running(settings: config.Settings, data_dir: Path, login: Login) -> config.Settings:
+def with_running_installation(settings: config.Settings, data_dir: Path, login: Login) -> config.Settings:
     running = read_running(data_dir) if settings.database.url is None else None
     if running is None:
         return settings
@@ -50,7 +50,7 @@ def has_signing_key(settings: config.Settings, environ: Mapping[str, str]) -> bo
 
 
 def with_own_login(settings: config.Settings, login: Login) -> config.Settings:
-    """With the address that is set for commands which need this login, if one is."""
+    """With the database address that is configured for this login, if there is one."""
     own = own_url(settings, login)
     if own is None:
         return settings
@@ -66,14 +66,14 @@ def own_url(settings: config.Settings, login: Login) -> SecretStr | None:
 
 
 def setting_of(login: Login) -> str:
-    """Where a command that needs this login looks for the address, before `database.url`."""
+    """The setting in which a command that needs this login looks for the address, before `database.url`."""
     named = {logins.OWNER: ("ownerUrl", "OWNER_URL"), logins.OPERATOR: ("operatorUrl", "OPERATOR_URL")}
     key, variable = named.get(login, ("url", "URL"))
     return f"database.{key} (TRENOVA_DATABASE__{variable})"
 
 
 def source_of(settings: config.Settings, login: Login) -> str:
-    """The setting that the address came from, after `load`."""
+    """The setting that the address of loaded settings came from."""
     return SERVERS_SETTING if own_url(settings, login) is None else setting_of(login)
 
 
@@ -92,13 +92,13 @@ def naming(login: Login, settings: config.Settings) -> Iterator[None]:
 
 
 def with_login(url: str, folder: Folder, login: Login) -> str:
-    """The address with this login of the data folder's; as it is, where the folder has no password for it."""
+    """The address with this login and its password; unchanged if the data folder has no password for it."""
     password = folder.read_secret(login.secret)
     where = urlsplit(url)
     return where._replace(netloc=f"{login.name}:{password}@{where.hostname}:{where.port}").geturl() if password else url
 
 
 def api_address(settings: config.Settings) -> str:
-    """Where the API of these settings can be asked from this machine."""
+    """The address at which this machine can reach the API of these settings."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api.host, settings.api.host)  # noqa: S104 - not to listen
     return f"http://[{host}]:{settings.api.port}" if ":" in host else f"http://{host}:{settings.api.port}"

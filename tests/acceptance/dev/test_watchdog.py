@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from acceptance.dev.observed import store_one, stored
-from trenova.dev import ports, vitals, watch
+from trenova.dev import ports, process_state, watchdog
 from trenova.dev.part import Part
 from trenova.dev.postgres import Postgres
 from trenova.dev.process import Process
@@ -32,7 +32,7 @@ MANY_LOOKS = 300
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "LOOK_EVERY_S", LOOK_EVERY_S)
+    monkeypatch.setattr(watchdog, "LOOK_EVERY_S", LOOK_EVERY_S)
 
 
 async def until(true: Callable[[], bool], told: Callable[[], object] = lambda: "") -> None:
@@ -46,7 +46,7 @@ async def until(true: Callable[[], bool], told: Callable[[], object] = lambda: "
 class Supervised:
     supervisor: Supervisor
     died: list[PartFailed]
-    back: list[str]
+    restarted: list[str]
 
     def pid(self, part: str) -> int:
         return self.supervisor.pids[part]
@@ -55,8 +55,8 @@ class Supervised:
 @asynccontextmanager
 async def supervised(*parts: Part) -> AsyncIterator[Supervised]:
     died: list[PartFailed] = []
-    back: list[str] = []
-    made = Supervised(Supervisor(died=died.append, back=back.append), died, back)
+    restarted: list[str] = []
+    made = Supervised(Supervisor(on_death=died.append, on_restart=restarted.append), died, restarted)
     try:
         for part in parts:
             await made.supervisor.start(part)
@@ -70,7 +70,11 @@ async def supervised(*parts: Part) -> AsyncIterator[Supervised]:
 
 
 def startup(server: int) -> psutil.Process | None:
-    found = [vital.pid for vital in vitals.of(vitals.children(server)).values() if watch.STARTUP.search(vital.title)]
+    found = [
+        state.pid
+        for state in process_state.states_of(process_state.children(server)).values()
+        if watchdog.STARTUP.search(state.title)
+    ]
     return psutil.Process(found[0]) if found else None
 
 
@@ -96,59 +100,59 @@ async def test_a_postgres_that_recovers_without_a_startup_process_is_started_aga
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL 18 neither ends nor tries again when its startup process panics while it recovers from a crash."""
-    asked = watch.ABANDONED_LOOKS
-    monkeypatch.setattr(watch, "ABANDONED_LOOKS", MANY_LOOKS)
+    asked = watchdog.ABANDONED_CHECKS
+    monkeypatch.setattr(watchdog, "ABANDONED_LOOKS", MANY_LOOKS)
     postgres = Postgres(folder)
     async with postgres.part() as part, supervised(part) as made:
         await postgres.create_database()
         store_one(postgres)
         first = made.pid("postgres")
         process = await crash(postgres, first)
-        monkeypatch.setattr(watch, "ABANDONED_LOOKS", asked)
+        monkeypatch.setattr(watchdog, "ABANDONED_LOOKS", asked)
         process.send_signal(signal.SIGABRT)
         process.resume()
-        await until(lambda: made.back == ["postgres"], lambda: part.log.read_text()[-2000:])
+        await until(lambda: made.restarted == ["postgres"], lambda: part.log.read_text()[-2000:])
         assert made.pid("postgres") != first
         assert stored(postgres) == 1
         assert made.died[0].message == (
-            "postgres lets nobody in (the database system is in recovery mode), and it has no startup process that "
-            f"could bring it up: seen {asked} times in a row; it is ended and started again"
+            "postgres accepts no connections (the database system is in recovery mode), and it has no startup process "
+            f"that could bring it up: seen {asked} times in a row; it was stopped"
         )
 
 
 async def test_a_postgres_that_recovers_for_long_is_left_alone_and_so_is_one_that_somebody_has_stopped(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "STILL_LOOKS", 3)
-    monkeypatch.setattr(watch, "ABANDONED_LOOKS", MANY_LOOKS)
+    monkeypatch.setattr(watchdog, "STILL_LOOKS", 3)
+    monkeypatch.setattr(watchdog, "ABANDONED_LOOKS", MANY_LOOKS)
     postgres, looks = Postgres(folder), [False]
     slowed: list[psutil.Process] = []
 
-    async def refusal() -> str | None:
+    async def connection_problem() -> str | None:
         """As it says, and the startup process in `slowed` runs only from here to the next question."""
         for process in slowed:
             with suppress(psutil.NoSuchProcess):
                 process.suspend()
-        said = await Postgres.refusal(postgres)
+        said = await Postgres.connection_problem(postgres)
         looks.append(said is not None)
         for process in slowed:
             with suppress(psutil.NoSuchProcess):
                 process.resume()
         return said
 
-    monkeypatch.setattr(postgres, "refusal", refusal)
+    monkeypatch.setattr(postgres, "connection_problem", connection_problem)
     async with postgres.part() as part, supervised(part) as made:
         await postgres.create_database()
         store_one(postgres)
         first = made.pid("postgres")
         process = await crash(postgres, first)
-        held = len(looks) + 3 * watch.STILL_LOOKS
+        held = len(looks) + 3 * watchdog.IDLE_CHECKS
         await until(lambda: len(looks) > held)
         recovering = len(looks)
-        monkeypatch.setattr(watch, "LOOK_EVERY_S", 0.001)
+        monkeypatch.setattr(watchdog, "LOOK_EVERY_S", 0.001)
         slowed.append(process)
         await until(lambda: not looks[-1], lambda: part.log.read_text()[-2000:])
-        assert len(looks) - recovering > 3 * watch.STILL_LOOKS, "it recovered too quickly to show anything"
+        assert len(looks) - recovering > 3 * watchdog.IDLE_CHECKS, "it recovered too quickly to show anything"
         assert (made.died, made.pid("postgres")) == ([], first)
         assert stored(postgres) == 1
 
@@ -168,16 +172,16 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Page).serve_forever()
 async def test_a_part_that_runs_and_answers_nothing_is_started_again_and_one_that_is_stopped_is_not(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "ANSWER_LIMIT_S", 0.5)
+    monkeypatch.setattr(watchdog, "ANSWER_LIMIT_S", 0.5)
     stuck, home, port, looks = folder / "stuck", Folder(folder), ports.choose(), [True]
     url = f"http://{ports.LOCALHOST}:{port}/livez"
 
     async def answers() -> bool:
-        looks.append(await watch.responds(url))
+        looks.append(await watchdog.responds(url))
         return looks[-1]
 
     async def ready(pid: int) -> bool:
-        return ports.listens(pid, port)
+        return ports.is_listening(pid, port)
 
     part = Part(
         name="api",
@@ -185,31 +189,29 @@ async def test_a_part_that_runs_and_answers_nothing_is_started_again_and_one_tha
         env={},
         log=home.log("api"),
         record=home.record("api"),
-        ready=ready,
-        watch=lambda: watch.Silence(answers),
+        is_ready=ready,
+        watchdog=lambda: watchdog.AnswerWatchdog(answers),
     )
     async with supervised(part) as made:
         first = made.pid("api")
         os.kill(first, signal.SIGSTOP)
-        monkeypatch.setattr(watch, "SILENT_LOOKS", 2)
+        monkeypatch.setattr(watchdog, "SILENT_LOOKS", 2)
         until_now = len(looks)
-        await until(lambda: looks[until_now:].count(False) > 2 * watch.SILENT_LOOKS)
+        await until(lambda: looks[until_now:].count(False) > 2 * watchdog.SILENT_CHECKS)
         assert made.died == []
-        monkeypatch.setattr(watch, "SILENT_LOOKS", 12)
+        monkeypatch.setattr(watchdog, "SILENT_LOOKS", 12)
         os.kill(first, signal.SIGCONT)
         await until(lambda: looks[-1])
         stuck.write_text("")
         await until(lambda: made.died != [])
         stuck.unlink()
-        await until(lambda: made.back == ["api"])
+        await until(lambda: made.restarted == ["api"])
         assert made.pid("api") != first
-        assert made.died[0].message == (
-            "api runs, and has answered nothing at 12 looks in a row; it is ended and started again"
-        )
+        assert made.died[0].message == ("api is running but has not answered 12 checks in a row; it was stopped")
 
 
 class Hopeless:
-    async def look(self, _pid: int) -> str | None:
+    async def check(self, _pid: int) -> str | None:
         return "will never come up"
 
 
@@ -225,12 +227,12 @@ async def test_a_start_without_a_limit_ends_when_there_is_no_hope_left(folder: P
         env={"PATH": "/usr/bin:/bin"},
         log=home.log("postgres"),
         record=home.record("postgres"),
-        ready=never,
+        is_ready=never,
         ready_limit_s=None,
-        watch=Hopeless,
+        watchdog=Hopeless,
         abort_signals=((signal.SIGTERM, 0.1), (signal.SIGKILL, 30)),
     )
     process = await Process.spawn(part)
-    with pytest.raises(PartFailed, match="postgres will never come up; it is ended"):
+    with pytest.raises(PartFailed, match="postgres will never come up; it was stopped"):
         await process.wait_ready()
     assert not psutil.pid_exists(process.pid)
