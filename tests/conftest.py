@@ -44,7 +44,7 @@ from trenova.runtime.http.server import server_config
 from trenova.store import Store
 from trenova.store.api_keys import Role
 from trenova.worker import process, schedules
-from trenova.worker.polls import polls_confirmed
+from trenova.worker.polls import wait_for_polls
 
 # Machines stall: a test waits for a condition this long before it fails, and examples have no deadline, nor a limit to
 # how long it takes to think of them. They are the same in every run: what fails is a change, never chance.
@@ -135,16 +135,16 @@ async def client(settings: Settings) -> Client:
 
 @pytest.fixture(scope="session")
 async def worker(client: Client, store: Store, settings: Settings) -> AsyncIterator[None]:
-    async with process.create(client, store, settings):
+    async with process.create_worker(client, store, settings):
         async with asyncio.timeout(GENEROUS_S):
-            await polls_confirmed(client, "audit-queue")
+            await wait_for_polls(client, "audit-queue")
         yield
 
 
 @pytest.fixture
 async def scheduled(client: Client) -> AsyncIterator[None]:
     """The schedules, gone afterwards with all that they started: none of it may run on into another test."""
-    await schedules.ensure(client)
+    await schedules.ensure_schedules(client)
     yield
     async with asyncio.timeout(GENEROUS_S):
         for name in schedules.all_schedules():

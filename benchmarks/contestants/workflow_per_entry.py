@@ -31,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from trenova.config import Settings
     from trenova.domain.batch import Batch
     from trenova.store.rows import row
-    from trenova.worker.polls import polls_confirmed
+    from trenova.worker.polls import wait_for_polls
 
 NAME = "workflow per entry"
 NOTE = "start_workflow and one INSERT activity an entry, same Temporal and worker settings; no HTTP, no checks"
@@ -124,7 +124,7 @@ async def work(address: str, namespace: str, database: str, table: str) -> None:
             max_concurrent_activity_task_polls=size.max_concurrent_activity_task_pollers,
         )
         async with worker:
-            await polls_confirmed(client, QUEUE)
+            await wait_for_polls(client, QUEUE)
             print(READY)
             await asyncio.Event().wait()
 

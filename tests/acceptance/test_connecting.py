@@ -14,7 +14,7 @@ from examples import entry
 from trenova.dev.postgres import Postgres
 
 NAMESPACE = "audit"
-MISSING = f"there is no namespace {NAMESPACE}: Namespace {NAMESPACE} is not found."
+MISSING = f"the namespace {NAMESPACE} does not exist: Namespace {NAMESPACE} is not found."
 CREATE = f"temporal operator namespace create --namespace {NAMESPACE}"
 
 
@@ -41,7 +41,7 @@ async def test_a_namespace_that_is_missing_is_waited_for_and_named_by_all_of_the
     try:
         async with place.running(["api"], variables) as (api,), place.client() as client:
             cause = f"failed to dial temporal client at {place.temporal.address}: {MISSING}"
-            for program, event in ((worker, "waiting"), (api, "temporal refuses us")):
+            for program, event in ((worker, "waiting"), (api, "temporal denied access")):
                 line = await logged(program, event)
                 assert cause in line
                 assert CREATE in line
@@ -53,7 +53,7 @@ async def test_a_namespace_that_is_missing_is_waited_for_and_named_by_all_of_the
             page = await client.get("/readyz")
             assert (page.status_code, page.json()["temporal"]) == (503, cause)
             assert CREATE in page.json()["temporal_hint"]
-            assert api.log.read_text().count("temporal refuses us") == 1
+            assert api.log.read_text().count("temporal denied access") == 1
             assert "Traceback" not in worker.log.read_text()
             found = {
                 each["check"]: each for each in (await place.command("doctor", "--json", **variables)).json["findings"]
@@ -67,7 +67,7 @@ async def test_a_namespace_that_is_missing_is_waited_for_and_named_by_all_of_the
 
             await place.cli("operator", "namespace", "create", "--namespace", NAMESPACE)
             await logged(worker, "worker started")
-            await logged(api, "temporal is back")
+            await logged(api, "temporal is available again")
             await place.store({**entry(), "tenant": new_tenant()})
     finally:
         await worker.stop()

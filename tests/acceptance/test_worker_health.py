@@ -159,7 +159,7 @@ async def test_a_worker_that_may_not_look_at_its_namespace_yet_waits_and_polls_w
             await becomes(lambda: is_ready(port))
         lines = [json.loads(line) for line in worker.log.read_text().splitlines()]
         waited = [line["error"] for line in lines if line["event"] == "waiting"]
-        reason = "Temporal refuses the API key (temporal.apiKey): PERMISSION_DENIED: Not yet."
+        reason = "Temporal denied the API key (temporal.apiKey): PERMISSION_DENIED: Not yet."
         assert set(waited) == {f"failed to dial temporal client at {front}: {reason}"}
         assert worker.process.returncode == 0
 

@@ -14,7 +14,7 @@ from trenova.config import Settings
 from trenova.dev.temporal import Temporal
 from trenova.domain.entry import SealedEntry
 from trenova.errors import Unavailable
-from trenova.ingest import GroupCommit, all_stored, group
+from trenova.ingest import GroupCommit, group, wait_until_stored
 from trenova.runtime.connection import connect
 from trenova.store import Store
 
@@ -67,7 +67,7 @@ async def test_many_callers_travel_in_few_batches(client: Client, worker: None, 
     answers = await asyncio.gather(*(commit.add(entries(tenant, 1)) for _ in range(500)))
     batches = {placed.batch.batch_id for answer in answers for placed in answer}
     assert len(batches) <= 20
-    assert await all_stored([placed for answer in answers for placed in answer], GENEROUS_S)
+    assert await wait_until_stored([placed for answer in answers for placed in answer], GENEROUS_S)
     assert sum([part.stored for batch in batches for part in await store.batches.find(batch)]) == 500
 
 
@@ -78,7 +78,7 @@ async def test_a_large_request_and_its_small_neighbours_all_arrive(client: Clien
     assert [entry for placed in answers[0] for entry in placed.entries] == large
     assert len(answers[0]) > 1
     assert all(len(answer) == 1 for answer in answers[1:])
-    assert await all_stored([placed for answer in answers for placed in answer], GENEROUS_S)
+    assert await wait_until_stored([placed for answer in answers for placed in answer], GENEROUS_S)
 
 
 async def test_entries_that_do_not_shrink_are_sent_in_halves(settings: Settings, worker: None, store: Store) -> None:
@@ -88,7 +88,7 @@ async def test_entries_that_do_not_shrink_are_sent_in_halves(settings: Settings,
     answers = await asyncio.gather(commit.add(large), commit.add(small))
     assert [entry for placed in answers[0] for entry in placed.entries] == large
     assert len(answers[0]) == 2
-    assert await all_stored([placed for answer in answers for placed in answer], GENEROUS_S)
+    assert await wait_until_stored([placed for answer in answers for placed in answer], GENEROUS_S)
     assert await size_of(store, large[0].tenant) == 440
 
 
@@ -137,7 +137,7 @@ async def test_an_answer_lost_on_the_way_starts_nothing_twice(
     proxy: LossyProxy, far_commit: GroupCommit, worker: None, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Persisted, but the answer was lost: the same call with the same id finds the workflow."""
-    monkeypatch.setattr("trenova.ingest.start.TRIES", GENEROUS_S)  # however long it takes until the batch is stored
+    monkeypatch.setattr("trenova.ingest.start.ATTEMPTS", GENEROUS_S)  # however long it takes until the batch is stored
     await far_commit.add(entries(new_tenant(), 1))
     tenant = new_tenant()
     proxy.mode = "lose answers"
@@ -148,7 +148,7 @@ async def test_an_answer_lost_on_the_way_starts_nothing_twice(
         proxy.mode = "pass"
         proxy.cut()
         (placed,) = await waiting
-    assert await all_stored([placed], GENEROUS_S)
+    assert await wait_until_stored([placed], GENEROUS_S)
     assert await size_of(store, tenant) == 3
     (part,) = await store.batches.find(placed.batch.batch_id)
     assert (part.stored, part.duplicate) == (3, 0)
@@ -158,7 +158,9 @@ async def test_a_request_lost_on_the_way_is_sent_again(
     proxy: LossyProxy, far_commit: GroupCommit, worker: None, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not persisted: the same call, repeated, persists it."""
-    monkeypatch.setattr("trenova.ingest.start.TRIES", GENEROUS_S)  # however long it takes until it is seen to be lost
+    monkeypatch.setattr(
+        "trenova.ingest.start.ATTEMPTS", GENEROUS_S
+    )  # however long it takes until it is seen to be lost
     await far_commit.add(entries(new_tenant(), 1))
     tenant = new_tenant()
     proxy.mode = "lose requests"
@@ -168,7 +170,7 @@ async def test_a_request_lost_on_the_way_is_sent_again(
         proxy.mode = "pass"
         proxy.cut()
         placed = await waiting
-    assert await all_stored(placed, GENEROUS_S)
+    assert await wait_until_stored(placed, GENEROUS_S)
     assert await size_of(store, tenant) == 3
 
 

@@ -44,7 +44,7 @@ class Scene:
     async def worker(self) -> AsyncIterator[Store]:
         """A worker; gives its store. Stops as on SIGTERM, with the default time to drain."""
         url = database_url(self.settings)
-        async with Store.open(url, signer=SIGNER) as store, process.create(self.client, store, self.settings):
+        async with Store.open(url, signer=SIGNER) as store, process.create_worker(self.client, store, self.settings):
             yield store
 
     async def start(self, tenant: str, entries: int = 3) -> Handle:

@@ -53,7 +53,10 @@ async def main() -> None:
                 }
             )
             client = await connect(settings.temporal, data_converter())
-            async with Store.open(postgres.worker_url, signer=SIGNER) as store, process.create(client, store, settings):
+            async with (
+                Store.open(postgres.worker_url, signer=SIGNER) as store,
+                process.create_worker(client, store, settings),
+            ):
                 await record_waiting(client, postgres)
                 await record_gated(client, postgres)
                 await record_others(client)

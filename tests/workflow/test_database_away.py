@@ -12,7 +12,7 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from conftest import GENEROUS_S
-from trenova.worker import gate
+from trenova.worker import store_gate
 from workflow.outage import Handle, Scene, scene, scheduled, seen, waits
 
 BACKLOG = 60
@@ -55,7 +55,7 @@ async def test_a_backlog_is_stored_in_the_order_of_arrival_and_newcomers_do_not_
         assert away.network.asked < BACKLOG
         assert [failed for handle in backlog if (failed := (await seen(handle)).failed)] == []
         # From then on each that comes out of the queue says that others wait behind it.
-        await asyncio.sleep(gate.LATE.total_seconds())
+        await asyncio.sleep(store_gate.BACKLOG_AFTER.total_seconds())
         away.network.mode = "pass"
         newcomers = [await away.start(tenant) for _ in range(SLOTS)]
         await asyncio.gather(*(handle.result() for handle in (*backlog, *newcomers)))
@@ -109,6 +109,6 @@ async def test_a_cancelled_batch_leaves_the_gate_to_the_others(away: Scene, tena
 
 def test_an_attempt_of_the_first_release_ends_before_temporal_gives_it_to_another_worker() -> None:
     info = ActivityEnvironment.default_info()
-    first = gate.limit_s(dataclasses.replace(info, start_to_close_timeout=timedelta(minutes=2)))
+    first = store_gate.attempt_limit_s(dataclasses.replace(info, start_to_close_timeout=timedelta(minutes=2)))
     assert first is not None
-    assert gate.ANSWER_LIMIT_S < first < 120
+    assert store_gate.ANSWER_LIMIT_S < first < 120

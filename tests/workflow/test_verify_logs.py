@@ -80,7 +80,7 @@ async def test_the_nightly_schedule_is_made_once_and_stays_paused_when_an_operat
 ) -> None:
     handle = client.get_schedule_handle(VERIFY_SCHEDULE)
     await handle.pause(note="moving house")
-    await schedules.ensure(client)
+    await schedules.ensure_schedules(client)
     found = await handle.describe()
     assert found.schedule.state.paused
     assert found.schedule.state.note == "moving house"

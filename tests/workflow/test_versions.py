@@ -13,7 +13,7 @@ from temporalio.api.enums.v1 import EventType
 from conftest import GENEROUS_S
 from trenova.config import TASK_QUEUE, Settings
 from trenova.worker import process
-from trenova.worker.polls import polls_confirmed
+from trenova.worker.polls import wait_for_polls
 from workflow.outage import Handle, Scene, scene, scheduled, waits
 
 DEPLOYMENT = "trenova"
@@ -59,7 +59,7 @@ async def ran_on(handle: Handle) -> set[str]:
 async def test_new_batches_go_to_the_version_that_is_current(servers: Scene, tenant: str) -> None:
     old, new = release(servers, "1.0"), release(servers, "1.1")
     async with old.worker(), new.worker(), asyncio.timeout(GENEROUS_S):
-        await polls_confirmed(servers.client, TASK_QUEUE)
+        await wait_for_polls(servers.client, TASK_QUEUE)
         batches = 0
         for build_id in ("1.0", "1.1", "1.0"):
             await make_current(servers, build_id)
@@ -108,4 +108,4 @@ async def test_batches_of_workers_without_a_version_move_too_when_one_is_made_cu
 
 
 def test_without_a_deployment_name_workers_have_no_version() -> None:
-    assert process.version_of(Settings().worker) is None
+    assert process.deployment_config_of(Settings().worker) is None

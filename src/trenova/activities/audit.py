@@ -6,7 +6,7 @@ from typing import Protocol
 
 from temporalio import activity
 
-from trenova.activities.failures import failed
+from trenova.activities.failures import activity_failure
 from trenova.domain.batch import Batch, BatchResult, batch_label
 from trenova.errors import TrenovaError
 
@@ -30,7 +30,7 @@ class AuditActivities:
                 batch_label(workflow_of(info)), [bytes(entry) for entry in batch.entries], run_id=run_of(info)
             )
         except TrenovaError as error:
-            raise failed(error) from None
+            raise activity_failure(error) from None
 
 
 def workflow_of(info: activity.Info) -> str:

@@ -7,12 +7,12 @@ from typing import Protocol
 
 from temporalio import activity
 
-from trenova.activities.failures import failed
+from trenova.activities.failures import activity_failure
 from trenova.domain.reconciliation import ReconciliationResult
 from trenova.errors import TrenovaError
 
 
-class Comparing(Protocol):
+class RunReconciler(Protocol):
     """What the activity needs."""
 
     def run(self) -> AsyncGenerator[ReconciliationResult, None]: ...
@@ -20,7 +20,7 @@ class Comparing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationActivities:
-    runs: Comparing
+    runs: RunReconciler
 
     @activity.defn(name="ReconcileBatches")
     async def reconcile(self) -> ReconciliationResult:
@@ -31,5 +31,5 @@ class ReconciliationActivities:
                 async for done in steps:
                     activity.heartbeat(done)
         except TrenovaError as error:
-            raise failed(error) from None
+            raise activity_failure(error) from None
         return done

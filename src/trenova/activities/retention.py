@@ -17,7 +17,7 @@ from trenova.errors import TrenovaError
 log = structlog.get_logger()
 
 
-class Removing(Protocol):
+class RemovalStore(Protocol):
     """What the activity needs of the store."""
 
     def run(self, *, tenant: str = "", after: str = "") -> AsyncGenerator[Removal, None]: ...
@@ -25,7 +25,7 @@ class Removing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RetentionActivities:
-    removals: Removing
+    removals: RemovalStore
 
     @activity.defn(name="RemoveExpired")
     async def remove_expired(self, request: RetentionRequest) -> RetentionResult:
@@ -33,7 +33,7 @@ class RetentionActivities:
 
         Within a log the database remembers the place, so a step is never done twice, whatever dies.
         """
-        done, after = resumed()
+        done, after = previous_progress()
         try:
             async with aclosing(self.removals.run(tenant=request.tenant, after=after)) as steps:
                 async for step in steps:
@@ -47,7 +47,7 @@ class RetentionActivities:
         return msgspec.structs.replace(done, finished_at=datetime.now(UTC))
 
 
-def resumed() -> tuple[RetentionResult, str]:
+def previous_progress() -> tuple[RetentionResult, str]:
     """What an attempt before this one has removed, and the tenant of the last log that it finished."""
     details = activity.info().heartbeat_details
     if not details:

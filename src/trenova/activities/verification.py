@@ -19,7 +19,7 @@ log = structlog.get_logger()
 MAX_PLACES = 100  # in the result, which travels through Temporal
 
 
-class Logs(Protocol):
+class LedgerVerifier(Protocol):
     """What the activity needs of the store."""
 
     async def database(self) -> list[DamagedPlace]: ...
@@ -31,7 +31,7 @@ class Logs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VerificationActivities:
-    stored: Logs
+    stored: LedgerVerifier
 
     @activity.defn(name="VerifyLogs")
     async def verify_logs(self, request: VerifyRequest) -> Verification:
@@ -39,7 +39,7 @@ class VerificationActivities:
 
         An attempt goes on behind the last log of the attempt before it.
         """
-        verification, after = resumed()
+        verification, after = previous_progress()
 
         def progress(done: int, total: int) -> None:
             activity.heartbeat(after, verification, done, total)
@@ -47,20 +47,20 @@ class VerificationActivities:
         try:
             if not activity.info().heartbeat_details:
                 places = await self.stored.database()
-                report(places)
-                verification = with_places(verification, places)
+                log_damage(places)
+                verification = add_places(verification, places)
                 activity.heartbeat(after, verification)
             async with aclosing(self.stored.logs(progress, tenant=request.tenant, after=after)) as verdicts:
                 async for verdict in verdicts:
-                    report(verdict.places)
-                    verification, after = added(verification, verdict), verdict.tenant
+                    log_damage(verdict.places)
+                    verification, after = add_verdict(verification, verdict), verdict.tenant
                     activity.heartbeat(after, verification)
         except TrenovaError as error:
             raise ApplicationError(error.message, type=error.failure_type, non_retryable=not error.retryable) from None
         return msgspec.structs.replace(verification, finished_at=datetime.now(UTC))
 
 
-def resumed() -> tuple[Verification, str]:
+def previous_progress() -> tuple[Verification, str]:
     """What an attempt before this one has found, and the tenant of the last log that it finished."""
     details = activity.info().heartbeat_details
     if not details:
@@ -68,7 +68,7 @@ def resumed() -> tuple[Verification, str]:
     return msgspec.convert(details[1], Verification), details[0]
 
 
-def report(places: Iterable[DamagedPlace]) -> None:
+def log_damage(places: Iterable[DamagedPlace]) -> None:
     for place in places:
         next_step = {"next_step": place.next_step} if place.next_step else {}
         log.error(
@@ -76,7 +76,7 @@ def report(places: Iterable[DamagedPlace]) -> None:
         )
 
 
-def added(verification: Verification, verdict: LedgerVerdict) -> Verification:
+def add_verdict(verification: Verification, verdict: LedgerVerdict) -> Verification:
     counted = msgspec.structs.replace(
         verification,
         logs=verification.logs + 1,
@@ -84,10 +84,10 @@ def added(verification: Verification, verdict: LedgerVerdict) -> Verification:
         removed=verification.removed + verdict.removed,
         checkpoints=verification.checkpoints + verdict.checkpoints,
     )
-    return with_places(counted, verdict.places)
+    return add_places(counted, verdict.places)
 
 
-def with_places(verification: Verification, places: list[DamagedPlace]) -> Verification:
+def add_places(verification: Verification, places: list[DamagedPlace]) -> Verification:
     return msgspec.structs.replace(
         verification,
         damaged=verification.damaged + len(places),

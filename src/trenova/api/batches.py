@@ -17,7 +17,7 @@ from trenova.api.services import Services
 from trenova.codec.batch_input import read_batch_input
 from trenova.domain.batch import BATCH_WORKFLOW, is_api_batch, workflow_id
 from trenova.errors import InvalidPayload, NotFound, PayloadError, Unavailable
-from trenova.ingest.start import asking, unavailable
+from trenova.ingest.start import temporal_errors, unavailable_error
 from trenova.store.batches import StoredBatch
 
 NO_BATCH = "no batch with this id"
@@ -122,7 +122,7 @@ async def spooled(services: Services, batch_id: str, tenant: str | None) -> Batc
 
 
 async def workflow_status(client: Client, batch_id: str) -> str | None:
-    with asking():
+    with temporal_errors():
         try:
             description = await client.get_workflow_handle(workflow_id(batch_id)).describe()
         except RPCError as error:
@@ -155,7 +155,7 @@ async def runs_of(client: Client, batch_id: str) -> AsyncIterator[str | None]:
     """The latest run, and those before it: somebody may have started another one when that of the batch was over."""
     yield None
     if is_api_batch(workflow_id(batch_id)):
-        with asking():
+        with temporal_errors():
             runs = [
                 run async for run in client.list_workflows(f"WorkflowId = '{workflow_id(batch_id)}'", limit=MOST_RUNS)
             ]
@@ -173,7 +173,7 @@ async def entries_in_run(client: Client, batch_id: str, run_id: str | None, tena
             return await of_tenant(started.input.payloads, client, tenant)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
-            raise unavailable(error) from error
+            raise unavailable_error(error) from error
     return 0
 
 

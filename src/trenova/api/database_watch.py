@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from trenova.errors import TrenovaError, Unavailable
-from trenova.runtime.connection.patience import within
+from trenova.runtime.connection.own_time import own_timeout
 from trenova.store.connection_errors import Reason, reason_of
 
 log = structlog.get_logger()
@@ -111,7 +111,7 @@ class DatabaseWatch:
         probe.add_done_callback(self.ended)
         try:
             # Shielded: nobody waits until a probe that is given up has ended.
-            async with within(PROBE_TIMEOUT_S):
+            async with own_timeout(PROBE_TIMEOUT_S):
                 await asyncio.shield(probe)
         except TimeoutError:
             return NO_ANSWER

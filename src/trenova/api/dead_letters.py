@@ -26,7 +26,7 @@ from trenova.domain.dead_letters import RetryResult
 from trenova.domain.entry import CANONICAL_FACTOR, SealedEntry
 from trenova.domain.seal_check import is_open_to_clients
 from trenova.errors import InvalidEntries, InvalidRequest, NotFound, RequestTooLarge, TrenovaError
-from trenova.ingest.start import asking
+from trenova.ingest.start import temporal_errors
 from trenova.runtime.http.body import read_body
 from trenova.store import dead_letters
 from trenova.store.pages import is_full
@@ -220,7 +220,7 @@ async def retried(services: Services) -> RetryResult:
 
     It goes on all the same: no error of this wait may have anybody believe that nothing was tried.
     """
-    with asking():
+    with temporal_errors():
         handle = await services.client.start_workflow(
             RetryDeadLettersWorkflow.run, id=f"{RETRY_SCHEDULE}-{uuid.uuid4()}", task_queue=TASK_QUEUE
         )

@@ -27,7 +27,7 @@ from trenova.config import KIB, LimitSettings
 from trenova.domain import intake
 from trenova.domain.entry import Entry, Outcome
 from trenova.errors import InvalidEntries, Removed, TrenovaError
-from trenova.ingest import Placed, all_stored
+from trenova.ingest import PlacedEntries, wait_until_stored
 from trenova.runtime.http.body import read_body
 from trenova.store import Store
 from trenova.store.search import START_OF_FEED, FeedPosition, Filters, Page, PagePosition
@@ -112,13 +112,15 @@ async def add_entries(
     return json(receipts.accepted(placed, refusals), status_code=202)
 
 
-async def settled(placed: Sequence[Placed], refusals: InvalidEntryList, services: Services) -> Response[bytes] | None:
+async def settled(
+    placed: Sequence[PlacedEntries], refusals: InvalidEntryList, services: Services
+) -> Response[bytes] | None:
     """The answer once all entries are stored or parked; None where that takes too long, or cannot be read.
 
     They are accepted all the same: no error of this wait may have them sent again.
     """
     wait_s = services.settings.api.wait_stored_seconds
-    if not await all_stored(placed, wait_s) or services.lookups.watch.is_unreachable:
+    if not await wait_until_stored(placed, wait_s) or services.lookups.watch.is_unreachable:
         return None
     try:
         async with asyncio.timeout(wait_s):

@@ -25,7 +25,7 @@ from trenova.errors import (
     Unavailable,
 )
 from trenova.ingest import Breaker, Spool
-from trenova.runtime.connection import NoWay, reach
+from trenova.runtime.connection import ConnectionFault, check_reachable
 from trenova.store import Store
 from trenova.store.connection_errors import reason_of
 
@@ -97,7 +97,7 @@ def takes_remembered_keys(lookups: KeyLookups) -> bool:
     return lookups.watch.is_unreachable and lookups.memory.has_any(WRITERS)
 
 
-Parts = tuple[NoWay | None, str, str]
+Parts = tuple[ConnectionFault | None, str, str]
 
 
 def parts_of(client: Client, store: Store, breaker: Breaker, lookups: KeyLookups) -> Recent[Parts]:
@@ -124,12 +124,12 @@ def told(spool: Spool | None) -> str:
     return ("full: " if spool.is_full else "") + f"batches that wait for Temporal: {len(spool.room)}"
 
 
-async def check_temporal(client: Client, breaker: Breaker) -> NoWay | None:
+async def check_temporal(client: Client, breaker: Breaker) -> ConnectionFault | None:
     """What is known to be wrong, else what a question to Temporal finds."""
     if breaker.fault is not None:
         return breaker.fault
     try:
-        await reach(client, ASK_LIMIT)
+        await check_reachable(client, ASK_LIMIT)
     except (TemporalUnreachable, TemporalDenied) as fault:
         # From now on it is asked every second, and its return is noticed.
         breaker.doubt()

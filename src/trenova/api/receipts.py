@@ -18,7 +18,7 @@ from trenova.domain.entry import SealedEntry
 from trenova.domain.intake import CheckResult
 from trenova.domain.same_content import has_same_content
 from trenova.errors import LedgerDamaged
-from trenova.ingest import Placed
+from trenova.ingest import PlacedEntries
 from trenova.ledger import hashing
 from trenova.store import Store
 from trenova.store.entries import StoredEntry
@@ -96,7 +96,7 @@ class InvalidEntryList(NamedTuple):
 NO_REFUSALS = InvalidEntryList()
 
 
-def accepted(placed: Sequence[Placed], refusals: InvalidEntryList) -> bytes:
+def accepted(placed: Sequence[PlacedEntries], refusals: InvalidEntryList) -> bytes:
     """The answer, in JSON, to entries that Temporal has persisted, or that are spooled."""
     of_batch = {one.batch.batch_id: one.batch.state for one in placed}
     only = placed[0].batch.batch_id
@@ -106,7 +106,7 @@ def accepted(placed: Sequence[Placed], refusals: InvalidEntryList) -> bytes:
     return written(placed, states, refusals)
 
 
-async def settled(placed: Sequence[Placed], refusals: InvalidEntryList, store: Store) -> tuple[bytes, int]:
+async def settled(placed: Sequence[PlacedEntries], refusals: InvalidEntryList, store: Store) -> tuple[bytes, int]:
     """The answer, in JSON, to entries that are stored or parked, and its status.
 
     What is read for it takes three statements, however many they are; one more where any is parked.
@@ -156,7 +156,7 @@ def proved(receipts: Receipts, logs: Mapping[str, Provable]) -> dict[tuple[str, 
     return proofs
 
 
-async def reasons(placed: Sequence[Placed], store: Store) -> dict[tuple[str | None, uuid.UUID | None], str]:
+async def reasons(placed: Sequence[PlacedEntries], store: Store) -> dict[tuple[str | None, uuid.UUID | None], str]:
     """Why the batches parked entries, by tenant and id, as far as their senders may know."""
     parked = await store.dead_letters.of_batches([one.batch.batch_id for one in placed])
     return {(each.tenant, each.entry_id): reason_for_sender(each.code, each.reason) for each in parked}
@@ -192,14 +192,14 @@ def says_something_else(receipt: StoredEntry, entry: SealedEntry) -> bool:
     return receipt.body is None or not has_same_content(entry.body, receipt.body)
 
 
-def each(placed: Sequence[Placed]) -> Iterator[tuple[str | None, SealedEntry]]:
+def each(placed: Sequence[PlacedEntries]) -> Iterator[tuple[str | None, SealedEntry]]:
     """Each entry, with its batch's id where there are several."""
     for one in placed:
         batch_id = one.batch.batch_id if len(placed) > 1 else None
         yield from ((batch_id, entry) for entry in one.entries)
 
 
-def written(placed: Sequence[Placed], states: list[EntryState], refusals: InvalidEntryList) -> bytes:
+def written(placed: Sequence[PlacedEntries], states: list[EntryState], refusals: InvalidEntryList) -> bytes:
     answer = Accepted(
         batch_id=placed[0].batch.batch_id, entries=states, errors=refusals.listed, more_errors=refusals.more
     )

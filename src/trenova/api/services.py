@@ -12,7 +12,7 @@ from trenova.api.turns import Turns
 from trenova.codec.key_usage.watch import KeyWatch
 from trenova.config import Settings
 from trenova.ingest import GroupCommit
-from trenova.runtime.connection import NoWay
+from trenova.runtime.connection import ConnectionFault
 from trenova.runtime.http.room import Room
 from trenova.runtime.temporal_sdk import SdkRuntime
 from trenova.store import Store
@@ -36,7 +36,7 @@ class Services:
     """Of everything else that is read from the database, by its index."""
     lookups: KeyLookups
     open_keys: KeyWatch
-    parts: Recent[tuple[NoWay | None, str, str]]
+    parts: Recent[tuple[ConnectionFault | None, str, str]]
     """What `/readyz` says of Temporal, the database and the keys."""
     from_temporal: tuple[ThrottledRefresh, ...]
     """Metrics whose numbers Temporal keeps."""

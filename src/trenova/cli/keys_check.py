@@ -76,7 +76,7 @@ async def ask(loaded: Settings) -> Needs:
     client = await connect(loaded.temporal, load_converter(loaded.temporal.security, os.environ))
     folder = loaded.api.spool.folder
     # The spool first, and open before closed: what moves on meanwhile is met again where it has come to.
-    spools = [] if folder is None else [await spool_keys.look(folder, client)]
+    spools = [] if folder is None else [await spool_keys.inspect_spool(folder, client)]
     try:
         work = await examine_open_workflows(client, most=MOST_LOOKED_AT)
     except RPCError as error:

@@ -39,7 +39,7 @@ def load(environ: Mapping[str, str], *, file: Path | None = None) -> Settings:
     try:
         settings = Settings.model_validate(tree)
     except ValidationError as error:
-        problems += [describe(detail) for detail in error.errors(include_url=False, include_context=False)]
+        problems += [problem_text(detail) for detail in error.errors(include_url=False, include_context=False)]
     else:
         if not problems:
             return settings
@@ -86,7 +86,7 @@ def yaml_complaint(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def describe(detail: Any) -> str:
+def problem_text(detail: Any) -> str:
     """One line: the key, the value given (unless it is secret), what was expected."""
     key = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":

@@ -12,7 +12,7 @@ from trenova.config import TASK_QUEUE
 from trenova.dev.temporal import ANSWER_LIMIT, Temporal
 from trenova.domain.reserved import PROBE_ACTION, PROBE_ACTOR, SELF_TEST_TARGET, SYSTEM_TENANT
 from trenova.errors import PartFailed
-from trenova.worker.polls import QUEUES, pollers
+from trenova.worker.polls import QUEUES, recent_pollers
 
 PROBE_LIMIT_S = 180
 PROBE_REQUEST_LIMIT_S = 60
@@ -35,7 +35,7 @@ async def is_polling(temporal: Temporal, pid: int) -> bool:
     try:
         client = await temporal.client()
         async with asyncio.timeout(ANSWER_LIMIT.total_seconds()):
-            return all([identity in await pollers(client, TASK_QUEUE, kind) for kind in QUEUES])
+            return all([identity in await recent_pollers(client, TASK_QUEUE, kind) for kind in QUEUES])
     except (RuntimeError, TimeoutError):
         return False
 

@@ -55,7 +55,7 @@ def use_data_folder(loaded: Settings, data_dir: Path, command: str) -> Iterator[
     )
     with ExitStack() as stack:
         with folder.explain_permission_errors():
-            log_output.write_to(folder.log(command))
+            log_output.add_file(folder.log(command))
             stack.enter_context(embedded.use_postgres(folder, member))
         yield
 

@@ -13,7 +13,7 @@ from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
 from trenova.doctor.worker_queries import find_newest_batch
 from trenova.domain.batch import BATCH_WORKFLOW_PREFIX
 from trenova.errors import TrenovaError, Unavailable
-from trenova.runtime.connection.patience import within
+from trenova.runtime.connection.own_time import own_timeout
 from trenova.store.api_keys import ApiKey
 
 FOREIGN_ORIGIN = "https://trenova-doctor.invalid"
@@ -105,7 +105,7 @@ async def find_key_here(context: CheckContext) -> ApiKey | None:
     """The API key in the database of these settings. Raises TimeoutError or what the database's refusal means."""
     if context.database is None or context.options.api_key is None:
         raise Unavailable("no database.url is given")
-    async with within(LOOKUP_LIMIT_S):
+    async with own_timeout(LOOKUP_LIMIT_S):
         return await context.database.api_keys.find(context.options.api_key)
 
 

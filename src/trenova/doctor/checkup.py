@@ -11,7 +11,7 @@ from trenova.doctor import causes
 from trenova.doctor.context import LOGIN, CheckContext
 from trenova.doctor.finding import Finding, Kind, State, Verdict, failed, unchecked
 from trenova.errors import InvalidConfiguration, TrenovaError
-from trenova.runtime.connection.patience import own_time
+from trenova.runtime.connection.own_time import sleep_own_time
 from trenova.runtime.installation.settings import naming
 
 # For all that may meet a part that is frozen, those that wait for others included, so that the whole ends within some
@@ -45,7 +45,7 @@ async def run_checks(checks: Sequence[Check], context: CheckContext) -> list[Fin
     by_name = {check.name: check for check in checks}
     asked: dict[str, asyncio.Task[Finding]] = {}
     async with asyncio.TaskGroup() as group:
-        end = group.create_task(own_time(SHARED_LIMIT_S))
+        end = group.create_task(sleep_own_time(SHARED_LIMIT_S))
 
         def ask(name: str) -> asyncio.Task[Finding]:
             if name not in asked:
@@ -65,7 +65,7 @@ async def run_check(
         if finding.stops_others:
             return finding_of(check, unchecked(blocking_cause(finding)))
     asking = asyncio.ensure_future(check.ask(context))
-    own = asyncio.ensure_future(own_time(check.own_limit_s)) if check.own_limit_s else None
+    own = asyncio.ensure_future(sleep_own_time(check.own_limit_s)) if check.own_limit_s else None
     try:
         await asyncio.wait({asking, own or end}, return_when=asyncio.FIRST_COMPLETED)
         if not asking.done():

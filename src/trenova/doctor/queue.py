@@ -28,7 +28,7 @@ from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
 from trenova.doctor.phrases import many, span
 from trenova.doctor.temporal import measure_skew
-from trenova.worker.gate import STORING
+from trenova.worker.store_gate import STORING
 
 KINDS = {
     "workflow": TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,

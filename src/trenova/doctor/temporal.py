@@ -28,7 +28,7 @@ from trenova.doctor.phrases import span
 from trenova.runtime.connection import explain, steps
 from trenova.runtime.connection.causes import UNAUTHORIZED
 from trenova.runtime.connection.certificates import first_certificate
-from trenova.runtime.connection.patience import within
+from trenova.runtime.connection.own_time import own_timeout
 from trenova.runtime.connection.target import Target
 
 RENEW_BEFORE = timedelta(days=14)
@@ -40,19 +40,19 @@ DESCRIBE_EVERY_S = 0.05
 
 async def check_name(context: CheckContext) -> Verdict:
     target = Target.of(context.client)
-    return ok(f"{target.host} is {', '.join(await steps.name(target))}")
+    return ok(f"{target.host} is {', '.join(await steps.resolve_host(target))}")
 
 
 async def check_port(context: CheckContext) -> Verdict:
     target = Target.of(context.client)
-    await steps.port(target)
+    await steps.check_port(target)
     return ok(f"{target.address} accepts connections")
 
 
 async def check_tls(context: CheckContext) -> Verdict:
     """Whether both ends agree about TLS, and whether the certificates are good and for how long."""
     target = Target.of(context.client)
-    expires = await steps.tls(target)
+    expires = await steps.check_tls(target)
     if expires is None:
         return ok("off, at both ends")
     ends = {"the server's certificate": expires}
@@ -74,7 +74,7 @@ def expiry_verdict(ends: dict[str, datetime]) -> Verdict:
 async def check_dial(context: CheckContext) -> Verdict:
     """Whether the first call of a connection gets through, which needs no namespace."""
     try:
-        async with within(steps.LIMIT_S):
+        async with own_timeout(steps.LIMIT_S):
             await context.client.workflow_service.get_system_info(GetSystemInfoRequest())
     except (RPCError, RuntimeError, TimeoutError) as error:
         raise await explain(context.client, error) from None

@@ -20,7 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from trenova.config import TASK_QUEUE
 from trenova.domain.batch import BATCH_WORKFLOW, is_api_batch
-from trenova.runtime.connection.patience import own_time
+from trenova.runtime.connection.own_time import sleep_own_time
 
 # The SDK answers it for every workflow.
 QUERY = WorkflowQuery(query_type="__temporal_workflow_metadata")
@@ -80,7 +80,7 @@ async def query_workers(client: Client) -> Answers | None:
     if run is None:
         return None
     asking = [asyncio.ensure_future(send_query(client, run)) for _ in range(QUERIES)]
-    waiting = asyncio.ensure_future(own_time(ANSWER_LIMIT_S))
+    waiting = asyncio.ensure_future(sleep_own_time(ANSWER_LIMIT_S))
     everything = asyncio.ensure_future(asyncio.wait(asking))
     try:
         await asyncio.wait({everything, waiting}, return_when=asyncio.FIRST_COMPLETED)

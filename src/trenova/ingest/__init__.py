@@ -6,7 +6,7 @@ May import: workflows, connection, domain, config, errors.
 """
 
 from trenova.ingest.breaker import Breaker
-from trenova.ingest.group import AcceptedBatch, GroupCommit, Placed, SpooledBatch, all_stored
+from trenova.ingest.group import AcceptedBatch, GroupCommit, PlacedEntries, SpooledBatch, wait_until_stored
 from trenova.ingest.spool import Spool
 
-__all__ = ["AcceptedBatch", "Breaker", "GroupCommit", "Placed", "Spool", "SpooledBatch", "all_stored"]
+__all__ = ["AcceptedBatch", "Breaker", "GroupCommit", "PlacedEntries", "Spool", "SpooledBatch", "wait_until_stored"]

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from trenova.errors import TemporalDenied, TemporalUnreachable
-from trenova.ingest.start import REFUSED, is_ambiguous
+from trenova.ingest.start import DENIED, is_ambiguous
 from trenova.runtime import connection
 
 log = structlog.get_logger()
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 DOUBT_AFTER_S = 2.0
 PROBE_TIMEOUT = timedelta(seconds=3)
 # The probe that opens is not the first without an answer: a machine that stalls for a moment misses one.
-UNANSWERED = 2
+UNANSWERED_PROBES = 2
 PROBE_EVERY_S = 1.0
 # For the way to a Temporal that does not answer: meanwhile nobody asks whether it is back.
 EXPLAIN_S = 5.0
@@ -46,7 +46,7 @@ class Breaker:
         self.away = asyncio.Event()
         self.reachable = asyncio.Event()
         self.reachable.set()
-        self.fault: connection.NoWay | None = None
+        self.fault: connection.ConnectionFault | None = None
         """Why Temporal cannot be used now, with its address: for operators, never for callers of the API."""
         self.asking: asyncio.Task[None] | None = None
         self.known = asyncio.Event()
@@ -76,7 +76,7 @@ class Breaker:
             # The SDK cannot always tell: it says "broken pipe" of a certificate that is refused.
             await self.known.wait()
             if self.refused:
-                raise TemporalDenied(REFUSED).of_something_sent() from error
+                raise TemporalDenied(DENIED).of_something_sent() from error
             raise
 
     async def or_away(self, start: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -104,8 +104,8 @@ class Breaker:
         try:
             unanswered, explained = 0, None
             while (error := await self.failure()) is not None:
-                unanswered = 0 if connection.refuses(error) else unanswered + 1
-                if 0 < unanswered < UNANSWERED:
+                unanswered = 0 if connection.is_denial(error) else unanswered + 1
+                if 0 < unanswered < UNANSWERED_PROBES:
                     await asyncio.sleep(PROBE_EVERY_S)
                     continue
                 if isinstance(error, TimeoutError):
@@ -123,7 +123,7 @@ class Breaker:
         self.fault = None
         self.open()
 
-    def tell(self, fault: connection.NoWay) -> None:
+    def tell(self, fault: connection.ConnectionFault) -> None:
         """Note the fault, and log it: once, not with every request, nor when the same thing fails in other words."""
         refuses = isinstance(fault, TemporalDenied)
         if self.fault is None or self.fault.hint != fault.hint:
@@ -152,9 +152,9 @@ class Breaker:
     async def failure(self) -> Exception | None:
         """What a probe fails with; None where there is an answer, other than that it refuses us."""
         try:
-            await connection.ask(self.client, PROBE_TIMEOUT)
+            await connection.probe(self.client, PROBE_TIMEOUT)
         except RPCError as error:
-            return error if is_ambiguous(error) or connection.refuses(error) else None
+            return error if is_ambiguous(error) or connection.is_denial(error) else None
         except (RuntimeError, TimeoutError) as error:
             return error
         return None

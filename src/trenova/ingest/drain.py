@@ -21,7 +21,7 @@ from trenova.ingest.start import start
 log = structlog.get_logger()
 
 # A server that has just come back has enough to do, and each of these is held in memory.
-AT_ONCE = 4
+CONCURRENT_DELIVERIES = 4
 PAUSE_S = 5.0
 
 
@@ -46,8 +46,10 @@ class Drain:
     async def round(self) -> None:
         """One attempt at each batch that waits; ended by the first that says that others would fare no better."""
         waiting = self.spool.oldest_first()
-        for at in range(0, len(waiting), AT_ONCE):
-            if not all(await asyncio.gather(*(self.deliver(batch_id) for batch_id in waiting[at : at + AT_ONCE]))):
+        for at in range(0, len(waiting), CONCURRENT_DELIVERIES):
+            if not all(
+                await asyncio.gather(*(self.deliver(batch_id) for batch_id in waiting[at : at + CONCURRENT_DELIVERIES]))
+            ):
                 break
         log.info("spool emptied" if not self.spool.room else "spool not emptied", batches_left=len(self.spool.room))
 

@@ -28,8 +28,8 @@ from trenova.errors import Busy, PayloadTooLarge, TemporalUnreachable, TrenovaEr
 from trenova.ingest.breaker import Breaker
 from trenova.ingest.drain import Drain
 from trenova.ingest.instruments import BATCH_ENTRIES, BATCH_SIZE
-from trenova.ingest.queue import Caps, Piece, Queue, Request, halves
-from trenova.ingest.spool import Spool, full
+from trenova.ingest.queue import BatchLimits, Piece, Queue, Request, split_in_halves
+from trenova.ingest.spool import Spool, spool_full_error
 from trenova.ingest.start import Handle, parcel_of, start
 
 log = structlog.get_logger()
@@ -52,7 +52,7 @@ MAX_WAITING_BYTES = 48 * MIB
 RETRY_AFTER_S = 2
 
 
-class NobodyKnows(Exception):
+class StorageUnconfirmed(Exception):
     """Nobody says that this accepted batch is stored."""
 
 
@@ -73,7 +73,7 @@ class AcceptedBatch:
             self.asking = asyncio.create_task(self.ask(), context=Context())
         # Shielded: a caller that gives up must not take the answer from the others.
         if not await asyncio.shield(self.asking):
-            raise NobodyKnows
+            raise StorageUnconfirmed
 
     async def ask(self) -> bool:
         try:
@@ -97,7 +97,7 @@ class SpooledBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class PlacedEntries:
     """Consecutive entries of one caller and the batch that holds them."""
 
     batch: AcceptedBatch | SpooledBatch
@@ -109,12 +109,12 @@ class Waiter:
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self.placed: list[tuple[int, Placed]] = []
+        self.placed: list[tuple[int, PlacedEntries]] = []
         self.left = len(request.entries)
-        self.done: asyncio.Future[list[Placed]] = asyncio.get_running_loop().create_future()
+        self.done: asyncio.Future[list[PlacedEntries]] = asyncio.get_running_loop().create_future()
 
     def placed_in(self, batch: AcceptedBatch | SpooledBatch, piece: Piece) -> None:
-        self.placed.append((piece.begin, Placed(batch=batch, entries=piece.entries)))
+        self.placed.append((piece.begin, PlacedEntries(batch=batch, entries=piece.entries)))
         self.left -= piece.end - piece.begin
         if self.left == 0 and not self.done.done():
             self.done.set_result([placed for _, placed in sorted(self.placed, key=lambda item: item[0])])
@@ -141,7 +141,7 @@ class GroupCommit:
         self.spool = spool
         self.drained = drained
         self.breaker = Breaker(client, self.away_or_back)
-        self.queue = Queue(Caps(max_entries=MAX_BATCH_ENTRIES, max_bytes=MAX_BATCH_BYTES))
+        self.queue = Queue(BatchLimits(max_entries=MAX_BATCH_ENTRIES, max_bytes=MAX_BATCH_BYTES))
         self.waiters: dict[Request, Waiter] = {}
         self.under_way: set[asyncio.Task[None]] = set()
         self.rest: asyncio.TimerHandle | None = None
@@ -169,7 +169,7 @@ class GroupCommit:
             self.breaker.doubt()
             raise self.away()
         if self.breaker.away.is_set() and self.spool and self.spool.is_full:
-            raise full()
+            raise spool_full_error()
 
     def away(self) -> Unavailable:
         """Of a request that is not sent at all."""
@@ -181,7 +181,7 @@ class GroupCommit:
     def refuses(self) -> bool:
         return self.spool is None and self.breaker.away.is_set()
 
-    async def add(self, entries: Sequence[SealedEntry]) -> list[Placed]:
+    async def add(self, entries: Sequence[SealedEntry]) -> list[PlacedEntries]:
         """Return when every entry is accepted or spooled, with the batches in the entries' order.
 
         Raises TemporalUnreachable when that is not certain, and Unavailable when nothing was taken in. An entry that
@@ -243,7 +243,7 @@ class GroupCommit:
                 batch = await self.commit(entries)
         except PayloadTooLarge:
             # Nothing has left yet. A half always fits: plain, it is smaller than the limit of an encoded one.
-            for half in halves(pieces):
+            for half in split_in_halves(pieces):
                 await self.send(half)
             return
         except BaseException as error:  # noqa: BLE001 - whatever it was, somebody waits for it
@@ -251,7 +251,7 @@ class GroupCommit:
                 if waiter := self.waiters.get(piece.request):
                     waiter.failed(error, alone=piece.is_all)
             return
-        tell(batch, pieces)
+        log_batch(batch, pieces)
         for piece in pieces:
             if waiter := self.waiters.get(piece.request):
                 waiter.placed_in(batch, piece)
@@ -277,7 +277,7 @@ class GroupCommit:
             return SpooledBatch(parcel.batch_id)
 
 
-def tell(batch: AcceptedBatch | SpooledBatch, pieces: Sequence[Piece]) -> None:
+def log_batch(batch: AcceptedBatch | SpooledBatch, pieces: Sequence[Piece]) -> None:
     """One line a batch, with the ids of its requests: a line for each would cost the API a twentieth of its time."""
     log.info(
         "batch accepted" if batch.state == "accepted" else "batch spooled",
@@ -287,7 +287,7 @@ def tell(batch: AcceptedBatch | SpooledBatch, pieces: Sequence[Piece]) -> None:
     )
 
 
-async def all_stored(placed: Sequence[Placed], timeout_s: float) -> bool:
+async def wait_until_stored(placed: Sequence[PlacedEntries], timeout_s: float) -> bool:
     """Wait until the batches are stored; False when that takes longer than `timeout_s`. They go on all the same.
 
     False at once where one is spooled: how long Temporal stays away nobody knows. And where a workflow has ended
@@ -300,6 +300,6 @@ async def all_stored(placed: Sequence[Placed], timeout_s: float) -> bool:
     try:
         async with asyncio.timeout(timeout_s):
             await asyncio.gather(*(batch.stored() for batch in accepted))
-    except (TimeoutError, NobodyKnows):
+    except (TimeoutError, StorageUnconfirmed):
         return False
     return True

@@ -44,7 +44,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caps:
+class BatchLimits:
     """When a batch is full. An entry larger than `max_bytes` makes a batch of its own."""
 
     max_entries: int
@@ -55,7 +55,7 @@ class Caps:
 class Queue:
     """Requests in lanes, one a tenant. Each batch begins with the next lane, so nobody waits behind a flood."""
 
-    caps: Caps
+    caps: BatchLimits
     lanes: OrderedDict[str, deque[Request]] = field(default_factory=OrderedDict)
     waiting_bytes: int = 0
     waiting_entries: int = 0
@@ -76,7 +76,7 @@ class Queue:
         for name in list(self.lanes):
             lane = self.lanes[name]
             while lane:
-                piece, size = cut(lane[0], room_entries, room_bytes, must=not pieces)
+                piece, size = take_piece(lane[0], room_entries, room_bytes, must=not pieces)
                 if piece is None:
                     break
                 pieces.append(piece)
@@ -112,7 +112,7 @@ def lane_of(entries: Sequence[SealedEntry]) -> str:
     return first if all(entry.tenant == first for entry in entries) else ""
 
 
-def cut(request: Request, room_entries: int, room_bytes: int, *, must: bool) -> tuple[Piece | None, int]:
+def take_piece(request: Request, room_entries: int, room_bytes: int, *, must: bool) -> tuple[Piece | None, int]:
     """As much of the request as fits, and its bytes; with `must`, one entry at the least."""
     begin = end = request.taken
     size = 0
@@ -127,7 +127,7 @@ def cut(request: Request, room_entries: int, room_bytes: int, *, must: bool) -> 
     return Piece(request=request, begin=begin, end=end), size
 
 
-def halves(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
+def split_in_halves(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
     """Two batches of about the same bytes in place of one of at least two entries; a piece in the middle is cut."""
     entries = [(piece, at) for piece in pieces for at in range(piece.begin, piece.end)]
     sizes = [len(piece.request.entries[at].body) for piece, at in entries]
@@ -137,10 +137,10 @@ def halves(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
     while middle < len(entries) - 1 and before + sizes[middle] <= sum(sizes) / 2:
         before += sizes[middle]
         middle += 1
-    return joined(entries[:middle]), joined(entries[middle:])
+    return pieces_of(entries[:middle]), pieces_of(entries[middle:])
 
 
-def joined(entries: Sequence[tuple[Piece, int]]) -> list[Piece]:
+def pieces_of(entries: Sequence[tuple[Piece, int]]) -> list[Piece]:
     """Consecutive entries as pieces again, one for each request."""
     return [
         Piece(request=request, begin=places[0], end=places[-1] + 1)

@@ -49,7 +49,7 @@ class Spool:
         with ExitStack() as held:
             try:
                 make_folder(folder)
-                held.enter_context(alone(folder))
+                held.enter_context(lock_folder(folder))
                 spool.find()
             except OSError as error:
                 raise InvalidConfiguration(
@@ -64,8 +64,8 @@ class Spool:
                 # Its writer died before the rename, so before any answer: the callers send their entries again.
                 path.unlink()
             elif path.suffix == WAITING:
-                self.used_bytes += blocks(path.stat().st_size)
-                self.keep(path.stem, blocks(path.stat().st_size))
+                self.used_bytes += disk_bytes(path.stat().st_size)
+                self.keep(path.stem, disk_bytes(path.stat().st_size))
             elif path.suffix == DAMAGED:
                 self.damaged += 1
         if self.room or self.damaged:
@@ -84,12 +84,12 @@ class Spool:
     async def put(self, parcel: Parcel) -> None:
         """Return once the batch would survive a power cut. Raises Unavailable where it would not."""
         content = pack(parcel)
-        room = blocks(len(content))
+        room = disk_bytes(len(content))
         if self.used_bytes + room > self.max_bytes:
-            raise full()
+            raise spool_full_error()
         self.used_bytes += room
         try:
-            await asyncio.to_thread(write, self.path(parcel.batch_id), content)
+            await asyncio.to_thread(write_durably, self.path(parcel.batch_id), content)
         except OSError as error:
             self.used_bytes -= room
             log.error("spooling failed", folder=str(self.folder), error=error.strerror)  # noqa: TRY400 - that says all
@@ -144,7 +144,7 @@ class Spool:
             log.error("spool file stays", file=str(self.path(batch_id)), error=error.strerror)  # noqa: TRY400 - as above
 
 
-def write(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes) -> None:
     """Put the file and its name on the disk for good, or raise OSError and leave nothing."""
     draft = path.with_suffix(DRAFT)
     try:
@@ -182,7 +182,7 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Hold the folder until the block ends, or until this process dies, however it does."""
     lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -198,9 +198,9 @@ def alone(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def blocks(size: int) -> int:
+def disk_bytes(size: int) -> int:
     return -(-size // BLOCK_BYTES) * BLOCK_BYTES
 
 
-def full() -> Unavailable:
+def spool_full_error() -> Unavailable:
     return Unavailable("Temporal is away, and the spool is full", retry_after_s=RETRY_AFTER_S)

@@ -13,8 +13,8 @@ from trenova.ingest.start import Parcel
 MAGIC = b"TRNSPOOL"
 VERSION = 1
 # Magic, version, batch id, number of entries, length of the payload, SHA-256 of all these and of the payload.
-FACTS = struct.Struct(">8sH16sIQ")
-HEADER_BYTES = FACTS.size + hashlib.sha256().digest_size
+HEADER_FIELDS = struct.Struct(">8sH16sIQ")
+HEADER_BYTES = HEADER_FIELDS.size + hashlib.sha256().digest_size
 
 
 class DamagedFile(Exception):
@@ -24,7 +24,7 @@ class DamagedFile(Exception):
 def pack(parcel: Parcel) -> bytes:
     """The bytes of the file. No tenant stands in it: a batch that went by the spool takes no turns among tenants."""
     payload = parcel.payload.SerializeToString()
-    facts = FACTS.pack(MAGIC, VERSION, uuid.UUID(parcel.batch_id).bytes, parcel.entries, len(payload))
+    facts = HEADER_FIELDS.pack(MAGIC, VERSION, uuid.UUID(parcel.batch_id).bytes, parcel.entries, len(payload))
     return facts + hashlib.sha256(facts + payload).digest() + payload
 
 
@@ -32,8 +32,12 @@ def unpack(batch_id: str, content: bytes) -> Parcel:
     """The batch that was written under this id. Raises DamagedFile for anything else."""
     if len(content) < HEADER_BYTES:
         raise DamagedFile(f"it has {len(content):,} bytes, a header has {HEADER_BYTES}")
-    facts, checksum, payload = content[: FACTS.size], content[FACTS.size : HEADER_BYTES], content[HEADER_BYTES:]
-    magic, version, id_, entries, length = FACTS.unpack(facts)
+    facts, checksum, payload = (
+        content[: HEADER_FIELDS.size],
+        content[HEADER_FIELDS.size : HEADER_BYTES],
+        content[HEADER_BYTES:],
+    )
+    magic, version, id_, entries, length = HEADER_FIELDS.unpack(facts)
     if (magic, version) != (MAGIC, VERSION):
         raise DamagedFile(f"it is no spool file of version {VERSION}")
     if len(payload) != length:

@@ -16,7 +16,7 @@ NAME = "batches in the spool"
 
 
 @dataclass(slots=True)
-class Files:
+class SpoolFiles:
     """What is in the folder."""
 
     count: Counter[str] = field(default_factory=Counter)
@@ -27,13 +27,13 @@ class Files:
     unread: int = 0
 
 
-async def look(folder: Path, client: Client) -> PlaceReport:
+async def inspect_spool(folder: Path, client: Client) -> PlaceReport:
     """Beside the API that fills and empties it, which this neither disturbs nor waits for.
 
     One batch under each key is opened: there may be thousands, and whoever wrote them had one key under each id.
     """
     try:
-        files = read(folder)
+        files = read_folder(folder)
     except OSError as error:
         return PlaceReport(name=NAME, unseen=f"{folder} cannot be looked into: {error.strerror}")
     reasons = {key_id: await unreadable_reason(client, [payload]) for key_id, payload in files.first.items()}
@@ -46,9 +46,9 @@ async def look(folder: Path, client: Client) -> PlaceReport:
     )
 
 
-def read(folder: Path) -> Files:
+def read_folder(folder: Path) -> SpoolFiles:
     """Raises OSError for a folder that cannot be looked into."""
-    found = Files()
+    found = SpoolFiles()
     for path in sorted(path for path in folder.iterdir() if path.suffix in {WAITING, DAMAGED}):
         found.looked_at += 1
         try:

@@ -24,16 +24,16 @@ from trenova.workflows import ProcessAuditBatchWorkflow
 
 START_TIMEOUT = timedelta(seconds=10)
 # The SDK repeats a call for ten seconds by itself; a server that restarts takes a little longer.
-TRIES = 2
+ATTEMPTS = 2
 PAUSE_S = 0.5
 # What worker and database spend on a batch whatever is in it, in bytes of entries that they store in that time.
 BATCH_OVERHEAD_BYTES = 256 * 1024
 # The work of a turn of weight 1; any would do.
 TURN_BYTES = 1024 * 1024
 
-REFUSED = "Temporal refuses this server's credentials"
+DENIED = "Temporal refuses this server's credentials"
 # The caller cannot mend these by changing the request, and nothing says that Temporal kept it: try again later.
-AWAY = {
+MESSAGES = {
     RPCStatusCode.UNAVAILABLE: "Temporal is away",
     RPCStatusCode.DEADLINE_EXCEEDED: "Temporal did not answer in time",
     RPCStatusCode.CANCELLED: "Temporal did not answer in time",
@@ -43,8 +43,8 @@ AWAY = {
     RPCStatusCode.ABORTED: "Temporal failed",
     RPCStatusCode.RESOURCE_EXHAUSTED: "Temporal takes no more at the moment",
     RPCStatusCode.NOT_FOUND: "the Temporal namespace does not exist",
-    RPCStatusCode.PERMISSION_DENIED: REFUSED,
-    RPCStatusCode.UNAUTHENTICATED: REFUSED,
+    RPCStatusCode.PERMISSION_DENIED: DENIED,
+    RPCStatusCode.UNAUTHENTICATED: DENIED,
 }
 # Of these nobody knows whether Temporal has kept the batch. The same call with the same id finds out, and does no harm.
 AMBIGUOUS = frozenset(
@@ -90,28 +90,28 @@ async def start(client: Client, parcel: Parcel) -> Handle:
     Dying before Temporal's answer: the callers have none either and send their entries again with the same ids;
     whatever Temporal did keep is then found as duplicates. Dying after it: the workflow runs without us.
     """
-    for tried in range(TRIES):
-        last = tried == TRIES - 1
+    for tried in range(ATTEMPTS):
+        last = tried == ATTEMPTS - 1
         try:
-            await call(client, parcel)
+            await start_workflow(client, parcel)
         except RPCError as error:
             if not is_ambiguous(error) or last:
-                raise after(tried, unavailable(error)) from error
+                raise error_of_attempt(tried, unavailable_error(error)) from error
         except RuntimeError as error:
-            if connection.refuses(error) or last:
-                raise after(tried, unavailable(error)) from error
+            if connection.is_denial(error) or last:
+                raise error_of_attempt(tried, unavailable_error(error)) from error
         else:
             return client.get_workflow_handle_for(ProcessAuditBatchWorkflow.run, workflow_id(parcel.batch_id))
         await asyncio.sleep(PAUSE_S)
     raise AssertionError("the last try returns or raises")
 
 
-def after(tried: int, error: Unavailable) -> Unavailable:
+def error_of_attempt(tried: int, error: Unavailable) -> Unavailable:
     """The error of a try. Of those before it, if there were any, nobody knows whether Temporal has kept the batch."""
     return error.of_something_sent() if tried else error
 
 
-async def call(client: Client, parcel: Parcel) -> None:
+async def start_workflow(client: Client, parcel: Parcel) -> None:
     # Its payload is encoded already, so it goes by a client without our codec over the same connection.
     config = client.config()
     config["data_converter"] = DataConverter.default
@@ -142,34 +142,34 @@ def fairness_of(entries: Sequence[SealedEntry]) -> Priority:
 
 
 @contextmanager
-def asking() -> Iterator[None]:
+def temporal_errors() -> Iterator[None]:
     """Temporal's errors while it is asked something, as Unavailable. What it was sent it may have taken."""
     try:
         yield
     except (RPCError, RuntimeError) as error:
-        raise unavailable(error) from error
+        raise unavailable_error(error) from error
 
 
 def is_ambiguous(error: RPCError) -> bool:
     """Whether Temporal may have kept what it was sent, since the answer is not its own, or says nothing of that."""
-    return error.status in AMBIGUOUS or connection.is_from_others(error)
+    return error.status in AMBIGUOUS or connection.is_from_proxy(error)
 
 
-def unavailable(error: RPCError | RuntimeError) -> Unavailable:
+def unavailable_error(error: RPCError | RuntimeError) -> Unavailable:
     """Unavailable for the errors in AWAY and answers of others than Temporal; any other is a bug of ours and raised.
 
     A RuntimeError is the SDK's word for a server that a lazy client could not reach with its first call.
     """
     if isinstance(error, RuntimeError):
         return (
-            TemporalDenied(REFUSED)
-            if connection.refuses(error)
-            else TemporalUnreachable(AWAY[RPCStatusCode.UNAVAILABLE])
+            TemporalDenied(DENIED)
+            if connection.is_denial(error)
+            else TemporalUnreachable(MESSAGES[RPCStatusCode.UNAVAILABLE])
         )
-    if connection.is_from_others(error):
-        return TemporalUnreachable(AWAY[RPCStatusCode.UNAVAILABLE])
-    if error.status not in AWAY:
+    if connection.is_from_proxy(error):
+        return TemporalUnreachable(MESSAGES[RPCStatusCode.UNAVAILABLE])
+    if error.status not in MESSAGES:
         raise error
-    if connection.refuses(error):
-        return TemporalDenied(AWAY[error.status])
-    return (TemporalUnreachable if error.status in AMBIGUOUS else Unavailable)(AWAY[error.status])
+    if connection.is_denial(error):
+        return TemporalDenied(MESSAGES[error.status])
+    return (TemporalUnreachable if error.status in AMBIGUOUS else Unavailable)(MESSAGES[error.status])

@@ -23,11 +23,11 @@ log = structlog.get_logger()
 # Temporal lists a run some time after it has closed, and not in the order of closing.
 OVERLAP = timedelta(minutes=15)
 # What was listed later still is found by comparing all of them.
-ALL_EVERY = timedelta(days=1)
+COMPARE_ALL_EVERY = timedelta(days=1)
 # Of those that could not be stored before. The others have their turn when all runs are compared.
-MOST_AGAIN = 1_000
+MAX_RETRIED_RUNS = 1_000
 # One batch's own trouble, while others go on.
-OF_ONE_BATCH = (StatementTimeout, Blocked)
+SINGLE_BATCH_ERRORS = (StatementTimeout, Blocked)
 
 
 class EntryId(msgspec.Struct, frozen=True):
@@ -50,20 +50,20 @@ class Reconciler:
         costs the comparison: the next begins where this one did. Raises Unavailable while a part is away.
         """
         until = await self.found.until()
-        since = None if compare_all else beginning(until, self.overlap)
+        since = None if compare_all else compare_from(until, self.overlap)
         done, latest, tried = ReconciliationResult(), until.closed_until, set[str]()
-        for run in await self.found.missing(MOST_AGAIN):
+        for run in await self.found.missing(MAX_RETRIED_RUNS):
             tried.add(run.run_id)
-            done = added(done, await self.examine(run, again=True))
+            done = sum_of(done, await self.examine(run, again=True))
             yield done
         async with aclosing(closed_runs(self.client, since)) as pages:
             async for page in pages:
                 latest = max([*(run.closed_at for run in page), *([latest] if latest else [])], default=None)
                 for run in await self.found.find_unstored(page, [batch_label(run.workflow_id) for run in page]):
                     if run.run_id not in tried:
-                        done = added(done, await self.examine(run))
+                        done = sum_of(done, await self.examine(run))
                         yield done
-                done = added(done, ReconciliationResult(runs=len(page)))
+                done = sum_of(done, ReconciliationResult(runs=len(page)))
                 yield done
         await self.found.go_on_from(latest, all_compared=since is None)
         yield msgspec.structs.replace(done, finished_at=datetime.now(UTC))
@@ -75,7 +75,7 @@ class Reconciler:
         except NotFound:
             await self.found.lose(run)
             return ReconciliationResult()
-        except OF_ONE_BATCH as error:
+        except SINGLE_BATCH_ERRORS as error:
             return await self.put_off(run, error.message)
         except (Unavailable, InvalidConfiguration):
             raise
@@ -97,7 +97,7 @@ class Reconciler:
         letters = await self.found.letters(batch_id) if bodies else {}
         # Where there are letters, whoever wrote them, their places are taken.
         own_id = f"{batch_id}~{run.run_id}" if letters else batch_id
-        missing = without_letters(bodies, letters)
+        missing = unparked_entries(bodies, letters)
         if letters and await self.found.letters(own_id):
             missing = []  # an earlier comparison has parked and stored them
         if missing:
@@ -122,30 +122,30 @@ class Reconciler:
         return ReconciliationResult(missing=1)
 
 
-def beginning(until: Until, overlap: timedelta) -> datetime | None:
+def compare_from(until: Until, overlap: timedelta) -> datetime | None:
     """From which time of closing on runs are compared; None for all of them."""
-    if until.closed_until is None or until.since_all is None or until.since_all > ALL_EVERY:
+    if until.closed_until is None or until.since_all is None or until.since_all > COMPARE_ALL_EVERY:
         return None
     return min(until.closed_until, datetime.now(UTC)) - overlap
 
 
-def without_letters(bodies: Sequence[bytes], letters: dict[int, tuple[uuid.UUID | None, bool]]) -> list[bytes]:
+def unparked_entries(bodies: Sequence[bytes], letters: dict[int, tuple[uuid.UUID | None, bool]]) -> list[bytes]:
     """The entries of a batch that were not parked. A letter speaks for its entry by place and id, or once edited."""
     return [
         body
         for ordinal, body in enumerate(bodies)
-        if ordinal not in letters or not (letters[ordinal][1] or letters[ordinal][0] == id_of(body))
+        if ordinal not in letters or not (letters[ordinal][1] or letters[ordinal][0] == entry_id(body))
     ]
 
 
-def id_of(body: bytes) -> uuid.UUID | None:
+def entry_id(body: bytes) -> uuid.UUID | None:
     try:
         return msgspec.json.decode(body, type=EntryId).id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def added(one: ReconciliationResult, other: ReconciliationResult) -> ReconciliationResult:
+def sum_of(one: ReconciliationResult, other: ReconciliationResult) -> ReconciliationResult:
     return ReconciliationResult(
         runs=one.runs + other.runs,
         batches=one.batches + other.batches,

@@ -32,7 +32,7 @@ async def closed_runs(client: Client, since: datetime | None) -> AsyncGenerator[
             if not found.next_page_token:
                 return
     except RPCError as error:
-        raise away(error) from error
+        raise unreachable_error(error) from error
 
 
 def closed_run(execution: WorkflowExecution) -> ClosedRun:
@@ -56,11 +56,11 @@ async def input_of(client: Client, run: ClosedRun) -> Sequence[Payload]:
             return event.workflow_execution_started_event_attributes.input.payloads
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
-            raise away(error) from error
+            raise unreachable_error(error) from error
     raise NotFound("the history of this run is gone")
 
 
-def away(error: RPCError) -> TemporalUnreachable:
+def unreachable_error(error: RPCError) -> TemporalUnreachable:
     return TemporalUnreachable(
         f"Temporal does not tell of closed workflows: {error.message}",
         hint="`trenova doctor` says what is wrong with it",

@@ -20,14 +20,14 @@ COLLECT_EVERY_S = 0.5  # takes some milliseconds, once what was imported is left
 COLLECTIONS_A_TRIM = 10  # with one each time a worker took a tenth more processor time, for some tens of MiB less
 
 
-def share_heaps() -> None:
+def limit_heaps() -> None:
     """For this process, before it starts threads. Does nothing where the C library has no such setting."""
     with suppress(OSError, AttributeError, TypeError):
         c_library().mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
         c_library().mallopt(M_ARENA_MAX, ARENAS)
 
 
-async def tidy() -> None:
+async def keep_collecting() -> None:
     """Collect rings and give free memory back, again and again until cancelled."""
     gc.collect()
     gc.freeze()  # modules and classes stay anyway: nobody need look at them again

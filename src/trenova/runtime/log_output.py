@@ -12,7 +12,7 @@ from structlog.typing import EventDict
 
 from trenova.config import LogSettings
 
-STAMPS: list[Any] = [
+SHARED_PROCESSORS: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
@@ -20,18 +20,18 @@ STAMPS: list[Any] = [
 ]
 
 
-def written_out(_: object, __: str, event: EventDict) -> EventDict:
+def escape_event(_: object, __: str, event: EventDict) -> EventDict:
     """For a terminal: control characters of the message as escapes. Values get them from the renderer."""
-    return {**event, "event": plain(str(event.get("event", "")))}
+    return {**event, "event": escape_unprintable(str(event.get("event", "")))}
 
 
-def plain(text: str) -> str:
+def escape_unprintable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def write_to(file: Path) -> None:
+def add_file(file: Path) -> None:
     """Write everything to this file, too, as JSON; `trenova logs` reads it.
 
     A file that is set aside meanwhile is opened anew.
@@ -47,7 +47,7 @@ def set_up(log: LogSettings) -> None:
     rendering: list[Any] = (
         # Plain tracebacks: the default ones show local variables, and with them entries and keys.
         [
-            written_out,
+            escape_event,
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
             ),
@@ -63,7 +63,11 @@ def set_up(log: LogSettings) -> None:
         logging.getLogger("httpx").setLevel(logging.WARNING)
     structlog.configure(
         # First of all: what is not written costs nothing.
-        processors=[structlog.stdlib.filter_by_level, *STAMPS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *SHARED_PROCESSORS,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
@@ -72,6 +76,6 @@ def set_up(log: LogSettings) -> None:
 
 def formatter(rendering: Sequence[Any]) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=STAMPS,
+        foreign_pre_chain=SHARED_PROCESSORS,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
     )

@@ -10,12 +10,12 @@ from typing import Any
 
 from trenova.config import Settings
 from trenova.errors import InvalidConfiguration
-from trenova.runtime.heap import share_heaps
+from trenova.runtime.heap import limit_heaps
 
 
 def run_to_end(program: Coroutine[Any, Any, None]) -> None:
     """Run the program of this process, and end with it."""
-    share_heaps()
+    limit_heaps()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(program)
 

@@ -20,7 +20,7 @@ from temporalio.runtime import (
 )
 
 LOOPBACK = "127.0.0.1"
-TRIES = 5
+ATTEMPTS = 5
 FETCH_LIMIT_S = 2.0
 # With this age `temporal worker list` shows a worker that has gone.
 HEARTBEAT = timedelta(seconds=15)
@@ -48,7 +48,7 @@ class SdkRuntime:
             return b""
 
 
-def telemetry(metrics: PrometheusConfig | None = None) -> TelemetryConfig:
+def telemetry_config(metrics: PrometheusConfig | None = None) -> TelemetryConfig:
     """What the SDK writes comes as log records of ours, so that all lines of a process look the same."""
     written = LoggingConfig(
         filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
@@ -60,14 +60,14 @@ def telemetry(metrics: PrometheusConfig | None = None) -> TelemetryConfig:
 def start(*, with_metrics: bool) -> SdkRuntime:
     """A runtime of its own threads: one for each process."""
     if not with_metrics:
-        return SdkRuntime(runtime=Runtime(telemetry=telemetry(), worker_heartbeat_interval=HEARTBEAT))
-    for tries_left in reversed(range(TRIES)):
+        return SdkRuntime(runtime=Runtime(telemetry=telemetry_config(), worker_heartbeat_interval=HEARTBEAT))
+    for tries_left in reversed(range(ATTEMPTS)):
         address = f"{LOOPBACK}:{free_port()}"
         shown = PrometheusConfig(
             bind_address=address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
         )
         try:
-            runtime = Runtime(telemetry=telemetry(shown), worker_heartbeat_interval=HEARTBEAT)
+            runtime = Runtime(telemetry=telemetry_config(shown), worker_heartbeat_interval=HEARTBEAT)
         except ValueError:
             # Somebody was quicker to take the port.
             if not tries_left:

@@ -33,7 +33,7 @@ class OpenTelemetry(Tracing):
         named = Resource.create({SERVICE_NAME: f"trenova-{part}"}).merge(OTELResourceDetector().detect())
         # Ours alone: a library that asks OpenTelemetry for its tracer finds none, and adds nothing.
         self.provider = TracerProvider(resource=named)
-        self.provider.add_span_processor(BatchSpanProcessor(Wordless(exporter)))
+        self.provider.add_span_processor(BatchSpanProcessor(WithoutErrorText(exporter)))
         self.tracer = self.provider.get_tracer("trenova")
 
     @contextmanager
@@ -41,7 +41,7 @@ class OpenTelemetry(Tracing):
         known = method if method in METHODS else "_OTHER"
         # No baggage: what a caller puts there would travel through Temporal in plain text.
         caller = TraceContextTextMapPropagator().extract(
-            {name.decode(): value.decode() for name, value in ours(headers)}
+            {name.decode(): value.decode() for name, value in trace_headers(headers)}
         )
         answer = Answer()
         with self.tracer.start_as_current_span(
@@ -77,18 +77,18 @@ class OpenTelemetry(Tracing):
         return [TracingInterceptor(self.tracer)]
 
 
-def ours(headers: Headers) -> Iterator[tuple[bytes, bytes]]:
+def trace_headers(headers: Headers) -> Iterator[tuple[bytes, bytes]]:
     return ((name, value) for name, value in headers if name in {b"traceparent", b"tracestate"} and value.isascii())
 
 
-class Wordless(SpanExporter):
+class WithoutErrorText(SpanExporter):
     """Lets no text of an error out: it may quote what it met, and a trace must not hold the content of an entry."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self.exporter = exporter
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        return self.exporter.export([wordless(span) for span in spans])
+        return self.exporter.export([without_error_text(span) for span in spans])
 
     def shutdown(self) -> None:
         self.exporter.shutdown()
@@ -97,7 +97,7 @@ class Wordless(SpanExporter):
         return self.exporter.force_flush(timeout_millis)
 
 
-def wordless(span: ReadableSpan) -> ReadableSpan:
+def without_error_text(span: ReadableSpan) -> ReadableSpan:
     """The span without events and without a description of its status."""
     return ReadableSpan(
         name=span.name,

@@ -14,10 +14,10 @@ log = structlog.get_logger()
 
 class AttemptLog(Interceptor):
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - Temporal's name
-        return LogAttempt(next)
+        return LoggedActivity(next)
 
 
-class LogAttempt(ActivityInboundInterceptor):
+class LoggedActivity(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - Temporal's name
         info = activity.info()
         batch = input.args[0] if input.args and isinstance(input.args[0], Batch) else None
@@ -28,7 +28,7 @@ class LogAttempt(ActivityInboundInterceptor):
         with structlog.contextvars.bound_contextvars(**told):
             result = await self.next.execute_activity(input)
             if batch is not None and isinstance(result, BatchResult):
-                metrics.count(batch, result)
+                metrics.count_batch(batch, result)
                 counts = {"stored": result.stored, "duplicate": result.duplicate, "parked": result.parked}
                 log.info("batch stored", **counts)
         return result

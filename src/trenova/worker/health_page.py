@@ -66,7 +66,7 @@ class Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(health: HealthSettings, pages: Pages) -> AsyncIterator[None]:
+async def serve(health: HealthSettings, pages: Pages) -> AsyncIterator[None]:
     """Answer until the block ends. Without a port, do nothing."""
     if health.port is None:
         yield

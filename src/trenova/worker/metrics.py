@@ -24,36 +24,36 @@ STORED_LATENCY = Histogram(
 )
 
 
-def show_database(said: str) -> None:
+def set_database_status(said: str) -> None:
     """`ok`, or why the database does not do what it is asked."""
     found = None if said == "ok" else reason_of(said).name
     for name in NAMES:
         DATABASE_CLOSED.labels(reason=name).set(name == found)
 
 
-class Received(msgspec.Struct, frozen=True):
+class ReceiptTime(msgspec.Struct, frozen=True):
     """The one field of an entry that is looked at here."""
 
     received_at: datetime
 
 
-def count(batch: Batch, result: BatchResult) -> None:
+def count_batch(batch: Batch, result: BatchResult) -> None:
     """One batch that is stored; an attempt whose answer was lost counts its entries again, as duplicates."""
     STORED.inc(result.stored)
     DUPLICATE.inc(result.duplicate)
     NEWLY_PARKED.inc(result.parked)
-    if (received_at := first_received(batch)) is not None:
+    if (received_at := first_receipt_time(batch)) is not None:
         STORED_LATENCY.observe(max(0.0, time.time() - received_at.timestamp()))
 
 
-def first_received(batch: Batch) -> datetime | None:
+def first_receipt_time(batch: Batch) -> datetime | None:
     """Of the entry that came first, as batches are filled in the order of receipt. None where it cannot be read."""
     if not batch.entries:
         return None
     try:
-        return msgspec.json.decode(batch.entries[0], type=Received).received_at
+        return msgspec.json.decode(batch.entries[0], type=ReceiptTime).received_at
     except msgspec.DecodeError:
         return None
 
 
-show_database("ok")  # every reason is on the page from the first moment on
+set_database_status("ok")  # every reason is on the page from the first moment on

@@ -13,9 +13,9 @@ from temporalio.worker import Worker
 
 from trenova.runtime.connection import explain
 
-ASK_AGAIN_S = 0.2
+CHECK_EVERY_S = 0.2
 QUEUES = (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
-NAMES = {QUEUES[0]: "workflows", QUEUES[1]: "activities"}
+QUEUE_NAMES = {QUEUES[0]: "workflows", QUEUES[1]: "activities"}
 ANSWER_LIMIT = timedelta(seconds=4)
 # Longer, and readiness would be late.
 EXPLAIN_S = 5.0
@@ -27,14 +27,14 @@ START_LIMIT_S = 30.0
 STARTING = "starting"
 
 
-async def polls_confirmed(client: Client, task_queue: str) -> None:
+async def wait_for_polls(client: Client, task_queue: str) -> None:
     """Return when this client's identity polls the queue for workflows and for activities."""
     for kind in QUEUES:
-        while client.identity not in await pollers(client, task_queue, kind):  # noqa: ASYNC110 - the server cannot call
-            await asyncio.sleep(ASK_AGAIN_S)
+        while client.identity not in await recent_pollers(client, task_queue, kind):  # noqa: ASYNC110 - the server cannot call
+            await asyncio.sleep(CHECK_EVERY_S)
 
 
-async def pollers(client: Client, task_queue: str, kind: TaskQueueType.ValueType) -> set[str]:
+async def recent_pollers(client: Client, task_queue: str, kind: TaskQueueType.ValueType) -> set[str]:
     """The identities that polled lately; none when the server does not answer."""
     try:
         return set(await last_polls(client, task_queue, kind))
@@ -73,7 +73,7 @@ class Polls:
                 found = {kind: await last_polls(self.client, self.task_queue, kind) for kind in QUEUES}
         except (RPCError, RuntimeError, TimeoutError) as error:
             return (await explain(self.client, error, limit_s=EXPLAIN_S)).message
-        silent = [NAMES[kind] for kind in QUEUES if not self.polled(kind, found[kind].get(self.client.identity))]
+        silent = [QUEUE_NAMES[kind] for kind in QUEUES if not self.polled(kind, found[kind].get(self.client.identity))]
         if silent and self.is_starting:
             return STARTING
         return f"no poll of {self.task_queue} for {' and '.join(silent)}" if silent else "ok"

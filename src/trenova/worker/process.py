@@ -29,20 +29,20 @@ from trenova.publishing.witnesses import witnesses_of
 from trenova.reconciliation import Reconciler
 from trenova.runtime import bootstrap, connection
 from trenova.runtime.connection import connect
-from trenova.runtime.heap import tidy
+from trenova.runtime.heap import keep_collecting
 from trenova.runtime.process import database_url, run_to_end
 from trenova.runtime.systemd import READY, STOPPING, ServiceManager
 from trenova.store import Store
 from trenova.worker import health_page, records, schedules
 from trenova.worker.attempt_log import AttemptLog
-from trenova.worker.gate import Gate
-from trenova.worker.metrics import show_database
+from trenova.worker.exclusive import ExclusiveActivities
+from trenova.worker.metrics import set_database_status
 from trenova.worker.parent import Parent
-from trenova.worker.polls import polls_confirmed
-from trenova.worker.readiness import Readiness, looks
+from trenova.worker.polls import wait_for_polls
+from trenova.worker.readiness import Readiness, checks_of
+from trenova.worker.store_gate import StoreGate
 from trenova.worker.tuning import pollers_of, tuner_of
-from trenova.worker.turns import Turns
-from trenova.worker.verification import StoredLogs
+from trenova.worker.verification import StoredLedgers
 from trenova.workflows import (
     ProcessAuditBatchWorkflow,
     ReconcileWorkflow,
@@ -65,10 +65,10 @@ Result = TypeVar("Result")
 
 def run(settings: Settings, environ: Mapping[str, str]) -> None:
     """Work until SIGTERM or Ctrl-C, then finish what is running and end. `environ` holds the keys."""
-    run_to_end(work(settings, environ))
+    run_to_end(run_worker(settings, environ))
 
 
-async def work(settings: Settings, environ: Mapping[str, str]) -> None:
+async def run_worker(settings: Settings, environ: Mapping[str, str]) -> None:
     process = bootstrap.start("worker", settings, environ, sdk_metrics=settings.worker.health.port is not None)
     url, stop = process.database_url, process.stop
     signer = load_signer(settings, environ)
@@ -79,26 +79,26 @@ async def work(settings: Settings, environ: Mapping[str, str]) -> None:
     async with AsyncExitStack() as held:
         # From the first moment on: whoever asks is told what is waited for.
         pages = health_page.Pages(readiness, process.sdk)
-        await held.enter_async_context(health_page.served(settings.worker.health, pages))
+        await held.enter_async_context(health_page.serve(settings.worker.health, pages))
         opened = Store.open(url, pool_size=settings.database.pool_size, signer=signer, limits=settings.limits)
         store = await held.enter_async_context(opened)
-        await patiently(lambda: check(store), stop)
-        if signed := await patiently(store.checkpoints.sign_anew, stop):
+        await retry_while_unavailable(lambda: check_store(store), stop)
+        if signed := await retry_while_unavailable(store.checkpoints.sign_anew, stop):
             log.info("checkpoints signed anew", logs=signed)
-        watched = Watched(readiness, process.manager, parent)
+        watched = Observers(readiness, process.manager, parent)
 
         async def reached() -> None:
             """Connected anew each time: with the certificates that are there then, and as a worker new to the SDK."""
-            with shown(readiness):
+            with show_in_readiness(readiness):
                 client = await connect(settings.temporal, process.converter, runtime=process.sdk.runtime)
                 async with publisher.publishing(settings.ledger, witnesses, url):
                     await poll_or_explain(client, store, settings, stop, watched)
 
-        await patiently(reached, stop)
+        await retry_while_unavailable(reached, stop)
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class Observers:
     """Who is told how the worker is."""
 
     readiness: Readiness
@@ -107,7 +107,7 @@ class Watched:
 
 
 async def poll_or_explain(
-    client: Client, store: Store, settings: Settings, stop: asyncio.Event, watched: Watched
+    client: Client, store: Store, settings: Settings, stop: asyncio.Event, watched: Observers
 ) -> None:
     """As `poll`.
 
@@ -122,13 +122,13 @@ async def poll_or_explain(
         raise await connection.explain(client, error) from None
 
 
-async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.Event, watched: Watched) -> None:
-    gate = Gate()
-    worker = create(client, store, settings, gate)
+async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.Event, watched: Observers) -> None:
+    gate = StoreGate()
+    worker = create_worker(client, store, settings, gate)
     beside = [
-        asyncio.create_task(tidy()),
+        asyncio.create_task(keep_collecting()),
         asyncio.create_task(watched.manager.send_keepalives()),
-        asyncio.create_task(records.keep_appended(store.records)),
+        asyncio.create_task(records.keep_appending(store.records)),
     ]
     started: list[asyncio.Task[None]] = []
     try:
@@ -136,7 +136,7 @@ async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.E
             # Dying from here on costs nothing: Temporal gives the tasks of a lost worker to another.
             started = [
                 asyncio.create_task(announce(client, settings, watched)),
-                asyncio.create_task(watched.readiness.watch(looks(client, store, worker, gate))),
+                asyncio.create_task(watched.readiness.watch(checks_of(client, store, worker, gate))),
                 asyncio.create_task(KeyWatch(client).watch()),
             ]
             try:
@@ -157,10 +157,10 @@ async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.E
     log.info("worker stopped")
 
 
-def create(client: Client, store: Store, settings: Settings, gate: Gate | None = None) -> Worker:
+def create_worker(client: Client, store: Store, settings: Settings, gate: StoreGate | None = None) -> Worker:
     size = settings.worker
     witnesses = tuple(each.key for each in witnesses_of(settings.ledger))
-    stored = StoredLogs(database_url(settings), store.checkpoints.signer, witnesses)
+    stored = StoredLedgers(database_url(settings), store.checkpoints.signer, witnesses)
     return Worker(
         client,
         task_queue=TASK_QUEUE,
@@ -180,7 +180,7 @@ def create(client: Client, store: Store, settings: Settings, gate: Gate | None =
         ],
         # A sandbox for each run took a third of the time of small batches. The tests run the workflow in one.
         workflow_runner=UnsandboxedWorkflowRunner(),
-        interceptors=[Turns(), gate or Gate(), AttemptLog()],
+        interceptors=[ExclusiveActivities(), gate or StoreGate(), AttemptLog()],
         # A worker that takes the attempts of its own workflows past the queue would let new batches overtake old ones.
         disable_eager_activity_execution=True,
         tuner=tuner_of(size),
@@ -192,11 +192,11 @@ def create(client: Client, store: Store, settings: Settings, gate: Gate | None =
             size.max_concurrent_activity_task_pollers, size.max_autoscaled_pollers
         ),
         graceful_shutdown_timeout=timedelta(seconds=size.drain_seconds),
-        deployment_config=version_of(size),
+        deployment_config=deployment_config_of(size),
     )
 
 
-def version_of(worker: WorkerSettings) -> WorkerDeploymentConfig | None:
+def deployment_config_of(worker: WorkerSettings) -> WorkerDeploymentConfig | None:
     """Runs move to the version that is current: one may wait for days, longer than old workers should have to stay."""
     if worker.deployment_name is None:
         return None
@@ -207,9 +207,9 @@ def version_of(worker: WorkerSettings) -> WorkerDeploymentConfig | None:
     )
 
 
-async def announce(client: Client, settings: Settings, watched: Watched) -> None:
+async def announce(client: Client, settings: Settings, watched: Observers) -> None:
     """Say `worker started` once the server has seen this worker poll, and not before; then see to the schedules."""
-    await polls_confirmed(client, TASK_QUEUE)
+    await wait_for_polls(client, TASK_QUEUE)
     watched.manager.notify(READY)
     watched.parent.tell_started()
     log.info(
@@ -220,11 +220,11 @@ async def announce(client: Client, settings: Settings, watched: Watched) -> None
         identity=client.identity,
         pid=os.getpid(),
     )
-    await schedules.keep(client)
+    await schedules.keep_schedules(client)
 
 
 @contextmanager
-def shown(readiness: Readiness) -> Iterator[None]:
+def show_in_readiness(readiness: Readiness) -> Iterator[None]:
     """Why Temporal does not let the worker poll, in readiness: nobody else looks before it does."""
     try:
         yield
@@ -233,17 +233,17 @@ def shown(readiness: Readiness) -> Iterator[None]:
         raise
 
 
-async def check(store: Store) -> None:
+async def check_store(store: Store) -> None:
     """As the store does it, and shown on the metrics page: nobody else looks before the worker polls."""
     try:
         await store.check()
     except Unavailable as error:
-        show_database(error.message)
+        set_database_status(error.message)
         raise
-    show_database("ok")
+    set_database_status("ok")
 
 
-async def patiently(attempt: Callable[[], Awaitable[Result]], stop: asyncio.Event) -> Result | None:
+async def retry_while_unavailable(attempt: Callable[[], Awaitable[Result]], stop: asyncio.Event) -> Result | None:
     """The attempt's result, tried again while a part is away; None when the process is told to stop first."""
     while not stop.is_set():
         try:

@@ -19,14 +19,14 @@ from trenova.worker.parent import STARTED, VARIABLE
 
 log = structlog.get_logger()
 
-LOOK_EVERY_S = 0.2
+CHECK_EVERY_S = 0.2
 # Before a process is started again. It doubles each time, and begins anew for one that had worked for STEADY_S.
 FIRST_PAUSE_S, LONGEST_PAUSE_S, STEADY_S = 1.0, 30.0, 60.0
 MOST_DOUBLINGS = 5
 # Beyond its drain, before a process that does not end is killed: what it runs is done elsewhere. A manager waits 15 s.
-LATE_S = 10.0
+KILL_AFTER_DRAIN_S = 10.0
 # What the service manager told this process is not for those below it.
-OF_THIS_PROCESS = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
+NOT_INHERITED = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
 
 
 def run(number: int, arguments: Sequence[str], settings: WorkerSettings) -> int:
@@ -45,7 +45,7 @@ def run(number: int, arguments: Sequence[str], settings: WorkerSettings) -> int:
 
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, stop)
-    places = [Place(command, environment(settings.health, at)) for at in range(number)]
+    places = [Place(command, worker_environ(settings.health, at)) for at in range(number)]
     manager = service_manager_of(os.environ, os.getpid())
     ready = False
     while not asked and not any(place.is_hopeless for place in places):
@@ -56,11 +56,11 @@ def run(number: int, arguments: Sequence[str], settings: WorkerSettings) -> int:
             manager.notify(READY)
         if manager.watchdog_s is not None:
             manager.notify(ALIVE)
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(CHECK_EVERY_S)
     manager.notify(STOPPING)
     for place in places:
         place.stop()
-    latest = time.monotonic() + settings.drain_seconds + LATE_S
+    latest = time.monotonic() + settings.drain_seconds + KILL_AFTER_DRAIN_S
     codes = [place.wait(latest) for place in places]
     return 0 if asked and not any(codes) else 1
 
@@ -161,8 +161,8 @@ class Place:
         self.line = self.process = None
 
 
-def environment(health: HealthSettings, at: int) -> dict[str, str]:
+def worker_environ(health: HealthSettings, at: int) -> dict[str, str]:
     """Ours, with a health port of its own for the worker at this place, if there are to be any."""
-    ours = {name: value for name, value in os.environ.items() if name not in OF_THIS_PROCESS}
+    ours = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
     port = {} if health.port is None else {"TRENOVA_WORKER__HEALTH__PORT": str(health.port + at)}
     return {**ours, **port}

@@ -14,20 +14,20 @@ from trenova.codec.self_test import try_codec
 from trenova.config import TASK_QUEUE
 from trenova.errors import TrenovaError
 from trenova.store import Store
-from trenova.worker.gate import Gate
-from trenova.worker.metrics import show_database
+from trenova.worker.metrics import set_database_status
 from trenova.worker.polls import STARTING, Polls
+from trenova.worker.store_gate import StoreGate
 
 log = structlog.get_logger()
 
-Look = Callable[[], Awaitable[str]]
+Check = Callable[[], Awaitable[str]]
 """Gives `ok` or what is wrong."""
 
 PARTS = ("polls", "database", "keys")
-LOOK_EVERY_S = 3.0
-LOOK_LIMIT_S = 5.0
+CHECK_EVERY_S = 3.0
+CHECK_LIMIT_S = 5.0
 # On a machine that stalls.
-LATE_S = 15.0
+STALL_S = 15.0
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(slots=True)
-class Seen:
+class CheckResult:
     said: str = STARTING
     at: float = 0.0
     """By the monotonic clock."""
@@ -52,7 +52,7 @@ class Readiness:
     """One for each process. Nothing is ready until it was looked at, and nothing stays so that is not looked at."""
 
     def __init__(self) -> None:
-        self.seen = {part: Seen() for part in PARTS}
+        self.seen = {part: CheckResult() for part in PARTS}
         self.stopping = False
 
     def now(self) -> Ready:
@@ -63,17 +63,17 @@ class Readiness:
         if self.stopping and part == "polls":
             return "this worker stops"
         seen = self.seen[part]
-        late_s = time.monotonic() - seen.at - LOOK_EVERY_S
-        return seen.said if seen.said != "ok" or late_s < LOOK_LIMIT_S + LATE_S else "not looked at for too long"
+        late_s = time.monotonic() - seen.at - CHECK_EVERY_S
+        return seen.said if seen.said != "ok" or late_s < CHECK_LIMIT_S + STALL_S else "not looked at for too long"
 
-    async def watch(self, looks: Mapping[str, Look]) -> None:
+    async def watch(self, looks: Mapping[str, Check]) -> None:
         """Look at each part again and again until cancelled, none of them held up by another."""
         await asyncio.gather(*(self.watch_one(part, look) for part, look in looks.items()))
 
-    async def watch_one(self, part: str, look: Look) -> None:
+    async def watch_one(self, part: str, look: Check) -> None:
         seen = self.seen[part]
         while True:
-            said = await safely(look)
+            said = await run_check(look)
             if said != seen.said:
                 if said == "ok":
                     log.info("worker part ready", part=part)
@@ -81,11 +81,11 @@ class Readiness:
                     log.warning("worker part not ready", part=part, reason=said)
             seen.said, seen.at = said, time.monotonic()
             if part == "database":
-                show_database(said)
-            await asyncio.sleep(LOOK_EVERY_S)
+                set_database_status(said)
+            await asyncio.sleep(CHECK_EVERY_S)
 
 
-async def safely(look: Look) -> str:
+async def run_check(look: Check) -> str:
     try:
         return await look()
     except Exception as error:  # a bug in a look must be seen, and must not end the others
@@ -93,7 +93,7 @@ async def safely(look: Look) -> str:
         return f"not known ({type(error).__name__})"
 
 
-def looks(client: Client, store: Store, worker: Worker, gate: Gate) -> dict[str, Look]:
+def checks_of(client: Client, store: Store, worker: Worker, gate: StoreGate) -> dict[str, Check]:
     """How each part is looked at."""
 
     async def keys() -> str:
@@ -103,7 +103,7 @@ def looks(client: Client, store: Store, worker: Worker, gate: Gate) -> dict[str,
         if gate.away is not None:
             return gate.away
         try:
-            async with asyncio.timeout(LOOK_LIMIT_S):
+            async with asyncio.timeout(CHECK_LIMIT_S):
                 await store.check()
         except TimeoutError:
             return "the database is away: no answer in time"

@@ -11,10 +11,10 @@ from trenova.store.records import Records
 log = structlog.get_logger()
 
 # A look into an index that is empty as a rule.
-LOOK_EVERY_S = 5
+CHECK_EVERY_S = 5
 
 
-async def keep_appended(records: Records) -> NoReturn:
+async def keep_appending(records: Records) -> NoReturn:
     """Look again and again until cancelled. What that cuts off is undone, and done by the next look, here or elsewhere.
 
     A failure is said once, until a look has gone well again.
@@ -32,4 +32,4 @@ async def keep_appended(records: Records) -> NoReturn:
         except Exception:  # a bug here must be seen, and must not stop the worker
             log.exception("records wait")
             failed = True
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(CHECK_EVERY_S)

@@ -38,17 +38,17 @@ log = structlog.get_logger()
 # Hours, in UTC.
 REMOVE_AT, VERIFY_AT = 2, 3
 RETRY_EVERY = RECONCILE_EVERY = timedelta(minutes=5)
-AGAIN_S = 600.0
+CHECK_EVERY_S = 600.0
 
 
-async def ensure(client: Client) -> None:
+async def ensure_schedules(client: Client) -> None:
     """Create the schedules, or bring them up to date. One that an operator has paused stays paused.
 
     A server that refuses costs what they start, not the entries: the worker works on without.
     """
     for name, schedule in all_schedules().items():
         try:
-            await put(client, name, schedule)
+            await create_or_update(client, name, schedule)
         except RPCError as error:
             log.error("schedule not made", schedule=name, error=" ".join(str(error).split()))  # noqa: TRY400 - its words, not our stack
 
@@ -83,7 +83,7 @@ def daily(hour: int) -> ScheduleSpec:
     return ScheduleSpec(calendars=[ScheduleCalendarSpec(hour=(ScheduleRange(hour, hour, 1),))])
 
 
-async def put(client: Client, name: str, schedule: Schedule) -> None:
+async def create_or_update(client: Client, name: str, schedule: Schedule) -> None:
     """Make it, and run it at once; or bring it up to date."""
     try:
         await client.create_schedule(name, schedule, trigger_immediately=name == RECONCILE_SCHEDULE)
@@ -92,7 +92,7 @@ async def put(client: Client, name: str, schedule: Schedule) -> None:
         found = (await handle.describe()).schedule
         if changed := differences(found, schedule):
             log.warning("schedule brought up to date", schedule=name, differed=changed)
-            await handle.update(lambda found: kept_paused(found, schedule))
+            await handle.update(lambda found: update_keeping_pause(found, schedule))
 
 
 def differences(found: Schedule, wanted: Schedule) -> list[str]:
@@ -110,14 +110,14 @@ def differences(found: Schedule, wanted: Schedule) -> list[str]:
     return [what for what, is_same in same.items() if not is_same]
 
 
-async def keep(client: Client) -> None:
+async def keep_schedules(client: Client) -> None:
     """See to the schedules now and again and again: whoever has access to the namespace can delete or change them."""
     while True:
-        await ensure(client)
-        await asyncio.sleep(AGAIN_S)
+        await ensure_schedules(client)
+        await asyncio.sleep(CHECK_EVERY_S)
 
 
-def kept_paused(found: ScheduleUpdateInput, schedule: Schedule) -> ScheduleUpdate:
+def update_keeping_pause(found: ScheduleUpdateInput, schedule: Schedule) -> ScheduleUpdate:
     """Nothing else of its state: with a limit of runs it would have no more of them once those are used up."""
     state = found.description.schedule.state
     schedule.state = ScheduleState(note=state.note, paused=state.paused)

@@ -14,7 +14,7 @@ from trenova.store.verification import Verifier, processes
 
 
 @dataclass(frozen=True, slots=True)
-class StoredLogs:
+class StoredLedgers:
     url: str = field(repr=False)
     signer: LedgerSigner | None
     witnesses: tuple[VerifierKey, ...] = ()

@@ -210,15 +210,17 @@ async def test_a_spool_needs_the_keys_of_its_batches_while_an_api_holds_it_and_o
             await held.put(parcel)
         wanted = {"old": KeyUse(count=2), "new": KeyUse(count=1)}
         seen = PlaceReport(name=spool_keys.NAME, held=wanted, looked_at=3)
-        assert await spool_keys.look(tmp_path, new) == seen
-        missing = await spool_keys.look(tmp_path, await holding(server, "new", only=True))
+        assert await spool_keys.inspect_spool(tmp_path, new) == seen
+        missing = await spool_keys.inspect_spool(tmp_path, await holding(server, "new", only=True))
         assert missing == replace(seen, unreadable={"old": "encryption key not found for ID: old"})
-        wrong = await spool_keys.look(tmp_path, await holding(server, "old", as_if={"old": "new"}))
+        wrong = await spool_keys.inspect_spool(tmp_path, await holding(server, "old", as_if={"old": "new"}))
         assert wrong == replace(seen, unreadable={"old": "decryption failed with the key ID: old"})
     (tmp_path / f"{uuid_utils.uuid7()}.damaged").write_bytes(b"half of it")
-    assert (await spool_keys.look(tmp_path, new)).unseen == f"1 files in {tmp_path} cannot be read"
+    assert (await spool_keys.inspect_spool(tmp_path, new)).unseen == f"1 files in {tmp_path} cannot be read"
     none = tmp_path / "none"
-    assert (await spool_keys.look(none, new)).unseen == f"{none} cannot be looked into: No such file or directory"
+    assert (
+        await spool_keys.inspect_spool(none, new)
+    ).unseen == f"{none} cannot be looked into: No such file or directory"
 
 
 def report_of(name: str, *, encrypts: bool) -> KeyReport:

@@ -1,4 +1,4 @@
-"""The servers at which the cases look for Temporal: the one of all tests, in front of it what a cluster may have."""
+"""The servers that the cases connect to: the Temporal of all tests, and the proxies a cluster may put before it."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -22,7 +22,7 @@ EXPIRED = timedelta(days=-1)
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """By name their addresses; in the folder the files of the cases."""
+    """Server addresses by name, and the folder with the files of the cases."""
 
     folder: Path
     addresses: dict[str, str]
@@ -30,19 +30,19 @@ class Servers:
     def address(self, case: Case) -> str:
         return self.addresses.get(case.at, case.at)
 
-    def filled(self, case: Case, text: str) -> str:
+    def fill_in(self, case: Case, text: str) -> str:
         return text.format(address=self.address(case), folder=self.folder)
 
-    def settings(self, case: Case, others: Settings) -> Settings:
-        """Those of the case, and for the rest the others."""
-        made: dict[str, Any] = {"hostPort": self.address(case), **case.settings}
-        if files := made.get("tls"):
-            made["tls"] = {
-                key: self.filled(case, value) if isinstance(value, str) else value for key, value in files.items()
+    def settings(self, case: Case, base: Settings) -> Settings:
+        """`base` with the settings of the case."""
+        values: dict[str, Any] = {"hostPort": self.address(case), **case.settings}
+        if files := values.get("tls"):
+            values["tls"] = {
+                key: self.fill_in(case, value) if isinstance(value, str) else value for key, value in files.items()
             }
-        temporal = Settings.model_validate({"temporal": made}).temporal
-        api = others.api.model_copy(update={"port": choose()})
-        return others.model_copy(update={"temporal": temporal, "api": api})
+        temporal = Settings.model_validate({"temporal": values}).temporal
+        api = base.api.model_copy(update={"port": choose()})
+        return base.model_copy(update={"temporal": temporal, "api": api})
 
 
 @pytest.fixture(scope="session")
@@ -52,16 +52,16 @@ async def servers(temporal: Temporal, tmp_path_factory: pytest.TempPathFactory) 
     authority.issue("old", ends_in=EXPIRED)
     good, named = authority.issue("server"), authority.issue("named", host="temporal.example")
     expired = authority.issue("expired", ends_in=EXPIRED)
-    nobody = f"127.0.0.1:{choose()}"
+    no_server = f"127.0.0.1:{choose()}"
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
         yield Servers(
             folder,
             {
                 "plain": temporal.address,
-                "nobody": nobody,
+                "no server": no_server,
                 "http": await enter(answering(HTTP)),
-                "mute": await enter(answering(b"")),
+                "hanging up": await enter(answering(b"")),
                 "closing": await enter(hanging_up()),
                 **{f"HTTP {status}": await enter(http2_answering(status)) for status in (401, 403, 404, 503)},
                 **{f"page {status}": await enter(http2_answering(status, PAGE)) for status in (200, 403, 503)},
@@ -69,8 +69,8 @@ async def servers(temporal: Temporal, tmp_path_factory: pytest.TempPathFactory) 
                 "named": await enter(tls_front(temporal.address, named)),
                 "expired": await enter(tls_front(temporal.address, expired)),
                 "mtls": await enter(tls_front(temporal.address, good, clients_of=authority.certificate)),
-                "stopped": await enter(tls_front(nobody, good)),
-                "stopped mtls": await enter(tls_front(nobody, good, clients_of=authority.certificate)),
+                "stopped": await enter(tls_front(no_server, good)),
+                "stopped mtls": await enter(tls_front(no_server, good, clients_of=authority.certificate)),
                 "cloud": await enter(api_key_front(temporal.address, API_KEY)),
             },
         )

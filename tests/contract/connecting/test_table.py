@@ -1,4 +1,4 @@
-"""Every case at a real server: worker, commands, API and doctor name the same cause and the same next step."""
+"""Every case against a real server: worker, commands, API and doctor name the same cause and the same next step."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
 def assert_says(case: Case, servers: Servers, cause: str, next_step: str | None) -> None:
-    assert servers.filled(case, case.cause) in cause
+    assert servers.fill_in(case, case.cause) in cause
     assert case.reason in cause
     assert case.next_step in (next_step or "")
 
@@ -32,35 +32,35 @@ def assert_says(case: Case, servers: Servers, cause: str, next_step: str | None)
 async def test_worker_commands_api_and_doctor_say_the_same(
     case: Case, servers: Servers, settings: Settings, api_store: Store
 ) -> None:
-    given = servers.settings(case, settings)
-    # What the worker waits with, and every command ends with.
+    case_settings = servers.settings(case, settings)
+    # The worker logs this error and retries; every command fails with it.
     with pytest.raises(TrenovaError) as caught:
-        await connect(given.temporal, DataConverter.default)
+        await connect(case_settings.temporal, DataConverter.default)
     error = caught.value
     assert type(error) is case.kind
     assert_says(case, servers, error.message, error.hint)
     assert "\n" not in error.message
-    doctor = await first_failure(given)
+    doctor = await first_failure(case_settings)
     if isinstance(error, InvalidConfiguration):
-        # At their starts the API and the doctor stop at the same place.
+        # At start the API and the doctor fail with the same error.
         with pytest.raises(InvalidConfiguration) as caught:
-            await connect(given.temporal, DataConverter.default, lazy=True)
+            await connect(case_settings.temporal, DataConverter.default, lazy=True)
         assert (caught.value.message, caught.value.hint) == (error.message, error.hint)
         assert doctor == ("; ".join(error.problems), error.hint)
         return
     assert doctor == (error.message, error.hint)
-    status, page = await readiness(given, api_store)
+    status, page = await readiness(case_settings, api_store)
     assert (status, page["temporal"], page["temporal_hint"]) == (503, error.message, error.hint)
 
 
 async def first_failure(settings: Settings) -> tuple[str, str | None]:
     """Cause and next step of the first line of `trenova doctor` about Temporal that is not ok."""
-    asked = DoctorOptions(
+    options = DoctorOptions(
         settings=settings, data_dir=Path("none"), api_url="http://localhost:1", api_key=None, ui_origins=(), environ={}
     )
     try:
-        async with CheckContext.open(asked) as scene:
-            found = await checkup.run_checks(checks.CHECKS, scene)
+        async with CheckContext.open(options) as context:
+            found = await checkup.run_checks(checks.CHECKS, context)
     except InvalidConfiguration as error:
         found = checkup.findings_without_settings(checks.CHECKS, error)
     failed = next(each for each in found if each.state is State.FAILED)
@@ -68,7 +68,7 @@ async def first_failure(settings: Settings) -> tuple[str, str | None]:
 
 
 async def readiness(settings: Settings, store: Store) -> tuple[int, dict[str, str]]:
-    """What the API says of itself, once it has looked."""
+    """Status and body of the API's `/readyz`."""
     client = await connect(settings.temporal, DataConverter.default, lazy=True)
     async with serving(settings, store, client) as url, httpx.AsyncClient(base_url=url, timeout=GENEROUS_S) as api:
         answer = await api.get("/readyz")
@@ -76,8 +76,8 @@ async def readiness(settings: Settings, store: Store) -> tuple[int, dict[str, st
 
 
 @pytest.mark.parametrize("at", ["plain", "tls", "mtls", "named", "cloud"])
-async def test_with_the_right_settings_each_of_these_servers_is_reached(at: str, servers: Servers) -> None:
-    """So the cases above fail for their own reason."""
+async def test_each_of_these_servers_is_reachable_with_the_right_settings(at: str, servers: Servers) -> None:
+    """So the cases above fail for the reason under test."""
     files = {"caFile": str(servers.folder / "authority.pem")}
     settings_of: dict[str, dict[str, Any]] = {
         "plain": {},
@@ -86,6 +86,6 @@ async def test_with_the_right_settings_each_of_these_servers_is_reached(at: str,
         "named": {"tls": {**files, "serverName": "temporal.example"}},
         "cloud": {"apiKey": "sesame", "tls": {"enabled": False}},
     }
-    given = Settings.model_validate({"temporal": {"hostPort": servers.addresses[at], **settings_of[at]}})
-    client = await connect(given.temporal, DataConverter.default)
-    assert client.namespace == given.temporal.namespace
+    case_settings = Settings.model_validate({"temporal": {"hostPort": servers.addresses[at], **settings_of[at]}})
+    client = await connect(case_settings.temporal, DataConverter.default)
+    assert client.namespace == case_settings.temporal.namespace

@@ -55,7 +55,7 @@ class Place:
 
     @asynccontextmanager
     async def worker(self) -> AsyncIterator[None]:
-        async with process.create(self.client, self.store, self.settings):
+        async with process.create_worker(self.client, self.store, self.settings):
             yield
 
     async def listed(self, *run_ids: str | None) -> None:

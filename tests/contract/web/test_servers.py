@@ -15,7 +15,7 @@ from contract.web.raw import connected, echo
 from examples import SIGNER
 from trenova.config import HealthSettings
 from trenova.dev.ports import choose
-from trenova.worker.health_page import served
+from trenova.worker.health_page import serve
 
 
 @pytest.mark.parametrize("server", ["api", "worker", "witness"])
@@ -28,7 +28,7 @@ async def test_a_header_that_never_ends_is_refused(server: str, api_url: str, tm
             port = witness.port
         if server == "worker":
             port = choose()
-            await stack.enter_async_context(served(HealthSettings(port=port), cast("Any", echo)))
+            await stack.enter_async_context(serve(HealthSettings(port=port), cast("Any", echo)))
         assert port is not None
         connection = await stack.enter_async_context(connected(port))
         connection.send(b"GET /livez HTTP/1.1\r\nX: ")

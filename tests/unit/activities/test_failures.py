@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from trenova.activities.failures import ASK_AGAIN, failed
+from trenova.activities.failures import OPERATOR_RETRY_DELAY, activity_failure
 from trenova.errors import (
     DatabaseFault,
     InvalidConfiguration,
@@ -17,7 +17,7 @@ from trenova.errors import (
 
 
 def test_what_may_pass_by_itself_is_tried_by_the_retry_policy() -> None:
-    failure = failed(Unavailable("the database is away"))
+    failure = activity_failure(Unavailable("the database is away"))
     assert (failure.message, failure.type) == ("the database is away", "Unavailable")
     assert (failure.non_retryable, failure.next_retry_delay) == (False, None)
 
@@ -34,6 +34,6 @@ def test_what_may_pass_by_itself_is_tried_by_the_retry_policy() -> None:
     ids=lambda error: type(error).__name__,
 )
 def test_what_needs_somebody_is_tried_seldom_but_never_given_up(error: TrenovaError) -> None:
-    failure = failed(error)
+    failure = activity_failure(error)
     assert not failure.non_retryable
-    assert failure.next_retry_delay == ASK_AGAIN == timedelta(minutes=5)
+    assert failure.next_retry_delay == OPERATOR_RETRY_DELAY == timedelta(minutes=5)

@@ -14,7 +14,7 @@ from trenova.api import dead_letters
 from trenova.api.services import Services
 from trenova.domain.dead_letters import RetryResult
 from trenova.errors import EncryptionKeyNotFound, TemporalDenied, TemporalUnreachable, Unavailable
-from trenova.ingest import AcceptedBatch, Breaker, Placed, all_stored, start
+from trenova.ingest import AcceptedBatch, Breaker, PlacedEntries, start, wait_until_stored
 from trenova.ingest.start import Handle, Parcel
 
 LOST = (RPCError("x", RPCStatusCode.DEADLINE_EXCEEDED, b""), RuntimeError("no connection"))
@@ -32,7 +32,7 @@ def answer_with(monkeypatch: pytest.MonkeyPatch, *errors: Exception) -> None:
     async def call(client: Client, parcel: Parcel) -> None:
         raise answers.pop(0)
 
-    monkeypatch.setattr(start, "call", call)
+    monkeypatch.setattr(start, "start_workflow", call)
     monkeypatch.setattr(start, "PAUSE_S", 0)
 
 
@@ -90,9 +90,9 @@ class Workflow:
 
 @pytest.mark.parametrize("error", UNREADABLE, ids=lambda error: type(error).__name__)
 async def test_entries_that_are_accepted_are_so_although_the_result_cannot_be_read(error: Exception) -> None:
-    placed = [Placed(batch=AcceptedBatch("b", cast("Handle", Workflow(error))), entries=[])]
+    placed = [PlacedEntries(batch=AcceptedBatch("b", cast("Handle", Workflow(error))), entries=[])]
     with capture_logs() as logged:
-        answers = await asyncio.gather(*(all_stored(placed, 60) for _ in range(3)))
+        answers = await asyncio.gather(*(wait_until_stored(placed, 60) for _ in range(3)))
     assert answers == [False] * 3
     assert [each["event"] for each in logged] == ["wait for a batch ended"]
     assert "nobody may read" not in str(logged)

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trenova.domain.entry import SealedEntry
-from trenova.ingest.queue import Caps, Piece, Queue, Request, halves
+from trenova.ingest.queue import BatchLimits, Piece, Queue, Request, split_in_halves
 
-CAPS = Caps(max_entries=10, max_bytes=1000)
+CAPS = BatchLimits(max_entries=10, max_bytes=1000)
 SIZES = st.lists(st.integers(1, 1500), min_size=1, max_size=30)
 
 
@@ -42,7 +42,7 @@ def test_every_entry_leaves_once_in_its_order_and_no_batch_is_over_its_caps(aske
 def test_halves_hold_everything_in_order_and_about_as_much(sizes: list[list[int]]) -> None:
     pieces = [Piece(request=request("a", each), begin=0, end=len(each)) for each in sizes]
     whole = [entry for piece in pieces for entry in piece.entries]
-    first, second = ([entry for piece in half for entry in piece.entries] for half in halves(pieces))
+    first, second = ([entry for piece in half for entry in piece.entries] for half in split_in_halves(pieces))
     assert first + second == whole
     assert first
     assert second

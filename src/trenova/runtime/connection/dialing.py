@@ -1,4 +1,4 @@
-"""The client of Temporal that every process and command of ours has, and the question whether it gets through."""
+"""The Temporal client that every process and command uses, and a call that checks whether Temporal answers it."""
 
 import asyncio
 from datetime import timedelta
@@ -16,22 +16,21 @@ from trenova.config import TemporalSettings
 from trenova.runtime.connection.causes import explain, is_about_namespace
 from trenova.runtime.connection.certificates import tls_of
 
-# For the connection and the first answer, on a machine under load. The SDK itself would wait for ever.
+# For the connection and the first answer, on a machine under load. The SDK itself has no limit.
 LIMIT = timedelta(seconds=20)
-# There is no such workflow. To say so Temporal must look into its database, which its health check does not.
-NOBODY = "trenova-probe"
-ANSWERED = {RPCStatusCode.NOT_FOUND, RPCStatusCode.RESOURCE_EXHAUSTED}
+# No workflow has this id. To answer so, Temporal must query its database, which its health check does not do.
+MISSING_WORKFLOW = "trenova-probe"
+ANSWER_STATUSES = {RPCStatusCode.NOT_FOUND, RPCStatusCode.RESOURCE_EXHAUSTED}
 
 
 async def connect(
     temporal: TemporalSettings, data_converter: DataConverter, *, lazy: bool = False, runtime: Runtime | None = None
 ) -> Client:
-    """A client for the configured server, which has answered for the namespace.
+    """A client for the configured server, once that has answered for the namespace.
 
-    Raises TemporalUnreachable when it cannot be reached, TemporalDenied when it refuses us, each with its cause; and
-    InvalidConfiguration for certificates that are none.
+    Raises TemporalUnreachable or TemporalDenied with the cause, and InvalidConfiguration for unusable certificates.
 
-    `lazy`: connect with the first call instead, so that a process can be up before Temporal is.
+    `lazy`: connect with the first call instead, so that a process can start before Temporal does.
     """
     make = partial(
         Client.connect,
@@ -44,39 +43,40 @@ async def connect(
         runtime=runtime,
         interceptors=tracing.current.interceptors(),
     )
-    waits = await make(lazy=True)
+    lazy_client = await make(lazy=True)
     if lazy:
-        return waits
+        return lazy_client
     try:
         async with asyncio.timeout(LIMIT.total_seconds()):
-            # Another one: workers refuse a client that was made lazily, although it has connected since.
+            # A second client: workers do not accept one that was created lazily, even after it has connected.
             client = await make()
     except (RuntimeError, TimeoutError) as error:
-        raise await explain(waits, error) from None
-    await reach(client)
+        raise await explain(lazy_client, error) from None
+    await check_reachable(client)
     return client
 
 
-async def reach(client: Client, limit: timedelta = LIMIT) -> None:
+async def check_reachable(client: Client, limit: timedelta = LIMIT) -> None:
     """Return when Temporal answers for the client's namespace. Raises TemporalUnreachable or TemporalDenied."""
     try:
-        await ask(client, limit)
+        await probe(client, limit)
     except (RPCError, RuntimeError, TimeoutError) as error:
         raise await explain(client, error, limit_s=limit.total_seconds()) from None
 
 
-async def ask(client: Client, limit: timedelta) -> None:
-    """A small question that goes the whole way to Temporal's database, in our namespace.
+async def probe(client: Client, limit: timedelta) -> None:
+    """Make a small call that Temporal can answer only with the help of its database, in our namespace.
 
-    Raises RPCError, RuntimeError where a first connection fails, TimeoutError. Too many requests are an answer, too.
+    Raises RPCError, TimeoutError, and RuntimeError when the first connection fails. "Too many requests" counts as an
+    answer.
     """
-    question = DescribeWorkflowExecutionRequest(
-        namespace=client.namespace, execution=WorkflowExecution(workflow_id=NOBODY)
+    request = DescribeWorkflowExecutionRequest(
+        namespace=client.namespace, execution=WorkflowExecution(workflow_id=MISSING_WORKFLOW)
     )
     try:
-        # The call's own limit does not cover a connection that is made first.
+        # The timeout of the call does not cover a connection that must be made first.
         async with asyncio.timeout(limit.total_seconds()):
-            await client.workflow_service.describe_workflow_execution(question, timeout=limit)
+            await client.workflow_service.describe_workflow_execution(request, timeout=limit)
     except RPCError as error:
-        if error.status not in ANSWERED or is_about_namespace(error):
+        if error.status not in ANSWER_STATUSES or is_about_namespace(error):
             raise

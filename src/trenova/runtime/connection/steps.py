@@ -1,7 +1,8 @@
-"""The way to Temporal, step by step: its name, its port, TLS, and whether gRPC is spoken there.
+"""The steps of a connection to Temporal: host name, port, TLS, HTTP/2.
 
-Each step takes the way up to there anew, sends nothing of ours, and returns what it has seen, or raises the error of
-`words` for what is wrong. What the SDK tells is often the last thing that went wrong ("broken pipe"), not the first.
+Each step connects anew, sends no credentials but the client certificate, and returns what it learned or raises the
+error of `faults` for what is wrong. The SDK often reports the last thing that went wrong ("broken pipe"), not the
+first.
 """
 
 import asyncio
@@ -17,15 +18,15 @@ from datetime import UTC, datetime
 from temporalio.service import TLSConfig
 
 from trenova.errors import TemporalDenied, TemporalUnreachable
-from trenova.runtime.connection import words
+from trenova.runtime.connection import faults
 from trenova.runtime.connection.certificates import first_certificate
-from trenova.runtime.connection.patience import within
+from trenova.runtime.connection.own_time import own_timeout
 from trenova.runtime.connection.target import Target
 
-# Whoever does not speak what is asked says so at once. Some of these, one after the other, leave `trenova doctor` time.
+# A server that speaks another protocol answers at once. Several steps in a row must leave `trenova doctor` time.
 LIMIT_S = 2.5
-# HTTP/2's greeting (RFC 9113 §3.4): the preface and empty settings. A server answers with settings of its own.
-GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
+# HTTP/2's connection preface (RFC 9113 §3.4) with empty settings. A server answers with its own settings.
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
 SETTINGS, TYPE_AT = 4, 3
 HEAD_BYTES = 60
 LISTEN_S = 1.0
@@ -38,88 +39,88 @@ AUTHORITY_UNKNOWN = {2, 18, 19, 20, 21}
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def name(target: Target) -> list[str]:
+async def resolve_host(target: Target) -> list[str]:
     """The addresses of the host."""
     try:
-        async with within(LIMIT_S):
-            found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+        async with own_timeout(LIMIT_S):
+            addresses = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     except TimeoutError:
-        raise words.name_unknown(target, f"no answer within {LIMIT_S:g} s") from None
+        raise faults.name_unknown(target, f"no answer within {LIMIT_S:g} s") from None
     except (OSError, UnicodeError) as error:
-        raise words.name_unknown(target, reason_of(error)) from None
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+        raise faults.name_unknown(target, reason_of(error)) from None
+    return list(dict.fromkeys(str(address[0]) for *_, address in addresses))
 
 
-async def port(target: Target) -> None:
+async def check_port(target: Target) -> None:
     try:
-        async with connected(target, None):
+        async with open_connection(target, None):
             pass
     except TimeoutError:
-        raise words.no_route(target, f"none within {LIMIT_S:g} s") from None
+        raise faults.no_route(target, f"none within {LIMIT_S:g} s") from None
     except OSError as error:
-        raise unconnected(target, error) from None
+        raise connect_fault(target, error) from None
 
 
-async def tls(target: Target) -> datetime | None:
-    """When the server's certificate ends; None where TLS is off, at both ends."""
+async def check_tls(target: Target) -> datetime | None:
+    """When the server's certificate expires; None where TLS is off at both ends."""
     if target.tls is None:
-        if not speaks_http2(await first_word(target)) and await speaks_tls(target):
-            raise words.tls_off_here(target)
+        if not speaks_http2(await plain_answer(target)) and await speaks_tls(target):
+            raise faults.tls_off_locally(target)
         return None
     try:
-        async with connected(target, verified(target.tls)) as (_, writer):
+        async with open_connection(target, tls_context(target.tls)) as (_, writer):
             certificate = writer.get_extra_info("peercert")
     except TimeoutError:
-        raise words.silent(target, LIMIT_S) from None
+        raise faults.no_reply(target, LIMIT_S) from None
     except ssl.SSLCertVerificationError as error:
-        raise unverified_certificate(target, error) from None
+        raise verification_fault(target, error) from None
     except HUNG_UP:
-        raise words.handshake_closed(target) from None
+        raise faults.handshake_closed(target) from None
     except ssl.SSLError as error:
-        raise handshake_failed(target, error) from None
+        raise handshake_fault(target, error) from None
     except OSError as error:
-        raise unconnected(target, error) from None
+        raise connect_fault(target, error) from None
     check_own_certificate(target)
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
 
 
-async def first_word(target: Target) -> bytes:
-    """How what listens there answers to the greeting; empty where it hangs up."""
+async def plain_answer(target: Target) -> bytes:
+    """The server's answer to HTTP/2's preface without TLS; empty if it hangs up."""
     try:
-        return await greet(target, None)
+        return await exchange_preface(target, None)
     except TimeoutError:
-        raise words.silent(target, LIMIT_S) from None
+        raise faults.no_reply(target, LIMIT_S) from None
     except OSError:
         return b""
 
 
-async def greeting(target: Target) -> None:
-    """Whether what listens there speaks HTTP/2, as gRPC does. With TLS 1.3 a refused certificate shows only here."""
+async def check_http2(target: Target) -> None:
+    """Check that the server speaks HTTP/2, as gRPC does. With TLS 1.3 a denied certificate shows only here."""
     try:
-        head = await greet(target, None if target.tls is None else verified(target.tls))
+        head = await exchange_preface(target, None if target.tls is None else tls_context(target.tls))
     except TimeoutError:
-        raise words.silent(target, LIMIT_S) from None
+        raise faults.no_reply(target, LIMIT_S) from None
     except HUNG_UP:
-        raise closed(target) from None
+        raise hang_up_fault(target) from None
     except ssl.SSLError as error:
-        raise handshake_failed(target, error) from None
+        raise handshake_fault(target, error) from None
     except OSError as error:
-        raise unconnected(target, error) from None
+        raise connect_fault(target, error) from None
     if not head:
-        raise closed(target)
+        raise hang_up_fault(target)
     if not speaks_http2(head):
-        raise words.other_server(target, f"it answers {quoted(head)}")
+        raise faults.other_server(target, f"it answers {quote_first_line(head)}")
 
 
-async def greet(target: Target, context: ssl.SSLContext | None) -> bytes:
-    async with connected(target, context) as (reader, writer):
+async def exchange_preface(target: Target, context: ssl.SSLContext | None) -> bytes:
+    async with open_connection(target, context) as (reader, writer):
         if context is not None:
-            # A server that refuses our certificate says why and hangs up. Written to then, it resets the connection,
-            # and its words may be lost.
+            # A server that denies our certificate sends an alert and hangs up. If we write then, it resets the
+            # connection, and the alert may be lost.
             with suppress(TimeoutError):
-                async with within(LISTEN_S):
+                async with own_timeout(LISTEN_S):
                     return await reader.read(HEAD_BYTES)
-        writer.write(GREETING)
+        writer.write(PREFACE)
         return await reader.read(HEAD_BYTES)
 
 
@@ -127,48 +128,48 @@ def speaks_http2(head: bytes) -> bool:
     return len(head) > TYPE_AT and head[TYPE_AT] == SETTINGS
 
 
-def unconnected(target: Target, error: OSError) -> Exception:
+def connect_fault(target: Target, error: OSError) -> Exception:
     if isinstance(error, ConnectionRefusedError):
-        return words.nobody_listens(target, reason_of(error))
-    return words.no_route(target, reason_of(error))
+        return faults.connection_refused(target, reason_of(error))
+    return faults.no_route(target, reason_of(error))
 
 
-def closed(target: Target) -> Exception:
-    """Of a server that hangs up without a word. A proxy does so for a Temporal that is down: nobody has refused us."""
-    return words.closed(target) if target.tls is None else words.closed_after_handshake(target)
+def hang_up_fault(target: Target) -> Exception:
+    """The error for a server that closes the connection silently. A proxy does so for a Temporal that is down."""
+    return faults.connection_closed(target) if target.tls is None else faults.closed_after_handshake(target)
 
 
 async def speaks_tls(target: Target) -> bool:
-    """Whoever it is there, and whatever certificate it wants: a server that complains in TLS speaks it."""
+    """Whether the server speaks TLS, whatever its certificate and whatever it requires of ours."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])
     try:
-        async with connected(target, context):
+        async with open_connection(target, context):
             return True
     except ssl.SSLError as error:
         return "ALERT" in (error.reason or "") and not is_no_tls(error)
-    except OSError:  # a TimeoutError is one too
+    except OSError:  # TimeoutError included
         return False
 
 
-def verified(tls: TLSConfig) -> ssl.SSLContext:
-    """As the SDK verifies: the authority that is configured, else those of the system."""
+def tls_context(tls: TLSConfig) -> ssl.SSLContext:
+    """Verify as the SDK does: against the configured authority, else against those of the system."""
     authority = tls.server_root_ca_cert
     context = ssl.create_default_context(cadata=authority.decode("ascii", "ignore") if authority else None)
-    # Later Pythons refuse authorities that the SDK takes.
+    # Newer Pythons reject authorities that the SDK accepts.
     context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
     context.set_alpn_protocols(["h2"])
     if tls.client_cert is not None and tls.client_private_key is not None:
-        with in_memory(tls.client_cert) as certificate, in_memory(tls.client_private_key) as key:
-            # Without a password of ours OpenSSL would ask the terminal for one.
+        with memory_file(tls.client_cert) as certificate, memory_file(tls.client_private_key) as key:
+            # Without a password argument OpenSSL would prompt for one on the terminal.
             context.load_cert_chain(certificate, key, password="")
     return context
 
 
 @contextmanager
-def in_memory(content: bytes) -> Iterator[str]:
-    """A path under which OpenSSL reads the content. On Linux no key is left on a disk, however this process dies."""
+def memory_file(content: bytes) -> Iterator[str]:
+    """A path from which OpenSSL can read the content. On Linux the key never reaches a disk, even after a crash."""
     if sys.platform != "linux":
         with tempfile.NamedTemporaryFile() as file:
             file.write(content)
@@ -184,49 +185,49 @@ def in_memory(content: bytes) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def connected(target: Target, context: ssl.SSLContext | None) -> AsyncIterator[Streams]:
-    """A connection for a bounded time. Raises OSError; ssl.SSLError and TimeoutError are kinds of it."""
+async def open_connection(target: Target, context: ssl.SSLContext | None) -> AsyncIterator[Streams]:
+    """A connection for a bounded time. Raises OSError, of which ssl.SSLError and TimeoutError are subclasses."""
     name = target.server_name if context else None
-    async with within(LIMIT_S):
+    async with own_timeout(LIMIT_S):
         reader, writer = await asyncio.open_connection(target.host, target.port, ssl=context, server_hostname=name)
         try:
             yield reader, writer
         finally:
-            # Not awaited: a server that does not answer does not say goodbye either.
+            # No orderly close: a server that does not answer would not take part in it.
             writer.transport.abort()
 
 
-def unverified_certificate(target: Target, error: ssl.SSLCertVerificationError) -> Exception:
+def verification_fault(target: Target, error: ssl.SSLCertVerificationError) -> Exception:
     match error.verify_code:
         case code if code in AUTHORITY_UNKNOWN:
-            return words.unknown_authority(target, error.verify_message)
+            return faults.unknown_authority(target, error.verify_message)
         case code if code in {NAME_MISMATCH, ADDRESS_MISMATCH}:
-            return words.wrong_name(target, error.verify_message)
+            return faults.wrong_name(target, error.verify_message)
         case code if code in {EXPIRED, NOT_YET_VALID}:
-            return words.server_expired(target, error.verify_message)
+            return faults.server_expired(target, error.verify_message)
         case _:
-            return words.bad_server_certificate(target, error.verify_message)
+            return faults.bad_server_certificate(target, error.verify_message)
 
 
-def handshake_failed(target: Target, error: ssl.SSLError) -> Exception:
+def handshake_fault(target: Target, error: ssl.SSLError) -> Exception:
     reason = reason_of(error)
     if is_no_tls(error):
-        return words.tls_off_there(target, reason)
+        return faults.tls_off_at_server(target, reason)
     if "ALERT" in (error.reason or ""):
-        return alert(target, reason)
-    return words.tls_fails(target, reason)
+        return alert_fault(target, reason)
+    return faults.tls_fails(target, reason)
 
 
-def alert(target: Target, reason: str) -> TemporalUnreachable | TemporalDenied:
-    """What a server tells in TLS's own words. It names a certificate only where ours, or none, is the trouble."""
-    told = reason.lower().replace(" ", "").replace("_", "")
-    about_certificate = "certificate" in told or "unknownca" in told or "accessdenied" in told
+def alert_fault(target: Target, reason: str) -> TemporalUnreachable | TemporalDenied:
+    """The error for a TLS alert. A server names a certificate only if ours is not accepted or is missing."""
+    alert = reason.lower().replace(" ", "").replace("_", "")
+    about_certificate = "certificate" in alert or "unknownca" in alert or "accessdenied" in alert
     if target.tls is not None and about_certificate:
         check_own_certificate(target)
         if target.has_certificate:
-            return words.certificate_refused(target, reason)
-        return words.certificate_missing(target, reason)
-    return words.tls_fails(target, reason)
+            return faults.certificate_denied(target, reason)
+        return faults.certificate_missing(target, reason)
+    return faults.tls_fails(target, reason)
 
 
 def is_no_tls(error: ssl.SSLError) -> bool:
@@ -234,20 +235,20 @@ def is_no_tls(error: ssl.SSLError) -> bool:
 
 
 def check_own_certificate(target: Target) -> None:
-    """Raise for a client certificate outside its time. A server may say no more than that it hangs up."""
+    """Raise TemporalDenied for a client certificate that is not valid now. A server may just hang up on it."""
     content = target.tls and target.tls.client_cert
     certificate = first_certificate(content) if content else None
     if certificate is None:
         return
     now = datetime.now(UTC)
     if certificate.not_valid_after_utc < now:
-        raise words.client_expired(target, certificate.not_valid_after_utc)
+        raise faults.client_expired(target, certificate.not_valid_after_utc)
     if certificate.not_valid_before_utc > now:
-        raise words.client_not_yet_valid(target, certificate.not_valid_before_utc)
+        raise faults.client_not_yet_valid(target, certificate.not_valid_before_utc)
 
 
 def reason_of(error: Exception) -> str:
-    """The system's words, without numbers and addresses of ours in them."""
+    """The system's message without error numbers and addresses."""
     if isinstance(error, ssl.SSLError) and error.reason:
         return error.reason.lower().replace("_", " ")
     if isinstance(error, socket.gaierror) or not isinstance(error, OSError):
@@ -255,7 +256,7 @@ def reason_of(error: Exception) -> str:
     return os.strerror(error.errno) if error.errno else (str(error) or type(error).__name__)
 
 
-def quoted(head: bytes) -> str:
-    """The first line of somebody else's answer, harmless."""
+def quote_first_line(head: bytes) -> str:
+    """The first line of a server's answer, with unprintable bytes replaced."""
     line = head.splitlines()[0] if head.strip() else b""
     return repr("".join(chr(byte) if chr(byte).isprintable() and byte < 127 else "." for byte in line))  # noqa: PLR2004 - ASCII

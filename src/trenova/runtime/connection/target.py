@@ -1,4 +1,4 @@
-"""Where a client goes and what it brings, as it was given when the client was made."""
+"""The server that a client connects to and the credentials it uses, read from the client's own configuration."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,7 +9,7 @@ from temporalio.service import TLSConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What the way to Temporal depends on. `tls` is None where TLS is off."""
+    """Everything a connection to Temporal depends on. `tls` is None where TLS is off."""
 
     address: str
     namespace: str
@@ -39,7 +39,7 @@ class Target:
 
     @property
     def server_name(self) -> str:
-        """The name that the server's certificate must have."""
+        """The name that the server's certificate must contain."""
         return (self.tls and self.tls.domain) or self.host
 
     @property

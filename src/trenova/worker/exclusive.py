@@ -11,35 +11,35 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-ALONE = frozenset({"VerifyLogs", "RemoveExpired", "ReconcileBatches"})
-LATER = timedelta(seconds=10)
+EXCLUSIVE = frozenset({"VerifyLogs", "RemoveExpired", "ReconcileBatches"})
+RETRY_DELAY = timedelta(seconds=10)
 
 
-class Turns(Interceptor):
+class ExclusiveActivities(Interceptor):
     """One for each worker."""
 
     def __init__(self) -> None:
         self.running: set[str] = set()
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - Temporal's name
-        return Turn(next, self.running)
+        return ExclusiveActivity(next, self.running)
 
 
-class Turn(ActivityInboundInterceptor):
+class ExclusiveActivity(ActivityInboundInterceptor):
     def __init__(self, next: ActivityInboundInterceptor, running: set[str]) -> None:  # noqa: A002 - Temporal's name
         super().__init__(next)
         self.running = running
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - Temporal's name
         kind = activity.info().activity_type
-        if kind not in ALONE:
+        if kind not in EXCLUSIVE:
             return await self.next.execute_activity(input)
         if kind in self.running:
             # The slot is free again at once. Benign: nothing is wrong, and Temporal would log a stack for each.
             raise ApplicationError(
                 "another one runs in this worker; this one waits for its turn",
                 type="Busy",
-                next_retry_delay=LATER,
+                next_retry_delay=RETRY_DELAY,
                 category=ApplicationErrorCategory.BENIGN,
             )
         self.running.add(kind)

@@ -1,4 +1,4 @@
-"""A Temporal that refuses us is not one that is away: nothing is spooled that may never be delivered."""
+"""A Temporal that denies access is not unreachable: batches that may never be delivered are not spooled."""
 
 import asyncio
 from pathlib import Path
@@ -19,32 +19,32 @@ from trenova.ingest import GroupCommit, Spool
 from trenova.runtime.connection import connect
 from trenova.store import Store
 
-REFUSED = [case for case in CASES if case.kind is TemporalDenied]
-NO_REFUSALS = {
-    "nobody listening",
+DENIED = [case for case in CASES if case.kind is TemporalDenied]
+UNREACHABLE_NAMES = {
+    "no server listening",
     "server certificate expired",
     "stopped behind a load balancer that passes TLS on",
-    "stopped behind a proxy that ends TLS, a client certificate at hand",
+    "stopped behind a proxy that ends TLS, with a client certificate",
     "stopped behind a proxy that answers for it",
     "a proxy that forbids",
-    "a proxy that knows no such place",
+    "a proxy that answers not found",
 }
-AWAY = [case for case in CASES if case.name in NO_REFUSALS]
+UNREACHABLE = [case for case in CASES if case.name in UNREACHABLE_NAMES]
 
 
-@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
-async def test_what_temporal_refuses_is_not_spooled_and_readiness_says_so(
+@pytest.mark.parametrize("case", DENIED, ids=lambda case: case.name)
+async def test_when_temporal_denies_access_nothing_is_spooled_and_readiness_names_the_cause(
     case: Case, servers: Servers, settings: Settings, store: Store, tmp_path: Path
 ) -> None:
-    given = servers.settings(case, settings)
-    client = await connect(given.temporal, converter(), lazy=True)
+    case_settings = servers.settings(case, settings)
+    client = await connect(case_settings.temporal, converter(), lazy=True)
     key = await store.api_keys.create(tenant=None, role="writer", name="test", by="test")
     with Spool.open(tmp_path, 8 * MIB) as spool:
-        async with serving(given, store, client, spool=spool) as url, httpx.AsyncClient(base_url=url) as api:
+        async with serving(case_settings, store, client, spool=spool) as url, httpx.AsyncClient(base_url=url) as api:
             page = await api.get("/readyz", timeout=GENEROUS_S)
             assert page.status_code == 503
-            assert servers.filled(case, case.cause) in page.json()["temporal"]
-            # While the API has not looked again, a request may find it out for itself.
+            assert servers.fill_in(case, case.cause) in page.json()["temporal"]
+            # A request may detect the denial before the API's own check does.
             answer = await api.post(
                 "/v1/entries",
                 json={**entry(), "tenant": new_tenant()},
@@ -56,18 +56,18 @@ async def test_what_temporal_refuses_is_not_spooled_and_readiness_says_so(
         assert spool.oldest_first() == []
 
 
-@pytest.mark.parametrize("case", AWAY, ids=lambda case: case.name)
-async def test_what_cannot_reach_temporal_is_spooled_and_the_api_stays_ready(
+@pytest.mark.parametrize("case", UNREACHABLE, ids=lambda case: case.name)
+async def test_when_temporal_is_unreachable_entries_are_spooled_and_the_api_stays_ready(
     case: Case, servers: Servers, settings: Settings, store: Store, tmp_path: Path
 ) -> None:
-    given = servers.settings(case, settings)
-    client = await connect(given.temporal, converter(), lazy=True)
+    case_settings = servers.settings(case, settings)
+    client = await connect(case_settings.temporal, converter(), lazy=True)
     key = await store.api_keys.create(tenant=None, role="writer", name="test", by="test")
     with Spool.open(tmp_path, 8 * MIB) as spool:
-        async with serving(given, store, client, spool=spool) as url, httpx.AsyncClient(base_url=url) as api:
+        async with serving(case_settings, store, client, spool=spool) as url, httpx.AsyncClient(base_url=url) as api:
             page = await api.get("/readyz", timeout=GENEROUS_S)
             assert (page.status_code, page.json()["ready"]) == (200, True)
-            assert servers.filled(case, case.cause) in page.json()["temporal"]
+            assert servers.fill_in(case, case.cause) in page.json()["temporal"]
             answer = await api.post(
                 "/v1/entries",
                 json={**entry(), "tenant": new_tenant()},
@@ -79,10 +79,10 @@ async def test_what_cannot_reach_temporal_is_spooled_and_the_api_stays_ready(
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 503])
-async def test_a_proxy_that_begins_to_answer_for_temporal_refuses_nothing(
+async def test_a_proxy_that_starts_to_answer_instead_of_temporal_makes_it_unreachable_not_denied(
     status: int, servers: Servers, settings: Settings, temporal: Temporal
 ) -> None:
-    """To a client that has been connected, whose errors are others than those of a first call."""
+    """For a client that was connected before: its errors differ from those of a first call."""
     proxy = LossyProxy("127.0.0.1", temporal.port)
     async with proxy.running():
         client = await connect(settings.temporal.model_copy(update={"host_port": proxy.address}), converter())
@@ -101,18 +101,18 @@ async def test_a_proxy_that_begins_to_answer_for_temporal_refuses_nothing(
             assert await commit.add(entries(new_tenant(), 1))
 
 
-async def test_a_start_is_refused_at_once_and_the_refusal_is_known_until_it_is_over(
+async def test_a_denied_start_fails_at_once_and_the_denial_is_remembered_until_it_is_over(
     servers: Servers, settings: Settings
 ) -> None:
     case = next(case for case in CASES if case.name == "API key wrong")
     client = await connect(servers.settings(case, settings).temporal, converter(), lazy=True)
     commit = GroupCommit(client)
     async with commit.running(), asyncio.timeout(GENEROUS_S):
-        with pytest.raises(TemporalDenied, match="Temporal refuses this server's credentials"):
+        with pytest.raises(TemporalDenied, match="Temporal denied this server access"):
             await commit.add(entries(new_tenant(), 1))
         while not commit.breaker.refused:  # noqa: ASYNC110 - nothing has an event for it
             await asyncio.sleep(0.05)
-        # The door is open: it has answered.
+        # Temporal answered, so the breaker is closed.
         assert not commit.breaker.away.is_set()
         client.api_key = "sesame"
         while commit.breaker.fault is not None:  # noqa: ASYNC110 - as above

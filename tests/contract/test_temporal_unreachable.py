@@ -20,7 +20,7 @@ from trenova.codec.layered_codec import MAX_SENT_BYTES
 from trenova.config import MIB, SecuritySettings, Settings
 from trenova.dev.temporal import Temporal
 from trenova.errors import Unavailable
-from trenova.ingest import GroupCommit, Spool, SpooledBatch, all_stored, breaker
+from trenova.ingest import GroupCommit, Spool, SpooledBatch, breaker, wait_until_stored
 from trenova.ingest.start import Parcel, parcel_of
 from trenova.keys.encryption import generate_key
 from trenova.keys.loading import load_keyring
@@ -142,7 +142,7 @@ async def test_spooled_batches_reach_temporal_by_themselves_and_later_ones_go_th
             batches = {placed.batch.batch_id for answer in answers for placed in answer}
             assert all(isinstance(placed.batch, SpooledBatch) for answer in answers for placed in answer)
             assert set(spool.oldest_first()) == batches
-            assert not await all_stored(answers[0], GENEROUS_S)
+            assert not await wait_until_stored(answers[0], GENEROUS_S)
             proxy.mode = "pass"
             await known_to_be_back(commit)
             (direct,) = await commit.add(entries(tenant, 1))
