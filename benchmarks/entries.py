@@ -20,7 +20,7 @@ from trenova.importing.maps import mapper
 from trenova.importing.read import open_source
 from trenova.importing.record import Record
 from trenova.ledger.hashing import SALT_BYTES
-from trenova.store.rows import row
+from trenova.store.appending.rows import row_of_body
 
 COLLECTION = (
     Path(__file__).parents[1] / "tests" / "data" / "collections" / "cloudtrail-invictus-stratus-attack.ndjson.gz"
@@ -81,7 +81,7 @@ def rows(count: int, *, tenant: str) -> list[tuple[Any, ...]]:
     limits = LimitSettings()
     circumstances = intake.RequestContext(received_at=datetime.now(UTC), tenant=tenant)
     return [
-        row(index, intake.check([text], circumstances, limits).sealed[0][1].body, bytes(SALT_BYTES))
+        row_of_body(index, intake.check([text], circumstances, limits).sealed[0][1].body, bytes(SALT_BYTES))
         for index, text in enumerate(texts(count))
     ]
 

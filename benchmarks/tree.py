@@ -21,7 +21,7 @@ from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.signing import Signer
 from trenova.ledger.tree import Frontier
 from trenova.store import Store
-from trenova.store.trees import Grown
+from trenova.store.appending.trees import GrownTree
 
 BATCHES = (1250, 100)
 APPENDS = 8
@@ -86,23 +86,23 @@ def with_trees() -> Iterator[None]:
 
 @contextmanager
 def without_trees() -> Iterator[None]:
-    def grown(_: LedgerSigner, heads: Mapping[str, Frontier], fresh: Mapping[str, bytes]) -> list[Grown]:
+    def grow_bare(_: LedgerSigner, heads: Mapping[str, Frontier], fresh: Mapping[str, bytes]) -> list[GrownTree]:
         return [bare(tenant, heads[tenant].size, len(joined) // HASH_BYTES) for tenant, joined in fresh.items()]
 
     def committed(_salt: bytes, _body: bytes) -> bytes:
         return bytes(HASH_BYTES)
 
     with (
-        mock.patch("trenova.store.rows.commitment", committed),
-        mock.patch("trenova.store.trees.grown", grown),
+        mock.patch("trenova.store.appending.rows.commitment", committed),
+        mock.patch("trenova.store.appending.trees.grow_trees", grow_bare),
     ):
         yield
 
 
-def bare(tenant: str, before: int, added: int) -> Grown:
+def bare(tenant: str, before: int, added: int) -> GrownTree:
     size = before + added
     frontier = Frontier(size=size, hashes=(bytes(HASH_BYTES),) * size.bit_count())
-    return Grown(tenant=tenant, before=before, frontier=frontier, additions=(), note=b"")
+    return GrownTree(tenant=tenant, before=before, frontier=frontier, additions=(), note=b"")
 
 
 def ratios(rounds: Sequence[Round]) -> dict[int, Spread]:

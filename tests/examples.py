@@ -14,8 +14,8 @@ from trenova.ledger.hashing import SALT_BYTES
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.signing import Signer
 from trenova.store import Store
-from trenova.store.append import append
-from trenova.store.rows import incoming
+from trenova.store.appending.append import append
+from trenova.store.appending.rows import read_batch
 
 SIGNER = LedgerSigner(prefix="localhost:8080/v1/log", secrets=(Signer(name="test", seed=bytes(range(32))),))
 RECEIVED_AT = datetime(2026, 2, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -50,6 +50,6 @@ def ids(found: list[bytes]) -> list[uuid.UUID]:
 
 async def append_as_system(store: Store, *sealed: bytes) -> None:
     """Append bodies past the check of names, as only the program itself does, or whoever runs code of his own."""
-    batch = incoming(sealed, os.urandom(SALT_BYTES * len(sealed)), lambda body: decode_sealed(body, LimitSettings()))
+    batch = read_batch(sealed, os.urandom(SALT_BYTES * len(sealed)), lambda body: decode_sealed(body, LimitSettings()))
     async with store.pool.cursor() as cursor:
         await append(cursor, SIGNER, f"system-{uuid.uuid4()}", batch)

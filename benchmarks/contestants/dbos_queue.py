@@ -23,7 +23,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, WorkflowHandle
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from trenova.store.rows import row
+from trenova.store.appending.rows import row_of_body
 
 NAME = "DBOS"
 NOTE = "one queued workflow an entry with one step that inserts the row, polled every 0.1 s; no HTTP, no checks"
@@ -85,7 +85,7 @@ def work(database: str, table: str) -> None:
     ) as pool:
 
         def insert(index: int, body: str) -> None:
-            _, *columns = row(0, body.encode(), bytes(16))
+            _, *columns = row_of_body(0, body.encode(), bytes(16))
             with pool.connection() as connection:
                 connection.execute(statement, (index, *columns))
 

@@ -22,7 +22,7 @@ from procrastinate.types import JSONDict
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from trenova.store.rows import row
+from trenova.store.appending.rows import row_of_body
 
 NAME = "Procrastinate"
 NOTE = "one task an entry, deferred 500 at a time, worker with ten at once inserts the row; no HTTP, no checks"
@@ -84,7 +84,7 @@ async def work(database: str, table: str) -> None:
         statement = insert_into(table)
 
         async def insert_entry(index: int, body: str) -> None:
-            _, *columns = row(0, body.encode(), bytes(16))
+            _, *columns = row_of_body(0, body.encode(), bytes(16))
             async with pool.connection() as connection:
                 await connection.execute(statement, (index, *columns))
 

@@ -30,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
 
     from trenova.config import Settings
     from trenova.domain.batch import Batch
-    from trenova.store.rows import row
+    from trenova.store.appending.rows import row_of_body
     from trenova.worker.polls import wait_for_polls
 
 NAME = "workflow per entry"
@@ -55,7 +55,7 @@ class Inserting:
 
     @activity.defn(name="InsertEntry")
     async def insert(self, entry: Numbered) -> None:
-        _, *columns = row(0, bytes(entry.batch.entries[0]), bytes(16))
+        _, *columns = row_of_body(0, bytes(entry.batch.entries[0]), bytes(16))
         async with self.pool.connection() as connection:
             await connection.execute(insert_into(self.table), (entry.index, *columns))
 

@@ -115,5 +115,5 @@ def test_the_applications_role_is_told_which_one_is_needed(trenova: User, dev: D
         TRENOVA_DATABASE__URL=dev.state["database_url"],
         TRENOVA_SIGNING_KEY=key,
     ).complaint()
-    assert "may not change what is kept" in error
+    assert "may not change retention policies or legal holds" in error
     assert "database.ownerUrl" in hint

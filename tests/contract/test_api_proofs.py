@@ -189,7 +189,7 @@ async def test_no_proof_is_given_that_does_not_hold(
     assert response.status_code == 500
     assert response.json()["detail"].startswith("what is stored of this log contradicts itself")
     (told,) = [line for line in logged if line["request_id"] == response.json()["request_id"]]
-    assert told["error"].startswith(f"the log of {keys.tenant} cannot be proved: ")
+    assert told["error"].startswith(f"the ledger of {keys.tenant} cannot be proved: ")
     (again,) = await send(api, entry(id=str(id_)))
     assert (again["state"], again["index"], again["duplicate"]) == ("stored", 1, True)
     assert again.keys().isdisjoint({"proof", "tree_size", "checkpoint"})

@@ -19,9 +19,9 @@ from trenova.config import KIB, ApiSettings, Settings
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.store import Store
-from trenova.store.dead_letters import park
+from trenova.store.appending.parking import park
+from trenova.store.appending.rows import RejectedRow
 from trenova.store.pages import MAX_PAGE_BYTES
-from trenova.store.rows import RejectedRow
 
 LARGE = 200 * KIB
 COUNT = MAX_PAGE_BYTES // LARGE + 5

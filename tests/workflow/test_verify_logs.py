@@ -61,7 +61,7 @@ async def test_damage_fails_the_workflow_with_the_places_and_is_an_error_in_the_
     assert cause.message == f"damaged places in the logs: 1; the first: {said}"
     assert cause.details[0]["places"][0]["place"] == "entry 3"
     logged = capsys.readouterr().out
-    assert "log damaged" in logged
+    assert "ledger damaged" in logged
     assert "entry 3" in logged
     assert "secret" not in logged + json.dumps(cause.details)
 

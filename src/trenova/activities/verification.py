@@ -72,7 +72,12 @@ def log_damage(places: Iterable[DamagedPlace]) -> None:
     for place in places:
         next_step = {"next_step": place.next_step} if place.next_step else {}
         log.error(
-            "log damaged", tenant=place.tenant, place=place.place, expected=place.expected, got=place.got, **next_step
+            "ledger damaged",
+            tenant=place.tenant,
+            place=place.place,
+            expected=place.expected,
+            got=place.got,
+            **next_step,
         )
 
 

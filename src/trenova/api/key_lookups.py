@@ -9,7 +9,7 @@ from trenova.api.database_watch import DOUBT_AFTER_S, DatabaseWatch, end
 from trenova.api.remembered_keys import RememberedKey, RememberedKeys
 from trenova.errors import Unavailable
 from trenova.store import Store
-from trenova.store.api_keys import ApiKey, PresentedKey, presented
+from trenova.store.api_keys import ApiKey, PresentedKey, parse_key
 
 # A connection can die without a word. Every request behind it would wait with it.
 ANSWER_LIMIT_S = 10
@@ -66,7 +66,7 @@ class KeyLookups:
 
         Raises Unavailable when that cannot be found out, nor `from_memory` where that will do.
         """
-        asked = key if isinstance(key, PresentedKey) else presented(key)
+        asked = key if isinstance(key, PresentedKey) else parse_key(key)
         if not self.watch.is_unreachable:
             try:
                 return await self.looked_up(asked)

@@ -19,7 +19,7 @@ from trenova.api.services import Services
 from trenova.errors import InvalidRequest, NotFound, Unavailable
 from trenova.ledger import hashing, receipt
 from trenova.store import Store
-from trenova.store.ledgers import Leaf, Signed
+from trenova.store.ledgers import Leaf, StoredCheckpoint
 
 JSON, TEXT = "application/json", "text/plain"
 MAX_SIZE = (1 << 63) - 1
@@ -142,7 +142,7 @@ def the_one(found: dict[str, Leaf]) -> tuple[str, Leaf]:
     return next(iter(found.items()))
 
 
-async def proved(store: Store, tenant: str, leaf: Leaf) -> tuple[Signed, tuple[bytes, ...]]:
+async def proved(store: Store, tenant: str, leaf: Leaf) -> tuple[StoredCheckpoint, tuple[bytes, ...]]:
     """The newest checkpoint and the path, leaf→root, that proves the entry under it."""
     logs = await store.ledgers.provable({tenant: [leaf.index]})
     if tenant not in logs:
@@ -152,7 +152,7 @@ async def proved(store: Store, tenant: str, leaf: Leaf) -> tuple[Signed, tuple[b
     return logs[tenant].signed, paths[leaf.index]
 
 
-def proof_of(leaf: Leaf, signed: Signed, path: Iterable[bytes]) -> Proof:
+def proof_of(leaf: Leaf, signed: StoredCheckpoint, path: Iterable[bytes]) -> Proof:
     return Proof(
         index=leaf.index,
         salt=None if leaf.salt is None else base64(leaf.salt),

@@ -149,7 +149,7 @@ def proved(receipts: Receipts, logs: Mapping[str, Provable]) -> dict[tuple[str, 
         try:
             paths = provable.inclusions(leaves[tenant])
         except LedgerDamaged as error:
-            log.error("log damaged", tenant=tenant, error=error.message)  # noqa: TRY400 - the message says all
+            log.error("ledger damaged", tenant=tenant, error=error.message)  # noqa: TRY400 - the message says all
             continue
         note = provable.signed.note.decode()
         proofs |= {(tenant, index): InclusionProof(path, provable.signed.size, note) for index, path in paths.items()}

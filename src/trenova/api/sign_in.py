@@ -25,7 +25,7 @@ from trenova.api.sessions import ENDED
 from trenova.errors import Forbidden, InvalidRequest, TrenovaError, Unauthenticated, UnsupportedMediaType
 from trenova.runtime.http.body import read_body
 from trenova.runtime.http.limits import KIB
-from trenova.store.api_keys import presented
+from trenova.store.api_keys import parse_key
 
 log = structlog.get_logger()
 
@@ -92,7 +92,7 @@ async def sign_in(
     check_own_page(request)
     with services.room.hold(("codec", "sign-in")) as hold:
         body = await read_body(request, max_bytes=MAX_FORM_BYTES, room=services.room, hold=hold)
-    key = presented(key_in(request, body))
+    key = parse_key(key_in(request, body))
     found = await services.lookups.find(key)
     if found is None:
         raise Unauthenticated("the API key is unknown or revoked")

@@ -15,7 +15,7 @@ from rich.table import Table
 from trenova.cli import api_client, json_output, options
 from trenova.cli.screen import console, literal
 from trenova.client import AsyncClient, dead_letters, messages
-from trenova.client.dead_letters import DeadLetter, DeadLetterPage, Replayed
+from trenova.client.dead_letters import DeadLetterAnswer, DeadLetterPage, ReplayAnswer
 from trenova.config import DEFAULT_DATA_DIR
 from trenova.errors import InvalidRequest
 
@@ -52,7 +52,7 @@ def list_letters(
     Example: trenova dead-letters list --tenant acme
     """
 
-    async def collect(client: AsyncClient) -> list[DeadLetter]:
+    async def collect(client: AsyncClient) -> list[DeadLetterAnswer]:
         letters = pages(client, tenant, state, None if everything else limit, bodies=False)
         return [letter async for letter in letters]
 
@@ -105,7 +105,7 @@ def edit(
     Example: trenova dead-letters edit 019a8c3e-5a7b-7c21-9d3e-0f1a2b3c4d5e --file mended.json
     """
 
-    async def change(client: AsyncClient) -> DeadLetter:
+    async def change(client: AsyncClient) -> DeadLetterAnswer:
         if file is not None:
             entry = await asyncio.to_thread(file.read_bytes)
         else:
@@ -139,8 +139,8 @@ def replay(
         )
         return
 
-    async def try_all(client: AsyncClient) -> Replayed:
-        return messages.decode(await client.send(dead_letters.replay_all(tenant)), Replayed)
+    async def try_all(client: AsyncClient) -> ReplayAnswer:
+        return messages.decode(await client.send(dead_letters.replay_all(tenant)), ReplayAnswer)
 
     done = run(data_dir, api_url, api_key, try_all)
     if as_json:
@@ -194,7 +194,7 @@ def run(
 
 async def pages(
     client: AsyncClient, tenant: str | None, state: str, limit: int | None, *, bodies: bool
-) -> AsyncIterator[DeadLetter]:
+) -> AsyncIterator[DeadLetterAnswer]:
     cursor: str | None = None
     left = limit
     while left is None or left > 0:
@@ -211,8 +211,8 @@ async def pages(
             return
 
 
-async def one(client: AsyncClient, call: messages.Call) -> DeadLetter:
-    return messages.decode(await client.send(call), DeadLetter)
+async def one(client: AsyncClient, call: messages.Call) -> DeadLetterAnswer:
+    return messages.decode(await client.send(call), DeadLetterAnswer)
 
 
 def checked(letter: str) -> str:
@@ -233,7 +233,7 @@ def edited(entry: bytes) -> bytes:
     return text.encode()
 
 
-def tell(letter: DeadLetter, *, as_json: bool) -> None:
+def tell(letter: DeadLetterAnswer, *, as_json: bool) -> None:
     if as_json:
         print(json_output.plain_json(letter))
     elif letter.state == "stored":
@@ -244,7 +244,7 @@ def tell(letter: DeadLetter, *, as_json: bool) -> None:
         raise typer.Exit(STILL_PARKED)
 
 
-def table(letters: list[DeadLetter]) -> Table:
+def table(letters: list[DeadLetterAnswer]) -> Table:
     shown = Table("id", "tenant", "parked", "attempts", "next try", "code", "reason", box=None, pad_edge=False)
     for each in letters:
         next_try = f"{each.next_try_at:%Y-%m-%d %H:%M}" if each.next_try_at else "stored"

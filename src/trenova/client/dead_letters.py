@@ -11,8 +11,8 @@ from trenova.client.messages import Call
 PATH = "/v1/dead-letters"
 
 
-class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A parked entry, or one that was parked. Times are UTC."""
+class DeadLetterAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A dead letter as the API answers with it. Times are UTC."""
 
     id: uuid.UUID
     state: str
@@ -32,17 +32,17 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def bytes(self) -> bytes:
-        """The exact bytes of the entry; none once it is stored, and where they were not asked for."""
+        """The exact bytes of the entry; empty once it is stored, or where they were not asked for."""
         return b64decode(self.body or "")
 
 
 class DeadLetterPage(msgspec.Struct, frozen=True):
-    dead_letters: list[DeadLetter]
+    dead_letters: list[DeadLetterAnswer]
     next_cursor: str | None = None
 
 
-class Replayed(msgspec.Struct, frozen=True):
-    """What became of a replay of many: `due` were asked for, `tried` is the sum of the other two."""
+class ReplayAnswer(msgspec.Struct, frozen=True):
+    """What became of a replay of many: `due` were made due, `tried` is the sum of the other two."""
 
     due: int
     tried: int = 0
@@ -51,8 +51,8 @@ class Replayed(msgspec.Struct, frozen=True):
 
 
 def page(*, tenant: str | None, state: str, cursor: str | None, limit: int, bodies: bool) -> Call:
-    given = {"tenant": tenant, "state": state, "cursor": cursor, "limit": str(limit)}
-    params = {name: value for name, value in given.items() if value is not None}
+    filters = {"tenant": tenant, "state": state, "cursor": cursor, "limit": str(limit)}
+    params = {name: value for name, value in filters.items() if value is not None}
     return Call(method="GET", path=PATH, params=params | ({"bodies": "true"} if bodies else {}))
 
 

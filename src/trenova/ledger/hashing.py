@@ -29,3 +29,8 @@ def leaf(data: bytes) -> bytes:
 def node(left: bytes, right: bytes) -> bytes:
     """The hash of two 32-byte subtree hashes, SHA-256(0x01 ‖ left ‖ right). (RFC 6962 §2.1)."""
     return sha256(NODE_PREFIX + left + right).digest()
+
+
+def split_hashes(joined: bytes) -> list[bytes]:
+    """The 32-byte hashes of a tile or a frontier, which are kept joined."""
+    return [joined[at : at + HASH_BYTES] for at in range(0, len(joined), HASH_BYTES)]

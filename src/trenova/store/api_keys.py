@@ -78,7 +78,7 @@ class ApiKeys:
 
     async def find(self, key: str) -> ApiKey | None:
         """The good key with this text; None when it is malformed, unknown or revoked."""
-        (found,) = await self.find_all([presented(key)])
+        (found,) = await self.find_all([parse_key(key)])
         return found
 
     async def find_all(self, asked: Sequence[PresentedKey]) -> Sequence[ApiKey | None]:
@@ -125,7 +125,7 @@ def operators_only() -> Iterator[None]:
         ) from None
 
 
-def presented(key: str) -> PresentedKey:
+def parse_key(key: str) -> PresentedKey:
     """Of any text: one that is no key of ours gets an id that no key has."""
     key_id, secret = split(key)
     return PresentedKey(key_id, digest(secret))

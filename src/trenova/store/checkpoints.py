@@ -1,35 +1,42 @@
-"""Signing the newest checkpoints anew: after a change of keys or of the origin, and of trees that were never signed."""
+"""Signing the newest checkpoints again: after a change of keys or of the origin, and where none was ever signed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import structlog
 
-from trenova.errors import InvalidConfiguration, LedgerDamaged, VerificationError
+from trenova.errors import LedgerDamaged, VerificationError
 from trenova.ledger import note as notes
 from trenova.ledger import tree
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.note import Note
 from trenova.ledger.tree import Frontier
-from trenova.store import trees
+from trenova.store.appending.append import LOCK_HEADS, require
+from trenova.store.appending.trees import frontier_of
 from trenova.store.pool import Pool
 from trenova.store.sql import sql
 
-HEADS_TO_SIGN, LOCK_HEADS = sql("heads_to_sign"), sql("lock_heads")
-CHECKPOINTS_AT, SIGN_ANEW = sql("checkpoints_at"), sql("sign_anew")
+HEADS_TO_SIGN, CHECKPOINTS_AT, SIGN_ANEW = sql("heads_to_sign"), sql("checkpoints_at"), sql("sign_anew")
 
-PAGE = 100  # heads that are looked at, and locked at most, at a time: a fiftieth of a second's signatures
-LOOKED_AT = 1000
+PAGE = 100  # heads that are read, and locked at most, at a time: a fiftieth of a second's signatures
+CHECKED = 1000  # ledgers that `unsigned` reads
 RESTORE = "restore the tables heads and tiles from a backup"
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class There:
-    """What was signed of a log before."""
+class HeadToSign(NamedTuple):
+    """A row of `heads_to_sign.sql`."""
+
+    tenant: str
+    note: bytes | None
+    """The checkpoint at the size of the head."""
+
+
+class SignedBefore(NamedTuple):
+    """What was signed of a ledger before."""
 
     note: bytes | None
     """Its checkpoint at the size of its head."""
@@ -39,7 +46,7 @@ class There:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsigned:
-    """Which logs have a newest checkpoint without a signature of one of our keys, of how many that were looked at."""
+    """The ledgers whose newest checkpoint lacks a signature of one of our keys, and how many ledgers were read."""
 
     tenants: tuple[str, ...]
     logs: int
@@ -51,112 +58,117 @@ class Checkpoints:
     signer: LedgerSigner | None = None
 
     async def sign_anew(self) -> int:
-        """Sign each log's newest checkpoint that is missing or lacks a signature of one of our keys; give their number.
+        """Sign each ledger's newest checkpoint that is missing or lacks one of our signatures; return how many.
 
-        Logs that are written to get a new checkpoint with every append; a quiet one would keep its old key's for ever.
-        Any number of workers may do this at once, while others append. Dying half-way leaves whole pages, and the next
-        start goes on. A log that contradicts what was signed of it is reported, and left as it is: others must go on.
+        A ledger that grows gets a new checkpoint with every append; a quiet one would keep its old key's for ever.
+        Any number of workers may do this at once, while others append. A crash half-way leaves whole pages; the next
+        start continues. A ledger that contradicts what was signed of it is reported and left unchanged, so that the
+        others are signed.
         """
-        if self.signer is None:
-            raise InvalidConfiguration(["nothing is signed without a signing key, and this program has none"])
+        signer = require(self.signer)
         signed, after = 0, ""
         while True:
             async with self.pool.cursor() as cursor:
-                await cursor.execute(HEADS_TO_SIGN, {"after": after, "limit": PAGE})
-                page = await cursor.fetchall()
-                lacking = [tenant for tenant, note in page if lacks(self.signer, tenant, note)]
+                page = await read_heads(cursor, after=after, limit=PAGE)
+                lacking = [head.tenant for head in page if lacks_signature(signer, head.tenant, head.note)]
                 if lacking:
-                    signed += await sign_locked(cursor, self.signer, lacking)
+                    signed += await sign_locked(cursor, signer, lacking)
             if len(page) < PAGE:
                 return signed
-            after = page[-1][0]
+            after = page[-1].tenant
 
     async def unsigned(self) -> Unsigned:
-        """Look at the first LOOKED_AT logs, and change nothing."""
-        assert self.signer is not None
+        """Read the first CHECKED ledgers, and change nothing."""
+        signer = require(self.signer)
         async with self.pool.cursor() as cursor:
-            await cursor.execute(HEADS_TO_SIGN, {"after": "", "limit": LOOKED_AT})
-            page = await cursor.fetchall()
-        return Unsigned(
-            tenants=tuple(tenant for tenant, note in page if lacks(self.signer, tenant, note)), logs=len(page)
-        )
+            page = await read_heads(cursor, after="", limit=CHECKED)
+        lacking = [head.tenant for head in page if lacks_signature(signer, head.tenant, head.note)]
+        return Unsigned(tenants=tuple(lacking), logs=len(page))
+
+
+async def read_heads(cursor: psycopg.AsyncCursor[Any], *, after: str, limit: int) -> list[HeadToSign]:
+    await cursor.execute(HEADS_TO_SIGN, {"after": after, "limit": limit})
+    return [HeadToSign._make(row) for row in await cursor.fetchall()]
 
 
 async def sign_locked(cursor: psycopg.AsyncCursor[Any], signer: LedgerSigner, tenants: Sequence[str]) -> int:
-    """Lock these heads, sorted as in every append so that neither waits for the other in a circle, and sign them."""
+    """Lock these heads, sorted as in every append so that no two transactions deadlock, and sign them."""
     await cursor.execute(LOCK_HEADS, {"tenants": tenants})
-    heads = {tenant: trees.frontier_of(size, bytes(hashes)) for tenant, size, hashes in await cursor.fetchall()}
+    heads = {tenant: frontier_of(size, hashes) for tenant, size, hashes in await cursor.fetchall()}
     sizes = [frontier.size for frontier in heads.values()]
-    # A statement after the lock: what another worker has signed meanwhile is in its snapshot.
+    # A statement after the lock: its snapshot has what another worker has signed since.
     await cursor.execute(CHECKPOINTS_AT, {"tenants": list(heads), "sizes": sizes})
-    there = {tenant: There(note=note, newest=newest) for tenant, note, newest in await cursor.fetchall()}
-    made = signed_notes(signer, heads, there)
+    before = {tenant: SignedBefore._make(columns) for tenant, *columns in await cursor.fetchall()}
+    signed = signed_notes(signer, heads, before)
     columns = {
-        "tenants": list(made),
-        "sizes": [heads[tenant].size for tenant in made],
-        "notes": list(made.values()),
+        "tenants": list(signed),
+        "sizes": [heads[tenant].size for tenant in signed],
+        "notes": list(signed.values()),
     }
     await cursor.execute(SIGN_ANEW, columns)
-    return len(made)
+    return len(signed)
 
 
-def signed_notes(signer: LedgerSigner, heads: Mapping[str, Frontier], there: Mapping[str, There]) -> dict[str, bytes]:
-    """The notes to write, by tenant: of those heads that still lack a signature, and that contradict none."""
-    made = {}
+def signed_notes(
+    signer: LedgerSigner, heads: Mapping[str, Frontier], before: Mapping[str, SignedBefore]
+) -> dict[str, bytes]:
+    """The notes to write, by tenant: of the heads that still lack a signature and contradict no checkpoint."""
+    signed = {}
     for tenant, frontier in heads.items():
-        if not lacks(signer, tenant, there[tenant].note):
+        if not lacks_signature(signer, tenant, before[tenant].note):
             continue
         try:
-            made[tenant] = note_of(signer, tenant, frontier, there[tenant])
+            signed[tenant] = sign_head(signer, tenant, frontier, before[tenant])
         except LedgerDamaged as error:
-            # Its own appends are refused too, and wait; everybody else's must not.
-            sizes = {"size": frontier.size, "signed_size": there[tenant].newest}
-            log.error("log damaged", tenant=tenant, **sizes, error=error.message)  # noqa: TRY400 - the message says all
-    return made
+            # Its own appends fail too, and wait; those of others must not.
+            sizes = {"size": frontier.size, "signed_size": before[tenant].newest}
+            log.error("ledger damaged", tenant=tenant, **sizes, error=error.message)  # noqa: TRY400 - the message says all
+    return signed
 
 
-def note_of(signer: LedgerSigner, tenant: str, frontier: Frontier, there: There) -> bytes:
+def sign_head(signer: LedgerSigner, tenant: str, frontier: Frontier, before: SignedBefore) -> bytes:
     """The head's checkpoint with our signatures.
 
     Raises LedgerDamaged for a head that is not the one that was signed.
     """
-    if there.newest is not None and there.newest > frontier.size:
+    if before.newest is not None and before.newest > frontier.size:
         raise LedgerDamaged(
-            f"the head of the log {tenant} was set back: expected size {there.newest}, got {frontier.size}",
+            f"the head of the ledger {tenant} was set back: expected size {before.newest}, got {frontier.size}",
             hint=RESTORE,
         )
-    return joined(signer.sign(tenant, size=frontier.size, root=tree.root(frontier)), there.note)
+    return with_other_signatures(signer.sign(tenant, size=frontier.size, root=tree.root(frontier)), before.note)
 
 
-def lacks(signer: LedgerSigner, tenant: str, note: bytes | None) -> bool:
-    """Whether the checkpoint is not there, cannot be read, or has not got a signature line of each of our keys."""
-    found = read(note)
-    lines = {(line.name, line.key_id) for line in found.signatures} if found else set()
+def lacks_signature(signer: LedgerSigner, tenant: str, note: bytes | None) -> bool:
+    """Whether the checkpoint is missing, unreadable, or without a signature line of one of our keys."""
+    parsed = parse_note(note)
+    lines = {(line.name, line.key_id) for line in parsed.signatures} if parsed else set()
     return not lines.issuperset((key.name, key.id) for key in signer.keys(tenant))
 
 
-def joined(ours: bytes, there: bytes | None) -> bytes:
+def with_other_signatures(ours: bytes, stored: bytes | None) -> bytes:
     """Our note with the other signatures that the same text already has: of former keys, of witnesses."""
-    fresh, old = notes.parse(ours), read(there)
-    if old is None or origin(old) != origin(fresh):
+    new, old = notes.parse(ours), parse_note(stored)
+    if old is None or origin(old) != origin(new):
         return ours
-    if old.text != fresh.text:
-        # Never sign a second history: whoever holds both notes could prove that the log has forked.
+    if old.text != new.text:
+        # Never sign a second history: whoever holds both notes could prove that the ledger has forked.
         raise LedgerDamaged(
             f"the tree of {origin(old)} is not the one that was signed at its size",
             hint=RESTORE,
         )
-    known = {(line.name, line.key_id) for line in fresh.signatures}
+    known = {(line.name, line.key_id) for line in new.signatures}
     others = (line for line in old.signatures if (line.name, line.key_id) not in known)
-    return replace(fresh, signatures=(*fresh.signatures, *others)).encode()
+    return replace(new, signatures=(*new.signatures, *others)).encode()
 
 
 def origin(note: Note) -> str:
     return note.text.partition("\n")[0]
 
 
-def read(note: bytes | None) -> Note | None:
+def parse_note(note: bytes | None) -> Note | None:
+    """None where there is no note, or one that cannot be parsed."""
     try:
-        return None if note is None else notes.parse(bytes(note))
+        return None if note is None else notes.parse(note)
     except VerificationError:
         return None

@@ -1,4 +1,4 @@
-"""Inclusion proofs of any number of entries of one log: what they share is read and hashed once. No I/O."""
+"""Inclusion proofs of any number of entries of one ledger: what they share is read and hashed once. No I/O."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,16 +7,15 @@ from functools import cache
 from trenova.errors import VerificationError
 from trenova.ledger import prove, tiles, tree, verify
 from trenova.ledger.checkpoint import Checkpoint
-from trenova.ledger.hashing import HASH_BYTES
+from trenova.ledger.hashing import HASH_BYTES, split_hashes
 from trenova.ledger.prove import Node, ReadNode
 from trenova.ledger.tiles import WIDTH
-from trenova.store.trees import split
 
 Tiles = Mapping[tuple[int, int], bytes]
 """Joined 32-byte hashes by level and index."""
 
 
-def wanted(indexes: Iterable[int], size: int) -> list[tuple[int, int]]:
+def needed_tiles(indexes: Iterable[int], size: int) -> list[tuple[int, int]]:
     """Level and index of the tiles, each once, that prove these leaves in a tree of `size` leaves."""
     own = dict.fromkeys(index // WIDTH for index in indexes if index < size)
     beside = prove.nodes(*(span for tile in own for span in prove.tile_spans(tile, size)))
@@ -27,8 +26,8 @@ def wanted(indexes: Iterable[int], size: int) -> list[tuple[int, int]]:
 def inclusions(leaves: Mapping[int, bytes], head: Checkpoint, stored: Tiles) -> dict[int, tuple[bytes, ...]]:
     """The path, leaf→root, of each of `leaves` (32-byte leaf hashes by index) in the tree of `head`.
 
-    `stored` has the tiles that `wanted` names. VerificationError where they do not lead from a leaf to the root: no
-    path is given that does not hold.
+    `stored` has the tiles that `needed_tiles` names. Raises VerificationError where they do not lead from a leaf to the
+    root, so that every returned path holds.
     """
     places: defaultdict[int, list[int]] = defaultdict(list)
     for index in leaves:
@@ -39,20 +38,24 @@ def inclusions(leaves: Mapping[int, bytes], head: Checkpoint, stored: Tiles) -> 
     return {
         index: path
         for tile, indexes in places.items()
-        for index, path in through(tile, {index: leaves[index] for index in indexes}, head, stored, read)
+        for index, path in tile_paths(tile, {index: leaves[index] for index in indexes}, head, stored, read)
     }
 
 
-def through(
+def tile_paths(
     tile: int, leaves: Mapping[int, bytes], head: Checkpoint, stored: Tiles, read: ReadNode
 ) -> Iterator[tuple[int, tuple[bytes, ...]]]:
-    """The paths of leaves that one tile holds: each has its own way to the tile's root, and all share the rest."""
+    """The paths of the leaves in one tile: each has its own path to the tile's root, and all share the rest."""
     width = tiles.width(0, tile, head.size)
     hashes = stored.get((0, tile), b"")[: width * HASH_BYTES]
     above = prove.hashes(prove.tile_spans(tile, head.size), read)
-    # Checks all hashes of the tile at once, and it takes one look at each leaf to see that the tile has that one.
+    # Checks all hashes of the tile at once. Then each leaf need only be compared with its hash in the tile.
     verify.inclusion(
-        leaf_hash=tree.root_of(split(hashes)), index=tile, size=-(-head.size // WIDTH), path=above, root=head.root
+        leaf_hash=tree.root_of(split_hashes(hashes)),
+        index=tile,
+        size=-(-head.size // WIDTH),
+        path=above,
+        root=head.root,
     )
     within = cache(tiles.node_reader({(0, 0): hashes}))  # the leaves of a tile are a tree of their own
     for index, leaf in leaves.items():

@@ -1,13 +1,14 @@
-"""What the database itself has to say in the logs: records of changes beside them, appended as entries.
+"""Records of changes beside the ledgers, which workers append as entries.
 
-A function of the database writes the record in the transaction of the change. Who calls it has no signing key, so a
-worker appends the entry, soon and once: its id is that of the record.
+A function of the database writes the record in the transaction of the change. Its caller has no signing key, so a
+worker appends the entry soon after, and once: the entry has the id of the record.
 """
 
 import os
-from collections.abc import Sequence
+import uuid
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
@@ -16,24 +17,39 @@ import uuid_utils.compat
 
 from trenova.domain.entry import Entry, Party
 from trenova.domain.intake import encoder
-from trenova.errors import InvalidConfiguration, LedgerDamaged, RowRejected
+from trenova.errors import LedgerDamaged, RowRejected
 from trenova.ledger.hashing import SALT_BYTES
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store import write_checks
-from trenova.store.append import append
+from trenova.store.appending.append import append, require
+from trenova.store.appending.rows import read_batch
 from trenova.store.pool import Pool
-from trenova.store.rows import incoming
 from trenova.store.sql import sql
 
-PENDING_LOGS, PENDING_RECORDS, APPENDED = sql("pending_logs"), sql("pending_records"), sql("records_appended")
-ADD = sql("add_record")
+PENDING_LEDGERS, PENDING_RECORDS = sql("pending_ledgers"), sql("pending_records")
+ADD, MARK_APPENDED = sql("add_record"), sql("records_appended")
 
-LOGS_AT_ONCE = 1000
+LEDGERS_AT_ONCE = 1000
 RECORDS_AT_ONCE = 100  # in one transaction
 
 Cursor = psycopg.AsyncCursor[Any]
 
 log = structlog.get_logger()
+
+
+class PendingRecord(NamedTuple):
+    """A row of `pending_records.sql`."""
+
+    id: uuid.UUID
+    action: str
+    actor_type: str
+    actor_id: str
+    target_type: str
+    target_id: str
+    target_name: str | None
+    metadata: str | None
+    """JSON."""
+    made_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +58,19 @@ class Records:
     signer: LedgerSigner | None = None
 
     async def append_pending(self) -> int:
-        """Append what is pending; gives how many. A log that is damaged, or refuses, keeps its own, and no other's.
+        """Append the pending records; returns how many. A damaged ledger holds up its own records and no other's.
 
-        Any number of workers may do this at once. Dying before a commit leaves its records pending; after it their
-        entries are in the log, which is what the database asks for before it takes them off the list.
+        Any number of workers may do this at once. A crash before a commit leaves its records pending; after it their
+        entries are in the ledger, which the database checks before it marks them as appended.
         """
-        if self.signer is None:
-            raise InvalidConfiguration(["nothing is appended without a signing key, and this program has none"])
+        signer = require(self.signer)
         async with self.pool.cursor() as cursor:
-            await cursor.execute(PENDING_LOGS, {"limit": LOGS_AT_ONCE})
+            await cursor.execute(PENDING_LEDGERS, {"limit": LEDGERS_AT_ONCE})
             tenants = [tenant for (tenant,) in await cursor.fetchall()]
         appended = 0
         for tenant in tenants:
             try:
-                while count := await append_some(self.pool, self.signer, tenant):
+                while count := await append_some(self.pool, signer, tenant):
                     appended += count
             except (LedgerDamaged, RowRejected) as error:
                 log.error("records not appended", tenant=tenant, error=error.message)  # noqa: TRY400 - the message says all
@@ -63,38 +78,38 @@ class Records:
 
 
 async def append_some(pool: Pool, signer: LedgerSigner, tenant: str) -> int:
+    """Append at most RECORDS_AT_ONCE records of one ledger, in one transaction; returns how many."""
     async with pool.cursor() as cursor:
         await cursor.execute(PENDING_RECORDS, {"tenant": tenant, "limit": RECORDS_AT_ONCE})
-        entries = [entry_of(tenant, row) for row in await cursor.fetchall()]
+        entries = [entry_of(tenant, PendingRecord._make(row)) for row in await cursor.fetchall()]
         if not entries:
             return 0
         bodies = [encoder.encode(entry) for entry in entries]
-        in_turn = iter(entries)
-        batch = incoming(bodies, os.urandom(SALT_BYTES * len(bodies)), lambda _: next(in_turn))
+        in_order = iter(entries)
+        batch = read_batch(bodies, os.urandom(SALT_BYTES * len(bodies)), lambda _: next(in_order))
         await append(cursor, signer, f"records-{uuid_utils.compat.uuid7()}", batch)
-        await cursor.execute(APPENDED, {"tenant": tenant, "ids": [entry.id for entry in entries]})
+        await cursor.execute(MARK_APPENDED, {"tenant": tenant, "ids": [entry.id for entry in entries]})
         write_checks.check_recorded(tenant, len(entries), cursor.rowcount)
     return len(entries)
 
 
-def entry_of(tenant: str, row: Sequence[Any]) -> Entry:
-    """The entry that a row of `pending_records.sql` is told by: the same each time."""
-    id_, action, actor_type, actor_id, target_type, target_id, target_name, metadata, made_at = row
+def entry_of(tenant: str, record: PendingRecord) -> Entry:
+    """The entry that reports the change: the same one each time."""
     return Entry(
-        id=id_,
+        id=record.id,
         tenant=tenant,
-        occurred_at=made_at,
-        received_at=made_at,
-        actor=Party(type=actor_type, id=actor_id),
-        action=action,
-        target=Party(type=target_type, id=target_id, name=target_name),
+        occurred_at=record.made_at,
+        received_at=record.made_at,
+        actor=Party(type=record.actor_type, id=record.actor_id),
+        action=record.action,
+        target=Party(type=record.target_type, id=record.target_id, name=record.target_name),
         outcome="success",
-        metadata=None if metadata is None else msgspec.json.decode(metadata),
+        metadata=None if record.metadata is None else msgspec.json.decode(record.metadata),
     )
 
 
 async def add(cursor: Cursor, entry: Entry) -> None:
-    """Have the database know an entry, appended in this transaction, as one that tells of a change: for owners."""
+    """Record that an entry, appended in this transaction, reports a change. Only the owner of the tables may."""
     record = {
         "tenant": entry.tenant,
         "id": entry.id,

@@ -119,7 +119,7 @@ async def test_the_application_places_and_releases_nothing_and_sets_no_policy(
     store: Store, keeper: Store, tenant: str
 ) -> None:
     id_ = await keeper.holds.place(Matching(tenant=tenant), **WORDS)
-    with pytest.raises(Forbidden, match="may not change what is kept"):
+    with pytest.raises(Forbidden, match="may not change retention policies or legal holds"):
         await store.holds.place(Matching(tenant=tenant), **WORDS)
     with pytest.raises(Forbidden):
         await store.holds.release(id_, reason="Closed", by="bob")

@@ -280,7 +280,7 @@ async def test_a_damaged_log_is_reported_and_keeps_all_it_has(
     await past_triggers(owner, "DELETE FROM tiles WHERE tenant = %s", tenant)
     assert await run(store, tenant) == []
     assert (await rows(owner, tenant)).removed == []
-    assert "log damaged" in capsys.readouterr().out
+    assert "ledger damaged" in capsys.readouterr().out
     for table in ("entries", "checkpoints", "heads", "batches", "retention_policies"):
         await past_triggers(owner, f"DELETE FROM {table} WHERE tenant = %s", tenant)
 

@@ -140,7 +140,7 @@ async def test_a_log_that_is_not_the_signed_one_is_reported_and_the_others_are_s
         for tenant in (before, after):
             assert signed_by(await newest(store, tenant), tenant, BOTH)
     (found,) = [line for line in logs if line.get("tenant") == spoiled]
-    assert (found["event"], found["log_level"]) == ("log damaged", "error")
+    assert (found["event"], found["log_level"]) == ("ledger damaged", "error")
     assert (found["size"], found["signed_size"]) == (size, 4)
     assert complaint in found["error"]
 

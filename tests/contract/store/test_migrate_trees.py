@@ -13,7 +13,7 @@ from databases import own_database
 from examples import SIGNER, bodies
 from trenova.dev.postgres import Postgres
 from trenova.store import Store, migrate, schema
-from trenova.store.rows import row
+from trenova.store.appending.rows import row_of_body
 from trenova.store.verification import Verifier, processes
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -32,7 +32,7 @@ async def old(postgres: Postgres) -> AsyncIterator[str]:
                 await connection.execute("INSERT INTO heads (tenant, size) VALUES (%s, %s)", [tenant, size])
                 async with connection.cursor().copy(f"COPY entries ({COLUMNS}) FROM STDIN") as copy:
                     for index, body in enumerate(bodies(tenant, size)):
-                        *searched, _, _, _ = row(index, body, bytes(16))
+                        *searched, _, _, _ = row_of_body(index, body, bytes(16))
                         await copy.write_row([*searched, body])
                 noted = "INSERT INTO batches (xid, tenant, batch_id, first_index, stored, duplicate) VALUES"
                 for number, (first, end) in enumerate([(0, size // 2), (size // 2, size)]):

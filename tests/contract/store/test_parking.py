@@ -17,7 +17,8 @@ from trenova.dev.postgres import Postgres
 from trenova.domain.dead_letters import RetryResult
 from trenova.errors import DatabaseFault, NotFound, RowRejected
 from trenova.store import Store
-from trenova.store.dead_letters import LONGEST_PAUSE, PAUSE
+from trenova.store.appending.parking import PAUSE
+from trenova.store.dead_letters import LONGEST_PAUSE
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -77,6 +78,7 @@ async def test_only_the_bad_rows_are_parked_and_the_others_stored_in_order(
         assert (each.batch_id, each.code, each.attempts, each.stored_at) == (name, "23514", 1, None)
         assert rule.name in each.reason
         assert each.entry_id is not None
+        assert each.next_try_at is not None
         assert each.next_try_at - each.parked_at == pytest.approx(PAUSE, abs=timedelta(seconds=60))
 
 
@@ -173,6 +175,7 @@ async def test_the_pauses_between_tries_grow_up_to_a_day_and_never_end(
         assert await retry_all(store, api_store, tenant) == RetryResult(tried=1, parked=1)
         (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
         assert letter.attempts == tries + 2
+        assert letter.next_try_at is not None
         pauses.append(letter.next_try_at - letter.tried_at)
     expected = [min(PAUSE * 2**tries, LONGEST_PAUSE) for tries in range(1, 13)]
     assert pauses == [pytest.approx(each, abs=timedelta(seconds=1)) for each in expected]
@@ -215,7 +218,7 @@ async def test_an_edited_letter_is_stored_as_edited(
 
     await edit()
     edited = await store.dead_letters.find(letter.id, tenant=tenant)
-    assert (edited.body, edited.edited, edited.edited_by) == (mended, True, key.id)
+    assert (edited.body, edited.edited_by) == (mended, key.id)
     sent = await (await owner.execute("SELECT sent FROM dead_letters WHERE id = %s", [letter.id])).fetchone()
     assert sent == (letter.body,)
     while (await store.dead_letters.retry(100)).tried:
@@ -265,6 +268,7 @@ async def test_a_damaged_log_keeps_no_letters_waiting_but_its_own(
         (letter,) = await store.dead_letters.page(tenant=damaged, limit=2)
         assert (letter.code, letter.attempts) == ("database", 2)
         assert letter.reason == "two rows claim one place of the table entries (entries_by_index)"
+        assert letter.next_try_at is not None
         assert letter.next_try_at - letter.tried_at == pytest.approx(PAUSE, abs=timedelta(seconds=60))
     finally:
         await past_triggers(owner, "UPDATE heads SET size = 2 WHERE tenant = %s", damaged)

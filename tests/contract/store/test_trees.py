@@ -116,7 +116,7 @@ async def test_nothing_is_built_upon_a_tile_of_another_length(
 ) -> None:
     await store.entries.append(batch_id(), bodies(tenant, 300))
     await past_triggers(owner, damage, tenant)
-    with pytest.raises(LedgerDamaged, match=f"tile 1 of level 0 of the log {tenant}: expected 1600 bytes"):
+    with pytest.raises(LedgerDamaged, match=f"tile 1 of level 0 of the ledger {tenant}: expected 1600 bytes"):
         await store.entries.append(batch_id(), bodies(tenant, 6))
     count = await owner.execute("SELECT count(*) FROM entries WHERE tenant = %s", [tenant])
     assert await count.fetchone() == (300,)
@@ -132,7 +132,7 @@ async def test_a_head_that_was_set_back_does_not_sign_a_second_history(
     await past_triggers(owner, "DELETE FROM entries WHERE tenant = %s AND index > 0", tenant)
     await past_triggers(owner, "UPDATE tiles SET hashes = substring(hashes FOR 32) WHERE tenant = %s", tenant)
     await past_triggers(owner, "UPDATE heads SET size = 1, frontier = sha256('') WHERE tenant = %s", tenant)
-    with pytest.raises(LedgerDamaged, match=f"head of the log {tenant} was set back: expected no checkpoint beyond"):
+    with pytest.raises(LedgerDamaged, match=f"head of the ledger {tenant} was set back: expected no checkpoint beyond"):
         await store.entries.append(batch_id(), bodies(tenant, count))
     stored = await owner.execute("SELECT count(*) FROM entries WHERE tenant = %s", [tenant])
     assert await stored.fetchone() == (1,)

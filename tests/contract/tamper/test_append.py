@@ -72,7 +72,11 @@ async def counts(owner: Owner, tenant: str) -> list[int]:
         ),
         pytest.param("entries", THIRD, "NEW.id := gen_random_uuid();", "expected row 302 to be", id="changes an id"),
         pytest.param(
-            "entries", LAST, "NEW.tenant := 'nobody';", "the log nobody: expected the indexes", id="changes the tenant"
+            "entries",
+            LAST,
+            "NEW.tenant := 'nobody';",
+            "the ledger nobody: expected the indexes",
+            id="changes the tenant",
         ),
         pytest.param(
             "tiles",
@@ -134,7 +138,7 @@ async def test_a_row_that_is_dropped_among_duplicates_is_noticed(store: Store, o
 
 async def test_a_head_that_is_never_written_is_noticed(store: Store, owner: Owner, tenant: str) -> None:
     async with trigger(owner, "heads", "INSERT", f"NEW.tenant = '{tenant}'", "RETURN NULL;"):
-        with pytest.raises(LedgerDamaged, match=f"the head of the log {tenant}: expected a row"):
+        with pytest.raises(LedgerDamaged, match=f"the head of the ledger {tenant}: expected a row"):
             await store.entries.append(str(uuid.uuid4()), bodies(tenant, 1))
 
 

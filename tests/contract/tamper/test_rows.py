@@ -6,7 +6,7 @@ import pytest
 
 from examples import body
 from trenova.ledger.hashing import SALT_BYTES, leaf
-from trenova.store import rows as stored
+from trenova.store.appending import rows as stored
 from trenova.store.verification import rows
 
 KEPT = {"tenant", "id", "received_at"}
@@ -15,7 +15,7 @@ NAMES = ("index", *rows.REPEATED, "salt", "commitment", "body")
 
 def removed(**left: Any) -> tuple[Any, ...]:
     """The row of a removed entry, with these columns left in it."""
-    whole = dict(zip(NAMES, stored.row(0, body("acme"), bytes(SALT_BYTES)), strict=True))
+    whole = dict(zip(NAMES, stored.row_of_body(0, body("acme"), bytes(SALT_BYTES)), strict=True))
     return tuple(whole[name] if name in {"index", "commitment", *KEPT} else left.get(name) for name in NAMES)
 
 

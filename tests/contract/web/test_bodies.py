@@ -21,8 +21,8 @@ from trenova.dev.ports import choose
 from trenova.keys.keyring import Keyring
 from trenova.runtime.http.body import GRACE_S, LEAST_BYTES_PER_S
 from trenova.store import Store
-from trenova.store.dead_letters import park
-from trenova.store.rows import RejectedRow
+from trenova.store.appending.parking import park
+from trenova.store.appending.rows import RejectedRow
 
 DROWSY = b"Content-Type: application/json\r\nContent-Length: 2000\r\n\r\n{"
 

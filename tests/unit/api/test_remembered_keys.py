@@ -7,7 +7,7 @@ import pytest
 
 from trenova.api.auth import WRITERS
 from trenova.api.remembered_keys import RememberedKeys, since_start
-from trenova.store.api_keys import ApiKey, PresentedKey, Role, presented
+from trenova.store.api_keys import ApiKey, PresentedKey, Role, parse_key
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -37,7 +37,7 @@ def memory(clock: Clock, *, keep_s: float = 60, most: int = 10_000) -> Remembere
 
 
 def take(kept: RememberedKeys, *keys: ApiKey) -> None:
-    asked = [presented(text(int(each.id, 16))) for each in keys]
+    asked = [parse_key(text(int(each.id, 16))) for each in keys]
     kept.take(asked, keys, kept.clock())
 
 
@@ -47,18 +47,18 @@ def test_a_key_is_good_for_so_long_after_it_was_last_confirmed_and_no_longer(clo
     clock.now += 50
     take(kept, key(1))
     clock.now += 59
-    found = kept.find(presented(text(1)))
+    found = kept.find(parse_key(text(1)))
     assert found is not None
     assert (found.id, found.tenant, found.role) == (key(1).id, "acme", "writer")
     clock.now += 1
-    assert kept.find(presented(text(1))) is None
+    assert kept.find(parse_key(text(1))) is None
 
 
 def test_a_key_that_a_lookup_found_revoked_is_forgotten(clock: Clock) -> None:
     kept = memory(clock)
     take(kept, key(1))
-    kept.take([presented(text(1))], [None], clock.now)
-    assert kept.find(presented(text(1))) is None
+    kept.take([parse_key(text(1))], [None], clock.now)
+    assert kept.find(parse_key(text(1))) is None
     assert not kept.keys
     assert not kept.of_tenant
 
@@ -66,18 +66,18 @@ def test_a_key_that_a_lookup_found_revoked_is_forgotten(clock: Clock) -> None:
 def test_the_id_alone_neither_lets_in_nor_has_a_key_forgotten(clock: Clock) -> None:
     kept = memory(clock)
     take(kept, key(1))
-    wrong = presented(text(1) + "x")
+    wrong = parse_key(text(1) + "x")
     assert wrong.id == key(1).id
     assert kept.find(wrong) is None
     kept.take([wrong], [None], clock.now)
-    assert kept.find(presented(text(1))) is not None
+    assert kept.find(parse_key(text(1))) is not None
 
 
 def test_a_key_of_another_database_takes_the_place_of_the_one_with_its_id(clock: Clock) -> None:
     kept = memory(clock)
     take(kept, key(1, "acme"))
     take(kept, key(1, "globex", "reader"))
-    found = kept.find(presented(text(1)))
+    found = kept.find(parse_key(text(1)))
     assert found is not None
     assert (found.tenant, found.role) == ("globex", "reader")
     assert list(kept.of_tenant) == ["globex"]
@@ -94,9 +94,9 @@ def test_the_tenant_with_the_most_keys_loses_those_that_it_has_not_used_for_the_
     take(kept, key(1, "small"), *(key(number, "large") for number in range(2, 1001)))
     take(kept, key(2, "large"))
     take(kept, *(key(number, None) for number in range(2000, 2010)))
-    assert kept.find(presented(text(1))) is not None
-    assert kept.find(presented(text(2))) is not None
-    assert [number for number in range(3, 1001) if kept.find(presented(text(number))) is None] == list(range(3, 103))
+    assert kept.find(parse_key(text(1))) is not None
+    assert kept.find(parse_key(text(2))) is not None
+    assert [number for number in range(3, 1001) if kept.find(parse_key(text(number))) is None] == list(range(3, 103))
     assert len(kept.keys) == sum(map(len, kept.of_tenant.values())) == 910
 
 
@@ -106,7 +106,7 @@ def test_many_tenants_with_a_key_each_are_kept_in_bounds_too(clock: Clock) -> No
         take(kept, key(number, f"t-{number}"))
     assert len(kept.keys) <= 100
     assert len(kept.of_tenant) == len(kept.keys)
-    assert kept.find(presented(text(499))) is not None
+    assert kept.find(parse_key(text(499))) is not None
 
 
 def test_keys_for_any_tenant_are_no_keys_of_a_tenant_with_the_name_none(clock: Clock) -> None:
@@ -122,9 +122,9 @@ def test_a_machine_that_is_suspended_lengthens_no_keys_time(monkeypatch: pytest.
     kept = RememberedKeys(60)
     assert kept.clock is since_start
     take(kept, key(1))
-    assert kept.find(presented(text(1))) is not None
+    assert kept.find(parse_key(text(1))) is not None
     slept_s = 60
-    assert kept.find(presented(text(1))) is None
+    assert kept.find(parse_key(text(1))) is None
 
 
 def test_whether_a_writer_would_be_let_in(clock: Clock) -> None:
@@ -140,7 +140,7 @@ def test_whether_a_writer_would_be_let_in(clock: Clock) -> None:
 def test_neither_secret_nor_digest_is_shown(clock: Clock) -> None:
     kept = memory(clock)
     take(kept, key(1))
-    asked = presented(text(1))
+    asked = parse_key(text(1))
     shown = f"{asked!r} {kept.find(asked)!r}"
     assert "secret" not in shown
     assert repr(asked.digest) not in shown

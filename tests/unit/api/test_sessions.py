@@ -9,9 +9,9 @@ from trenova.api import sessions
 from trenova.api.sessions import IDLE_S, LONGEST_S, RENEWED_AFTER_S, Sessions, sessions_of
 from trenova.keys.key import Key
 from trenova.keys.keyring import Keyring
-from trenova.store.api_keys import PresentedKey, presented
+from trenova.store.api_keys import PresentedKey, parse_key
 
-KEY = presented("trn_0123456789ab_secret")
+KEY = parse_key("trn_0123456789ab_secret")
 
 
 @dataclass

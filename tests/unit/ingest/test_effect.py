@@ -108,6 +108,6 @@ async def test_a_replay_that_has_begun_has_although_its_result_cannot_be_read(er
         settings=SimpleNamespace(api=SimpleNamespace(wait_stored_seconds=60)),
     )
     with capture_logs() as logged:
-        assert await dead_letters.retried(cast("Services", services)) == RetryResult()
-    assert [each["event"] for each in logged] == ["wait for a retry of dead letters ended"]
+        assert await dead_letters.run_retry(cast("Services", services)) == RetryResult()
+    assert [each["event"] for each in logged] == ["waiting for a retry of dead letters failed"]
     assert "nobody may read" not in str(logged)

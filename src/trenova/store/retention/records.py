@@ -1,4 +1,4 @@
-"""Appending the entry that tells of a change within the transaction of the change: neither is there alone."""
+"""Appending the entry that reports a change, in the transaction of the change: neither exists without the other."""
 
 import os
 from collections.abc import Iterator
@@ -10,41 +10,39 @@ from psycopg.errors import InsufficientPrivilege
 
 from trenova.domain.entry import Entry
 from trenova.domain.intake import encoder
-from trenova.errors import Forbidden, InvalidConfiguration
+from trenova.errors import Forbidden
 from trenova.ledger.hashing import SALT_BYTES
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store import records
-from trenova.store.append import append as append_batch
-from trenova.store.rows import incoming
+from trenova.store.appending.append import append
+from trenova.store.appending.rows import read_batch
 
 Cursor = psycopg.AsyncCursor[Any]
 
 
-async def append(cursor: Cursor, signer: LedgerSigner | None, entry: Entry) -> None:
-    """Append one entry as `Entries.append` does, in the transaction that is open.
+async def append_entry(cursor: Cursor, signer: LedgerSigner | None, entry: Entry) -> None:
+    """Append one entry as `Entries.append` does, in the open transaction.
 
-    Raises LedgerDamaged as that does, and nothing of the transaction remains.
+    Raises LedgerDamaged as that does, and then nothing of the transaction remains.
     """
-    if signer is None:
-        raise InvalidConfiguration(["nothing is appended without a signing key, and this program has none"])
-    # Made here, so it may use the names that are the system's own.
-    batch = incoming([encoder.encode(entry)], os.urandom(SALT_BYTES), lambda _: entry)
-    await append_batch(cursor, signer, f"retention-{entry.id}", batch)
+    # The entry is made here, so it may use the names that are reserved for the system.
+    batch = read_batch([encoder.encode(entry)], os.urandom(SALT_BYTES), lambda _: entry)
+    await append(cursor, signer, f"retention-{entry.id}", batch)
 
 
 async def append_decision(cursor: Cursor, signer: LedgerSigner | None, entry: Entry) -> None:
-    """The same, for an entry that tells what is kept: the database knows it from now on, and lets nobody remove it."""
-    await append(cursor, signer, entry)
+    """The same, for an entry that reports a policy or a hold: the database records it, and never lets it be removed."""
+    await append_entry(cursor, signer, entry)
     await records.add(cursor, entry)
 
 
 @contextmanager
 def owners_only() -> Iterator[None]:
-    """Say in our words that the application's role may not decide what is kept."""
+    """Report in our words that the application's role may not change policies and holds."""
     try:
         yield
     except InsufficientPrivilege:
         raise Forbidden(
-            "the database role of the application may not change what is kept",
+            "the database role of the application may not change retention policies or legal holds",
             hint="set database.url to the role that runs `trenova migrate`",
         ) from None

@@ -12,7 +12,7 @@ from trenova.errors import LedgerDamaged
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store import write_checks
 from trenova.store.pool import Pool
-from trenova.store.retention.records import append
+from trenova.store.retention.records import append_entry
 from trenova.store.sql import sql
 
 REMOVE_ENTRIES, EXPIRED_ENTRIES, EXPIRING_LOGS = sql("remove_entries"), sql("expired_entries"), sql("expiring_logs")
@@ -45,7 +45,7 @@ class Removals:
                         done = await step(name, done.next_index)
                     except LedgerDamaged as error:
                         # Nothing of the step remains. Other logs must go on.
-                        log.error("log damaged", tenant=name, error=error.message)  # noqa: TRY400 - the message says all
+                        log.error("ledger damaged", tenant=name, error=error.message)  # noqa: TRY400 - the message says all
                         break
                     yield done
             after = page[-1]
@@ -75,7 +75,7 @@ class Removals:
                 write_checks.check_emptied(tenant, entries, emptied)
                 # Dying here or anywhere before the commit undoes the removal. The head's lock, for which appends to
                 # this log wait, is only taken now. The database refuses to commit without this entry.
-                told = Entry(
+                report = Entry(
                     id=entry_id,
                     tenant=tenant,
                     occurred_at=removed_at,
@@ -92,7 +92,7 @@ class Removals:
                         "received_before": cut_off,
                     },
                 )
-                await append(cursor, self.signer, told)
+                await append_entry(cursor, self.signer, report)
         return Removal(tenant=tenant, entries=entries or 0, bytes=size or 0, next_index=next_index, more=more)
 
 

@@ -1,5 +1,6 @@
--- Dead letters, newest first. A tenant of NULL means all of them, those that name none too. Bodies only where they are
--- asked for; a page ends behind the one with which it exceeds max_bytes, and those behind it are never read.
+-- Dead letters, newest first; a column for each field of `DeadLetter`. A tenant of NULL means all letters, including
+-- those that name no tenant. Bodies only on request; a page ends with the body with which it exceeds max_bytes, and
+-- later bodies are never read.
 WITH found AS (
     SELECT *
     FROM dead_letters
@@ -13,8 +14,10 @@ WITH found AS (
     SELECT *, sum(octet_length(body)) OVER (ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
     FROM found
 )
-SELECT id, tenant, entry_id, batch_id, ordinal, CASE WHEN %(bodies)s THEN body END AS body, sent IS NOT NULL AS edited,
-    edited_by, code, reason, attempts, parked_at, tried_at, next_try_at, stored_at
+SELECT id, CASE WHEN stored_at IS NULL THEN 'parked' ELSE 'stored' END AS state,
+    tenant, entry_id, batch_id, ordinal, code, reason, attempts, parked_at, tried_at,
+    CASE WHEN stored_at IS NULL THEN next_try_at END AS next_try_at,
+    edited_by, stored_at, CASE WHEN %(bodies)s THEN body END AS body
 FROM measured
 WHERE NOT %(bodies)s OR coalesce(before, 0) <= %(max_bytes)s
 ORDER BY id DESC

@@ -8,9 +8,8 @@ import msgspec
 
 from trenova.domain.verification import DamagedPlace
 from trenova.errors import NotSealed
-from trenova.ledger.hashing import HASH_BYTES, SALT_BYTES, leaf
-from trenova.store import rows as stored
-from trenova.store.trees import split
+from trenova.ledger.hashing import HASH_BYTES, SALT_BYTES, leaf, split_hashes
+from trenova.store.appending import rows as stored
 
 # Columns between `index` and `salt`, in the order of the query and of `store.rows.row`.
 REPEATED = (
@@ -47,7 +46,7 @@ def check(tenant: str, span: range, found: Sequence[Row], hashes: bytes) -> Rows
 
     The tree is taken from the tiles: then a changed row is one damaged place, and not every checkpoint after it.
     """
-    tile = split(hashes)
+    tile = split_hashes(hashes)
     came = Rows()
     at = 0
     for offset, index in enumerate(span):
@@ -105,7 +104,7 @@ def _body_problems(row: Row, tile: list[bytes], first: int) -> list[tuple[str, s
     if body is None or salt is None or len(salt) != SALT_BYTES:
         return [(f"body and a salt of {SALT_BYTES} bytes, or neither", "something else")]
     try:
-        made = stored.row(row[0], body, salt)
+        made = stored.row_of_body(row[0], body, salt)
     except NotSealed:
         return [(f"the commitment {kept.hex()}", "a body that is no entry")]
     if made == row:

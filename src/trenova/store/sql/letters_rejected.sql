@@ -1,4 +1,4 @@
--- Refused once more. The pause before the next try doubles with each one, up to a longest.
+-- Rejected once more. The pause before the next retry doubles with each one, up to the longest.
 UPDATE dead_letters AS d
 SET tried_at = clock_timestamp(),
     attempts = d.attempts + 1,
