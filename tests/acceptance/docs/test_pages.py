@@ -10,9 +10,10 @@ from itertools import groupby, takewhile
 import pytest
 import yaml
 
-from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, Dev, dev_running, environment, free_ports, home, run, until
+from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, Dev, environment, run, until
 from acceptance.docs.blocks import ALL, CHECKOUT, NOT_RUN, RUN_BY, TYPED, Block, Command
 from acceptance.docs.scenes import scene_of, search_path
+from acceptance.encrypted import dev_with
 from trenova.config import Settings
 
 MARK = "==== command"
@@ -30,7 +31,8 @@ HERE = {page: list(blocks) for page, blocks in groupby((b for b in COMMANDS if n
 @pytest.fixture(scope="module")
 def installation() -> Iterator[Dev]:
     """One for all pages, whose tenants are those that the pages name."""
-    with home() as path, dev_running(path / "data", free_ports()) as running:
+    with dev_with() as running:
+        path = running.data_dir.parent
         shutil.copytree(CHECKOUT / "examples", path / "examples")
         command = [str(BESIDE_PYTHON / "trenova"), "doctor"]
         # The worker makes its schedules last.
