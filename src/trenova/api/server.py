@@ -8,13 +8,14 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanag
 
 import structlog
 import uvicorn
+from uvicorn.lifespan.on import LifespanOn
 
 from trenova.api import app
 from trenova.api.codec import remote_codec
 from trenova.api.log_keys import log_keys_of
 from trenova.codec.layered_codec import MAX_SENT_BYTES
 from trenova.config import DatabaseSettings, Settings
-from trenova.errors import InvalidConfiguration, Unavailable
+from trenova.errors import InvalidConfiguration, TrenovaError, Unavailable
 from trenova.ingest import Spool
 from trenova.runtime import bootstrap
 from trenova.runtime.connection import connect
@@ -39,46 +40,75 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     remote = remote_codec(settings.api, settings.temporal.security, process.keyring)
     # Lazy: the API comes up while Temporal is unreachable, and says so in /readyz and in its 503 answers.
     client = await connect(settings.temporal, process.converter, lazy=True, runtime=process.sdk.runtime)
-    async with AsyncExitStack() as held:
-        spool = held.enter_context(spool_of(settings))
-        store = await held.enter_async_context(store_of(process.database_url, settings.database))
+    async with AsyncExitStack() as resources:
+        spool = resources.enter_context(spool_of(settings))
+        store = await resources.enter_async_context(store_of(process.database_url, settings.database))
         log_keys = log_keys_of(settings, environ)
         application = app.create(settings, store, client, log_keys, remote, spool=spool, core=process.sdk)
-        server = Server(server_config(application, drain_s=settings.api.drain_seconds), process.manager)
-
+        config = server_config(application, drain_s=settings.api.drain_seconds)
+        server = Server(config, process.manager, process.stop)
         await check_at_start(store)
         # From here on clients may connect; they are answered as soon as the application has started.
-        listeners = held.enter_context(listening(settings.api.host, settings.api.port, setting=PORT_SETTING))
+        listeners = resources.enter_context(listening(settings.api.host, settings.api.port, setting=PORT_SETTING))
         log.info("api starting", url=f"http://{settings.api.host}:{settings.api.port}", pid=os.getpid())
-        background = [
-            asyncio.create_task(process.manager.send_keepalives()),
-            asyncio.create_task(stop_when_set(process.stop, server)),
-        ]
         await server.serve(listeners)
-        for task in background:
-            task.cancel()
-
-
-async def stop_when_set(stop: asyncio.Event, server: uvicorn.Server) -> None:
-    """Stop the server on a signal that came before uvicorn installed its own handlers.
-
-    uvicorn raises the signals that it handled once more after a graceful end; they set `stop` again, which is harmless.
-    """
-    await stop.wait()
-    server.should_exit = True
 
 
 class Server(uvicorn.Server):
-    """One that tells the service manager when it listens, and when it ends."""
+    """uvicorn's server with the tasks that run beside it. One of them that fails unexpectedly stops it."""
 
-    def __init__(self, config: uvicorn.Config, manager: ServiceManager) -> None:
+    def __init__(self, config: uvicorn.Config, manager: ServiceManager, stop: asyncio.Event) -> None:
         super().__init__(config)
         self.manager = manager
+        self.stop = stop
+        self.task_failed = False
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until stopped. Raises TrenovaError when the application or a background task has failed."""
+        await super().serve(sockets)
+        if self.task_failed or self.application_failed:
+            raise TrenovaError(
+                "the API server stopped because a part of it failed",
+                hint="the log shows the part and its error before this; report it, and start the server again",
+            )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self.manager.notify(READY)
+
+    async def main_loop(self) -> None:
+        """Run the background tasks while the server answers. Requests under way are answered after this in any case."""
+        try:
+            async with asyncio.TaskGroup() as background:
+                tasks = [
+                    background.create_task(self.manager.send_keepalives()),
+                    background.create_task(self.stop_when_set()),
+                ]
+                await super().main_loop()
+                for task in tasks:
+                    task.cancel()
+        except* Exception as failures:
+            self.task_failed = True
+            for failure in failures.exceptions:
+                log.error("background task failed", exc_info=failure)  # noqa: TRY400 - each with its own cause
+
+    async def stop_when_set(self) -> None:
+        """Stop on a signal that came before uvicorn installed its own handlers.
+
+        uvicorn raises the signals that it handled once more after a graceful end; they set `stop` again, which is
+        harmless.
+        """
+        await self.stop.wait()
+        self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to stop. uvicorn itself would go on without the tasks of an application whose lifespan has failed."""
+        return await super().on_tick(counter) or self.application_failed
+
+    @property
+    def application_failed(self) -> bool:
+        return isinstance(self.lifespan, LifespanOn) and self.lifespan.error_occurred
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.manager.notify(STOPPING)
@@ -90,7 +120,7 @@ def store_of(url: str, database: DatabaseSettings) -> AbstractAsyncContextManage
 
 
 async def check_at_start(store: Store) -> None:
-    """A wrong schema stops the process; a database that is away does not: it answers 503 until there is one."""
+    """Stop on a wrong schema. A database that is unreachable does not stop the process: it answers 503 meanwhile."""
     try:
         await store.check()
     except Unavailable as error:

@@ -11,7 +11,7 @@ While Temporal is away nobody waits for it: callers are told to come back, or th
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
@@ -148,18 +148,22 @@ class GroupCommit:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Empty the spool meanwhile. First Temporal is asked: if it cannot be used, the log says so from the start."""
+        """Deliver spooled batches until the block ends; a failure of that task cancels the block.
+
+        Temporal is asked first: if it cannot be used, the log says so from the start.
+        """
         self.breaker.doubt()
-        draining = self.spool and asyncio.create_task(
-            Drain(self.client, self.spool, self.breaker, self.drained).run(), name="drain"
-        )
         try:
-            yield
+            async with asyncio.TaskGroup() as background:
+                tasks = (
+                    [background.create_task(Drain(self.client, self.spool, self.breaker, self.drained).run())]
+                    if self.spool
+                    else []
+                )
+                yield
+                for task in tasks:
+                    task.cancel()
         finally:
-            if draining:
-                draining.cancel()
-                with suppress(asyncio.CancelledError):
-                    await draining
             await self.breaker.stop()
 
     def check(self) -> None:
