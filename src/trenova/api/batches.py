@@ -17,7 +17,7 @@ from trenova.api.services import Services
 from trenova.codec.batch_input import read_batch_input
 from trenova.domain.batch import BATCH_WORKFLOW, is_api_batch, workflow_id
 from trenova.errors import InvalidPayload, NotFound, PayloadError, Unavailable
-from trenova.ingest.start import temporal_errors, unavailable_error
+from trenova.ingest.start import raise_unavailable, temporal_errors
 from trenova.store.batches import StoredBatch
 
 NO_BATCH = "no batch with this id"
@@ -173,7 +173,7 @@ async def entries_in_run(client: Client, batch_id: str, run_id: str | None, tena
             return await of_tenant(started.input.payloads, client, tenant)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
-            raise unavailable_error(error) from error
+            raise_unavailable(error)
     return 0
 
 

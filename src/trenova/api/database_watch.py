@@ -91,6 +91,8 @@ class DatabaseWatch:
                 await asyncio.sleep(PROBE_EVERY_S)
             if self.reason is not None:
                 log.info("database is reachable again")
+        except Exception:  # a bug: the next doubt begins anew
+            log.exception("probing the database failed")
         finally:
             self.asking = self.reason = None
             self.settled.set()

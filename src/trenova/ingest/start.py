@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NoReturn
 
 import msgspec
 import uuid_utils
@@ -96,19 +97,14 @@ async def start(client: Client, parcel: Parcel) -> Handle:
             await start_workflow(client, parcel)
         except RPCError as error:
             if not is_ambiguous(error) or last:
-                raise error_of_attempt(tried, unavailable_error(error)) from error
+                raise_unavailable(error, is_first=tried == 0)
         except RuntimeError as error:
             if connection.is_denial(error) or last:
-                raise error_of_attempt(tried, unavailable_error(error)) from error
+                raise_unavailable(error, is_first=tried == 0)
         else:
             return client.get_workflow_handle_for(ProcessAuditBatchWorkflow.run, workflow_id(parcel.batch_id))
         await asyncio.sleep(PAUSE_S)
     raise AssertionError("the last try returns or raises")
-
-
-def error_of_attempt(tried: int, error: Unavailable) -> Unavailable:
-    """The error of a try. Of those before it, if there were any, nobody knows whether Temporal has kept the batch."""
-    return error.of_something_sent() if tried else error
 
 
 async def start_workflow(client: Client, parcel: Parcel) -> None:
@@ -147,7 +143,7 @@ def temporal_errors() -> Iterator[None]:
     try:
         yield
     except (RPCError, RuntimeError) as error:
-        raise unavailable_error(error) from error
+        raise_unavailable(error)
 
 
 def is_ambiguous(error: RPCError) -> bool:
@@ -155,21 +151,24 @@ def is_ambiguous(error: RPCError) -> bool:
     return error.status in AMBIGUOUS or connection.is_from_proxy(error)
 
 
-def unavailable_error(error: RPCError | RuntimeError) -> Unavailable:
-    """Unavailable for the errors in AWAY and answers of others than Temporal; any other is a bug of ours and raised.
+def raise_unavailable(error: RPCError | RuntimeError, *, is_first: bool = True) -> NoReturn:
+    """Raise Unavailable for the statuses in MESSAGES and for answers of a proxy; any other error is a bug, and raised.
 
-    A RuntimeError is the SDK's word for a server that a lazy client could not reach with its first call.
+    A RuntimeError is the SDK's word for a server that a lazy client could not reach with its first call. Unless this
+    attempt `is_first`, an earlier one may have reached Temporal, and the error says so.
     """
+    if isinstance(error, RPCError) and error.status not in MESSAGES and not connection.is_from_proxy(error):
+        raise error
+    unavailable = unavailable_error(error)
+    raise (unavailable if is_first else unavailable.of_something_sent()) from error
+
+
+def unavailable_error(error: RPCError | RuntimeError) -> Unavailable:
     if isinstance(error, RuntimeError):
-        return (
-            TemporalDenied(DENIED)
-            if connection.is_denial(error)
-            else TemporalUnreachable(MESSAGES[RPCStatusCode.UNAVAILABLE])
-        )
+        denied = connection.is_denial(error)
+        return TemporalDenied(DENIED) if denied else TemporalUnreachable(MESSAGES[RPCStatusCode.UNAVAILABLE])
     if connection.is_from_proxy(error):
         return TemporalUnreachable(MESSAGES[RPCStatusCode.UNAVAILABLE])
-    if error.status not in MESSAGES:
-        raise error
     if connection.is_denial(error):
         return TemporalDenied(MESSAGES[error.status])
     return (TemporalUnreachable if error.status in AMBIGUOUS else Unavailable)(MESSAGES[error.status])
