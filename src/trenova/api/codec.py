@@ -26,7 +26,7 @@ from trenova.api.sessions import COOKIE, Session, Sessions, sessions_of
 from trenova.codec import endpoint
 from trenova.codec.compose import payload_codec
 from trenova.codec.layered_codec import LayeredCodec
-from trenova.config import ApiSettings, CodecEndpointSettings, SecuritySettings
+from trenova.config import MIB, ApiSettings, CodecEndpointSettings, SecuritySettings
 from trenova.errors import Forbidden, InvalidConfiguration, Unauthenticated, UnsupportedMediaType
 from trenova.keys.keyring import Keyring
 from trenova.runtime.http.body import read_body
@@ -35,7 +35,7 @@ from trenova.store.api_keys import ApiKey
 
 PATH = "/codec"
 # As large as two of Temporal's own messages; a page of history is asked for payload by payload.
-MAX_BODY_BYTES = 8 * 1024 * 1024
+MAX_BODY_BYTES = 8 * MIB
 PREFLIGHT_SECONDS = "600"
 HOST_HEADER = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:\d*)?")
 

@@ -31,6 +31,7 @@ from trenova.ingest import PlacedEntries, wait_until_stored
 from trenova.runtime.http.body import read_body
 from trenova.store import Store
 from trenova.store.search import START_OF_FEED, FeedPosition, Filters, Page, PagePosition
+from trenova.threads import run_off_loop
 
 log = structlog.get_logger()
 
@@ -147,7 +148,7 @@ async def read_entries(
         return intake.check(raws, circumstances, limits), len(raws)
 
     # A large request takes long enough to check that others would notice.
-    return check() if len(body) < OFF_LOOP_BYTES else await asyncio.to_thread(check)
+    return await run_off_loop(check, large=len(body) >= OFF_LOOP_BYTES)
 
 
 @get(

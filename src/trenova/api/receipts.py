@@ -1,6 +1,5 @@
 """What the answer to new entries says of each of them, with the proof once it is stored."""
 
-import asyncio
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from trenova.ledger import hashing
 from trenova.store import Store
 from trenova.store.entries import StoredEntry
 from trenova.store.ledgers import Provable
+from trenova.threads import run_off_loop
 
 log = structlog.get_logger()
 
@@ -129,7 +129,7 @@ async def settled(placed: Sequence[PlacedEntries], refusals: InvalidEntryList, s
         ]
         return written(placed, states, refusals), status_of({each.state for each in states})
 
-    return await asyncio.to_thread(answer) if len(sent) > OFF_LOOP_ENTRIES else answer()
+    return await run_off_loop(answer, large=len(sent) > OFF_LOOP_ENTRIES)
 
 
 def status_of(states: AbstractSet[str]) -> int:

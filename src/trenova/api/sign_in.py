@@ -22,9 +22,9 @@ from trenova.api.codec import PATH, RemoteCodec, check_admin, is_loopback, sessi
 from trenova.api.problems import Problem, of_ours
 from trenova.api.services import Services
 from trenova.api.sessions import ENDED
+from trenova.config import KIB
 from trenova.errors import Forbidden, InvalidRequest, TrenovaError, Unauthenticated, UnsupportedMediaType
 from trenova.runtime.http.body import read_body
-from trenova.runtime.http.limits import KIB
 from trenova.store.api_keys import parse_key
 
 log = structlog.get_logger()

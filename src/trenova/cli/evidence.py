@@ -14,7 +14,7 @@ import typer
 
 from trenova.cli import database_login, json_output, options
 from trenova.cli.screen import progress_of_entries
-from trenova.config import DEFAULT_DATA_DIR, Settings
+from trenova.config import DEFAULT_DATA_DIR, MIB, Settings
 from trenova.domain.entry import Time
 from trenova.errors import InvalidRequest, VerificationError
 from trenova.ledger import note, trusted_checkpoint
@@ -27,7 +27,7 @@ from trenova.runtime.process import database_url
 if TYPE_CHECKING:
     from trenova.store.evidence import Evidence
 
-MAX_CHECKPOINT_BYTES = 1 << 20
+MAX_CHECKPOINT_BYTES = MIB
 
 
 def evidence(

@@ -13,6 +13,7 @@ from temporalio.converter import PayloadCodec
 
 from trenova.codec.layer import ENCODING, Budget
 from trenova.codec.layered_codec import LayeredCodec
+from trenova.config import MIB
 from trenova.errors import DecodedTooLarge, InvalidRequest, PayloadError, RequestTooLarge
 
 
@@ -34,7 +35,7 @@ class PayloadsJSON(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
 
 
 # A batch of ours has 2 MiB. Each byte is held several times over until the answer is written.
-MAX_DECODED_BYTES = 16 * 1024 * 1024
+MAX_DECODED_BYTES = 16 * MIB
 MAX_PAYLOADS = 1_000
 # Braces and commas: each begins something that takes a hundred times its place in the text once it is read.
 MAX_PARTS = 20 * MAX_PAYLOADS

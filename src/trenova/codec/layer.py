@@ -1,22 +1,23 @@
 """What a layer around a payload is, and when work on payloads leaves the event loop."""
 
-import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
+from trenova.config import KIB
 from trenova.errors import DecodedTooLarge, InvalidPayload
+from trenova.threads import run_off_loop
 
 # The longest name from a payload's metadata that an error repeats: a sender chooses it, and errors end up in logs.
 MAX_SHOWN_CHARACTERS = 64
 
 # From this many bytes in one call on, a thread does the work. Less holds up the event loop for about 0.3 ms, which is
 # no longer than the switch to a thread and back takes.
-OFF_LOOP_BYTES = 16 * 1024
+OFF_LOOP_BYTES = 16 * KIB
 
 ENCODING = "encoding"
 
@@ -70,15 +71,11 @@ class Layer(PayloadCodec, ABC):
 
 async def apply_to_each(work: Callable[[Payload], Payload], payloads: Sequence[Payload]) -> list[Payload]:
     """`work` on every payload, in order; in a thread when they are big together. The first error ends it."""
-
-    def run(items: Iterable[Payload]) -> list[Payload]:
-        return [work(item) for item in items]
-
-    # Not `ByteSize()`: to count, it serializes the payload.
-    if sum(len(payload.data) for payload in payloads) < OFF_LOOP_BYTES:
-        return run(payloads)
     # A copy of the list: the caller may empty a protobuf container while the thread reads it.
-    return await asyncio.to_thread(run, list(payloads))
+    items = list(payloads)
+    # Not `ByteSize()`: to count, it serializes the payload.
+    large = sum(len(payload.data) for payload in items) >= OFF_LOOP_BYTES
+    return await run_off_loop(lambda: [work(item) for item in items], large=large)
 
 
 def encoding_of(payload: Payload) -> bytes:

@@ -16,13 +16,14 @@ from trenova.codec import undecodable
 from trenova.codec.compression import MAX_DECOMPRESSED_BYTES
 from trenova.codec.encryption import ENCRYPTED
 from trenova.codec.layer import Budget, Layer, apply_to_each, encoding_of, printable
+from trenova.config import KIB, MIB
 from trenova.domain.schedules import is_scheduled
 from trenova.errors import InvalidPayload, PayloadError, PayloadTooLarge, PlaintextRefused
 
 # Ours are two deep and the older Go system's two; a payload that was encoded twice by mistake is four deep.
 MAX_LAYERS = 4
 # Temporal refuses a payload of 2 MiB; the rest is for its own wrapping.
-MAX_SENT_BYTES = 2 * 1024 * 1024 - 16 * 1024
+MAX_SENT_BYTES = 2 * MIB - 16 * KIB
 
 
 class LayeredCodec(PayloadCodec, WithSerializationContext):

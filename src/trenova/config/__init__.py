@@ -14,8 +14,6 @@ from pathlib import Path
 from trenova.config.loading import load
 from trenova.config.sections import (
     COMPRESSION_THRESHOLD_BYTES,
-    KIB,
-    MIB,
     ApiSettings,
     CodecEndpointSettings,
     DatabaseSettings,
@@ -34,6 +32,7 @@ from trenova.config.sections import (
     WitnessSettings,
     WorkerSettings,
 )
+from trenova.config.sizes import KIB, MIB
 
 DEFAULT_DATA_DIR = Path(".trenova")
 TASK_QUEUE = "audit-queue"

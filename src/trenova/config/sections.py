@@ -10,12 +10,11 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from trenova import __version__
+from trenova.config.sizes import KIB, MIB
 
 # Scheme, host in lower case, port unless it is the scheme's own; no path, not even a slash.
 ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
-KIB = 1024
-MIB = 1024 * KIB
 COMPRESSION_THRESHOLD_BYTES = 1 * KIB
 
 ADDRESS = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})")

@@ -11,15 +11,16 @@ from pathlib import Path
 from signal import Signals
 from typing import Any, Self
 
+from trenova.config import KIB, MIB
 from trenova.dev import orphans, process_state, users, watchdog
 from trenova.dev.part import Part, StopSignals
 from trenova.errors import PartFailed
 
 LAST_LINES = 20
-LAST_BYTES = 64 * 1024
+LAST_BYTES = 64 * KIB
 CHECK_EVERY_S = 0.05
 # Enough history for a fault that repeats, and small enough for an editor.
-LARGE_LOG_BYTES = 10 * 1024 * 1024
+LARGE_LOG_BYTES = 10 * MIB
 
 
 class Process:

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from trenova.config import MIB
+
 MAX_ENTRIES = 500
 # Of the lines as they were read, which is about what is sent; the API takes 16 MiB.
-MAX_BYTES = 1024 * 1024
+MAX_BYTES = MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from trenova.config import MIB
 from trenova.errors import InvalidRequest
 from trenova.importing.record import Record, UnreadableRecord, parse, split
 
 STANDARD_INPUT = "-"
-MIB = 1024 * 1024
 MAX_RECORD_BYTES = 16 * MIB  # no request may hold more, so a longer line could never be sent
 MAX_DOCUMENT_BYTES = 1024 * MIB  # a JSON array is held in memory as a whole; NDJSON is not
 BUFFER_BYTES = MIB

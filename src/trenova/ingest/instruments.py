@@ -2,7 +2,7 @@
 
 from prometheus_client import Histogram
 
-KIB, MIB = 1024, 1024 * 1024
+from trenova.config import KIB, MIB
 
 BATCH_ENTRIES = Histogram(
     "trenova_batch_entries", "Entries of a batch", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)

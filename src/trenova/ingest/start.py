@@ -16,7 +16,7 @@ from temporalio.converter import DataConverter
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from trenova.config import TASK_QUEUE
+from trenova.config import KIB, MIB, TASK_QUEUE
 from trenova.domain.batch import Batch, BatchResult, workflow_id
 from trenova.domain.entry import SealedEntry
 from trenova.errors import TemporalDenied, TemporalUnreachable, Unavailable
@@ -28,9 +28,9 @@ START_TIMEOUT = timedelta(seconds=10)
 ATTEMPTS = 2
 PAUSE_S = 0.5
 # What worker and database spend on a batch whatever is in it, in bytes of entries that they store in that time.
-BATCH_OVERHEAD_BYTES = 256 * 1024
+BATCH_OVERHEAD_BYTES = 256 * KIB
 # The work of a turn of weight 1; any would do.
-TURN_BYTES = 1024 * 1024
+TURN_BYTES = MIB
 
 DENIED = "Temporal refuses this server's credentials"
 # The caller cannot mend these by changing the request, and nothing says that Temporal kept it: try again later.

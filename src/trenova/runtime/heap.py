@@ -13,8 +13,10 @@ import ctypes
 import gc
 from contextlib import suppress
 
+from trenova.config import MIB
+
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of malloc.h
-LARGE_BYTES = 32 * 1024 * 1024  # the most that glibc takes from a heap; set, so that it does not move by itself
+LARGE_BYTES = 32 * MIB  # the most that glibc takes from a heap; set, so that it does not move by itself
 ARENAS = 2
 COLLECT_EVERY_S = 0.5  # takes some milliseconds, once what was imported is left out
 COLLECTIONS_A_TRIM = 10  # with one each time a worker took a tenth more processor time, for some tens of MiB less

@@ -21,7 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from trenova.codec.batch_input import read_batch_input
 from trenova.codec.encryption import ENCRYPTED, KEY_ID
 from trenova.codec.layer import encoding_of, printable
-from trenova.config import TASK_QUEUE
+from trenova.config import MIB, TASK_QUEUE
 from trenova.domain.batch import BATCH_WORKFLOW
 from trenova.domain.schedules import is_scheduled
 from trenova.errors import PayloadError
@@ -32,7 +32,7 @@ OPEN = f"CloseTime IS NULL AND TaskQueue = '{TASK_QUEUE}'"
 # Each one costs a call.
 MAX_WORKFLOWS = 200
 # Ours have some ten events. Somebody else's may have gigabytes of them, and nobody needs them all.
-MAX_EVENTS, MAX_BYTES = 1_000, 16 * 1024 * 1024
+MAX_EVENTS, MAX_BYTES = 1_000, 16 * MIB
 PLAIN = ""
 NO_BATCH = "the input of the workflow is not a batch"
 # They tell people why an attempt failed, and no worker reads them: the key of a mistaken worker is not needed.

@@ -9,8 +9,8 @@ from typing import Any
 
 from litestar import Request
 
+from trenova.config import KIB
 from trenova.errors import InvalidRequest, RequestTooLarge, RequestTooSlow
-from trenova.runtime.http.limits import KIB
 from trenova.runtime.http.room import Hold, Room, no_room
 
 # A client may take this long before its rate counts: it may have been asked to wait for `100 Continue`.

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-KIB = 1024
-MIB = 1024 * KIB
+from trenova.config import KIB, MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

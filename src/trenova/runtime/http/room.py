@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from trenova.config import MIB
 from trenova.errors import Busy
-from trenova.runtime.http.limits import MIB
 
 # Entries are held several times over while they are read, sealed, encoded and sent: a fraction of the 300 MB that the
 # process may grow to.
