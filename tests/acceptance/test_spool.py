@@ -195,7 +195,7 @@ async def test_a_full_spool_and_a_disk_that_takes_no_more_refuse_and_take_again(
         resource.prlimit(api.process.pid, resource.RLIMIT_FSIZE, (64 * KIB, resource.RLIM_INFINITY))
         answer = await client.post("/v1/entries", json=entry(tenant, **large))
         assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (503, True), answer.text
-        assert answer.json()["request_id"] in told(api, "this server's disk does not take the entries")
+        assert answer.json()["request_id"] in told(api, "this server's disk cannot store the entries")
         assert "spooling failed" in api.log.read_text()
         assert len(files(place.folder)) == 1
         resource.prlimit(api.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -222,7 +222,7 @@ async def test_a_folder_that_has_become_read_only_acknowledges_nothing(place: Si
         folder.chmod(0o555)
         answer = await client.post("/v1/entries", json=entry(tenant))
         assert answer.status_code == 503, answer.text
-        assert answer.json()["request_id"] in told(api, "this server's disk does not take the entries")
+        assert answer.json()["request_id"] in told(api, "this server's disk cannot store the entries")
         assert "spooling failed" in api.log.read_text()
         folder.chmod(0o700)
         await spooled(client, entry(tenant))
@@ -250,7 +250,7 @@ async def test_without_a_spool_requests_are_answered_at_once_while_temporal_is_a
         cause = f"failed to dial temporal client at {place.temporal.address}: no connection: Connection refused"
         assert ready.json()["temporal"] == cause
         assert "temporal server start-dev" in ready.json()["temporal_hint"]
-        (line,) = [line for line in api.log.read_text().splitlines() if "temporal is away" in line]
+        (line,) = [line for line in api.log.read_text().splitlines() if "temporal is unreachable" in line]
         assert cause in line
         assert "temporal server start-dev" in line
         async with place.temporal.running(), place.running(["worker"], {}), asyncio.timeout(LIMIT_S):

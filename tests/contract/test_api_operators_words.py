@@ -83,7 +83,7 @@ def test_an_error_tells_clients_its_message_only_where_its_type_says_that_it_is_
 async def test_of_a_request_of_which_something_was_sent_nobody_says_that_nothing_was_taken_in() -> None:
     for alone, effect in ((True, "nothing"), (False, "unknown")):
         waiter = Waiter(Request([]))
-        waiter.failed(Unavailable("full", retry_after_s=7, hint="wait"), alone=alone)
+        waiter.fail(Unavailable("full", retry_after_s=7, hint="wait"), alone=alone)
         error = waiter.done.exception()
         assert isinstance(error, Unavailable)
         assert (error.effect, error.message, error.retry_after_s, error.hint) == (effect, "full", 7, "wait")

@@ -97,7 +97,7 @@ async def test_a_rest_follows_a_shared_batch_and_never_a_lone_entry(
 ) -> None:
     commit = GroupCommit(client)
     rests: list[float] = []
-    monkeypatch.setattr(commit, "rest_for", rests.append)
+    monkeypatch.setattr(commit, "start_rest", rests.append)
     for _ in range(3):
         await commit.add(entries(new_tenant(), 1))
     assert not rests
@@ -107,7 +107,7 @@ async def test_a_rest_follows_a_shared_batch_and_never_a_lone_entry(
 
 async def test_who_comes_during_a_rest_leaves_together_after_it(client: Client) -> None:
     commit = GroupCommit(client)
-    commit.rest_for(0.02)
+    commit.start_rest(0.02)
     answers = await asyncio.gather(*(commit.add(entries(new_tenant(), 1)) for _ in range(20)))
     assert len({placed.batch.batch_id for answer in answers for placed in answer}) == 1
 

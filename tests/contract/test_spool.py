@@ -139,7 +139,7 @@ async def test_a_disk_that_takes_half_a_file_leaves_nothing_of_it(tmp_path: Path
     with Spool.open(tmp_path, ROOM) as spool:
         resource.setrlimit(resource.RLIMIT_FSIZE, (BLOCK_BYTES, before[1]))
         try:
-            with pytest.raises(Unavailable, match="does not take the entries"):
+            with pytest.raises(Unavailable, match="cannot store the entries"):
                 await spool.put(parcel(2 * BLOCK_BYTES))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -150,7 +150,7 @@ async def test_a_disk_that_takes_half_a_file_leaves_nothing_of_it(tmp_path: Path
 async def test_a_folder_that_has_gone_takes_nothing(tmp_path: Path) -> None:
     with Spool.open(tmp_path / "spool", ROOM) as spool:
         spool.folder.rename(tmp_path / "elsewhere")
-        with pytest.raises(Unavailable, match="does not take the entries"):
+        with pytest.raises(Unavailable, match="cannot store the entries"):
             await spool.put(parcel())
         (tmp_path / "elsewhere").rename(spool.folder)
         await spool.put(parcel())
@@ -170,7 +170,7 @@ async def test_after_a_failed_fsync_nothing_of_the_file_is_trusted(
 
     with Spool.open(tmp_path, ROOM) as spool:
         monkeypatch.setattr(os, "fsync", fsync)
-        with pytest.raises(Unavailable, match="does not take the entries"):
+        with pytest.raises(Unavailable, match="cannot store the entries"):
             await spool.put(parcel())
         # Nobody asks again: the second fsync of a file may succeed with its content lost.
         assert len(synced) == failing

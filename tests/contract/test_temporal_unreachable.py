@@ -55,7 +55,7 @@ def waiting_in(folder: Path) -> list[Path]:
 async def known_to_be_away(commit: GroupCommit) -> None:
     commit.breaker.doubt()
     async with asyncio.timeout(GENEROUS_S):
-        await commit.breaker.away.wait()
+        await commit.breaker.unreachable.wait()
 
 
 async def known_to_be_back(commit: GroupCommit) -> None:
@@ -80,10 +80,10 @@ async def test_while_temporal_is_away_callers_are_sent_away_at_once_and_let_in_w
             told = await asyncio.gather(*waiting, return_exceptions=True)
             assert {each.effect for each in told if isinstance(each, Unavailable)} == {"nothing"}
             assert all(isinstance(each, Unavailable) for each in told)
-            assert commit.breaker.away.is_set()
+            assert commit.breaker.unreachable.is_set()
             # Were they to wait for a call each, this would take an hour.
             for _ in range(1000):
-                with pytest.raises(Unavailable, match="Temporal is away") as caught:
+                with pytest.raises(Unavailable, match="Temporal is unreachable") as caught:
                     await commit.add(entries(new_tenant(), 1))
                 assert caught.value.retry_after_s >= 1
         assert commit.queue.waiting_bytes == 0
@@ -102,12 +102,12 @@ async def test_one_slow_start_closes_the_door_for_nobody(client: Client, monkeyp
     commit = GroupCommit(client)
     async with commit.running():
         ended = asyncio.Event()
-        slow = asyncio.create_task(commit.breaker.watched(ended.wait))
+        slow = asyncio.create_task(commit.breaker.run_start(ended.wait))
         async with asyncio.timeout(GENEROUS_S):
-            while commit.breaker.asking is None:  # noqa: ASYNC110 - a doubt is told to nobody
+            while commit.breaker.probing is None:  # noqa: ASYNC110 - a doubt is told to nobody
                 await asyncio.sleep(0)
-            await commit.breaker.asking
-        assert not commit.breaker.away.is_set()
+            await commit.breaker.probing
+        assert not commit.breaker.unreachable.is_set()
         await commit.add(entries(new_tenant(), 1))
         ended.set()
         assert await slow
@@ -119,13 +119,13 @@ async def test_a_single_probe_asks_however_many_doubt(proxy: LossyProxy, far_cli
         proxy.mode = "refuse"
         proxy.cut()
         await known_to_be_away(commit)
-        asking = commit.breaker.asking
+        asking = commit.breaker.probing
         for _ in range(100):
             commit.breaker.doubt()
-        assert commit.breaker.asking is asking
+        assert commit.breaker.probing is asking
         proxy.mode = "pass"
         await known_to_be_back(commit)
-        assert commit.breaker.asking is None
+        assert commit.breaker.probing is None
 
 
 async def test_spooled_batches_reach_temporal_by_themselves_and_later_ones_go_there_directly(
@@ -133,7 +133,7 @@ async def test_spooled_batches_reach_temporal_by_themselves_and_later_ones_go_th
 ) -> None:
     drained: list[int] = []
     with Spool.open(tmp_path, 8 * MIB) as spool:
-        commit = GroupCommit(far_client, spool, drained=drained.append)
+        commit = GroupCommit(far_client, spool, on_drained=drained.append)
         async with commit.running(), asyncio.timeout(GENEROUS_S):
             proxy.mode = "refuse"
             proxy.cut()
@@ -199,7 +199,7 @@ async def test_dying_between_temporals_answer_and_the_removal_of_the_file_double
     file.write_bytes(left)  # what such a death leaves
     drained: list[int] = []
     with Spool.open(tmp_path, 8 * MIB) as spool:
-        commit = GroupCommit(far_client, spool, drained=drained.append)
+        commit = GroupCommit(far_client, spool, on_drained=drained.append)
         async with commit.running(), asyncio.timeout(GENEROUS_S):
             while not drained:  # noqa: ASYNC110 - nothing has an event for it
                 await asyncio.sleep(0.05)
@@ -241,7 +241,7 @@ async def test_a_batch_that_temporal_refuses_stays_and_keeps_no_other_from_leavi
             await spool.put(await parcel_of(client, entries(tenant, 1)))
         commit = GroupCommit(client, spool)
         async with commit.running(), asyncio.timeout(GENEROUS_S):
-            while await size_of(store, tenant) < 5 or len(spool.room) > 1:  # noqa: ASYNC110 - the database cannot call
+            while await size_of(store, tenant) < 5 or len(spool.file_bytes) > 1:  # noqa: ASYNC110 - the database cannot call
                 await asyncio.sleep(0.1)
         assert (spool.oldest_first(), spool.damaged) == ([refused.batch_id], 0)
 
@@ -256,7 +256,7 @@ async def test_a_spool_that_takes_nothing_acknowledges_nothing(
             proxy.cut()
             await known_to_be_away(commit)
             spool.folder.rename(tmp_path / "elsewhere")
-            with pytest.raises(Unavailable, match="does not take the entries"):
+            with pytest.raises(Unavailable, match="cannot store the entries"):
                 await commit.add(entries(new_tenant(), 1))
             (tmp_path / "elsewhere").rename(spool.folder)
             (placed,) = await commit.add(entries(new_tenant(), 1))

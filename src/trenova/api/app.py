@@ -56,7 +56,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
 ) -> Litestar:
     """The ASGI application. It owns neither store nor client nor spool: whoever opened them closes them."""
     lookups = KeyLookups(store, remember_s=settings.api.remember_keys_seconds)
-    ingest = GroupCommit(client, spool, drained=ENTRIES_ACCEPTED.inc)
+    ingest = GroupCommit(client, spool, on_drained=ENTRIES_ACCEPTED.inc)
     services = Services(
         settings=settings,
         store=store,

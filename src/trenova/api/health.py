@@ -119,9 +119,9 @@ def parts_of(client: Client, store: Store, breaker: Breaker, lookups: KeyLookups
 def told(spool: Spool | None) -> str:
     if spool is None:
         return "off"
-    if not spool.room:
+    if not spool.file_bytes:
         return "ok"
-    return ("full: " if spool.is_full else "") + f"batches that wait for Temporal: {len(spool.room)}"
+    return ("full: " if spool.is_full else "") + f"batches that wait for Temporal: {len(spool.file_bytes)}"
 
 
 async def check_temporal(client: Client, breaker: Breaker) -> ConnectionFault | None:

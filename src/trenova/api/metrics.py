@@ -47,7 +47,7 @@ async def metrics(caller: NamedDependency[Caller], services: NamedDependency[Ser
     DATABASE_UNREACHABLE.set(unreachable)
     TEMPORAL_AWAY.set(services.ingest.breaker.fault is not None)
     if spool := services.ingest.spool:
-        SPOOL_BATCHES.set(len(spool.room))
+        SPOOL_BATCHES.set(len(spool.file_bytes))
         SPOOL_BYTES.set(spool.used_bytes)
         SPOOL_DAMAGED.set(spool.damaged)
         SPOOL_MAX_BYTES.set(spool.max_bytes)

@@ -1,8 +1,8 @@
-"""Gathering: sealed entries become batches, each batch one workflow, and Temporal's answer the acknowledgement.
+"""Group commit: sealed entries become batches, each batch one workflow; Temporal's answer is the acknowledgement.
 
-While Temporal is away, a spool on this disk can take its place until it is back.
+While Temporal is unreachable, a spool on the local disk can accept batches in its place.
 
-May import: workflows, connection, domain, config, errors.
+May import: workflows, runtime, codec, domain, config, tracing, errors.
 """
 
 from trenova.ingest.breaker import Breaker

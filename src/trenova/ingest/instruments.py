@@ -1,4 +1,4 @@
-"""What group commit measures: how large batches become, and how long their start takes."""
+"""Metrics of group commit: how large batches become."""
 
 from prometheus_client import Histogram
 

@@ -1,4 +1,4 @@
-"""What waits to be put into a batch, and whose turn it is. No input or output: only order and sizes."""
+"""The queue of entries that wait for a batch, with turns by tenant. No I/O: only order and sizes."""
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from trenova.tracing import Origin
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """The entries of one caller, and how many of them still wait."""
+    """The entries of one caller, and how many of them are already in batches."""
 
     entries: Sequence[SealedEntry]
     taken: int = 0
     id: str | None = None
-    """What the log calls it."""
+    """Its id in the logs."""
     origin: Origin = None
-    """What its trace calls it."""
+    """Its span in the traces."""
 
     @property
     def waiting(self) -> int:
@@ -45,7 +45,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchLimits:
-    """When a batch is full. An entry larger than `max_bytes` makes a batch of its own."""
+    """When a batch is full. An entry larger than `max_bytes` gets its own batch."""
 
     max_entries: int
     max_bytes: int
@@ -53,9 +53,9 @@ class BatchLimits:
 
 @dataclass(slots=True)
 class Queue:
-    """Requests in lanes, one a tenant. Each batch begins with the next lane, so nobody waits behind a flood."""
+    """Requests in lanes, one per tenant. Each batch begins with the next lane, so no tenant waits behind a flood."""
 
-    caps: BatchLimits
+    limits: BatchLimits
     lanes: OrderedDict[str, deque[Request]] = field(default_factory=OrderedDict)
     waiting_bytes: int = 0
     waiting_entries: int = 0
@@ -67,16 +67,16 @@ class Queue:
 
     @property
     def has_full_batch(self) -> bool:
-        return self.waiting_bytes >= self.caps.max_bytes or self.waiting_entries >= self.caps.max_entries
+        return self.waiting_bytes >= self.limits.max_bytes or self.waiting_entries >= self.limits.max_entries
 
     def take(self) -> list[Piece]:
         """The next batch: from the lane whose turn it is, filled up from the lanes after it. Empty if nothing waits."""
         pieces: list[Piece] = []
-        room_entries, room_bytes = self.caps.max_entries, self.caps.max_bytes
+        room_entries, room_bytes = self.limits.max_entries, self.limits.max_bytes
         for name in list(self.lanes):
             lane = self.lanes[name]
             while lane:
-                piece, size = take_piece(lane[0], room_entries, room_bytes, must=not pieces)
+                piece, size = take_piece(lane[0], room_entries, room_bytes, at_least_one=not pieces)
                 if piece is None:
                     break
                 pieces.append(piece)
@@ -86,7 +86,7 @@ class Queue:
                 self.waiting_entries -= piece.end - piece.begin
                 if not lane[0].waiting:
                     lane.popleft()
-            # Served: to the end of the line, or out of it.
+            # Served: the lane moves to the end, or is removed if it is empty.
             if lane:
                 self.lanes.move_to_end(name)
                 return pieces
@@ -94,7 +94,7 @@ class Queue:
         return pieces
 
     def drop(self, request: Request) -> None:
-        """Forget what still waits of a request whose caller has gone or failed."""
+        """Drop the waiting entries of a request whose caller has gone or failed."""
         name = lane_of(request.entries)
         lane = self.lanes.get(name)
         if lane is None or request not in lane:
@@ -112,12 +112,12 @@ def lane_of(entries: Sequence[SealedEntry]) -> str:
     return first if all(entry.tenant == first for entry in entries) else ""
 
 
-def take_piece(request: Request, room_entries: int, room_bytes: int, *, must: bool) -> tuple[Piece | None, int]:
-    """As much of the request as fits, and its bytes; with `must`, one entry at the least."""
+def take_piece(request: Request, room_entries: int, room_bytes: int, *, at_least_one: bool) -> tuple[Piece | None, int]:
+    """Take as much of the request as fits; return it and its bytes. `at_least_one` takes an entry that does not fit."""
     begin = end = request.taken
     size = 0
     for entry in request.entries[begin : begin + room_entries]:
-        if size + len(entry.body) > room_bytes and not (must and end == begin):
+        if size + len(entry.body) > room_bytes and not (at_least_one and end == begin):
             break
         size += len(entry.body)
         end += 1
@@ -128,10 +128,10 @@ def take_piece(request: Request, room_entries: int, room_bytes: int, *, must: bo
 
 
 def split_in_halves(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
-    """Two batches of about the same bytes in place of one of at least two entries; a piece in the middle is cut."""
+    """Two batches of about equal bytes from one of at least two entries. The piece in the middle is divided."""
     entries = [(piece, at) for piece in pieces for at in range(piece.begin, piece.end)]
     sizes = [len(piece.request.entries[at].body) for piece, at in entries]
-    # The middle by bytes, with an entry at the least on either side.
+    # The middle by bytes, with at least one entry on either side.
     middle = 1
     before = sizes[0]
     while middle < len(entries) - 1 and before + sizes[middle] <= sum(sizes) / 2:
@@ -141,7 +141,7 @@ def split_in_halves(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
 
 
 def pieces_of(entries: Sequence[tuple[Piece, int]]) -> list[Piece]:
-    """Consecutive entries as pieces again, one for each request."""
+    """Consecutive entries as pieces again, one per request."""
     return [
         Piece(request=request, begin=places[0], end=places[-1] + 1)
         for request, group in groupby(entries, key=lambda entry: entry[0].request)

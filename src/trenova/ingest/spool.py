@@ -1,7 +1,7 @@
-"""The local spool: batches that Temporal could not take, safe on this disk until it can.
+"""The local spool: batches on this disk while Temporal is unreachable.
 
-One file a batch, `<batch id>.batch`; batch ids are UUIDv7, so names sort by time. Beside them there may be `.new`, a
-file that is being written; `.damaged`, one that was set aside; and `.lock`.
+One file per batch, `<batch id>.batch`; batch ids are UUIDv7, so names sort by time. Other files: `.new`, a file that is
+being written; `.damaged`, one that was set aside; and `.lock`.
 """
 
 import asyncio
@@ -16,41 +16,41 @@ import structlog
 
 from trenova.errors import InvalidConfiguration, Unavailable
 from trenova.ingest.spool_file import DamagedFile, pack, unpack
-from trenova.ingest.start import Parcel
+from trenova.ingest.start import UNREACHABLE, Parcel
 
 log = structlog.get_logger()
 
 WAITING, DRAFT, DAMAGED = ".batch", ".new", ".damaged"
-# A file takes whole blocks: without this, small ones would take several times what the limit says.
+# A file takes whole blocks of the disk: counted by their length, small files would exceed the limit several times.
 BLOCK_BYTES = 4096
-# Until Temporal is back nothing leaves; a client that comes earlier only hears the same.
+# Nothing leaves the spool until Temporal is available again, so an earlier retry is pointless.
 RETRY_AFTER_S = 5
 
 
 class Spool:
-    """A folder that this process holds alone. Whatever `put` has returned for is in it until it is removed."""
+    """A folder that this process has locked. Once `put` returns, the batch is in it until it is removed."""
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self.folder = folder
         self.max_bytes = max_bytes
-        self.room: dict[str, int] = {}
-        """Of each batch that waits, the bytes that its file takes."""
+        self.file_bytes: dict[str, int] = {}
+        """The disk bytes of each waiting batch."""
         self.used_bytes = 0
-        """Of all of them, and of those that are being written."""
+        """The disk bytes of all waiting batches, and of those that are being written."""
         self.damaged = 0
         self.filled = asyncio.Event()
-        """Something waits."""
+        """Set while a batch waits."""
 
     @classmethod
     @contextmanager
     def open(cls, folder: Path, max_bytes: int) -> Iterator[Self]:
-        """The spool of this folder with all that an earlier process left. Raises InvalidConfiguration."""
+        """The spool of this folder with the batches that an earlier process left. Raises InvalidConfiguration."""
         spool = cls(folder, max_bytes)
         with ExitStack() as held:
             try:
                 make_folder(folder)
                 held.enter_context(lock_folder(folder))
-                spool.find()
+                spool.load()
             except OSError as error:
                 raise InvalidConfiguration(
                     [f"api.spool.folder: {folder} cannot be used: {error.strerror}"],
@@ -58,31 +58,31 @@ class Spool:
                 ) from error
             yield spool
 
-    def find(self) -> None:
+    def load(self) -> None:
         for path in sorted(self.folder.iterdir()):
             if path.suffix == DRAFT:
-                # Its writer died before the rename, so before any answer: the callers send their entries again.
+                # Its writer died before the rename, and so before any answer: the callers send their entries again.
                 path.unlink()
             elif path.suffix == WAITING:
                 self.used_bytes += disk_bytes(path.stat().st_size)
-                self.keep(path.stem, disk_bytes(path.stat().st_size))
+                self.add(path.stem, disk_bytes(path.stat().st_size))
             elif path.suffix == DAMAGED:
                 self.damaged += 1
-        if self.room or self.damaged:
-            log.info("spool found", folder=str(self.folder), batches=len(self.room), damaged=self.damaged)
+        if self.file_bytes or self.damaged:
+            log.info("spool opened", folder=str(self.folder), batches=len(self.file_bytes), damaged=self.damaged)
 
     @property
     def is_full(self) -> bool:
         return self.used_bytes + BLOCK_BYTES > self.max_bytes
 
     def oldest_first(self) -> list[str]:
-        return sorted(self.room)
+        return sorted(self.file_bytes)
 
     def path(self, batch_id: str) -> Path:
         return self.folder / (batch_id + WAITING)
 
     async def put(self, parcel: Parcel) -> None:
-        """Return once the batch would survive a power cut. Raises Unavailable where it would not."""
+        """Return once the batch would survive a power cut. Raises Unavailable if it would not."""
         content = pack(parcel)
         room = disk_bytes(len(content))
         if self.used_bytes + room > self.max_bytes:
@@ -92,24 +92,24 @@ class Spool:
             await asyncio.to_thread(write_durably, self.path(parcel.batch_id), content)
         except OSError as error:
             self.used_bytes -= room
-            log.error("spooling failed", folder=str(self.folder), error=error.strerror)  # noqa: TRY400 - that says all
+            log.error("spooling failed", folder=str(self.folder), error=error.strerror)  # noqa: TRY400 - says enough
             raise Unavailable(
-                "Temporal is away, and this server's disk does not take the entries", retry_after_s=RETRY_AFTER_S
+                f"{UNREACHABLE}, and this server's disk cannot store the entries", retry_after_s=RETRY_AFTER_S
             ) from error
-        self.keep(parcel.batch_id, room)
+        self.add(parcel.batch_id, room)
 
-    def keep(self, batch_id: str, room: int) -> None:
-        self.room[batch_id] = room
+    def add(self, batch_id: str, room: int) -> None:
+        self.file_bytes[batch_id] = room
         self.filled.set()
 
-    def forget(self, batch_id: str) -> None:
-        self.used_bytes -= self.room.pop(batch_id, 0)
-        if not self.room:
+    def drop(self, batch_id: str) -> None:
+        self.used_bytes -= self.file_bytes.pop(batch_id, 0)
+        if not self.file_bytes:
             self.filled.clear()
 
     async def read(self, batch_id: str) -> Parcel | None:
-        """A batch that waits; None when there is no such batch, or no longer. A damaged file is set aside."""
-        if batch_id not in self.room:
+        """The waiting batch of this id; None if there is none (any more). A damaged file is set aside."""
+        if batch_id not in self.file_bytes:
             return None
         path = self.path(batch_id)
         try:
@@ -121,44 +121,44 @@ class Spool:
         return None
 
     def set_aside(self, batch_id: str, reason: str) -> None:
-        """Out of the way of the others and of every later start, and kept: it may be all that is left of entries."""
-        if batch_id not in self.room:
+        """Rename a damaged file so that it is never read again. It is kept: its entries may exist nowhere else."""
+        if batch_id not in self.file_bytes:
             return  # delivered and removed while it was being read
         path = self.path(batch_id)
-        # On a disk that does not even rename, the file is found again by the next start.
+        # If even the rename fails, the next start finds the file again.
         with suppress(OSError):
             path.rename(path.with_suffix(DAMAGED))
         self.damaged += 1
-        self.forget(batch_id)
+        self.drop(batch_id)
         log.error("spool file damaged", file=str(path.with_suffix(DAMAGED)), reason=reason)
 
     async def remove(self, batch_id: str) -> None:
-        """Take away a batch that Temporal has persisted.
+        """Remove a batch that Temporal has persisted.
 
-        Not synced: a file that comes back with the next start is delivered once more under its id, and starts nothing.
+        Not synced: a file that reappears after a crash is delivered once more under its id, and starts nothing.
         """
-        self.forget(batch_id)
+        self.drop(batch_id)
         try:
             await asyncio.to_thread(self.path(batch_id).unlink)
         except OSError as error:
-            log.error("spool file stays", file=str(self.path(batch_id)), error=error.strerror)  # noqa: TRY400 - as above
+            log.error("spool file not removed", file=str(self.path(batch_id)), error=error.strerror)  # noqa: TRY400 - as above
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Put the file and its name on the disk for good, or raise OSError and leave nothing."""
+    """Write the file and its name durably, or raise OSError and leave nothing."""
     draft = path.with_suffix(DRAFT)
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # Dying here: nobody has an answer; the next start removes the draft.
+        # If we die here, the caller has no answer; the next start removes the draft.
         draft.rename(path)
-        # Dying here: nobody has an answer; if the name has reached the disk, the next start delivers it all the same.
+        # If we die here, the caller has no answer; if the rename reached the disk, the next start delivers the file.
         sync_folder(path.parent)
     except OSError:
-        # After an fsync that failed, the kernel may have dropped what it could not write and call the next fsync good.
-        # So none is ever tried again: nothing of this file counts, and the entries are not acknowledged.
+        # After a failed fsync the kernel may have dropped the data and report success for the next fsync. So it is
+        # never retried: the file does not count, and its entries are not acknowledged.
         for leftover in (draft, path):
             with suppress(OSError):
                 leftover.unlink()
@@ -174,7 +174,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make what is missing of the path, so that it survives a power cut as the files in it do."""
+    """Create the missing folders of the path durably, as the files in it are."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for each in missing:
@@ -183,7 +183,7 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Hold the folder until the block ends, or until this process dies, however it does."""
+    """Lock the folder until the block ends or this process dies, in whatever way."""
     lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
@@ -191,7 +191,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise InvalidConfiguration(
                 [f"api.spool.folder: {folder} is in use by another API process"],
-                hint="give each API process a folder of its own, or wait until the other one has ended",
+                hint="give each API process its own folder, or wait until the other one has stopped",
             ) from None
         yield
     finally:
@@ -203,4 +203,4 @@ def disk_bytes(size: int) -> int:
 
 
 def spool_full_error() -> Unavailable:
-    return Unavailable("Temporal is away, and the spool is full", retry_after_s=RETRY_AFTER_S)
+    return Unavailable(f"{UNREACHABLE}, and the spool is full", retry_after_s=RETRY_AFTER_S)

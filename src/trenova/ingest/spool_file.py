@@ -1,4 +1,4 @@
-"""A spooled batch as a file: a header, and the payload as Temporal is to get it."""
+"""The file of a spooled batch: a header, and the payload as it will be sent to Temporal."""
 
 import hashlib
 import struct
@@ -18,11 +18,11 @@ HEADER_BYTES = HEADER_FIELDS.size + hashlib.sha256().digest_size
 
 
 class DamagedFile(Exception):
-    """The file is not, byte for byte, what was written under its name. The message says in what."""
+    """The file is not, byte for byte, what was written under its name. The message says what differs."""
 
 
 def pack(parcel: Parcel) -> bytes:
-    """The bytes of the file. No tenant stands in it: a batch that went by the spool takes no turns among tenants."""
+    """The bytes of the file. It names no tenant, so a spooled batch takes no part in turns among tenants."""
     payload = parcel.payload.SerializeToString()
     facts = HEADER_FIELDS.pack(MAGIC, VERSION, uuid.UUID(parcel.batch_id).bytes, parcel.entries, len(payload))
     return facts + hashlib.sha256(facts + payload).digest() + payload
@@ -39,14 +39,14 @@ def unpack(batch_id: str, content: bytes) -> Parcel:
     )
     magic, version, id_, entries, length = HEADER_FIELDS.unpack(facts)
     if (magic, version) != (MAGIC, VERSION):
-        raise DamagedFile(f"it is no spool file of version {VERSION}")
+        raise DamagedFile(f"it is not a spool file of version {VERSION}")
     if len(payload) != length:
-        raise DamagedFile(f"its payload has {len(payload):,} bytes, {length:,} were written")
+        raise DamagedFile(f"its payload has {len(payload):,} bytes, but {length:,} were written")
     if hashlib.sha256(facts + payload).digest() != checksum:
-        raise DamagedFile("its checksum does not fit its content")
+        raise DamagedFile("its checksum does not match its content")
     if str(uuid.UUID(bytes=id_)) != batch_id:
         raise DamagedFile("it has the name of another batch")
     try:
         return Parcel(batch_id=batch_id, entries=entries, payload=Payload.FromString(payload), fairness=Priority())
     except DecodeError:
-        raise DamagedFile("it holds no Temporal payload") from None
+        raise DamagedFile("its payload cannot be read as a Temporal payload") from None

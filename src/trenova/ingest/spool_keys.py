@@ -1,4 +1,4 @@
-"""The spool of an API on this machine: batches that were acknowledged and that Temporal does not have yet."""
+"""Which encryption keys the batches in an API's spool need: they are acknowledged but not yet in Temporal."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,25 +17,25 @@ NAME = "batches in the spool"
 
 @dataclass(slots=True)
 class SpoolFiles:
-    """What is in the folder."""
+    """The contents of the folder."""
 
     count: Counter[str] = field(default_factory=Counter)
-    """Of batches, by key id."""
+    """Batches by key id."""
     first: dict[str, Payload] = field(default_factory=dict)
-    """One batch under each key."""
+    """One batch for each key."""
     looked_at: int = 0
     unread: int = 0
 
 
 async def inspect_spool(folder: Path, client: Client) -> PlaceReport:
-    """Beside the API that fills and empties it, which this neither disturbs nor waits for.
+    """Inspect the spool while its API runs, without disturbing it or waiting for it.
 
-    One batch under each key is opened: there may be thousands, and whoever wrote them had one key under each id.
+    Only one batch per key is opened: there may be thousands, and their writer had one key under each id.
     """
     try:
         files = read_folder(folder)
     except OSError as error:
-        return PlaceReport(name=NAME, unseen=f"{folder} cannot be looked into: {error.strerror}")
+        return PlaceReport(name=NAME, unseen=f"{folder} cannot be read: {error.strerror}")
     reasons = {key_id: await unreadable_reason(client, [payload]) for key_id, payload in files.first.items()}
     return PlaceReport(
         name=NAME,
@@ -47,17 +47,17 @@ async def inspect_spool(folder: Path, client: Client) -> PlaceReport:
 
 
 def read_folder(folder: Path) -> SpoolFiles:
-    """Raises OSError for a folder that cannot be looked into."""
-    found = SpoolFiles()
+    """Count the batches of the folder. Raises OSError if it cannot be read."""
+    files = SpoolFiles()
     for path in sorted(path for path in folder.iterdir() if path.suffix in {WAITING, DAMAGED}):
-        found.looked_at += 1
+        files.looked_at += 1
         try:
             payload = unpack(path.stem, path.read_bytes()).payload
         except FileNotFoundError:
-            continue  # Temporal has it by now
+            continue  # delivered in the meantime
         except (DamagedFile, OSError):
-            found.unread += 1
+            files.unread += 1
             continue
-        found.count[key_id_of(payload)] += 1
-        found.first.setdefault(key_id_of(payload), payload)
-    return found
+        files.count[key_id_of(payload)] += 1
+        files.first.setdefault(key_id_of(payload), payload)
+    return files

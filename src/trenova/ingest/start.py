@@ -1,4 +1,4 @@
-"""One batch into Temporal: the call whose answer is the acknowledgement."""
+"""Starts the workflow of one batch: the call whose answer is the acknowledgement."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -24,30 +24,31 @@ from trenova.runtime import connection
 from trenova.workflows import ProcessAuditBatchWorkflow
 
 START_TIMEOUT = timedelta(seconds=10)
-# The SDK repeats a call for ten seconds by itself; a server that restarts takes a little longer.
+# The SDK itself retries a call for ten seconds; a server that restarts takes a little longer.
 ATTEMPTS = 2
 PAUSE_S = 0.5
-# What worker and database spend on a batch whatever is in it, in bytes of entries that they store in that time.
+# The fixed cost of a batch for worker and database, as the bytes of entries that they store in the same time.
 BATCH_OVERHEAD_BYTES = 256 * KIB
-# The work of a turn of weight 1; any would do.
+# The work of a turn of weight 1; any number would do.
 TURN_BYTES = MIB
 
-DENIED = "Temporal refuses this server's credentials"
-# The caller cannot mend these by changing the request, and nothing says that Temporal kept it: try again later.
+UNREACHABLE = "Temporal is unreachable"
+DENIED = "Temporal denied this server access"
+# The caller cannot fix these by changing the request, and Temporal has not confirmed it: retry later.
 MESSAGES = {
-    RPCStatusCode.UNAVAILABLE: "Temporal is away",
+    RPCStatusCode.UNAVAILABLE: UNREACHABLE,
     RPCStatusCode.DEADLINE_EXCEEDED: "Temporal did not answer in time",
     RPCStatusCode.CANCELLED: "Temporal did not answer in time",
-    # What the SDK says of a connection that breaks in the middle of a call.
+    # The SDK's status for a connection that breaks during a call.
     RPCStatusCode.UNKNOWN: "the connection to Temporal broke",
     RPCStatusCode.INTERNAL: "Temporal failed",
     RPCStatusCode.ABORTED: "Temporal failed",
-    RPCStatusCode.RESOURCE_EXHAUSTED: "Temporal takes no more at the moment",
+    RPCStatusCode.RESOURCE_EXHAUSTED: "Temporal is at its limit",
     RPCStatusCode.NOT_FOUND: "the Temporal namespace does not exist",
     RPCStatusCode.PERMISSION_DENIED: DENIED,
     RPCStatusCode.UNAUTHENTICATED: DENIED,
 }
-# Of these nobody knows whether Temporal has kept the batch. The same call with the same id finds out, and does no harm.
+# Temporal may have persisted the batch all the same. Repeating the call with the same id is safe and finds out.
 AMBIGUOUS = frozenset(
     {
         RPCStatusCode.UNAVAILABLE,
@@ -64,7 +65,7 @@ Handle = WorkflowHandle[ProcessAuditBatchWorkflow, BatchResult]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """A batch as it leaves: one payload, encoded once and sent any number of times under one workflow id."""
+    """A batch ready to send: one payload, encoded once and sent any number of times under one workflow id."""
 
     batch_id: str
     entries: int
@@ -73,9 +74,9 @@ class Parcel:
 
 
 async def parcel_of(client: Client, entries: Sequence[SealedEntry]) -> Parcel:
-    """The entries as a new batch, compressed and encrypted as the client's codec does.
+    """The entries as a new batch, compressed and encrypted by the client's codec.
 
-    Raises PayloadTooLarge for entries that make a larger payload than Temporal takes.
+    Raises PayloadTooLarge when the payload would be larger than Temporal accepts.
     """
     batch = Batch(batch_id=str(uuid_utils.uuid7()), entries=[msgspec.Raw(entry.body) for entry in entries])
     (payload,) = await client.data_converter.encode([batch])
@@ -85,30 +86,30 @@ async def parcel_of(client: Client, entries: Sequence[SealedEntry]) -> Parcel:
 async def start(client: Client, parcel: Parcel) -> Handle:
     """Return once Temporal has persisted the batch.
 
-    Raises TemporalUnreachable when that is not certain, TemporalDenied when Temporal does not let us, else Unavailable.
-    Where an earlier try may have been taken, each says so in `kept`.
+    Raises TemporalUnreachable when that is not certain, TemporalDenied when Temporal denies access, else Unavailable.
+    If an earlier attempt may have succeeded, their `effect` is "unknown".
 
-    Dying before Temporal's answer: the callers have none either and send their entries again with the same ids;
-    whatever Temporal did keep is then found as duplicates. Dying after it: the workflow runs without us.
+    If we die before Temporal's answer, the callers have no answer either and send their entries again with the same
+    ids; those that Temporal persisted are then found as duplicates. If we die after it, the workflow runs without us.
     """
-    for tried in range(ATTEMPTS):
-        last = tried == ATTEMPTS - 1
+    for earlier in range(ATTEMPTS):
+        last = earlier == ATTEMPTS - 1
         try:
             await start_workflow(client, parcel)
         except RPCError as error:
             if not is_ambiguous(error) or last:
-                raise_unavailable(error, is_first=tried == 0)
+                raise_unavailable(error, is_first=earlier == 0)
         except RuntimeError as error:
             if connection.is_denial(error) or last:
-                raise_unavailable(error, is_first=tried == 0)
+                raise_unavailable(error, is_first=earlier == 0)
         else:
             return client.get_workflow_handle_for(ProcessAuditBatchWorkflow.run, workflow_id(parcel.batch_id))
         await asyncio.sleep(PAUSE_S)
-    raise AssertionError("the last try returns or raises")
+    raise AssertionError("the last attempt returns or raises")
 
 
 async def start_workflow(client: Client, parcel: Parcel) -> None:
-    # Its payload is encoded already, so it goes by a client without our codec over the same connection.
+    # The payload is already encoded, so a client without our codec sends it over the same connection.
     config = client.config()
     config["data_converter"] = DataConverter.default
     try:
@@ -123,14 +124,14 @@ async def start_workflow(client: Client, parcel: Parcel) -> None:
             rpc_timeout=START_TIMEOUT,
         )
     except WorkflowAlreadyStartedError:
-        # The answer to an earlier try of this very call was lost, and the workflow has ended since.
+        # The answer to an earlier attempt of this call was lost, and the workflow has finished since.
         return
 
 
 def fairness_of(entries: Sequence[SealedEntry]) -> Priority:
-    """Turns by tenant where a batch holds one, and by work: who sends many small batches gets more turns for them.
+    """Turns by tenant if a batch has only one, weighted by work: a tenant with many small batches gets more turns.
 
-    Temporal takes 64 bytes of the name. Mixed batches share a key, and each counts for all its tenants.
+    Temporal limits the key to 64 bytes. Mixed batches share a key, and each counts for all its tenants.
     """
     tenants = {entry.tenant for entry in entries}
     weight = len(tenants) * TURN_BYTES / (BATCH_OVERHEAD_BYTES + sum(len(entry.body) for entry in entries))
@@ -139,7 +140,7 @@ def fairness_of(entries: Sequence[SealedEntry]) -> Priority:
 
 @contextmanager
 def temporal_errors() -> Iterator[None]:
-    """Temporal's errors while it is asked something, as Unavailable. What it was sent it may have taken."""
+    """Raise Temporal's errors as Unavailable. A request that was sent may have had its effect."""
     try:
         yield
     except (RPCError, RuntimeError) as error:
@@ -147,15 +148,15 @@ def temporal_errors() -> Iterator[None]:
 
 
 def is_ambiguous(error: RPCError) -> bool:
-    """Whether Temporal may have kept what it was sent, since the answer is not its own, or says nothing of that."""
+    """Whether Temporal may have persisted the request: the answer is not Temporal's, or leaves it open."""
     return error.status in AMBIGUOUS or connection.is_from_proxy(error)
 
 
 def raise_unavailable(error: RPCError | RuntimeError, *, is_first: bool = True) -> NoReturn:
     """Raise Unavailable for the statuses in MESSAGES and for answers of a proxy; any other error is a bug, and raised.
 
-    A RuntimeError is the SDK's word for a server that a lazy client could not reach with its first call. Unless this
-    attempt `is_first`, an earlier one may have reached Temporal, and the error says so.
+    The SDK raises a RuntimeError when the first call of a lazy client cannot connect. Unless this attempt `is_first`,
+    an earlier one may have reached Temporal, and the effect of the error is "unknown".
     """
     if isinstance(error, RPCError) and error.status not in MESSAGES and not connection.is_from_proxy(error):
         raise error
@@ -166,9 +167,9 @@ def raise_unavailable(error: RPCError | RuntimeError, *, is_first: bool = True) 
 def unavailable_error(error: RPCError | RuntimeError) -> Unavailable:
     if isinstance(error, RuntimeError):
         denied = connection.is_denial(error)
-        return TemporalDenied(DENIED) if denied else TemporalUnreachable(MESSAGES[RPCStatusCode.UNAVAILABLE])
+        return TemporalDenied(DENIED) if denied else TemporalUnreachable(UNREACHABLE)
     if connection.is_from_proxy(error):
-        return TemporalUnreachable(MESSAGES[RPCStatusCode.UNAVAILABLE])
+        return TemporalUnreachable(UNREACHABLE)
     if connection.is_denial(error):
         return TemporalDenied(MESSAGES[error.status])
     return (TemporalUnreachable if error.status in AMBIGUOUS else Unavailable)(MESSAGES[error.status])

@@ -218,9 +218,7 @@ async def test_a_spool_needs_the_keys_of_its_batches_while_an_api_holds_it_and_o
     (tmp_path / f"{uuid_utils.uuid7()}.damaged").write_bytes(b"half of it")
     assert (await spool_keys.inspect_spool(tmp_path, new)).unseen == f"1 files in {tmp_path} cannot be read"
     none = tmp_path / "none"
-    assert (
-        await spool_keys.inspect_spool(none, new)
-    ).unseen == f"{none} cannot be looked into: No such file or directory"
+    assert (await spool_keys.inspect_spool(none, new)).unseen == f"{none} cannot be read: No such file or directory"
 
 
 def report_of(name: str, *, encrypts: bool) -> KeyReport:

@@ -93,7 +93,7 @@ async def test_a_proxy_that_starts_to_answer_instead_of_temporal_makes_it_unreac
         async with commit.running(), asyncio.timeout(GENEROUS_S):
             with pytest.raises(TemporalUnreachable):
                 await commit.add(entries(new_tenant(), 1))
-            await commit.breaker.away.wait()
+            await commit.breaker.unreachable.wait()
             assert isinstance(commit.breaker.fault, TemporalUnreachable)
             proxy.target = ("127.0.0.1", temporal.port)
             proxy.cut()
@@ -110,10 +110,10 @@ async def test_a_denied_start_fails_at_once_and_the_denial_is_remembered_until_i
     async with commit.running(), asyncio.timeout(GENEROUS_S):
         with pytest.raises(TemporalDenied, match="Temporal denied this server access"):
             await commit.add(entries(new_tenant(), 1))
-        while not commit.breaker.refused:  # noqa: ASYNC110 - nothing has an event for it
+        while not commit.breaker.is_denied:  # noqa: ASYNC110 - nothing has an event for it
             await asyncio.sleep(0.05)
         # Temporal answered, so the breaker is closed.
-        assert not commit.breaker.away.is_set()
+        assert not commit.breaker.unreachable.is_set()
         client.api_key = "sesame"
         while commit.breaker.fault is not None:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.05)

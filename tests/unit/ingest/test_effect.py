@@ -72,7 +72,7 @@ async def test_a_temporal_that_turns_out_to_refuse_may_have_kept_what_had_no_ans
         raise TemporalUnreachable("Temporal did not answer in time")
 
     with pytest.raises(TemporalDenied) as caught:
-        await breaker.unless_away(starting)
+        await breaker.unless_unreachable(starting)
     assert caught.value.effect == "unknown"
 
 
@@ -94,7 +94,7 @@ async def test_entries_that_are_accepted_are_so_although_the_result_cannot_be_re
     with capture_logs() as logged:
         answers = await asyncio.gather(*(wait_until_stored(placed, 60) for _ in range(3)))
     assert answers == [False] * 3
-    assert [each["event"] for each in logged] == ["wait for a batch ended"]
+    assert [each["event"] for each in logged] == ["waiting for a batch failed"]
     assert "nobody may read" not in str(logged)
 
 
