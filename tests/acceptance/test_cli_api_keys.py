@@ -16,7 +16,7 @@ def test_a_new_key_is_shown_once_on_standard_output_and_how_to_revoke_it_beside_
     (key,) = ended.lines
     prefix, key_id, secret = key.split("_", 2)
     assert prefix == "trn"
-    assert ended.err == f"Keep it: it is not shown again. To take it back: trenova api-key revoke {key_id}\n"
+    assert ended.err == f"Save it: it is not shown again. To revoke it: trenova api-key revoke {key_id}\n"
     table, as_json = trenova("api-key", "list"), trenova("api-key", "list", "--json")
     assert key_id in table.out
     assert "billing" in table.out

@@ -55,7 +55,10 @@ def test_an_import_says_how_many_of_its_entries_are_parked(trenova: User, rule: 
     ended = trenova(*words)
     assert ended.exit_code == 3
     assert ended.lines[0].startswith("read 2 · accepted 1 · parked 1 · duplicates 0 · refused 0 · ")
-    assert ended.lines[1] == "parked entries are kept and tried again; why: trenova dead-letters list"
+    assert (
+        ended.lines[1]
+        == "the database rejected the parked entries; they are retried. Reasons: trenova dead-letters list"
+    )
     again = trenova(*words, "--json").json
     assert (again["read"], again["parked"], again["duplicates"]) == (2, 1, 1)
 
@@ -82,14 +85,14 @@ def test_a_replay_tells_what_became_of_it(trenova: User, rule: Rule) -> None:
 
 def test_an_edit_from_a_file_or_in_the_editor_is_stored_at_once(trenova: User, rule: Rule) -> None:
     first, second = park(trenova, 2)
-    mended = trenova.folder / "mended.json"
-    mended.write_text(json.dumps(entry_of(action="mended.by_file")))
-    assert trenova("dead-letters", "edit", first["id"], "--file", str(mended)).out == "stored\n"
-    edited = trenova("dead-letters", "edit", second["id"], EDITOR=f"sed -i s/{POISON}/mended.by_hand/")
+    fixed = trenova.folder / "fixed.json"
+    fixed.write_text(json.dumps(entry_of(action="fixed.by_file")))
+    assert trenova("dead-letters", "edit", first["id"], "--file", str(fixed)).out == "stored\n"
+    edited = trenova("dead-letters", "edit", second["id"], EDITOR=f"sed -i s/{POISON}/fixed.by_hand/")
     assert (edited.exit_code, edited.out) == (0, "stored\n")
     actions = {entry["id"]: entry["action"] for entry in trenova.stored()}
-    assert actions[first["entry_id"]] == "mended.by_file"
-    assert actions[second["entry_id"]] == "mended.by_hand"
+    assert actions[first["entry_id"]] == "fixed.by_file"
+    assert actions[second["entry_id"]] == "fixed.by_hand"
 
 
 def test_an_editor_that_changes_nothing_changes_nothing(trenova: User, rule: Rule) -> None:
@@ -104,10 +107,10 @@ def test_an_editor_that_fails_and_a_file_that_cannot_be_written_are_one_error_an
 ) -> None:
     (letter,) = park(trenova)
     error, hint = trenova("dead-letters", "edit", letter["id"], EDITOR="false").complaint()
-    assert (error, hint) == ("false: Editing failed", "set EDITOR to one that works, or use --file")
+    assert (error, hint) == ("false: Editing failed", "set EDITOR to an editor that works, or use --file")
     for file, why in (("missing/parked.ndjson", "No such file or directory"), ("/dev/full", "No space left on device")):
         error, hint = trenova("dead-letters", "export", file, "--tenant", trenova.tenant).complaint()
-        assert (error, hint) == (f"cannot write {file}: {why}", "name another file, or make room there")
+        assert (error, hint) == (f"cannot write {file}: {why}", "name another file, or free some space there")
 
 
 def test_an_export_holds_the_exact_bytes(trenova: User, rule: Rule) -> None:
@@ -132,4 +135,4 @@ def test_a_letter_that_is_not_there_is_one_error_and_one_hint(trenova: User, wor
 def test_a_replay_of_everything_and_of_one_are_two_things(trenova: User, words: list[str]) -> None:
     ended = trenova("dead-letters", "replay", *words)
     assert ended.exit_code == 2
-    assert "say either an ID, or --all, or --tenant NAME" in " ".join(ended.err.split())
+    assert "give either an ID, or --all, or --tenant NAME" in " ".join(ended.err.split())

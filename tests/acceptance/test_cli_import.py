@@ -103,7 +103,7 @@ def test_an_id_that_comes_with_other_content_is_told_and_the_first_stays(trenova
     trenova.add({**same_id, "comment": "first"})
     ended = trenova("import", "-", "--tenant", trenova.tenant, stdin=ndjson({**same_id, "comment": "second"}))
     assert ended.exit_code == 0
-    assert "1 duplicates have another content than what is stored; the first stays" in ended.out
+    assert "1 duplicates differ from the stored entry with the same id, which stays unchanged" in ended.out
     assert [entry["comment"] for entry in trenova.stored()] == ["first"]
 
 
@@ -151,7 +151,10 @@ def test_refused_lines_on_json_summary_exit_the_same(trenova: User) -> None:
         (("import", "."), "cannot read .: Is a directory"),
         (("import", "good.ndjson", "gone.ndjson"), "cannot read gone.ndjson: No such file or directory"),
         (("import", "good.ndjson", "--tenant", "two words"), "invalid tenant 'two words'"),
-        (("import", "good.ndjson", "--refused", "good.ndjson"), "good.ndjson cannot be read and written at once"),
+        (
+            ("import", "good.ndjson", "--refused", "good.ndjson"),
+            "good.ndjson cannot be read and written at the same time",
+        ),
     ],
 )
 def test_a_mistake_is_one_error_and_one_hint_before_anything_is_sent(

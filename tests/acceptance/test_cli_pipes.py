@@ -31,7 +31,7 @@ for line in sys.stdin.read().splitlines():
 # The same with files for what each says, told as JSON. What is slow to import is imported once.
 WALK_WITH_ERRORS = """
 import json, os, pathlib, shlex, sys
-import trenova.cli.event_loop, trenova.doctor.context, trenova.keys.signing, trenova.store.migrate
+import trenova.runtime.event_loop, trenova.doctor.context, trenova.keys.signing, trenova.store.migrate
 from trenova.cli.main import main
 for line in sys.stdin.read().splitlines():
     if os.fork() == 0:

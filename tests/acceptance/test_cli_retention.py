@@ -62,13 +62,13 @@ async def test_content_goes_after_its_days_but_for_what_is_held(
 def test_policies_are_shown_set_and_unset(trenova: User) -> None:
     mine = ("--tenant", trenova.tenant)
     begin = datetime.now(UTC) - timedelta(minutes=5)
-    trenova("retention", "set", *mine, "--for-ever", "--by", "[red]ada\x1b")
+    trenova("retention", "set", *mine, "--forever", "--by", "[red]ada\x1b")
     assert trenova("retention", "show", "--json").exit_code == 0
     trenova("retention", "set", *mine, "--for-ever", "--by", "ada")
     (shown,) = [one for one in trenova("retention", "show", "--json").objects if one["tenant"] == trenova.tenant]
     assert (shown["days"], shown["set_by"]) == (None, "ada")
     assert datetime.fromisoformat(shown["set_at"]) > begin
-    assert f"{trenova.tenant}  for ever" in trenova("retention", "show").out
+    assert f"{trenova.tenant}  forever" in trenova("retention", "show").out
     assert trenova("retention", "unset", *mine).lines == [f"{trenova.tenant}: unset"]
     error, hint = trenova("retention", "unset", *mine).complaint()
     assert error == f"no retention is set for {trenova.tenant}"
@@ -93,13 +93,13 @@ def test_a_hold_is_listed_until_it_is_released(trenova: User) -> None:
 
 def test_mistakes_are_one_error_and_one_hint(trenova: User) -> None:
     words = ("--name", "x", "--reason", "x")
-    assert "there is no log of the tenant" in trenova("retention", "run", "--tenant", new_tenant()).complaint()[0]
-    assert "no id of a hold" in trenova("hold", "release", "x", "--reason", "x").complaint()[0]
+    assert "has no retention policy" in trenova("retention", "run", "--tenant", new_tenant()).complaint()[0]
+    assert "is not an id: it must be a UUID" in trenova("hold", "release", "x", "--reason", "x").complaint()[0]
     assert "expected a time" in trenova("hold", "place", *words, "--all-tenants", "--from", "today").complaint()[0]
     for wrong in (
         ("retention", "set", "--days", "3"),
         ("retention", "set", "--default"),
-        ("retention", "set", "--default", "--days", "3", "--for-ever"),
+        ("retention", "set", "--default", "--days", "3", "--forever"),
         ("retention", "set", "--default", "--days", "0"),
         ("hold", "place", *words),
         ("hold", "place", *words, "--tenant", "acme", "--all-tenants"),

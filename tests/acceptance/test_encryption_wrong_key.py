@@ -78,7 +78,10 @@ async def test_what_waits_for_a_wrong_or_missing_key_is_told_and_stored_when_the
                 assert parts["keys"] == "ok"
                 ended = await place.command("keys", "check", **variables)
                 assert ended.exit_code == 1
-                assert f"key a: {reason}; open workflows stand still until the right key is back" in ended.out
+                assert (
+                    f"key a: {reason}; open workflows with this key are stuck until the right key is configured"
+                    in ended.out
+                )
                 ended = await place.command("keys", "check", "--json", **variables)
                 assert ended.exit_code == 1
                 assert ended.json["open_workflows"]["unreadable"] == {"a": reason}

@@ -1,18 +1,24 @@
-"""The client of the API that commands use: where the server is, and what is shown while it does not answer."""
+"""The API client that commands use: finds the server, and reports when it has to wait for it."""
+
+from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import stamina.instrumentation
-from stamina.instrumentation import RetryDetails
-
-from trenova.client import AsyncClient
 from trenova.errors import InvalidConfiguration
-from trenova.runtime.installation.running import read_running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stamina.instrumentation import RetryDetails
+
+    from trenova.client import AsyncClient
 
 
-def server(data_dir: Path, api_url: str | None, api_key: str | None) -> tuple[str, str]:
-    """Address and API key: as given by flag or variable, else those of `dev.json`."""
+def server_of(data_dir: Path, api_url: str | None, api_key: str | None) -> tuple[str, str]:
+    """Address and API key: from flag or variable, else those of `dev.json`."""
+    from trenova.runtime.installation.running import read_running
+
     running = None if api_url and api_key else read_running(data_dir)
     url = api_url or (running.api_url if running else None)
     # A key is only for the server it belongs to.
@@ -26,17 +32,20 @@ def server(data_dir: Path, api_url: str | None, api_key: str | None) -> tuple[st
     return url, key
 
 
-def client(data_dir: Path, api_url: str | None, api_key: str | None, *, retry_for_s: float) -> AsyncClient:
-    """A client of the server, which says when it waits."""
-    tell_waiting("the API")
-    return AsyncClient(*server(data_dir, api_url, api_key), retry_for_s=retry_for_s)
+def open_client(data_dir: Path, api_url: str | None, api_key: str | None, *, retry_for_s: float) -> AsyncClient:
+    """A client of the server that reports when it waits."""
+    from trenova.client import AsyncClient
+
+    report_waiting("the API")
+    return AsyncClient(*server_of(data_dir, api_url, api_key), retry_for_s=retry_for_s)
 
 
-def tell_waiting(what: str) -> None:
-    """Say once what this command waits for, when it begins to."""
+def report_waiting(what: str) -> None:
+    """From now on print once what this command waits for, at the first retry."""
+    import stamina.instrumentation
 
-    def say(details: RetryDetails) -> None:
+    def print_first(details: RetryDetails) -> None:
         if details.retry_num == 1:
             print(f"waiting for {what}: {details.caused_by}", file=sys.stderr)
 
-    stamina.instrumentation.set_on_retry_hooks([say])
+    stamina.instrumentation.set_on_retry_hooks([print_first])

@@ -1,73 +1,95 @@
-"""`trenova import`: other products' audit events, or entries, out of files and into the log."""
+"""`trenova import`: sends entries, or the audit events of other products, from files to the API."""
 
-import asyncio
+from __future__ import annotations
+
 import sys
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from trenova.cli import api_client, json_output, options
-from trenova.client import ApiError, AsyncClient
-from trenova.config import DEFAULT_DATA_DIR
+from trenova.cli import api_client, options
+from trenova.cli.terminal import json_output
 from trenova.errors import InvalidRequest, TrenovaError
-from trenova.importing.chunks import Chunk, Line, chunked
-from trenova.importing.maps import MapError, mapper
-from trenova.importing.read import Source, open_source
-from trenova.importing.record import UnreadableRecord
-from trenova.importing.tally import Tally
 
-# Enough to keep the server busy while an answer is on its way; more only waits there.
-REQUESTS_AT_ONCE = 4
-GIVE_UP_S = 60.0  # a server that starts anew is back by then
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterable, Iterator
+
+    from rich.progress import Progress, TaskID
+
+    from trenova.client import AsyncClient
+    from trenova.importing.chunks import Chunk, Line
+    from trenova.importing.read import Source
+    from trenova.importing.tally import Tally
+
+# Enough to keep the server busy while an answer is in transit; more would only wait there.
+CONCURRENT_REQUESTS = 4
+RETRY_FOR_S = 60.0  # long enough for a server to restart
 INVALID_ENTRIES = 422
 IN_PART = 3
+ONLY_IF_ANY = {"differing", "spooled", "parked"}
+"""Counts that the summary leaves out when they are 0."""
 
 
 def import_files(
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="NDJSON or JSON, plain or .gz; - reads stdin.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE", help="NDJSON or JSON, plain or .gz; - reads standard input.")
+    ],
     map_name: Annotated[
         Literal["none", "cloudtrail", "kubernetes", "github", "okta", "gcp"],
-        typer.Option("--map", help="Whose events they are; none: they are entries already."),
+        typer.Option("--map", help="The product that wrote the events; none if they already are entries."),
     ] = "none",
-    tenant: Annotated[str | None, typer.Option(help="The tenant, for events that name none.")] = None,
-    refused: Annotated[Path, typer.Option(help="Where refused lines go, with their reasons.", dir_okay=False)] = Path(
+    tenant: Annotated[
+        str | None, typer.Option(help="The tenant of all entries, in place of the one in an event.")
+    ] = None,
+    refused: Annotated[Path, typer.Option(help="File for refused lines, with their reasons.", dir_okay=False)] = Path(
         "refused.ndjson"
     ),
     api_url: options.ApiUrl = None,
     api_key: options.ApiKeyText = None,
-    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
     as_json: options.Json = False,
 ) -> None:
-    """Import audit events from files. Importing the same again stores nothing twice.
+    """Import audit events from files. Importing a file again stores nothing twice.
 
     Example: trenova import --map cloudtrail trail.ndjson.gz
     """
-    client = api_client.client(data_dir, api_url, api_key, retry_for_s=GIVE_UP_S)
-    mapper(map_name, tenant=tenant)  # a wrong name or tenant is an error before anything is sent
+    import asyncio
+
+    from trenova.importing.maps import mapper
+    from trenova.importing.tally import Tally
+
+    client = api_client.open_client(data_dir, api_url, api_key, retry_for_s=RETRY_FOR_S)
+    mapper(map_name, tenant=tenant)  # raises for a wrong name or tenant, before anything is sent
     if refused.resolve() in {Path(name).resolve() for name in files}:
-        raise InvalidRequest(f"{refused} cannot be read and written at once", hint="name another file with --refused")
+        raise InvalidRequest(
+            f"{refused} cannot be read and written at the same time", hint="name another file with --refused"
+        )
     tally = Tally(refused_file=refused)
     try:
         with tally:
-            asyncio.run(run(files, map_name, tenant, client, tally))
+            asyncio.run(run_import(files, map_name, tenant, client, tally))
     except (TrenovaError, KeyboardInterrupt):
         if tally.read:
-            summarize(tally, as_json)
+            print_summary(tally, as_json=as_json)
             if not as_json:
-                print("stopped early; run the same import again to go on: nothing is stored twice", file=sys.stderr)
+                print("stopped early; run the same import again to continue: nothing is stored twice", file=sys.stderr)
         raise
-    summarize(tally, as_json)
+    print_summary(tally, as_json=as_json)
     if tally.refused or tally.parked:
         raise typer.Exit(IN_PART)
 
 
-async def run(files: list[str], map_name: str, tenant: str | None, client: AsyncClient, tally: Tally) -> None:
-    console = Console(stderr=True)
+async def run_import(files: list[str], map_name: str, tenant: str | None, client: AsyncClient, tally: Tally) -> None:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from trenova.cli.terminal.screen import stderr_console
+    from trenova.importing.chunks import split_into_chunks
+    from trenova.importing.read import open_source
+
+    console = stderr_console()
     columns = [
         TextColumn("{task.description}"),
         BarColumn(),
@@ -77,14 +99,24 @@ async def run(files: list[str], map_name: str, tenant: str | None, client: Async
     async with client:
         with ExitStack() as stack:
             progress = stack.enter_context(Progress(*columns, console=console, disable=not console.is_terminal))
-            # All are opened first: a wrong name is an error before anything is sent.
+            # All files are opened first: a wrong name is an error before anything is sent.
             for name, source in [(name, stack.enter_context(open_source(name))) for name in files]:
                 bar = progress.add_task(name, total=source.total_bytes, entries=0, rate=0.0)
-                lines = mapped(name, source, map_name, tenant, tally)
-                await send_all(client, chunked(lines), tally, lambda: show(progress, bar, source, tally))  # noqa: B023 - used within the turn
+                lines = map_records(name, source, map_name, tenant, tally)
+                await send_all(
+                    client,
+                    split_into_chunks(lines),
+                    tally,
+                    lambda: show_progress(progress, bar, source, tally),  # noqa: B023 - used within the turn
+                )
 
 
-def mapped(name: str, source: Source, map_name: str, tenant: str | None, tally: Tally) -> Iterator[Line]:
+def map_records(name: str, source: Source, map_name: str, tenant: str | None, tally: Tally) -> Iterator[Line]:
+    """The lines of a file whose records can become entries; the others are counted and written as refused."""
+    from trenova.importing.chunks import Line
+    from trenova.importing.maps import MapError, mapper
+    from trenova.importing.record import UnreadableRecord
+
     to_entry = mapper(map_name, tenant=tenant)
     for record in source:
         tally.read += 1
@@ -99,27 +131,33 @@ def mapped(name: str, source: Source, map_name: str, tenant: str | None, tally: 
             yield Line(file=name, line=record.line, raw=record.raw, entry=entry)
 
 
-async def send_all(client: AsyncClient, chunks: Iterable[Chunk], tally: Tally, show: Callable[[], None]) -> None:
-    """Send the chunks, a few at once. The first error ends it, after the requests that are under way."""
-    under_way: set[asyncio.Task[None]] = set()
+async def send_all(
+    client: AsyncClient, chunks: Iterable[Chunk], tally: Tally, show_progress: Callable[[], None]
+) -> None:
+    """Send the chunks, a few at a time. Stops at the first error, after the requests in flight have finished."""
+    import asyncio
+
+    in_flight: set[asyncio.Task[None]] = set()
     try:
         for chunk in chunks:
-            while len(under_way) >= REQUESTS_AT_ONCE:
-                done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            while len(in_flight) >= CONCURRENT_REQUESTS:
+                done, in_flight = await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
-                show()
-            under_way.add(asyncio.create_task(send(client, chunk, tally)))
-            await asyncio.sleep(0)  # reading never waits, so let the requests go out
+                show_progress()
+            in_flight.add(asyncio.create_task(send_chunk(client, chunk, tally)))
+            await asyncio.sleep(0)  # reading files never awaits, so let the requests go out
     finally:
-        if under_way:
-            await asyncio.wait(under_way)
-    for task in under_way:
+        if in_flight:
+            await asyncio.wait(in_flight)
+    for task in in_flight:
         task.result()
-    show()
+    show_progress()
 
 
-async def send(client: AsyncClient, chunk: Chunk, tally: Tally) -> None:
+async def send_chunk(client: AsyncClient, chunk: Chunk, tally: Tally) -> None:
+    from trenova.client import ApiError
+
     try:
         answer = await client.add([line.entry for line in chunk], wait=True, partial=True)
     except ApiError as error:
@@ -132,26 +170,24 @@ async def send(client: AsyncClient, chunk: Chunk, tally: Tally) -> None:
         tally.count(entry)
 
 
-def show(progress: Progress, bar: TaskID, source: Source, tally: Tally) -> None:
+def show_progress(progress: Progress, bar: TaskID, source: Source, tally: Tally) -> None:
     rate = tally.settled / max(tally.seconds(), 0.001)
     progress.update(bar, completed=source.consumed_bytes, entries=tally.settled, rate=rate)
 
 
-# Told only where there are any.
-SELDOM = {"differing", "spooled", "parked"}
-
-
-def summarize(tally: Tally, as_json: bool) -> None:
+def print_summary(tally: Tally, *, as_json: bool) -> None:
     if as_json:
-        print(json_output.plain_json(tally.counts()))
+        print(json_output.to_json(tally.counts()))
         return
-    counts = " · ".join(f"{name} {number:,}" for name, number in tally.counts().items() if number or name not in SELDOM)
+    counts = " · ".join(
+        f"{name} {number:,}" for name, number in tally.counts().items() if number or name not in ONLY_IF_ANY
+    )
     print(f"{counts} · {tally.seconds():.1f} s")
     if tally.differing:
-        print(f"{tally.differing:,} duplicates have another content than what is stored; the first stays")
+        print(f"{tally.differing:,} duplicates differ from the stored entry with the same id, which stays unchanged")
     if tally.spooled:
-        print("Temporal is away: spooled entries wait on the API's disk and are stored when it is back")
+        print("Temporal is unreachable: spooled entries wait on the API's disk until it is available again")
     if tally.parked:
-        print("parked entries are kept and tried again; why: trenova dead-letters list")
+        print("the database rejected the parked entries; they are retried. Reasons: trenova dead-letters list")
     if tally.refused:
         print(f"refused lines and their reasons: {tally.refused_file}")

@@ -1,82 +1,85 @@
-"""`trenova reconcile`: accepted batches whose workflows are over and did not store them, found and stored by hand.
+"""`trenova reconcile`: finds accepted batches whose workflows closed without storing them, and stores them.
 
-Here and not by a workflow: whoever ends workflows of ours, or polls our queue with a worker of their own, could end
-this one too, and answer what they like.
+A command and not a workflow: whoever can terminate our workflows, or polls our task queue with a worker of their own,
+could also terminate this one, or answer for it.
 """
+
+from __future__ import annotations
 
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.table import Table
 
-from trenova.cli import database_login, event_loop, json_output, options
-from trenova.cli.screen import console, literal, standard_error
-from trenova.config import DEFAULT_DATA_DIR, Settings
-from trenova.runtime import log_output
+from trenova.cli import database, options
+from trenova.cli.terminal import json_output
 from trenova.runtime.installation import logins
-from trenova.runtime.installation.settings import load_settings
-from trenova.runtime.process import database_url
 
 if TYPE_CHECKING:
+    from trenova.config import Settings
     from trenova.domain.reconciliation import ReconciliationResult
     from trenova.store.reconciliation import ClosedRun
 
 DONE_IN_PART = 3
-SHOWN = 1_000
+MAX_LISTED = 1_000
 
 
 def reconcile(
     config: options.ConfigFile = None,
-    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
     as_json: options.Json = False,
 ) -> None:
-    """Compare all batches that Temporal still knows with what is stored, and store what is missing.
+    """Compare the batches that Temporal has with the database, and store what is missing.
 
-    The workers do it every five minutes by themselves. This needs what a worker needs (its login, the signing key, the
-    encryption keys) and no worker that runs.
+    The workers do this every five minutes. This command needs what a worker needs (its login, the signing key, the
+    encryption keys), and no running worker.
 
-    Exit code 0: nothing is missing; 3: batches are missing and cannot be stored, each is named with the reason.
+    Exit code 0: nothing is missing; 3: batches are missing that cannot be stored, each is named with the reason.
 
     Example: trenova reconcile --config config/config.yaml
     """
-    loaded = load_settings(config, data_dir, logins.WORKER)
-    log_output.set_up(loaded.log)
-    with database_login.needing(logins.WORKER, loaded):
-        done, missing = event_loop.run(compare(loaded))
+    from trenova.runtime import event_loop, log_output
+    from trenova.runtime.installation.settings import load_settings
+
+    settings = load_settings(config, data_dir, logins.WORKER)
+    log_output.set_up(settings.log)
+    with database.explain_missing_rights(logins.WORKER, settings):
+        result, missing = event_loop.run(compare(settings))
     if as_json:
-        print(json_output.plain_json(as_data(done, missing)))
+        print(json_output.to_json(as_data(result, missing)))
     else:
-        show(done, missing)
+        print_report(result, missing)
     if missing:
         raise typer.Exit(DONE_IN_PART)
 
 
-async def compare(loaded: Settings) -> "tuple[ReconciliationResult, list[ClosedRun]]":
-    from trenova.codec.compose import load_converter  # noqa: PLC0415 - slow to import
-    from trenova.domain.reconciliation import ReconciliationResult  # noqa: PLC0415
-    from trenova.keys.signing import load_signer  # noqa: PLC0415
-    from trenova.reconciliation import Reconciler  # noqa: PLC0415
-    from trenova.runtime.connection import connect  # noqa: PLC0415
-    from trenova.store import Store  # noqa: PLC0415
+async def compare(settings: Settings) -> tuple[ReconciliationResult, list[ClosedRun]]:
+    from trenova.cli.terminal.screen import stderr_console
+    from trenova.codec.compose import load_converter
+    from trenova.domain.reconciliation import ReconciliationResult
+    from trenova.keys.signing import load_signer
+    from trenova.reconciliation import Reconciler
+    from trenova.runtime.connection import connect
+    from trenova.runtime.process import database_url
+    from trenova.store import Store
 
-    signer = load_signer(loaded, os.environ)
-    client = await connect(loaded.temporal, load_converter(loaded.temporal.security, os.environ))
-    done = ReconciliationResult()
-    async with Store.open(database_url(loaded), signer=signer) as store:
+    signer = load_signer(settings, os.environ)
+    client = await connect(settings.temporal, load_converter(settings.temporal.security, os.environ))
+    result = ReconciliationResult()
+    async with Store.open(database_url(settings), signer=signer) as store:
         await store.check()
-        with standard_error().status("comparing closed workflows with what is stored") as status:
-            async for done in Reconciler(client, store.entries, store.reconciliation).run(compare_all=True):
-                status.update(f"{done.runs:,} compared, {done.batches:,} batches stored that were missing")
-        return done, await store.reconciliation.missing(SHOWN)
+        with stderr_console().status("comparing closed workflows with the database") as status:
+            async for result in Reconciler(client, store.entries, store.reconciliation).run(compare_all=True):
+                status.update(f"{result.runs:,} compared, {result.batches:,} missing batches stored")
+        return result, await store.reconciliation.missing(MAX_LISTED)
 
 
-def as_data(done: "ReconciliationResult", missing: "list[ClosedRun]") -> dict[str, Any]:
+def as_data(result: ReconciliationResult, missing: list[ClosedRun]) -> dict[str, Any]:
     return {
-        "runs": done.runs,
-        "recovered": {"batches": done.batches, "stored": done.stored, "parked": done.parked},
-        "foreign": done.foreign,
+        "runs": result.runs,
+        "recovered": {"batches": result.batches, "stored": result.stored, "parked": result.parked},
+        "foreign": result.foreign,
         "missing": [
             {
                 "workflow_id": run.workflow_id,
@@ -90,20 +93,22 @@ def as_data(done: "ReconciliationResult", missing: "list[ClosedRun]") -> dict[st
     }
 
 
-def show(done: "ReconciliationResult", missing: "list[ClosedRun]") -> None:
-    print(f"{done.runs:,} closed workflows compared with what is stored")
-    if done.batches:
-        print(f"{done.batches:,} batches were missing: {done.stored:,} entries stored, {done.parked:,} parked")
-    if done.foreign:
-        print(f"{done.foreign:,} workflows that the API did not start cannot be read; nobody was told of them")
+def print_report(result: ReconciliationResult, missing: list[ClosedRun]) -> None:
+    print(f"{result.runs:,} closed workflows compared with the database")
+    if result.batches:
+        print(f"{result.batches:,} batches were missing: {result.stored:,} entries stored, {result.parked:,} parked")
+    if result.foreign:
+        print(f"{result.foreign:,} workflows cannot be read. The API did not start them, so no client relies on them")
     if not missing:
         print("no accepted batch is missing")
         return
+    from rich.table import Table
+
+    from trenova.cli.terminal.screen import literal, stdout_console
+
     table = Table("workflow", "ended as", "closed", "reason", box=None, pad_edge=False)
     for run in missing:
         cells = (run.workflow_id, run.ended_as, f"{run.closed_at:%Y-%m-%d %H:%M}", run.reason or "not tried yet")
         table.add_row(*map(literal, cells))
-    console().print(table)
-    print(
-        f"{len(missing):,} batches are missing and cannot be stored: docs/outages.md says what to do", file=sys.stderr
-    )
+    stdout_console().print(table)
+    print(f"{len(missing):,} batches are missing and cannot be stored: see docs/outages.md", file=sys.stderr)

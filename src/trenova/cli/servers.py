@@ -1,66 +1,73 @@
 """`trenova api`, `trenova worker`, `trenova migrate`."""
 
+from __future__ import annotations
+
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trenova.cli import api_client, database_login, json_output, options
-from trenova.config import DEFAULT_DATA_DIR, HealthSettings, load
-from trenova.dev import server_requirements
+from trenova.cli import api_client, database, options
+from trenova.cli.terminal import json_output
 from trenova.errors import InvalidConfiguration
-from trenova.runtime import log_output
 from trenova.runtime.installation import logins
-from trenova.runtime.installation.settings import load_settings
-from trenova.runtime.process import database_url
+
+if TYPE_CHECKING:
+    from trenova.config import HealthSettings
 
 HIGHEST_PORT = 65_535
 
 
-def api(config: options.ConfigFile = None, data_dir: options.DataDir = DEFAULT_DATA_DIR) -> None:
+def api(config: options.ConfigFile = None, data_dir: options.DataDir = options.DEFAULT_DATA_DIR) -> None:
     """Run the API server.
 
     Without a database.url it uses the PostgreSQL of the data folder.
 
-    Where Temporal is on this machine, it starts that PostgreSQL if it does not run.
+    Where Temporal is on this machine, it starts that PostgreSQL if it is not running.
 
     Example: trenova api --config config/config.yaml
     """
-    from trenova.api import server  # noqa: PLC0415 - slow to import, and `trenova --help` needs none of it
+    from trenova.api import server
+    from trenova.config import load
+    from trenova.dev import server_requirements
+    from trenova.runtime import log_output
 
     loaded = load(os.environ, file=config)
     log_output.set_up(loaded.log)
-    with server_requirements.complete_settings(loaded, data_dir, logins.API, command="api", signs=False) as complete:
-        server.run(complete, os.environ)
+    with server_requirements.complete_settings(loaded, data_dir, logins.API, command="api", signs=False) as settings:
+        server.run(settings, os.environ)
 
 
 def worker(
     config: options.ConfigFile = None,
-    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
     processes: Annotated[int, typer.Option(min=1, help="How many worker processes to run.")] = 1,
 ) -> None:
     """Run a worker on the task queue audit-queue.
 
     Without a database.url it uses the PostgreSQL of the data folder, as `trenova api` does.
 
-    It logs `worker started` when Temporal has seen it poll, and finishes what it runs on SIGTERM.
+    It logs `worker started` once Temporal has seen it poll. On SIGTERM it finishes the work it has, then stops.
 
     Example: trenova worker --config config/config.yaml
     """
-    from trenova.worker import process  # noqa: PLC0415 - slow to import
-    from trenova.worker import processes as several  # noqa: PLC0415 - slow to import
+    from trenova.config import load
+    from trenova.dev import server_requirements
+    from trenova.runtime import log_output
+    from trenova.worker import process
+    from trenova.worker import processes as worker_processes
 
     loaded = load(os.environ, file=config)
     log_output.set_up(loaded.log)
-    # One error here, not one from each of several processes.
+    # Completed here, so that wrong settings are one error and not one of each process.
     with server_requirements.complete_settings(
         loaded, data_dir, logins.WORKER, command="worker", signs=True
-    ) as complete:
+    ) as settings:
         if processes > 1:
-            check_ports(complete.worker.health, processes)
-            same = [*(["--config", str(config)] if config else []), "--data-dir", str(data_dir)]
-            raise typer.Exit(several.run(processes, same, complete.worker))
-        process.run(complete, os.environ)
+            check_ports(settings.worker.health, processes)
+            arguments = [*(["--config", str(config)] if config else []), "--data-dir", str(data_dir)]
+            raise typer.Exit(worker_processes.run(processes, arguments, settings.worker))
+        process.run(settings, os.environ)
 
 
 def check_ports(health: HealthSettings, processes: int) -> None:
@@ -73,7 +80,7 @@ def check_ports(health: HealthSettings, processes: int) -> None:
 
 def migrate(
     config: options.ConfigFile = None,
-    data_dir: options.DataDir = DEFAULT_DATA_DIR,
+    data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
     as_json: options.Json = False,
 ) -> None:
     """Bring the database schema up to date.
@@ -81,19 +88,19 @@ def migrate(
     Needs the database login that owns the tables and may create roles, from database.ownerUrl
     (TRENOVA_DATABASE__OWNER_URL) or, without that, from database.url.
 
-    Where a long transaction holds a table, it lets entries through and tries again for 15 minutes.
+    While a long transaction locks a table, it lets entries through and retries for 15 minutes.
 
-    API, worker and command line need less: give each a login with the role trenova_api, trenova_worker or
+    API, worker and command line need fewer rights: give each a login with the role trenova_api, trenova_worker or
     trenova_operator.
 
     Example: trenova migrate --config owner.yaml
     """
-    from trenova.store import migrate as migration  # noqa: PLC0415 - slow to import
+    from trenova.runtime.installation.settings import load_settings
+    from trenova.runtime.process import database_url
+    from trenova.store import migrate as migration
 
-    api_client.tell_waiting("the tables")
-    loaded = load_settings(config, data_dir, logins.OWNER)
-    with database_login.needing(logins.OWNER, loaded):
-        revision = migration.upgrade(database_url(loaded))
-    print(
-        json_output.plain_json({"schema": revision}) if as_json else f"the database schema is up to date ({revision})"
-    )
+    api_client.report_waiting("the tables")
+    settings = load_settings(config, data_dir, logins.OWNER)
+    with database.explain_missing_rights(logins.OWNER, settings):
+        revision = migration.upgrade(database_url(settings))
+    print(json_output.to_json({"schema": revision}) if as_json else f"the database schema is up to date ({revision})")

@@ -2,26 +2,28 @@
 
 import typer
 
-from trenova.cli import json_output, options
-from trenova.config import DEFAULT_DATA_DIR
-from trenova.runtime.installation.settings import load_settings
+from trenova.cli import options
+from trenova.cli.terminal import json_output
 
 
 def verify_encryption(
-    config: options.ConfigFile = None, data_dir: options.DataDir = DEFAULT_DATA_DIR, as_json: options.Json = False
+    config: options.ConfigFile = None,
+    data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
+    as_json: options.Json = False,
 ) -> None:
-    """Prove that payloads are encrypted: run a workflow and look at its raw history.
+    """Prove that payloads are encrypted: run a workflow and inspect its raw history.
 
-    Exit code 1 when any payload is plain, under another key, does not decode, or is not smaller than the plain text.
+    Exit code 1 if any payload is plain, is under another key, does not decode, or is not smaller than the plain text.
 
     Example: TEMPORAL_ENCRYPTION_KEY=… trenova verify-encryption --config config/config.yaml
     """
-    from trenova.cli import event_loop  # noqa: PLC0415 - slow to import
-    from trenova.doctor import encryption_check  # noqa: PLC0415 - slow to import
+    from trenova.doctor import encryption_check
+    from trenova.runtime import event_loop
+    from trenova.runtime.installation.settings import load_settings
 
     finding = event_loop.run(encryption_check.verify(load_settings(config, data_dir)))
     if as_json:
-        print(json_output.plain_json(finding))
+        print(json_output.to_json(finding))
     else:
         encryption_check.show(finding)
     if finding.problems:

@@ -9,8 +9,6 @@ a TOML profile that was asked for (`TEMPORAL_PROFILE`, `TEMPORAL_CONFIG_FILE`) a
 May import: errors. Everything else is given a part of `Settings`.
 """
 
-from pathlib import Path
-
 from trenova.config.loading import load
 from trenova.config.sections import (
     COMPRESSION_THRESHOLD_BYTES,
@@ -34,12 +32,10 @@ from trenova.config.sections import (
 )
 from trenova.config.sizes import KIB, MIB
 
-DEFAULT_DATA_DIR = Path(".trenova")
 TASK_QUEUE = "audit-queue"
 
 __all__ = [
     "COMPRESSION_THRESHOLD_BYTES",
-    "DEFAULT_DATA_DIR",
     "KIB",
     "MIB",
     "TASK_QUEUE",

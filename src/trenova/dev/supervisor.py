@@ -14,7 +14,6 @@ from pathlib import Path
 from signal import Signals
 from typing import Any
 
-from trenova.config import DEFAULT_DATA_DIR
 from trenova.dev import keys, orphans, ports, programs, readiness, schema
 from trenova.dev.environment import own_environment
 from trenova.dev.part import TERMINATE, Part
@@ -24,7 +23,7 @@ from trenova.dev.process import Process
 from trenova.dev.screen import Screen
 from trenova.dev.temporal import Temporal
 from trenova.errors import PartFailed
-from trenova.runtime.installation import members
+from trenova.runtime.installation import DEFAULT_DATA_DIR, members
 from trenova.runtime.installation.folder import Folder
 from trenova.runtime.installation.running import DevJson
 

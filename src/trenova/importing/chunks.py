@@ -24,7 +24,7 @@ class Line:
 Chunk = list[Line]
 
 
-def chunked(lines: Iterable[Line]) -> Iterator[Chunk]:
+def split_into_chunks(lines: Iterable[Line]) -> Iterator[Chunk]:
     """The lines in order, in chunks. An id stands once in a chunk, as the API wants: a second one opens the next."""
     chunk: Chunk = []
     ids: set[tuple[object, object]] = set()

@@ -14,7 +14,7 @@ from acceptance.encrypted import Program, Site, encrypting, new_key
 from conftest import new_tenant
 from databases import urls_of
 from examples import entry
-from trenova.cli.doctor_command import look
+from trenova.cli.doctor import run_checks
 from trenova.config import load
 from trenova.dev import schema
 from trenova.dev.part import Part
@@ -120,7 +120,7 @@ class Installation:
             ui_origins=(),
             environ=environ,
         )
-        return await look(DOCTOR, lambda: asked)
+        return await run_checks(DOCTOR, lambda: asked)
 
 
 @asynccontextmanager

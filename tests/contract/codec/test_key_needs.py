@@ -18,7 +18,7 @@ from temporalio.worker import Worker
 
 from conftest import GENEROUS_S
 from trenova.cli import keys_check
-from trenova.cli.keys_check import Needs
+from trenova.cli.keys_check import KeyNeeds
 from trenova.codec.compose import data_converter_for
 from trenova.codec.key_usage import closed_workflows, schedules
 from trenova.codec.key_usage.open_workflows import OpenWorkflows, examine_open_workflows
@@ -179,8 +179,8 @@ async def test_a_schedule_that_starts_workflows_with_what_the_keys_here_do_not_o
     place, results = await schedules.examine_schedules(here)
     assert (place.held, place.unreadable) == ({"old": KeyUse(count=2)}, {"old": reason})
     assert ({*results.held}, results.unreadable) == ({"old"}, {})
-    assert Needs(work=OpenWorkflows(key_ids={}), places=[place], beyond="").exit_code() == 1
-    assert Needs(work=OpenWorkflows(key_ids={}), places=[results], beyond="").exit_code() == 0
+    assert KeyNeeds(work=OpenWorkflows(key_ids={}), places=[place], out_of_reach="").exit_code() == 1
+    assert KeyNeeds(work=OpenWorkflows(key_ids={}), places=[results], out_of_reach="").exit_code() == 0
 
 
 async def test_a_run_of_a_schedule_is_not_said_to_wait_for_what_it_does_not_read(server: Temporal) -> None:
@@ -230,30 +230,31 @@ def report_of(name: str, *, encrypts: bool) -> KeyReport:
     [
         ([PlaceReport(name="a", held={"old": KeyUse(count=1)}), PlaceReport(name="b", unseen="away")], "yes", 3),
         ([PlaceReport(name="a"), PlaceReport(name="b", unseen="away")], "unknown", 3),
-        ([PlaceReport(name="a"), PlaceReport(name="b")], "not seen", 0),
+        ([PlaceReport(name="a"), PlaceReport(name="b")], "no use seen", 0),
         (
             [PlaceReport(name=spool_keys.NAME, held={"gone": KeyUse(count=1)}, unreadable={"gone": "not found"})],
-            "not seen",
+            "no use seen",
             1,
         ),
-        ([PlaceReport(name=closed_workflows.NAME, held={"gone": KeyUse(count=1)})], "not seen", 0),
+        ([PlaceReport(name=closed_workflows.NAME, held={"gone": KeyUse(count=1)})], "no use seen", 0),
     ],
 )
-def test_what_was_not_seen_is_never_taken_for_nothing(
+def test_a_key_whose_uses_were_not_all_checked_is_never_reported_as_free(
     places: list[PlaceReport], needed: str, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    needs = Needs(work=OpenWorkflows(key_ids={}), places=places, beyond="other spools")
+    needs = KeyNeeds(work=OpenWorkflows(key_ids={}), places=places, out_of_reach="other spools")
     keys = (report_of("new", encrypts=True), report_of("old", encrypts=False))
     # Never False, which a program would take for permission.
-    (told,) = (key["needed"] for key in keys_check.report(keys, needs)["keys"] if key["id"] == "old")
-    assert told is (True if needed == "yes" else None)
+    (is_needed,) = (key["needed"] for key in keys_check.as_data(keys, needs)["keys"] if key["id"] == "old")
+    assert is_needed is (True if needed == "yes" else None)
     assert needs.exit_code() == code
-    keys_check.show(keys, needs)
-    said = capsys.readouterr().out
-    assert keys_check.word(needs, keys[1]) == needed
-    no_permission = "nothing that was looked at needs old, which does not yet mean that it may go"
-    assert (no_permission in said) == (needed == "not seen")
-    assert ("whether old is needed is not known" in said) == (needed == "unknown")
-    assert ("key gone: not found; batches in the spool stand still until the right key is back" in said) == (code == 1)
-    assert "not seen from here: other spools" in said
-    assert ("not seen: b: away" in said) == any(place.unseen for place in places)
+    keys_check.print_report(keys, needs)
+    output = capsys.readouterr().out
+    assert keys_check.need_word(needs, keys[1]) == needed
+    no_permission = "nothing that was checked needs old. It may still be needed elsewhere"
+    assert (no_permission in output) == (needed == "no use seen")
+    assert ("whether old is needed is unknown" in output) == (needed == "unknown")
+    stuck = "key gone: not found; batches in the spool with this key are stuck until the right key is configured"
+    assert (stuck in output) == (code == 1)
+    assert "out of reach from here: other spools" in output
+    assert ("not checked: b: away" in output) == any(place.unseen for place in places)

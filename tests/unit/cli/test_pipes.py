@@ -8,7 +8,7 @@ PROGRAM = """
 import resource
 import sys
 
-from trenova.cli import pipes
+from trenova.cli.terminal import pipes
 
 pipes.set_up()
 _, most = resource.getrlimit(resource.RLIMIT_FSIZE)

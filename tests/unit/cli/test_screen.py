@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from trenova.cli import api_client, options
-from trenova.cli.entries import fitted
-from trenova.cli.screen import literal
+from trenova.cli.entries import fit_widths
+from trenova.cli.terminal.screen import literal
 from trenova.errors import InvalidConfiguration, InvalidRequest
 from trenova.runtime.installation.running import read_running
 
@@ -22,7 +22,7 @@ from trenova.runtime.installation.running import read_running
     ],
 )
 def test_the_widest_columns_are_cut_and_never_the_time(widths: list[int], screen: int, cut: list[int]) -> None:
-    assert fitted(widths, screen) == cut
+    assert fit_widths(widths, screen) == cut
 
 
 @pytest.mark.parametrize(
@@ -46,15 +46,15 @@ def running(tmp_path: Path) -> Path:
 
 
 def test_the_server_is_the_one_given_or_else_the_one_that_runs(running: Path) -> None:
-    assert api_client.server(running, None, None) == ("http://dev", "dev-key")
-    assert api_client.server(running, None, "other-key") == ("http://dev", "other-key")
-    assert api_client.server(running, "http://other", "other-key") == ("http://other", "other-key")
-    assert api_client.server(running, "http://dev", None) == ("http://dev", "dev-key")
+    assert api_client.server_of(running, None, None) == ("http://dev", "dev-key")
+    assert api_client.server_of(running, None, "other-key") == ("http://dev", "other-key")
+    assert api_client.server_of(running, "http://other", "other-key") == ("http://other", "other-key")
+    assert api_client.server_of(running, "http://dev", None) == ("http://dev", "dev-key")
 
 
 def test_the_key_of_the_running_server_is_for_no_other(running: Path) -> None:
     with pytest.raises(InvalidConfiguration, match="TRENOVA_API_KEY: nothing given"):
-        api_client.server(running, "http://other", None)
+        api_client.server_of(running, "http://other", None)
 
 
 def test_what_runs_is_shown_without_its_secrets(running: Path) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from trenova.config import DEFAULT_DATA_DIR
 from trenova.dev.screen import Screen
+from trenova.runtime.installation import DEFAULT_DATA_DIR
 from trenova.runtime.installation.running import DevJson
 
 STATE = DevJson(

@@ -2,3 +2,7 @@
 
 `dev` creates and runs it; the command line, the servers and the doctor read it here. May import: config, errors.
 """
+
+from pathlib import Path
+
+DEFAULT_DATA_DIR = Path(".trenova")

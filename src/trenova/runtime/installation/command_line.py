@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from trenova.config import DEFAULT_DATA_DIR
+from trenova.runtime.installation import DEFAULT_DATA_DIR
 
 VARIABLE = "TRENOVA_DATA_DIR"
 

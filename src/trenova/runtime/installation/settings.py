@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from trenova import config
 from trenova.errors import DatabaseFault, Forbidden, InvalidConfiguration, Unavailable
-from trenova.runtime.installation import logins
+from trenova.runtime.installation import DEFAULT_DATA_DIR, logins
 from trenova.runtime.installation.folder import Folder
 from trenova.runtime.installation.logins import Login
 from trenova.runtime.installation.running import read_running
@@ -20,7 +20,7 @@ SERVERS_SETTING = "database.url"
 
 
 def load_settings(
-    file: Path | None, data_dir: Path = config.DEFAULT_DATA_DIR, login: Login = logins.OPERATOR
+    file: Path | None, data_dir: Path = DEFAULT_DATA_DIR, login: Login = logins.OPERATOR
 ) -> config.Settings:
     """The settings; without a `database.url`, with the database that runs from the data folder, using its `login`.
 

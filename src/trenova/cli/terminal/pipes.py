@@ -16,26 +16,26 @@ READER_LEFT = 141
 
 
 def set_up() -> None:
-    """From here on a reader of standard output who leaves ends the program; one of standard error is not missed.
+    """From now on a closed standard output ends the program, and a closed standard error is ignored.
 
     SIGPIPE itself stays ignored: it would also come from a connection that a server closes.
     """
-    sys.stdout = opened(sys.stdout, Output)
-    sys.stderr = opened(sys.stderr, Messages)
+    sys.stdout = reopen(sys.stdout, Output)
+    sys.stderr = reopen(sys.stderr, Messages)
 
 
 def pause(seconds: float) -> None:
-    """Sleep, for commands that follow something. Raises ReaderLeft, since with nothing to write none would notice."""
+    """Sleep between two looks at something followed. Raises ReaderLeft: while nothing is written, no write would."""
     time.sleep(seconds)
-    look()
+    check_reader()
 
 
-def look() -> None:
-    """Raise ReaderLeft if standard output is a pipe that nobody reads."""
+def check_reader() -> None:
+    """Raise ReaderLeft if standard output is a pipe without a reader."""
     poll = select.poll()
     poll.register(sys.stdout, 0)
     if any(event & select.POLLERR for _, event in poll.poll(0)):
-        raise ReaderLeft("nobody reads standard output any more")
+        raise ReaderLeft("standard output has no reader any more")
 
 
 class Output(io.FileIO):
@@ -45,18 +45,18 @@ class Output(io.FileIO):
         try:
             return super().write(data)
         except OSError as error:
-            # What is still buffered has nowhere to go, and must not fail once more when Python flushes it at its end.
-            lead_nowhere(self.fileno())
-            # No OSError: Rich and Typer would take it for theirs, and end with 1.
+            # What is still buffered can go nowhere, and must not fail again when Python flushes it at exit.
+            redirect_to_devnull(self.fileno())
+            # Not an OSError: Rich and Typer would handle it as theirs and exit with 1.
             if error.errno == errno.EPIPE:
-                raise ReaderLeft("nobody reads standard output any more") from None
+                raise ReaderLeft("standard output has no reader any more") from None
             raise OutputFailed(f"standard output cannot be written: {error.strerror}") from None
 
 
 class Messages(io.FileIO):
-    """Standard error: a program goes on without those who read its messages, above all a server without its log.
+    """Standard error: a program, above all a server, goes on when its messages cannot be written.
 
-    A reader that has left does not come back. A disk that is full may have room again: then only these bytes are lost.
+    A reader that has left does not return. A full disk may have room again: then only these bytes are lost.
     """
 
     def write(self, data: bytes) -> int:  # type: ignore[override] # typeshed has any buffer here
@@ -64,20 +64,20 @@ class Messages(io.FileIO):
             return super().write(data)
         except OSError as error:
             if error.errno == errno.EPIPE:
-                lead_nowhere(self.fileno())
+                redirect_to_devnull(self.fileno())
             return len(data)
 
 
-def lead_nowhere(descriptor: int) -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+def redirect_to_devnull(descriptor: int) -> None:
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, descriptor)
+    os.close(devnull)
 
 
-def opened(stream: TextIO | None, kind: type[Output | Messages]) -> TextIO:
-    """The same file in the same encoding, through `kind`; nowhere for one that was closed before this program began.
+def reopen(stream: TextIO | None, kind: type[Output | Messages]) -> TextIO:
+    """The same file in the same encoding, through `kind`; /dev/null for one that was closed before this program began.
 
-    A stream in memory stays: it has no reader that could leave.
+    A stream in memory is returned unchanged: it has no reader that could leave.
     """
     if not isinstance(stream, io.TextIOWrapper):
         return stream or Path(os.devnull).open("w", encoding="utf-8")
@@ -87,7 +87,7 @@ def opened(stream: TextIO | None, kind: type[Output | Messages]) -> TextIO:
     except io.UnsupportedOperation:
         return stream
     return io.TextIOWrapper(
-        # With `python -u` there is no buffer, as Python itself does it.
+        # `python -u` has no buffer; neither does this.
         raw if stream.write_through else io.BufferedWriter(raw),
         encoding=stream.encoding,
         errors=stream.errors,

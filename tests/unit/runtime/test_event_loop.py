@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from trenova.cli import event_loop
+from trenova.runtime import event_loop
 
 SLOW_S = 60
 GIVE_UP = """
 import asyncio, socket, time
-from trenova.cli import event_loop
+from trenova.runtime import event_loop
 
 socket.getaddrinfo = lambda *asked: time.sleep(60)
 

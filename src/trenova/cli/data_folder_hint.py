@@ -1,4 +1,4 @@
-"""What to type before a command that an answer names, where the data folder was given by a flag: it would lack it."""
+"""A hint for commands that an answer names: without the `--data-dir` of this call they would use another folder."""
 
 import re
 from collections.abc import Sequence
@@ -10,16 +10,17 @@ FLAG = "--data-dir"
 COMMAND = re.compile(r"\b(trenova|make) [a-z]")
 
 
-def advice(argv: Sequence[str], text: str | None) -> str | None:
-    """A sentence with that line, or None where none is needed: no command in the text, or none without the flag."""
-    folder = given(argv)
+def export_hint(argv: Sequence[str], text: str | None) -> str | None:
+    """The `export` to type first. None if `text` names no command, or the call had no `--data-dir`."""
+    folder = data_dir_flag(argv)
     if folder is None or text is None or not COMMAND.search(text):
         return None
     line = command_line.export(folder)
     return None if line is None else f"for the same data folder, type first: {line}"
 
 
-def given(argv: Sequence[str]) -> Path | None:
+def data_dir_flag(argv: Sequence[str]) -> Path | None:
+    """The value of `--data-dir` on the command line."""
     for word, value in zip(argv, [*argv[1:], ""], strict=True):
         if word == FLAG and value:
             return Path(value)
