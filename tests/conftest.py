@@ -29,7 +29,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from examples import SIGNER
 from trenova.api import app
 from trenova.api.codec import RemoteCodec
-from trenova.api.log_keys import public_halves
+from trenova.api.ledger_keys import public_keys_of
 from trenova.codec.compose import data_converter_for
 from trenova.codec.layered_codec import MAX_SENT_BYTES
 from trenova.config import SecuritySettings, Settings
@@ -177,7 +177,7 @@ async def serving(
     settings: Settings, store: Store, client: Client, remote: RemoteCodec | None = None, spool: Spool | None = None
 ) -> AsyncIterator[str]:
     """The API on a real port of this machine; gives its address."""
-    api = app.create(settings, store, client, public_halves(SIGNER), remote, spool=spool)
+    api = app.create(settings, store, client, public_keys_of(SIGNER), remote, spool=spool)
     server = uvicorn.Server(server_config(api, drain_s=settings.api.drain_seconds, port=settings.api.port))
     running = asyncio.create_task(server.serve())
     try:

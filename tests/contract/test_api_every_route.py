@@ -22,7 +22,7 @@ from examples import SIGNER, entry
 from trenova import tracing
 from trenova.api import app
 from trenova.api.codec import remote_codec
-from trenova.api.log_keys import public_halves
+from trenova.api.ledger_keys import public_keys_of
 from trenova.api.query import QUERY
 from trenova.codec.compose import data_converter_for
 from trenova.codec.layered_codec import MAX_SENT_BYTES
@@ -148,7 +148,7 @@ async def site_of(configuration: Configuration, parts: Parts) -> AsyncIterator[S
             serving(*made, remote, spool) as url,
             httpx.AsyncClient(base_url=url, timeout=GENEROUS_S, trust_env=False) as http,
         ):
-            same = app.create(*made, public_halves(SIGNER), remote, spool=spool)
+            same = app.create(*made, public_keys_of(SIGNER), remote, spool=spool)
             yield Site(http, same, configuration)
 
 

@@ -14,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from conftest import GENEROUS_S, Keys
 from examples import SIGNER
 from trenova.api import app
-from trenova.api.log_keys import public_halves
+from trenova.api.ledger_keys import public_keys_of
 from trenova.api.query import QUERY
 from trenova.config import Settings
 from trenova.store import Store
@@ -89,7 +89,7 @@ async def test_the_document_names_the_parameters_that_each_route_takes_and_no_ot
         for method, path, operation in operations(document)
     }
     taken = {}
-    for route in app.create(settings, store, None, public_halves(SIGNER)).routes:  # type: ignore[arg-type]  # no request is sent to it
+    for route in app.create(settings, store, None, public_keys_of(SIGNER)).routes:  # type: ignore[arg-type]  # no request is sent to it
         for handler in getattr(route, "route_handlers", []):
             for method in handler.http_methods:
                 path = re.sub(r":\w+}", "}", route.path)

@@ -17,7 +17,7 @@ from temporalio.client import Client
 from conftest import GENEROUS_S, Keys, converter, serving
 from examples import entry
 from trenova import errors
-from trenova.api.outcomes import KEPT
+from trenova.api.request_effects import ENTRY_EFFECTS
 from trenova.client import ApiError
 from trenova.config import ApiSettings, Settings
 from trenova.dev.ports import choose
@@ -173,7 +173,7 @@ async def test_of_a_temporal_that_was_never_reached_clients_learn_what_became_of
         assert nowhere not in str(problem)
         assert "Connection refused" in line["error"] + line.get("cause", "")
     # Nothing is sent once it is known that nobody is there, which may be before the first request.
-    assert found["POST", "/v1/entries"][0]["detail"].endswith(tuple(KEPT.values()))
+    assert found["POST", "/v1/entries"][0]["detail"].endswith(tuple(ENTRY_EFFECTS.values()))
 
 
 @pytest.mark.usefixtures("worker")

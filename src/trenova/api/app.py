@@ -16,7 +16,7 @@ from trenova.api import (
     entries,
     health,
     last_verification,
-    log_files,
+    ledger_files,
     metrics,
     openapi,
     proofs,
@@ -26,20 +26,20 @@ from trenova.api import (
 from trenova.api.codec import RemoteCodec
 from trenova.api.instruments import ENTRIES_ACCEPTED, REQUESTS_REFUSED
 from trenova.api.key_lookups import KeyLookups
-from trenova.api.log_keys import LogKeys
+from trenova.api.ledger_keys import LedgerKeys
 from trenova.api.problems import HANDLERS, INTERNAL_ERROR, reason_of
-from trenova.api.public_logs import PublicLogs
+from trenova.api.public_ledgers import PublicLedgers
 from trenova.api.query import check_query
+from trenova.api.read_slots import ReadSlots
 from trenova.api.request_spans import RequestSpans
 from trenova.api.services import Services
 from trenova.api.throttled_metrics import ThrottledRefresh
-from trenova.api.turns import Turns
 from trenova.codec.key_usage.watch import KeyWatch
 from trenova.config import Settings
 from trenova.ingest import GroupCommit, Spool
+from trenova.runtime.http.byte_budget import ByteBudget
 from trenova.runtime.http.head_requests import HeadRequests
 from trenova.runtime.http.request_ids import RequestIds
-from trenova.runtime.http.room import Room
 from trenova.runtime.temporal_sdk import SdkRuntime
 from trenova.store import Store
 
@@ -48,7 +48,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
     settings: Settings,
     store: Store,
     client: Client,
-    log_keys: LogKeys,
+    log_keys: LedgerKeys,
     remote: RemoteCodec | None = None,
     *,
     spool: Spool | None = None,
@@ -62,13 +62,13 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
         store=store,
         client=client,
         ingest=ingest,
-        room=Room(),
-        searches=Turns(settings.database.search_pool_size),
+        room=ByteBudget(),
+        searches=ReadSlots(settings.database.search_pool_size),
         # The other half is for what writers wait for.
-        reads=Turns(max(2, settings.database.pool_size // 2)),
+        reads=ReadSlots(max(2, settings.database.pool_size // 2)),
         lookups=lookups,
         open_keys=KeyWatch(client),
-        parts=health.parts_of(client, store, ingest.breaker, lookups),
+        parts=health.cached_checks(client, store, ingest.breaker, lookups),
         from_temporal=(
             ThrottledRefresh(backlog.measure_backlog, client, every_s=backlog.EVERY_S),
             ThrottledRefresh(last_verification.measure_last_verification, client, every_s=last_verification.EVERY_S),
@@ -95,9 +95,9 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
                     dead_letters.replay_dead_letters,
                     proofs.read_proof,
                     proofs.read_consistency,
-                    log_files.read_checkpoint,
-                    log_files.read_tile,
-                    log_files.read_key,
+                    ledger_files.read_checkpoint,
+                    ledger_files.read_tile,
+                    ledger_files.read_key,
                     metrics.metrics,
                     health.livez,
                     health.readyz,
@@ -108,7 +108,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
             *([] if remote is None else [codec.router(remote)]),
             *([sign_in.router(remote)] if remote is not None and remote.settings.authorize else []),
         ],
-        dependencies={"services": given(services)},
+        dependencies={"services": provide_value(services)},
         middleware=[auth.gate_of(services)],
         openapi_config=openapi.config(),
         exception_handlers=HANDLERS,
@@ -118,7 +118,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
     )
     app.asgi_handler = HeadRequests(app.asgi_handler)
     if settings.api.public_logs:
-        app.asgi_handler = PublicLogs(app.asgi_handler)
+        app.asgi_handler = PublicLedgers(app.asgi_handler)
     if settings.telemetry.traces:
         app.asgi_handler = RequestSpans(app.asgi_handler)
     # Around all of it: an unknown path, a bug, and what fails in any of these are answered with an id, too.
@@ -126,7 +126,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
     return app
 
 
-def given(value: Any) -> Provide:
+def provide_value(value: Any) -> Provide:
     async def provide() -> Any:
         return value
 

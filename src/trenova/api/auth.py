@@ -20,7 +20,7 @@ from trenova.api.key_lookups import KeyLookups
 from trenova.api.remembered_keys import RememberedKey
 from trenova.api.services import Services
 from trenova.errors import Forbidden, Unauthenticated
-from trenova.runtime.http.room import Share
+from trenova.runtime.http.byte_budget import Share
 from trenova.store.api_keys import ApiKey, Role
 
 SCHEME = "bearer"

@@ -34,7 +34,7 @@ TASKS_AGE = Gauge("trenova_task_queue_backlog_age_seconds", "How long the first 
 
 
 async def measure_backlog(client: Client) -> None:
-    await asyncio.gather(count_batches(client), *(look(client, kind) for kind in KINDS))
+    await asyncio.gather(count_batches(client), *(measure_task_queue(client, kind) for kind in KINDS))
 
 
 async def count_batches(client: Client) -> None:
@@ -47,7 +47,7 @@ async def count_batches(client: Client) -> None:
         BATCHES.labels(age=age_s).set(count)
 
 
-async def look(client: Client, kind: str) -> None:
+async def measure_task_queue(client: Client, kind: str) -> None:
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=TASK_QUEUE),

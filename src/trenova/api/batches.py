@@ -21,12 +21,12 @@ from trenova.ingest.start import raise_unavailable, temporal_errors
 from trenova.store.batches import StoredBatch
 
 NO_BATCH = "no batch with this id"
-MOST_RUNS = 10
+MAX_RUNS = 10
 
 BatchId = Annotated[str, PathParameter(min_length=1, max_length=200, pattern=rf"^[\x21-\x7e]+{END}")]
 
 
-class TenantOf(msgspec.Struct, frozen=True):
+class EntryTenant(msgspec.Struct, frozen=True):
     """The one part of an entry that says whose batch this is."""
 
     tenant: str | None = None
@@ -61,17 +61,17 @@ async def read_batch(
     batch_id: BatchId, caller: NamedDependency[Caller], services: NamedDependency[Services]
 ) -> BatchState:
     """Tell whether a batch is accepted or stored. A writer may ask too: the answer holds no content."""
-    if (in_spool := await spooled(services, batch_id, caller.tenant)) is not None:
+    if (in_spool := await find_spooled(services, batch_id, caller.tenant)) is not None:
         return in_spool
     # Temporal first: a batch that is stored between the two questions is then found by the second.
     status = await workflow_status(services.client, batch_id)
     parts = [part for part in await services.store.batches.find(batch_id) if caller.tenant in {None, part.tenant}]
     parked = len(await services.store.dead_letters.of_batches([batch_id], tenant=caller.tenant))
     if parts or parked:
-        return stored(batch_id, parts, parked, status or "expired")
+        return stored_state(batch_id, parts, parked, status or "expired")
     if status is None:
         raise NotFound(NO_BATCH)
-    entries = await entries_in(services.client, batch_id, caller.tenant)
+    entries = await count_entries(services.client, batch_id, caller.tenant)
     if entries == 0:
         raise NotFound(NO_BATCH)
     return BatchState(
@@ -86,7 +86,7 @@ async def read_batch(
     )
 
 
-def stored(batch_id: str, parts: list[StoredBatch], parked: int, status: str) -> BatchState:
+def stored_state(batch_id: str, parts: list[StoredBatch], parked: int, status: str) -> BatchState:
     fresh, duplicate = sum(part.stored for part in parts), sum(part.duplicate for part in parts)
     return BatchState(
         batch_id=batch_id,
@@ -100,13 +100,13 @@ def stored(batch_id: str, parts: list[StoredBatch], parked: int, status: str) ->
     )
 
 
-async def spooled(services: Services, batch_id: str, tenant: str | None) -> BatchState | None:
+async def find_spooled(services: Services, batch_id: str, tenant: str | None) -> BatchState | None:
     """The batch if it lies in this server's spool. It leaves that only after Temporal knows it."""
     spool = services.ingest.spool
     parcel = await spool.read(batch_id) if spool else None
     if parcel is None:
         return None
-    entries = await of_tenant([parcel.payload], services.client, tenant)
+    entries = await count_tenant_entries([parcel.payload], services.client, tenant)
     if entries == 0:
         raise NotFound(NO_BATCH)
     return BatchState(
@@ -133,7 +133,7 @@ async def workflow_status(client: Client, batch_id: str) -> str | None:
     return status.name.lower()
 
 
-async def entries_in(client: Client, batch_id: str, tenant: str | None) -> int:
+async def count_entries(client: Client, batch_id: str, tenant: str | None) -> int:
     """How many entries of this tenant (of all, if None) the workflow was started with; its input is in the history.
 
     0 where it is no workflow of ours, or has no history any more. Raises Unavailable where no key here opens it.
@@ -141,7 +141,7 @@ async def entries_in(client: Client, batch_id: str, tenant: str | None) -> int:
     unreadable: PayloadError | None = None
     async for run_id in runs_of(client, batch_id):
         try:
-            if count := await entries_in_run(client, batch_id, run_id, tenant):
+            if count := await count_entries_in_run(client, batch_id, run_id, tenant):
                 return count
         except PayloadError as error:
             unreadable = error
@@ -157,27 +157,27 @@ async def runs_of(client: Client, batch_id: str) -> AsyncIterator[str | None]:
     if is_api_batch(workflow_id(batch_id)):
         with temporal_errors():
             runs = [
-                run async for run in client.list_workflows(f"WorkflowId = '{workflow_id(batch_id)}'", limit=MOST_RUNS)
+                run async for run in client.list_workflows(f"WorkflowId = '{workflow_id(batch_id)}'", limit=MAX_RUNS)
             ]
         for run in runs:
             yield run.run_id
 
 
-async def entries_in_run(client: Client, batch_id: str, run_id: str | None, tenant: str | None) -> int:
+async def count_entries_in_run(client: Client, batch_id: str, run_id: str | None, tenant: str | None) -> int:
     handle = client.get_workflow_handle(workflow_id(batch_id), run_id=run_id)
     try:
         async for event in handle.fetch_history_events(page_size=1):
             started = event.workflow_execution_started_event_attributes
             if started.workflow_type.name != BATCH_WORKFLOW:
                 return 0
-            return await of_tenant(started.input.payloads, client, tenant)
+            return await count_tenant_entries(started.input.payloads, client, tenant)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise_unavailable(error)
     return 0
 
 
-async def of_tenant(payloads: Sequence[Payload], client: Client, tenant: str | None) -> int:
+async def count_tenant_entries(payloads: Sequence[Payload], client: Client, tenant: str | None) -> int:
     """Anybody may have put these into Temporal. What is no entry belongs to no tenant; what is no batch has none."""
     try:
         batch = await read_batch_input(client.data_converter, payloads)
@@ -189,6 +189,6 @@ async def of_tenant(payloads: Sequence[Payload], client: Client, tenant: str | N
 
 def tenant_of(entry: msgspec.Raw) -> str | None:
     try:
-        return msgspec.json.decode(entry, type=TenantOf).tenant
+        return msgspec.json.decode(entry, type=EntryTenant).tenant
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

@@ -18,46 +18,50 @@ LINE_END = re.compile(rb"\n[ \t\r\n]*")
 # An array with fewer commas than this for each entry that it may hold is small, whatever they part.
 COMMAS_EACH = 4
 
-array = msgspec.json.Decoder(list[msgspec.Raw])
+array_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def check_headers(content_type: str, content_encoding: str) -> None:
     """Refuse what could not be read, before it is."""
     if content_encoding.lower() not in {"", "identity"}:
         raise UnsupportedMediaType(f"the content encoding {content_encoding} is not understood; send it uncompressed")
-    if (kind := kind_of(content_type)) not in JSON | NDJSON:
+    if (kind := media_type_of(content_type)) not in JSON | NDJSON:
         raise UnsupportedMediaType(
             f"the content type {kind or '(none)'} is not understood",
             hint="send `Content-Type: application/json`, or application/x-ndjson with one entry a line",
         )
 
 
-def kind_of(content_type: str) -> str:
+def media_type_of(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def entries(body: bytes, *, content_type: str, limits: LimitSettings) -> Sequence[bytes]:
+def split_entries(body: bytes, *, content_type: str, limits: LimitSettings) -> Sequence[bytes]:
     """The raw JSON texts of the request's entries, at least one, of a body whose headers were checked.
 
     They are counted while they are parted: no more objects are made than a request may hold entries. An entry that is
     no valid JSON inside a readable request is left for `domain.intake` to name.
     """
     most = limits.max_request_entries
-    raws = list(islice(lines(body), most + 1)) if kind_of(content_type) in NDJSON else json_entries(body, most)
+    raws = (
+        list(islice(nonblank_lines(body), most + 1))
+        if media_type_of(content_type) in NDJSON
+        else json_entries(body, most)
+    )
     if not raws:
         raise InvalidRequest("the request holds no entries")
     if len(raws) > most:
-        raise too_many(most)
+        raise too_many_entries(most)
     return raws
 
 
-def too_many(most: int) -> RequestTooLarge:
+def too_many_entries(most: int) -> RequestTooLarge:
     return RequestTooLarge(
         f"the request holds at least {most + 1:,} entries, the limit is {most:,}", hint="send them in several requests"
     )
 
 
-def lines(body: bytes) -> Iterator[bytes]:
+def nonblank_lines(body: bytes) -> Iterator[bytes]:
     """The lines that are not blank."""
     text = body.strip(b" \t\r\n")
     begin = 0
@@ -77,12 +81,12 @@ def json_entries(body: bytes, most: int) -> list[bytes]:
         return [text]
     try:
         if text.count(b",") < COMMAS_EACH * most:
-            return [bytes(raw) for raw in array.decode(text)]
-        places = msgspec.structs.astuple(at_most(most).decode(text))
+            return [bytes(raw) for raw in array_decoder.decode(text)]
+        places = msgspec.structs.astuple(bounded_array_decoder(most).decode(text))
     except msgspec.ValidationError:
-        raise too_many(most) from None
+        raise too_many_entries(most) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise unreadable(error) from None
+        raise invalid_body(error) from None
     return [bytes(raw) for raw in places if raw is not NOTHING]
 
 
@@ -90,7 +94,7 @@ NOTHING = msgspec.Raw(b"")
 
 
 @lru_cache(1)
-def at_most(entries: int) -> msgspec.json.Decoder[msgspec.Struct]:
+def bounded_array_decoder(entries: int) -> msgspec.json.Decoder[msgspec.Struct]:
     """Reads an array with so many elements at most, and stops at the first too many.
 
     A list with a longest length is read to its end first, and measured then.
@@ -105,10 +109,10 @@ def check_syntax(text: bytes) -> None:
     try:
         msgspec.json.decode(text, type=msgspec.Raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise unreadable(error) from None
+        raise invalid_body(error) from None
 
 
-def unreadable(error: Exception) -> InvalidRequest:
+def invalid_body(error: Exception) -> InvalidRequest:
     if isinstance(error, RecursionError):
         return InvalidRequest("the body is nested too deep to be read")
     if isinstance(error, UnicodeDecodeError):

@@ -30,7 +30,7 @@ from trenova.config import MIB, ApiSettings, CodecEndpointSettings, SecuritySett
 from trenova.errors import Forbidden, InvalidConfiguration, Unauthenticated, UnsupportedMediaType
 from trenova.keys.keyring import Keyring
 from trenova.runtime.http.body import read_body
-from trenova.runtime.http.room import Hold, Room, Share
+from trenova.runtime.http.byte_budget import ByteBudget, Reservation, Share
 from trenova.store.api_keys import ApiKey
 
 PATH = "/codec"
@@ -50,7 +50,7 @@ class RemoteCodec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
+class CodecUser:
     """Whoever may use the codec: whose share of this server it uses up, and the cookie to answer with, if any."""
 
     share: Share
@@ -78,7 +78,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def name_in(host_header: str) -> str:
+def host_of(host_header: str) -> str:
     """The name or address without the port; empty where there is none."""
     found = HOST_HEADER.fullmatch(host_header)
     return found[1] if found else ""
@@ -86,7 +86,7 @@ def name_in(host_header: str) -> str:
 
 @post(["/encode", "/{namespace:str}/encode"], status_code=200, summary="Encode payloads", tags=["codec"])
 async def encode(
-    request: Request[Any, Admitted, Any],
+    request: Request[Any, CodecUser, Any],
     services: NamedDependency[Services],
     remote: NamedDependency[RemoteCodec],
     namespace: FromPath[str] = "",
@@ -94,13 +94,13 @@ async def encode(
     """Encode as a worker would: what the CLI sends in is then compressed and encrypted."""
     del namespace  # one keyring serves all namespaces
     with services.room.hold(request.auth.share) as hold:
-        body = await body_of(request, services.room, hold)
-        return answer(request, remote, await endpoint.encode(remote.codec, body))
+        body = await read_json_body(request, services.room, hold)
+        return codec_response(request, remote, await endpoint.encode(remote.codec, body))
 
 
 @post(["/decode", "/{namespace:str}/decode"], status_code=200, summary="Decode payloads", tags=["codec"])
 async def decode(
-    request: Request[Any, Admitted, Any],
+    request: Request[Any, CodecUser, Any],
     services: NamedDependency[Services],
     remote: NamedDependency[RemoteCodec],
     namespace: FromPath[str] = "",
@@ -108,9 +108,9 @@ async def decode(
     """Decode what this API's keys open. A payload that cannot be read comes back as a text that says why."""
     del namespace
     with services.room.hold(request.auth.share) as hold:
-        body = await body_of(request, services.room, hold)
+        body = await read_json_body(request, services.room, hold)
         # The Web UI shows no error of an endpoint, only the ciphertext; so the reason travels as the payload.
-        return answer(request, remote, await endpoint.decode(remote.codec, body, explain=True))
+        return codec_response(request, remote, await endpoint.decode(remote.codec, body, explain=True))
 
 
 @route(
@@ -129,23 +129,23 @@ async def preflight(
         "Access-Control-Allow-Headers": "content-type,x-namespace,authorization",
         "Access-Control-Max-Age": PREFLIGHT_SECONDS,
     }
-    origin = cors(request, remote)
+    origin = cors_headers(request, remote)
     return Response(content=None, status_code=204, headers=origin | allowed if len(origin) > 1 else origin)
 
 
 def access_of(remote: RemoteCodec) -> Access:
-    async def admit_user(request: Request[Any, Any, Any], services: Services) -> Admitted:
+    async def admit_user(request: Request[Any, Any, Any], services: Services) -> CodecUser:
         return await admit(request, services.lookups, remote)
 
     return admit_user
 
 
-async def admit(request: Request[Any, Any, Any], lookups: KeyLookups, remote: RemoteCodec) -> Admitted:
+async def admit(request: Request[Any, Any, Any], lookups: KeyLookups, remote: RemoteCodec) -> CodecUser:
     """Admit an admin key, a session or, with `authorize` off, requests to a loopback address."""
-    admitted = Admitted(share=("codec", "loopback"))
+    admitted = CodecUser(share=("codec", "loopback"))
     if remote.settings.authorize:
-        admitted = await signed_in(request, lookups, remote)
-    elif not is_loopback(name_in(request.headers.get("host", ""))):
+        admitted = await authorize_user(request, lookups, remote)
+    elif not is_loopback(host_of(request.headers.get("host", ""))):
         raise Forbidden(
             "the codec endpoint answers only on a loopback address", note="turn api.codec.authorize on to use another"
         )
@@ -155,7 +155,7 @@ async def admit(request: Request[Any, Any, Any], lookups: KeyLookups, remote: Re
     return admitted
 
 
-async def signed_in(request: Request[Any, Any, Any], lookups: KeyLookups, remote: RemoteCodec) -> Admitted:
+async def authorize_user(request: Request[Any, Any, Any], lookups: KeyLookups, remote: RemoteCodec) -> CodecUser:
     """The holder of a key, or a page of the Web UI in a browser that has a session.
 
     A page of any other site cannot use it: the browser sends the cookie to no other site, and names the page's origin.
@@ -164,7 +164,7 @@ async def signed_in(request: Request[Any, Any, Any], lookups: KeyLookups, remote
     if session is None:
         caller = await authenticate(request, lookups, ADMINS)
         check_tenant(caller.tenant)
-        return Admitted(share=caller.share)
+        return CodecUser(share=caller.share)
     if request.headers.get("origin") is None:
         raise Forbidden("a session opens the codec endpoint to pages of the Web UI alone")
     key = await lookups.find(session.key)
@@ -172,7 +172,7 @@ async def signed_in(request: Request[Any, Any, Any], lookups: KeyLookups, remote
         raise Unauthenticated("the API key of this session is revoked", hint="sign in with another: /codec/sign-in")
     check_admin(key)
     renewed = remote.sessions.renewed(session)
-    return Admitted(share=("key", key.id), cookie=None if renewed is None else remote.sessions.cookie(renewed))
+    return CodecUser(share=("key", key.id), cookie=None if renewed is None else remote.sessions.cookie(renewed))
 
 
 def session_of(request: Request[Any, Any, Any], remote: RemoteCodec) -> Session | None:
@@ -191,31 +191,31 @@ def check_tenant(tenant: str | None) -> None:
         raise Forbidden("payloads hold entries of all tenants; this API key is for one")
 
 
-async def body_of(request: Request[Any, Any, Any], room: Room, hold: Hold) -> bytes:
+async def read_json_body(request: Request[Any, Any, Any], room: ByteBudget, hold: Reservation) -> bytes:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise UnsupportedMediaType(f"the content type {kind or '(none)'} is not understood; send application/json")
     return await read_body(request, max_bytes=MAX_BODY_BYTES, room=room, hold=hold)
 
 
-def answer(request: Request[Any, Admitted, Any], remote: RemoteCodec, body: bytes) -> Response[bytes]:
+def codec_response(request: Request[Any, CodecUser, Any], remote: RemoteCodec, body: bytes) -> Response[bytes]:
     renewed = {} if request.auth.cookie is None else {"Set-Cookie": request.auth.cookie}
-    return Response(content=body, media_type="application/json", headers=cors(request, remote) | renewed)
+    return Response(content=body, media_type="application/json", headers=cors_headers(request, remote) | renewed)
 
 
-def cors(request: Request[Any, Any, Any], remote: RemoteCodec) -> dict[str, str]:
+def cors_headers(request: Request[Any, Any, Any], remote: RemoteCodec) -> dict[str, str]:
     origin = request.headers.get("origin", "")
     if origin not in remote.settings.ui_origins:
         return {"Vary": "Origin"}
     return {"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "true", "Vary": "Origin"}
 
 
-def readable(handle: Callable[..., Response[Any]], remote: RemoteCodec) -> Callable[..., Response[Any]]:
+def with_cors(handle: Callable[..., Response[Any]], remote: RemoteCodec) -> Callable[..., Response[Any]]:
     """Errors as the Web UI's pages may read them: one that they cannot read they take for a lost connection."""
 
     def handled(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         told = handle(request, error)
-        told.headers.update(cors(request, remote))
+        told.headers.update(cors_headers(request, remote))
         return told
 
     return handled
@@ -231,6 +231,6 @@ def router(remote: RemoteCodec) -> Router:
         # The preflight first: Litestar answers OPTIONS itself for a route that has no handler of its own by then.
         route_handlers=[preflight, encode, decode],
         dependencies={"remote": Provide(provide)},
-        exception_handlers={kind: readable(handle, remote) for kind, handle in HANDLERS.items()},
+        exception_handlers={kind: with_cors(handle, remote) for kind, handle in HANDLERS.items()},
         request_max_body_size=MAX_BODY_BYTES,
     )

@@ -24,13 +24,13 @@ log = structlog.get_logger()
 DOUBT_AFTER_S = 2.0
 PROBE_TIMEOUT_S = 3.0
 # A restart that is over within a second is none of anybody's business.
-UNANSWERED = 2
+FAILED_PROBES = 2
 PROBE_EVERY_S = 1.0
 # Why a database refuses us that is there. One without a free connection keeps some for its operators, and serves those
 # that it has: keys can be revoked, and looked up.
-ANSWERS = frozenset({"other", "too_many_connections"})
+REACHABLE_REASONS = frozenset({"other", "too_many_connections"})
 # How long a cancelled task may take to end before it is cancelled again.
-ENDING_S = 0.1
+CANCEL_AGAIN_S = 0.1
 NO_ANSWER = f"the database did not answer within {PROBE_TIMEOUT_S:g} seconds"
 
 
@@ -67,7 +67,7 @@ class DatabaseWatch:
                 self.asking.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await self.asking
-            await end(self.probes)
+            await cancel_all(self.probes)
 
     def doubt(self) -> None:
         if self.asking is None:
@@ -86,7 +86,7 @@ class DatabaseWatch:
         try:
             while (refusal := await self.refusal()) is not None:
                 unanswered += 1
-                if unanswered >= UNANSWERED:
+                if unanswered >= FAILED_PROBES:
                     self.believe(refusal)
                 await asyncio.sleep(PROBE_EVERY_S)
             if self.reason is not None:
@@ -118,7 +118,7 @@ class DatabaseWatch:
         except TimeoutError:
             return NO_ANSWER
         except Unavailable as error:
-            return None if reason_of(error.message).name in ANSWERS else error.message
+            return None if reason_of(error.message).name in REACHABLE_REASONS else error.message
         except TrenovaError:
             return None
         finally:
@@ -134,7 +134,7 @@ class DatabaseWatch:
             probe.exception()  # or asyncio says that nobody has looked at it
 
 
-async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel them, and return when they have ended.
 
     Cancelled once, psycopg asks the server to cancel, and waits up to ten seconds for a silent one; cancelled again, it
@@ -144,4 +144,4 @@ async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
     while left:
         for task in left:
             task.cancel()
-        _, left = await asyncio.wait(left, timeout=ENDING_S)
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)

@@ -15,10 +15,10 @@ from temporalio.service import RPCError
 
 from trenova.api.auth import ACCESS, ADMINS, Caller, requires
 from trenova.api.openapi import EntryBody, answers, problems
-from trenova.api.outcomes import CHANGES, EFFECT, changing
-from trenova.api.query import QUERY, words
+from trenova.api.query import QUERY, text_parameter
+from trenova.api.read_slots import run_read
+from trenova.api.request_effects import CHANGES, EFFECT, effect_unknown_on_error
 from trenova.api.services import Services
-from trenova.api.turns import read
 from trenova.config import TASK_QUEUE
 from trenova.domain import intake
 from trenova.domain.dead_letters import DeadLetter, RetryResult
@@ -64,7 +64,7 @@ async def list_dead_letters(  # noqa: PLR0913, PLR0917 - one for each parameter 
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
-    tenant: Annotated[str | None, words("Only those of this tenant.")] = None,
+    tenant: Annotated[str | None, text_parameter("Only those of this tenant.")] = None,
     of_state: Annotated[
         Literal["parked", "stored", "all"],
         QueryParameter(name="state", description="Those still parked, those stored since, or both."),
@@ -81,7 +81,7 @@ async def list_dead_letters(  # noqa: PLR0913, PLR0917 - one for each parameter 
         store = services.store.dead_letters
         return await store.page(tenant=owner, parked=STATES[of_state], before=cursor, limit=limit, bodies=bodies)
 
-    letters = await read(services.searches, caller.share, request, read_page)
+    letters = await run_read(services.searches, caller.share, request, read_page)
     more = len(letters) == limit or is_full(letter.body for letter in letters)
     return DeadLetterList(dead_letters=letters, next_cursor=str(letters[-1].id) if more else None)
 
@@ -132,7 +132,7 @@ async def edit_dead_letter(
         limit = services.settings.limits.max_entry_bytes
         text = await read_body(request, max_bytes=limit, room=services.room, hold=hold)
         sealed = reseal(text, letter, caller, services)
-    with changing():
+    with effect_unknown_on_error():
         await store.dead_letters.edit(
             letter_id, tenant=sealed.tenant, entry_id=sealed.id, body=sealed.body, edited_by=caller.key_id
         )
@@ -153,7 +153,7 @@ async def replay_dead_letter(
     """Retry it now and answer with what became of it."""
     letters = services.store.dead_letters
     await letters.find(letter_id, tenant=caller.tenant)
-    with changing():
+    with effect_unknown_on_error():
         await letters.make_due(id_=letter_id)
         await run_retry(services)
         return without_body(await letters.find(letter_id, tenant=caller.tenant))
@@ -170,11 +170,11 @@ async def replay_dead_letter(
 async def replay_dead_letters(
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
-    tenant: Annotated[str | None, words("Only those of this tenant.")] = None,
+    tenant: Annotated[str | None, text_parameter("Only those of this tenant.")] = None,
 ) -> Replayed:
     """Retry them now. Others that are due at the same time are retried, and counted, with them."""
     owner = caller.tenant_to_read(tenant)
-    with changing():
+    with effect_unknown_on_error():
         due = await services.store.dead_letters.make_due(tenant=owner)
         result = await run_retry(services) if due else RetryResult()
     return Replayed(due=due, tried=result.tried, stored=result.stored, parked=result.parked)

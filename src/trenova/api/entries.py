@@ -13,16 +13,16 @@ from litestar import MediaType, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 
-from trenova.api import bodies, cursors, receipts
+from trenova.api import bodies, cursors, entries_response
 from trenova.api.auth import ACCESS, READERS, WRITERS, Caller, requires
+from trenova.api.entries_response import NO_INVALID_ENTRIES, Accepted, InvalidEntryList
 from trenova.api.instruments import ACKNOWLEDGED, ENTRIES_ACCEPTED, ENTRIES_REFUSED, ENTRIES_SPOOLED
 from trenova.api.openapi import EntriesBody, answers, problems
-from trenova.api.outcomes import EFFECT, TAKES_ENTRIES
-from trenova.api.proofs import the_one
-from trenova.api.query import QUERY, moment, words
-from trenova.api.receipts import NO_REFUSALS, Accepted, InvalidEntryList
+from trenova.api.proofs import single_entry
+from trenova.api.query import QUERY, parse_time, text_parameter
+from trenova.api.read_slots import run_read
+from trenova.api.request_effects import ADDS_ENTRIES, EFFECT
 from trenova.api.services import Services
-from trenova.api.turns import read
 from trenova.config import KIB, LimitSettings
 from trenova.domain import intake
 from trenova.domain.entry import Entry, Outcome
@@ -50,7 +50,7 @@ class EntryList(msgspec.Struct, frozen=True):
 
 @post(
     "/v1/entries",
-    opt={ACCESS: requires(WRITERS, without_database=True), QUERY: {"wait", "partial"}, EFFECT: TAKES_ENTRIES},
+    opt={ACCESS: requires(WRITERS, without_database=True), QUERY: {"wait", "partial"}, EFFECT: ADDS_ENTRIES},
     operation_class=EntriesBody,
     status_code=202,
     summary="Add entries",
@@ -107,13 +107,13 @@ async def add_entries(
     ACKNOWLEDGED.observe(time.monotonic() - began)
     for one in placed:
         (ENTRIES_SPOOLED if one.batch.state == "spooled" else ENTRIES_ACCEPTED).inc(len(one.entries))
-    refusals = InvalidEntryList.of(checked) if partial else NO_REFUSALS
-    if wait == "stored" and (answer := await settled(placed, refusals, services)):
+    refusals = InvalidEntryList.of(checked) if partial else NO_INVALID_ENTRIES
+    if wait == "stored" and (answer := await stored_response(placed, refusals, services)):
         return answer
-    return json(receipts.accepted(placed, refusals), status_code=202)
+    return json_response(entries_response.accepted_body(placed, refusals), status_code=202)
 
 
-async def settled(
+async def stored_response(
     placed: Sequence[PlacedEntries], refusals: InvalidEntryList, services: Services
 ) -> Response[bytes] | None:
     """The answer once all entries are stored or parked; None where that takes too long, or cannot be read.
@@ -125,7 +125,7 @@ async def settled(
         return None
     try:
         async with asyncio.timeout(wait_s):
-            body, status = await receipts.settled(placed, refusals, services.store)
+            body, status = await entries_response.stored_body(placed, refusals, services.store)
     except TimeoutError:
         log.warning("receipts not read", error=f"no answer within {wait_s:g} s")
         return None
@@ -135,7 +135,7 @@ async def settled(
     except Exception as error:
         log.error("receipts not read", error=type(error).__name__, exc_info=error)  # noqa: TRY400 - as a field
         return None
-    return json(body, status_code=status)
+    return json_response(body, status_code=status)
 
 
 async def read_entries(
@@ -144,7 +144,7 @@ async def read_entries(
     """The checked entries of the body, and how many it held."""
 
     def check() -> tuple[intake.CheckResult, int]:
-        raws = bodies.entries(body, content_type=request.headers.get("content-type", ""), limits=limits)
+        raws = bodies.split_entries(body, content_type=request.headers.get("content-type", ""), limits=limits)
         return intake.check(raws, circumstances, limits), len(raws)
 
     # A large request takes long enough to check that others would notice.
@@ -168,21 +168,25 @@ async def list_entries(
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
-    tenant: Annotated[str | None, words("Whose entries; needed by nobody whose key is for one tenant.")] = None,
-    actor: Annotated[str | None, words("The actor's id.")] = None,
-    action: Annotated[str | None, words("The action, or its beginning and `*`.")] = None,
-    target: Annotated[str | None, words("The target's id.")] = None,
+    tenant: Annotated[
+        str | None, text_parameter("Whose entries; needed by nobody whose key is for one tenant.")
+    ] = None,
+    actor: Annotated[str | None, text_parameter("The actor's id.")] = None,
+    action: Annotated[str | None, text_parameter("The action, or its beginning and `*`.")] = None,
+    target: Annotated[str | None, text_parameter("The target's id.")] = None,
     outcome: FromQuery[Outcome | None] = None,
-    occurred_from: Annotated[str | None, words("Not before this time (RFC 3339).", name="from")] = None,
-    occurred_to: Annotated[str | None, words("Before this time (RFC 3339).", name="to")] = None,
-    text: Annotated[str | None, words("Occurs anywhere in the entry.", name="q")] = None,
+    occurred_from: Annotated[str | None, text_parameter("Not before this time (RFC 3339).", name="from")] = None,
+    occurred_to: Annotated[str | None, text_parameter("Before this time (RFC 3339).", name="to")] = None,
+    text: Annotated[str | None, text_parameter("Occurs anywhere in the entry.", name="q")] = None,
     order: Annotated[
         Literal["newest", "stored"],
         QueryParameter(
             description="`newest`: by `occurred_at`, backwards. `stored`: as stored, forwards, to follow the log."
         ),
     ] = "newest",
-    cursor: Annotated[str | None, words("`next_cursor` of the page before; with `order=stored` also `now`.")] = None,
+    cursor: Annotated[
+        str | None, text_parameter("`next_cursor` of the page before; with `order=stored` also `now`.")
+    ] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
 ) -> Response[bytes]:
     """Page through entries. Pages never shift or repeat, whatever is stored meanwhile.
@@ -195,8 +199,8 @@ async def list_entries(
         action=action,
         target=target,
         outcome=outcome,
-        occurred_from=moment("from", occurred_from),
-        occurred_to=moment("to", occurred_to),
+        occurred_from=parse_time("from", occurred_from),
+        occurred_to=parse_time("to", occurred_to),
         text=text,
     )
     search = services.store.search
@@ -207,9 +211,9 @@ async def list_entries(
         before = None if cursor is None else cursors.decode(cursor, PagePosition)
         return await search.page(filters, after=before, limit=limit)
 
-    page = await read(services.searches, caller.share, request, page_of)
+    page = await run_read(services.searches, caller.share, request, page_of)
     next_cursor = None if page.next is None else cursors.encode(page.next)
-    return json(
+    return json_response(
         msgspec.json.encode({"entries": [msgspec.Raw(body) for body in page.bodies], "next_cursor": next_cursor})
     )
 
@@ -228,16 +232,16 @@ async def read_entry(
     entry_id: FromPath[uuid.UUID],
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
-    tenant: Annotated[str | None, words("Whose entry, if several tenants have one with this id.")] = None,
+    tenant: Annotated[str | None, text_parameter("Whose entry, if several tenants have one with this id.")] = None,
 ) -> Response[bytes]:
     """Read a stored entry. An accepted one is not there yet."""
     async with services.reads.turn(caller.share):
-        _, leaf = the_one(await services.store.entries.find(entry_id, tenant=caller.tenant_to_read(tenant)))
+        _, leaf = single_entry(await services.store.entries.find(entry_id, tenant=caller.tenant_to_read(tenant)))
     if leaf.body is None:
         raise Removed(
             "the content of this entry has been removed", hint="its place in the log is still proved by …/proof"
         )
-    return json(leaf.body)
+    return json_response(leaf.body)
 
 
 async def feed_position(cursor: str | None, store: Store) -> FeedPosition:
@@ -246,5 +250,5 @@ async def feed_position(cursor: str | None, store: Store) -> FeedPosition:
     return await store.search.now() if cursor == NOW else cursors.decode(cursor, FeedPosition)
 
 
-def json(body: bytes, *, status_code: int = 200) -> Response[bytes]:
+def json_response(body: bytes, *, status_code: int = 200) -> Response[bytes]:
     return Response(content=body, status_code=status_code, media_type=MediaType.JSON)

@@ -10,10 +10,10 @@ from litestar.di import NamedDependency
 from temporalio.client import Client
 
 from trenova.api.auth import ACCESS, PUBLIC, WRITERS
+from trenova.api.cached_answer import CachedAnswer
 from trenova.api.database_watch import DOUBT_AFTER_S, DatabaseWatch
 from trenova.api.key_lookups import KeyLookups
 from trenova.api.openapi import WithoutKey, answers, problems
-from trenova.api.recent import Recent
 from trenova.api.services import Services
 from trenova.codec.self_test import try_codec
 from trenova.errors import (
@@ -32,7 +32,7 @@ from trenova.store.connection_errors import reason_of
 log = structlog.get_logger()
 
 CHECK_TIMEOUT_S = 5
-KEEP_S = 1.0
+MAX_AGE_S = 1.0
 ASK_LIMIT = timedelta(seconds=CHECK_TIMEOUT_S)
 NO_ANSWER = "away (no answer in time)"
 
@@ -81,42 +81,42 @@ async def readyz(services: NamedDependency[Services]) -> Response[Ready]:
     spool = services.ingest.spool
     # What Temporal refuses is not spooled: it might never be delivered.
     spools = isinstance(fault, TemporalUnreachable) and spool is not None and not spool.is_full
-    lets_in = database == "ok" or takes_remembered_keys(services.lookups)
+    lets_in = database == "ok" or accepts_remembered_keys(services.lookups)
     ready = Ready(
         ready=(fault is None or spools) and lets_in and keys == "ok",
         temporal="ok" if fault is None else fault.message,
         temporal_hint="" if fault is None else fault.hint or "",
         database=database,
         keys=keys,
-        spool=told(spool),
+        spool=spool_state(spool),
     )
     return Response(content=ready, status_code=200 if ready.ready else 503)
 
 
-def takes_remembered_keys(lookups: KeyLookups) -> bool:
+def accepts_remembered_keys(lookups: KeyLookups) -> bool:
     return lookups.watch.is_unreachable and lookups.memory.has_any(WRITERS)
 
 
-Parts = tuple[ConnectionFault | None, str, str]
+Checks = tuple[ConnectionFault | None, str, str]
 
 
-def parts_of(client: Client, store: Store, breaker: Breaker, lookups: KeyLookups) -> Recent[Parts]:
+def cached_checks(client: Client, store: Store, breaker: Breaker, lookups: KeyLookups) -> CachedAnswer[Checks]:
     """Temporal, the database and the keys, looked at once for all who ask at the same time.
 
     Nobody needs a key to ask. A flood of questions must not take the connections that the answer needs.
     """
 
-    async def ask() -> Parts:
+    async def ask() -> Checks:
         return await asyncio.gather(
             check_temporal(client, breaker),
             check_database(store, lookups.watch),
             try_codec(client.data_converter.payload_codec),
         )
 
-    return Recent(ask, keep_s=KEEP_S)
+    return CachedAnswer(ask, keep_s=MAX_AGE_S)
 
 
-def told(spool: Spool | None) -> str:
+def spool_state(spool: Spool | None) -> str:
     if spool is None:
         return "off"
     if not spool.file_bytes:
@@ -144,7 +144,7 @@ async def check_database(store: Store, watch: DatabaseWatch) -> str:
         doubt = asyncio.get_running_loop().call_later(DOUBT_AFTER_S, watch.doubt)
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_S):
-                return await answer_of(store, watch)
+                return await query_database(store, watch)
         except TimeoutError:
             watch.doubt()
         finally:
@@ -152,7 +152,7 @@ async def check_database(store: Store, watch: DatabaseWatch) -> str:
     return NO_ANSWER if watch.reason is None else f"unreachable: {watch.reason.plain}"
 
 
-async def answer_of(store: Store, watch: DatabaseWatch) -> str:
+async def query_database(store: Store, watch: DatabaseWatch) -> str:
     try:
         await store.check()
     except StatementTimeout as error:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from trenova.api.database_watch import DOUBT_AFTER_S, DatabaseWatch, end
+from trenova.api.database_watch import DOUBT_AFTER_S, DatabaseWatch, cancel_all
 from trenova.api.remembered_keys import RememberedKey, RememberedKeys
 from trenova.errors import Unavailable
 from trenova.store import Store
@@ -59,7 +59,7 @@ class KeyLookups:
                 yield
             finally:
                 self.fail_all(Unavailable("this process stops"))
-                await end([self.running] if self.running else [])
+                await cancel_all([self.running] if self.running else [])
 
     async def find(self, key: str | PresentedKey, *, from_memory: bool = False) -> ApiKey | RememberedKey | None:
         """The good key with this text, or once presented; None when it is malformed, unknown or revoked.

@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 # A check takes place once a night, and a scrape every few seconds.
 EVERY_S = 60.0
-ENDED = f"TemporalScheduledById = '{VERIFY_SCHEDULE}' AND ExecutionStatus != 'Running'"
+FINISHED_RUNS = f"TemporalScheduledById = '{VERIFY_SCHEDULE}' AND ExecutionStatus != 'Running'"
 
 FINISHED = Gauge("trenova_verification_finished_timestamp_seconds", "When the last check of all logs ended; 0: unknown")
 DAMAGED = Gauge("trenova_verification_damaged_places", "Damaged places that the last check of all logs found")
@@ -25,7 +25,7 @@ DAMAGED = Gauge("trenova_verification_damaged_places", "Damaged places that the 
 async def measure_last_verification(client: Client) -> None:
     """Of a result that cannot be read nothing is known: the last numbers stay, and an alert tells of old ones."""
     # Temporal lists the latest first.
-    async for run in client.list_workflows(ENDED, limit=1):
+    async for run in client.list_workflows(FINISHED_RUNS, limit=1):
         handle = client.get_workflow_handle_for(VerifyLogsWorkflow.run, run.id, run_id=run.run_id)
         try:
             found = await verification_of(handle)

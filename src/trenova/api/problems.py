@@ -16,7 +16,7 @@ from litestar.params import ParameterKwarg
 
 from trenova import errors
 from trenova.api.instruments import REQUESTS_REFUSED
-from trenova.api.outcomes import outcome
+from trenova.api.request_effects import client_message
 from trenova.config import KIB
 from trenova.domain.decoding_errors import plain_words
 from trenova.runtime.http.request_ids import request_id
@@ -79,7 +79,7 @@ for _, _title in STATUS.values():
 REQUESTS_REFUSED.labels(reason=reason_of(INTERNAL_ERROR))
 
 
-def listed(problems: Sequence[errors.EntryProblem]) -> list[FieldProblem]:
+def field_problems(problems: Sequence[errors.EntryProblem]) -> list[FieldProblem]:
     """The problems as they are shown: no more than MAX_LISTED_BYTES of them, but for the first."""
     shown: list[FieldProblem] = []
     size = 0
@@ -92,27 +92,27 @@ def listed(problems: Sequence[errors.EntryProblem]) -> list[FieldProblem]:
     return shown
 
 
-def of_ours(request: Request[Any, Any, Any], error: errors.TrenovaError) -> Response[bytes]:
+def answer_our_error(request: Request[Any, Any, Any], error: errors.TrenovaError) -> Response[bytes]:
     status, title = next(
         (STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), (SERVER_ERROR, INTERNAL_ERROR)
     )
     REQUESTS_REFUSED.labels(reason=reason_of(title)).inc()
-    tell_operator(error, status)
+    log_for_operator(error, status)
     headers = {}
     if isinstance(error, errors.Unavailable):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="trenova"'
     if status >= SERVER_ERROR:
-        return answer(failure(outcome(request, error), status, title), headers)
+        return problem_response(server_problem(client_message(request, error), status, title), headers)
     problem = Problem(title=title, status=status, detail=error.for_client.detail, hint=error.for_client.hint)
     if isinstance(error, errors.InvalidEntries):
-        found = listed(error.problems)
+        found = field_problems(error.problems)
         problem = msgspec.structs.replace(problem, errors=found, more_errors=error.bad - len(found) or None)
-    return answer(problem, headers)
+    return problem_response(problem, headers)
 
 
-def tell_operator(error: errors.TrenovaError, status: int) -> None:
+def log_for_operator(error: errors.TrenovaError, status: int) -> None:
     """Log what no client reads. Of a refusal that is the client's own affair there is nothing to tell."""
     if status >= SERVER_ERROR:
         fields = {"hint": error.hint} if error.hint else {}
@@ -124,15 +124,15 @@ def tell_operator(error: errors.TrenovaError, status: int) -> None:
         log.info("request refused", error=error.message, status=status, note=error.note)
 
 
-def failure(told: errors.ClientMessage, status: int, title: str) -> Problem:
+def server_problem(told: errors.ClientMessage, status: int, title: str) -> Problem:
     """The problem document of what is this server's fault."""
     return Problem(title=title, status=status, detail=told.detail, hint=told.hint, request_id=request_id())
 
 
-def of_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+def answer_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Unknown paths, wrong methods, bodies over the limit, parameters of the wrong type."""
     if error.status_code >= SERVER_ERROR:
-        return of_anyone(request, error)
+        return answer_unexpected_error(request, error)
     detail = f"{error.detail}: {request.method} {request.url.path}"
     if isinstance(error.extra, list):
         found = (
@@ -144,7 +144,7 @@ def of_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Respon
         error.status_code, "Invalid request"
     )
     REQUESTS_REFUSED.labels(reason=reason_of(title)).inc()
-    return answer(Problem(title=title, status=error.status_code, detail=detail), dict(error.headers or {}))
+    return problem_response(Problem(title=title, status=error.status_code, detail=detail), dict(error.headers or {}))
 
 
 def public_name(request: Request[Any, Any, Any], parameter: str) -> str:
@@ -154,25 +154,29 @@ def public_name(request: Request[Any, Any, Any], parameter: str) -> str:
     return (described.name if isinstance(described, ParameterKwarg) else None) or parameter
 
 
-def of_anyone(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+def answer_unexpected_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A bug. The client learns nothing of it but where to look; the log has the rest."""
     REQUESTS_REFUSED.labels(reason=reason_of(INTERNAL_ERROR)).inc()
     log.error("request failed", path=request.url.path, method=request.method, exc_info=error)
-    told = outcome(request, errors.TrenovaError(type(error).__name__))
-    return answer(failure(told, SERVER_ERROR, INTERNAL_ERROR), {})
+    told = client_message(request, errors.TrenovaError(type(error).__name__))
+    return problem_response(server_problem(told, SERVER_ERROR, INTERNAL_ERROR), {})
 
 
 # Unless it is told, a cache may keep a 404 for as long as it likes (RFC 9111 §4.2.2): what is missing may come soon.
-NOT_KEPT = {"Cache-Control": "no-store"}
+NO_STORE = {"Cache-Control": "no-store"}
 
 
-def answer(problem: Problem, headers: Mapping[str, str]) -> Response[bytes]:
+def problem_response(problem: Problem, headers: Mapping[str, str]) -> Response[bytes]:
     return Response(
         content=msgspec.json.encode(problem),
         status_code=problem.status,
         media_type=PROBLEM_TYPE,
-        headers={**NOT_KEPT, **headers},
+        headers={**NO_STORE, **headers},
     )
 
 
-HANDLERS: dict[Any, Any] = {errors.TrenovaError: of_ours, HTTPException: of_litestar, Exception: of_anyone}
+HANDLERS: dict[Any, Any] = {
+    errors.TrenovaError: answer_our_error,
+    HTTPException: answer_http_exception,
+    Exception: answer_unexpected_error,
+}

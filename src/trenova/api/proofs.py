@@ -14,7 +14,7 @@ from litestar.params import FromPath, QueryParameter
 
 from trenova.api.auth import ACCESS, READERS, Caller, requires
 from trenova.api.openapi import answers, problems
-from trenova.api.query import QUERY, words
+from trenova.api.query import QUERY, text_parameter
 from trenova.api.services import Services
 from trenova.errors import InvalidRequest, NotFound, Unavailable
 from trenova.ledger import hashing, receipt
@@ -79,7 +79,7 @@ async def read_proof(
     entry_id: FromPath[uuid.UUID],
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
-    tenant: Annotated[str | None, words("Whose entry, if several tenants have one with this id.")] = None,
+    tenant: Annotated[str | None, text_parameter("Whose entry, if several tenants have one with this id.")] = None,
     form: Annotated[
         Literal["json", "tlog-proof"] | None,
         QueryParameter(name="format", description="`tlog-proof` is the text that `Accept: text/plain` gives, too."),
@@ -87,8 +87,8 @@ async def read_proof(
 ) -> Response[bytes]:
     """Prove that a stored entry is in its log, as of the newest checkpoint. Works too once its body is removed."""
     async with services.reads.turn(caller.share):
-        owner, leaf = the_one(await services.store.entries.find(entry_id, tenant=caller.tenant_to_read(tenant)))
-        signed, path = await proved(services.store, owner, leaf)
+        owner, leaf = single_entry(await services.store.entries.find(entry_id, tenant=caller.tenant_to_read(tenant)))
+        signed, path = await prove_inclusion(services.store, owner, leaf)
     as_text = request.accept.best_match([JSON, TEXT]) == TEXT if form is None else form == "tlog-proof"
     if as_text:
         made = receipt.Receipt(index=leaf.index, path=path, checkpoint=signed.note, salt=leaf.salt)
@@ -110,7 +110,7 @@ async def read_consistency(
     new: Annotated[
         int | None, QueryParameter(name="to", ge=0, le=MAX_SIZE, description="The newer size; else the newest.")
     ] = None,
-    tenant: Annotated[str | None, words("Whose log; needed by nobody whose key is for one tenant.")] = None,
+    tenant: Annotated[str | None, text_parameter("Whose log; needed by nobody whose key is for one tenant.")] = None,
 ) -> Response[bytes]:
     """Prove that nothing of the older log was changed, removed or moved."""
     owner = caller.tenant_to_read(tenant)
@@ -129,11 +129,11 @@ async def read_consistency(
         path = await logs.consistency(owner, old, size)
         signed = newest if size == newest.size else await logs.at(owner, size)
         note = None if signed is None else signed.note.decode()
-    answer = Consistency(old=old, new=size, proof=encoded(path), checkpoint=note)
+    answer = Consistency(old=old, new=size, proof=base64_list(path), checkpoint=note)
     return Response(content=msgspec.json.encode(answer), media_type=JSON)
 
 
-def the_one(found: dict[str, Leaf]) -> tuple[str, Leaf]:
+def single_entry(found: dict[str, Leaf]) -> tuple[str, Leaf]:
     """The entry, with its tenant, that a request means."""
     if not found:
         raise NotFound(NO_ENTRY)
@@ -142,7 +142,7 @@ def the_one(found: dict[str, Leaf]) -> tuple[str, Leaf]:
     return next(iter(found.items()))
 
 
-async def proved(store: Store, tenant: str, leaf: Leaf) -> tuple[StoredCheckpoint, tuple[bytes, ...]]:
+async def prove_inclusion(store: Store, tenant: str, leaf: Leaf) -> tuple[StoredCheckpoint, tuple[bytes, ...]]:
     """The newest checkpoint and the path, leaf→root, that proves the entry under it."""
     logs = await store.ledgers.provable({tenant: [leaf.index]})
     if tenant not in logs:
@@ -155,17 +155,17 @@ async def proved(store: Store, tenant: str, leaf: Leaf) -> tuple[StoredCheckpoin
 def proof_of(leaf: Leaf, signed: StoredCheckpoint, path: Iterable[bytes]) -> Proof:
     return Proof(
         index=leaf.index,
-        salt=None if leaf.salt is None else base64(leaf.salt),
-        leaf_hash=base64(hashing.leaf(leaf.commitment)),
+        salt=None if leaf.salt is None else to_base64(leaf.salt),
+        leaf_hash=to_base64(hashing.leaf(leaf.commitment)),
         tree_size=signed.size,
-        proof=encoded(path),
+        proof=base64_list(path),
         checkpoint=signed.note.decode(),
     )
 
 
-def encoded(hashes: Iterable[bytes]) -> list[str]:
-    return [base64(each) for each in hashes]
+def base64_list(hashes: Iterable[bytes]) -> list[str]:
+    return [to_base64(each) for each in hashes]
 
 
-def base64(data: bytes) -> str:
+def to_base64(data: bytes) -> str:
     return b64encode(data).decode()

@@ -15,7 +15,7 @@ QUERY = "query"
 # Under this key a route says that it takes no notice of them: it is a file to its readers, who may add anything to get
 # past a cache.
 QUERY_IGNORED = "query_ignored"
-MAX_WORDS = 1024
+MAX_TEXT = 1024
 
 
 async def check_query(request: Request[Any, Any, Any]) -> None:
@@ -32,12 +32,12 @@ async def check_query(request: Request[Any, Any, Any]) -> None:
             raise InvalidRequest(f"the query parameter {name!r} is given twice")
 
 
-def words(description: str, *, name: str | None = None) -> QueryParameter:
+def text_parameter(description: str, *, name: str | None = None) -> QueryParameter:
     """A parameter that is a text. Litestar sees limits only here, not in the annotation of an optional parameter."""
-    return QueryParameter(name=name, min_length=1, max_length=MAX_WORDS, description=description)
+    return QueryParameter(name=name, min_length=1, max_length=MAX_TEXT, description=description)
 
 
-def moment(name: str, text: str | None) -> datetime | None:
+def parse_time(name: str, text: str | None) -> datetime | None:
     """The time in a parameter, read as strictly as in an entry: `2026` is no time, and none lacks its offset."""
     try:
         return None if text is None else msgspec.convert(text, Time)

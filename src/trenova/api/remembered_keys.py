@@ -15,12 +15,12 @@ from hmac import compare_digest
 from trenova.store.api_keys import ApiKey, PresentedKey, Role
 
 # Some 5 MB. Whoever has more keys in use is told 503 with those that were used the longest ago.
-MOST_KEYS = 10_000
+MAX_KEYS = 10_000
 # So many are dropped at once that looking for whose they are costs the requests in between nothing.
 DROPPED_TOGETHER = 100
 
 
-def since_start() -> float:
+def seconds_since_boot() -> float:
     """Seconds of a clock that nobody sets, and that goes on while the machine is suspended, where there is such a one.
 
     `time.monotonic` stands still then, and a key would be good for that much longer.
@@ -41,7 +41,7 @@ class RememberedKey:
 class RememberedKeys:
     """At most `most`, each for `keep_s` seconds after it was last confirmed. With 0 seconds nothing is kept."""
 
-    def __init__(self, keep_s: float, *, most: int = MOST_KEYS, clock: Callable[[], float] = since_start) -> None:
+    def __init__(self, keep_s: float, *, most: int = MAX_KEYS, clock: Callable[[], float] = seconds_since_boot) -> None:
         self.keep_s = keep_s
         self.most = most
         self.clock = clock

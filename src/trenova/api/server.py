@@ -12,14 +12,14 @@ from uvicorn.lifespan.on import LifespanOn
 
 from trenova.api import app
 from trenova.api.codec import remote_codec
-from trenova.api.log_keys import log_keys_of
+from trenova.api.ledger_keys import load_ledger_keys
 from trenova.codec.layered_codec import MAX_SENT_BYTES
 from trenova.config import DatabaseSettings, Settings
 from trenova.errors import InvalidConfiguration, TrenovaError, Unavailable
 from trenova.ingest import Spool
 from trenova.runtime import bootstrap
 from trenova.runtime.connection import connect
-from trenova.runtime.http.listening import listening
+from trenova.runtime.http.listening import listen_on
 from trenova.runtime.http.server import server_config
 from trenova.runtime.process import run_to_end
 from trenova.runtime.systemd import READY, STOPPING, ServiceManager
@@ -43,13 +43,13 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     async with AsyncExitStack() as resources:
         spool = resources.enter_context(spool_of(settings))
         store = await resources.enter_async_context(store_of(process.database_url, settings.database))
-        log_keys = log_keys_of(settings, environ)
+        log_keys = load_ledger_keys(settings, environ)
         application = app.create(settings, store, client, log_keys, remote, spool=spool, core=process.sdk)
         config = server_config(application, drain_s=settings.api.drain_seconds)
         server = Server(config, process.manager, process.stop)
         await check_at_start(store)
         # From here on clients may connect; they are answered as soon as the application has started.
-        listeners = resources.enter_context(listening(settings.api.host, settings.api.port, setting=PORT_SETTING))
+        listeners = resources.enter_context(listen_on(settings.api.host, settings.api.port, setting=PORT_SETTING))
         log.info("api starting", url=f"http://{settings.api.host}:{settings.api.port}", pid=os.getpid())
         await server.serve(listeners)
 

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 
 from temporalio.client import Client
 
+from trenova.api.cached_answer import CachedAnswer
 from trenova.api.key_lookups import KeyLookups
-from trenova.api.log_keys import LogKeys
-from trenova.api.recent import Recent
+from trenova.api.ledger_keys import LedgerKeys
+from trenova.api.read_slots import ReadSlots
 from trenova.api.throttled_metrics import ThrottledRefresh
-from trenova.api.turns import Turns
 from trenova.codec.key_usage.watch import KeyWatch
 from trenova.config import Settings
 from trenova.ingest import GroupCommit
 from trenova.runtime.connection import ConnectionFault
-from trenova.runtime.http.room import Room
+from trenova.runtime.http.byte_budget import ByteBudget
 from trenova.runtime.temporal_sdk import SdkRuntime
 from trenova.store import Store
 
@@ -29,17 +29,17 @@ class Services:
     store: Store
     client: Client
     ingest: GroupCommit
-    room: Room
-    searches: Turns
+    room: ByteBudget
+    searches: ReadSlots
     """Of searches and lists, which may take long."""
-    reads: Turns
+    reads: ReadSlots
     """Of everything else that is read from the database, by its index."""
     lookups: KeyLookups
     open_keys: KeyWatch
-    parts: Recent[tuple[ConnectionFault | None, str, str]]
+    parts: CachedAnswer[tuple[ConnectionFault | None, str, str]]
     """What `/readyz` says of Temporal, the database and the keys."""
     from_temporal: tuple[ThrottledRefresh, ...]
     """Metrics whose numbers Temporal keeps."""
-    log_keys: LogKeys
+    log_keys: LedgerKeys
     core: SdkRuntime | None
     """None where the SDK measures nothing."""

@@ -24,7 +24,7 @@ from trenova.store.api_keys import PresentedKey
 
 # The prefix has browsers refuse it from other hosts, from plain HTTP, and for a part of the paths.
 COOKIE = "__Host-trenova-session"
-IDLE_S, LONGEST_S = 30 * 60, 8 * 60 * 60
+IDLE_S, MAX_AGE_S = 30 * 60, 8 * 60 * 60
 # A session that is in use is told so no more often: each time is another cookie.
 RENEWED_AFTER_S = 60
 NONCE_BYTES = 12
@@ -43,7 +43,7 @@ class Session:
     used_at: int
 
 
-class Sealed(msgspec.Struct, frozen=True, array_like=True):
+class SessionFields(msgspec.Struct, frozen=True, array_like=True):
     """A session as it is written before it is sealed."""
 
     key_id: str
@@ -65,7 +65,7 @@ class Sessions:
 
     def cookie(self, session: Session) -> str:
         """What the browser is to keep, as the value of `Set-Cookie`."""
-        left = session.opened_at + LONGEST_S - session.used_at
+        left = session.opened_at + MAX_AGE_S - session.used_at
         return set_cookie(self.seal(session), max_age_s=min(IDLE_S, left))
 
     def renewed(self, session: Session) -> Session | None:
@@ -75,7 +75,7 @@ class Sessions:
 
     def seal(self, session: Session) -> str:
         key_id, digest = session.key
-        plain = msgspec.json.encode(Sealed(key_id, digest, session.opened_at, session.used_at))
+        plain = msgspec.json.encode(SessionFields(key_id, digest, session.opened_at, session.used_at))
         nonce = os.urandom(NONCE_BYTES)
         sealed = nonce + AESGCM(self.secrets[0]).encrypt(nonce, plain, PURPOSE)
         return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
@@ -85,9 +85,9 @@ class Sessions:
         plain = self.unsealed(text)
         if plain is None:
             return None
-        sealed = msgspec.json.decode(plain, type=Sealed)
+        sealed = msgspec.json.decode(plain, type=SessionFields)
         now = self.clock()
-        if now >= min(sealed.used_at + IDLE_S, sealed.opened_at + LONGEST_S):
+        if now >= min(sealed.used_at + IDLE_S, sealed.opened_at + MAX_AGE_S):
             return None
         key = PresentedKey(sealed.key_id, sealed.digest)
         return Session(key=key, opened_at=sealed.opened_at, used_at=sealed.used_at)
@@ -110,11 +110,11 @@ class Sessions:
 def sessions_of(keyring: Keyring) -> Sessions:
     """Those of every process that holds these keys; of this process alone where there are none."""
     ids = sorted(keyring.ids, key=lambda key_id: (key_id != keyring.encrypting_id, key_id))
-    secrets = [derived(keyring.keys[key_id].secret) for key_id in ids]
+    secrets = [derive_secret(keyring.keys[key_id].secret) for key_id in ids]
     return Sessions(tuple(secrets) or (os.urandom(32),))
 
 
-def derived(secret: bytes) -> bytes:
+def derive_secret(secret: bytes) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=PURPOSE).derive(secret)
 
 
@@ -122,4 +122,4 @@ def set_cookie(value: str, *, max_age_s: int) -> str:
     return f"{COOKIE}={value}; Path=/; Max-Age={max_age_s}; Secure; HttpOnly; SameSite=Strict"
 
 
-ENDED = set_cookie("", max_age_s=0)
+EXPIRED_COOKIE = set_cookie("", max_age_s=0)

@@ -19,9 +19,9 @@ from litestar.di import NamedDependency, Provide
 
 from trenova.api.auth import ACCESS, PUBLIC
 from trenova.api.codec import PATH, RemoteCodec, check_admin, is_loopback, session_of
-from trenova.api.problems import Problem, of_ours
+from trenova.api.problems import Problem, answer_our_error
 from trenova.api.services import Services
-from trenova.api.sessions import ENDED
+from trenova.api.sessions import EXPIRED_COOKIE
 from trenova.config import KIB
 from trenova.errors import Forbidden, InvalidRequest, TrenovaError, Unauthenticated, UnsupportedMediaType
 from trenova.runtime.http.body import read_body
@@ -45,43 +45,43 @@ HEADERS: Mapping[str, str] = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-ASKING = """<p>An admin key for any tenant opens the codec endpoint to this browser, for half an hour without use and
-for eight hours at most. The key goes to this server alone, and is not kept.</p>
+SIGN_IN_FORM = """<p>An admin key for any tenant opens the codec endpoint to this browser. The session ends after half
+an hour without use, and after eight hours in any case. The key is sent to this server only, and is not kept.</p>
 <form method="post" action="sign-in">
 <label>API key <input type="password" name="key" autocomplete="off" required autofocus></label>
 <button>Sign in</button>
 </form>"""
-LETTING_GO = """<form method="post" action="sign-out"><button>Sign out</button></form>"""
+SIGN_OUT_FORM = """<form method="post" action="sign-out"><button>Sign out</button></form>"""
 
 
-def as_page(request: Request[Any, Any, Any], error: TrenovaError) -> Response[str]:
+def error_page(request: Request[Any, Any, Any], error: TrenovaError) -> Response[str]:
     """An error as the page shows it, said and counted as any other."""
-    told = of_ours(request, error)
+    told = answer_our_error(request, error)
     problem = msgspec.json.decode(told.content, type=Problem)
-    why = f'<p class="error" role="alert">{escaped(problem.detail)}</p>'
-    hint = f"<p>{escaped(problem.hint)}</p>" if problem.hint else ""
+    why = f'<p class="error" role="alert">{escape(problem.detail)}</p>'
+    hint = f"<p>{escape(problem.hint)}</p>" if problem.hint else ""
     if problem.request_id:
-        hint += f"<p>Request id: {escaped(problem.request_id)}</p>"
-    return page("Sign in", why + hint + ASKING, status=problem.status, headers=told.headers)
+        hint += f"<p>Request id: {escape(problem.request_id)}</p>"
+    return page("Sign in", why + hint + SIGN_IN_FORM, status=problem.status, headers=told.headers)
 
 
 @get("/sign-in", include_in_schema=False)
-async def show(
+async def show_page(
     request: Request[Any, Any, Any], services: NamedDependency[Services], remote: NamedDependency[RemoteCodec]
 ) -> Response[str]:
     """The form, or who is signed in."""
     session = session_of(request, remote)
     found = None if session is None else await services.lookups.find(session.key)
     if found is None:
-        return page("Sign in", ASKING)
+        return page("Sign in", SIGN_IN_FORM)
     origins = "".join(
-        f'<li><a href="{escaped(origin)}" rel="noreferrer">{escaped(origin)}</a></li>'
+        f'<li><a href="{escape(origin)}" rel="noreferrer">{escape(origin)}</a></li>'
         for origin in remote.settings.ui_origins
     )
     told = (
-        f"<p>This browser is signed in with the API key {escaped(found.id)}. It reads payloads in</p><ul>{origins}</ul>"
+        f"<p>This browser is signed in with the API key {escape(found.id)}. It reads payloads in</p><ul>{origins}</ul>"
     )
-    return page("Signed in", told + LETTING_GO)
+    return page("Signed in", told + SIGN_OUT_FORM)
 
 
 @post("/sign-in", include_in_schema=False, status_code=303)
@@ -89,10 +89,10 @@ async def sign_in(
     request: Request[Any, Any, Any], services: NamedDependency[Services], remote: NamedDependency[RemoteCodec]
 ) -> Response[str]:
     """Open a session for the key in the form. The next page is got anew, so that reloading it sends no key again."""
-    check_own_page(request)
+    check_same_origin(request)
     with services.room.hold(("codec", "sign-in")) as hold:
         body = await read_body(request, max_bytes=MAX_FORM_BYTES, room=services.room, hold=hold)
-    key = parse_key(key_in(request, body))
+    key = parse_key(key_from_form(request, body))
     found = await services.lookups.find(key)
     if found is None:
         raise Unauthenticated("the API key is unknown or revoked")
@@ -105,11 +105,13 @@ async def sign_in(
 @post("/sign-out", include_in_schema=False, status_code=303)
 async def sign_out(request: Request[Any, Any, Any]) -> Response[str]:
     """Take the cookie away. Whoever has copied it ends with the API key."""
-    check_own_page(request)
-    return Response(content="", status_code=303, headers={**HEADERS, "Location": "sign-in", "Set-Cookie": ENDED})
+    check_same_origin(request)
+    return Response(
+        content="", status_code=303, headers={**HEADERS, "Location": "sign-in", "Set-Cookie": EXPIRED_COOKIE}
+    )
 
 
-def check_own_page(request: Request[Any, Any, Any]) -> None:
+def check_same_origin(request: Request[Any, Any, Any]) -> None:
     """Refuse a form that another origin's page has sent, and plain HTTP, over which no browser keeps the cookie."""
     origin = origin_of(request)
     told = request.headers.get("sec-fetch-site")
@@ -138,7 +140,7 @@ def origin_of(request: Request[Any, Any, Any]) -> SplitResult:
         return urlsplit("")
 
 
-def key_in(request: Request[Any, Any, Any], body: bytes) -> str:
+def key_from_form(request: Request[Any, Any, Any], body: bytes) -> str:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != FORM:
         raise UnsupportedMediaType(f"the content type {kind or '(none)'} is not understood; send {FORM}")
@@ -162,7 +164,7 @@ def page(
     return Response(content=text, status_code=status, media_type=MediaType.HTML, headers={**headers, **HEADERS})
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     return html.escape(text)
 
 
@@ -173,8 +175,8 @@ def router(remote: RemoteCodec) -> Router:
     return Router(
         path=PATH,
         opt={ACCESS: PUBLIC},
-        route_handlers=[show, sign_in, sign_out],
+        route_handlers=[show_page, sign_in, sign_out],
         dependencies={"remote": Provide(provide)},
-        exception_handlers={TrenovaError: as_page},
+        exception_handlers={TrenovaError: error_page},
         request_max_body_size=MAX_FORM_BYTES,
     )

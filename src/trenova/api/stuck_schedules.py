@@ -8,9 +8,9 @@ from trenova.domain.schedules import SCHEDULES
 
 EVERY_S = 30.0
 # A task may fail once or twice on a machine that stalls, or while workers of two releases run.
-TRIES = 3
+STUCK_ATTEMPTS = 3
 # One run of each at a time, and those that an operator has triggered beside it.
-MOST_LOOKED_AT = 20
+MAX_RUNS = 20
 RUNNING = f"TemporalScheduledById IN ({', '.join(map(repr, SCHEDULES))}) AND ExecutionStatus = 'Running'"
 
 STUCK = Gauge("trenova_schedule_stuck", "1 when no worker gets on with a run of this schedule", ["schedule"])
@@ -20,15 +20,15 @@ for each in SCHEDULES:
 
 async def measure_stuck_schedules(client: Client) -> None:
     stuck = dict.fromkeys(SCHEDULES, False)
-    async for run in client.list_workflows(RUNNING, limit=MOST_LOOKED_AT):
-        is_stuck = await stands_still(client, run)
+    async for run in client.list_workflows(RUNNING, limit=MAX_RUNS):
+        run_is_stuck = await is_stuck(client, run)
         for name in SCHEDULES:
-            stuck[name] |= is_stuck and run.id.startswith(f"{name}-")
-    for name, is_stuck in stuck.items():
-        STUCK.labels(schedule=name).set(is_stuck)
+            stuck[name] |= run_is_stuck and run.id.startswith(f"{name}-")
+    for name, value in stuck.items():
+        STUCK.labels(schedule=name).set(value)
 
 
-async def stands_still(client: Client, run: WorkflowExecution) -> bool:
+async def is_stuck(client: Client, run: WorkflowExecution) -> bool:
     """Whether workers fail to work on it again and again: a key that is missing, or another release's workflow."""
     try:
         found = await client.get_workflow_handle(run.id, run_id=run.run_id).describe()
@@ -36,4 +36,4 @@ async def stands_still(client: Client, run: WorkflowExecution) -> bool:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
         return False
-    return found.raw_description.pending_workflow_task.attempt >= TRIES
+    return found.raw_description.pending_workflow_task.attempt >= STUCK_ATTEMPTS

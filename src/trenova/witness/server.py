@@ -28,10 +28,10 @@ from trenova.ledger import note as notes
 from trenova.ledger.note import ED25519, VerifierKey
 from trenova.ledger.signing import Signer
 from trenova.runtime.http.body import read_body
+from trenova.runtime.http.byte_budget import ByteBudget
 from trenova.runtime.http.head_requests import HeadRequests
-from trenova.runtime.http.listening import listening
+from trenova.runtime.http.listening import listen_on
 from trenova.runtime.http.request_ids import RequestIds, request_id
-from trenova.runtime.http.room import Room
 from trenova.runtime.http.server import server_config
 from trenova.runtime.process import on_stop_signal, run_to_end
 from trenova.witness import evidence
@@ -127,7 +127,7 @@ SHORT_CACHE = {"cache-control": "max-age=5"}
 
 def create(witness: WitnessServer) -> Litestar:
     """The ASGI application."""
-    room = Room(MAX_HELD_BYTES)
+    room = ByteBudget(MAX_HELD_BYTES)
 
     @post(add_checkpoint.PATH, status_code=HTTPStatus.OK)
     async def answer_add_checkpoint(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -222,7 +222,7 @@ def run(name: str, folder: Path, logs: Sequence[str], *, host: str, port: int) -
 
 async def serve(witness: WitnessServer, host: str, port: int) -> None:
     config = server_config(create(witness), drain_s=DRAIN_S)
-    with listening(host, port, setting="--port") as sockets:
+    with listen_on(host, port, setting="--port") as sockets:
         log.info("witness starting", url=f"http://{host}:{port}", key=witness.signer.key.text, pid=os.getpid())
         # After a good end uvicorn raises the signal again; taken here, the exit code is 0.
         on_stop_signal(lambda: log.debug("signal received"))

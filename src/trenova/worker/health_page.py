@@ -16,7 +16,7 @@ import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from trenova.config import HealthSettings
-from trenova.runtime.http.listening import listening
+from trenova.runtime.http.listening import listen_on
 from trenova.runtime.http.request_ids import RequestIds
 from trenova.runtime.http.server import server_config
 from trenova.runtime.temporal_sdk import SdkRuntime
@@ -71,7 +71,7 @@ async def serve(health: HealthSettings, pages: Pages) -> AsyncIterator[None]:
     if health.port is None:
         yield
         return
-    with listening(health.host, health.port, setting=PORT_SETTING) as sockets:
+    with listen_on(health.host, health.port, setting=PORT_SETTING) as sockets:
         server = Server(server_config(RequestIds(pages), drain_s=1, lifespan=False))
         serving = asyncio.create_task(server.serve(sockets=sockets))
         log.info("worker health served", url=f"http://{health.host}:{health.port}")

@@ -19,7 +19,7 @@ from trenova.api.codec import remote_codec
 from trenova.config import MIB, ApiSettings, SecuritySettings, Settings
 from trenova.dev.ports import choose
 from trenova.keys.keyring import Keyring
-from trenova.runtime.http.body import GRACE_S, LEAST_BYTES_PER_S
+from trenova.runtime.http.body import GRACE_S, MIN_BYTES_PER_S
 from trenova.store import Store
 from trenova.store.appending.parking import park
 from trenova.store.appending.rows import RejectedRow
@@ -76,7 +76,7 @@ async def test_no_route_waits_for_ever_for_a_body(url: str, store: Store, keys: 
     assert len(found) >= 7
     assert {status for status, _ in found} == {408}
     for _, told in found:
-        assert f"{LEAST_BYTES_PER_S:,} bytes a second".encode() in told
+        assert f"{MIN_BYTES_PER_S:,} bytes a second".encode() in told
         assert f"{GRACE_S} s".encode() in told
 
 

@@ -16,7 +16,7 @@ from trenova.api import app
 from trenova.api.auth import ACCESS, PUBLIC
 from trenova.api.codec import remote_codec
 from trenova.api.key_lookups import KeyLookups
-from trenova.api.log_keys import LogKeys
+from trenova.api.ledger_keys import LedgerKeys
 from trenova.config import SecuritySettings, Settings
 from trenova.keys.keyring import Keyring
 from trenova.store.api_keys import ApiKey, Role
@@ -52,7 +52,7 @@ def application(**api: Any) -> Litestar:
     """The API with every route that can be turned on, and nothing behind it."""
     settings = Settings.model_validate({"api": {"codec": {"enabled": True, "authorize": True}, **api}})
     remote = remote_codec(settings.api, SecuritySettings(), Keyring())
-    return app.create(settings, MagicMock(), MagicMock(), LogKeys(prefix="audit.example.com"), remote)
+    return app.create(settings, MagicMock(), MagicMock(), LedgerKeys(prefix="audit.example.com"), remote)
 
 
 def routes(application: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:

@@ -28,7 +28,7 @@ def peak():  # not getrusage: that begins with the peak of whoever started this 
 body = eval(sys.argv[1])
 before = peak()
 with suppress(TrenovaError):
-    bodies.entries(body, content_type=sys.argv[2], limits=LimitSettings())
+    bodies.split_entries(body, content_type=sys.argv[2], limits=LimitSettings())
 print(peak() - before)
 """
 
@@ -46,7 +46,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_what_is_refused_costs_little_more_than_its_own_bytes(bomb: str) -> None:
+def test_an_invalid_body_costs_little_more_memory_than_its_own_bytes(bomb: str) -> None:
     body, content_type = BOMBS[bomb]
     ran = subprocess.run([sys.executable, "-c", PEAK, body, content_type], capture_output=True, text=True, check=True)
     assert int(ran.stdout) < MOST
@@ -54,10 +54,10 @@ def test_what_is_refused_costs_little_more_than_its_own_bytes(bomb: str) -> None
 
 def entries(body: bytes, content_type: str = JSON, most: int = 5) -> list[bytes]:
     limits = LimitSettings.model_validate({"maxRequestEntries": most})
-    return list(bodies.entries(body, content_type=content_type, limits=limits))
+    return list(bodies.split_entries(body, content_type=content_type, limits=limits))
 
 
-def test_an_array_is_parted_the_same_whether_it_looks_large_or_not() -> None:
+def test_an_array_is_split_the_same_way_whether_it_looks_large_or_not() -> None:
     few, many = b'[ {"a":1} , 17, [2] ]', b'[ {"a":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]} , 17, [2] ]'
     assert entries(few)[1:] == entries(many)[1:] == [b"17", b"[2]"]
     assert entries(many)[0].startswith(b'{"a":[1,')
@@ -65,19 +65,19 @@ def test_an_array_is_parted_the_same_whether_it_looks_large_or_not() -> None:
 
 
 @pytest.mark.parametrize("body", [b"[" + b"{}," * 5 + b"{}]", b"[" + b"0," * 5000 + b"0]"])
-def test_one_entry_too_many_is_refused_with_the_limit(body: bytes) -> None:
+def test_one_entry_too_many_is_an_error_that_names_the_limit(body: bytes) -> None:
     with pytest.raises(RequestTooLarge, match="at least 6 entries, the limit is 5"):
         entries(body)
     with pytest.raises(RequestTooLarge, match="at least 6 entries, the limit is 5"):
         entries(b"{}\n" * 6, NDJSON)
 
 
-def test_lines_are_parted_at_line_ends_alone_and_blank_ones_count_for_nothing() -> None:
+def test_lines_are_split_at_line_ends_only_and_blank_ones_do_not_count() -> None:
     assert entries(b'\n \r\n{"a": 1}\r\n\n\t\n  17 \n\n{}', NDJSON) == [b'{"a": 1}\r', b"17 ", b"{}"]
     with pytest.raises(InvalidRequest, match="no entries"):
         entries(b"\n \n", NDJSON)
 
 
-def test_an_array_that_looks_large_and_is_broken_is_refused_with_the_place() -> None:
+def test_a_broken_array_that_looks_large_is_an_error_that_names_the_place() -> None:
     with pytest.raises(InvalidRequest, match="byte "):
         entries(b"[{}," + b'{"a":[' + b"1," * 50 + b"x]}]")

@@ -101,7 +101,7 @@ async def test_a_request_does_not_wait_for_a_watch_that_never_ends(monkeypatch: 
         with pytest.raises(Unavailable, match="did not answer"):
             await lookups.find(TEXT)
         asking: Any = lookups.watch.asking
-        await database_watch.end([asking])
+        await database_watch.cancel_all([asking])
 
 
 async def test_with_no_connection_left_the_one_that_there_is_goes_on_looking_keys_up() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from trenova.api.auth import WRITERS
-from trenova.api.remembered_keys import RememberedKeys, since_start
+from trenova.api.remembered_keys import RememberedKeys, seconds_since_boot
 from trenova.store.api_keys import ApiKey, PresentedKey, Role, parse_key
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -120,7 +120,7 @@ def test_a_machine_that_is_suspended_lengthens_no_keys_time(monkeypatch: pytest.
     monkeypatch.setattr(time, "clock_gettime", lambda clock: 100.0 + slept_s * (clock == time.CLOCK_BOOTTIME))
     monkeypatch.setattr(time, "monotonic", lambda: 100.0)
     kept = RememberedKeys(60)
-    assert kept.clock is since_start
+    assert kept.clock is seconds_since_boot
     take(kept, key(1))
     assert kept.find(parse_key(text(1))) is not None
     slept_s = 60

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from conftest import GENEROUS_S
 from trenova.api import app
-from trenova.api.log_keys import LogKeys
+from trenova.api.ledger_keys import LedgerKeys
 from trenova.api.server import Server
 from trenova.config import MIB, Settings
 from trenova.dev.ports import choose
@@ -91,7 +91,7 @@ async def test_a_failing_delivery_of_spooled_batches_ends_the_api_server(
     monkeypatch.setattr(Drain, "run", fail)
     monkeypatch.setattr(Breaker, "doubt", lambda _: None)
     with Spool.open(tmp_path, MIB) as spool:
-        api = app.create(Settings(), MagicMock(), MagicMock(), LogKeys(prefix="audit.example.com"), spool=spool)
+        api = app.create(Settings(), MagicMock(), MagicMock(), LedgerKeys(prefix="audit.example.com"), spool=spool)
         async with asyncio.timeout(GENEROUS_S):
             with pytest.raises(TrenovaError, match="a part of it failed"):
                 await server_of(api).serve()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from trenova.api import sessions
-from trenova.api.sessions import IDLE_S, LONGEST_S, RENEWED_AFTER_S, Sessions, sessions_of
+from trenova.api.sessions import IDLE_S, MAX_AGE_S, RENEWED_AFTER_S, Sessions, sessions_of
 from trenova.keys.key import Key
 from trenova.keys.keyring import Keyring
 from trenova.store.api_keys import PresentedKey, parse_key
@@ -56,16 +56,16 @@ def test_it_ends_after_half_an_hour_without_use_and_after_eight_hours_in_any_cas
     ours = of(clock, "k")
     began = clock.now
     text = ours.seal(ours.open(KEY))
-    while clock.now < began + LONGEST_S - IDLE_S:
+    while clock.now < began + MAX_AGE_S - IDLE_S:
         clock.now += IDLE_S - 1
         session = ours.read(text)
         assert session is not None
         renewed = ours.renewed(session)
         assert renewed is not None
         text = ours.seal(renewed)
-    clock.now = began + LONGEST_S - 1
+    clock.now = began + MAX_AGE_S - 1
     assert ours.read(text) is not None
-    clock.now = began + LONGEST_S
+    clock.now = began + MAX_AGE_S
     assert ours.read(text) is None
     idle = ours.seal(ours.open(KEY))
     clock.now += IDLE_S
@@ -79,7 +79,7 @@ def test_a_cookie_is_renewed_once_a_minute_and_lives_no_longer_than_the_session(
     clock.now += RENEWED_AFTER_S
     assert ours.renewed(session) is not None
     assert f"; Path=/; Max-Age={IDLE_S}; Secure; HttpOnly; SameSite=Strict" in ours.cookie(session)
-    late = replace(session, used_at=session.opened_at + LONGEST_S - 60)
+    late = replace(session, used_at=session.opened_at + MAX_AGE_S - 60)
     assert "; Max-Age=60; " in ours.cookie(late)
 
 

@@ -11,17 +11,17 @@ from litestar import Request
 
 from trenova.config import KIB
 from trenova.errors import InvalidRequest, RequestTooLarge, RequestTooSlow
-from trenova.runtime.http.room import Hold, Room, no_room
+from trenova.runtime.http.byte_budget import ByteBudget, Reservation, budget_exhausted
 
 # A client may take this long before its rate counts: it may have been asked to wait for `100 Continue`.
 GRACE_S = 10
 # On average from then on. A body of 16 MiB takes 17 minutes at most, in room that only its own tenant lacks.
-LEAST_BYTES_PER_S = 16 * KIB
+MIN_BYTES_PER_S = 16 * KIB
 # A process that was held up finds what came meanwhile at its next look, behind the timer that says it is late.
 LAST_LOOK_S = 1
 
 
-async def read_body(request: Request[Any, Any, Any], *, max_bytes: int, room: Room, hold: Hold) -> bytes:
+async def read_body(request: Request[Any, Any, Any], *, max_bytes: int, room: ByteBudget, hold: Reservation) -> bytes:
     """The body, of which `hold` has the bytes.
 
     Raises RequestTooLarge for more than `max_bytes`, RequestTooSlow, InvalidRequest when the client hangs up, and
@@ -32,11 +32,11 @@ async def read_body(request: Request[Any, Any, Any], *, max_bytes: int, room: Ro
     parts: list[bytes] = []
     received = 0
     while True:
-        message = await receive(request, hold, deadline=began + GRACE_S + received / LEAST_BYTES_PER_S)
+        message = await receive_part(request, hold, deadline=began + GRACE_S + received / MIN_BYTES_PER_S)
         if message is None:
             raise too_slow(received)
         if hold.lost:
-            raise no_room()
+            raise budget_exhausted()
         if message["type"] == "http.disconnect":
             raise InvalidRequest("the client hung up before its body was complete")
         part = message["body"]
@@ -49,7 +49,7 @@ async def read_body(request: Request[Any, Any, Any], *, max_bytes: int, room: Ro
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def receive(request: Request[Any, Any, Any], hold: Hold, *, deadline: float) -> Any:
+async def receive_part(request: Request[Any, Any, Any], hold: Reservation, *, deadline: float) -> Any:
     """The next part of the body; None when it has not come in time."""
     for limit in (deadline, deadline + LAST_LOOK_S):
         try:
@@ -57,7 +57,7 @@ async def receive(request: Request[Any, Any, Any], hold: Hold, *, deadline: floa
                 return await request.receive()
         except TimeoutError:
             if hold.lost:
-                raise no_room() from None
+                raise budget_exhausted() from None
         finally:
             hold.reading = None
     return None
@@ -78,6 +78,6 @@ def too_large(max_bytes: int, found: str = "") -> RequestTooLarge:
 def too_slow(received: int) -> RequestTooSlow:
     return RequestTooSlow(
         f"the body comes too slowly: {received:,} bytes were received. After {GRACE_S} s it must come at "
-        f"{LEAST_BYTES_PER_S:,} bytes a second on average",
+        f"{MIN_BYTES_PER_S:,} bytes a second on average",
         hint="send it in smaller requests, or over a faster connection",
     )

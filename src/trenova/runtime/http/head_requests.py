@@ -20,7 +20,7 @@ class HeadRequests:
 
         async def send_answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [(name, with_head(name, value)) for name, value in message["headers"]]
+                message["headers"] = [(name, allow_head(name, value)) for name, value in message["headers"]]
             elif is_head and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)
@@ -34,7 +34,7 @@ class HeadRequests:
                 scope["path_template"] = asked["path_template"]  # traces name the route by it
 
 
-def with_head(name: bytes, value: bytes) -> bytes:
+def allow_head(name: bytes, value: bytes) -> bytes:
     """A list of methods with HEAD where it has GET; any other header as it is."""
     methods = value.split(b", ")
     if name.lower() != ALLOW or b"GET" not in methods or b"HEAD" in methods:

@@ -7,7 +7,7 @@ import msgspec
 MEDIA_TYPE = b"application/problem+json"
 
 
-def problem(status: HTTPStatus, title: str, detail: str, request_id: str) -> bytes:
+def encode_problem(status: HTTPStatus, title: str, detail: str, request_id: str) -> bytes:
     """The document. It names the request where the server's operator must look for it in the log."""
     document = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

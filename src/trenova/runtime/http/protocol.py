@@ -21,7 +21,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from trenova.runtime.http.instruments import CONNECTIONS_CUT
 from trenova.runtime.http.limits import ConnectionLimits
-from trenova.runtime.http.problem import MEDIA_TYPE, problem
+from trenova.runtime.http.problem import MEDIA_TYPE, encode_problem
 from trenova.runtime.http.request_ids import HEADER, id_of
 from trenova.runtime.http.upgrades import without_upgrade
 
@@ -44,7 +44,7 @@ class ErrorResponse:
     detail: str
 
     def answer(self, request_id: str) -> bytes:
-        body = problem(self.status, self.status.phrase, self.detail, request_id)
+        body = encode_problem(self.status, self.status.phrase, self.detail, request_id)
         headers = {
             b"content-type": MEDIA_TYPE,
             b"content-length": b"%d" % len(body),

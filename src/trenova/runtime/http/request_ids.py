@@ -14,13 +14,13 @@ from typing import Any
 import structlog
 import uuid_utils
 
-from trenova.runtime.http.problem import MEDIA_TYPE, problem
+from trenova.runtime.http.problem import MEDIA_TYPE, encode_problem
 
 log = structlog.get_logger()
 
 HEADER = b"x-request-id"
 # What a log line and a header can hold without harm, and no longer than an id needs to be.
-GOOD = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+VALID_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 RETRY_AFTER_S = b"1"
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
@@ -89,7 +89,7 @@ class Exchange:
         """Answer, unless an answer has begun: then its client sees that it ends too early."""
         if self.started:
             return
-        body = problem(status, title, f"{detail}; it is not known whether the request took effect", self.id)
+        body = encode_problem(status, title, f"{detail}; it is not known whether the request took effect", self.id)
         headers = [
             (b"content-type", MEDIA_TYPE),
             (b"content-length", b"%d" % len(body)),
@@ -106,7 +106,7 @@ def raise_incomplete() -> None:
 
 def id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
-        if name == HEADER and GOOD.fullmatch(value):
+        if name == HEADER and VALID_ID.fullmatch(value):
             return value.decode()
     return new_id()
 

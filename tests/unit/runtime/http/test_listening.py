@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from trenova.runtime.http.listening import refusal
+from trenova.runtime.http.listening import listen_error
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from trenova.runtime.http.listening import refusal
     ],
 )
 def test_the_reason_and_the_setting_are_named(number: int, port: int, problem: str, step: str) -> None:
-    error = refusal(OSError(number, os.strerror(number)), "127.0.0.1", port, "api.port")
+    error = listen_error(OSError(number, os.strerror(number)), "127.0.0.1", port, "api.port")
     assert error.problems[0].startswith(problem)
     assert error.hint is not None
     assert error.hint.startswith(step)

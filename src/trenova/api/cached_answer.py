@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 Answer = TypeVar("Answer")
 
 
-class Recent(Generic[Answer]):
+class CachedAnswer(Generic[Answer]):
     """Asks at most once in `keep_s` seconds, and never twice at once."""
 
     def __init__(self, ask: Callable[[], Awaitable[Answer]], *, keep_s: float) -> None:

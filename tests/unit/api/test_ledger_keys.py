@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from trenova.api.log_keys import log_keys_of
+from trenova.api.ledger_keys import load_ledger_keys
 from trenova.config import Settings
 from trenova.errors import NotFound
 from trenova.keys.signing import VARIABLE, load_signer
@@ -16,7 +16,7 @@ SETTINGS = Settings.model_validate({"ledger": {"origin": "audit.example.com/v1/l
 
 def test_they_are_those_of_the_workers_in_the_same_order() -> None:
     environ = {VARIABLE: KEYS}
-    assert log_keys_of(SETTINGS, environ).of("acme") == load_signer(SETTINGS, environ).keys("acme")
+    assert load_ledger_keys(SETTINGS, environ).of("acme") == load_signer(SETTINGS, environ).keys("acme")
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_they_are_those_of_the_workers_in_the_same_order() -> None:
 def test_without_a_good_key_the_api_starts_and_says_where_to_get_them(
     ledger: dict[str, Path], environ: dict[str, str]
 ) -> None:
-    keys = log_keys_of(Settings.model_validate({"ledger": ledger}), environ)
+    keys = load_ledger_keys(Settings.model_validate({"ledger": ledger}), environ)
     with pytest.raises(NotFound) as failure:
         keys.of("acme")
     assert "trenova keys public" in (failure.value.note or "")

@@ -12,9 +12,9 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from trenova.store.search import SYSTEM_TENANT_PREFIX
 
 # Also of paths that no log has: a page must be able to tell a tile that is missing from a server that does not answer.
-SHOWN = re.compile(r"/v1/(?:log/(?P<log>[^/]+)/.*|tenants/(?P<tenant>[^/]+)/key)", re.DOTALL)
-ANY_PAGE = ((b"access-control-allow-origin", b"*"),)
-READABLE = ((b"access-control-expose-headers", b"ETag, Retry-After, X-Request-Id"),)
+LEDGER_PATH = re.compile(r"/v1/(?:log/(?P<log>[^/]+)/.*|tenants/(?P<tenant>[^/]+)/key)", re.DOTALL)
+ANY_ORIGIN = ((b"access-control-allow-origin", b"*"),)
+READABLE_HEADERS = ((b"access-control-expose-headers", b"ETag, Retry-After, X-Request-Id"),)
 PREFLIGHT = (
     (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
     (b"access-control-allow-headers", b"*"),
@@ -22,17 +22,17 @@ PREFLIGHT = (
 )
 
 
-class PublicLogs:
+class PublicLedgers:
     """The application with its public logs open to the pages of other sites, errors included."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or not shows(scope["path"]):
+        if scope["type"] != ScopeType.HTTP or not is_public_path(scope["path"]):
             await self.app(scope, receive, send)
             return
-        added = (*ANY_PAGE, *(PREFLIGHT if scope["method"] == "OPTIONS" else READABLE))
+        added = (*ANY_ORIGIN, *(PREFLIGHT if scope["method"] == "OPTIONS" else READABLE_HEADERS))
 
         async def send_opened(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -47,7 +47,7 @@ def is_public(tenant: str) -> bool:
     return not tenant.startswith(SYSTEM_TENANT_PREFIX)
 
 
-def shows(path: str) -> bool:
+def is_public_path(path: str) -> bool:
     """Whether the path is one of a log that is shown."""
-    found = SHOWN.fullmatch(path)
+    found = LEDGER_PATH.fullmatch(path)
     return found is not None and is_public(found["log"] or found["tenant"])

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 import pytest
 
 from trenova.errors import Unavailable
-from trenova.runtime.http.room import REMEMBER_S, Hold, Room
+from trenova.runtime.http.byte_budget import REMEMBER_S, ByteBudget, Reservation
 
 ACME, GLOBEX, INITECH = ("tenant", "acme"), ("tenant", "globex"), ("tenant", "initech")
 
@@ -17,7 +17,7 @@ class Clock:
         return self.now
 
 
-async def reading(room: Room, hold: Hold, size: int) -> None:
+async def reading(room: ByteBudget, hold: Reservation, size: int) -> None:
     """A body of which so much has come, and the rest never does."""
     async with asyncio.timeout(None) as hold.reading:
         room.grow(hold, size)
@@ -25,7 +25,7 @@ async def reading(room: Room, hold: Hold, size: int) -> None:
 
 
 def test_a_request_that_is_alone_is_always_let_in() -> None:
-    room = Room(100)
+    room = ByteBudget(100)
     with room.hold(ACME) as hold:
         room.grow(hold, 80)
         room.grow(hold, 80)
@@ -33,13 +33,13 @@ def test_a_request_that_is_alone_is_always_let_in() -> None:
 
 
 def test_announcing_costs_nothing() -> None:
-    room = Room(100)
+    room = ByteBudget(100)
     with room.hold(ACME), room.hold(ACME), room.hold(GLOBEX) as hold:
         room.grow(hold, 100)
 
 
 def test_one_tenant_is_told_to_come_back_when_it_fills_the_room() -> None:
-    room = Room(100)
+    room = ByteBudget(100)
     with room.hold(ACME) as first, room.hold(ACME) as second:
         room.grow(first, 60)
         with pytest.raises(Unavailable):
@@ -48,7 +48,7 @@ def test_one_tenant_is_told_to_come_back_when_it_fills_the_room() -> None:
 
 
 async def test_another_tenant_takes_room_back_from_the_largest_body_that_is_still_coming() -> None:
-    room = Room(100)
+    room = ByteBudget(100)
     with ExitStack() as held:
         large, small, other = (held.enter_context(room.hold(share)) for share in (ACME, ACME, GLOBEX))
         tasks = [asyncio.create_task(reading(room, large, 60)), asyncio.create_task(reading(room, small, 40))]
@@ -63,7 +63,7 @@ async def test_another_tenant_takes_room_back_from_the_largest_body_that_is_stil
 
 
 async def test_who_holds_the_most_takes_nothing_from_others() -> None:
-    room = Room(100)
+    room = ByteBudget(100)
     with room.hold(ACME) as acme, room.hold(GLOBEX) as globex:
         task = asyncio.create_task(reading(room, globex, 30))
         await asyncio.sleep(0)
@@ -77,7 +77,7 @@ async def test_who_holds_the_most_takes_nothing_from_others() -> None:
 def test_while_others_were_turned_away_each_has_an_equal_share() -> None:
     """What was read completely cannot be taken back. So who fills the room with it makes room next time."""
     clock = Clock()
-    room = Room(100, clock)
+    room = ByteBudget(100, clock)
     with room.hold(ACME) as flood:
         room.grow(flood, 100)
         with room.hold(GLOBEX) as other, pytest.raises(Unavailable):
@@ -93,7 +93,7 @@ def test_while_others_were_turned_away_each_has_an_equal_share() -> None:
 
 
 def test_many_tenants_share() -> None:
-    room = Room(90)
+    room = ByteBudget(90)
     with room.hold(ACME) as acme, room.hold(GLOBEX) as globex:
         room.grow(acme, 45)
         room.grow(globex, 45)

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 from litestar import Request
 
-from trenova.api.outcomes import CHANGES, EFFECT, changing, outcome
+from trenova.api.request_effects import CHANGES, EFFECT, client_message, effect_unknown_on_error
 from trenova.errors import Busy, DatabaseFault, TrenovaError, Unavailable
 
 REQUEST = cast(
@@ -22,18 +22,20 @@ REQUEST = cast(
     ],
 )
 def test_it_says_whether_anything_was_changed(error: TrenovaError, changed: str) -> None:
-    told = outcome(REQUEST, error)
+    told = client_message(REQUEST, error)
     assert told.detail.endswith(changed)
     assert told.hint is not None
     assert told.hint.startswith("send the same request again")
 
 
 def test_a_hint_that_is_the_callers_is_told() -> None:
-    assert outcome(REQUEST, Busy("too much is under way", hint="wait for the others")).hint == "wait for the others"
+    assert (
+        client_message(REQUEST, Busy("too much is under way", hint="wait for the others")).hint == "wait for the others"
+    )
 
 
 def test_once_something_may_have_been_changed_no_error_says_that_nothing_was() -> None:
     error = Unavailable("the database is away")
-    with pytest.raises(Unavailable), changing():
+    with pytest.raises(Unavailable), effect_unknown_on_error():
         raise error
-    assert outcome(REQUEST, error).detail.endswith("it is not known whether this request took effect")
+    assert client_message(REQUEST, error).detail.endswith("it is not known whether this request took effect")

@@ -11,8 +11,8 @@ import msgspec
 import structlog
 
 from trenova.api.parked_reasons import reason_for_sender
-from trenova.api.problems import FieldProblem, listed
-from trenova.api.proofs import base64, encoded
+from trenova.api.problems import FieldProblem, field_problems
+from trenova.api.proofs import base64_list, to_base64
 from trenova.domain.entry import SealedEntry
 from trenova.domain.intake import CheckResult
 from trenova.domain.same_content import has_same_content
@@ -89,45 +89,50 @@ class InvalidEntryList(NamedTuple):
 
     @classmethod
     def of(cls, checked: CheckResult) -> "InvalidEntryList":
-        found = listed(checked.problems)
+        found = field_problems(checked.problems)
         return cls(found, checked.bad - len(found) or None)
 
 
-NO_REFUSALS = InvalidEntryList()
+NO_INVALID_ENTRIES = InvalidEntryList()
 
 
-def accepted(placed: Sequence[PlacedEntries], refusals: InvalidEntryList) -> bytes:
+def accepted_body(placed: Sequence[PlacedEntries], refusals: InvalidEntryList) -> bytes:
     """The answer, in JSON, to entries that Temporal has persisted, or that are spooled."""
     of_batch = {one.batch.batch_id: one.batch.state for one in placed}
     only = placed[0].batch.batch_id
     states = [
-        EntryState(id=entry.id, state=of_batch[batch_id or only], batch_id=batch_id) for batch_id, entry in each(placed)
+        EntryState(id=entry.id, state=of_batch[batch_id or only], batch_id=batch_id)
+        for batch_id, entry in entries_of(placed)
     ]
-    return written(placed, states, refusals)
+    return encode_body(placed, states, refusals)
 
 
-async def settled(placed: Sequence[PlacedEntries], refusals: InvalidEntryList, store: Store) -> tuple[bytes, int]:
+async def stored_body(placed: Sequence[PlacedEntries], refusals: InvalidEntryList, store: Store) -> tuple[bytes, int]:
     """The answer, in JSON, to entries that are stored or parked, and its status.
 
     What is read for it takes three statements, however many they are; one more where any is parked.
     """
-    sent = [entry for _, entry in each(placed)]
+    sent = [entry for _, entry in entries_of(placed)]
     receipts = await store.entries.receipts([one.batch.batch_id for one in placed], sent)
     places: defaultdict[str, list[int]] = defaultdict(list)
     for receipt in receipts.values():
         places[receipt.tenant].append(receipt.index)
     logs = await store.ledgers.provable(places)
-    refused = {} if len(receipts) == len({(entry.tenant, entry.id) for entry in sent}) else await reasons(placed, store)
+    refused = (
+        {}
+        if len(receipts) == len({(entry.tenant, entry.id) for entry in sent})
+        else await parked_reasons(placed, store)
+    )
 
     def answer() -> tuple[bytes, int]:
-        proofs = proved(receipts, logs)
+        proofs = inclusion_proofs(receipts, logs)
         states = [
             stored_state(entry, batch_id, receipts[entry.tenant, entry.id], proofs)
             if (entry.tenant, entry.id) in receipts
             else parked_state(entry, batch_id, refused.get((entry.tenant, entry.id)))
-            for batch_id, entry in each(placed)
+            for batch_id, entry in entries_of(placed)
         ]
-        return written(placed, states, refusals), status_of({each.state for each in states})
+        return encode_body(placed, states, refusals), status_of({each.state for each in states})
 
     return await run_off_loop(answer, large=len(sent) > OFF_LOOP_ENTRIES)
 
@@ -139,7 +144,7 @@ def status_of(states: AbstractSet[str]) -> int:
     return HTTPStatus.CREATED if states == {"stored"} else HTTPStatus.ACCEPTED
 
 
-def proved(receipts: Receipts, logs: Mapping[str, Provable]) -> dict[tuple[str, int], InclusionProof]:
+def inclusion_proofs(receipts: Receipts, logs: Mapping[str, Provable]) -> dict[tuple[str, int], InclusionProof]:
     """The proof of each entry by tenant and index. Those of a damaged log are absent: they are stored all the same."""
     leaves: defaultdict[str, dict[int, bytes]] = defaultdict(dict)
     for receipt in receipts.values():
@@ -156,7 +161,9 @@ def proved(receipts: Receipts, logs: Mapping[str, Provable]) -> dict[tuple[str, 
     return proofs
 
 
-async def reasons(placed: Sequence[PlacedEntries], store: Store) -> dict[tuple[str | None, uuid.UUID | None], str]:
+async def parked_reasons(
+    placed: Sequence[PlacedEntries], store: Store
+) -> dict[tuple[str | None, uuid.UUID | None], str]:
     """Why the batches parked entries, by tenant and id, as far as their senders may know."""
     parked = await store.dead_letters.of_batches([one.batch.batch_id for one in placed])
     return {(each.tenant, each.entry_id): reason_for_sender(each.code, each.reason) for each in parked}
@@ -170,7 +177,7 @@ def parked_state(entry: SealedEntry, batch_id: str | None, reason: str | None) -
 def stored_state(entry: SealedEntry, batch_id: str | None, receipt: StoredEntry, proofs: Proofs) -> EntryState:
     # Two callers may send the same id in one batch: then the bytes tell whose entry was first.
     duplicate = not receipt.by_this_batch or (receipt.has_body and receipt.body != entry.body)
-    differs = duplicate and says_something_else(receipt, entry) if receipt.has_body else None
+    differs = duplicate and has_other_content(receipt, entry) if receipt.has_body else None
     proof = proofs.get((entry.tenant, receipt.index))
     return EntryState(
         id=entry.id,
@@ -180,26 +187,26 @@ def stored_state(entry: SealedEntry, batch_id: str | None, receipt: StoredEntry,
         duplicate=duplicate,
         body_differs=differs,
         # To whoever sent another body the salt would be good for one thing only: guessing what the first one said.
-        salt=None if receipt.salt is None or differs else base64(receipt.salt),
-        leaf_hash=base64(hashing.leaf(receipt.commitment)),
+        salt=None if receipt.salt is None or differs else to_base64(receipt.salt),
+        leaf_hash=to_base64(hashing.leaf(receipt.commitment)),
         tree_size=proof and proof.tree_size,
-        proof=proof and encoded(proof.path),
+        proof=proof and base64_list(proof.path),
         checkpoint=proof and proof.note,
     )
 
 
-def says_something_else(receipt: StoredEntry, entry: SealedEntry) -> bool:
+def has_other_content(receipt: StoredEntry, entry: SealedEntry) -> bool:
     return receipt.body is None or not has_same_content(entry.body, receipt.body)
 
 
-def each(placed: Sequence[PlacedEntries]) -> Iterator[tuple[str | None, SealedEntry]]:
+def entries_of(placed: Sequence[PlacedEntries]) -> Iterator[tuple[str | None, SealedEntry]]:
     """Each entry, with its batch's id where there are several."""
     for one in placed:
         batch_id = one.batch.batch_id if len(placed) > 1 else None
         yield from ((batch_id, entry) for entry in one.entries)
 
 
-def written(placed: Sequence[PlacedEntries], states: list[EntryState], refusals: InvalidEntryList) -> bytes:
+def encode_body(placed: Sequence[PlacedEntries], states: list[EntryState], refusals: InvalidEntryList) -> bytes:
     answer = Accepted(
         batch_id=placed[0].batch.batch_id, entries=states, errors=refusals.listed, more_errors=refusals.more
     )

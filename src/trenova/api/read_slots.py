@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from litestar import Request
 
 from trenova.errors import Busy, InvalidRequest, TooManyReads
-from trenova.runtime.http.room import Share
+from trenova.runtime.http.byte_budget import Share
 
 WAIT_S = 10
 # Of one caller. A page of a user interface asks for several things at once.
@@ -22,7 +22,7 @@ MAX_WAITING = 32
 Result = TypeVar("Result")
 
 
-class Turns:
+class ReadSlots:
     def __init__(self, places: int) -> None:
         self.places = places
         self.most = max(1, places // 2)
@@ -44,7 +44,7 @@ class Turns:
             return
         lane = self.lanes.setdefault(share, deque())
         if len(lane) >= MAX_WAITING:
-            raise too_many(self.most)
+            raise too_many_reads(self.most)
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         lane.append(place)
         try:
@@ -53,7 +53,7 @@ class Turns:
         except BaseException as error:
             self.give_up(share, place)
             if isinstance(error, TimeoutError):
-                raise (too_many(self.most) if self.running[share] >= self.most else all_busy()) from None
+                raise (too_many_reads(self.most) if self.running[share] >= self.most else all_slots_busy()) from None
             raise
 
     def give_up(self, share: Share, place: asyncio.Future[None]) -> None:
@@ -89,8 +89,8 @@ class Turns:
             place.set_result(None)
 
 
-async def read(
-    turns: Turns, share: Share, request: Request[Any, Any, Any], work: Callable[[], Awaitable[Result]]
+async def run_read(
+    turns: ReadSlots, share: Share, request: Request[Any, Any, Any], work: Callable[[], Awaitable[Result]]
 ) -> Result:
     """The result of the work in its turn. When the client hangs up the work is cancelled, its statement with it."""
 
@@ -98,7 +98,7 @@ async def read(
         async with turns.turn(share):
             return await work()
 
-    running, gone = asyncio.create_task(run()), asyncio.create_task(hung_up(request))
+    running, gone = asyncio.create_task(run()), asyncio.create_task(wait_for_disconnect(request))
     try:
         await asyncio.wait({running, gone}, return_when=asyncio.FIRST_COMPLETED)
         if running.done():
@@ -113,12 +113,12 @@ async def read(
         await asyncio.wait({running})
 
 
-async def hung_up(request: Request[Any, Any, Any]) -> None:
+async def wait_for_disconnect(request: Request[Any, Any, Any]) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
-def too_many(most: int) -> TooManyReads:
+def too_many_reads(most: int) -> TooManyReads:
     return TooManyReads(
         f"{most} reads of this kind already run for this tenant, as many as may, and others wait",
         retry_after_s=WAIT_S,
@@ -126,5 +126,5 @@ def too_many(most: int) -> TooManyReads:
     )
 
 
-def all_busy() -> Busy:
+def all_slots_busy() -> Busy:
     return Busy("all places for reads of this kind are taken by others", retry_after_s=WAIT_S)

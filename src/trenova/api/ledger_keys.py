@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogKeys:
+class LedgerKeys:
     """The keys that verify the checkpoints of all logs whose origins begin with `prefix`; none where none is known."""
 
     prefix: str
@@ -33,14 +33,14 @@ class LogKeys:
         return tuple(replace(key, name=checkpoint.origin(self.prefix, tenant)) for key in self.keys)
 
 
-def log_keys_of(settings: Settings, environ: Mapping[str, str]) -> LogKeys:
+def load_ledger_keys(settings: Settings, environ: Mapping[str, str]) -> LedgerKeys:
     """The keys as the workers have them. Without a good one everything but the route of the keys works as it does."""
     try:
-        return public_halves(load_signer(settings, environ))
+        return public_keys_of(load_signer(settings, environ))
     except InvalidConfiguration as error:
         log.warning("started without the logs' keys", error=error.message)
-        return LogKeys(prefix=settings.ledger.origin)
+        return LedgerKeys(prefix=settings.ledger.origin)
 
 
-def public_halves(signer: LedgerSigner) -> LogKeys:
-    return LogKeys(prefix=signer.prefix, keys=tuple(secret.key for secret in signer.secrets))
+def public_keys_of(signer: LedgerSigner) -> LedgerKeys:
+    return LedgerKeys(prefix=signer.prefix, keys=tuple(secret.key for secret in signer.secrets))

@@ -10,33 +10,33 @@ from trenova.errors import ClientMessage, TrenovaError
 
 # A route names what it does in its `opt` under this key. One that does not changes nothing.
 EFFECT = "effect"
-TAKES_ENTRIES, CHANGES = "takes entries", "changes"
+ADDS_ENTRIES, CHANGES = "takes entries", "changes"
 
-KEPT = {
+ENTRY_EFFECTS = {
     "nothing": "nothing of this request was taken in",
     "unknown": "it is not known whether this request was taken in",
 }
-CHANGED = {
+CHANGE_EFFECTS = {
     "nothing": "this request has changed nothing",
     "unknown": "it is not known whether this request took effect",
 }
-SEND_AGAIN = "send the same request again, with the same ids or the same Idempotency-Key: no entry is stored twice"
-CHANGE_AGAIN = "send the same request again: it does no harm if it has taken effect already"
-ASK_AGAIN = "ask again"
-SOON = ", after the seconds in the header Retry-After"
-TELL = "; if that fails as well, give the operator of this server the request id"
+RETRY_ENTRIES = "send the same request again, with the same ids or the same Idempotency-Key: no entry is stored twice"
+RETRY_CHANGE = "send the same request again: it does no harm if it has taken effect already"
+RETRY = "ask again"
+AFTER_A_WHILE = ", after the seconds in the header Retry-After"
+REPORT = "; if that fails as well, give the operator of this server the request id"
 
 
-def outcome(request: Request[Any, Any, Any], error: TrenovaError) -> ClientMessage:
+def client_message(request: Request[Any, Any, Any], error: TrenovaError) -> ClientMessage:
     """What the error tells a client, and what follows for this request."""
     told = error.for_client
-    wait = SOON if error.retryable else TELL
+    wait = AFTER_A_WHILE if error.retryable else REPORT
     effect = effect_of(request)
-    if effect == TAKES_ENTRIES:
-        return ClientMessage(f"{told.detail}; {KEPT[error.effect]}", told.hint or SEND_AGAIN + wait)
+    if effect == ADDS_ENTRIES:
+        return ClientMessage(f"{told.detail}; {ENTRY_EFFECTS[error.effect]}", told.hint or RETRY_ENTRIES + wait)
     if effect == CHANGES:
-        return ClientMessage(f"{told.detail}; {CHANGED[error.effect]}", told.hint or CHANGE_AGAIN + wait)
-    return ClientMessage(told.detail, told.hint or ASK_AGAIN + wait)
+        return ClientMessage(f"{told.detail}; {CHANGE_EFFECTS[error.effect]}", told.hint or RETRY_CHANGE + wait)
+    return ClientMessage(told.detail, told.hint or RETRY + wait)
 
 
 def effect_of(request: Request[Any, Any, Any]) -> str | None:
@@ -47,7 +47,7 @@ def effect_of(request: Request[Any, Any, Any]) -> str | None:
 
 
 @contextmanager
-def changing() -> Iterator[None]:
+def effect_unknown_on_error() -> Iterator[None]:
     """Whatever fails in this block, and is said to have changed nothing: what came before it in the block may have."""
     try:
         yield

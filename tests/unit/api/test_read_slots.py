@@ -2,9 +2,9 @@ import asyncio
 
 import pytest
 
-from trenova.api.turns import MAX_WAITING, Turns
+from trenova.api.read_slots import MAX_WAITING, ReadSlots
 from trenova.errors import TooManyReads
-from trenova.runtime.http.room import Share
+from trenova.runtime.http.byte_budget import Share
 
 ACME, GLOBEX, INITECH = ("tenant", "acme"), ("tenant", "globex"), ("tenant", "initech")
 
@@ -13,7 +13,7 @@ class Reads:
     """Reads that end when they are told to; `begun` has whose have begun, in order."""
 
     def __init__(self, places: int) -> None:
-        self.turns = Turns(places)
+        self.turns = ReadSlots(places)
         self.begun: list[Share] = []
         self.ends: list[asyncio.Event] = []
         self.tasks: list[asyncio.Task[None]] = []

@@ -17,7 +17,7 @@ from trenova.errors import Busy
 
 # Entries are held several times over while they are read, sealed, encoded and sent: a fraction of the 300 MB that the
 # process may grow to.
-MAX_HELD_BYTES = 32 * MIB
+MAX_BYTES = 32 * MIB
 # Clients are told to come back after a second. This is a few of those.
 REMEMBER_S = 10
 
@@ -26,7 +26,7 @@ Share = tuple[str, str]
 
 
 @dataclass(slots=True, eq=False)
-class Hold:
+class Reservation:
     """What one request holds."""
 
     share: Share
@@ -37,20 +37,20 @@ class Hold:
     """Its room was given to another."""
 
 
-class Room:
-    def __init__(self, max_bytes: int = MAX_HELD_BYTES, clock: Callable[[], float] = time.monotonic) -> None:
+class ByteBudget:
+    def __init__(self, max_bytes: int = MAX_BYTES, clock: Callable[[], float] = time.monotonic) -> None:
         self.max_bytes = max_bytes
         self.clock = clock
-        self.holds: set[Hold] = set()
+        self.holds: set[Reservation] = set()
         self.held: defaultdict[Share, int] = defaultdict(int)
         self.requests: Counter[Share] = Counter()
         self.total = 0
         self.turned_away: dict[Share, float] = {}
 
     @contextmanager
-    def hold(self, share: Share) -> Iterator[Hold]:
+    def hold(self, share: Share) -> Iterator[Reservation]:
         """Hold what `grow` asks for until the block ends."""
-        hold = Hold(share)
+        hold = Reservation(share)
         self.holds.add(hold)
         self.requests[share] += 1
         try:
@@ -62,10 +62,10 @@ class Room:
             if not self.requests[share]:
                 del self.requests[share], self.held[share]
 
-    def grow(self, hold: Hold, size: int) -> None:
+    def grow(self, hold: Reservation, size: int) -> None:
         """Hold so many bytes more. A request that is alone is always let in. Raises Busy."""
         if hold.lost:
-            raise no_room()
+            raise budget_exhausted()
         mine = self.held[hold.share] + size
         if self.total > hold.size:
             self.check_share(hold.share, mine)
@@ -80,7 +80,7 @@ class Room:
         self.turned_away = {each: at for each, at in self.turned_away.items() if at > since}
         others = self.turned_away.keys() - {share}
         if others and mine > self.max_bytes // len(others | self.held.keys()):
-            raise no_room()
+            raise budget_exhausted()
 
     def take_back(self, share: Share, mine: int) -> None:
         """End the largest body that is still being read of whoever holds the most."""
@@ -88,18 +88,18 @@ class Room:
         unread = [each for each in self.holds if each.share == greatest and each.reading is not None and each.size]
         if self.held[greatest] <= mine or not unread:
             self.turned_away[share] = self.clock()
-            raise no_room()
+            raise budget_exhausted()
         victim = max(unread, key=lambda each: each.size)
         victim.lost = True
         self.shrink(victim)
         assert victim.reading is not None
         victim.reading.reschedule(0)
 
-    def shrink(self, hold: Hold) -> None:
+    def shrink(self, hold: Reservation) -> None:
         self.total -= hold.size
         self.held[hold.share] -= hold.size
         hold.size = 0
 
 
-def no_room() -> Busy:
+def budget_exhausted() -> Busy:
     return Busy("this server holds as many entries as it can", retry_after_s=1)

@@ -20,29 +20,29 @@ from litestar.params import FromPath, PathParameter
 
 from trenova.api.auth import ACCESS, READERS, authenticate
 from trenova.api.openapi import END, answers, problems
-from trenova.api.public_logs import is_public
+from trenova.api.public_ledgers import is_public
 from trenova.api.query import QUERY_IGNORED
 from trenova.api.services import Services
 from trenova.errors import NotFound, VerificationError
 from trenova.ledger import tiles
 from trenova.ledger.hashing import HASH_BYTES
 from trenova.ledger.tiles import ENTRIES, WIDTH, Tile
-from trenova.runtime.http.room import Share
+from trenova.runtime.http.byte_budget import Share
 from trenova.store.ledgers import Ledgers
 
 TEXT, BYTES = "text/plain", "application/octet-stream"
-NO_LOG = "no log of this tenant"
+NO_LEDGER = "no log of this tenant"
 # What a path names never changes: a log only grows, and a partial tile that has grown has another path.
-FOR_EVER = "max-age=31536000, immutable"
+IMMUTABLE = "max-age=31536000, immutable"
 # Whoever waited until an entry is stored finds it in the log a second later at the latest.
-FOR_A_MOMENT = "max-age=1"
+ONE_SECOND = "max-age=1"
 NOT_MODIFIED = 304
 
 
 async def admit_reader(request: Request[Any, Any, Any], services: Services) -> Share:
     """Admit everyone to a public ledger and, to any other, keys that may read it. Returns whose share is used."""
     tenant = request.path_params["tenant"]
-    if is_open(services, tenant):
+    if is_shown_to_everyone(services, tenant):
         return ("address", request.client.host if request.client else "")
     caller = await authenticate(request, services.lookups, READERS)
     caller.tenant_to_read(tenant)
@@ -71,9 +71,11 @@ async def read_checkpoint(
     async with services.reads.turn(request.auth):
         signed = await services.store.ledgers.newest(tenant)
         if signed is None:
-            raise NotFound(NO_LOG)
+            raise NotFound(NO_LEDGER)
         note = await services.store.cosignatures.cosigned(tenant, signed.size)
-    return file(request, note or signed.note, kind=TEXT, kept=FOR_A_MOMENT, open_=is_open(services, tenant))
+    return file_response(
+        request, note or signed.note, kind=TEXT, kept=ONE_SECOND, open_=is_shown_to_everyone(services, tenant)
+    )
 
 
 @get(
@@ -98,10 +100,10 @@ async def read_tile(
     check_spelling(request, f"/v1/log/{tenant}/{tile.path}")
     logs = services.store.ledgers
     async with services.reads.turn(request.auth):
-        content = await (bundle(logs, tenant, tile) if tile.level == ENTRIES else hashes(logs, tenant, tile))
+        content = await (read_bundle(logs, tenant, tile) if tile.level == ENTRIES else read_hashes(logs, tenant, tile))
     if content is None:
         raise NotFound("the log has not reached this tile, or not its width")
-    return file(request, content, kind=BYTES, kept=FOR_EVER, open_=is_open(services, tenant))
+    return file_response(request, content, kind=BYTES, kept=IMMUTABLE, open_=is_shown_to_everyone(services, tenant))
 
 
 @get(
@@ -121,10 +123,12 @@ async def read_key(
     """Read the tenant's verifier keys. Compare them with what the log's owner has told you over another channel."""
     check_spelling(request, f"/v1/tenants/{tenant}/key")
     lines = [f"{key.text}\n" for key in services.log_keys.of(tenant)]
-    return file(request, "".join(lines).encode(), kind=TEXT, kept=FOR_A_MOMENT, open_=is_open(services, tenant))
+    return file_response(
+        request, "".join(lines).encode(), kind=TEXT, kept=ONE_SECOND, open_=is_shown_to_everyone(services, tenant)
+    )
 
 
-def is_open(services: Services, tenant: str) -> bool:
+def is_shown_to_everyone(services: Services, tenant: str) -> bool:
     return services.settings.api.public_logs and is_public(tenant)
 
 
@@ -137,27 +141,29 @@ def check_spelling(request: Request[Any, Any, Any], path: str) -> None:
         raise NotFound(f"this file has one address: {path}")
 
 
-def file(request: Request[Any, Any, Any], content: bytes, *, kind: str, kept: str, open_: bool) -> Response[bytes]:
+def file_response(
+    request: Request[Any, Any, Any], content: bytes, *, kind: str, kept: str, open_: bool
+) -> Response[bytes]:
     """The content with its validator, or that it is still what the caller has (RFC 9110 §13.1.2)."""
     tag = f'"{sha256(content).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": f"{'public' if open_ else 'private'}, {kept}"}
-    if has(request.headers.getall("if-none-match", []), tag):
+    if matches(request.headers.getall("if-none-match", []), tag):
         return Response(content=b"", status_code=NOT_MODIFIED, media_type=kind, headers=headers)
     return Response(content=content, media_type=kind, headers=headers)
 
 
-def has(known: Sequence[str], tag: str) -> bool:
+def matches(known: Sequence[str], tag: str) -> bool:
     """Whether a list of entity tags names this one. Weak ones count, as the comparison is to be a weak one."""
     tags = [each.strip().removeprefix("W/") for line in known for each in line.split(",")]
     return tag in tags or "*" in tags
 
 
-async def hashes(logs: Ledgers, tenant: str, tile: Tile) -> bytes | None:
+async def read_hashes(logs: Ledgers, tenant: str, tile: Tile) -> bytes | None:
     """The tile at the width asked for, also when it has grown since; None while it has not so many hashes."""
     found = (await logs.tiles(tenant, [(tile.level, tile.index)])).get((tile.level, tile.index), b"")
     return found[: tile.width * HASH_BYTES] if len(found) >= tile.width * HASH_BYTES else None
 
 
-async def bundle(logs: Ledgers, tenant: str, tile: Tile) -> bytes | None:
+async def read_bundle(logs: Ledgers, tenant: str, tile: Tile) -> bytes | None:
     found = await logs.commitments(tenant, tile.index * WIDTH, tile.width)
     return tiles.encode_bundle(found) if len(found) == tile.width else None
