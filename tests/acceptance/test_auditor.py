@@ -17,7 +17,7 @@ from trenova.config import Settings
 from trenova.keys.signing import load_signer
 from trenova.witness.decision import Misdeed
 from trenova.witness.evidence import Evidence
-from unit.ledger.logs import SIGNER, log
+from unit.ledger.sample_ledgers import SIGNER, sample_ledger
 
 CHECKOUT = Path(__file__).parents[2]
 SCRIPT = "src/trenova/ledger/evidence/verify_evidence.py"
@@ -100,7 +100,7 @@ def test_the_pages_lead_from_the_database_to_the_verdict_of_an_auditor(
     writing, handing_out, verifying, reading_aloud, checking, keeping = blocks("docs/evidence.md")
     ended = typing(writing + handing_out + verifying, operator)
     assert ended.exit_code == 0, ended
-    assert ended.lines[-2].startswith("acme.evidence.gz: proved: 250 entries from 0 of the log ")
+    assert ended.lines[-2].startswith("acme.evidence.gz: proved: 250 entries from 0 of the ledger ")
     given = ["acme.evidence.gz", "acme.key", "verify_evidence.py"]
     for name in given:
         (operator / name).rename(auditor / name)
@@ -111,8 +111,8 @@ def test_the_pages_lead_from_the_database_to_the_verdict_of_an_auditor(
     assert (ended.exit_code, ended.err) == (0, "")
     read_aloud, first, _, second, _ = ended.lines
     assert re.fullmatch(r"[0-9a-f]{64}  acme\.key", read_aloud)
-    assert first.startswith("proved: 250 entries from 0 of the log ")
-    assert second.startswith("proved: 251 entries from 0 of the log ")
+    assert first.startswith("proved: 250 entries from 0 of the ledger ")
+    assert second.startswith("proved: 251 entries from 0 of the ledger ")
     # And the years the other way round.
     swapped = keeping.replace("next-year", "this-year").replace("acme.evidence", "next-year.evidence")
     ended = typing(swapped.replace("this-year", "acme"), auditor, alone)
@@ -169,7 +169,7 @@ def script(python: Sequence[str | Path], *words: str | Path) -> Ended:
 def test_without_cryptography_the_script_says_what_to_install(tmp_path: Path) -> None:
     """And nothing was checked then, which is not the exit code of damage."""
     evidence = tmp_path / "acme.evidence"
-    evidence.write_bytes(log(40).evidence())
+    evidence.write_bytes(sample_ledger(40).evidence())
     python = bare_python(tmp_path / "bare")
     inside = script([python], evidence)
     assert (inside.exit_code, inside.out) == (2, "")
@@ -196,7 +196,7 @@ def test_the_wheel_brings_the_script(tmp_path: Path) -> None:
     installing = ["-m", "pip", "--python", str(programs / "python"), "install", "--no-deps", "--no-index", str(wheel)]
     ended = run([sys.executable, *installing], tmp_path)
     assert ended.exit_code == 0, ended
-    (tmp_path / "acme.evidence").write_bytes(log(40).evidence())
+    (tmp_path / "acme.evidence").write_bytes(sample_ledger(40).evidence())
     printed = subprocess.run(
         [programs / "trenova", "verify", "--script"], env=environment(), capture_output=True, check=True
     )

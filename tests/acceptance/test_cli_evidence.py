@@ -78,7 +78,7 @@ def test_a_whole_log_is_written_and_verified_by_both_verifiers(log: User, key: s
     assert (file.read_bytes()[:2] == b"\x1f\x8b") == name.endswith(".gz")
     ended = log("verify", name, "--key", key)
     assert ended.exit_code == 0, ended
-    assert ended.lines[0].startswith(f"{name}: proved: {COUNT} entries from 0 of the log ")
+    assert ended.lines[0].startswith(f"{name}: proved: {COUNT} entries from 0 of the ledger ")
     alone = subprocess.run(
         [sys.executable, STANDALONE, file, "--key", key], capture_output=True, text=True, check=False
     )

@@ -19,9 +19,9 @@ from examples import SIGNER as SIGNERS
 from trenova.dev.postgres import Postgres
 from trenova.ledger.note import COSIGNATURE
 from trenova.ledger.signing import Signer
-from unit.ledger.logs import SIGNER, log
+from unit.ledger.sample_ledgers import SIGNER, sample_ledger
 
-LOG = log(300)
+LOG = sample_ledger(300)
 KEY = SIGNER.key.text
 SIGNS = SIGNERS.secrets[0].secret_text
 
@@ -60,7 +60,7 @@ def test_a_tenant_that_is_none_is_no_verdict(auditor: User, tenant: str) -> None
 def test_a_file_may_come_from_a_pipe(auditor: User, pack: Callable[[bytes], bytes]) -> None:
     ended = auditor("verify", "/dev/stdin", "--key", KEY, stdin=pack(LOG.evidence()))
     assert (ended.exit_code, ended.err) == (0, "")
-    assert ended.lines[0].startswith("/dev/stdin: proved: 300 entries from 0 of the log ")
+    assert ended.lines[0].startswith("/dev/stdin: proved: 300 entries from 0 of the ledger ")
     substituted = f"trenova verify <(cat acme.evidence) --key '{KEY}'"
     assert in_bash(auditor, substituted).exit_code == 0
     spoiled = LOG.evidence().replace(b'"index":77,"pad', b'"index":78,"pad')

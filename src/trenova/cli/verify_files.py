@@ -70,8 +70,8 @@ def check_known(trusted: Trusted, origins: dict[Path, str | None]) -> None:
         if checkpoint.origin not in origins.values() and None not in origins.values():
             others = ", ".join(sorted({str(origin) for origin in origins.values()}))
             raise NotChecked(
-                f"{checkpoint.name}: a checkpoint of the log {checkpoint.origin}, but the file is of the log {others}",
-                hint="give the checkpoint that you saved of this log",
+                f"{checkpoint.name}: a checkpoint of the ledger {checkpoint.origin}, but the file is of the ledger {others}",
+                hint="give the checkpoint that you saved of this ledger",
             )
         try:
             if trusted.keys:
@@ -149,15 +149,15 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
         count = len(verdict.damages)
         yield f"NOT PROVED: {count:,} {'finding' if count == 1 else 'findings'}"
         return
-    what = f"{verdict.entries:,} entries from {verdict.first} of the log {verdict.origin}"
+    what = f"{verdict.entries:,} entries from {verdict.first} of the ledger {verdict.origin}"
     word = "proved" if verdict.trusted_key else "consistent, but signed by a key that nobody vouched for"
     yield f"{word}: {what}"
     yield f"tree of size {verdict.size}, root {verdict.root.hex()}"
     removed = sum(last - first + 1 for first, last in verdict.removed)
     if removed:
-        yield f"{removed:,} have no body any more: they were in the log; what they said is not shown"
+        yield f"{removed:,} have no body any more: they were in the ledger; what they said is not shown"
     if not verdict.trusted_key:
-        yield "anyone can write such a file: give the log's key, as its owner handed it to you, with --key"
+        yield "anyone can write such a file: give the ledger's key, as its owner gave it to you, with --key"
 
 
 def usable_cores() -> int:

@@ -1,6 +1,6 @@
-"""Proof: one Merkle tree per tenant, signed checkpoints, and a verifier that needs nothing of ours.
+"""Proof: one Merkle tree per tenant, signed checkpoints, and a verifier that needs nothing else of Trenova.
 
-Knows bytes and integers only: no entry, no database, no clock, no async. Imports the standard library and `errors`,
-and in `signing.py` alone `cryptography`. The store hands over commitments, keeps the hashes and checkpoints it gets
-back, and hands out tiles, receipts and evidence files, which `verify`, `evidence` or `verify_evidence.py` check.
+Works on bytes and integers: no entries, database, clock or async. May import: errors; `signing.py` alone imports
+`cryptography`. The store passes in commitments and saves the hashes and checkpoints that come out. It hands out tiles,
+receipts and evidence files, which `verify`, `evidence` or `verify_evidence.py` check.
 """

@@ -1,4 +1,4 @@
-"""Checkpoints: what a log says of itself at one size (c2sp.org/tlog-checkpoint). Text only; `verify` checks them."""
+"""Checkpoints: origin, size and root hash of a ledger (c2sp.org/tlog-checkpoint). Text only; `verify` checks them."""
 
 import re
 from base64 import b64encode
@@ -15,7 +15,7 @@ _LINES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """The tree of the log `origin` had `size` leaves and the 32-byte root hash `root`."""
+    """The tree of the ledger `origin` had `size` leaves and the 32-byte root hash `root`."""
 
     origin: str
     size: int
@@ -30,10 +30,10 @@ class Checkpoint:
 
 
 def origin(prefix: str, tenant: str) -> str:
-    """The origin line of a tenant's log, which is also the name of its key.
+    """The origin line of a tenant's ledger, which is also the name of its key.
 
-    `prefix` is where logs are served, without scheme and final slash, e.g. `audit.example.com/v1/log`. A tenant is
-    always the last element, so that two tenants can never have one origin.
+    `prefix` is where ledgers are served, without scheme and final slash, e.g. `audit.example.com/v1/log`. The tenant is
+    always the last element, so that two tenants never share an origin.
     """
     name = f"{prefix}/{tenant}"
     check_name(name, where="origin")
@@ -43,7 +43,7 @@ def origin(prefix: str, tenant: str) -> str:
 
 
 def parse(text: str) -> Checkpoint:
-    """The checkpoint that a note text holds; VerificationError for anything that is not exactly one."""
+    """The checkpoint in the text of a note; VerificationError unless the text is exactly one checkpoint."""
     lines = text.split("\n")
     if lines.pop() != "" or len(lines) < _LINES or not all(lines):
         raise VerificationError(f"checkpoint: expected at least {_LINES} lines, none of them empty, got {len(lines)}")

@@ -1,4 +1,4 @@
-"""The four hashes everything is made of: commitment, leaf, node, and the root of nothing."""
+"""The four hashes of a ledger: commitment, leaf, node, and the root of an empty tree."""
 
 from hashlib import sha256
 
@@ -11,10 +11,10 @@ EMPTY_ROOT = sha256(b"").digest()
 
 
 def commitment(salt: bytes, body: bytes) -> bytes:
-    """The 32 bytes that stand for an entry in the log: SHA-256("trenova/entry/v1" ‖ 0x00 ‖ salt ‖ body).
+    """The 32 bytes that stand for an entry in the ledger: SHA-256("trenova/entry/v1" ‖ 0x00 ‖ salt ‖ body).
 
-    The salt is exactly 16 bytes, so that no byte can wander from salt to body. Who does not hold the salt can neither
-    read the body from the commitment nor test a guess of it.
+    The salt has exactly 16 bytes, so that no byte can move between salt and body. Without the salt, nobody can test a
+    guess of the body against the commitment.
     """
     if len(salt) != SALT_BYTES:
         raise ValueError(f"salt has {len(salt)} bytes, must have {SALT_BYTES}")
@@ -22,12 +22,12 @@ def commitment(salt: bytes, body: bytes) -> bytes:
 
 
 def leaf(data: bytes) -> bytes:
-    """The hash of a log entry, SHA-256(0x00 ‖ data). Ours are commitments. (RFC 6962 §2.1)."""
+    """The hash of a leaf, SHA-256(0x00 ‖ data); `data` is a commitment in our ledgers (RFC 6962 §2.1)."""
     return sha256(LEAF_PREFIX + data).digest()
 
 
 def node(left: bytes, right: bytes) -> bytes:
-    """The hash of two 32-byte subtree hashes, SHA-256(0x01 ‖ left ‖ right). (RFC 6962 §2.1)."""
+    """The hash of two 32-byte subtree hashes, SHA-256(0x01 ‖ left ‖ right) (RFC 6962 §2.1)."""
     return sha256(NODE_PREFIX + left + right).digest()
 
 

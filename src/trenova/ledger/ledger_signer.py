@@ -1,4 +1,4 @@
-"""Signing for every tenant of an installation with the same few secrets."""
+"""Signing the checkpoints of every tenant of an installation with the same few secrets."""
 
 from dataclasses import dataclass, field
 
@@ -10,10 +10,10 @@ from trenova.ledger.signing import Signer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerSigner:
-    """Signs the checkpoints of all logs whose origins begin with `prefix`.
+    """Signs the checkpoints of all ledgers whose origins begin with `prefix`.
 
-    `secrets`: the logs' own key first, at least one; more than one while a new key takes over. Their names do not
-    matter: each signs under the origin of the log.
+    `secrets`: the ledgers' own key first, at least one; more than one during a key rotation. Their names do not
+    matter: each signs under the origin of the ledger.
     """
 
     prefix: str
@@ -25,7 +25,7 @@ class LedgerSigner:
         return signing.sign(head, self._signers(tenant))
 
     def keys(self, tenant: str) -> tuple[VerifierKey, ...]:
-        """The public halves, as they verify the tenant's checkpoints."""
+        """The public keys that verify the tenant's checkpoints."""
         return tuple(signer.key for signer in self._signers(tenant))
 
     def _signers(self, tenant: str) -> tuple[Signer, ...]:

@@ -1,7 +1,7 @@
-"""Signed notes: text with signature lines under it, and the keys that go with them (c2sp.org/signed-note).
+"""Signed notes: text with signature lines under it, and the keys that verify them (c2sp.org/signed-note).
 
-Everything read here comes from outside, so each refusal is a VerificationError. Only one spelling of each thing is
-taken: base64 that decodes to the same bytes as another spelling is refused, so no byte of a note can change unseen.
+Everything read here comes from outside, so every defect is a VerificationError. Only one spelling of each value is
+valid: base64 that decodes to the same bytes as another spelling is an error, so no byte of a note can change unnoticed.
 """
 
 import re
@@ -13,13 +13,13 @@ from hashlib import sha256
 from trenova.errors import VerificationError
 
 ED25519 = 0x01  # signature over the text alone
-COSIGNATURE = 0x04  # of a witness, with the time it looked (c2sp.org/tlog-cosignature, v1)
+COSIGNATURE = 0x04  # of a witness, with the time of signing (c2sp.org/tlog-cosignature, v1)
 KEY_BYTES = 32
 KEY_ID_BYTES = 4
 TIMESTAMP_BYTES = 8
 MAX_TIMESTAMP = (1 << 63) - 1
-MAX_NOTE_BYTES = 1 << 20  # far above 16 signatures of 5 kB, which the specification asks to accept
-MAX_SIGNATURES = 100  # as the Go implementation has it
+MAX_NOTE_BYTES = 1 << 20  # far above 16 signatures of 5 kB, which the specification requires to accept
+MAX_SIGNATURES = 100  # as in the Go implementation
 SIGNATURE_MARK = "— "
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f]")
 
@@ -34,19 +34,19 @@ class VerifierKey:
 
     @property
     def id(self) -> bytes:
-        """The 4 bytes that stand before its signatures: they find the key, they do not prove it."""
+        """The 4 bytes before each of its signatures: they identify the key and prove nothing."""
         typed = bytes([self.algorithm]) + self.public_key
         return sha256(self.name.encode() + b"\n" + typed).digest()[:KEY_ID_BYTES]
 
     @property
     def text(self) -> str:
-        """The key as people hand it on: `<name>+<id in hex>+<base64 of algorithm and public key>`."""
+        """The key as one line of text: `<name>+<id in hex>+<base64 of algorithm and public key>`."""
         return f"{self.name}+{self.id.hex()}+{b64encode(bytes([self.algorithm]) + self.public_key).decode()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """One signature line, not verified: who claims to have signed, the 4-byte key id, and the signature bytes."""
+    """One signature line, not verified: the name of the claimed signer, the 4-byte key id, and the signature bytes."""
 
     name: str
     key_id: bytes
@@ -54,29 +54,29 @@ class Signature:
 
     @property
     def line(self) -> str:
-        """The line as it stands in the note, with its newline."""
+        """The line in the note, with its newline."""
         return f"{SIGNATURE_MARK}{self.name} {b64encode(self.key_id + self.data).decode()}\n"
 
     @property
     def timestamp(self) -> int:
-        """Of a cosignature: when it was made, in seconds since 1970 (UTC)."""
+        """When a cosignature was made, in seconds since 1970 (UTC)."""
         return int.from_bytes(self.data[:TIMESTAMP_BYTES], "big")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A note as read, nothing of it verified. `text` ends in a newline, and all signatures are over it."""
+    """A parsed note, not verified. `text` ends in a newline; all signatures cover it."""
 
     text: str
     signatures: tuple[Signature, ...]
 
     def encode(self) -> bytes:
-        """The note's bytes: the same that `parse` read."""
+        """The bytes of the note, the same that `parse` read."""
         return (self.text + "\n" + "".join(signature.line for signature in self.signatures)).encode()
 
 
 def parse_key(text: str) -> VerifierKey:
-    """The key that `VerifierKey.text` wrote."""
+    """The key in a text that `VerifierKey.text` wrote."""
     name, _, rest = text.partition("+")
     typed = decode_base64(rest.partition("+")[2], where="verifier key")
     if len(typed) != 1 + KEY_BYTES or typed[0] not in {ED25519, COSIGNATURE}:
@@ -94,18 +94,18 @@ def parse_key(text: str) -> VerifierKey:
 
 
 def parse(message: bytes) -> Note:
-    """The text of a note and its signature lines, of which there must be one at least."""
+    """The text of a note and its signature lines, at least one."""
     if len(message) > MAX_NOTE_BYTES:
         raise VerificationError(f"note: expected at most {MAX_NOTE_BYTES} bytes, got {len(message)}")
     try:
         content = message.decode()
     except UnicodeDecodeError as error:
-        raise VerificationError(f"note: expected UTF-8, got another byte at {error.start}") from None
+        raise VerificationError(f"note: expected UTF-8, got an invalid byte at {error.start}") from None
     if control := _CONTROL.search(content):
         raise VerificationError(f"note: expected no control characters, got {control[0]!r} at {control.start()}")
     text, blank, lines = content.rpartition("\n\n")
     if not blank or not lines.endswith("\n"):
-        raise VerificationError("note: expected text, an empty line, and signature lines, each ended by a newline")
+        raise VerificationError("note: expected text, an empty line, and signature lines that each end in a newline")
     signatures = tuple(_signature(line) for line in lines[:-1].split("\n"))
     if len(signatures) > MAX_SIGNATURES:
         raise VerificationError(f"note: expected at most {MAX_SIGNATURES} signatures, got {len(signatures)}")
@@ -113,7 +113,7 @@ def parse(message: bytes) -> Note:
 
 
 def signed_message(key: VerifierKey, text: str, signature: Signature) -> tuple[bytes, bytes] | None:
-    """The bytes that the key signed and the bare 64-byte signature; None if the signature cannot be one of this key."""
+    """The bytes that the key signed and the bare 64-byte signature; None if this key cannot have made the signature."""
     if key.algorithm == ED25519:
         return text.encode(), signature.data
     if len(signature.data) <= TIMESTAMP_BYTES or signature.timestamp > MAX_TIMESTAMP:
@@ -122,18 +122,18 @@ def signed_message(key: VerifierKey, text: str, signature: Signature) -> tuple[b
 
 
 def cosigned_message(text: str, timestamp: int) -> bytes:
-    """What a witness signs: two lines with the format and the time in seconds, then the text of the checkpoint."""
+    """The bytes that a witness signs: two lines with format and time in seconds, then the text of the checkpoint."""
     return f"cosignature/v1\ntime {timestamp}\n{text}".encode()
 
 
 def check_name(name: str, *, where: str) -> None:
-    """Refuse what cannot name a key: nothing at all, Unicode spaces, and the plus sign."""
-    if not name or "+" in name or any(sign.isspace() or sign < " " for sign in name):
+    """Raise VerificationError unless `name` can name a key: not empty, no Unicode space, no plus sign."""
+    if not name or "+" in name or any(char.isspace() or char < " " for char in name):
         raise VerificationError(f"{where}: expected a name without spaces and plus signs, got {name!r:.80}")
 
 
 def decode_base64(text: str, *, where: str) -> bytes:
-    """The bytes of standard base64 with padding (RFC 4648 §4), in the one spelling that encodes them."""
+    """The bytes in standard base64 with padding (RFC 4648 §4). Only the canonical spelling is valid."""
     try:
         data = b64decode(text, validate=True)
     except (Base64Error, ValueError):

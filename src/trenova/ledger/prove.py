@@ -1,6 +1,6 @@
-"""Making proofs from stored hashes: first which are needed (so that they are read at once), then the proof.
+"""Making proofs from stored hashes: first which hashes are needed (to read them all at once), then the proof.
 
-A node is named by (level, place): the root of the complete subtree over leaves place·2^level … (place+1)·2^level − 1.
+Node (level, place) is the root of the complete subtree over leaves place·2^level … (place+1)·2^level − 1.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ class Node(NamedTuple):
 
 
 class Span(NamedTuple):
-    """Leaves `start` up to but without `end`: one subtree of the tree, complete or at its right edge."""
+    """Leaves `start` to `end` − 1: one subtree of the tree, complete or at its right edge."""
 
     start: int
     end: int
@@ -28,24 +28,24 @@ ReadNode = Callable[[Node], bytes]
 
 
 def inclusion_spans(index: int, size: int) -> tuple[Span, ...]:
-    """The subtrees beside the way from leaf `index` (0-based) up to the root, leaf→root (RFC 6962 §2.1.1)."""
+    """The sibling subtrees on the path from leaf `index` (0-based) to the root, leaf→root (RFC 6962 §2.1.1)."""
     if not 0 <= index < size:
-        raise ValueError(f"no entry {index} in a tree of size {size}")
+        raise ValueError(f"a tree of size {size} has no entry {index}")
     return _sibling_spans(Span(index, index + 1), size)
 
 
 def tile_spans(tile: int, size: int) -> tuple[Span, ...]:
-    """The same from the tile of up to 256 leaves at `tile` (0-based, row 0), which may be the partial last one."""
+    """The same for the tile of up to 256 leaves at `tile` (0-based, row 0), which may be the last, partial one."""
     width = 1 << TILE_HEIGHT
     if not 0 <= tile * width < size:
-        raise ValueError(f"no tile {tile} in a tree of size {size}")
+        raise ValueError(f"a tree of size {size} has no tile {tile}")
     return _sibling_spans(Span(tile * width, min(tile * width + width, size)), size)
 
 
 def consistency_spans(old: int, new: int) -> tuple[Span, ...]:
-    """The subtrees that show that a tree of size `old` is a beginning of one of size `new` (RFC 6962 §2.1.2)."""
+    """The subtrees that show that a tree of size `old` is a prefix of one of size `new` (RFC 6962 §2.1.2)."""
     if not 0 <= old <= new:
-        raise ValueError(f"a tree of size {new} cannot begin with one of size {old}")
+        raise ValueError(f"a tree of size {old} cannot be a prefix of one of size {new}")
     if old in {0, new}:
         return ()
     spans: list[Span] = []
@@ -64,19 +64,19 @@ def consistency_spans(old: int, new: int) -> tuple[Span, ...]:
 
 
 def nodes(*spans: Span) -> tuple[Node, ...]:
-    """The stored nodes that make up the spans, left to right within each."""
-    found: list[Node] = []
+    """The stored nodes that the spans consist of, left to right within each."""
+    result: list[Node] = []
     for start, end in spans:
         at = start
         while at < end:
             level = (end - at).bit_length() - 1
-            found.append(Node(level, at >> level))
+            result.append(Node(level, at >> level))
             at += 1 << level
-    return tuple(found)
+    return tuple(result)
 
 
 def hashes(spans: tuple[Span, ...], read: ReadNode) -> tuple[bytes, ...]:
-    """The 32-byte hash of each span, in the order given: a proof, when the spans come from the functions above."""
+    """The 32-byte hash of each span, in the same order: a proof, if the spans come from the functions above."""
     return tuple(fold([read(node) for node in nodes(span)]) for span in spans)
 
 
@@ -91,7 +91,7 @@ def consistency(old: int, new: int, read: ReadNode) -> tuple[bytes, ...]:
 
 
 def root(size: int, read: ReadNode) -> bytes:
-    """The root of the tree as it was at `size`."""
+    """The root of the tree when it had `size` leaves."""
     return fold([read(node) for node in nodes(Span(0, size))]) if size else EMPTY_ROOT
 
 
@@ -110,5 +110,5 @@ def _sibling_spans(target: Span, size: int) -> tuple[Span, ...]:
 
 
 def _left_size(size: int) -> int:
-    """The largest power of two below `size`: how many leaves the left half holds."""
+    """The number of leaves in the left subtree: the largest power of two below `size`."""
     return 1 << (size - 1).bit_length() - 1

@@ -1,7 +1,7 @@
-"""Receipts: one entry's proof as a text file that other people's tools can check (c2sp.org/tlog-proof).
+"""Receipts: the proof of one entry as a text file that other tools can check, too (c2sp.org/tlog-proof).
 
-The extra line holds the entry's salt, which is needed, together with the body, to compute the commitment. Once the body
-is removed the line is absent, and the receipt still proves that the commitment is in the log.
+The `extra` line holds the entry's salt; salt and body give the commitment. Once the body is removed the line is absent,
+and the receipt still proves that the commitment is in the ledger.
 """
 
 import re
@@ -22,7 +22,7 @@ _INDEX = re.compile("index (0|[1-9][0-9]{0,18})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """Where an entry is and the proof of it: 0-based index, path leaf→root, signed checkpoint, and the salt if any."""
+    """The place of an entry and its proof: 0-based index, path leaf→root, signed checkpoint, and the salt if any."""
 
     index: int
     path: tuple[bytes, ...]
@@ -38,7 +38,7 @@ class Receipt:
 
 
 def parse(data: bytes) -> Receipt:
-    """What a receipt says, nothing of it verified."""
+    """The content of a receipt, not verified."""
     if len(data) > MAX_NOTE_BYTES:
         raise VerificationError(f"receipt: expected at most {MAX_NOTE_BYTES} bytes, got {len(data)}")
     head, blank, checkpoint = data.partition(b"\n\n")
@@ -61,9 +61,9 @@ def parse(data: bytes) -> Receipt:
 def check(
     receipt: Receipt, *, body: bytes, origin: str, keys: Sequence[VerifierKey], check: CheckSignature
 ) -> Checkpoint:
-    """Exactly this body is entry number `receipt.index` of the log `origin`, whose checkpoint is returned.
+    """Check that exactly this body is entry number `receipt.index` of the ledger `origin`; return the checkpoint.
 
-    `keys` are the log's own, named after it.
+    `keys` are the ledger's own, named after it.
     """
     signed = verify.signed_checkpoint(receipt.checkpoint, origin=origin, keys=keys, check=check)
     if receipt.salt is None or len(receipt.salt) != hashing.SALT_BYTES:

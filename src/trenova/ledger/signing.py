@@ -1,4 +1,4 @@
-"""Ed25519: signing checkpoints, cosigning them, and the signature check for the verifier. Alone uses `cryptography`."""
+"""Ed25519: signing and cosigning checkpoints, and checking a signature. The only module here with `cryptography`."""
 
 from base64 import b64encode
 from collections.abc import Iterable
@@ -37,7 +37,7 @@ class Signer:
 
     @property
     def key(self) -> VerifierKey:
-        """The public half, to hand to whoever verifies."""
+        """The public key, for whoever verifies."""
         public = _private_key(self.seed).public_key().public_bytes_raw()
         return VerifierKey(name=self.name, public_key=public, algorithm=self.algorithm)
 
@@ -48,15 +48,15 @@ class Signer:
         return f"{_PRIVATE}{self.name}+{self.key.id.hex()}+{typed}"
 
     def with_name(self, name: str) -> "Signer":
-        """The same secret under another name: one secret signs for the origins of all tenants.
+        """The same secret under another name: one secret signs under the origins of all tenants.
 
-        That is safe because the origin is part of every text that is signed.
+        That is safe because every signed text contains the origin.
         """
         return replace(self, name=name)
 
 
 def parse_signer(text: str) -> Signer:
-    """The signer that `secret_text` wrote; for any other text InvalidConfiguration, without a word of the secret."""
+    """The signer in a text that `secret_text` wrote. Raises InvalidConfiguration, which never quotes the text."""
     try:
         name, _, rest = text.removeprefix(_PRIVATE).partition("+")
         check_name(name, where="signing key")
@@ -68,13 +68,13 @@ def parse_signer(text: str) -> Signer:
         if signer.secret_text == text:
             return signer
     raise InvalidConfiguration(
-        ["signing key: expected PRIVATE+KEY+<name>+<id>+<base64>, got a text of another form or with a wrong id"],
+        ["signing key: expected PRIVATE+KEY+<name>+<id>+<base64>, got another form or a wrong id"],
         hint="make a new key, or copy the whole line again",
     )
 
 
 def sign(checkpoint: Checkpoint, signers: Iterable[Signer]) -> bytes:
-    """The signed note of a checkpoint, with a signature line of each signer, the log's own key among them."""
+    """The signed note of a checkpoint, with a signature line of each signer; the ledger's own key is among them."""
     return sign_text(checkpoint.text, signers)
 
 
@@ -89,7 +89,7 @@ def sign_text(text: str, signers: Iterable[Signer]) -> bytes:
 def cosign(note: Note, witness: Signer, *, timestamp: int) -> bytes:
     """The note with the witness's cosignature added; `timestamp` in seconds since 1970.
 
-    The caller has verified the note and its consistency with the last checkpoint it cosigned: that is what it states.
+    A cosignature states that the caller has verified the note and its consistency with the last checkpoint it cosigned.
     """
     if witness.algorithm != COSIGNATURE or not 0 <= timestamp <= MAX_TIMESTAMP:
         raise ValueError("a cosignature needs a key of type 4 and a time since 1970")
@@ -99,7 +99,7 @@ def cosign(note: Note, witness: Signer, *, timestamp: int) -> bytes:
 
 
 def check(public_key: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether the 64-byte signature over the message was made with the key. Never raises: a broken key is a no."""
+    """Whether the key made this 64-byte signature of the message. Never raises: False for a broken key."""
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
     except (InvalidSignature, ValueError):
@@ -111,6 +111,6 @@ def _sign(signer: Signer, message: bytes) -> bytes:
     return _private_key(signer.seed).sign(message)
 
 
-@lru_cache(maxsize=16)  # making it takes longer than signing, and a batch may hold the logs of many tenants
+@lru_cache(maxsize=16)  # making it takes longer than signing, and a batch may extend the ledgers of many tenants
 def _private_key(seed: bytes) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(seed)

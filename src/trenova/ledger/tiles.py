@@ -1,4 +1,4 @@
-"""The tree cut into tiles of 256 hashes, with paths and bytes as C2SP tlog-tiles has them (c2sp.org/tlog-tiles)."""
+"""The tree in tiles of 256 hashes, with the paths and bytes of C2SP tlog-tiles (c2sp.org/tlog-tiles)."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from trenova.ledger.prove import Node, ReadNode
 from trenova.ledger.tree import TILE_HEIGHT, Run, root_of
 
 WIDTH = 1 << TILE_HEIGHT  # hashes in a full tile, entries in a full bundle
-ENTRIES = -1  # in place of a level: not a tile of hashes but the bundle of the entries themselves
+ENTRIES = -1  # in place of a level: an entry bundle instead of a tile of hashes
 MAX_LEVEL = 63
 MAX_INDEX = (1 << 63) // WIDTH - 1
 MAX_ENTRY_BYTES = (1 << 16) - 1
@@ -22,7 +22,7 @@ _PATH = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
-    """Where a tile is: row `level` (0 holds leaf hashes), 0-based `index` in the row, and how many hashes it has."""
+    """The address of a tile: row `level` (0 holds leaf hashes), 0-based `index` in the row, and number of hashes."""
 
     level: int
     index: int
@@ -30,7 +30,7 @@ class Tile:
 
     @property
     def path(self) -> str:
-        """The path below the log's prefix, e.g. `tile/0/x001/x234/067.p/8`."""
+        """The path below the ledger's prefix, e.g. `tile/0/x001/x234/067.p/8`."""
         rest, last = divmod(self.index, _DIGITS)
         elements = [f"{last:03}"]
         while rest:
@@ -51,7 +51,7 @@ class Addition:
 
 
 def parse(path: str) -> Tile:
-    """The tile that a path names. Any other spelling than ours of the same tile is refused, too."""
+    """The tile at a path. Raises VerificationError for any other spelling of the path, too."""
     match = _PATH.fullmatch(path)
     if match is None:
         raise VerificationError(f"tile path: expected tile/<level>/<index>[.p/<width>], got {path!r:.80}")
@@ -66,7 +66,7 @@ def parse(path: str) -> Tile:
 
 
 def width(level: int, index: int, size: int) -> int:
-    """How many hashes the tile has in a tree of `size` leaves: 0 (none yet) to 256."""
+    """The number of hashes in the tile of a tree of `size` leaves: 0 (none yet) to 256."""
     row = size >> TILE_HEIGHT * max(level, 0)
     return max(0, min(WIDTH, row - index * WIDTH))
 
@@ -88,29 +88,29 @@ def partial_tiles(size: int) -> tuple[Tile, ...]:
 
 def additions(runs: Iterable[Run]) -> tuple[Addition, ...]:
     """What an append (`tree.grow`) adds to each stored tile."""
-    found: list[Addition] = []
+    result: list[Addition] = []
     for run in runs:
         at, end = run.start, run.start + len(run.hashes)
         while at < end:
             index, offset = divmod(at, WIDTH)
             until = min(end, (index + 1) * WIDTH)
             joined = b"".join(run.hashes[at - run.start : until - run.start])
-            found.append(Addition(level=run.level, index=index, offset=offset, hashes=joined))
+            result.append(Addition(level=run.level, index=index, offset=offset, hashes=joined))
             at = until
-    return tuple(found)
+    return tuple(result)
 
 
 def cover(nodes: Iterable[Node], size: int) -> tuple[Tile, ...]:
-    """The tiles, each once, from which a tree of `size` leaves gives these nodes: what to read before proving."""
-    places = dict.fromkeys(_location(node)[:2] for node in nodes)
-    return tuple(Tile(level=level, index=index, width=width(level, index, size)) for level, index in places)
+    """The tiles that hold these nodes in a tree of `size` leaves, each once: what to read before proving."""
+    addresses = dict.fromkeys(_location(node)[:2] for node in nodes)
+    return tuple(Tile(level=level, index=index, width=width(level, index, size)) for level, index in addresses)
 
 
 def node_reader(stored: Mapping[tuple[int, int], bytes]) -> ReadNode:
-    """A function that gives the hash of a node from tiles by (level, index).
+    """A function that returns the hash of a node, read from `stored` tiles by (level, index).
 
-    A tile may have more hashes than the tree had at the size that is proved: those on the left never change.
-    A tile that is absent or too short raises VerificationError.
+    A tile may have more hashes than the tree had at the size to prove: the hashes on the left never change.
+    The function raises VerificationError for a tile that is absent or too short.
     """
 
     def read(node: Node) -> bytes:
@@ -127,17 +127,17 @@ def node_reader(stored: Mapping[tuple[int, int], bytes]) -> ReadNode:
 
 
 def encode_bundle(entries: Iterable[bytes]) -> bytes:
-    """An entry bundle: each log entry after its length as two bytes, big-endian."""
+    """An entry bundle: each leaf's data after its length in two bytes, big-endian."""
     parts: list[bytes] = []
     for entry in entries:
         if len(entry) > MAX_ENTRY_BYTES:
-            raise ValueError(f"a log entry has {len(entry)} bytes, a bundle takes {MAX_ENTRY_BYTES}")
+            raise ValueError(f"an entry has {len(entry)} bytes; a bundle takes at most {MAX_ENTRY_BYTES}")
         parts += [len(entry).to_bytes(2, "big"), entry]
     return b"".join(parts)
 
 
 def decode_bundle(data: bytes, count: int) -> tuple[bytes, ...]:
-    """The `count` log entries of a bundle; VerificationError if there are more, fewer, or a piece of one."""
+    """The `count` entries of a bundle; VerificationError if there are more or fewer, or one is cut off."""
     entries: list[bytes] = []
     at = 0
     while at < len(data):
@@ -158,7 +158,7 @@ def _row_count(size: int) -> int:
 
 
 def _location(node: Node) -> tuple[int, int, int, int]:
-    """Level and index of the tile that holds a node, and the first and the number of its hashes that make it up."""
+    """Level and index of the tile that holds a node; position and number of the hashes in it that form the node."""
     level, height = divmod(node.level, TILE_HEIGHT)
     index, first = divmod(node.place << height, WIDTH)
     return level, index, first, 1 << height

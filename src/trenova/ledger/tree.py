@@ -1,4 +1,4 @@
-"""Growing a tree from its right edge alone: nothing but the frontier is read, whatever the size (RFC 6962 §2.1)."""
+"""Growing a tree from its right edge: only the frontier is read, whatever the size (RFC 6962 §2.1)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ TILE_HEIGHT = 8  # levels in one C2SP tile; only hashes at levels 0, 8, 16, … 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frontier:
-    """All that appending needs to know of a tree: its size, and the hashes of its complete subtrees, largest first.
+    """What appending needs of a tree: its size, and the hashes of its complete subtrees, largest first.
 
     One 32-byte hash for each 1 bit of `size`; the highest bit is the leftmost subtree.
     """
@@ -21,12 +21,14 @@ class Frontier:
 
     def __post_init__(self) -> None:
         if self.size < 0 or len(self.hashes) != self.size.bit_count():
-            raise ValueError(f"a tree of size {self.size} has not {len(self.hashes)} complete subtrees at its edge")
+            raise ValueError(
+                f"a tree of size {self.size} does not have {len(self.hashes)} complete subtrees at its edge"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """New hashes to store: `hashes` follow each other in row `level` of the tiles, the first at 0-based `start`.
+    """Consecutive new hashes to store in row `level` of the tiles; the first is at 0-based `start`.
 
     Row 0 holds leaf hashes; a hash of row L is the root of 256^L leaves.
     """
@@ -45,34 +47,34 @@ class Growth:
 
 
 def grow(frontier: Frontier, leaf_hashes: Iterable[bytes]) -> Growth:
-    """The tree with `leaf_hashes` (32 bytes each, in log order) appended. Takes time in proportion to them alone."""
+    """The tree with `leaf_hashes` (32 bytes each, in order) appended. Takes time proportional to their number alone."""
     fresh = list(leaf_hashes)
     size = frontier.size + len(fresh)
     edge = list(frontier.hashes)
-    kept: list[bytes] = []
+    new_edge: list[bytes] = []
     runs: list[Run] = []
     for level in range(size.bit_length()):
         if fresh and level % TILE_HEIGHT == 0:
             runs.append(Run(level=level // TILE_HEIGHT, start=frontier.size >> level, hashes=tuple(fresh)))
         row = [edge.pop(), *fresh] if frontier.size >> level & 1 else fresh
         if len(row) % 2:
-            kept.append(row[-1])
+            new_edge.append(row[-1])
         fresh = _parents(row)
-    return Growth(frontier=Frontier(size=size, hashes=tuple(reversed(kept))), runs=tuple(runs))
+    return Growth(frontier=Frontier(size=size, hashes=tuple(reversed(new_edge))), runs=tuple(runs))
 
 
 def extend(frontier: Frontier, leaf_hashes: Iterable[bytes]) -> Frontier:
-    """The frontier after appending `leaf_hashes`, for who stores nothing."""
+    """The frontier after appending `leaf_hashes`, for callers that store no hashes."""
     return grow(frontier, leaf_hashes).frontier
 
 
 def root(frontier: Frontier) -> bytes:
-    """The 32-byte root hash of the whole tree; of an empty one SHA-256 of nothing."""
+    """The 32-byte root hash of the tree; SHA-256 of nothing for an empty one."""
     return fold(frontier.hashes) if frontier.hashes else EMPTY_ROOT
 
 
 def fold(hashes: Sequence[bytes]) -> bytes:
-    """The root over subtrees that lie side by side, largest first; at least one."""
+    """The root over adjacent subtrees, largest first; at least one."""
     result = hashes[-1]
     for left in reversed(hashes[:-1]):
         result = node(left, result)
@@ -80,7 +82,7 @@ def fold(hashes: Sequence[bytes]) -> bytes:
 
 
 def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
-    """The root over a whole list of leaf hashes. An odd last hash rises unchanged, which is what RFC 6962 §2.1 says."""
+    """The root over a list of leaf hashes. An odd last hash moves up unchanged (RFC 6962 §2.1)."""
     row = list(leaf_hashes)
     while len(row) > 1:
         row = _parents(row) + row[len(row) & ~1 :]
@@ -88,6 +90,6 @@ def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
 
 
 def _parents(row: Sequence[bytes]) -> list[bytes]:
-    # The one hot loop: written out here, since a call of `node` for each pair would cost as much as the hash.
+    # The hot loop. Not `node(left, right)`: the call would cost as much as the hash.
     hashes = iter(row)
     return [sha256(NODE_PREFIX + left + right).digest() for left, right in zip(hashes, hashes, strict=False)]

@@ -1,7 +1,7 @@
-"""Checking what a log hands out. Standard library only; the check of one Ed25519 signature is passed in.
+"""Checking what a ledger hands out. Standard library only; the check of one Ed25519 signature is passed in.
 
-A function returns what it has proved, or raises VerificationError with where, what was expected and what was found.
-With `hashing`, `note` and `checkpoint` this is all that has to be believed; `docs/proofs.md` says what follows from it.
+Each function returns what it has proved, or raises VerificationError with the place, the expected and the actual value.
+A verifier has to trust this module, `hashing`, `note` and `checkpoint`; docs/proofs.md says what a check proves.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,25 +13,26 @@ from trenova.ledger.checkpoint import Checkpoint
 from trenova.ledger.note import Note, VerifierKey
 
 CheckSignature = Callable[[bytes, bytes, bytes], bool]
-"""(32-byte public key, message, 64-byte signature) → whether it holds. It must not raise."""
+"""(32-byte public key, message, 64-byte signature) → whether the signature is valid. It must not raise."""
 
 
 def entry(*, salt: bytes, body: bytes, commitment: bytes, where: str = "entry") -> None:
-    """Body and salt are those that the 32-byte commitment in the log was made of."""
+    """Check that the 32-byte commitment in the ledger was made of this salt and body."""
     if len(salt) != hashing.SALT_BYTES:
         raise VerificationError(f"{where}: expected a salt of {hashing.SALT_BYTES} bytes, got {len(salt)}")
     _check_equal(hashing.commitment(salt, body), commitment, f"{where}: commitment of salt and body")
 
 
 def inclusion(*, leaf_hash: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> None:
-    """The leaf is at `index` (0-based) in the tree of `size` leaves with this root (RFC 9162 §2.1.3.2).
+    """Check that the leaf is at `index` (0-based) in the tree of `size` leaves with this root (RFC 9162 §2.1.3.2).
 
-    `path` goes leaf→root. A subtree can stand for a leaf when the tree is seen as one of such subtrees.
+    `path` goes leaf→root. `leaf_hash` can be the root of a subtree if `index` and `size` count subtrees of that width.
     """
     where = f"inclusion of leaf {index} in a tree of size {size}"
     if not 0 <= index < size:
-        raise VerificationError(f"{where}: expected an index from 0 up to but without the size")
-    # Up to where the ways of this leaf and of the last one meet, each level has a hash; above, each step to the right.
+        raise VerificationError(f"{where}: expected an index from 0 to the size minus 1")
+    # Below the point where the paths of this leaf and of the last one meet, each level has a hash; above it, only the
+    # levels where this leaf's path is a right child.
     meeting = (index ^ (size - 1)).bit_length()
     _check_path(path, meeting + (index >> meeting).bit_count(), where)
     _check_hash(leaf_hash, where)
@@ -45,21 +46,21 @@ def inclusion(*, leaf_hash: bytes, index: int, size: int, path: Sequence[bytes],
 
 
 def consistency(*, size: int, root: bytes, new_size: int, new_root: bytes, path: Sequence[bytes]) -> None:
-    """The tree of `size` leaves is a beginning of the one of `new_size` leaves (RFC 9162 §2.1.4.2): nothing changed.
+    """Check that the tree of `size` leaves is a prefix of the one of `new_size` leaves (RFC 9162 §2.1.4.2).
 
-    An empty tree is a beginning of any; then, and when the sizes are equal, the path is empty.
+    An empty tree is a prefix of any tree; then, and when the sizes are equal, the path is empty.
     """
     where = f"consistency of size {size} with size {new_size}"
     if not 0 <= size <= new_size:
-        raise VerificationError(f"{where}: expected a size that is not above the new one")
+        raise VerificationError(f"{where}: expected a size that is not larger than the new one")
     _check_hash(root, where)
     _check_hash(new_root, where)
     if size in {0, new_size}:
         _check_path(path, 0, where)
         _check_equal(root, hashing.EMPTY_ROOT if size == 0 else new_root, f"{where}: root hash")
         return
-    # The largest complete subtree that ends where the old tree ends: unless it is that whole tree, the path begins with
-    # its hash. From there on every hash on the left belongs to both trees, every hash on the right only to the new one.
+    # Start at the largest complete subtree that ends where the old tree ends. Unless it is the whole old tree, the path
+    # begins with its hash. After that, hashes on the left belong to both trees, those on the right only to the new one.
     level = (size & -size).bit_length() - 1
     here, last = (size - 1) >> level, (new_size - 1) >> level
     meeting = (here ^ last).bit_length()
@@ -79,11 +80,11 @@ def consistency(*, size: int, root: bytes, new_size: int, new_root: bytes, path:
 
 
 def signatures(note: Note, *, keys: Sequence[VerifierKey], check: CheckSignature) -> tuple[VerifierKey, ...]:
-    """The keys, at least one, that have signed the note. A bad signature under a known key spoils the whole note.
+    """The keys, at least one, that have signed the note. A bad signature of a known key makes the whole note invalid.
 
-    So does a second line of a known key: a key signs once. Lines of unknown keys are passed over, as the specification
-    demands (c2sp.org/signed-note). This says nothing of what the note speaks of: for that use `signed_checkpoint`,
-    `log_signatures` or `cosignatures`.
+    So does a second line of a known key: a key signs once. Lines of unknown keys are ignored, as the specification
+    demands (c2sp.org/signed-note). This does not check what the note is about: use `signed_checkpoint`,
+    `log_signatures` or `cosignatures` for that.
     """
     signed: dict[VerifierKey, None] = {}
     for signature in note.signatures:
@@ -95,50 +96,50 @@ def signatures(note: Note, *, keys: Sequence[VerifierKey], check: CheckSignature
             claim = notes.signed_message(key, note.text, signature)
             if claim is None or not check(key.public_key, *claim):
                 raise VerificationError(
-                    f"note: expected a signature of {key.name} ({key.id.hex()}), got one that is not"
+                    f"note: expected a signature of {key.name} ({key.id.hex()}), got an invalid one"
                 )
             signed[key] = None
     if not signed:
-        known = ", ".join(f"{key.name} ({key.id.hex()})" for key in keys) or "nobody"
-        found = ", ".join(f"{line.name} ({line.key_id.hex()})" for line in note.signatures)
-        raise VerificationError(f"note: expected a signature of {known}, got those of {found:.400}")
+        known = ", ".join(f"{key.name} ({key.id.hex()})" for key in keys) or "no known key"
+        signers = ", ".join(f"{line.name} ({line.key_id.hex()})" for line in note.signatures)
+        raise VerificationError(f"note: expected a signature of {known}, got those of {signers:.400}")
     return tuple(signed)
 
 
 def log_signatures(
     note: Note, *, origin: str, keys: Sequence[VerifierKey], check: CheckSignature
 ) -> tuple[VerifierKey, ...]:
-    """Those of `keys`, at least one, with which the log `origin` has signed the note.
+    """Those of `keys`, at least one, with which the ledger `origin` has signed the note.
 
-    A key speaks for the log it is named after and for no other: one secret signs for many logs, so a signature of
-    another log can be put under any name, and only the name of the key says whose signature is asked for. A witness's
-    key (type 4) says that the log never showed it another history, not that the log speaks through it.
+    A key is valid only for the ledger it is named after. One secret signs for many ledgers, so a signature of another
+    ledger can be relabelled with any name; only the key's name says which ledger's signature is expected. A witness's
+    key (type 4) never counts: it says that the witness saw no other history, not that the ledger signed.
     """
     own = [key for key in keys if key.name == origin and key.algorithm == notes.ED25519]
     if keys and not own:
-        given = ", ".join(dict.fromkeys(key.name for key in keys))
-        raise VerificationError(f"note: expected a key of the log {origin:.200}, got those of {given:.400}")
+        names = ", ".join(dict.fromkeys(key.name for key in keys))
+        raise VerificationError(f"note: expected a key of the ledger {origin:.200}, got those of {names:.400}")
     return signatures(note, keys=own, check=check)
 
 
 def cosignatures(note: Note, *, keys: Sequence[VerifierKey], check: CheckSignature) -> tuple[VerifierKey, ...]:
     """Those of the witnesses' `keys`, at least one and each public key once, that have cosigned the note.
 
-    A key of a log (type 1) is no witness's: the log's own signature must not count as somebody else's.
+    Keys of ledgers (type 1) are skipped: a ledger's own signature must not count as a witness's.
     """
     witnesses = [key for key in keys if key.algorithm == notes.COSIGNATURE]
-    found = signatures(note, keys=witnesses, check=check)
-    return tuple({key.public_key: key for key in reversed(found)}.values())[::-1]
+    signed = signatures(note, keys=witnesses, check=check)
+    return tuple({key.public_key: key for key in reversed(signed)}.values())[::-1]
 
 
 def signed_checkpoint(message: bytes, *, origin: str, keys: Sequence[VerifierKey], check: CheckSignature) -> Checkpoint:
-    """The checkpoint of the log `origin` in a note that one of its `keys` has signed; see `log_signatures`."""
+    """The checkpoint of the ledger `origin` in a note that one of its `keys` has signed; see `log_signatures`."""
     note = notes.parse(message)
-    found = checkpoint.parse(note.text)
-    if found.origin != origin:
-        raise VerificationError(f"checkpoint: expected the log {origin:.200}, got {found.origin:.200}")
+    head = checkpoint.parse(note.text)
+    if head.origin != origin:
+        raise VerificationError(f"checkpoint: expected the ledger {origin:.200}, got {head.origin:.200}")
     log_signatures(note, origin=origin, keys=keys, check=check)
-    return found
+    return head
 
 
 def _check_path(path: Sequence[bytes], length: int, where: str) -> None:

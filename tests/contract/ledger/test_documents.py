@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidSignature
 from trenova.ledger import prove
 from trenova.ledger.evidence.verdict import Kind
 from trenova.ledger.receipt import Receipt
-from unit.ledger.logs import SIGNER, log
+from unit.ledger.sample_ledgers import SIGNER, sample_ledger
 
 DOCS = Path(__file__).parents[3] / "docs"
 VECTOR = Path(__file__).parent / "vectors" / "evidence-v1.ndjson"
@@ -19,7 +19,7 @@ VECTOR = Path(__file__).parent / "vectors" / "evidence-v1.ndjson"
 
 def receipts() -> Iterator[tuple[bytes, bytes]]:
     for size, index in ((1, 0), (2, 1), (300, 17), (300, 299), (257, 256), (600, 511)):
-        whole = log(600)
+        whole = sample_ledger(600)
         salt, body = whole.entries[index]
         path = prove.inclusion(index, size, whole.read)
         yield Receipt(index=index, path=path, checkpoint=whole.signed(size).encode(), salt=salt).encode(), body
@@ -38,7 +38,7 @@ def test_the_lines_for_checking_by_hand_accept_good_receipts() -> None:
         by_hand(receipt, body)
 
 
-def test_the_lines_for_checking_by_hand_refuse_everything_else() -> None:
+def test_the_lines_for_checking_by_hand_reject_everything_else() -> None:
     for receipt, body in receipts():
         with pytest.raises(ValueError, match="does not hold"):
             by_hand(receipt, body + b" ")
@@ -52,6 +52,6 @@ def test_every_kind_of_damage_is_explained() -> None:
     assert [kind for kind in Kind if f"`{kind}`" not in text] == []
 
 
-def test_version_1_stays_as_it_is() -> None:
+def test_version_1_never_changes() -> None:
     """The checked-in file was written by this code once; it must be written the same, byte for byte, for ever."""
-    assert log(12).evidence(first=3, count=6, removed=(7,), earlier=(5,)) == VECTOR.read_bytes()
+    assert sample_ledger(12).evidence(first=3, count=6, removed=(7,), earlier=(5,)) == VECTOR.read_bytes()

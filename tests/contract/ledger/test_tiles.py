@@ -67,7 +67,7 @@ def test_paths(path: str, tile: Tile) -> None:
         "tile/0/../000",
     ],
 )
-def test_any_other_spelling_is_refused(path: str) -> None:
+def test_any_other_spelling_is_invalid(path: str) -> None:
     with pytest.raises(VerificationError):
         tiles.parse(path)
 
@@ -96,7 +96,7 @@ def test_widths(index: int, size: int, width: int) -> None:
     assert tiles.width(0, index, size) == width
 
 
-def test_tiles_become_full_one_row_after_the_other() -> None:
+def test_tiles_fill_up_row_by_row() -> None:
     assert tiles.filled_tiles(255, 257) == (Tile(level=0, index=0),)
     assert tiles.filled_tiles(65_535, 65_536) == (Tile(level=0, index=255), Tile(level=1, index=0))
     assert tiles.filled_tiles(100, 200) == ()
@@ -113,7 +113,7 @@ def test_a_bundle_is_length_and_bytes_of_each_entry() -> None:
 @pytest.mark.parametrize(
     ("data", "count"), [(b"\x00", 1), (b"\x00\x01", 1), (b"\x00\x00", 2), (b"\x00\x00\x00\x00", 1), (b"", 1)]
 )
-def test_a_bundle_of_another_length_is_refused(data: bytes, count: int) -> None:
+def test_a_bundle_of_another_length_is_invalid(data: bytes, count: int) -> None:
     with pytest.raises(VerificationError):
         tiles.decode_bundle(data, count)
 
@@ -125,7 +125,7 @@ def test_a_proof_in_a_tree_of_ten_million_needs_five_tiles_at_most(size: int) ->
         assert len(tiles.cover(prove.nodes(*prove.inclusion_spans(index, size)), size)) <= 5
 
 
-def test_a_proof_from_the_needed_tiles_alone() -> None:
+def test_the_covering_tiles_suffice_for_a_proof() -> None:
     leaves = [hashing.leaf(number.to_bytes(4, "big")) for number in range(70_000)]
     stored: dict[tuple[int, int], bytes] = {}
     for one in tiles.additions(tree.grow(tree.Frontier(), leaves).runs):

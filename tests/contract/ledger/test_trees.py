@@ -22,7 +22,7 @@ def unhex(path: list[str]) -> tuple[bytes, ...]:
     return tuple(bytes.fromhex(part) for part in path)
 
 
-def stored(leaves: list[bytes]) -> ReadNode:
+def store_leaves(leaves: list[bytes]) -> ReadNode:
     tiles_by_place: dict[tuple[int, int], bytes] = {}
     for one in tiles.additions(tree.grow(tree.Frontier(), leaves).runs):
         tiles_by_place[one.level, one.index] = one.hashes
@@ -41,14 +41,14 @@ def test_roots_of_every_size() -> None:
 @pytest.mark.parametrize("case", SMALL["inclusion"], ids=str)
 def test_inclusion_proofs(case: dict[str, Any]) -> None:
     index, size, path = case["index"], case["size"], unhex(case["path"])
-    assert prove.inclusion(index, size, stored(LEAVES)) == path
+    assert prove.inclusion(index, size, store_leaves(LEAVES)) == path
     verify.inclusion(leaf_hash=LEAVES[index], index=index, size=size, path=path, root=ROOTS[size - 1])
 
 
 @pytest.mark.parametrize("case", SMALL["consistency"], ids=str)
 def test_consistency_proofs(case: dict[str, Any]) -> None:
     old, new, path = case["old"], case["new"], unhex(case["path"])
-    assert prove.consistency(old, new, stored(LEAVES)) == path
+    assert prove.consistency(old, new, store_leaves(LEAVES)) == path
     verify.consistency(size=old, root=ROOTS[old - 1], new_size=new, new_root=ROOTS[new - 1], path=path)
 
 

@@ -1,6 +1,6 @@
 """Good and mutated checkpoints, receipts, keys and evidence files: what was changed, and whether it must be refused.
 
-The same bytes each time, from `unit.ledger.logs`. `test_corpus` gives every case to every verifier that there is: the
+The same bytes each time, from `unit.ledger.sample_ledgers`. `test_corpus` gives every case to every verifier that there is: the
 package, `trenova verify`, verify_evidence.py, and the lines of docs/proofs.md. A rule that one of them does not
 know shows here first, so add a case to the corpus, not a test to one verifier.
 """
@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from trenova.ledger import note, prove, receipt, signing
-from unit.ledger.logs import ORIGIN, PREFIX, SIGNER, STRANGER, Log, log
+from unit.ledger.sample_ledgers import ORIGIN, PREFIX, SIGNER, STRANGER, SampleLedger, sample_ledger
 
-ACME = log(300)
-GLOBEX: Log = replace(log(301), tenant="globex")
+ACME = sample_ledger(300)
+GLOBEX: SampleLedger = replace(sample_ledger(301), tenant="globex")
 SEED = SIGNER.seed
 WITNESS = signing.Signer(name="witness.example/w1", seed=bytes([7]) * 32, algorithm=note.COSIGNATURE)
 AS_WITNESS = signing.Signer(name=ORIGIN, seed=SEED, algorithm=note.COSIGNATURE)
@@ -304,7 +304,7 @@ def whole() -> Iterator[Evidence]:
     yield case("nothing", FILE, refused=False)
     yield case("nothing, without a key", FILE, key=None, refused=False)
     yield case("packed", packed_as(FILE), refused=False)
-    yield case("an empty log", log(0).evidence(), refused=False)
+    yield case("an empty log", sample_ledger(0).evidence(), refused=False)
     yield case("no entries at the start", ACME.evidence(count=0), refused=False)
     yield case("no entries at the end", ACME.evidence(first=300, count=0), refused=False)
     yield case("the last entry", ACME.evidence(first=299, count=1), refused=False)
@@ -449,7 +449,7 @@ def bodies() -> Iterator[Evidence]:
     yield case(
         "a plain body as base64", line(2, f'"body":{body}', f'"body_base64":"{b64encode(body.encode()).decode()}"')
     )
-    odd = log(12).evidence().decode().splitlines(keepends=True)
+    odd = sample_ledger(12).evidence().decode().splitlines(keepends=True)
     for at, raw in ((4, b""), (5, b"\xff\x00"), (6, b'{"a":\n1}')):
         there = f'"body_base64":"{b64encode(raw).decode()}"'.encode()
         assert there in odd[1 + at].encode() or at == 4

@@ -18,7 +18,7 @@ from trenova.errors import VerificationError
 from trenova.ledger import note, receipt, signing
 from trenova.ledger.evidence import check as checking
 from trenova.ledger.evidence.verdict import Verdict
-from unit.ledger.logs import ORIGIN
+from unit.ledger.sample_ledgers import ORIGIN
 
 PAGE = Path(__file__).parents[3] / "docs" / "proofs.md"
 

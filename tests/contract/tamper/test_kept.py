@@ -9,7 +9,7 @@ import pytest
 from contract.ledger.test_standalone import ALONE
 from contract.tamper.corpus import ACME, GLOBEX, KEY
 from trenova.cli import main
-from unit.ledger.logs import STRANGER
+from unit.ledger.sample_ledgers import STRANGER
 
 KEPT = ACME.signed(200)
 FORGIVEN: dict[str, Callable[[str], bytes]] = {
@@ -66,7 +66,7 @@ def test_what_changes_no_character_of_a_line_is_forgiven(verify: Callable[..., t
     Path("kept.checkpoint").write_bytes(FORGIVEN[how](KEPT))
     code, out, err = verify("--key", KEY, "--known", "kept.checkpoint")
     assert (code, err) == (0, "")
-    assert out.startswith("proved: 300 entries from 0 of the log ")
+    assert out.startswith("proved: 300 entries from 0 of the ledger ")
 
 
 @pytest.mark.parametrize("how", REFUSED)

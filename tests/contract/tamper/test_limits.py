@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from trenova.ledger.hashing import SALT_BYTES
-from unit.ledger.logs import SIGNER, log, of
+from unit.ledger.sample_ledgers import SIGNER, sample_ledger, sample_ledger_of
 
 SCRIPT = Path(__file__).parents[3] / "src/trenova/ledger/evidence/verify_evidence.py"
 MIB = 1 << 20
@@ -17,7 +17,7 @@ MOST_MEMORY = (
     300 * MIB
 )  # the command takes 90 MiB to start; what these files unpack to takes 350 MiB, and as objects more
 VERIFIERS = {"command": ["module", "trenova", "verify"], "script": ["path", str(SCRIPT)]}
-GOOD = log(300).evidence()
+GOOD = sample_ledger(300).evidence()
 HEADER, REST = GOOD.split(b"\n", 1)
 TILE, *_ = REST.split(b"\n", 1)
 
@@ -92,4 +92,4 @@ def test_a_good_file_of_large_entries_takes_little_memory(tmp_path: Path) -> Non
 
 def large(size: int) -> bytes:
     body = b'{"action":"shipment.update","pad":"' + b"x" * (MIB // 2) + b'"}'
-    return of(tuple((index.to_bytes(SALT_BYTES, "big"), body) for index in range(size))).evidence()
+    return sample_ledger_of(tuple((index.to_bytes(SALT_BYTES, "big"), body) for index in range(size))).evidence()

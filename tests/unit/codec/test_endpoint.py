@@ -22,14 +22,14 @@ CODEC = payload_codec(ON, load_keyring(ON, {"TEMPORAL_ENCRYPTION_KEY": generate_
 BODY = b'{"payloads":[{"metadata":{"encoding":"anNvbi9wbGFpbg=="},"data":"eyJhIjoxfQ=="}]}'
 
 
-async def test_what_the_temporal_cli_posts_goes_there_and_back() -> None:
+async def test_a_request_of_the_temporal_cli_survives_encoding_and_decoding() -> None:
     encoded = await encode(CODEC, BODY)
     (payload,) = json.loads(encoded)["payloads"]
     assert payload["metadata"] == {"encoding": "YmluYXJ5L2VuY3J5cHRlZA==", "encryption-key-id": "ZGVmYXVsdA=="}
     assert json.loads(await decode(CODEC, encoded)) == json.loads(BODY)
 
 
-async def test_every_field_of_a_payload_is_kept_and_an_unknown_one_refused() -> None:
+async def test_every_field_of_a_payload_is_preserved_and_an_unknown_one_is_invalid() -> None:
     external = Payload(metadata={"encoding": b"x"}, data=b"y")
     external.external_payloads.add(size_bytes=2**40)
     plain = payload_codec(SecuritySettings(enableCompression=False), Keyring())
@@ -39,7 +39,7 @@ async def test_every_field_of_a_payload_is_kept_and_an_unknown_one_refused() -> 
         await decode(plain, b'{"payloads":[{"data":"YQ==","invented":1}]}')
 
 
-async def test_an_empty_list_is_a_list() -> None:
+async def test_an_empty_list_stays_an_empty_list() -> None:
     assert json.loads(await encode(CODEC, b"{}")) == {}
     assert json.loads(await decode(CODEC, b'{"payloads":[]}')) == {}
 
@@ -60,14 +60,14 @@ async def test_an_empty_list_is_a_list() -> None:
         b'{"payloads":[{"externalPayloads":[{"sizeBytes":99999999999999999999}]}]}',
     ],
 )
-async def test_a_body_that_is_no_payloads_is_an_invalid_request(body: bytes) -> None:
+async def test_a_body_without_payloads_is_an_invalid_request(body: bytes) -> None:
     for way in (encode, decode):
         with pytest.raises(InvalidRequest, match="no protobuf-JSON Payloads") as caught:
             await way(CODEC, body)
         assert "secret" not in str(caught.value)
 
 
-async def test_a_payload_that_cannot_be_read_fails_the_call_or_is_explained_in_its_place() -> None:
+async def test_an_unreadable_payload_fails_the_call_or_is_replaced_by_an_explanation() -> None:
     encoded = await CODEC.encode([Payload(metadata={"encoding": b"json/plain"}, data=b'"one"')] * 2)
     encoded[0].data = encoded[0].data[:-1] + bytes([encoded[0].data[-1] ^ 1])
     body = json_format.MessageToJson(Payloads(payloads=encoded)).encode()
@@ -88,7 +88,7 @@ async def test_a_payload_that_cannot_be_read_fails_the_call_or_is_explained_in_i
         ),
     ).map(lambda value: json.dumps(value).encode())
 )
-async def test_any_body_is_answered_or_refused(body: bytes) -> None:
+async def test_any_body_gets_an_answer_or_an_invalid_request(body: bytes) -> None:
     for way in (encode, decode):
         try:
             await way(CODEC, body)
@@ -107,14 +107,14 @@ def bomb(size: int) -> Payload:
 
 
 @pytest.mark.parametrize("explain", [True, False])
-async def test_payloads_that_grow_too_large_together_are_refused_with_the_limit(explain: bool) -> None:  # noqa: FBT001
+async def test_payloads_too_large_together_are_an_error_that_names_the_limit(explain: bool) -> None:  # noqa: FBT001
     sent = request_of(*[bomb(MAX_DECODED_BYTES // 5)] * 6)
     assert len(sent) < 100_000
     with pytest.raises(RequestTooLarge, match="16,777,216"):
         await decode(CODEC, sent, explain=explain)
 
 
-async def test_what_a_payload_grows_to_between_two_layers_counts_too() -> None:
+async def test_the_size_between_two_layers_counts_too() -> None:
     inner = bomb(MAX_DECODED_BYTES // 2)
     padded = Payload(metadata=inner.metadata, data=inner.data)
     padded.metadata["padding"] = bytes(MAX_DECODED_BYTES // 2)
@@ -137,6 +137,6 @@ TOO_MANY = {
 
 @pytest.mark.parametrize("body", TOO_MANY.values(), ids=TOO_MANY)
 @pytest.mark.parametrize("way", [encode, decode])
-async def test_too_many_of_anything_are_refused_with_the_limit(way: Any, body: bytes) -> None:
+async def test_too_many_objects_are_an_error_that_names_the_limit(way: Any, body: bytes) -> None:
     with pytest.raises(RequestTooLarge, match=r"1,000|20,000"):
         await way(CODEC, body)

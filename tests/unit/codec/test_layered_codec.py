@@ -57,7 +57,7 @@ async def test_ciphertext_and_zlib_are_never_compressed_again() -> None:
         assert always.wrap(marked) is marked
 
 
-async def test_a_payload_that_only_claims_to_be_encrypted_is_encrypted_all_the_same() -> None:
+async def test_a_payload_that_only_claims_to_be_encrypted_is_encrypted_anyway() -> None:
     claim = Payload(metadata={"encoding": b"binary/encrypted", "encryption-key-id": b"default"}, data=b"in the clear")
     (encoded,) = await CODEC.encode([claim])
     assert b"in the clear" not in encoded.SerializeToString()
@@ -76,7 +76,7 @@ async def test_every_key_decrypts_whichever_encrypts_and_whatever_is_on() -> Non
     assert await payload_codec(off, load_keyring(off, ENVIRON)).encode([BATCH, SMALL]) == [BATCH, SMALL]
 
 
-async def test_the_sender_s_payload_is_not_touched() -> None:
+async def test_the_sender_s_payload_is_not_modified() -> None:
     before = BATCH.SerializeToString(deterministic=True)
     (encoded,) = await CODEC.encode([BATCH])
     sealed = encoded.SerializeToString(deterministic=True)
@@ -88,7 +88,7 @@ async def test_the_sender_s_payload_is_not_touched() -> None:
     assert bare.SerializeToString() == b""
 
 
-async def test_at_most_four_layers_are_taken_off() -> None:
+async def test_at_most_four_layers_are_unwrapped() -> None:
     encryption = Encryption(KEYRING)
     payload = SMALL
     for _ in range(MAX_LAYERS):
@@ -111,7 +111,7 @@ async def test_a_bomb_is_an_error_and_takes_no_memory() -> None:
     assert peak < 6 * small
 
 
-async def test_exactly_the_limit_is_taken() -> None:
+async def test_a_payload_of_exactly_the_limit_is_decoded() -> None:
     payload = Payload(data=bytes(5000))
     marked = Compression(threshold_bytes=0).wrap(payload)
     limit = payload.ByteSize()
@@ -130,7 +130,7 @@ async def test_a_broken_zlib_payload_is_an_invalid_payload(data: bytes) -> None:
         await CODEC.decode([Payload(metadata={"encoding": b"binary/zlib"}, data=data)])
 
 
-async def test_encrypting_without_an_encrypting_key_is_refused() -> None:
+async def test_encrypting_without_an_encrypting_key_is_an_error() -> None:
     with pytest.raises(EncryptionKeyNotFound, match=r"ID: \(none\); this program holds no key"):
         Encryption(Keyring()).wrap(SMALL)
 
@@ -171,7 +171,7 @@ PAYLOADS = st.builds(lambda metadata, data: Payload(metadata=metadata, data=data
 
 
 @given(st.lists(PAYLOADS, max_size=5), st.integers(0, 200), st.booleans(), st.booleans())
-async def test_everything_comes_back_as_it_was(
+async def test_every_payload_survives_encoding_and_decoding(
     payloads: list[Payload],
     threshold: int,
     encrypt: bool,  # noqa: FBT001
@@ -191,7 +191,7 @@ async def test_everything_comes_back_as_it_was(
     st.booleans(),
 )
 @settings(max_examples=500)
-async def test_no_bytes_whatever_give_anything_but_a_payload_error(
+async def test_any_invalid_bytes_raise_a_payload_error(
     encoding: bytes,
     key_id: bytes,
     data: bytes,
@@ -218,7 +218,7 @@ async def test_whatever_a_key_holder_encrypts_gives_a_payload_or_invalid_payload
         await CODEC.decode([sealed])
 
 
-async def test_what_a_run_of_a_schedule_cannot_decode_stops_it_only_when_it_is_read() -> None:
+async def test_an_undecodable_payload_stops_a_run_of_a_schedule_only_when_it_is_read() -> None:
     (held,) = await CODEC.encode([SMALL])
     other = data_converter_for(ON, load_keyring(ON, {"TEMPORAL_ENCRYPTION_KEY": generate_key().text}))
     for workflow_id in ("audit-batch-1", "trenova-verifying", "trenova"):

@@ -29,7 +29,7 @@ def test_an_id_that_no_shell_can_export_has_no_export_line() -> None:
 
 
 @pytest.mark.parametrize("key_id", ["", "a b", "a/b", "ü", "x" * 65, "a\nb"])
-def test_an_impossible_id_is_refused(key_id: str) -> None:
+def test_an_impossible_id_is_invalid(key_id: str) -> None:
     with pytest.raises(InvalidRequest, match="cannot be a key ID"):
         generate_key(key_id)
 
@@ -39,7 +39,7 @@ def test_repr_of_a_generated_key_shows_no_key() -> None:
     assert made.text not in repr(made)
 
 
-def test_check_says_which_ids_there_are_and_which_encrypts() -> None:
+def test_the_check_lists_all_ids_and_the_one_that_encrypts() -> None:
     old, new = generate_key("old"), generate_key("new")
     environ = {"TEMPORAL_ENCRYPTION_KEY_old": old.text, "TEMPORAL_ENCRYPTION_KEY_new": new.text}
     reports = describe_keys(load_keyring(SecuritySettings(enableEncryption=True, encryptionKeyID="new"), environ))

@@ -34,13 +34,13 @@ def test_other_text_goes_through_hkdf() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x" * 31, "our-production-encryption-key", RAW[:15].hex()])
-def test_text_of_fewer_than_32_characters_is_no_key(text: str) -> None:
+def test_text_of_fewer_than_32_characters_is_not_a_key(text: str) -> None:
     with pytest.raises(UnusableKeyError, match="expected"):
         read_secret(text)
 
 
 @given(st.text(), st.sampled_from(["auto", "raw32"]))
-def test_any_text_is_a_key_of_32_bytes_or_refused_without_being_shown(text: str, key_format: str) -> None:
+def test_any_text_is_a_key_of_32_bytes_or_an_error_that_does_not_quote_it(text: str, key_format: str) -> None:
     try:
         secret, _ = read_secret(text, key_format=key_format)  # type: ignore[arg-type]
     except UnusableKeyError as err:

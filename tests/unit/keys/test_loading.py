@@ -45,7 +45,7 @@ def test_a_mistyped_id_never_falls_back_to_another_key() -> None:
     )
 
 
-def test_encryption_without_any_key_refuses_to_start() -> None:
+def test_encryption_without_any_key_does_not_start() -> None:
     (problem,) = problems(ON, {})
     assert problem == "encryptionKeyID: 'default'; expected a configured key (none), or set TEMPORAL_ENCRYPTION_KEY"
 
@@ -54,14 +54,14 @@ def test_ids_are_case_sensitive() -> None:
     assert problems(ON, {"TEMPORAL_ENCRYPTION_KEY_DEFAULT": KEY})
 
 
-def test_the_two_variables_of_default_together_are_refused() -> None:
+def test_the_two_variables_of_default_together_are_invalid() -> None:
     (problem,) = problems(ON, {"TEMPORAL_ENCRYPTION_KEY": KEY, "TEMPORAL_ENCRYPTION_KEY_default": KEY})
     assert problem == (
         "the key ID default is defined twice, by TEMPORAL_ENCRYPTION_KEY and TEMPORAL_ENCRYPTION_KEY_default; keep one"
     )
 
 
-def test_an_id_in_the_environment_and_in_a_file_is_refused(tmp_path: Path) -> None:
+def test_an_id_in_the_environment_and_in_a_file_is_invalid(tmp_path: Path) -> None:
     (tmp_path / "default").write_text(KEY)
     (problem,) = problems(ON, {"TEMPORAL_ENCRYPTION_KEY": KEY}, tmp_path)
     assert str(tmp_path / "default") in problem
@@ -108,12 +108,12 @@ def test_keys_are_checked_even_while_encryption_is_off() -> None:
     assert keyring.ids == ("default",)
 
 
-def test_strict_mode_without_encryption_is_refused() -> None:
+def test_strict_mode_without_encryption_is_invalid() -> None:
     (problem,) = problems(SecuritySettings(requireEncryption=True), {"TEMPORAL_ENCRYPTION_KEY": KEY})
     assert problem.startswith("requireEncryption: true with enableEncryption: false")
 
 
-def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+def test_a_missing_folder_is_invalid(tmp_path: Path) -> None:
     (problem,) = problems(SecuritySettings(), {}, tmp_path / "gone")
     assert problem.startswith(f"key folder {tmp_path / 'gone'}: No such file or directory")
 
@@ -158,6 +158,6 @@ def test_wrapped_keys_open_with_their_master_key_only(tmp_path: Path) -> None:
         load_keyring(with_master, {"TEMPORAL_ENCRYPTION_KEY": f"wrapped:{short}"})
 
 
-def test_what_cannot_be_read_as_a_file_is_a_problem(tmp_path: Path) -> None:
+def test_an_unreadable_key_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "k").mkdir()
     assert "cannot be read" in problems(SecuritySettings(), {}, tmp_path)[0]

@@ -23,7 +23,7 @@ OF_OUR_PAGES = ["…", "PRIVATE+KEY+localhost:8080/v1/log+…", "wrapped:…", "
 
 
 @pytest.mark.parametrize("text", [*OF_THE_GUIDE, *OF_OUR_PAGES, "Your_32_Character_Encryption_Key_Here\n"])
-def test_an_example_is_known(text: str) -> None:
+def test_a_placeholder_is_recognised(text: str) -> None:
     assert is_placeholder(text)
 
 
@@ -35,20 +35,22 @@ def test_an_example_is_known(text: str) -> None:
         "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
     ],
 )
-def test_anything_else_is_not(text: str) -> None:
+def test_any_other_text_is_not_a_placeholder(text: str) -> None:
     assert not is_placeholder(text)
 
 
 @pytest.mark.parametrize("text", [*OF_THE_GUIDE, "wrapped:…"])
 @pytest.mark.parametrize("key_format", ["auto", "raw32"])
-def test_an_encryption_key_of_the_guide_is_refused_with_the_command_that_makes_one(text: str, key_format: str) -> None:
+def test_an_encryption_key_copied_from_the_guide_is_an_error_that_names_the_command_to_make_one(
+    text: str, key_format: str
+) -> None:
     with pytest.raises(UnusableKeyError) as refused:
         read_secret(text, key_format=key_format)  # type: ignore[arg-type]
     made = "make a key with `trenova keys generate`"
     assert str(refused.value) == f"is the placeholder from the documentation: {made}"
 
 
-def test_the_start_names_the_variable_and_not_the_text() -> None:
+def test_the_error_at_start_names_the_variable_and_not_the_text() -> None:
     environ = {"TEMPORAL_ENCRYPTION_KEY_production": OF_THE_GUIDE[1], "TEMPORAL_ENCRYPTION_KEY": OF_THE_GUIDE[0]}
     with pytest.raises(InvalidConfiguration) as refused:
         load_keyring(SecuritySettings(enableEncryption=True), environ)
@@ -59,7 +61,7 @@ def test_the_start_names_the_variable_and_not_the_text() -> None:
 
 
 @pytest.mark.parametrize("text", [*OF_OUR_PAGES, "export TRENOVA_SIGNING_KEY='PRIVATE+KEY+localhost:8080/v1/log+…'"])
-def test_a_signing_key_of_our_pages_is_refused(text: str) -> None:
+def test_a_signing_key_copied_from_our_pages_is_an_error(text: str) -> None:
     with pytest.raises(InvalidConfiguration) as refused:
         load_signer(Settings(), {"TRENOVA_SIGNING_KEY": text})
     (problem,) = refused.value.problems
@@ -67,7 +69,7 @@ def test_a_signing_key_of_our_pages_is_refused(text: str) -> None:
     assert problem == f"TRENOVA_SIGNING_KEY, line 1: the key is the placeholder from the documentation: {made}"
 
 
-def test_a_master_key_of_our_pages_is_refused(tmp_path: Path) -> None:
+def test_a_master_key_copied_from_our_pages_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "master").write_text("…\n")
     with pytest.raises(InvalidConfiguration, match="is the placeholder from the documentation"):
         MasterKeyFile(tmp_path / "master")
@@ -91,7 +93,7 @@ def test_a_key_file_holds_the_key_or_the_line_that_sets_it(tmp_path: Path, key_i
     assert (keyring.keys[key_id].secret, keyring.keys[key_id].form) == (bytes(range(32)), "base64")
 
 
-def test_a_line_that_sets_another_key_is_refused(tmp_path: Path) -> None:
+def test_a_line_that_sets_another_key_is_invalid(tmp_path: Path) -> None:
     (tmp_path / "eu2").write_text(f"export TEMPORAL_ENCRYPTION_KEY_eu1='{KEY}'\n")
     with pytest.raises(InvalidConfiguration) as refused:
         load_keyring(SecuritySettings(keyFolder=tmp_path), {})

@@ -38,7 +38,7 @@ def test_each_line_is_a_key_that_signs_under_the_origin_of_the_tenant() -> None:
     assert verify.signed_checkpoint(message, origin=f"{ORIGIN}/acme", keys=keys, check=check).size == 1
 
 
-def test_a_file_is_read_and_a_wrapped_key_in_it_opened(tmp_path: Path) -> None:
+def test_a_wrapped_key_in_a_file_is_unwrapped(tmp_path: Path) -> None:
     master, file = tmp_path / "master", tmp_path / "keys"
     master.write_text("ab" * 32)
     file.write_text(f"{generate_key('label', MasterKeyFile(master))}\n{ONE.secret_text}\n")
@@ -74,13 +74,13 @@ def test_without_a_key_the_error_says_how_to_make_one() -> None:
         ("wrapped:AAAA", "line 1: the key is a wrapped key; name the key service"),
     ],
 )
-def test_a_text_that_is_no_key_is_refused_with_its_line(text: str, problem: str) -> None:
+def test_an_invalid_key_is_reported_with_its_line(text: str, problem: str) -> None:
     (found,) = problems(settings(), {VARIABLE: text})
     assert found.startswith(VARIABLE)
     assert problem in found
 
 
-def test_keys_in_two_places_and_a_file_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+def test_keys_in_two_places_and_an_unreadable_file_are_errors(tmp_path: Path) -> None:
     here, gone, binary = tmp_path / "here", tmp_path / "gone", tmp_path / "binary"
     here.write_text(ONE.secret_text)
     binary.write_bytes(b"\xff\xfe")
@@ -96,6 +96,6 @@ def test_nothing_shows_the_secret() -> None:
 
 
 @pytest.mark.parametrize("origin", ["", "https://example.com/log", "example.com/log/", "a b", "a+b", "a\nb"])
-def test_an_origin_that_no_log_can_have_is_refused(origin: str) -> None:
+def test_an_impossible_origin_is_invalid(origin: str) -> None:
     with pytest.raises(ValueError, match="origin"):
         settings(origin=origin)

@@ -19,9 +19,7 @@ NOTE = b"example.com/log\n3\nAAAA\n\n\xe2\x80\x94 example.com/log AAAA\n"
         ),
     ],
 )
-def test_a_submission_is_its_old_size_its_proof_an_empty_line_and_the_note(
-    sent: AddCheckpointRequest, body: bytes
-) -> None:
+def test_a_request_is_old_size_proof_empty_line_and_note(sent: AddCheckpointRequest, body: bytes) -> None:
     assert sent.encode() == body + NOTE
     assert add_checkpoint.parse(body + NOTE) == sent
 
@@ -29,5 +27,5 @@ def test_a_submission_is_its_old_size_its_proof_an_empty_line_and_the_note(
 def test_the_size_in_an_answer_is_a_number_on_a_line() -> None:
     assert add_checkpoint.parse_size(b"20852014\n") == 20852014
     for body in (b"", b"1", b"01\n", b"-1\n", b"1\n\n", b"9223372036854775808\n", b"\xff\n"):
-        with pytest.raises(VerificationError, match="expected its size"):
+        with pytest.raises(VerificationError, match="expected a size"):
             add_checkpoint.parse_size(body)

@@ -15,10 +15,10 @@ from trenova.ledger.evidence import reader, write
 from trenova.ledger.evidence.lines import Entry, Header, encode_entry
 from trenova.ledger.evidence.verdict import Kind, Verdict
 from trenova.ledger.evidence.write import Section
-from unit.ledger.logs import ORIGIN, SIGNER, STRANGER, Log, log
+from unit.ledger.sample_ledgers import ORIGIN, SIGNER, STRANGER, SampleLedger, sample_ledger
 
 SIZE = 600  # two full tiles and a partial one
-WHOLE: Log = log(SIZE)
+WHOLE: SampleLedger = sample_ledger(SIZE)
 FILE = WHOLE.evidence()
 LINES = FILE.splitlines(keepends=True)
 
@@ -28,7 +28,7 @@ def check(data: bytes, *, known: tuple[bytes, ...] = (), key: signing.Signer | N
     return checking.check(io.BytesIO(data), check_signature=signing.check, keys=keys, known=known)
 
 
-def named(verdict: Verdict) -> set[tuple[str, int | None]]:
+def kinds_and_indexes(verdict: Verdict) -> set[tuple[str, int | None]]:
     """Kind and index of every damage, ranges written out."""
     found: set[tuple[str, int | None]] = set()
     for damage in verdict.damages:
@@ -39,18 +39,18 @@ def named(verdict: Verdict) -> set[tuple[str, int | None]]:
     return found
 
 
-def at(index: int) -> int:
+def line_of(index: int) -> int:
     """The place in LINES of an entry's line: after the header and one line for each tile so far."""
     return 1 + index + index // 256 + 1
 
 
-def damaged(*, change: Callable[[list[bytes]], object]) -> Verdict:
+def check_changed(*, change: Callable[[list[bytes]], object]) -> Verdict:
     lines = list(LINES)
     change(lines)
     return check(b"".join(lines))
 
 
-def test_a_whole_file_holds() -> None:
+def test_a_whole_file_is_proved() -> None:
     verdict = check(FILE)
     assert verdict.holds
     assert verdict.trusted_key
@@ -60,7 +60,7 @@ def test_a_whole_file_holds() -> None:
     assert check(gzip.compress(FILE)) == verdict
 
 
-def test_a_file_proves_itself_without_a_key_but_says_so() -> None:
+def test_a_file_checked_without_a_key_is_consistent_and_not_proved() -> None:
     verdict = check(FILE, key=None)
     assert verdict.holds
     assert not verdict.trusted_key
@@ -76,15 +76,15 @@ def test_a_part_of_the_log_is_proved_against_its_whole(first: int, count: int) -
 
 
 @pytest.mark.parametrize("size", [1, 2, 255, 256, 257, 511, 512])
-def test_logs_of_every_kind_of_size_hold(size: int) -> None:
+def test_ledgers_of_every_kind_of_size_are_proved(size: int) -> None:
     assert check(WHOLE.evidence(size=size)).holds
 
 
-def test_a_file_of_an_empty_log_holds() -> None:
-    assert check(log(0).evidence()).holds
+def test_a_file_of_an_empty_ledger_is_proved() -> None:
+    assert check(sample_ledger(0).evidence()).holds
 
 
-def test_removed_bodies_are_counted_and_named() -> None:
+def test_removed_bodies_are_counted_and_listed() -> None:
     verdict = check(WHOLE.evidence(removed=(0, 7, 8, 9, 300)))
     assert verdict.holds
     assert verdict.removed == ((0, 0), (7, 9), (300, 300))
@@ -96,24 +96,26 @@ def test_the_exact_bytes_of_every_body_are_kept() -> None:
     assert WHOLE.entries[6][1] in FILE
 
 
-def test_a_changed_body_is_named() -> None:
-    verdict = damaged(change=lambda lines: lines.__setitem__(at(20), lines[at(20)].replace(b"shipment", b"shipmemt")))
-    assert named(verdict) == {("changed", 20)}
+def test_a_changed_body_is_reported() -> None:
+    verdict = check_changed(
+        change=lambda lines: lines.__setitem__(line_of(20), lines[line_of(20)].replace(b"shipment", b"shipmemt"))
+    )
+    assert kinds_and_indexes(verdict) == {("changed", 20)}
     assert verdict.entries == SIZE - 1
     assert str(verdict.damages[0]).startswith("changed: entry 20, expected the commitment ")
 
 
-def test_every_damage_of_many_is_named() -> None:
+def test_every_damage_of_many_is_reported() -> None:
     def change(lines: list[bytes]) -> None:
-        lines[at(20)] = lines[at(20)].replace(b"update", b"delete")
-        lines[at(21)] = lines[at(21)].replace(b"update", b"delete")
-        lines[at(400)] = lines[at(400)].replace(b"update", b"delete")
-        lines[at(500)], lines[at(501)] = lines[at(501)], lines[at(500)]
-        lines.insert(at(550), lines[at(550)])
-        del lines[at(300)]
+        lines[line_of(20)] = lines[line_of(20)].replace(b"update", b"delete")
+        lines[line_of(21)] = lines[line_of(21)].replace(b"update", b"delete")
+        lines[line_of(400)] = lines[line_of(400)].replace(b"update", b"delete")
+        lines[line_of(500)], lines[line_of(501)] = lines[line_of(501)], lines[line_of(500)]
+        lines.insert(line_of(550), lines[line_of(550)])
+        del lines[line_of(300)]
 
-    verdict = damaged(change=change)
-    assert named(verdict) == {
+    verdict = check_changed(change=change)
+    assert kinds_and_indexes(verdict) == {
         ("changed", 20),
         ("changed", 21),
         ("missing", 300),
@@ -125,150 +127,159 @@ def test_every_damage_of_many_is_named() -> None:
     assert (verdict.damages[0].first, verdict.damages[0].last) == (20, 21)
 
 
-def test_contents_that_changed_places_are_named() -> None:
+def test_swapped_contents_are_reported() -> None:
     def change(lines: list[bytes]) -> None:
         one, other = WHOLE.entries[30], WHOLE.entries[31]
-        lines[at(30)] = encode_entry(Entry(index=30, salt=other[0], body=other[1]))
-        lines[at(31)] = encode_entry(Entry(index=31, salt=one[0], body=one[1]))
+        lines[line_of(30)] = encode_entry(Entry(index=30, salt=other[0], body=other[1]))
+        lines[line_of(31)] = encode_entry(Entry(index=31, salt=one[0], body=one[1]))
 
-    assert named(damaged(change=change)) == {("swapped", 30), ("swapped", 31)}
+    assert kinds_and_indexes(check_changed(change=change)) == {("swapped", 30), ("swapped", 31)}
 
 
-def test_lines_that_changed_places_across_tiles_are_named() -> None:
+def test_lines_swapped_across_tiles_are_reported() -> None:
     def change(lines: list[bytes]) -> None:
-        lines[at(10)], lines[at(300)] = lines[at(300)], lines[at(10)]
+        lines[line_of(10)], lines[line_of(300)] = lines[line_of(300)], lines[line_of(10)]
 
-    assert named(damaged(change=change)) == {("misplaced", 10), ("misplaced", 300)}
+    assert kinds_and_indexes(check_changed(change=change)) == {("misplaced", 10), ("misplaced", 300)}
 
 
-def test_a_slipped_in_entry_is_named() -> None:
+def test_an_inserted_entry_is_reported() -> None:
     extra = encode_entry(Entry(index=600, salt=bytes(16), body=b"{}"))
-    assert named(damaged(change=lambda lines: lines.insert(-1, extra))) == {("inserted", 600)}
+    assert kinds_and_indexes(check_changed(change=lambda lines: lines.insert(-1, extra))) == {("inserted", 600)}
 
 
-def test_an_entry_taken_out_with_the_numbers_closed_up_is_seen_from_there_to_the_end_of_its_tile() -> None:
+def test_a_removed_entry_with_renumbered_successors_is_reported_to_the_end_of_its_tile() -> None:
     def change(lines: list[bytes]) -> None:
         for index in range(250, 255):
             salt, body = WHOLE.entries[index + 1]
-            lines[at(index)] = encode_entry(Entry(index=index, salt=salt, body=body))
-        del lines[at(255)]
+            lines[line_of(index)] = encode_entry(Entry(index=index, salt=salt, body=body))
+        del lines[line_of(255)]
 
-    assert named(damaged(change=change)) == {("missing", 255), *(("swapped", index) for index in range(250, 255))}
+    assert kinds_and_indexes(check_changed(change=change)) == {
+        ("missing", 255),
+        *(("swapped", index) for index in range(250, 255)),
+    }
 
 
-@pytest.mark.parametrize("kept", [at(0) - 1, at(0), at(100), at(256) - 1, at(256), at(599), at(599) + 1])
-def test_a_cut_tail_is_named_with_what_is_gone(kept: int) -> None:
+@pytest.mark.parametrize(
+    "kept", [line_of(0) - 1, line_of(0), line_of(100), line_of(256) - 1, line_of(256), line_of(599), line_of(599) + 1]
+)
+def test_a_truncated_file_is_reported_with_the_entries_that_it_lacks(kept: int) -> None:
     verdict = check(b"".join(LINES[:kept]))
     there = sum(line.startswith(b'{"index"') for line in LINES[:kept])
     expected: set[tuple[str, int | None]] = {("cut", index) for index in range(there, SIZE)}
-    assert named(verdict) == expected or (there == SIZE and named(verdict) == {("cut", None)})
+    assert kinds_and_indexes(verdict) == expected or (there == SIZE and kinds_and_indexes(verdict) == {("cut", None)})
 
 
-def test_a_cut_within_a_line_or_within_gzip_is_named() -> None:
-    assert {kind for kind, _ in named(check(FILE[:-1]))} == {"unreadable", "cut"}
+def test_a_file_truncated_within_a_line_or_within_gzip_is_reported() -> None:
+    assert {kind for kind, _ in kinds_and_indexes(check(FILE[:-1]))} == {"unreadable", "cut"}
     packed = gzip.compress(FILE)
     for end in (len(packed) // 2, len(packed) - 9):
-        assert "cut" in {kind for kind, _ in named(check(packed[:end]))}
-    assert {kind for kind, _ in named(check(packed[:30]))} == {"header"}
+        assert "cut" in {kind for kind, _ in kinds_and_indexes(check(packed[:end]))}
+    assert {kind for kind, _ in kinds_and_indexes(check(packed[:30]))} == {"header"}
 
 
-def test_lines_after_the_end_are_named() -> None:
-    assert [(one.kind, one.line) for one in check(FILE + LINES[at(1)]).damages] == [(Kind.INSERTED, len(LINES) + 1)]
+def test_lines_after_the_end_are_reported() -> None:
+    assert [(one.kind, one.line) for one in check(FILE + LINES[line_of(1)]).damages] == [
+        (Kind.INSERTED, len(LINES) + 1)
+    ]
     assert [(one.kind, one.line) for one in check(FILE + LINES[1]).damages] == [(Kind.INSERTED, len(LINES) + 1)]
     assert [(one.kind, one.line) for one in check(FILE + b"x").damages] == [(Kind.INSERTED, len(LINES) + 1)]
 
 
-def test_whole_tiles_that_are_gone_twice_there_or_elsewhere_are_named() -> None:
-    middle = LINES[at(256) - 1 : at(511) + 1]
-    before, after = LINES[: at(256) - 1], LINES[at(511) + 1 :]
-    gone = named(check(b"".join([*before, *after])))
+def test_missing_duplicate_and_misplaced_tiles_are_reported() -> None:
+    middle = LINES[line_of(256) - 1 : line_of(511) + 1]
+    before, after = LINES[: line_of(256) - 1], LINES[line_of(511) + 1 :]
+    gone = kinds_and_indexes(check(b"".join([*before, *after])))
     assert gone == {(kind, index) for kind in ("missing", "commitments") for index in range(256, 512)}
-    twice = named(check(b"".join([*before, *middle, *middle, *after])))
+    twice = kinds_and_indexes(check(b"".join([*before, *middle, *middle, *after])))
     assert twice == {("inserted", index) for index in range(256, 512)}
-    moved = named(check(b"".join([LINES[0], *middle, *before[1:], *after])))
+    moved = kinds_and_indexes(check(b"".join([LINES[0], *middle, *before[1:], *after])))
     assert moved == {("misplaced", index) for index in range(512)}
 
 
-def test_commitments_that_are_not_those_of_the_tree_are_named() -> None:
+def test_commitments_that_do_not_match_the_tree_are_reported() -> None:
     """Body, salt and commitment changed together: the tile is wrong, and no other."""
 
     def change(lines: list[bytes]) -> None:
-        other = log(601)
-        line = json.loads(lines[at(256) - 1])
-        line["commitments"] = json.loads(other.evidence().splitlines()[at(256) - 1])["commitments"]
-        lines[at(256) - 1] = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+        other = sample_ledger(601)
+        line = json.loads(lines[line_of(256) - 1])
+        line["commitments"] = json.loads(other.evidence().splitlines()[line_of(256) - 1])["commitments"]
+        lines[line_of(256) - 1] = json.dumps(line, separators=(",", ":")).encode() + b"\n"
         for index in range(256, 512):
-            lines[at(index)] = encode_entry(other.entry(index))
+            lines[line_of(index)] = encode_entry(other.entry(index))
 
-    assert named(damaged(change=change)) == {("commitments", index) for index in range(256, 512)}
+    assert kinds_and_indexes(check_changed(change=change)) == {("commitments", index) for index in range(256, 512)}
 
 
 def test_unreadable_commitments_leave_their_entries_unproved_and_no_others() -> None:
-    verdict = damaged(change=lambda lines: lines.__setitem__(at(256) - 1, b'{"tile":1}\n'))
-    assert named(verdict) == {("unreadable", None), *(("commitments", index) for index in range(256, 512))}
+    verdict = check_changed(change=lambda lines: lines.__setitem__(line_of(256) - 1, b'{"tile":1}\n'))
+    assert kinds_and_indexes(verdict) == {("unreadable", None), *(("commitments", index) for index in range(256, 512))}
 
 
-def test_a_file_signed_by_another_key_is_refused() -> None:
+def test_a_file_signed_by_another_key_is_not_proved() -> None:
     forged = WHOLE.evidence(signer=STRANGER, earlier=(300,))
-    assert named(check(forged)) == {("signature", None)}
+    assert kinds_and_indexes(check(forged)) == {("signature", None)}
     assert check(forged, key=STRANGER).holds
     assert check(forged, key=None).holds
 
 
-def test_a_head_of_another_size_is_named() -> None:
+def test_a_head_of_another_size_is_reported() -> None:
     def change(lines: list[bytes]) -> None:
         header = json.loads(lines[0])
         header["checkpoint"] = WHOLE.signed(500)
         lines[0] = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
-    kinds = {kind for kind, _ in named(damaged(change=change))}
+    kinds = {kind for kind, _ in kinds_and_indexes(check_changed(change=change))}
     assert {"checkpoint", "trailer"} <= kinds
 
 
-def test_a_trailer_with_another_head_or_count_is_named() -> None:
+def test_a_trailer_with_another_head_or_count_is_reported() -> None:
     def swap(lines: list[bytes]) -> None:
         trailer = {"end": True, "entries": SIZE - 1, "checkpoint": WHOLE.signed(500)}
         lines[-1] = json.dumps(trailer, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
-    assert [damage.kind for damage in damaged(change=swap).damages] == [Kind.TRAILER, Kind.TRAILER]
+    assert [damage.kind for damage in check_changed(change=swap).damages] == [Kind.TRAILER, Kind.TRAILER]
 
 
-def test_an_older_file_is_found_out_by_a_newer_checkpoint() -> None:
+def test_a_newer_checkpoint_reveals_an_older_file() -> None:
     older = WHOLE.evidence(size=500)
     assert check(older, known=(WHOLE.signed(500).encode(),)).holds
-    assert named(check(older, known=(WHOLE.signed(600).encode(),))) == {("older", None)}
+    assert kinds_and_indexes(check(older, known=(WHOLE.signed(600).encode(),))) == {("older", None)}
 
 
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 512, 599, 600])
-def test_a_whole_log_continues_every_checkpoint_that_was_kept(size: int) -> None:
+def test_a_whole_ledger_continues_every_earlier_checkpoint(size: int) -> None:
     assert check(FILE, known=(WHOLE.signed(size).encode(),)).holds
 
 
-def test_another_history_is_found_out() -> None:
-    other = log(601).signed(300).encode()
-    assert named(check(FILE, known=(other,))) == {("inconsistent", None)}
-    assert named(check(WHOLE.evidence(first=590, earlier=(300,)), known=(other,))) == {("inconsistent", None)}
+def test_another_history_is_reported() -> None:
+    other = sample_ledger(601).signed(300).encode()
+    assert kinds_and_indexes(check(FILE, known=(other,))) == {("inconsistent", None)}
+    assert kinds_and_indexes(check(WHOLE.evidence(first=590, earlier=(300,)), known=(other,))) == {
+        ("inconsistent", None)
+    }
 
 
 def test_a_part_of_the_log_needs_a_consistency_proof_to_continue_a_checkpoint() -> None:
     kept = WHOLE.signed(300).encode()
-    assert named(check(WHOLE.evidence(first=590), known=(kept,))) == {("unproved", None)}
+    assert kinds_and_indexes(check(WHOLE.evidence(first=590), known=(kept,))) == {("unproved", None)}
     assert check(WHOLE.evidence(first=590, earlier=(300,)), known=(kept,)).holds
-    assert named(check(FILE, known=(WHOLE.signed(300, STRANGER).encode(), b"", b"\xff"))) == {
+    assert kinds_and_indexes(check(FILE, known=(WHOLE.signed(300, STRANGER).encode(), b"", b"\xff"))) == {
         ("signature", None),
         ("checkpoint", None),
     }
 
 
-def test_an_earlier_checkpoint_without_its_proof_is_named() -> None:
+def test_an_earlier_checkpoint_without_its_proof_is_reported() -> None:
     data = WHOLE.evidence(first=590, earlier=(300,))
     header = json.loads(data.splitlines()[0])
     header["earlier"][0]["consistency"].pop()
     line = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    assert named(check(line + data[data.index(b"\n") :])) == {("inconsistent", None)}
+    assert kinds_and_indexes(check(line + data[data.index(b"\n") :])) == {("inconsistent", None)}
 
 
-def test_numbers_that_only_the_file_claims_cost_nothing() -> None:
+def test_huge_sizes_that_a_file_claims_cost_nothing() -> None:
     header = json.loads(LINES[0])
     header["count"] = (1 << 63) - 1
     for checkpoint in (header["checkpoint"], "none"):
@@ -279,7 +290,7 @@ def test_numbers_that_only_the_file_claims_cost_nothing() -> None:
 
 
 @pytest.mark.parametrize("piece", [reader.MAX_PIECE_BYTES, 10_000])
-def test_processes_share_the_work_and_come_to_the_same(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+def test_several_processes_come_to_the_same_verdict(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
     """In pieces, and, where a tile is larger than a piece may be, line by line."""
     monkeypatch.setattr(reader, "BLOB_BYTES", 20_000)
     broken = FILE.replace(b'"index":77,"pad', b'"index":78,"pad').replace(b'"index":577,"pad', b'"index":578,"pad')
@@ -291,10 +302,10 @@ def test_processes_share_the_work_and_come_to_the_same(monkeypatch: pytest.Monke
         assert shared == alone
         monkeypatch.undo()
         monkeypatch.setattr(reader, "BLOB_BYTES", 20_000)
-    assert named(check(broken)) == {("changed", 77), ("changed", 577)}
+    assert kinds_and_indexes(check(broken)) == {("changed", 77), ("changed", 577)}
 
 
-SMALL = log(12).evidence(first=3, count=6, removed=(7,), earlier=(5,))
+SMALL = sample_ledger(12).evidence(first=3, count=6, removed=(7,), earlier=(5,))
 
 
 def test_no_byte_of_a_file_can_be_changed() -> None:
@@ -303,7 +314,7 @@ def test_no_byte_of_a_file_can_be_changed() -> None:
             assert not check(SMALL[:place] + bytes([other]) + SMALL[place + 1 :]).holds, place
 
 
-def test_no_piece_of_a_file_is_a_file() -> None:
+def test_no_part_of_a_file_is_a_valid_file() -> None:
     for end in range(0, len(SMALL), 7):
         assert not check(SMALL[:end]).holds
         assert not check(SMALL[end + 1 :]).holds
@@ -327,9 +338,9 @@ def test_whatever_a_file_holds_there_is_a_verdict(data: st.DataObject) -> None:
     assert check(b"".join(lines)).holds is (b"".join(lines) == SMALL)
 
 
-def test_a_writer_refuses_what_would_not_prove() -> None:
+def test_the_writer_does_not_write_an_invalid_file() -> None:
     header = Header(tenant="acme", origin=ORIGIN, keys=(), first=0, count=2, checkpoint=WHOLE.signed(1))
-    with pytest.raises(ValueError, match="go beyond"):
+    with pytest.raises(ValueError, match="exceed the tree"):
         write.start(header)
     header = Header(tenant="acme", origin=ORIGIN, keys=(), first=0, count=2, checkpoint=WHOLE.signed(2))
     path = prove.hashes(prove.tile_spans(0, 2), WHOLE.read)

@@ -11,21 +11,21 @@ from trenova.errors import InvalidConfiguration, VerificationError
 from trenova.ledger import checkpoint, note, prove, receipt, signing, tiles, verify
 from trenova.ledger.checkpoint import Checkpoint
 from trenova.ledger.receipt import Receipt
-from unit.ledger.logs import ORIGIN, SIGNER, STRANGER, log
+from unit.ledger.sample_ledgers import ORIGIN, SIGNER, STRANGER, sample_ledger
 
-HEAD = log(300).head(300)
+HEAD = sample_ledger(300).head(300)
 MESSAGE = signing.sign(HEAD, [SIGNER])
 WITNESS = signing.Signer(name="witness.example.com/w1", seed=bytes(32), algorithm=note.COSIGNATURE)
 RECEIPT = Receipt(
     index=17,
-    path=prove.inclusion(17, 300, log(300).read),
+    path=prove.inclusion(17, 300, sample_ledger(300).read),
     checkpoint=MESSAGE,
-    salt=log(300).entries[17][0],
+    salt=sample_ledger(300).entries[17][0],
 )
-BODY = log(300).entries[17][1]
+BODY = sample_ledger(300).entries[17][1]
 
 
-def opened(message: bytes, signer: signing.Signer = SIGNER) -> Checkpoint:
+def open_checkpoint(message: bytes, signer: signing.Signer = SIGNER) -> Checkpoint:
     return verify.signed_checkpoint(message, keys=[signer.key], check=signing.check, origin=ORIGIN)
 
 
@@ -38,20 +38,20 @@ def changes(value: bytes) -> list[bytes]:
     ]
 
 
-def test_a_signed_checkpoint_opens_with_its_key_alone() -> None:
-    assert opened(MESSAGE) == HEAD
+def test_a_signed_checkpoint_verifies_with_its_key_alone() -> None:
+    assert open_checkpoint(MESSAGE) == HEAD
     with pytest.raises(VerificationError, match=r"expected a signature of audit\.example\.com"):
-        opened(MESSAGE, STRANGER)
-    with pytest.raises(VerificationError, match="expected the log other, got"):
+        open_checkpoint(MESSAGE, STRANGER)
+    with pytest.raises(VerificationError, match="expected the ledger other, got"):
         verify.signed_checkpoint(MESSAGE, keys=[SIGNER.key], check=signing.check, origin="other")
-    with pytest.raises(VerificationError, match="expected a signature of nobody"):
+    with pytest.raises(VerificationError, match="expected a signature of no known key"):
         verify.signed_checkpoint(MESSAGE, origin=ORIGIN, keys=[], check=signing.check)
 
 
 def test_no_byte_of_a_signed_checkpoint_can_be_changed() -> None:
     for changed in changes(MESSAGE):
         with pytest.raises(VerificationError):
-            opened(changed)
+            open_checkpoint(changed)
 
 
 def test_no_byte_of_a_receipt_can_be_changed() -> None:
@@ -76,7 +76,7 @@ def test_a_receipt_without_salt_says_so() -> None:
 def test_a_cosignature_states_the_time_and_verifies_with_the_witness_key_alone() -> None:
     cosigned = signing.cosign(note.parse(MESSAGE), WITNESS, timestamp=1_700_000_000)
     parsed = note.parse(cosigned)
-    assert opened(cosigned) == HEAD
+    assert open_checkpoint(cosigned) == HEAD
     assert verify.signatures(parsed, keys=[WITNESS.key], check=signing.check) == (WITNESS.key,)
     assert verify.signatures(parsed, keys=[SIGNER.key, WITNESS.key], check=signing.check) == (SIGNER.key, WITNESS.key)
     assert parsed.signatures[1].timestamp == 1_700_000_000
@@ -89,13 +89,13 @@ def test_a_cosignature_states_the_time_and_verifies_with_the_witness_key_alone()
             verify.signatures(note.parse(changed), keys=[WITNESS.key], check=signing.check)
 
 
-def test_only_a_witness_key_cosigns_and_only_at_a_time_there_is() -> None:
+def test_only_a_witness_key_cosigns_and_only_with_a_valid_time() -> None:
     for witness, timestamp in ((SIGNER, 1), (WITNESS, -1), (WITNESS, 1 << 63)):
         with pytest.raises(ValueError, match="type 4"):
             signing.cosign(note.parse(MESSAGE), witness, timestamp=timestamp)
 
 
-def test_a_cosignature_without_room_for_a_time_is_bad() -> None:
+def test_a_cosignature_too_short_for_a_time_is_invalid() -> None:
     for data in (b"1", bytes(8), b"\xff" * 72):
         line = note.Signature(name=WITNESS.name, key_id=WITNESS.key.id, data=data)
         with pytest.raises(VerificationError):
@@ -108,7 +108,7 @@ def test_one_secret_signs_for_every_tenant_under_its_own_name() -> None:
     assert other.key.id != SIGNER.key.id
     assert signing.parse_signer(other.secret_text) == other
     with pytest.raises(VerificationError):
-        opened(MESSAGE, other)
+        open_checkpoint(MESSAGE, other)
 
 
 @pytest.mark.parametrize(
@@ -119,13 +119,13 @@ def test_an_origin_names_one_tenant(prefix: str, tenant: str) -> None:
         checkpoint.origin(prefix, tenant)
 
 
-def test_a_broken_key_checks_nothing() -> None:
+def test_a_broken_key_verifies_nothing() -> None:
     assert not signing.check(b"", b"", b"")
     assert not signing.check(b"\xff" * 32, b"", bytes(64))
     assert not signing.check(SIGNER.key.public_key, b"", b"")
 
 
-def test_a_bad_signing_key_is_named_without_its_secret() -> None:
+def test_the_error_for_an_invalid_signing_key_does_not_show_the_secret() -> None:
     with pytest.raises(InvalidConfiguration) as caught:
         signing.parse_signer(SIGNER.secret_text[:-4] + "AAA=")
     assert b64encode(SIGNER.seed).decode()[:20] not in f"{caught.value} {caught.value.hint}"
@@ -138,7 +138,7 @@ def test_a_bad_signing_key_is_named_without_its_secret() -> None:
 )
 def test_a_checkpoint_reads_back(head: Checkpoint) -> None:
     assert checkpoint.parse(head.text) == head
-    assert opened(signing.sign(head, [SIGNER])) == head
+    assert open_checkpoint(signing.sign(head, [SIGNER])) == head
 
 
 NOTE_PARTS = st.lists(
@@ -151,7 +151,7 @@ NOTE_PARTS = st.lists(
 
 
 @given(st.one_of(st.binary(max_size=200), NOTE_PARTS))
-def test_whatever_is_read_either_reads_back_or_is_refused(data: bytes) -> None:
+def test_any_bytes_either_read_back_or_are_invalid(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     reads: list[Callable[[], bool]] = [
         lambda: note.parse(data).encode() == data,
@@ -169,7 +169,7 @@ def test_whatever_is_read_either_reads_back_or_is_refused(data: bytes) -> None:
 
 
 @given(st.binary(max_size=80))
-def test_no_bytes_are_a_signature_by_chance(data: bytes) -> None:
+def test_random_bytes_are_never_a_valid_signature(data: bytes) -> None:
     line = note.Signature(name=ORIGIN, key_id=SIGNER.key.id, data=data or b"x")
     with pytest.raises(VerificationError):
-        opened(note.Note(text=HEAD.text, signatures=(line,)).encode())
+        open_checkpoint(note.Note(text=HEAD.text, signatures=(line,)).encode())

@@ -1,5 +1,6 @@
-"""Evidence files: a log, or a range of it, in one file that proves itself (docs/evidence.md has the format).
+"""Evidence files: a ledger, or a range of it, in one file that can be verified offline (format: docs/evidence.md).
 
-`lines` is the format, `write` makes a file from rows of the store, `check` reads one and names every damaged place.
-`verify_evidence.py` does what `check` does without a line of this package; a test compares their verdicts.
+`lines` encodes and decodes the format, `write` makes a file from rows of the store, `check` names every damaged place
+in a file. `verify_evidence.py` does the same as `check` and imports nothing of this package; a test compares their
+verdicts. May import: ledger, errors.
 """

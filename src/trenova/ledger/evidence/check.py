@@ -1,4 +1,4 @@
-"""Checking a whole evidence file, with as many processes as are given, and naming every damaged place."""
+"""Checking a whole evidence file with any number of processes, and naming every damaged place."""
 
 import signal
 from collections import deque
@@ -21,11 +21,11 @@ from trenova.ledger.note import VerifierKey
 from trenova.ledger.tiles import WIDTH
 from trenova.ledger.verify import CheckSignature
 
-AHEAD = 8  # pieces under way for each process, so that none waits and memory stays bounded
-AHEAD_BYTES = 16 << 20  # and bytes of them
+AHEAD = 8  # pieces in progress for each process, so that none waits and memory stays bounded
+AHEAD_BYTES = 16 << 20  # the same limit in bytes
 
 
-def check(  # noqa: PLR0913 - what the reader brings, each for itself
+def check(  # noqa: PLR0913 - independent inputs of the verifier
     source: BinaryIO,
     *,
     check_signature: CheckSignature,
@@ -35,12 +35,12 @@ def check(  # noqa: PLR0913 - what the reader brings, each for itself
     cosignatures: int | None = None,
     processes: int = 1,
 ) -> Verdict:
-    """What an evidence file, plain or gzip, is worth. Never raises for what the file holds.
+    """The verdict on an evidence file, plain or gzip. Never raises because of what the file holds.
 
-    `keys` are the log's keys as the reader knows them. With None those in the file are taken, which shows that the file
-    is whole, but not who wrote it. `known` are signed checkpoints that the reader kept from earlier: the file must
-    continue each of them. At least `cosignatures` of the `witnesses`, or all of them, must have cosigned the file's
-    checkpoint.
+    `keys` are the ledger's keys as the verifier knows them. With None the keys in the file are used, which shows that
+    the file is consistent, but not who wrote it. `known` are signed checkpoints that the verifier saved earlier: the
+    file must continue each of them. At least `cosignatures` of the `witnesses` (default: all) must have cosigned the
+    file's checkpoint.
     """
     reader = Reader(source)
     line = reader.line()
@@ -52,8 +52,8 @@ def check(  # noqa: PLR0913 - what the reader brings, each for itself
     except VerificationError as error:
         damage = Damage(kind=Kind.HEADER, line=1, detail=error.message)
         return Verdict(damages=(damage,), trusted_key=keys is not None)
-    wanted = len({key.public_key for key in witnesses}) if cosignatures is None else cosignatures
-    trust = Trust(keys=keys, known=known, witnesses=witnesses, cosignatures=wanted)
+    required = len({key.public_key for key in witnesses}) if cosignatures is None else cosignatures
+    trust = Trust(keys=keys, known=known, witnesses=witnesses, cosignatures=required)
     heads = read_heads(header, trust, check_signature)
     size = heads.checkpoint.size if heads.checkpoint else header.first + header.count
     frame = Frame(
@@ -79,11 +79,11 @@ def _check_pieces(frame: Frame, pieces: Iterator[bytes | Rows], processes: int) 
     started = list(_check_piece(frame, first)) if processes > 1 and not isinstance(first, bytes) else []
     yield from started
     second = next(pieces, None) if processes > 1 else None
-    if second is None:  # one piece is checked sooner than a process starts
+    if second is None:  # checking one piece takes less time than starting a process
         for piece in pieces if started else chain([first], pieces):
             yield from _check_piece(frame, piece)
         return
-    # Ctrl-C is for the caller to answer, not for them.
+    # Only the caller handles Ctrl-C.
     ignore = (signal.SIGINT, signal.SIG_IGN)
     spawn = get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=spawn, initializer=signal.signal, initargs=ignore) as pool:
@@ -97,31 +97,31 @@ def _check_piece(frame: Frame, piece: bytes | Rows) -> list[Findings]:
 def _check_in_pool(
     pool: ProcessPoolExecutor, frame: Frame, pieces: Iterator[bytes | Rows], processes: int
 ) -> Iterator[Findings]:
-    under_way: deque[tuple[int, Future[list[Findings]]]] = deque()
-    waiting = 0
+    in_progress: deque[tuple[int, Future[list[Findings]]]] = deque()
+    bytes_in_progress = 0
     try:
         for piece in pieces:
             if isinstance(piece, bytes):
-                under_way.append((len(piece), pool.submit(sections.check, frame, piece)))
-                waiting += len(piece)
-            else:  # its lines are read only as they are checked, so no other process can do it
-                found: Future[list[Findings]] = Future()
-                found.set_result([sections.stream(frame, piece)])
-                under_way.append((0, found))
-            while len(under_way) >= AHEAD * processes or waiting > AHEAD_BYTES * processes:
-                length, done = under_way.popleft()
-                waiting -= length
+                in_progress.append((len(piece), pool.submit(sections.check, frame, piece)))
+                bytes_in_progress += len(piece)
+            else:  # its lines are read while they are checked, so no other process can do it
+                streamed: Future[list[Findings]] = Future()
+                streamed.set_result([sections.stream(frame, piece)])
+                in_progress.append((0, streamed))
+            while len(in_progress) >= AHEAD * processes or bytes_in_progress > AHEAD_BYTES * processes:
+                length, done = in_progress.popleft()
+                bytes_in_progress -= length
                 yield from done.result()
-        for _, done in under_way:
+        for _, done in in_progress:
             yield from done.result()
-    finally:  # a file that is over a limit is not checked to its end
+    finally:  # a file over a limit is not checked to its end
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 class _Total:
-    """The findings of all sections, in the order of the file, put together.
+    """The combined findings of all sections, in the order of the file.
 
-    Sizes come from the file, so nothing here goes through all indexes that it claims to have: only through its lines.
+    The file may claim any size, so nothing here iterates over the indexes that it claims: only over its lines.
     """
 
     def __init__(self, frame: Frame, header: Header) -> None:
@@ -132,7 +132,7 @@ class _Total:
         self.strays: set[int] = set()
         self.unplaced: list[int] = []  # entries after no readable commitments
         self.removed: list[tuple[int, int]] = []
-        self.tiles: dict[int, bytes] = {}  # root of each, in the order of the file
+        self.tiles: dict[int, bytes] = {}  # the root of each, in the order of the file
         self.cut_roots: dict[int, bytes] = {}
         self.highest = frame.first - 1
         self.sound = 0
@@ -143,7 +143,7 @@ class _Total:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more is to be read: the file has gone on after its end, or is over a limit."""
+        """Whether to stop reading: the file goes on after its end, or is over a limit."""
         return self.after or bool(self.limit)
 
     def take(self, findings: Findings) -> None:
@@ -166,10 +166,10 @@ class _Total:
         if tile is None:
             self.unplaced += findings.strays
         else:
-            wanted = self.frame.wanted(tile)
-            if not wanted or tile in self.tiles:
-                detail = f"tile {tile} is {'there more than once' if wanted else 'not in the range'}"
-                self._add(Kind.INSERTED, detail, indexes=wanted, line=start)
+            expected = self.frame.expected_indexes(tile)
+            if not expected or tile in self.tiles:
+                detail = f"tile {tile} {'occurs more than once' if expected else 'is not in the range'}"
+                self._add(Kind.INSERTED, detail, indexes=expected, line=start)
                 self._count()
                 return
             self.tiles[tile] = findings.root
@@ -187,7 +187,7 @@ class _Total:
             self.limit = self.limit or TOO_MANY
 
     def verdict(self, heads: Heads, *, trusted: bool, broken: str, limit: str) -> Verdict:
-        """What all of it comes to. Over a limit nothing is said of what has not been read."""
+        """The verdict on the file. Over a limit it says nothing about what has not been read."""
         if limit:
             self._add(Kind.LIMIT, limit, line=self.line)
         else:
@@ -213,7 +213,7 @@ class _Total:
         self._check_tiles(end)
         for index in self.unplaced:
             if index // WIDTH in self.tiles:
-                self._add(Kind.MISPLACED, "stands apart from its commitments", indexes=range(index, index + 1))
+                self._add(Kind.MISPLACED, "is not under its commitments", indexes=range(index, index + 1))
         missing = (index for first, last in sorted(self.missing) for index in range(first, last + 1))
         for start, last in ranges(index for index in missing if index < end and index not in self.strays):
             self._add(Kind.MISSING, "the file does not hold it", indexes=range(start, last + 1))
@@ -223,14 +223,14 @@ class _Total:
         order = sorted(self.tiles)
         for tile, belonging in zip(self.tiles, order, strict=True):
             if tile != belonging:
-                detail = f"tile {tile} stands where tile {belonging} belongs"
-                self._add(Kind.MISPLACED, detail, indexes=self.frame.wanted(tile))
+                detail = f"tile {tile} is where tile {belonging} belongs"
+                self._add(Kind.MISPLACED, detail, indexes=self.frame.expected_indexes(tile))
         expected = range(self.frame.first // WIDTH, -(-end // WIDTH)) if end > self.frame.first else range(0)
         strays = sorted(self.strays)
         for absent in _gaps(expected, order):
             first, last = absent[0] * WIDTH, absent[-1] * WIDTH + WIDTH
             indexes = range(max(first, self.frame.first), min(last, end))
-            self._add(Kind.COMMITMENTS, "the file does not hold those of the tile", indexes=indexes)
+            self._add(Kind.COMMITMENTS, "the file does not hold the commitments of the tile", indexes=indexes)
             for gap in _gaps(indexes, strays):
                 self._add(Kind.MISSING, "the file does not hold it", indexes=gap)
 
@@ -245,7 +245,7 @@ class _Total:
             self._add(Kind.CUT, detail, indexes=range(end, self.frame.end))
             return
         if broken:
-            self._add(Kind.CUT, f"the packed file is broken after its last line: {broken}")
+            self._add(Kind.CUT, f"the gzip file is broken after its last line: {broken}")
         number, line = self.trailer
         try:
             trailer = decode_trailer(line)
@@ -253,7 +253,7 @@ class _Total:
             self._add(Kind.TRAILER, error.message, line=number)
             return
         if trailer.checkpoint != self.header.checkpoint:
-            self._add(Kind.TRAILER, "the checkpoint of the last line is not that of the first", line=number)
+            self._add(Kind.TRAILER, "the checkpoint in the last line differs from that in the first", line=number)
         if trailer.entries != self.header.count:
             detail = f"expected {self.header.count} entries, got {trailer.entries}"
             self._add(Kind.TRAILER, detail, line=number)

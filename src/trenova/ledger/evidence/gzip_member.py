@@ -1,4 +1,4 @@
-"""Unpacking gzip piece by piece, never more at a time than is asked for, however small the file that it comes from."""
+"""Decompressing gzip in pieces, never more at once than requested: a tiny file may expand a thousandfold."""
 
 import zlib
 from typing import BinaryIO
@@ -7,11 +7,11 @@ from trenova.errors import VerificationError
 
 MAGIC = b"\x1f\x8b"
 BLOCK_BYTES = 64 << 10
-_GZIP = 16 + zlib.MAX_WBITS  # as zlib spells "a gzip header and its checksum"
+_GZIP = 16 + zlib.MAX_WBITS  # zlib's code for "with gzip header and checksum"
 
 
 class GzipReader:
-    """One gzip member and nothing behind it: two joined files are no file that `trenova evidence` has written."""
+    """One gzip member with nothing after it: `trenova evidence` never writes two joined files."""
 
     def __init__(self, source: BinaryIO, start: bytes) -> None:
         self._source = source
@@ -19,7 +19,7 @@ class GzipReader:
         self._zlib = zlib.decompressobj(_GZIP)
 
     def read(self, count: int) -> bytes:
-        """At most `count` bytes, and none at the end; VerificationError when the packed file is broken."""
+        """At most `count` bytes, none at the end. Raises VerificationError when the gzip file is broken."""
         try:
             return self._read(count)
         except zlib.error as error:
@@ -33,7 +33,7 @@ class GzipReader:
             if unpacked:
                 return unpacked
             if not packed and not self._zlib.eof:
-                raise VerificationError("the packed file ends before its checksum")
+                raise VerificationError("the gzip file ends before its checksum")
         if self._zlib.unused_data or self._source.read(1):
-            raise VerificationError("the packed file goes on after its checksum")
+            raise VerificationError("the gzip file goes on after its checksum")
         return b""

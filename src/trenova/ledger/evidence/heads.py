@@ -1,4 +1,4 @@
-"""The checkpoints of an evidence file: its own, those it says came before, and those its reader has kept."""
+"""The checkpoints of an evidence file: its own, the earlier ones in it, and those that the verifier saved."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from trenova.ledger.verify import CheckSignature
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heads:
-    """What was read of the checkpoints. `checkpoint` is None if it cannot be read; its signature may still be bad.
+    """The checkpoints as read. `checkpoint` is None if it cannot be read; its signature may be invalid.
 
-    `earlier` and `known` hold only those that are properly signed and of the same log.
+    `earlier` and `known` hold only those of the same ledger with a valid signature.
     """
 
     checkpoint: Checkpoint | None
@@ -29,9 +29,9 @@ class Heads:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """What the reader brings: the log's keys, checkpoints kept from earlier, and how many of which witnesses.
+    """What the verifier trusts: the ledger's keys, saved checkpoints, and how many of which witnesses.
 
-    `keys` is None for a reader who has none, and takes those in the file.
+    `keys` is None if the verifier has none: then the keys in the file are used.
     """
 
     keys: Sequence[VerifierKey] | None
@@ -42,21 +42,21 @@ class Trust:
 
 def read_heads(header: Header, trust: Trust, check_signature: CheckSignature) -> Heads:
     """Read and check all checkpoints, their signatures, and the header's claims about them."""
-    found = _HeadReader(header.origin, trust.keys, check_signature)
-    found.read_keys(header)
+    reader = _HeadReader(header.origin, trust.keys, check_signature)
+    reader.read_keys(header)
     if trust.cosignatures:
-        found.cosigned(header.checkpoint.encode(), trust)
-    own = found.read_signed(header.checkpoint.encode(), "checkpoint")
+        reader.check_cosignatures(header.checkpoint.encode(), trust)
+    own = reader.read_signed(header.checkpoint.encode(), "checkpoint")
     if own is not None:
-        found.check_keys(header)
+        reader.check_keys(header)
         end = header.first + header.count
         if end > own.size:
-            found.add(Kind.CHECKPOINT, f"covers {own.size} entries, the file goes up to {end}")
+            reader.add(Kind.CHECKPOINT, f"covers {own.size} entries, the file goes up to {end}")
         if header.tenant != header.origin.rpartition("/")[2]:
-            found.add(Kind.HEADER, f"tenant {header.tenant!r:.200} is not that of the log {header.origin!r:.200}")
+            reader.add(Kind.HEADER, f"tenant {header.tenant!r:.200} is not that of the ledger {header.origin!r:.200}")
     earlier: list[Checkpoint] = []
     for one in header.earlier:
-        head = found.read_signed(one.checkpoint.encode(), "earlier checkpoint")
+        head = reader.read_signed(one.checkpoint.encode(), "earlier checkpoint")
         if head is None or own is None:
             continue
         earlier.append(head)
@@ -65,38 +65,38 @@ def read_heads(header: Header, trust: Trust, check_signature: CheckSignature) ->
                 size=head.size, root=head.root, new_size=own.size, new_root=own.root, path=one.consistency
             )
         except VerificationError as error:
-            found.add(Kind.INCONSISTENT, f"earlier checkpoint: {error.message}")
-    kept = [found.read_signed(message, "your checkpoint") for message in trust.known]
+            reader.add(Kind.INCONSISTENT, f"earlier checkpoint: {error.message}")
+    known = [reader.read_signed(message, "your checkpoint") for message in trust.known]
     return Heads(
         checkpoint=own,
         earlier=tuple(earlier),
-        known=tuple(head for head in kept if head is not None),
-        damages=tuple(found.damages),
+        known=tuple(head for head in known if head is not None),
+        damages=tuple(reader.damages),
     )
 
 
 def compare(heads: Heads, tiles: Mapping[int, bytes], cut_roots: Mapping[int, bytes]) -> list[Damage]:
-    """Whether the log of the file continues every checkpoint that the reader has kept.
+    """The damages if the ledger of the file does not continue every checkpoint that the verifier saved.
 
-    `tiles` has the roots of the file's tiles, `cut_roots` the roots of beginnings of a tile by the log's size then.
+    `tiles` has the roots of the file's tiles, `cut_roots` the roots of partial tiles by the ledger's size at that time.
     """
     own, damages = heads.checkpoint, list[Damage]()
-    for kept in heads.known:
+    for known in heads.known:
         if own is None:
             continue
-        if kept.size > own.size:
-            detail = f"your checkpoint has {kept.size} entries, that of the file only {own.size}"
+        if known.size > own.size:
+            detail = f"your checkpoint has {known.size} entries, that of the file only {own.size}"
             damages.append(Damage(kind=Kind.OLDER, detail=detail))
             continue
-        roots = {head.root for head in (own, *heads.earlier) if head.size == kept.size}
-        computed = _root_at(kept.size, tiles, cut_roots)
+        roots = {head.root for head in (own, *heads.earlier) if head.size == known.size}
+        computed = _root_at(known.size, tiles, cut_roots)
         if computed is not None:
             roots.add(computed)
         if not roots:
-            detail = f"the file has no consistency proof from size {kept.size}; ask for one that starts there"
+            detail = f"the file has no consistency proof from size {known.size}; ask for one that starts there"
             damages.append(Damage(kind=Kind.UNPROVED, detail=detail))
-        elif roots != {kept.root}:
-            detail = f"at size {kept.size} your checkpoint has the root {kept.root.hex()}, the file another"
+        elif roots != {known.root}:
+            detail = f"at size {known.size} your checkpoint has the root {known.root.hex()}, the file has another"
             damages.append(Damage(kind=Kind.INCONSISTENT, detail=detail))
     return damages
 
@@ -111,7 +111,7 @@ def _root_at(size: int, tiles: Mapping[int, bytes], cut_roots: Mapping[int, byte
 
 
 class _HeadReader:
-    """The keys to check with, and what is wrong so far."""
+    """Reads checkpoints and collects what is wrong with them."""
 
     def __init__(self, origin: str, keys: Sequence[VerifierKey] | None, check_signature: CheckSignature) -> None:
         self.origin = origin
@@ -121,12 +121,12 @@ class _HeadReader:
         self.damages: list[Damage] = []
 
     def read_keys(self, header: Header) -> None:
-        """Read the keys of the file, and take them if the reader has given none."""
+        """Read the keys in the file, and use them if the verifier gave none."""
         for text in header.keys:
             try:
                 key = note.parse_key(text)
                 if key.name != self.origin or key.algorithm != note.ED25519:
-                    raise VerificationError(f"expected a key of the log {self.origin:.200}, got {text:.200}")  # noqa: TRY301 - one way to fail
+                    raise VerificationError(f"expected a key of the ledger {self.origin:.200}, got {text:.200}")  # noqa: TRY301 - one way to fail
                 self.own.append(key)
             except VerificationError as error:
                 self.add(Kind.HEADER, error.message)
@@ -134,9 +134,9 @@ class _HeadReader:
             self.keys = self.own
 
     def check_keys(self, header: Header) -> None:
-        """The keys of the file are those that have signed its checkpoint, in the order of their lines, each once.
+        """Check that the keys in the file are those that signed its checkpoint, in the order of their lines, each once.
 
-        So they cannot be changed while the reader goes by keys of his own.
+        So nobody can change them unnoticed when the verifier uses keys of his own.
         """
         parsed = note.parse(header.checkpoint.encode())
         try:
@@ -146,15 +146,15 @@ class _HeadReader:
             return
         if list(signed) != self.own:
             names = ", ".join(key.id.hex() for key in signed)
-            self.add(Kind.HEADER, f"expected the keys that have signed the checkpoint, in the order {names:.200}")
+            self.add(Kind.HEADER, f"expected the keys that signed the checkpoint, in the order {names:.200}")
 
     def read_signed(self, message: bytes, what: str) -> Checkpoint | None:
-        """The checkpoint if it can be read, whoever signed it; but of those besides the file's own only good ones."""
+        """The checkpoint, or None if it cannot be read or, unless it is the file's own, has no valid signature."""
         try:
             parsed = note.parse(message)
             head = checkpoint.parse(parsed.text)
             if head.origin != self.origin:
-                raise VerificationError(f"expected the log {self.origin!r:.200}, got {head.origin!r:.200}")  # noqa: TRY301 - one way to fail
+                raise VerificationError(f"expected the ledger {self.origin!r:.200}, got {head.origin!r:.200}")  # noqa: TRY301 - one way to fail
         except VerificationError as error:
             self.add(Kind.CHECKPOINT, f"{what}: {error.message}")
             return None
@@ -165,16 +165,17 @@ class _HeadReader:
             return head if what == "checkpoint" else None
         return head
 
-    def cosigned(self, message: bytes, trust: Trust) -> None:
-        """Count the witnesses that have cosigned; a bad cosignature under a key that is known spoils them all."""
+    def check_cosignatures(self, message: bytes, trust: Trust) -> None:
+        """Check that enough witnesses have cosigned. An invalid cosignature of a known key makes all of them void."""
         try:
             witnesses = verify.cosignatures(note.parse(message), keys=trust.witnesses, check=self.check_signature)
         except VerificationError as error:
-            self.add(Kind.COSIGNATURES, f"expected those of {trust.cosignatures} witnesses: {error.message}")
+            self.add(Kind.COSIGNATURES, f"expected cosignatures of {trust.cosignatures} witnesses: {error.message}")
             return
         if len(witnesses) < trust.cosignatures:
-            self.add(Kind.COSIGNATURES, f"expected those of {trust.cosignatures} witnesses, got {len(witnesses)}")
+            detail = f"expected cosignatures of {trust.cosignatures} witnesses, got {len(witnesses)}"
+            self.add(Kind.COSIGNATURES, detail)
 
     def add(self, kind: Kind, detail: str) -> None:
-        """Note a damage of the first line."""
+        """Record a damage in the first line."""
         self.damages.append(Damage(kind=kind, detail=detail))

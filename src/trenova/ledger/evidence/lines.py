@@ -1,8 +1,8 @@
 r"""The lines of an evidence file, version 1: each is one JSON object, in the one spelling that `encode` writes.
 
-In an entry's line the body stands as it is, from after `"body":` up to but without the closing brace, so that the exact
-bytes are kept, can be read by people and tools, and cost nothing to take out. A body that is not one line of text with
-braces around it stands as base64 under `body_base64`.
+An entry's line contains the exact bytes of the body, from after `"body":` to before the closing brace: people and tools
+can read them, and extracting them costs nothing. A body that is not one line of text with braces around it is written
+as base64 under `body_base64`.
 """
 
 import json
@@ -19,13 +19,13 @@ from trenova.ledger.note import decode_base64
 FORMAT = "trenova-evidence"
 VERSION = 1
 MAX_INDEX = (1 << 63) - 1
-# Every limit is far above what `trenova evidence` writes, and is looked at before anything of a line is decoded.
+# Every limit is far above what `trenova evidence` writes, and is checked before a line is decoded.
 MAX_HEADER_BYTES = (
     1 << 20
 )  # of the first and of the last line: a checkpoint with 16 of the largest signatures has 90 kB
 MAX_TILE_BYTES = 16 << 10  # 256 commitments and a path of 63 hashes are 14 kB
 MAX_LINE_BYTES = 4 << 20  # an entry has at most half a MiB, and a third more in base64
-MAX_KEYS = 16  # all that sign at a time, which are two while one takes over from the other
+MAX_KEYS = 16  # keys that sign at the same time: two during a rotation
 MAX_EARLIER = 100
 MAX_PATH = 2 * 63  # a consistency proof may go down and up again
 TILE_START = b'{"tile":'
@@ -48,7 +48,7 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What the file is about: `count` entries from index `first` of a tenant's log, against one signed checkpoint."""
+    """The subject of the file: `count` entries from index `first` of a tenant's ledger, and one signed checkpoint."""
 
     tenant: str
     origin: str
@@ -80,7 +80,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trailer:
-    """The end: how many entries were written, and the checkpoint once more."""
+    """The end: the number of entries in the file, and the checkpoint again."""
 
     entries: int
     checkpoint: str
@@ -196,7 +196,7 @@ def encode(value: dict[str, Any]) -> bytes:
 
 
 def is_plain(body: bytes) -> bool:
-    """Whether a body stands in its line as it is: one line of UTF-8 with braces around it."""
+    """Whether a body is written to its line unencoded: one line of UTF-8 with braces around it."""
     if not (body.startswith(b"{") and body.endswith(b"}")) or b"\n" in body or b"\r" in body:
         return False
     try:
@@ -259,7 +259,7 @@ def _text(value: Any) -> str:
 
 
 def _is_unicode(value: str) -> bool:
-    # JSON can spell half a surrogate pair, which no UTF-8 can.
+    # JSON can spell half a surrogate pair; UTF-8 cannot.
     try:
         value.encode()
     except UnicodeEncodeError:

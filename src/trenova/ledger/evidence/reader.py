@@ -1,4 +1,4 @@
-"""Reading an evidence file in pieces, each of bounded size, whatever the file says and however it is packed."""
+"""Reading an evidence file in pieces of bounded size, whatever the file says and however it is compressed."""
 
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
@@ -8,30 +8,30 @@ from trenova.ledger.evidence.gzip_member import MAGIC, GzipReader
 from trenova.ledger.evidence.lines import MAX_HEADER_BYTES, MAX_LINE_BYTES, TILE_START
 from trenova.ledger.evidence.sections import TOO_LONG
 
-BLOB_BYTES = 512 << 10  # a piece of work; larger ones leave the processor's cache and take half as long again
-MAX_PIECE_BYTES = 16 << 20  # a tile whose entries are larger than 64 KiB on the average is read line by line
+BLOB_BYTES = 512 << 10  # a piece of work; larger ones do not fit the processor's cache and take half as long again
+MAX_PIECE_BYTES = 16 << 20  # a tile whose entries are larger than 64 KiB on average is read line by line
 _BEFORE_TILE = b"\n" + TILE_START
 
 Rows = Iterator[bytes]
-"""The lines of one tile too large for a piece, each with its newline, read only as they are taken."""
+"""The lines of one tile too large for a piece, each with its newline, read one at a time."""
 
 
 class Reader:
-    """The lines of a file, unpacked if need be.
+    """The lines of a file, decompressed if it is gzip.
 
-    `broken` says why the packed file ended early, if it did, and `limit` which limit ended the reading.
+    `broken` says why the gzip file ended early, and `limit` which limit ended the reading; each is empty otherwise.
     """
 
     def __init__(self, source: BinaryIO) -> None:
         self.broken = ""
         self.limit = ""
         start = source.read(len(MAGIC))
-        packed = start == MAGIC
-        self._pending = bytearray(b"" if packed else start)
-        self._read_some: Callable[[int], bytes] = GzipReader(source, start).read if packed else source.read
+        is_gzip = start == MAGIC
+        self._pending = bytearray(b"" if is_gzip else start)
+        self._read_some: Callable[[int], bytes] = GzipReader(source, start).read if is_gzip else source.read
 
     def line(self) -> bytes:
-        """The first line, without its newline; empty if there is none, or if it is too long."""
+        """The first line without its newline; empty if there is none or it is too long."""
         searched = 0
         while (end := self._pending.find(b"\n", searched, MAX_HEADER_BYTES + 1)) < 0:
             if len(self._pending) > MAX_HEADER_BYTES:
@@ -45,12 +45,12 @@ class Reader:
         return line
 
     def pieces(self) -> Iterator[bytes | Rows]:
-        """The rest in whole tiles: each piece but the first begins with a tile's line. Use up Rows before going on."""
+        """The rest in whole tiles: each piece but the first begins with a tile's line. Exhaust Rows before the next."""
         searched = 0
         while self._fill():
             cut = self._pending.rfind(_BEFORE_TILE, searched)
             if cut >= 0:
-                yield self._taken(cut + 1)
+                yield self._take(cut + 1)
             searched = max(0, len(self._pending) - len(TILE_START))
             if len(self._pending) > MAX_PIECE_BYTES:
                 yield self._rows()
@@ -82,7 +82,7 @@ class Reader:
             end = self._pending.find(b"\n")
         return end
 
-    def _taken(self, length: int) -> bytes:
+    def _take(self, length: int) -> bytes:
         with memoryview(self._pending) as view:
             piece = bytes(view[:length])
         del self._pending[:length]

@@ -1,36 +1,36 @@
-"""What a check of an evidence file comes to."""
+"""The result of checking an evidence file."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-MAX_PLACES = 10_000  # damaged places; with more of them reading stops, so that a damaged file takes no more memory
+MAX_PLACES = 10_000  # damaged places; with more of them reading stops, which bounds the memory for a damaged file
 
 
 class Kind(StrEnum):
     """What is wrong with a place in an evidence file."""
 
-    CHANGED = "changed"  # salt or body is not what the log holds at this index
-    SWAPPED = "swapped"  # it is what the log holds at another index
+    CHANGED = "changed"  # salt or body is not what the ledger holds at this index
+    SWAPPED = "swapped"  # it is what the ledger holds at another index
     MISPLACED = "misplaced"  # the line is not where it belongs
     MISSING = "missing"
-    INSERTED = "inserted"  # a line too many: twice there, out of the range, or after the end
+    INSERTED = "inserted"  # a surplus line: a duplicate, outside the range, or after the end
     UNREADABLE = "unreadable"
-    COMMITMENTS = "commitments"  # those of a tile are absent or not those of the signed tree
+    COMMITMENTS = "commitments"  # those of a tile are absent or do not match the signed tree
     CUT = "cut"  # the file ends too early
-    TRAILER = "trailer"  # the last line does not say what the header says
+    TRAILER = "trailer"  # the last line contradicts the header
     HEADER = "header"
-    CHECKPOINT = "checkpoint"  # malformed, of another log, or smaller than the range
-    SIGNATURE = "signature"  # not signed by the key that was asked for
-    COSIGNATURES = "cosignatures"  # of fewer witnesses than were asked for
-    OLDER = "older"  # the file's checkpoint is older than one that the reader holds
+    CHECKPOINT = "checkpoint"  # malformed, of another ledger, or smaller than the range
+    SIGNATURE = "signature"  # not signed by the expected key
+    COSIGNATURES = "cosignatures"  # of fewer witnesses than required
+    OLDER = "older"  # the file's checkpoint is older than one that the verifier saved
     INCONSISTENT = "inconsistent"  # two checkpoints have no history in common
-    LIMIT = "limit"  # the file is larger in some way than any that is written; nothing behind that place was read
-    UNPROVED = "unproved"  # the file holds nothing that ties it to a checkpoint that the reader holds
+    LIMIT = "limit"  # the file exceeds a limit that no genuine file exceeds; nothing after that place was read
+    UNPROVED = "unproved"  # the file holds no proof that it continues a checkpoint that the verifier saved
 
 
 class Outcome(StrEnum):
-    """What a file comes to, in a word."""
+    """The verdict in a word."""
 
     PROVED = "proved"
     CONSISTENT = "consistent"  # but signed by a key that came with it
@@ -56,10 +56,10 @@ class Damage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The outcome. Evidence holds if there is no damage, and says who wrote it if `trusted_key`.
+    """The outcome. The evidence is valid if there is no damage; with `trusted_key` it also shows who wrote it.
 
-    `entries` counts the lines of entries that are sound, `removed` lists the ranges (both ends included) of those whose
-    bodies are no longer there: the file proves that they were in the log, not what they said or why they are gone.
+    `entries` counts the undamaged entries; `removed` lists the ranges (both ends included) of those whose bodies have
+    been removed: the file proves that they were in the ledger, not what they said or why they were removed.
     """
 
     damages: tuple[Damage, ...]
@@ -75,12 +75,12 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing at all is damaged."""
+        """Whether nothing is damaged."""
         return not self.damages
 
     @property
     def outcome(self) -> Outcome:
-        """Proved is what nothing speaks against, and what a key speaks for that did not come with the file."""
+        """PROVED needs no damage, and a key that did not come with the file."""
         if not self.holds:
             return Outcome.NOT_PROVED
         return Outcome.PROVED if self.trusted_key else Outcome.CONSISTENT
@@ -88,31 +88,31 @@ class Verdict:
 
 def ranges(indexes: Iterable[int]) -> tuple[tuple[int, int], ...]:
     """Sorted indexes as ranges, both ends included."""
-    found: list[tuple[int, int]] = []
+    result: list[tuple[int, int]] = []
     for index in indexes:
-        if found and found[-1][1] == index - 1:
-            found[-1] = (found[-1][0], index)
+        if result and result[-1][1] == index - 1:
+            result[-1] = (result[-1][0], index)
         else:
-            found.append((index, index))
-    return tuple(found)
+            result.append((index, index))
+    return tuple(result)
 
 
 def merge_ranges(parts: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Ranges in any order, both ends included, with those that touch each other as one."""
-    found: list[tuple[int, int]] = []
+    """Ranges in any order (both ends included), sorted, with adjacent and overlapping ones merged."""
+    result: list[tuple[int, int]] = []
     for first, last in sorted(parts):
-        if found and found[-1][1] >= first - 1:
-            found[-1] = found[-1][0], max(last, found[-1][1])
+        if result and result[-1][1] >= first - 1:
+            result[-1] = result[-1][0], max(last, result[-1][1])
         else:
-            found.append((first, last))
-    return tuple(found)
+            result.append((first, last))
+    return tuple(result)
 
 
 def join_neighbours(damages: Iterable[Damage]) -> tuple[Damage, ...]:
-    """The damages in the order of the log, neighbours of the same kind as one."""
-    found: list[Damage] = []
+    """The damages in the order of the ledger, with neighbours of the same kind joined."""
+    result: list[Damage] = []
     for damage in sorted(damages, key=lambda one: (one.first is not None, one.first or 0, one.line or 0, one.kind)):
-        before = found[-1] if found else None
+        before = result[-1] if result else None
         if (
             before is not None
             and before.kind == damage.kind
@@ -120,8 +120,8 @@ def join_neighbours(damages: Iterable[Damage]) -> tuple[Damage, ...]:
             and before.last is not None
             and damage.first == before.last + 1
         ):
-            detail = before.detail if before.detail == damage.detail else "several in a row"
-            found[-1] = replace(before, last=damage.last, detail=detail)
+            detail = before.detail if before.detail == damage.detail else "several consecutive entries"
+            result[-1] = replace(before, last=damage.last, detail=detail)
         else:
-            found.append(damage)
-    return tuple(found)
+            result.append(damage)
+    return tuple(result)

@@ -1,18 +1,18 @@
-"""Check an evidence file of a Trenova audit log. Needs Python 3.11 and `cryptography`, and nothing of Trenova.
+"""Check an evidence file of a Trenova audit ledger. Needs Python 3.11 and `cryptography`, and nothing of Trenova.
 
     python verify_evidence.py FILE [--key VERIFIER_KEY]... [--known CHECKPOINT_FILE]... [--json]
 
-FILE may be gzip. Give the log's verifier key as its owner handed it to you: without --key the keys in the file are
-taken, and then the check shows only that the file is consistent, not who wrote it. --known takes a checkpoint that you
-kept from earlier, and checks that the log has only grown since.
+FILE may be gzip. Give the ledger's verifier key that its owner gave you: without --key the script uses the keys in the
+file, and then shows only that the file is consistent, not who wrote it. --known takes a checkpoint that you saved
+earlier, and checks that the ledger has only grown since then.
 
-Exit code: 0 proved, 1 not proved, 2 nothing was checked (wrong use, a file that cannot be read, `cryptography` is not
+Exit code: 0 proved, 1 not proved, 2 nothing was checked (wrong usage, a file that cannot be read, `cryptography` is not
 installed), 3 consistent, but signed by a key that nobody vouched for.
 
-Written apart from the program that it checks, so that one mistake is not made twice: every rule here comes from
-docs/evidence.md, RFC 6962 and the C2SP specifications (signed-note, tlog-checkpoint). Read it; it is meant to be read.
+Written independently of the program that it checks, so that both do not share a mistake: every rule comes from
+docs/evidence.md, RFC 6962 and the C2SP specifications (signed-note, tlog-checkpoint). It is meant to be read.
 """
-# ruff: noqa: T201, TRY301, PLR2004 - one file that prints, and names its numbers where they stand
+# ruff: noqa: T201, TRY301, PLR2004 - one file that prints, with its numbers in place
 
 import argparse
 import base64
@@ -41,7 +41,7 @@ def how_to_install() -> str:
     )
 
 
-if sys.version_info < (3, 11):  # noqa: UP036 - an auditor's machine has the Python that it has
+if sys.version_info < (3, 11):  # noqa: UP036 - an auditor's machine may have an older Python
     print(f"error: nothing was checked: {sys.executable} is older than Python 3.11", file=sys.stderr)
     sys.exit(NOT_CHECKED)
 try:
@@ -56,24 +56,24 @@ Key = tuple[str, bytes, bytes]  # name, key id, public key
 Head = tuple[str, int, bytes]  # origin, size, root
 TILE = 256
 NUMBER_LIMIT = 1 << 63
-# Far above what is ever written. Each is looked at while reading, before memory is spent.
-FIRST_LINE_LIMIT = 1 << 20  # bytes; of the last line and of a kept checkpoint, too
+# Far above what `trenova evidence` writes. Each is checked while reading, before memory is used.
+FIRST_LINE_LIMIT = 1 << 20  # bytes; also of the last line and of a saved checkpoint
 TILE_LINE_LIMIT = 16 << 10
 LINE_LIMIT = 4 << 20
 KEYS_LIMIT, EARLIER_LIMIT, PATH_LIMIT = 16, 100, 126
 PLACES_LIMIT = 10_000
 
 
-class Bad(Exception):
-    """Something in the file is not as it must be."""
+class Invalid(Exception):
+    """Something in the file is invalid."""
 
 
 class Limit(Exception):
-    """Something is larger than what is ever written, and reading stops."""
+    """Something exceeds a limit that no genuine file exceeds; reading stops."""
 
 
 class Misused(Exception):
-    """Something was not given as it should be, or cannot be read. That says nothing about what the file holds."""
+    """An argument is invalid, or a file cannot be read. That says nothing about the content of the evidence."""
 
 
 # ---- hashing (RFC 6962, section 2.1) -------------------------------------------------------------------------------
@@ -102,114 +102,114 @@ def tree(leaves: list[bytes]) -> bytes:
     return node(tree(leaves[:middle]), tree(leaves[middle:]))
 
 
-def climb(start: bytes, index: int, size: int, path: list[bytes]) -> bytes:
-    """The root that a path (from leaf to root) leads to."""
+def root_from_path(start: bytes, index: int, size: int, path: list[bytes]) -> bytes:
+    """The root computed from a path (leaf to root)."""
     if size == 1:
         if path:
-            raise Bad("the path is too long")
+            raise Invalid("the path is too long")
         return start
     if not path:
-        raise Bad("the path is too short")
+        raise Invalid("the path is too short")
     middle, rest, last = half(size), path[:-1], path[-1]
     if index < middle:
-        return node(climb(start, index, middle, rest), last)
-    return node(last, climb(start, index - middle, size - middle, rest))
+        return node(root_from_path(start, index, middle, rest), last)
+    return node(last, root_from_path(start, index - middle, size - middle, rest))
 
 
-def grown(old: int, new: int, path: list[bytes], old_root: bytes | None) -> tuple[bytes, bytes]:
-    """Both roots that a consistency proof leads to. It uses up the path. old_root is None below a left sibling."""
+def consistency_roots(old: int, new: int, path: list[bytes], old_root: bytes | None) -> tuple[bytes, bytes]:
+    """Both roots computed from a consistency proof. Consumes the path. old_root is None below a left sibling."""
     if old == new:
         if old_root is not None:
             return old_root, old_root
         if not path:
-            raise Bad("the consistency proof is too short")
+            raise Invalid("the consistency proof is too short")
         first = path.pop(0)
         return first, first
     if not path:
-        raise Bad("the consistency proof is too short")
+        raise Invalid("the consistency proof is too short")
     middle, last = half(new), path.pop()
     if old <= middle:
-        before, after = grown(old, middle, path, old_root)
+        before, after = consistency_roots(old, middle, path, old_root)
         return before, node(after, last)
-    before, after = grown(old - middle, new - middle, path, None)
+    before, after = consistency_roots(old - middle, new - middle, path, None)
     return node(last, before), node(last, after)
 
 
-def check_grown(old: Head, new: Head, proof: list[bytes]) -> None:
+def check_consistency(old: Head, new: Head, proof: list[bytes]) -> None:
     path = list(proof)
     if old[1] > new[1]:
-        raise Bad(f"size {old[1]} is above {new[1]}")
-    roots = grown(old[1], new[1], path, old[2]) if old[1] else (tree([]), new[2])
+        raise Invalid(f"size {old[1]} is larger than {new[1]}")
+    roots = consistency_roots(old[1], new[1], path, old[2]) if old[1] else (tree([]), new[2])
     if path:
-        raise Bad("the consistency proof is too long")
+        raise Invalid("the consistency proof is too long")
     if roots != (old[2], new[2]):
-        raise Bad(f"sizes {old[1]} and {new[1]} have no common history")
+        raise Invalid(f"sizes {old[1]} and {new[1]} have no common history")
 
 
 # ---- notes and checkpoints (c2sp.org/signed-note, c2sp.org/tlog-checkpoint) ----------------------------------------
 
 
-def unbase64(text: str, length: int | None = None) -> bytes:
+def decode_base64(text: str, length: int | None = None) -> bytes:
     try:
         data = base64.b64decode(text.encode("ascii"), validate=True)
     except ValueError:
-        raise Bad(f"not base64: {text[:60]!r}") from None
+        raise Invalid(f"not base64: {text[:60]!r}") from None
     if base64.b64encode(data).decode() != text or length not in {None, len(data)}:
-        raise Bad(f"not base64 of {length or 'any'} bytes: {text[:60]!r}")
+        raise Invalid(f"not base64 of {length or 'any'} bytes: {text[:60]!r}")
     return data
 
 
-def good_name(name: str) -> bool:
+def is_valid_name(name: str) -> bool:
     return bool(name) and "+" not in name and not re.search(r"[\s\x00-\x1f]", name)
 
 
 def read_key(text: str) -> Key:
-    """A log's key. A witness's (type 4) is none: it does not speak for the log."""
+    """A ledger's key. A witness's key (type 4) is invalid here: it does not sign for the ledger."""
     parts = text.split("+", 2)
-    if len(parts) != 3 or not good_name(parts[0]):
-        raise Bad(f"not a verifier key: {text[:80]!r}")
-    name, typed = parts[0], unbase64(parts[2], 33)
+    if len(parts) != 3 or not is_valid_name(parts[0]):
+        raise Invalid(f"not a verifier key: {text[:80]!r}")
+    name, typed = parts[0], decode_base64(parts[2], 33)
     found = hashlib.sha256(name.encode() + b"\n" + typed).digest()[:4]
     if typed[0] != 1 or parts[1] != found.hex():
-        raise Bad(f"not a log's verifier key, wrong type or id: {text[:80]!r}")
+        raise Invalid(f"not a ledger's verifier key, wrong type or id: {text[:80]!r}")
     return name, found, typed[1:]
 
 
 def read_note(text: str) -> tuple[str, list[tuple[str, bytes]]]:
     """The signed text and the signatures, each a name and its decoded bytes."""
     if len(text.encode()) > 1 << 20 or re.search(r"[\x00-\x09\x0b-\x1f]", text):
-        raise Bad("the note is too long or has control characters")
+        raise Invalid("the note is too long or has control characters")
     cut = text.rfind("\n\n")
     if cut < 0 or not text.endswith("\n"):
-        raise Bad("the note has no signatures")
+        raise Invalid("the note has no signatures")
     found = []
     for line in text[cut + 2 :].split("\n")[:-1]:
         parts = line.split(" ")
-        if len(parts) != 3 or parts[0] != "\u2014" or not good_name(parts[1]):
-            raise Bad(f"not a signature line: {line[:80]!r}")
-        data = unbase64(parts[2])
+        if len(parts) != 3 or parts[0] != "\u2014" or not is_valid_name(parts[1]):
+            raise Invalid(f"not a signature line: {line[:80]!r}")
+        data = decode_base64(parts[2])
         if len(data) < 5:
-            raise Bad(f"no signature: {line[:80]!r}")
+            raise Invalid(f"a signature line without a signature: {line[:80]!r}")
         found.append((parts[1], data))
     if not 1 <= len(found) <= 100:
-        raise Bad(f"{len(found)} signatures")
+        raise Invalid(f"{len(found)} signatures")
     return text[: cut + 1], found
 
 
 def read_checkpoint(text: str) -> Head:
     lines = text.split("\n")[:-1]
     if len(lines) < 3 or "" in lines or not re.fullmatch("0|[1-9][0-9]{0,18}", lines[1]):
-        raise Bad("not a checkpoint")
+        raise Invalid("not a checkpoint")
     if int(lines[1]) >= NUMBER_LIMIT:
-        raise Bad("the tree size is too large")
-    return lines[0], int(lines[1]), unbase64(lines[2], 32)
+        raise Invalid("the tree size is too large")
+    return lines[0], int(lines[1]), decode_base64(lines[2], 32)
 
 
 def check_signatures(origin: str, text: str, signatures: list[tuple[str, bytes]], keys: list[Key]) -> list[Key]:
-    """Those of the keys that have signed for the log, one at least, in the order of their lines; no bad one.
+    """The keys that have signed for the ledger, at least one, in the order of their lines. Invalid for a bad signature.
 
-    The key's name must be the log's. Whoever relabels a signature of another log, made with the same secret, puts it
-    under a key of that name: then the text is that of the other log, and is not looked at with this key.
+    The key's name must be the ledger's: one secret may sign for several ledgers, so a signature of another ledger could
+    be relabelled. The name ties the key to the ledger whose text it signed.
     """
     good: list[Key] = []
     for name, data in signatures:
@@ -217,86 +217,86 @@ def check_signatures(origin: str, text: str, signatures: list[tuple[str, bytes]]
             if key[0] != origin or key[:2] != (name, data[:4]):
                 continue
             if key in good:
-                raise Bad(f"two signatures of {name}")
+                raise Invalid(f"two signatures of {name}")
             try:
                 Ed25519PublicKey.from_public_bytes(key[2]).verify(data[4:], text.encode())
             except (InvalidSignature, ValueError):
-                raise Bad(f"bad signature of {name}") from None
+                raise Invalid(f"invalid signature of {name}") from None
             good.append(key)
     if not good:
         given = ", ".join(dict.fromkeys(key[0] for key in keys))
-        raise Bad(f"not signed for the log {origin} by a key of {given or 'anybody'}")
+        raise Invalid(f"not signed for the ledger {origin} by a key of {given or 'anybody'}")
     return good
 
 
 # ---- the lines of the file (docs/evidence.md) ----------------------------------------------------------------------
 
 
-def spell(value: Any) -> bytes:
+def encode_json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def read_json(line: bytes, names: list[str], limit: int) -> dict[str, Any]:
-    """The object in a line, which must be spelled in the one way that is allowed, with its members in this order."""
+    """The object in a line, in the only valid spelling, with its members in this order."""
     if len(line) > limit:
-        raise Bad(f"{len(line)} bytes, and at most {limit} are allowed: {line[:40]!r}")
+        raise Invalid(f"{len(line)} bytes; at most {limit} are allowed: {line[:40]!r}")
     try:
         value = json.loads(line)
-        if isinstance(value, dict) and list(value) == names and spell(value) == line:
+        if isinstance(value, dict) and list(value) == names and encode_json(value) == line:
             return value
     except (ValueError, RecursionError):
         pass
-    raise Bad(f"not an object of {', '.join(names)}: {line[:60]!r}")
+    raise Invalid(f"not an object of {', '.join(names)}: {line[:60]!r}")
 
 
 def number(value: Any) -> int:
     if type(value) is not int or not 0 <= value < NUMBER_LIMIT:
-        raise Bad(f"not a number: {value!r:.60}")
+        raise Invalid(f"not a number: {value!r:.60}")
     return value
 
 
-def text(value: Any) -> str:
+def string(value: Any) -> str:
     if not isinstance(value, str):
-        raise Bad(f"not text: {value!r:.60}")
+        raise Invalid(f"not text: {value!r:.60}")
     return value
 
 
-def several(value: Any, limit: int) -> list[Any]:
+def list_of(value: Any, limit: int) -> list[Any]:
     if not isinstance(value, list):
-        raise Bad(f"not a list: {value!r:.60}")
+        raise Invalid(f"not a list: {value!r:.60}")
     if len(value) > limit:
-        raise Bad(f"a list of {len(value)}, and at most {limit} are allowed")
+        raise Invalid(f"a list of {len(value)}; at most {limit} are allowed")
     return value
 
 
-def texts(value: Any, limit: int) -> list[str]:
-    return [text(one) for one in several(value, limit)]
+def strings(value: Any, limit: int) -> list[str]:
+    return [string(one) for one in list_of(value, limit)]
 
 
 def read_header(line: bytes) -> dict[str, Any]:
     names = ["format", "version", "tenant", "origin", "keys", "first", "count", "checkpoint", "earlier"]
     header = read_json(line, names, FIRST_LINE_LIMIT)
     if header["format"] != "trenova-evidence" or type(header["version"]) is not int or header["version"] != 1:
-        raise Bad("not an evidence file of version 1")
+        raise Invalid("not an evidence file of version 1")
     for name in ("tenant", "origin", "checkpoint"):
-        text(header[name])
-    texts(header["keys"], KEYS_LIMIT)
+        string(header[name])
+    strings(header["keys"], KEYS_LIMIT)
     number(header["first"])
     number(header["count"])
-    for one in several(header["earlier"], EARLIER_LIMIT):
+    for one in list_of(header["earlier"], EARLIER_LIMIT):
         if not isinstance(one, dict) or list(one) != ["checkpoint", "consistency"]:
-            raise Bad("an earlier checkpoint is not an object of checkpoint and consistency")
-        text(one["checkpoint"])
-        one["consistency"] = [unbase64(part, 32) for part in texts(one["consistency"], PATH_LIMIT)]
+            raise Invalid("an earlier checkpoint is not an object of checkpoint and consistency")
+        string(one["checkpoint"])
+        one["consistency"] = [decode_base64(part, 32) for part in strings(one["consistency"], PATH_LIMIT)]
     return header
 
 
 def read_tile(line: bytes) -> tuple[int, list[bytes], list[bytes]]:
     value = read_json(line, ["tile", "commitments", "path"], TILE_LINE_LIMIT)
-    joined = unbase64(text(value["commitments"]))
+    joined = decode_base64(string(value["commitments"]))
     if len(joined) % 32:
-        raise Bad("the commitments have not 32 bytes each")
-    path = [unbase64(part, 32) for part in texts(value["path"], PATH_LIMIT)]
+        raise Invalid("the commitments do not have 32 bytes each")
+    path = [decode_base64(part, 32) for part in strings(value["path"], PATH_LIMIT)]
     return number(value["tile"]), [joined[at : at + 32] for at in range(0, len(joined), 32)], path
 
 
@@ -308,17 +308,17 @@ def read_entry(line: bytes) -> tuple[int, bytes, bool]:
         body, plain = rest[:-1], True
     elif b'"commitment"' in line:
         head = read_json(line, ["index", "commitment"], LINE_LIMIT)
-        return short(head["index"]), unbase64(text(head["commitment"]), 32), True
+        return entry_index(head["index"]), decode_base64(string(head["commitment"]), 32), True
     else:
         head = read_json(line, ["index", "salt", "body_base64"], LINE_LIMIT)
-        body, plain = unbase64(text(head["body_base64"])), False
-    if plain is not stands_as_it_is(body):
-        raise Bad(f"the body stands under the wrong name: {line[:60]!r}")
-    salt = unbase64(text(head["salt"]), 16)
-    return short(head["index"]), hashlib.sha256(b"trenova/entry/v1\x00" + salt + body).digest(), False
+        body, plain = decode_base64(string(head["body_base64"])), False
+    if plain is not is_plain(body):
+        raise Invalid(f"the body is under the wrong name: {line[:60]!r}")
+    salt = decode_base64(string(head["salt"]), 16)
+    return entry_index(head["index"]), hashlib.sha256(b"trenova/entry/v1\x00" + salt + body).digest(), False
 
 
-def stands_as_it_is(body: bytes) -> bool:
+def is_plain(body: bytes) -> bool:
     """Whether the body is one line of UTF-8 with braces around it."""
     if body[:1] != b"{" or body[-1:] != b"}" or b"\r" in body or b"\n" in body:
         return False
@@ -329,10 +329,10 @@ def stands_as_it_is(body: bytes) -> bool:
     return True
 
 
-def short(value: Any) -> int:
+def entry_index(value: Any) -> int:
     """An index of at most 19 digits."""
     if type(value) is not int or not 0 <= value < 10**19:
-        raise Bad(f"not an index: {value!r:.60}")
+        raise Invalid(f"not an index: {value!r:.60}")
     return value
 
 
@@ -340,7 +340,7 @@ def short(value: Any) -> int:
 
 
 class Audit:
-    """One pass over a file. Collects every damage; nothing stops it but an unreadable first line."""
+    """One pass over a file. Collects every damage; only an unreadable first line or a limit stops it."""
 
     def __init__(self, keys: list[Key], known: list[bytes]) -> None:
         self.keys, self.known_notes, self.given = list(keys), known, bool(keys)
@@ -350,12 +350,12 @@ class Audit:
         self.known: list[Head] = []
         self.earlier: list[Head] = []
         self.first = self.end = self.size = 0
-        self.missing: list[tuple[int, int]] = []  # in tiles that are there
-        self.strays: set[int] = set()  # entries found elsewhere than in their tile
+        self.missing: list[tuple[int, int]] = []  # in tiles that the file has
+        self.strays: set[int] = set()  # entries outside of their tile
         self.highest = -1
         self.tiles: dict[int, bytes] = {}
         self.cut_roots: dict[int, bytes] = {}
-        self.apart: list[int] = []
+        self.unplaced: list[int] = []
         self.removed = 0
         self.sound = 0
         # the section that is being read
@@ -365,13 +365,13 @@ class Audit:
         self.order: dict[int, None] = {}
         self.trailer: tuple[int, bytes] | None = None
 
-    def damage(
+    def add_damage(
         self, kind: str, detail: str, first: int | None = None, last: int | None = None, line: int | None = None
     ) -> None:
         last = first if last is None else last
         self.damages.append({"kind": kind, "first": first, "last": last, "line": line, "detail": detail})
         if len(self.damages) + len(self.missing) + len(self.strays) > PLACES_LIMIT:
-            raise Limit(f"there are more than {PLACES_LIMIT} damaged places; the rest was not read")
+            raise Limit(f"more than {PLACES_LIMIT} damaged places; the rest was not read")
 
     # -- heads
 
@@ -380,25 +380,25 @@ class Audit:
             body, signatures = read_note(note)
             head = read_checkpoint(body)
             if head[0] != self.header["origin"]:
-                raise Bad(f"is of the log {head[0]!r:.200}")
-        except Bad as error:
-            self.damage("checkpoint", f"{what}: {error}")
+                raise Invalid(f"is of the ledger {head[0]!r:.200}")
+        except Invalid as error:
+            self.add_damage("checkpoint", f"{what}: {error}")
             return None
         try:
             check_signatures(head[0], body, signatures, self.keys)
-        except Bad as error:
-            self.damage("signature", f"{what}: {error}")
+        except Invalid as error:
+            self.add_damage("signature", f"{what}: {error}")
             return head if what == "checkpoint" else None
         return head
 
     def check_keys(self, keys: list[Key]) -> None:
-        """The keys in the file are those that have signed its checkpoint, in the order of their lines."""
+        """Check that the keys in the file are those that signed its checkpoint, in the order of their lines."""
         body, signatures = read_note(self.header["checkpoint"])
         try:
             if check_signatures(self.header["origin"], body, signatures, keys) != keys:
-                raise Bad("the keys are not those that have signed the checkpoint, or in another order")
-        except Bad as error:
-            self.damage("header", str(error))
+                raise Invalid("the keys are not those that signed the checkpoint, or are in another order")
+        except Invalid as error:
+            self.add_damage("header", str(error))
 
     def read_heads(self) -> None:
         header, own = self.header, []
@@ -406,10 +406,10 @@ class Audit:
             try:
                 key = read_key(text)
                 if key[0] != header["origin"]:
-                    raise Bad(f"a key of {key[0]!r:.200}")
+                    raise Invalid(f"a key of {key[0]!r:.200}")
                 own.append(key)
-            except Bad as error:
-                self.damage("header", str(error))
+            except Invalid as error:
+                self.add_damage("header", str(error))
         self.keys = self.keys if self.given else own
         self.first, self.end = header["first"], header["first"] + header["count"]
         self.size = self.end
@@ -418,9 +418,9 @@ class Audit:
             self.check_keys(own)
             self.size = self.head[1]
             if self.end > self.size:
-                self.damage("checkpoint", f"covers {self.size} entries, the file goes up to {self.end}")
+                self.add_damage("checkpoint", f"covers {self.size} entries, the file goes up to {self.end}")
             if header["tenant"] != header["origin"].split("/")[-1]:
-                self.damage("header", "the tenant is not that of the log")
+                self.add_damage("header", "the tenant is not that of the ledger")
         self.end = min(self.end, self.size)
 
     def read_other_heads(self) -> None:
@@ -429,46 +429,46 @@ class Audit:
             if head is not None and self.head is not None:
                 self.earlier.append(head)
                 try:
-                    check_grown(head, self.head, one["consistency"])
-                except Bad as error:
-                    self.damage("inconsistent", f"earlier checkpoint: {error}")
+                    check_consistency(head, self.head, one["consistency"])
+                except Invalid as error:
+                    self.add_damage("inconsistent", f"earlier checkpoint: {error}")
         for note in self.known_notes:
             try:
-                kept = self.read_signed(note.decode(), "your checkpoint")
+                head = self.read_signed(note.decode(), "your checkpoint")
             except UnicodeDecodeError:
-                self.damage("checkpoint", "your checkpoint: not UTF-8")
+                self.add_damage("checkpoint", "your checkpoint: not UTF-8")
             else:
-                self.known += [kept] if kept is not None else []
+                self.known += [head] if head is not None else []
 
     def compare(self) -> None:
-        for kept in self.known:
+        for _, size, root in self.known:
             if self.head is None:
                 continue
-            if kept[1] > self.head[1]:
-                self.damage("older", f"your checkpoint has {kept[1]} entries, that of the file {self.head[1]}")
+            if size > self.head[1]:
+                self.add_damage("older", f"your checkpoint has {size} entries, that of the file {self.head[1]}")
                 continue
-            roots = {head[2] for head in [self.head, *self.earlier] if head[1] == kept[1]}
-            whole = kept[1] // TILE
-            if all(tile in self.tiles for tile in range(whole)) and (kept[1] % TILE == 0 or kept[1] in self.cut_roots):
+            roots = {head[2] for head in [self.head, *self.earlier] if head[1] == size}
+            whole = size // TILE
+            if all(tile in self.tiles for tile in range(whole)) and (size % TILE == 0 or size in self.cut_roots):
                 parts = [self.tiles[tile] for tile in range(whole)]
-                # Seen from above, the tree is one over the roots of its tiles.
-                roots.add(tree(parts + ([self.cut_roots[kept[1]]] if kept[1] % TILE else [])))
+                # The tree is also a tree over the roots of its tiles.
+                roots.add(tree(parts + ([self.cut_roots[size]] if size % TILE else [])))
             if not roots:
-                self.damage("unproved", f"the file has no consistency proof from size {kept[1]}")
-            elif roots != {kept[2]}:
-                self.damage("inconsistent", f"at size {kept[1]} your checkpoint has another root than the file")
+                self.add_damage("unproved", f"the file has no consistency proof from size {size}")
+            elif roots != {root}:
+                self.add_damage("inconsistent", f"at size {size} your checkpoint has another root than the file")
 
     # -- sections
 
-    def wanted(self, tile: int) -> range:
+    def expected_indexes(self, tile: int) -> range:
         return range(max(self.first, tile * TILE), min(self.end, (tile + 1) * TILE))
 
     def close_section(self) -> None:
         for index, belonging in zip(self.order, sorted(self.order), strict=True):
             if index != belonging:
-                self.damage("misplaced", f"stands where entry {belonging} belongs", index)
+                self.add_damage("misplaced", f"is where entry {belonging} belongs", index)
         if self.tile is not None and not self.ignored:
-            self.missing += spans(index for index in self.wanted(self.tile) if index not in self.order)
+            self.missing += spans(index for index in self.expected_indexes(self.tile) if index not in self.order)
         self.order = {}
 
     def open_section(self, line: bytes, at: int) -> None:
@@ -476,14 +476,14 @@ class Audit:
         self.tile, self.commitments, self.ignored = None, [], False
         try:
             tile, self.commitments, path = read_tile(line)
-        except Bad as error:
-            self.damage("unreadable", str(error), line=at)
+        except Invalid as error:
+            self.add_damage("unreadable", str(error), line=at)
             return
-        self.tile, wanted = tile, self.wanted(tile)
-        if not wanted or tile in self.tiles:
+        self.tile, expected = tile, self.expected_indexes(tile)
+        if not expected or tile in self.tiles:
             self.ignored = True
-            first, last = (wanted[0], wanted[-1]) if wanted else (None, None)
-            self.damage("inserted", f"tile {tile} is one too many", first, last, at)
+            first, last = (expected[0], expected[-1]) if expected else (None, None)
+            self.add_damage("inserted", f"tile {tile} is outside the range or occurs more than once", first, last, at)
             return
         leaves = [leaf(one) for one in self.commitments]
         self.tiles[tile] = tree(leaves)
@@ -494,30 +494,30 @@ class Audit:
             return
         try:
             if len(leaves) != min(TILE, self.size - tile * TILE):
-                raise Bad(f"{len(leaves)} commitments")
-            if climb(self.tiles[tile], tile, -(-self.size // TILE), path) != self.head[2]:
-                raise Bad("the commitments are not those of the signed tree")
-        except Bad as error:
-            self.damage("commitments", str(error), wanted[0], wanted[-1], at)
+                raise Invalid(f"{len(leaves)} commitments")
+            if root_from_path(self.tiles[tile], tile, -(-self.size // TILE), path) != self.head[2]:
+                raise Invalid("the commitments do not match the signed tree")
+        except Invalid as error:
+            self.add_damage("commitments", str(error), expected[0], expected[-1], at)
 
     def take_entry(self, line: bytes, at: int) -> None:
         try:
             index, found, removed = read_entry(line)
-        except Bad as error:
-            self.damage("unreadable", str(error), line=at)
+        except Invalid as error:
+            self.add_damage("unreadable", str(error), line=at)
             return
         if not self.first <= index < self.end:
-            self.damage("inserted", "is not in the range of the file", index, line=at)
+            self.add_damage("inserted", "is not in the range of the file", index, line=at)
             return
         self.highest = max(self.highest, index)
         if self.tile is None:
-            self.apart.append(index)
+            self.unplaced.append(index)
             self.strays.add(index)
         elif index // TILE != self.tile:
             self.strays.add(index)
-            self.damage("misplaced", f"stands among the entries of tile {self.tile}", index)
+            self.add_damage("misplaced", f"is among the entries of tile {self.tile}", index)
         elif index in self.order:
-            self.damage("inserted", "is there more than once", index, line=at)
+            self.add_damage("inserted", "occurs more than once", index, line=at)
         else:
             self.order[index] = None
             place = index % TILE
@@ -526,17 +526,17 @@ class Audit:
                 self.removed += removed
             elif found in self.commitments:
                 other = self.tile * TILE + self.commitments.index(found)
-                self.damage("swapped", f"holds what belongs to entry {other}", index)
+                self.add_damage("swapped", f"holds the content of entry {other}", index)
             else:
-                self.damage("changed", "is not what the log holds", index)
+                self.add_damage("changed", "is not what the ledger holds", index)
 
     def read(self, rows: Iterator[tuple[int, bytes]]) -> None:
         for at, row in rows:
             if self.trailer is not None:
-                self.damage("inserted", "the file goes on after its end", line=at)
+                self.add_damage("inserted", "the file goes on after its end", line=at)
                 break
             if not row.endswith(b"\n"):
-                self.damage("unreadable", "the last line has no end", line=at)
+                self.add_damage("unreadable", "the last line has no end", line=at)
             elif row.startswith(b'{"tile":'):
                 self.open_section(row[:-1], at)
             elif row.startswith(b'{"end":'):
@@ -551,80 +551,82 @@ class Audit:
         end = self.end if self.trailer is not None else max(self.highest + 1, self.first)
         for tile, belonging in zip(self.tiles, sorted(self.tiles), strict=True):
             if tile != belonging:
-                wanted = self.wanted(tile)
-                self.damage("misplaced", f"tile {tile} stands where {belonging} belongs", wanted[0], wanted[-1])
-        for index in self.apart:
+                expected = self.expected_indexes(tile)
+                self.add_damage(
+                    "misplaced", f"tile {tile} is where tile {belonging} belongs", expected[0], expected[-1]
+                )
+        for index in self.unplaced:
             if index // TILE in self.tiles:
-                self.damage("misplaced", "stands apart from its commitments", index)
+                self.add_damage("misplaced", "is not under its commitments", index)
         missing, self.missing = sorted(self.missing), []
-        there = (index for first, last in missing for index in range(first, last + 1))
-        for first, last in spans(index for index in there if index < end and index not in self.strays):
-            self.damage("missing", "are not there", first, last)
+        indexes = (index for first, last in missing for index in range(first, last + 1))
+        for first, last in spans(index for index in indexes if index < end and index not in self.strays):
+            self.add_damage("missing", "not in the file", first, last)
         self.find_absent_tiles(end)
         if self.trailer is not None:
             self.check_trailer(*self.trailer)
             if broken:
-                self.damage("cut", f"the packed file is broken after its last line {broken}")
+                self.add_damage("cut", f"the gzip file is broken after its last line {broken}")
             return
         rest = range(end, self.end)
         start, until = (rest[0], rest[-1]) if rest else (None, None)
-        self.damage("cut", f"the file ends before its last line {broken}".rstrip(), start, until)
+        self.add_damage("cut", f"the file ends before its last line {broken}".rstrip(), start, until)
 
     def find_absent_tiles(self, end: int) -> None:
-        """Whole stretches at once, since how long they are is only what the file says."""
+        """Find whole ranges at once: the file may claim ranges of any length."""
         at = self.first
         for tile in [*sorted(self.tiles), -(-end // TILE)]:
             until = min(tile * TILE, end)
             if at < until:
-                self.damage("commitments", "are not there", at, until - 1)
+                self.add_damage("commitments", "not in the file", at, until - 1)
                 for stray in sorted(index for index in self.strays if at <= index < until):
                     if at < stray:
-                        self.damage("missing", "are not there", at, stray - 1)
+                        self.add_damage("missing", "not in the file", at, stray - 1)
                     at = stray + 1
                 if at < until:
-                    self.damage("missing", "are not there", at, until - 1)
+                    self.add_damage("missing", "not in the file", at, until - 1)
             at = max(at, (tile + 1) * TILE)
 
     def check_trailer(self, at: int, line: bytes) -> None:
         try:
             value = read_json(line, ["end", "entries", "checkpoint"], FIRST_LINE_LIMIT)
             if value["end"] is not True:
-                raise Bad("end is not true")
-            checkpoint, entries = text(value["checkpoint"]), number(value["entries"])
-        except Bad as error:
-            self.damage("trailer", str(error), line=at)
+                raise Invalid("end is not true")
+            checkpoint, entries = string(value["checkpoint"]), number(value["entries"])
+        except Invalid as error:
+            self.add_damage("trailer", str(error), line=at)
             return
         if checkpoint != self.header["checkpoint"]:
-            self.damage("trailer", "the checkpoint is not that of the first line", line=at)
+            self.add_damage("trailer", "the checkpoint differs from that in the first line", line=at)
         if entries != self.header["count"]:
-            self.damage("trailer", f"{entries} entries", line=at)
+            self.add_damage("trailer", f"expected {self.header['count']} entries, got {entries}", line=at)
 
-    def unread(self) -> dict[str, Any]:
+    def verdict_unread(self) -> dict[str, Any]:
         return {"holds": False, "verdict": "not proved", "trusted_key": self.given, "damages": self.damages}
 
     def run(self, source: BinaryIO) -> dict[str, Any]:
-        reading = Reading(source)
-        rows = reading.rows()
+        lines = Lines(source)
+        rows = lines.rows()
         try:
-            line = reading.line(FIRST_LINE_LIMIT)
+            line = lines.line(FIRST_LINE_LIMIT)
         except Limit as error:
-            self.damage("limit", str(error), line=1)
-            return self.unread()
+            self.add_damage("limit", str(error), line=1)
+            return self.verdict_unread()
         try:
             if not line.endswith(b"\n"):
-                raise Bad("the first line is absent or has no end")
+                raise Invalid("the first line is absent or does not end in a newline")
             self.header = read_header(line[:-1])
-        except Bad as error:
-            self.damage("header", str(error), line=1)
-            return self.unread()
+        except Invalid as error:
+            self.add_damage("header", str(error), line=1)
+            return self.verdict_unread()
         try:
             self.read_heads()
             self.read_other_heads()
             self.read(rows)
-            self.finish(reading.broken)
+            self.finish(lines.broken)
             self.compare()
         except Limit as error:
-            damage = {"kind": "limit", "first": None, "last": None, "line": reading.at, "detail": str(error)}
+            damage = {"kind": "limit", "first": None, "last": None, "line": lines.at, "detail": str(error)}
             self.damages.append(damage)
         return {
             "holds": not self.damages,
@@ -653,19 +655,19 @@ def spans(indexes: Iterable[int]) -> list[tuple[int, int]]:
     return found
 
 
-class Reading:
-    """The lines of a file, unpacked if it is gzip. `broken` says why they ended early, `at` is the line's number."""
+class Lines:
+    """The lines of a file, decompressed if it is gzip. `broken` says why they ended early, `at` is the line number."""
 
     def __init__(self, source: BinaryIO) -> None:
-        packed = source.read(2) == b"\x1f\x8b"
+        is_gzip = source.read(2) == b"\x1f\x8b"
         source.seek(0)
-        self.packed = Packed(source) if packed else None
-        self.lines: BinaryIO = io.BufferedReader(self.packed, 1 << 17) if self.packed else source
+        self.gzip = GzipReader(source) if is_gzip else None
+        self.lines: BinaryIO = io.BufferedReader(self.gzip, 1 << 17) if self.gzip else source
         self.at = 0
 
     @property
     def broken(self) -> str:
-        return self.packed.broken if self.packed else ""
+        return self.gzip.broken if self.gzip else ""
 
     def line(self, limit: int) -> bytes:
         self.at += 1
@@ -679,8 +681,8 @@ class Reading:
             yield self.at, line
 
 
-class Packed(io.RawIOBase):
-    """A gzip file of one member with nothing behind it, unpacked bit by bit."""
+class GzipReader(io.RawIOBase):
+    """A gzip file of one member with nothing after it, decompressed in pieces."""
 
     def __init__(self, source: BinaryIO) -> None:
         super().__init__()
@@ -711,14 +713,14 @@ class Packed(io.RawIOBase):
         return b""
 
 
-def harmless(line: str) -> str:
-    """A line without what could rewrite a terminal or hide in it, and of a length that can be read."""
-    shown = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line)
-    return shown if len(shown) <= 500 else shown[:499] + "…"
+def printable(line: str) -> str:
+    """The line with unprintable characters replaced, which could control the terminal, and shortened."""
+    clean = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
+    return clean if len(clean) <= 500 else clean[:499] + "…"
 
 
 def describe(verdict: dict[str, Any]) -> Iterator[str]:
-    found = len(verdict["damages"])
+    count = len(verdict["damages"])
     for one in verdict["damages"]:
         places = [] if one["line"] is None else [f"line {one['line']}"]
         if one["first"] is not None:
@@ -726,23 +728,23 @@ def describe(verdict: dict[str, Any]) -> Iterator[str]:
             places.append(f"entry {one['first']}" if alone else f"entries {one['first']}–{one['last']}")
         yield f"{one['kind']}: {', '.join([*places, one['detail']])}"
     if not verdict["holds"]:
-        yield f"NOT PROVED: {found:,} {'finding' if found == 1 else 'findings'}"
+        yield f"NOT PROVED: {count:,} {'finding' if count == 1 else 'findings'}"
         return
-    what = f"{verdict['entries']:,} entries from {verdict['first']} of the log {verdict['origin']}"
+    what = f"{verdict['entries']:,} entries from {verdict['first']} of the ledger {verdict['origin']}"
     word = "proved" if verdict["trusted_key"] else "consistent, but signed by a key that nobody vouched for"
     yield f"{word}: {what}"
     yield f"tree of size {verdict['size']}, root {verdict['root']}"
     if verdict["removed"]:
-        yield f"{verdict['removed']:,} have no body any more: they were in the log; what they said is not shown"
+        yield f"{verdict['removed']:,} have no body any more: they were in the ledger; what they said is not shown"
     if not verdict["trusted_key"]:
-        yield "anybody can write such a file: give the log's key, as its owner handed it to you, with --key"
+        yield "anyone can write such a file: give the ledger's key, as its owner gave it to you, with --key"
 
 
-# ---- what is given beside the file -----------------------------------------------------------------------------------
+# ---- arguments -------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def open_file(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") as file:
             yield file
@@ -750,12 +752,13 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         raise Misused(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def read_kept(path: Path) -> str:
-    """A kept checkpoint, as a note should be: line ends, byte order mark and empty lines around it do not matter.
+def read_known(path: Path) -> str:
+    """A saved checkpoint as the exact text of a note.
 
-    Editors and mail programs change these. What is signed is looked at afterwards, so that this proves nothing wrong.
+    Editors and mail programs change line ends, the byte order mark and empty lines at both ends. Undoing that is safe:
+    the signature is checked afterwards.
     """
-    with opened(path) as file:
+    with open_file(path) as file:
         data = file.read(FIRST_LINE_LIMIT + 1)
     try:
         content = data.decode("utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig")
@@ -764,57 +767,57 @@ def read_kept(path: Path) -> str:
     content = content.replace("\r\n", "\n").strip("\n\t ") + "\n"
     try:
         read_checkpoint(read_note(content)[0])
-    except Bad as error:
+    except Invalid as error:
         raise Misused(f"{path}: not a signed checkpoint: {error}") from None
     return content
 
 
-def check_kept(path: Path, note: str, keys: list[Key], origin: str) -> None:
-    """Whether the checkpoint is of the file's log, and signed by a key that was given, if one was."""
+def check_known(path: Path, note: str, keys: list[Key], origin: str) -> None:
+    """Check that the checkpoint is of the file's ledger, and signed with a key of --key, if any was given."""
     signed, signatures = read_note(note)
-    of = read_checkpoint(signed)[0]
-    if of != origin:
-        raise Misused(f"{path}: a checkpoint of the log {of}, and the file is of the log {origin}")
+    owner = read_checkpoint(signed)[0]
+    if owner != origin:
+        raise Misused(f"{path}: a checkpoint of the ledger {owner}, but the file is of the ledger {origin}")
     try:
         if keys:
-            check_signatures(of, signed, signatures, keys)
-    except Bad as error:
+            check_signatures(owner, signed, signatures, keys)
+    except Invalid as error:
         raise Misused(f"{path}: {error}") from None
 
 
 def origin_of(source: BinaryIO) -> str | None:
-    """The log that the file says it is of; None where the check will find the first line damaged."""
+    """The origin in the file's first line; None if that line is damaged, which the check will report."""
     try:
-        return str(read_header(Reading(source).line(FIRST_LINE_LIMIT).removesuffix(b"\n"))["origin"])
-    except (Bad, Limit):
+        return str(read_header(Lines(source).line(FIRST_LINE_LIMIT).removesuffix(b"\n"))["origin"])
+    except (Invalid, Limit):
         return None
     finally:
         source.seek(0)
 
 
 def read_keys(given: list[str]) -> list[Key]:
-    """Several in one argument are as good as several arguments: a file of keys has one a line.
+    """The keys of all --key arguments. One argument may hold several: a file of keys has one on each line.
 
-    An argument without any is what a shell makes of a file that is absent or empty: taken for no argument, nobody would
-    ask who signed.
+    An empty argument is an error: a shell passes one for a file that is absent or empty, and ignoring it would mean
+    that no signer is checked.
     """
     texts = [each.removeprefix("\ufeff").split() for each in given]
     if [] in texts:
-        raise Misused("--key is empty, expected a verifier key: see that the file that it comes from holds one")
-    return [read_key(text) for found in texts for text in found]
+        raise Misused("--key is empty, expected a verifier key: check that the file that it comes from holds one")
+    return [read_key(text) for each in texts for text in each]
 
 
 def check(file: Path, keys: list[Key], known: list[Path]) -> dict[str, Any]:
-    notes = {path: read_kept(path) for path in known}
-    with opened(file) as source:
+    notes = {path: read_known(path) for path in known}
+    with open_file(file) as source:
         if not source.seekable():
             raise Misused(
-                f"{file}: a pipe can be read only once, and this reads twice: save it to a file, and name that"
+                f"{file}: is a pipe, which can be read only once, but the check reads twice: save it to a file first"
             )
         origin = origin_of(source)
         for path, note in notes.items():
             if origin is not None:
-                check_kept(path, note, keys, origin)
+                check_known(path, note, keys, origin)
         return Audit(keys, [note.encode() for note in notes.values()]).run(source)
 
 
@@ -824,25 +827,27 @@ def exit_code(verdict: dict[str, Any]) -> int:
     return PROVED if verdict["trusted_key"] else CONSISTENT
 
 
-def complain(why: str) -> int:
-    print(harmless(f"error: nothing was checked: {why}"), file=sys.stderr)
+def report_error(reason: str) -> int:
+    print(printable(f"error: nothing was checked: {reason}"), file=sys.stderr)
     return NOT_CHECKED
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Check an evidence file of a Trenova audit log.")
+    parser = argparse.ArgumentParser(description="Check an evidence file of a Trenova audit ledger.")
     parser.add_argument("file", type=Path)
-    parser.add_argument("--key", action="append", default=[], help="verifier key of the log: <name>+<id>+<base64>")
-    parser.add_argument("--known", action="append", default=[], type=Path, help="file with an earlier checkpoint")
+    parser.add_argument("--key", action="append", default=[], help="verifier key of the ledger: <name>+<id>+<base64>")
+    parser.add_argument(
+        "--known", action="append", default=[], type=Path, help="file with a checkpoint that you saved earlier"
+    )
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
     options = parser.parse_args()
     try:
         verdict = check(options.file, read_keys(options.key), options.known)
-    except (Bad, Misused) as error:
-        return complain(str(error))
+    except (Invalid, Misused) as error:
+        return report_error(str(error))
     try:
-        print(json.dumps(verdict) if options.json else "\n".join(map(harmless, describe(verdict))), flush=True)
-    except BrokenPipeError:  # whoever reads has seen enough; the exit code still says what was found
+        print(json.dumps(verdict) if options.json else "\n".join(map(printable, describe(verdict))), flush=True)
+    except BrokenPipeError:  # the reader has closed the pipe; the exit code still reports the verdict
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return exit_code(verdict)
 

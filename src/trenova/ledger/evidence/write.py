@@ -1,4 +1,4 @@
-"""Making an evidence file, section by section, so that rows can be streamed from wherever they are kept."""
+"""Making an evidence file section by section, so that the caller can stream rows."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from trenova.ledger.tiles import WIDTH
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One tile of the log: its commitments (all of them), its path (`prove.tile_spans`), and the entries asked for."""
+    """One tile of the ledger: all its commitments, its path (`prove.tile_spans`), and the entries in the range."""
 
     tile: int
     commitments: tuple[bytes, ...]
@@ -28,17 +28,17 @@ class Section:
 
 
 def tiles(header: Header) -> range:
-    """The tiles that the sections of the file have, in order."""
+    """The tiles of the file's sections, in order."""
     if not header.count:
         return range(0)
     return range(header.first // WIDTH, (header.first + header.count - 1) // WIDTH + 1)
 
 
 def start(header: Header) -> bytes:
-    """The first line; ValueError if the checkpoint does not cover the entries."""
+    """The first line. Raises ValueError if the checkpoint does not cover the entries."""
     size = checkpoint.parse(note.parse(header.checkpoint.encode()).text).size
     if header.first + header.count > size:
-        raise ValueError(f"entries {header.first} to {header.first + header.count} go beyond the tree of size {size}")
+        raise ValueError(f"entries {header.first} to {header.first + header.count} exceed the tree of size {size}")
     return encode_header(header)
 
 
@@ -54,13 +54,13 @@ def finish(header: Header) -> bytes:
 
 
 def pieces(header: Header, sections: Iterable[Section]) -> Iterator[bytes]:
-    """A whole file in pieces; ValueError if the sections are not those of the header's range."""
+    """A whole file in pieces. Raises ValueError if the sections do not match the header's range."""
     yield start(header)
     indexes = iter(range(header.first, header.first + header.count))
     for part in sections:
         if any(entry.index != next(indexes, None) for entry in part.entries):
-            raise ValueError(f"entries of tile {part.tile} are not the next ones of the range")
+            raise ValueError(f"the entries of tile {part.tile} are not the next ones of the range")
         yield section(part)
     if next(indexes, None) is not None:
-        raise ValueError("the sections end before the range")
+        raise ValueError("the sections end before the range does")
     yield finish(header)

@@ -1,4 +1,4 @@
-"""A log that tests can make of any size, with the same bytes each time, and evidence files of it."""
+"""A reproducible sample ledger of any size for tests, and evidence files of it."""
 
 import io
 import random
@@ -20,8 +20,8 @@ STRANGER = signing.Signer(name=ORIGIN, seed=bytes(range(1, 33)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Log:
-    """Entries, their commitments, and everything the store would keep of them."""
+class SampleLedger:
+    """Entries, their commitments, and the hashes that the store would save."""
 
     entries: tuple[tuple[bytes, bytes], ...]
     commitments: tuple[bytes, ...]
@@ -44,7 +44,7 @@ class Log:
         salt, body = self.entries[index]
         return Entry(index=index, salt=salt, body=body)
 
-    def evidence(  # noqa: PLR0913 - all that a test may want to be different
+    def evidence(  # noqa: PLR0913 - everything that a test may vary
         self,
         *,
         first: int = 0,
@@ -75,18 +75,18 @@ class Log:
 
     def _section(self, header: Header, tile: int, size: int, removed: Sequence[int]) -> Section:
         start, end = tile * tiles.WIDTH, min((tile + 1) * tiles.WIDTH, size)
-        wanted = range(max(start, header.first), min(end, header.first + header.count))
+        indexes = range(max(start, header.first), min(end, header.first + header.count))
         return Section(
             tile=tile,
             commitments=self.commitments[start:end],
             path=prove.hashes(prove.tile_spans(tile, size), self.read),
-            entries=[self.entry(index, removed) for index in wanted],
+            entries=[self.entry(index, removed) for index in indexes],
         )
 
 
 @lru_cache
-def log(size: int) -> Log:
-    """A log of `size` entries of 60 to some 200 bytes; a few bodies are of the kind that no plain line can hold."""
+def sample_ledger(size: int) -> SampleLedger:
+    """A ledger of `size` entries of 60 to about 200 bytes; a few bodies cannot be written to a plain line."""
     chance = random.Random(size)
     odd = {3: b"", 4: b"\xff\x00", 5: b'{"a":\n1}', 6: '{"name":"Zoë","sign":"\\u001f"}'.encode()}
     entries = tuple(
@@ -98,13 +98,13 @@ def log(size: int) -> Log:
         )
         for index in range(size)
     )
-    return of(entries)
+    return sample_ledger_of(entries)
 
 
-def of(entries: tuple[tuple[bytes, bytes], ...]) -> Log:
-    """The log of these salts and bodies."""
+def sample_ledger_of(entries: tuple[tuple[bytes, bytes], ...]) -> SampleLedger:
+    """The ledger of these salts and bodies."""
     commitments = tuple(hashing.commitment(salt, body) for salt, body in entries)
     stored: dict[tuple[int, int], bytes] = {}
     for one in tiles.additions(tree.grow(tree.Frontier(), [hashing.leaf(one) for one in commitments]).runs):
         stored[one.level, one.index] = one.hashes
-    return Log(entries=entries, commitments=commitments, read=tiles.node_reader(stored))
+    return SampleLedger(entries=entries, commitments=commitments, read=tiles.node_reader(stored))
