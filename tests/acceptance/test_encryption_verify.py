@@ -146,7 +146,7 @@ def test_a_wrapped_key_opens_with_its_master_key_only(stranger: User) -> None:
     setting = "TRENOVA_TEMPORAL__SECURITY__MASTER_KEY_FILE"
     opened = typed(stranger, "keys", "check", "--offline", "--json", **variables, **{setting: str(master)})
     assert [(key["id"], key["form"]) for key in opened.json["keys"]] == [("w", "wrapped")]
-    for file, complaint in ((other, "does not open"), (None, "name the key service")):
+    for file, complaint in ((other, "cannot unwrap"), (None, "configure the key service")):
         ended = typed(stranger, "keys", "check", "--offline", **variables, **({setting: str(file)} if file else {}))
         assert ended.exit_code == 1
         assert complaint in ended.err

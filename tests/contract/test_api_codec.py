@@ -239,7 +239,7 @@ async def test_a_body_that_is_no_payloads_is_refused_and_not_repeated(local: htt
     for way in ("encode", "decode"):
         answer = await post(local, way, content)
         assert answer.status_code == 400
-        assert answer.json()["detail"] == "the body is no protobuf-JSON Payloads"
+        assert answer.json()["detail"] == "the body is not a protobuf-JSON Payloads message"
         assert "secret-word" not in answer.text
 
 

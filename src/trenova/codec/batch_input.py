@@ -1,7 +1,4 @@
-"""The batch that a workflow was started with, read from the payloads of its input, whoever sent them.
-
-May import: codec, domain, errors.
-"""
+"""The batch that a workflow was started with, read from the payloads of its input, whoever sent them."""
 
 from collections.abc import Sequence
 
@@ -13,7 +10,7 @@ from trenova.errors import InvalidPayload, PayloadError
 
 
 async def read_batch_input(converter: DataConverter, payloads: Sequence[Payload]) -> Batch:
-    """The batch; an empty one where there is no input. Raises PayloadError, whatever the bytes are."""
+    """The batch, empty if there is no input. Raises PayloadError for any payload that is not a batch."""
     if not payloads:
         return Batch()
     try:
@@ -21,7 +18,7 @@ async def read_batch_input(converter: DataConverter, payloads: Sequence[Payload]
     except PayloadError:
         raise
     except Exception as error:
-        # Converters raise what they like for bytes that they do not expect, and some quote them.
+        # For unexpected bytes converters raise all kinds of errors, and some quote the bytes.
         raise not_a_batch() from error
     if len(values) != 1 or not isinstance(values[0], Batch | None):
         raise not_a_batch()
@@ -31,5 +28,5 @@ async def read_batch_input(converter: DataConverter, payloads: Sequence[Payload]
 def not_a_batch() -> InvalidPayload:
     return InvalidPayload(
         "the input of the workflow is not a batch",
-        hint="find out who started it: `temporal workflow describe`; entries go to POST /v1/entries",
+        hint="find out who started it with `temporal workflow describe`; send entries to POST /v1/entries",
     )

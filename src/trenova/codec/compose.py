@@ -14,9 +14,9 @@ from trenova.keys.loading import load_keyring
 
 
 def payload_codec(security: SecuritySettings, keyring: Keyring, *, max_sent_bytes: int | None = None) -> LayeredCodec:
-    """The composed codec. It always reads every layer it has keys for, whatever it writes.
+    """The composed codec. It reads every layer for which it has a key, whatever it writes.
 
-    So encryption and compression can be turned on, off and on again while workflows are open.
+    So encryption and compression can be turned on and off while workflows are open.
     """
     compression = Compression(threshold_bytes=security.compression_threshold)
     encryption = Encryption(keyring)
@@ -34,14 +34,14 @@ def payload_codec(security: SecuritySettings, keyring: Keyring, *, max_sent_byte
 def data_converter_for(
     security: SecuritySettings, keyring: Keyring, *, max_sent_bytes: int | None = None
 ) -> DataConverter:
-    """The shared data converter. Failure messages are encoded exactly when encryption is on.
+    """The shared data converter. It encodes failure messages if and only if encryption is on.
 
-    Without it, encoding them would hide them from a developer's Web UI and protect nothing.
+    With encryption off, encoding them would hide them from the Web UI and protect nothing.
     """
     codec = payload_codec(security, keyring, max_sent_bytes=max_sent_bytes)
     return data_converter(codec, encode_failures=security.enable_encryption)
 
 
 def load_converter(security: SecuritySettings, environ: Mapping[str, str]) -> DataConverter:
-    """The data converter with every configured key. Raises InvalidConfiguration with every problem at once."""
+    """The data converter with every configured key. Raises InvalidConfiguration, which lists every problem."""
     return data_converter_for(security, load_keyring(security, environ))

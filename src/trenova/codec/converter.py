@@ -1,8 +1,8 @@
 """The one data converter of the API, the worker, the CLI and the replay tests.
 
 The converter class runs inside Temporal's workflow sandbox, so this module must never import `cryptography`. Modules
-with message Structs (and `msgspec` itself) have to pass through the sandbox: a class that the sandbox imported again is
-another class, and msgspec does not know it.
+with message Structs (and `msgspec` itself) have to pass through the sandbox: if the sandbox imports one again, its
+classes are different classes, which msgspec does not recognise.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class MsgspecJSONConverter(JSONPlainPayloadConverter):
         return super().to_payload(value)
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
-        """Raises RuntimeError, as the base class does, when the payload does not fit the Struct."""
+        """Raises RuntimeError, as the base class does, if the payload does not fit the Struct."""
         if not names_message(type_hint):
             return super().from_payload(payload, type_hint)
         try:
@@ -47,14 +47,14 @@ class MsgspecJSONConverter(JSONPlainPayloadConverter):
 
 @runtime_checkable
 class AcceptsUnreadable(Protocol):
-    """A message that makes something of what is no such message: a workflow that gets one has a clear end."""
+    """A message class that accepts any bytes: a workflow that is started with something else still gets an instance."""
 
     @classmethod
     def of_unreadable(cls, data: bytes) -> object: ...
 
 
 class TrenovaPayloadConverter(CompositePayloadConverter):
-    """Temporal's default converters in their order, with msgspec in the place of `json/plain`."""
+    """Temporal's default converters in their order, with msgspec for `json/plain`."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -65,30 +65,31 @@ class TrenovaPayloadConverter(CompositePayloadConverter):
         )
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
-        """As the base class. KeyError for an encoding that is unknown here: another program may know it.
+        """The values. Raises KeyError for an unknown encoding, which another program may know.
 
-        A payload that is asked for as `TakesAnything` and is something else gives what that makes of it. PayloadError
-        for one that could not be decoded.
+        If the type hint is an `AcceptsUnreadable` and the payload does not fit, the value is its `of_unreadable`.
+        Raises PayloadError for a payload that could not be decoded.
         """
         for payload in payloads:
             undecodable.raise_if_placeholder(payload)
-        asked = class_accepting_unreadable(type_hints[0]) if type_hints and len(payloads) == 1 else None
+        accepting = class_accepting_unreadable(type_hints[0]) if type_hints and len(payloads) == 1 else None
         try:
             values = super().from_payloads(payloads, type_hints)
         except RuntimeError:
-            if asked is None:
+            if accepting is None:
                 raise
-            return [asked.of_unreadable(payloads[0].data)]
-        if asked is not None and not isinstance(values[0], asked | None):
-            return [asked.of_unreadable(payloads[0].data)]
+            return [accepting.of_unreadable(payloads[0].data)]
+        if accepting is not None and not isinstance(values[0], accepting | None):
+            return [accepting.of_unreadable(payloads[0].data)]
         return values
 
 
 def data_converter(codec: PayloadCodec | None = None, *, encode_failures: bool = True) -> DataConverter:
-    """The data converter for `codec` (`secrecy.data_converter_for` makes both), or for plain payloads without one.
+    """The data converter with `codec` (`compose.data_converter_for` makes both), or for plain payloads without one.
 
-    With a codec and `encode_failures`, failure messages and stack traces move into a payload, so that the codec covers
-    them too; Temporal then shows "Encoded failure" to whoever has no key. The type of an ApplicationError stays clear.
+    With a codec and `encode_failures`, failure messages and stack traces move into a payload, so that the codec encodes
+    them too; Temporal then shows "Encoded failure" to anyone without the key. The type of an ApplicationError stays
+    readable.
     """
     if codec is None or not encode_failures:
         return DataConverter(payload_converter_class=TrenovaPayloadConverter, payload_codec=codec)
@@ -108,15 +109,14 @@ def is_message(value: object) -> bool:
 
 
 def names_message(hint: object) -> bool:
-    # Origin and arguments both count: `list[Entry]` holds a Struct, and a generic Struct may hold none (`Page[int]`).
+    # Check origin and arguments: `list[Entry]` has a Struct as argument, `Page[int]` as origin.
     if arguments := get_args(hint):
         return any(names_message(part) for part in (get_origin(hint), *arguments))
     return isinstance(hint, type) and issubclass(hint, (msgspec.Struct, msgspec.Raw))
 
 
 def class_accepting_unreadable(hint: object) -> Any:
-    """The class that the hint names (`Batch | None`), if that is `TakesAnything`."""
-    named = [part for part in get_args(hint) or (hint,) if part is not type(None)]
-    return (
-        named[0] if len(named) == 1 and isinstance(named[0], type) and isinstance(named[0], AcceptsUnreadable) else None
-    )
+    """The class that the hint names (`Batch | None`) if it is an `AcceptsUnreadable`, else None."""
+    classes = [part for part in get_args(hint) or (hint,) if part is not type(None)]
+    only = classes[0] if len(classes) == 1 else None
+    return only if isinstance(only, type) and isinstance(only, AcceptsUnreadable) else None

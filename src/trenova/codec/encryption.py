@@ -1,8 +1,9 @@
 """Encryption: `encoding=binary/encrypted`, `encryption-key-id=<id>`, AES-256-GCM of the serialized inner payload.
 
-Data is a random 12-byte nonce ‖ ciphertext ‖ 16-byte tag, without associated data: the layout of Temporal's Python, Go,
-TypeScript and Java samples, which therefore read ours and we theirs. Nothing binds a payload to its workflow: who can
-write to Temporal's database can move an encrypted payload from one workflow to another, but not change it.
+Data is a random 12-byte nonce ‖ ciphertext ‖ 16-byte tag, without associated data. That is the layout of Temporal's
+Python, Go, TypeScript and Java samples: they can read our payloads, and we theirs. Nothing binds a payload to its
+workflow: anyone who can write to Temporal's database can move an encrypted payload to another workflow, but not change
+it.
 """
 
 import os
@@ -22,12 +23,12 @@ KEY_ID = "encryption-key-id"
 NONCE_BYTES = 12
 TAG_BYTES = 16
 
-# A length prefix of protobuf is a varint of at most ten bytes, seven bits in each.
+# A protobuf length prefix is a varint of at most ten bytes with seven bits each.
 MAX_VARINT_BYTES = 10
 
 
 class Encryption(Layer):
-    """Wraps every payload under the keyring's encrypting key; opens payloads of every key in it."""
+    """Encrypts every payload under the keyring's encrypting key; decrypts payloads of every key in the keyring."""
 
     encoding: ClassVar[bytes] = ENCRYPTED
 
@@ -36,20 +37,19 @@ class Encryption(Layer):
         self.ciphers = {key.id.encode(): AESGCM(key.secret) for key in keyring.keys.values()}
 
     def wrap(self, payload: Payload) -> Payload:
-        """Raises EncryptionKeyNotFound when the keyring names no encrypting key."""
-        # Even what already is marked as encrypted: the mark alone proves nothing, and passing it on would let a plain
-        # payload through.
+        """Raises EncryptionKeyNotFound if the keyring has no encrypting key."""
+        # Also payloads that are marked as encrypted: the mark proves nothing, and might let a plain payload through.
         key_id = (self.keyring.encrypting_id or "").encode()
         nonce = os.urandom(NONCE_BYTES)
         sealed = self.cipher(key_id).encrypt(nonce, payload.SerializeToString(), None)
         return Payload(metadata={ENCODING: ENCRYPTED, KEY_ID: key_id}, data=nonce + sealed)
 
     def unwrap(self, payload: Payload, budget: Budget | None = None) -> Payload:
-        del budget  # ciphertext is as long as what it holds
+        del budget  # decryption does not make a payload larger
         key_id = payload.metadata.get(KEY_ID, b"")
         cipher = self.cipher(key_id)
         nonce, sealed = payload.data[:NONCE_BYTES], payload.data[NONCE_BYTES:]
-        # Shorter data cannot hold a tag, and `cryptography` refuses a short nonce with an error of another kind.
+        # Shorter data has no complete tag, and `cryptography` raises another error for a short nonce.
         if len(sealed) < TAG_BYTES:
             raise decryption_failed(key_id)
         try:
@@ -67,7 +67,7 @@ class Encryption(Layer):
             raise EncryptionKeyNotFound(
                 f"encryption key not found for ID: {printable(key_id) or '(none)'}",
                 hint=f"this program holds {', '.join(self.keyring.ids) or 'no key'}: "
-                f"set {variable}, or put the key in a file of this name in the key folder, and start again",
+                f"set {variable}, or add a file of this name to the key folder, and restart",
             ) from None
 
 
@@ -80,10 +80,10 @@ def decryption_failed(key_id: bytes) -> DecryptionFailed:
 
 
 def parse_inner_payload(plain: bytes) -> Payload:
-    """The inner payload, bare or, as old TypeScript samples wrote it, behind its own length as a varint.
+    """The inner payload, bare or, as old TypeScript samples wrote it, after its length as a varint.
 
-    A bare payload starts with the tag of `metadata` (0x0a) or `data` (0x12). Taken as lengths these are 10 and 18, too
-    short for a payload that names an encoding and data, so that the two forms cannot be mistaken for each other.
+    A bare payload starts with the tag of `metadata` (0x0a) or `data` (0x12). As lengths these would be 10 and 18, too
+    short for a payload with encoding and data, so the two forms cannot be confused.
     """
     length = 0
     for index, byte in enumerate(plain[:MAX_VARINT_BYTES]):

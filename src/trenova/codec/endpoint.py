@@ -1,7 +1,7 @@
-"""Temporal's remote codec protocol without its HTTP: protobuf-JSON `Payloads` in, the same out.
+"""Temporal's remote codec protocol without the HTTP part: protobuf-JSON `Payloads` in, the same out.
 
-Whoever may call `decode` can read everything; who guards the door is the caller's business. Give it a codec without
-`require_encryption`, or plain payloads of old workflows cannot be looked at.
+Whoever may call `decode` can read everything; access control is up to the caller. Use a codec without
+`require_encryption`, so that plain payloads of old workflows can be shown.
 """
 
 import json
@@ -17,9 +17,8 @@ from trenova.config import MIB
 from trenova.errors import DecodedTooLarge, InvalidRequest, PayloadError, RequestTooLarge
 
 
-# The three messages in protobuf's JSON, read by msgspec: eight times as fast as protobuf's own reader, which besides
-# drops signs that are no base64 and so answers with other bytes than it was sent. A field that is not known here is
-# refused, not dropped.
+# The three messages in protobuf's JSON form. msgspec reads them eight times as fast as protobuf does; protobuf also
+# drops characters that are not base64, and would answer with other bytes than it received. Unknown fields are errors.
 class ExternalPayloadJSON(msgspec.Struct, forbid_unknown_fields=True):
     sizeBytes: str | int = "0"  # noqa: N815 - protobuf's name; it writes 64-bit numbers as text
 
@@ -34,25 +33,25 @@ class PayloadsJSON(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
     payloads: list[PayloadJSON] = []
 
 
-# A batch of ours has 2 MiB. Each byte is held several times over until the answer is written.
+# A batch of ours has at most 2 MiB. Each byte is in memory several times until the answer is written.
 MAX_DECODED_BYTES = 16 * MIB
 MAX_PAYLOADS = 1_000
-# Braces and commas: each begins something that takes a hundred times its place in the text once it is read.
+# Braces and commas: each begins an object or field that takes a hundred times as much memory as text.
 MAX_PARTS = 20 * MAX_PAYLOADS
 
 
 async def encode(codec: PayloadCodec, body: bytes) -> bytes:
-    """`body` with every payload encoded. Raises InvalidRequest for what is no protobuf-JSON `Payloads`."""
+    """`body` with every payload encoded. Raises InvalidRequest unless it is a protobuf-JSON `Payloads`."""
     return write_payloads(await codec.encode(read_payloads(body)))
 
 
 async def decode(codec: LayeredCodec, body: bytes, *, explain: bool = False) -> bytes:
     """`body` with every payload decoded. Raises InvalidRequest, and PayloadError for a payload that cannot be read.
 
-    Raises RequestTooLarge for more than MAX_PAYLOADS, and once they become more than MAX_DECODED_BYTES together.
+    Raises RequestTooLarge for more than MAX_PAYLOADS payloads, or more than MAX_DECODED_BYTES after decoding.
 
-    With `explain`, such a payload becomes a `json/plain` text that starts with "cannot be read: " and the others are
-    decoded: Temporal's Web UI shows no error of an endpoint, only the ciphertext, as if nobody had answered.
+    With `explain`, an unreadable payload becomes a `json/plain` text that starts with "cannot be read: ", and the
+    others are decoded: for an error, Temporal's Web UI shows only the ciphertext, as if the endpoint were unreachable.
     """
     payloads = read_payloads(body)
     budget = Budget(MAX_DECODED_BYTES)
@@ -90,16 +89,16 @@ def read_payloads(body: bytes) -> list[Payload]:
             )
             for item in document.payloads
         ]
-    # Beside msgspec's own errors, protobuf refuses half surrogates in a name and sizes of more than 64 bits.
+    # From msgspec; or from protobuf, for half surrogates in a name and sizes of more than 64 bits.
     except ValueError:
         raise InvalidRequest(
-            "the body is no protobuf-JSON Payloads",
+            "the body is not a protobuf-JSON Payloads message",
             hint='expected {"payloads": [{"metadata": {"encoding": "<base64>"}, "data": "<base64>"}]}',
         ) from None
 
 
-def too_many(found: str) -> RequestTooLarge:
-    return RequestTooLarge(f"the request holds {found}", hint="send them in several requests")
+def too_many(content: str) -> RequestTooLarge:
+    return RequestTooLarge(f"the request holds {content}", hint="send them in several requests")
 
 
 def write_payloads(payloads: Sequence[Payload]) -> bytes:

@@ -1,4 +1,4 @@
-"""What a layer around a payload is, and when work on payloads leaves the event loop."""
+"""The base class of layers around a payload, and when work on payloads leaves the event loop."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -12,51 +12,51 @@ from trenova.config import KIB
 from trenova.errors import DecodedTooLarge, InvalidPayload
 from trenova.threads import run_off_loop
 
-# The longest name from a payload's metadata that an error repeats: a sender chooses it, and errors end up in logs.
+# The longest name from a payload's metadata that an error quotes: the sender chooses it, and errors are logged.
 MAX_SHOWN_CHARACTERS = 64
 
-# From this many bytes in one call on, a thread does the work. Less holds up the event loop for about 0.3 ms, which is
-# no longer than the switch to a thread and back takes.
+# From this many bytes in one call, a thread does the work. Fewer block the event loop for at most 0.3 ms, no longer
+# than switching to a thread and back.
 OFF_LOOP_BYTES = 16 * KIB
 
 ENCODING = "encoding"
 
 
 class Budget:
-    """How many bytes payloads that are decoded together may become: each step of each counts."""
+    """How many bytes the payloads decoded together may take; every layer of each payload counts."""
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = self.left = most_bytes
 
     def spend(self, size: int) -> None:
-        """Raises DecodedTooLarge for more than is left."""
+        """Raises DecodedTooLarge if less than `size` is left."""
         self.left -= size
         if self.left < 0:
             self.left = 0
             raise DecodedTooLarge(
-                f"payloads decompress to more than {self.most_bytes:,} bytes, the most that are decoded together",
+                f"payloads decompress to more than {self.most_bytes:,} bytes, the limit for payloads decoded together",
                 hint="decode fewer at once; if it is a single one, find out who made it",
             )
 
 
 class Layer(PayloadCodec, ABC):
-    """One wrapping of a payload into another, told apart by the outer payload's `encoding`.
+    """One way to wrap a payload into another, identified by the outer payload's `encoding`.
 
-    A layer can be used as a codec by itself: `encode` wraps every payload, `decode` takes off at most one layer of its
-    own and passes everything else through. `Layers` composes several. Layers hold no state that changes.
+    A layer is itself a codec: `encode` wraps every payload, `decode` unwraps at most one layer of this kind and passes
+    everything else through. `LayeredCodec` composes several. Layers are immutable.
     """
 
     encoding: ClassVar[bytes]
 
     @abstractmethod
     def wrap(self, payload: Payload) -> Payload:
-        """The payload inside this layer, or the same payload where the layer would gain nothing."""
+        """The payload wrapped in this layer, or the same payload if wrapping gains nothing."""
 
     @abstractmethod
     def unwrap(self, payload: Payload, budget: "Budget | None" = None) -> Payload:
-        """What is inside `payload`, whose encoding is this layer's. Raises PayloadError only.
+        """The inner payload of `payload`, whose encoding is this layer's. Raises only PayloadError.
 
-        What it grows to counts against the budget while it grows.
+        The size of the inner payload is taken from the budget while it grows.
         """
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
@@ -70,7 +70,7 @@ class Layer(PayloadCodec, ABC):
 
 
 async def apply_to_each(work: Callable[[Payload], Payload], payloads: Sequence[Payload]) -> list[Payload]:
-    """`work` on every payload, in order; in a thread when they are big together. The first error ends it."""
+    """The results of `work` on every payload, in order. Runs in a thread if the payloads are large."""
     # A copy of the list: the caller may empty a protobuf container while the thread reads it.
     items = list(payloads)
     # Not `ByteSize()`: to count, it serializes the payload.
@@ -79,24 +79,24 @@ async def apply_to_each(work: Callable[[Payload], Payload], payloads: Sequence[P
 
 
 def encoding_of(payload: Payload) -> bytes:
-    """The payload's encoding, empty if it names none."""
+    """The payload's encoding, empty if it has none."""
     # Not `metadata[…]`: on a protobuf map that adds the missing key to the sender's message.
     return payload.metadata.get(ENCODING, b"")
 
 
 def parse_payload(data: bytes, *, layer: str) -> Payload:
-    """The payload that `data` is the serialized form of. Raises InvalidPayload; `layer` says where it was found."""
+    """The payload that is serialized in `data`. Raises InvalidPayload, which names the `layer` it came from."""
     try:
         return Payload.FromString(data)
     except DecodeError:
         raise InvalidPayload(
-            f"the {layer} payload holds no Temporal payload",
-            hint="its sender does not wrap whole payloads; use this project's or Temporal's own sample codec there",
+            f"the {layer} payload does not contain a Temporal payload",
+            hint="its sender does not wrap whole payloads; use Trenova's codec or Temporal's sample codec there",
         ) from None
 
 
 def printable(name: bytes) -> str:
-    """A name from a payload's metadata as an error may repeat it: printable, one line, not long."""
+    """A name from a payload's metadata, safe to quote in an error: printable, on one line, and short."""
     text = name.decode(errors="backslashreplace")
-    text = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
     return text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + "…"

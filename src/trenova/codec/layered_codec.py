@@ -1,4 +1,4 @@
-"""The layers in their order: compressed, then encrypted. The reverse would compress ciphertext, which gains nothing."""
+"""The codec that composes layers: compress, then encrypt. Ciphertext does not compress, so never the reverse."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -20,17 +20,18 @@ from trenova.config import KIB, MIB
 from trenova.domain.schedules import is_scheduled
 from trenova.errors import InvalidPayload, PayloadError, PayloadTooLarge, PlaintextRefused
 
-# Ours are two deep and the older Go system's two; a payload that was encoded twice by mistake is four deep.
+# We and the older Go system use two layers; a payload that was encoded twice by mistake has four.
 MAX_LAYERS = 4
-# Temporal refuses a payload of 2 MiB; the rest is for its own wrapping.
+# Temporal does not accept a payload of 2 MiB; the rest is for its own wrapping.
 MAX_SENT_BYTES = 2 * MIB - 16 * KIB
 
 
 class LayeredCodec(PayloadCodec, WithSerializationContext):
-    """Puts every layer of `encoding` on, first to last; takes off layers of `decoding` in whatever order they come.
+    """Wraps payloads in every layer of `encoding`, first to last; unwraps layers of `decoding` in any order.
 
-    Unknown encodings pass through. With `require_encryption`, decoding refuses a payload without an encrypted layer.
-    Encoding a payload to more than `max_sent_bytes` raises PayloadTooLarge: for a sender that can make it smaller.
+    Unknown encodings pass through. With `require_encryption`, decoding raises PlaintextRefused for a payload without an
+    encrypted layer. Encoding a payload to more than `max_sent_bytes` raises PayloadTooLarge, for senders that can make
+    it smaller.
     """
 
     def __init__(
@@ -49,10 +50,10 @@ class LayeredCodec(PayloadCodec, WithSerializationContext):
         self.defers = defers
 
     def with_context(self, context: SerializationContext) -> Self:
-        """For a run of a schedule of ours, a codec that leaves what it cannot decode to whoever reads it.
+        """For a run of one of our schedules, a codec that defers decoding errors until the payload is read.
 
-        Temporal gives each run the result and the failure of the one before, and the SDK decodes them before the
-        workflow begins. None of our workflows reads them: a key that was dropped must not stop the next run.
+        Temporal gives each run the result and the failure of the previous run, and the SDK decodes them before the
+        workflow begins. None of our workflows reads them: a key that was removed must not stop the next run.
         """
         if not (isinstance(context, WorkflowSerializationContext) and is_scheduled(context.workflow_id)):
             return self
@@ -68,11 +69,11 @@ class LayeredCodec(PayloadCodec, WithSerializationContext):
         return await apply_to_each(self.wrap, payloads)
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Raises PayloadError only, whatever the bytes are; nothing where decoding is deferred."""
+        """Raises only PayloadError, whatever the bytes are; no error if errors are deferred."""
         return await self.decode_within(Budget(MAX_DECOMPRESSED_BYTES), payloads)
 
     async def decode_within(self, budget: Budget, payloads: Sequence[Payload]) -> list[Payload]:
-        """The same, and DecodedTooLarge once they become more than the budget has left."""
+        """The same; also raises DecodedTooLarge when the payloads exceed what is left of the budget."""
         return await apply_to_each(partial(self.unwrap_or_defer if self.defers else self.unwrap, budget), payloads)
 
     def wrap(self, payload: Payload) -> Payload:
@@ -81,7 +82,7 @@ class LayeredCodec(PayloadCodec, WithSerializationContext):
         size = payload.ByteSize()
         if self.max_sent_bytes is not None and size > self.max_sent_bytes:
             raise PayloadTooLarge(
-                f"a payload has {size:,} bytes as it would be sent, Temporal takes {self.max_sent_bytes:,}",
+                f"an encoded payload has {size:,} bytes; Temporal accepts at most {self.max_sent_bytes:,}",
                 hint="send less at once",
             )
         return payload
@@ -104,10 +105,12 @@ class LayeredCodec(PayloadCodec, WithSerializationContext):
         if encoding_of(payload) in self.decoding:
             raise InvalidPayload(
                 f"the payload is wrapped in more than {MAX_LAYERS} layers",
-                hint="its sender applies its codec again and again; no client needs more than one codec",
+                hint="its sender applies a codec several times; no client needs more than one codec",
             )
         if encoding_of(payload) == undecodable.PLACEHOLDER:
-            raise InvalidPayload("the payload has an encoding that is never sent", hint="find out who made it")
+            raise InvalidPayload(
+                "the payload has an encoding that is only used internally", hint="find out who made it"
+            )
         if self.require_encryption and not encrypted:
             raise PlaintextRefused(
                 f"the payload is not encrypted (encoding: {printable(outermost) or 'none'}), "

@@ -1,4 +1,4 @@
-"""Whether a process can do with its own keys what it will be asked to do: write a payload, and read it again."""
+"""Whether a process can encode a payload with its own keys and decode it again."""
 
 import os
 
@@ -11,7 +11,7 @@ PROBE_BYTES = 64
 
 
 async def try_codec(codec: PayloadCodec | None) -> str:
-    """`ok`, or why a payload that this codec encodes cannot be decoded by it. Asks no other process."""
+    """`ok`, or why this codec cannot decode a payload that it encoded. Does not ask any other process."""
     if codec is None:
         return "ok"
     probe = Payload(metadata={"encoding": b"binary/plain"}, data=os.urandom(PROBE_BYTES))
@@ -19,4 +19,4 @@ async def try_codec(codec: PayloadCodec | None) -> str:
         (decoded,) = await codec.decode(await codec.encode([probe]))
     except PayloadError as error:
         return error.message
-    return "ok" if decoded == probe else "a payload that this process encodes is decoded to another one"
+    return "ok" if decoded == probe else "a payload that this process encoded was decoded to a different one"

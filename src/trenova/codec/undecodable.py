@@ -1,4 +1,4 @@
-"""What stands in the place of a payload that could not be decoded, and says why to whoever reads it.
+"""The placeholder for a payload that could not be decoded, which raises the reason when it is read.
 
 Imported inside Temporal's workflow sandbox: never import `cryptography` here.
 """
@@ -16,6 +16,6 @@ def placeholder_for(error: PayloadError) -> Payload:
 
 
 def raise_if_placeholder(payload: Payload) -> None:
-    """Raise PayloadError for a payload that stands for one that could not be decoded."""
+    """Raise PayloadError if the payload is the placeholder for one that could not be decoded."""
     if encoding_of(payload) == PLACEHOLDER:
         raise PayloadError(payload.data.decode(errors="replace"))

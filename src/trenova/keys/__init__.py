@@ -1,5 +1,5 @@
-"""The keys of an installation: those that encrypt payloads, those that sign ledgers, and the master key over both.
+"""The keys of an installation: keys that encrypt payloads, keys that sign ledgers, and the master key that wraps both.
 
-`loading` makes the keyring of encryption keys and `signing` the signer of the ledgers, each from settings, environment
-and files, with every problem in one error. Nothing here prints or logs a secret. May import: ledger, config, errors.
+`loading` makes the keyring of encryption keys, `signing` the signer of the ledgers, both from settings, environment
+and files; each lists every problem in one error. Nothing here prints or logs a secret. May import: ledger, domain, config, threads, tracing, errors.
 """

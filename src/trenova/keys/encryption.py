@@ -1,4 +1,4 @@
-"""What `trenova keys generate` and `trenova keys check` print, without printing it."""
+"""Generating and describing encryption keys, for `trenova keys generate` and `trenova keys check`."""
 
 import base64
 import os
@@ -11,13 +11,13 @@ from trenova.keys.key import DEFAULT_ID, KEY_BYTES, WRAPPED, is_key_id, variable
 from trenova.keys.keyring import Keyring
 from trenova.keys.master_key import KeyService
 
-# What a POSIX shell can export: `TEMPORAL_ENCRYPTION_KEY_eu-1` is no variable name for it.
+# Ids with which a POSIX shell can export a variable: `TEMPORAL_ENCRYPTION_KEY_eu-1` is not a valid name.
 SHELL_NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedKey:
-    """A new key as the text to keep, and the shell line that sets it (None where a shell cannot name the variable)."""
+    """A new key as text, and the shell line that sets it (None if a shell cannot name the variable)."""
 
     id: str
     text: str = field(repr=False)
@@ -26,7 +26,7 @@ class GeneratedKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyReport:
-    """One configured key, with nothing secret in it."""
+    """One configured key, without its secret."""
 
     id: str
     encrypts: bool
@@ -55,7 +55,7 @@ def generate_key(
 
 
 def describe_keys(keyring: Keyring) -> tuple[KeyReport, ...]:
-    """Every key of the keyring, by id. Takes about 50 ms for each, on purpose (see `Key.fingerprint`)."""
+    """Every key of the keyring, sorted by id. Takes about 50 ms for each, on purpose (see `Key.fingerprint`)."""
     return tuple(
         KeyReport(
             id=key.id,

@@ -1,4 +1,4 @@
-"""One key: its id, its 32 bytes, and how they come out of the text an operator sets."""
+"""One key: its id, its 32 bytes, and how they are derived from the text that the operator sets."""
 
 import base64
 import binascii
@@ -23,13 +23,14 @@ KeyFormat = Literal["auto", "raw32"]
 VARIABLE = "TEMPORAL_ENCRYPTION_KEY"
 DEFAULT_ID = "default"
 
-# What a key wrapped by a key service begins with, before the base64 of the wrapped bytes.
+# The prefix of a key wrapped by a key service, before the base64 of the wrapped bytes.
 WRAPPED = "wrapped:"
 
-# Any printable ASCII but the slash, which would leave the key folder. (Temporal's Java sample has ids that end in "!".)
+# Any printable ASCII except the slash, which would lead out of the key folder. (Temporal's Java sample has ids that end
+# in "!".)
 KEY_ID_PATTERN = re.compile(r"[!-.0-~]{1,64}")
 
-# Changing it changes every key that is made from text.
+# Never change it: that would change every key that is derived from text.
 HKDF_INFO = b"trenova/codec-key/v1"
 
 FINGERPRINT_SALT = b"trenova/codec-key-fingerprint/v1"
@@ -38,41 +39,41 @@ FINGERPRINT_BYTES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Key:
-    """A key that can be used. Its repr shows no secret."""
+    """A usable key. Its repr shows no secret."""
 
     id: str
     secret: bytes = field(repr=False)
-    # How its text was read: base64, hex, text, raw32 or wrapped.
     form: str
-    # The environment variable or the file it came from.
+    """How its text was read: base64, hex, text, raw32 or wrapped."""
     source: str
+    """The environment variable or the file that it came from."""
 
     def fingerprint(self) -> str:
         """16 hex digits, equal for equal keys, that may be printed and logged.
 
-        Through scrypt (about 50 ms), because a key made from a guessable text could be found from a fast hash of it.
+        Computed with scrypt (about 50 ms): a fast hash would help to guess a key that was derived from weak text.
         """
         digest = hashlib.scrypt(self.secret, salt=FINGERPRINT_SALT, n=2**14, r=8, p=1, dklen=FINGERPRINT_BYTES)
         return digest.hex()
 
 
 class UnusableKeyError(Exception):
-    """Why a text is no key, to be read after the name of its source. Never holds the text."""
+    """Why a text is not a key, phrased to follow the name of its source. Never contains the text."""
 
 
 def read_secret(text: str, *, key_format: KeyFormat = "auto", service: KeyService | None = None) -> tuple[bytes, str]:
-    """The 32 bytes that `text` stands for, and its form. Raises UnusableKeyError.
+    """The 32 bytes of the key in `text`, and its form. Raises UnusableKeyError.
 
     `auto`: 64 hex digits or 43 base64 characters (with or without one `=`) are the 32 bytes themselves; `wrapped:…` is
-    opened by `service`; other text of at least 32 characters goes through HKDF-SHA-256 (RFC 5869, no salt). `raw32`:
-    the first 32 bytes of the text in UTF-8, as the older Go system does, but nothing is ever padded with zeros.
+    unwrapped by `service`; other text of at least 32 characters goes through HKDF-SHA-256 (RFC 5869, no salt). `raw32`:
+    the first 32 bytes of the text in UTF-8, as in the older Go system, but never padded with zeros.
     """
     try:
         raw = text.encode()
     except UnicodeEncodeError:
         raise UnusableKeyError("is not UTF-8 text") from None
     if not raw:
-        raise UnusableKeyError("is empty; expected a key, or take it away")
+        raise UnusableKeyError("is empty; set a key, or remove it")
     if placeholders.is_placeholder(text):
         raise UnusableKeyError(placeholders.complaint("trenova keys generate"))
     if key_format == "raw32":
@@ -94,7 +95,7 @@ def read_secret(text: str, *, key_format: KeyFormat = "auto", service: KeyServic
 
 
 def is_key_id(key_id: str) -> bool:
-    """Whether `key_id` can name a key: 1–64 printable ASCII characters, no space and no slash."""
+    """Whether `key_id` is a valid id: 1–64 printable ASCII characters, no space and no slash."""
     return KEY_ID_PATTERN.fullmatch(key_id) is not None
 
 
@@ -104,29 +105,29 @@ def variable_of(key_id: str) -> str:
 
 
 def without_assignment(text: str, key_id: str) -> str:
-    """The key in the line that `trenova keys generate` prints for this id; any other text as it is.
+    """The key in the shell line that `trenova keys generate` prints for this id; any other text unchanged.
 
     Raises UnusableKeyError for the line of another id.
     """
-    found = parse_assignment(text, VARIABLE)
-    if found is None:
+    assignment = parse_assignment(text, VARIABLE)
+    if assignment is None:
         return text
-    if found[0] not in {variable_of(key_id), f"{VARIABLE}_{key_id}"}:
-        raise UnusableKeyError(f"is a line that sets {found[0]}; expected the key {key_id}")
-    return found[1]
+    if assignment[0] not in {variable_of(key_id), f"{VARIABLE}_{key_id}"}:
+        raise UnusableKeyError(f"is a line that sets {assignment[0]}; expected the key {key_id}")
+    return assignment[1]
 
 
 def unwrap(text: str, service: KeyService | None) -> bytes:
     """The 32 bytes in a text of the form `wrapped:<base64>`. Raises UnusableKeyError."""
     if service is None:
-        raise UnusableKeyError("is a wrapped key; name the key service (the master key file) that opens it")
+        raise UnusableKeyError("is a wrapped key; configure the key service (the master key file) that unwraps it")
     try:
         wrapped = base64.b64decode(text.removeprefix(WRAPPED), validate=True)
     except (binascii.Error, ValueError):
         raise UnusableKeyError("is a wrapped key, but no base64 follows the colon") from None
     secret = service.unwrap(wrapped)
     if secret is None:
-        raise UnusableKeyError(f"is a wrapped key that {service.name} does not open; it was wrapped by another one")
+        raise UnusableKeyError(f"is a wrapped key that {service.name} cannot unwrap; another master key wrapped it")
     if len(secret) != KEY_BYTES:
         raise UnusableKeyError(f"is a wrapped key of {len(secret)} bytes; expected {KEY_BYTES}")
     return secret

@@ -12,8 +12,8 @@ class Keyring:
     """Keys by id, and the id of the one that encrypts, which is among them. `loading.load_keyring` makes it."""
 
     keys: Mapping[str, Key] = field(default_factory=lambda: MappingProxyType({}))
-    # None where nothing is encrypted.
     encrypting_id: str | None = None
+    """None while encryption is off."""
 
     @property
     def ids(self) -> tuple[str, ...]:

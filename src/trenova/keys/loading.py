@@ -1,6 +1,6 @@
-"""From environment variables and files to a keyring in which every key has been tried.
+"""From environment variables and files to a keyring in which every key has been tested.
 
-Whatever is wrong, all of it is said at once, and nothing starts: a key that only fails later leaves workflows hanging.
+All problems are reported at once, and nothing starts with any: a key that fails later would leave workflows stuck.
 """
 
 import os
@@ -27,7 +27,7 @@ from trenova.keys.key import (
 from trenova.keys.keyring import Keyring
 from trenova.keys.master_key import KeyService, MasterKeyFile
 
-# A key is shorter than a hundred characters; a larger file is some other one, and the folder the wrong folder.
+# A key is shorter than a hundred characters; with a larger file, this is probably the wrong folder.
 MAX_KEY_FILE_BYTES = 4096
 NONCE_BYTES, TRIAL_BYTES = 12, 64
 
@@ -46,25 +46,25 @@ class FoundKey:
 def load_keyring(security: SecuritySettings, environ: Mapping[str, str]) -> Keyring:
     """The keyring of `TEMPORAL_ENCRYPTION_KEY[_<id>]` in `environ` and of the key folder, which has a file for each id.
 
-    Keys are read and tried even while encryption is off, since they still decrypt. Raises InvalidConfiguration with
-    every problem: settings that contradict each other, an id defined twice, a text that is no key, a key that fails its
-    trial, no key for the id that shall encrypt.
+    Keys are read and tested even while encryption is off, since they still decrypt. Raises InvalidConfiguration with
+    every problem: contradicting settings, an id defined twice, a text that is not a key, a key that fails its test, no
+    key for the id that encrypts.
     """
     problems = []
     if security.require_encryption and not security.enable_encryption:
         problems.append(
-            "requireEncryption: true with enableEncryption: false; would refuse this program's own payloads"
+            "requireEncryption: true with enableEncryption: false; this would refuse the program's own payloads"
         )
     folder, service = security.key_folder, key_service_of(security)
-    found = [*keys_in_environment(environ)]
+    candidates = [*keys_in_environment(environ)]
     if folder is not None:
         try:
-            found += keys_in_folder(folder)
+            candidates += keys_in_folder(folder)
         except OSError as err:
             problems.append(f"key folder {folder}: {err.strerror}; expected a folder with a file for each key ID")
     keys: dict[str, Key] = {}
     sources: dict[str, str] = {}
-    for item in found:
+    for item in candidates:
         if item.id in sources:
             problems.append(f"the key ID {item.id} is defined twice, by {sources[item.id]} and {item.source}; keep one")
             continue
@@ -96,7 +96,7 @@ def keys_in_environment(environ: Mapping[str, str]) -> Iterator[FoundKey]:
 
 def keys_in_folder(folder: Path) -> Iterator[FoundKey]:
     for path in sorted(folder.iterdir()):
-        # Kubernetes mounts a secret's files as links into hidden folders beside them.
+        # Kubernetes mounts the files of a secret as links into hidden folders.
         if path.name.startswith("."):
             continue
         text, problem = None, None
@@ -125,17 +125,17 @@ def load_key(item: FoundKey, security: SecuritySettings, service: KeyService | N
 
 
 def missing_key_problems(security: SecuritySettings, sources: Mapping[str, str]) -> list[str]:
-    wanted = security.encryption_key_id
-    if not security.enable_encryption or wanted in sources:
+    key_id = security.encryption_key_id
+    if not security.enable_encryption or key_id in sources:
         return []
-    # Never the key of another id in its place: payloads under the wrong key cannot be read by anybody who is right.
+    # Never fall back to the key of another id: correctly configured programs could not read the payloads.
     configured = ", ".join(sorted(sources)) or "none"
-    return [f"encryptionKeyID: {wanted!r}; expected a configured key ({configured}), or set {variable_of(wanted)}"]
+    return [f"encryptionKeyID: {key_id!r}; expected a configured key ({configured}), or set {variable_of(key_id)}"]
 
 
 def trial_problems(keyring: Keyring) -> list[str]:
     return [
-        f"{key.source}: a payload encrypted under the key {key.id} does not decrypt"
+        f"{key.source}: a payload encrypted with the key {key.id} cannot be decrypted"
         for key in keyring.keys.values()
         if not passes_trial(key)
     ]
@@ -151,5 +151,5 @@ def passes_trial(key: Key) -> bool:
 
 
 def key_service_of(security: SecuritySettings) -> KeyService | None:
-    """The service that opens wrapped keys, if one is configured."""
+    """The service that unwraps keys, if one is configured."""
     return None if security.master_key_file is None else MasterKeyFile(security.master_key_file)

@@ -1,7 +1,7 @@
-"""Key services: a master key elsewhere wraps the keys that encrypt payloads, so that those may lie about wrapped.
+"""Key services: a master key wraps the keys that encrypt payloads, so that only wrapped keys are stored.
 
-With one, a mounted secret or an environment variable holds `wrapped:<base64>` in place of the key. Payloads do not
-change: they are encrypted under the unwrapped key, and its id is all they name.
+A mounted secret or an environment variable then holds `wrapped:<base64>` instead of the key. Payloads do not change:
+they are encrypted with the unwrapped key and name only its id.
 """
 
 from pathlib import Path
@@ -15,29 +15,29 @@ from trenova.keys.text import parse_assignment, read_32_bytes
 
 
 class KeyService(Protocol):
-    """Wraps and unwraps 32-byte keys under a master key that need not leave it. Asked at start only, once for each key.
+    """Wraps and unwraps 32-byte keys with a master key that never leaves the service. Called only at start, per key.
 
-    A driver for a cloud's service raises `Unavailable` when that cannot be reached.
+    A driver for a cloud service raises `Unavailable` if the service is unreachable.
     """
 
     @property
     def name(self) -> str:
-        """What an error calls it, for example the path of the master key's file."""
+        """The name in errors, for example the path of the master key's file."""
 
     def wrap(self, secret: bytes) -> bytes:
-        """`secret` wrapped, so that only this service can open it and any change to it is noticed."""
+        """`secret` wrapped, so that only this service can unwrap it and any change to it is detected."""
 
     def unwrap(self, wrapped: bytes) -> bytes | None:
-        """What `wrap` was given, or None if this service did not wrap it or it was changed."""
+        """The secret given to `wrap`, or None if this service did not wrap it or it was changed."""
 
 
 class MasterKeyFile:
-    """A key service whose master key lies in a file, with AES key wrap (RFC 3394)."""
+    """A key service with its master key in a file and AES key wrap (RFC 3394)."""
 
     def __init__(self, path: Path) -> None:
         """Reads the file once. Raises InvalidConfiguration unless it holds 32 bytes in base64 or hex, and nothing else.
 
-        A text that anybody could think of is not taken as a master key: all other keys hang on it.
+        A passphrase is not accepted as a master key: all other keys depend on it.
         """
         self.name = str(path)
         self.master = read_master_key(path)

@@ -1,8 +1,7 @@
-"""From settings and environment to the keys that sign the logs' checkpoints, and making new ones.
+"""From settings and environment to the keys that sign the ledgers' checkpoints, and making new ones.
 
 A key is a line of text: `PRIVATE+KEY+<name>+<id>+<base64>`, or `wrapped:<base64>` with its 32 bytes wrapped by the key
-service that also opens encryption keys. Several lines are a rotation: all of them sign, the first is the log's own.
-May import: codec, ledger, config, errors.
+service that also unwraps encryption keys. Several lines are a rotation: all sign, and the first is the ledger's own.
 """
 
 import base64
@@ -25,7 +24,7 @@ HINT = "make a key with `trenova keys generate --signing`; docs/configuration.md
 
 
 def load_signer(settings: Settings, environ: Mapping[str, str]) -> LedgerSigner:
-    """The signer of all logs. Raises InvalidConfiguration, without a word of any secret, unless every key is good."""
+    """The signer of all ledgers. Raises InvalidConfiguration, which shows no secret, unless every key is valid."""
     source, text = find_signing_keys(settings.ledger, environ)
     service = key_service_of(settings.temporal.security)
     lines = [line.strip() for line in text.splitlines()]
@@ -39,23 +38,23 @@ def load_signer(settings: Settings, environ: Mapping[str, str]) -> LedgerSigner:
     if not secrets and not problems:
         problems.append(f"{source}: empty; expected a signing key on a line")
     if len({secret.seed for secret in secrets}) < len(secrets):
-        problems.append(f"{source}: the same signing key is there twice; keep one")
+        problems.append(f"{source}: contains the same signing key twice; keep one")
     if problems:
         raise InvalidConfiguration(problems, hint=HINT)
     return LedgerSigner(prefix=settings.ledger.origin, secrets=tuple(secrets))
 
 
 def generate_key(name: str, service: KeyService | None = None) -> str:
-    """A new key as the line to keep, wrapped by `service` if one is given. `name` is a label and nothing else."""
+    """A new key as a line of text, wrapped by `service` if one is given. `name` is only a label."""
     signer = Signer(name=name, seed=os.urandom(KEY_BYTES))
     return signer.secret_text if service is None else WRAPPED + base64.b64encode(service.wrap(signer.seed)).decode()
 
 
 def find_signing_keys(ledger: LedgerSettings, environ: Mapping[str, str]) -> tuple[str, str]:
-    """Where the keys were found, for errors, and their text."""
+    """The source of the keys, for errors, and their text."""
     text, file = environ.get(VARIABLE), ledger.signing_key_file
     if text and file is not None:
-        raise InvalidConfiguration([f"signing keys are in {VARIABLE} and in ledger.signingKeyFile; keep one of them"])
+        raise InvalidConfiguration([f"both {VARIABLE} and ledger.signingKeyFile set signing keys; keep one of them"])
     if text:
         return VARIABLE, text
     if file is None:
@@ -65,11 +64,13 @@ def find_signing_keys(ledger: LedgerSettings, environ: Mapping[str, str]) -> tup
     except OSError as error:
         raise InvalidConfiguration([f"signing key file {file}: {error.strerror}"], hint=HINT) from None
     except UnicodeDecodeError:
-        raise InvalidConfiguration([f"signing key file {file}: expected text, a key a line"], hint=HINT) from None
+        raise InvalidConfiguration(
+            [f"signing key file {file}: expected UTF-8 text, one key on each line"], hint=HINT
+        ) from None
 
 
 def parse_signing_key(line: str, name: str, service: KeyService | None) -> Signer:
-    """The key in a line: as it is, or as the shell line `export TRENOVA_SIGNING_KEY='…'` that the command prints."""
+    """The key in a line: bare, or as the shell line `export TRENOVA_SIGNING_KEY='…'` that the command prints."""
     if placeholders.is_placeholder(line):
         raise UnusableKeyError(placeholders.complaint("trenova keys generate --signing"))
     if (set_by := parse_assignment(line, VARIABLE)) is not None:
@@ -78,7 +79,7 @@ def parse_signing_key(line: str, name: str, service: KeyService | None) -> Signe
         return Signer(name=name, seed=unwrap(line, service))
     signer = parse_signer(line)
     if signer.algorithm != ED25519:
-        raise InvalidConfiguration(["signing key: a witness's key; expected one that signs checkpoints"])
+        raise InvalidConfiguration(["signing key: is a witness's key; expected one that signs checkpoints"])
     return signer
 
 

@@ -11,7 +11,7 @@ TO_URL_SAFE = str.maketrans("+/", "-_")
 
 
 def read_32_bytes(text: str) -> tuple[bytes, str] | None:
-    """The bytes and the word `hex` or `base64`, or None where `text` is neither. Only its form decides."""
+    """The bytes and the word `hex` or `base64`, or None if `text` has neither form."""
     if HEX.fullmatch(text):
         return bytes.fromhex(text), "hex"
     if BASE64.fullmatch(text):
@@ -22,7 +22,7 @@ def read_32_bytes(text: str) -> tuple[bytes, str] | None:
 def parse_assignment(text: str, prefix: str) -> tuple[str, str] | None:
     """The variable and the value of a line `export <prefix>…='<value>'`, as `trenova keys generate` prints it, or None.
 
-    No key looks like one: of all texts only those that begin with such a variable's name and an equals sign do.
+    A key is never mistaken for one: only texts that begin with the variable's name and an equals sign match.
     """
-    found = re.fullmatch(rf"(?:export\s+)?({prefix}[A-Za-z0-9_]*)=(['\"]?)(.*)\2\s*", text)
-    return None if found is None else (found[1], found[3])
+    match = re.fullmatch(rf"(?:export\s+)?({prefix}[A-Za-z0-9_]*)=(['\"]?)(.*)\2\s*", text)
+    return None if match is None else (match[1], match[3])

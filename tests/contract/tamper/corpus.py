@@ -1,6 +1,6 @@
 """Good and mutated checkpoints, receipts, keys and evidence files: what was changed, and whether it must be refused.
 
-The same bytes each time, from `unit.ledger.sample_ledgers`. `test_corpus` gives every case to every verifier that there is: the
+The same bytes each time, from `unit.ledger.sample_ledgers`. `test_corpus` gives every case to every verifier: the
 package, `trenova verify`, verify_evidence.py, and the lines of docs/proofs.md. A rule that one of them does not
 know shows here first, so add a case to the corpus, not a test to one verifier.
 """

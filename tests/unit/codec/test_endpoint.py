@@ -62,7 +62,7 @@ async def test_an_empty_list_stays_an_empty_list() -> None:
 )
 async def test_a_body_without_payloads_is_an_invalid_request(body: bytes) -> None:
     for way in (encode, decode):
-        with pytest.raises(InvalidRequest, match="no protobuf-JSON Payloads") as caught:
+        with pytest.raises(InvalidRequest, match="not a protobuf-JSON Payloads message") as caught:
             await way(CODEC, body)
         assert "secret" not in str(caught.value)
 

@@ -233,5 +233,5 @@ async def test_an_undecodable_payload_stops_a_run_of_a_schedule_only_when_it_is_
     with pytest.raises(PayloadError, match="decryption failed with the key ID: default"):
         converter.payload_converter.from_payloads([unread])
     # It is made here and never sent: from elsewhere it would say what others want it to say.
-    with pytest.raises(InvalidPayload, match="an encoding that is never sent"):
+    with pytest.raises(InvalidPayload, match="an encoding that is only used internally"):
         await CODEC.decode([unread])

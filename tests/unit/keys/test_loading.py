@@ -89,7 +89,7 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
         "TEMPORAL_ENCRYPTION_KEY_: the key has the ID ''",
         "TEMPORAL_ENCRYPTION_KEY_empty: the key is empty",
         "TEMPORAL_ENCRYPTION_KEY_latin: the key is not UTF-8 text",
-        "TEMPORAL_ENCRYPTION_KEY_locked: the key is a wrapped key; name the key service",
+        "TEMPORAL_ENCRYPTION_KEY_locked: the key is a wrapped key; configure the key service",
         "TEMPORAL_ENCRYPTION_KEY_spaced: the key begins or ends with white space",
         "big: the key is in a file of more than 4096 bytes",
         "binary: the key is not UTF-8 text",
@@ -148,7 +148,7 @@ def test_wrapped_keys_open_with_their_master_key_only(tmp_path: Path) -> None:
     assert base64.b64encode(service.wrap(key.secret)).decode() in made.text
 
     with pytest.raises(
-        InvalidConfiguration, match=f"{tmp_path / 'wrong'} does not open; it was wrapped by another one"
+        InvalidConfiguration, match=f"{tmp_path / 'wrong'} cannot unwrap; another master key wrapped it"
     ):
         load_keyring(ON.model_copy(update={"master_key_file": tmp_path / "wrong"}), environ)
     with pytest.raises(InvalidConfiguration, match="no base64 follows the colon"):

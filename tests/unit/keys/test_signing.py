@@ -48,7 +48,7 @@ def test_a_wrapped_key_in_a_file_is_unwrapped(tmp_path: Path) -> None:
     wrapped, plain = load_signer(with_master, {}).secrets
     assert plain.seed == ONE.seed
     assert wrapped.seed not in file.read_bytes()
-    assert "wrapped key; name the key service" in problems(settings(signingKeyFile=file), {})[0]
+    assert "wrapped key; configure the key service" in problems(settings(signingKeyFile=file), {})[0]
 
 
 def test_a_new_key_can_be_used_and_no_two_are_the_same() -> None:
@@ -68,10 +68,10 @@ def test_without_a_key_the_error_says_how_to_make_one() -> None:
     [
         (ONE.secret_text[:-5], "line 1: signing key: expected PRIVATE+KEY"),
         (f"{OTHER.secret_text}\n{ONE.secret_text} x", "line 2: signing key: expected PRIVATE+KEY"),
-        (f"{ONE.secret_text}\n{ONE.with_name('again').secret_text}", "the same signing key is there twice"),
+        (f"{ONE.secret_text}\n{ONE.with_name('again').secret_text}", "contains the same signing key twice"),
         (Signer(name="w", seed=bytes(32), algorithm=COSIGNATURE).secret_text, "line 1: signing key: a witness's key"),
         (" \n", "empty; expected a signing key"),
-        ("wrapped:AAAA", "line 1: the key is a wrapped key; name the key service"),
+        ("wrapped:AAAA", "line 1: the key is a wrapped key; configure the key service"),
     ],
 )
 def test_an_invalid_key_is_reported_with_its_line(text: str, problem: str) -> None:
