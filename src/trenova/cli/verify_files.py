@@ -70,7 +70,8 @@ def check_known(trusted: Trusted, origins: dict[Path, str | None]) -> None:
         if checkpoint.origin not in origins.values() and None not in origins.values():
             others = ", ".join(sorted({str(origin) for origin in origins.values()}))
             raise NotChecked(
-                f"{checkpoint.name}: a checkpoint of the ledger {checkpoint.origin}, but the file is of the ledger {others}",
+                f"{checkpoint.name}: a checkpoint of the ledger {checkpoint.origin}, "
+                f"but the file is of the ledger {others}",
                 hint="give the checkpoint that you saved of this ledger",
             )
         try:

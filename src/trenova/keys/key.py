@@ -73,7 +73,7 @@ def read_secret(text: str, *, key_format: KeyFormat = "auto", service: KeyServic
     except UnicodeEncodeError:
         raise UnusableKeyError("is not UTF-8 text") from None
     if not raw:
-        raise UnusableKeyError("is empty; set a key, or remove it")
+        raise UnusableKeyError("is empty; expected a key, or remove it")
     if placeholders.is_placeholder(text):
         raise UnusableKeyError(placeholders.complaint("trenova keys generate"))
     if key_format == "raw32":

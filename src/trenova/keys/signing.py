@@ -65,7 +65,7 @@ def find_signing_keys(ledger: LedgerSettings, environ: Mapping[str, str]) -> tup
         raise InvalidConfiguration([f"signing key file {file}: {error.strerror}"], hint=HINT) from None
     except UnicodeDecodeError:
         raise InvalidConfiguration(
-            [f"signing key file {file}: expected UTF-8 text, one key on each line"], hint=HINT
+            [f"signing key file {file}: expected text, one key on each line"], hint=HINT
         ) from None
 
 
@@ -79,7 +79,7 @@ def parse_signing_key(line: str, name: str, service: KeyService | None) -> Signe
         return Signer(name=name, seed=unwrap(line, service))
     signer = parse_signer(line)
     if signer.algorithm != ED25519:
-        raise InvalidConfiguration(["signing key: is a witness's key; expected one that signs checkpoints"])
+        raise InvalidConfiguration(["signing key: a witness's key; expected one that signs checkpoints"])
     return signer
 
 
