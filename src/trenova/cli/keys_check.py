@@ -51,7 +51,7 @@ class KeyNeeds:
 
     def of(self, key_id: str) -> list[tuple[str, KeyUse]]:
         """The places that need the key."""
-        return [(place.name, place.held[key_id]) for place in self.places if key_id in place.held]
+        return [(place.name, place.uses[key_id]) for place in self.places if key_id in place.uses]
 
     def is_needed(self, key_id: str) -> bool | None:
         """None where nothing that was checked needs it. Never False: something is always out of reach."""
@@ -60,7 +60,7 @@ class KeyNeeds:
     def missing(self, keys: Sequence[encryption.KeyReport]) -> list[str]:
         """Ids of keys that are needed and not configured."""
         configured = {PLAIN, *(key.id for key in keys)}
-        return sorted({key_id for place in self.places for key_id in place.held} - configured)
+        return sorted({key_id for place in self.places for key_id in place.uses} - configured)
 
     def exit_code(self) -> int:
         if any(place.unreadable for place in self.places):
@@ -93,8 +93,8 @@ async def find_needs(settings: Settings) -> KeyNeeds:
 
 def open_place(work: OpenWorkflows) -> PlaceReport:
     unseen = None if work.complete else f"only the latest {work.looked_at:,} were checked, or some only in part"
-    held = {key_id: KeyUse(count=number) for key_id, number in work.key_ids.items()}
-    return PlaceReport(name=OPEN, held=held, looked_at=work.looked_at, unreadable=work.unreadable, unseen=unseen)
+    uses = {key_id: KeyUse(count=number) for key_id, number in work.key_ids.items()}
+    return PlaceReport(name=OPEN, uses=uses, looked_at=work.looked_at, unreadable=work.unreadable, unseen=unseen)
 
 
 def as_data(keys: tuple[encryption.KeyReport, ...], needs: KeyNeeds | None) -> dict[str, Any]:

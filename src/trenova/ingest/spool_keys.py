@@ -39,7 +39,7 @@ async def inspect_spool(folder: Path, client: Client) -> PlaceReport:
     reasons = {key_id: await unreadable_reason(client, [payload]) for key_id, payload in files.first.items()}
     return PlaceReport(
         name=NAME,
-        held={key_id: KeyUse(count=number) for key_id, number in files.count.items()},
+        uses={key_id: KeyUse(count=number) for key_id, number in files.count.items()},
         looked_at=files.looked_at,
         unreadable={key_id: reason for key_id, reason in reasons.items() if reason},
         unseen=f"{files.unread:,} files in {folder} cannot be read" if files.unread else None,

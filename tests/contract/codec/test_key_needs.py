@@ -81,15 +81,15 @@ async def test_a_closed_workflow_needs_its_key_until_its_retention_is_over(serve
     for client in (old, new, new):
         await run(client)
     place = await listed(new, 3)
-    assert {key_id: held.count for key_id, held in place.held.items()} == {"old": 1, "new": 2}
+    assert {key_id: use.count for key_id, use in place.uses.items()} == {"old": 1, "new": 2}
     assert place.unseen is None
     kept = await closed_workflows.read_retention(new)
-    for held in place.held.values():
-        assert held.until is not None
-        assert began + kept < held.until < datetime.now(UTC) + kept + timedelta(minutes=1)
+    for use in place.uses.values():
+        assert use.until is not None
+        assert began + kept < use.until < datetime.now(UTC) + kept + timedelta(minutes=1)
 
     place = await closed_workflows.examine_closed_workflows(new, most=1)
-    assert ({*place.held}, place.looked_at) == ({"new"}, 1)
+    assert ({*place.uses}, place.looked_at) == ({"new"}, 1)
     assert place.unseen is not None
     assert place.unseen.startswith("only the 1 latest were looked at, back to ")
 
@@ -113,20 +113,20 @@ async def test_a_schedule_needs_the_key_of_what_it_starts_a_workflow_with_and_of
         )
         await client.create_schedule(name, Schedule(action=started, spec=ScheduleSpec()))
     place, results = await schedules.examine_schedules(new)
-    assert (place.looked_at, place.held, place.unseen) == (3, {"old": KeyUse(count=1)}, None)
-    assert (results.held, results.unseen) == ({}, None)
+    assert (place.looked_at, place.uses, place.unseen) == (3, {"old": KeyUse(count=1)}, None)
+    assert (results.uses, results.unseen) == ({}, None)
 
     # A result of the verification is read; one of another schedule of ours is not.
     async with Worker(new, task_queue=TASK_QUEUE, workflows=[Echo]):
         for name in ("trenova-reconcile", OURS):
             await new.get_schedule_handle(name).trigger()
         async with asyncio.timeout(GENEROUS_S):
-            while (await schedules.examine_schedules(new))[1].held.keys() != {"new"}:
+            while (await schedules.examine_schedules(new))[1].uses.keys() != {"new"}:
                 pass
         await listed(new, 2)
     place, results = await schedules.examine_schedules(new)
-    assert (place.held, place.unseen) == ({"old": KeyUse(count=1)}, None)
-    assert (results.held, results.unseen) == ({"new": KeyUse(count=1)}, None)
+    assert (place.uses, place.unseen) == ({"old": KeyUse(count=1)}, None)
+    assert (results.uses, results.unseen) == ({"new": KeyUse(count=1)}, None)
 
 
 async def test_what_a_schedule_hands_on_is_needed_and_is_not_seen_once_its_run_is_removed(server: Temporal) -> None:
@@ -142,7 +142,7 @@ async def test_what_a_schedule_hands_on_is_needed_and_is_not_seen_once_its_run_i
     async with Worker(old, task_queue=TASK_QUEUE, workflows=[Echo]):
         await listed(old, 1)
     place, _ = await schedules.examine_schedules(new)
-    assert (place.held, place.unseen) == ({"old": KeyUse(count=1)}, None)
+    assert (place.uses, place.unseen) == ({"old": KeyUse(count=1)}, None)
     assert place.unreadable == {"old": "encryption key not found for ID: old"}
 
     # What Temporal does when the retention is over; the schedule goes on holding the result.
@@ -177,8 +177,8 @@ async def test_a_schedule_that_starts_workflows_with_what_the_keys_here_do_not_o
         await handle.trigger()
         await listed(old, 1)
     place, results = await schedules.examine_schedules(here)
-    assert (place.held, place.unreadable) == ({"old": KeyUse(count=2)}, {"old": reason})
-    assert ({*results.held}, results.unreadable) == ({"old"}, {})
+    assert (place.uses, place.unreadable) == ({"old": KeyUse(count=2)}, {"old": reason})
+    assert ({*results.uses}, results.unreadable) == ({"old"}, {})
     assert KeyNeeds(work=OpenWorkflows(key_ids={}), places=[place], out_of_reach="").exit_code() == 1
     assert KeyNeeds(work=OpenWorkflows(key_ids={}), places=[results], out_of_reach="").exit_code() == 0
 
@@ -209,7 +209,7 @@ async def test_a_spool_needs_the_keys_of_its_batches_while_an_api_holds_it_and_o
             parcel = Parcel(batch_id=str(uuid_utils.uuid7()), entries=1, payload=payload, fairness=Priority())
             await held.put(parcel)
         wanted = {"old": KeyUse(count=2), "new": KeyUse(count=1)}
-        seen = PlaceReport(name=spool_keys.NAME, held=wanted, looked_at=3)
+        seen = PlaceReport(name=spool_keys.NAME, uses=wanted, looked_at=3)
         assert await spool_keys.inspect_spool(tmp_path, new) == seen
         missing = await spool_keys.inspect_spool(tmp_path, await holding(server, "new", only=True))
         assert missing == replace(seen, unreadable={"old": "encryption key not found for ID: old"})
@@ -228,15 +228,15 @@ def report_of(name: str, *, encrypts: bool) -> KeyReport:
 @pytest.mark.parametrize(
     ("places", "needed", "code"),
     [
-        ([PlaceReport(name="a", held={"old": KeyUse(count=1)}), PlaceReport(name="b", unseen="away")], "yes", 3),
+        ([PlaceReport(name="a", uses={"old": KeyUse(count=1)}), PlaceReport(name="b", unseen="away")], "yes", 3),
         ([PlaceReport(name="a"), PlaceReport(name="b", unseen="away")], "unknown", 3),
         ([PlaceReport(name="a"), PlaceReport(name="b")], "no use seen", 0),
         (
-            [PlaceReport(name=spool_keys.NAME, held={"gone": KeyUse(count=1)}, unreadable={"gone": "not found"})],
+            [PlaceReport(name=spool_keys.NAME, uses={"gone": KeyUse(count=1)}, unreadable={"gone": "not found"})],
             "no use seen",
             1,
         ),
-        ([PlaceReport(name=closed_workflows.NAME, held={"gone": KeyUse(count=1)})], "no use seen", 0),
+        ([PlaceReport(name=closed_workflows.NAME, uses={"gone": KeyUse(count=1)})], "no use seen", 0),
     ],
 )
 def test_a_key_whose_uses_were_not_all_checked_is_never_reported_as_free(

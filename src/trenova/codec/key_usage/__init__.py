@@ -1,6 +1,5 @@
-"""Which encryption keys the payloads that lie in Temporal need, and whether this process holds them.
+"""Which encryption keys the payloads in Temporal need, and whether this process holds them.
 
-`open_workflows` reads the histories of open workflows, `closed_workflows` those of runs that a query may still replay,
-`schedules` what schedules carry; `watch` raises an alarm about the first. May import: codec, keys, domain, config,
-errors.
+`open_workflows` reads the histories of open workflows, `closed_workflows` those of closed ones, `schedules` what
+schedules carry; `watch` raises an alarm about open workflows. May import: codec, keys, domain, config, errors.
 """

@@ -1,8 +1,7 @@
-"""What open workflows need of the keyring: which key ids their payloads name, and whether the keys here open them.
+"""The keys of open workflows: which key ids their payloads name, and whether this process can decrypt them.
 
-A wrong or missing key stops nobody at once: workflows stand still until it is back. Nor does a payload that nobody can
-open, which anyone with access to the namespace can send. This is how both are noticed. May import: batch_input,
-codec, domain, config, errors.
+A wrong or missing key raises no error at once: workflows are stuck until the key is available. The same holds for an
+unreadable payload, which anyone with access to the namespace can send. This module detects both.
 """
 
 from collections import Counter, defaultdict
@@ -26,20 +25,20 @@ from trenova.domain.batch import BATCH_WORKFLOW
 from trenova.domain.schedules import is_scheduled
 from trenova.errors import PayloadError
 
-# On our queue: a namespace may be shared with programs that have keys of their own.
-# Not `Running`: a workflow that was paused is open too.
+# On our queue: a namespace may be shared with programs that have other keys.
+# Not `Running`: a paused workflow is open, too.
 OPEN = f"CloseTime IS NULL AND TaskQueue = '{TASK_QUEUE}'"
 # Each one costs a call.
 MAX_WORKFLOWS = 200
-# Ours have some ten events. Somebody else's may have gigabytes of them, and nobody needs them all.
+# Our histories have about ten events. Those of other programs may have gigabytes.
 MAX_EVENTS, MAX_BYTES = 1_000, 16 * MIB
 PLAIN = ""
 NO_BATCH = "the input of the workflow is not a batch"
-# They tell people why an attempt failed, and no worker reads them: the key of a mistaken worker is not needed.
+# They show people why an attempt failed, and no worker reads them: the key of a misconfigured worker is not needed.
 EVENTS_NO_WORKER_READS = (EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED)
-# Parts of a message that no worker decodes: no codec encodes them, or only people read them.
+# Fields that no worker decodes: no codec encodes them, or only people read them.
 NEVER_DECODED = frozenset({"search_attributes", "header", "user_metadata"})
-# What Temporal gives a run of the run before. Workers leave it undecoded in the runs of our own schedules.
+# What Temporal hands to a run from the previous run. In runs of our schedules workers do not decode it.
 FROM_PREVIOUS_RUN = frozenset({"last_completion_result", "continued_failure"})
 
 
@@ -49,20 +48,20 @@ class OpenWorkflows:
 
     key_ids: Mapping[str, int]
     unreadable: Mapping[str, str] = field(default_factory=dict)
-    """Key ids under which there is a payload that the keys here do not open, with the reason."""
+    """Key ids of payloads that this process cannot decrypt, with the reason."""
     waiting: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """The workflows that hold such payloads, by the reason."""
+    """The workflows that hold such payloads, by reason."""
     opened: frozenset[str] = frozenset()
-    """Key ids under which the keys here have opened a payload: what is wrong with another one is not the key."""
+    """Key ids of payloads that this process has decrypted: for these, an unreadable payload is not due to the key."""
     no_batches: Sequence[str] = ()
-    """Workflows that were to store a batch, and whose input can be read and is none."""
+    """Workflows that should store a batch, and whose readable input is not a batch."""
     looked_at: int = 0
     complete: bool = True
-    """Whether every open workflow was looked at, and the whole of it."""
+    """Whether every open workflow was read completely."""
 
     @property
     def troubles(self) -> list[str]:
-        """Everything here that no process with these keys can work on, a phrase each."""
+        """A phrase for each reason why a process with these keys cannot work on an open workflow."""
         reasons = [reason for _, reason in sorted(self.unreadable.items())]
         return [*reasons, *([NO_BATCH] if self.no_batches else [])]
 
@@ -70,19 +69,19 @@ class OpenWorkflows:
 async def examine_open_workflows(
     client: Client, *, most: int = MAX_WORKFLOWS, started_before: datetime | None = None
 ) -> OpenWorkflows:
-    """Look at the histories of open workflows, the latest first. Raises RPCError when Temporal is away."""
-    look = OpenWorkflowScan(client)
+    """Read the histories of open workflows, the latest first. Raises RPCError if Temporal is unreachable."""
+    scan = OpenWorkflowScan(client)
     query = OPEN if started_before is None else f"{OPEN} AND StartTime < '{started_before.isoformat()}'"
     async for execution in client.list_workflows(query, limit=most + 1):
-        if look.looked_at == most:
-            return look.summary(complete=False)
-        await look.at(execution)
-    return look.summary(complete=True)
+        if scan.looked_at == most:
+            return scan.summary(complete=False)
+        await scan.add(execution)
+    return scan.summary(complete=True)
 
 
 @dataclass(slots=True)
 class OpenWorkflowScan:
-    """What has been seen so far."""
+    """The findings so far."""
 
     client: Client
     key_ids: Counter[str] = field(default_factory=Counter)
@@ -92,29 +91,29 @@ class OpenWorkflowScan:
     no_batches: list[str] = field(default_factory=list)
     looked_at: int = 0
     in_part: int = 0
-    """Workflows of which Temporal did not tell all, or which are too large to be looked at to their end."""
+    """Workflows that Temporal did not report completely, or that are too large to be read completely."""
 
-    async def at(self, execution: WorkflowExecution) -> None:
+    async def add(self, execution: WorkflowExecution) -> None:
         self.looked_at += 1
         history, is_whole = await read_history(self.client, execution.id, execution.run_id)
         payloads = payloads_by_key_id(history, of_a_schedule=is_scheduled(execution.id))
         if has_pending_activity(history):
-            beaten, is_told = await read_heartbeats(self.client, execution)
-            is_whole = is_whole and is_told
-            for payload in beaten:
+            heartbeats, has_answer = await read_heartbeats(self.client, execution)
+            is_whole = is_whole and has_answer
+            for payload in heartbeats:
                 payloads.setdefault(key_id_of(payload), []).append(payload)
         self.in_part += not is_whole
         self.key_ids.update(payloads.keys())
-        can_be_read = True
-        for key_id, held in payloads.items():
-            if reason := await unreadable_reason(self.client, held):
+        is_readable = True
+        for key_id, of_key in payloads.items():
+            if reason := await unreadable_reason(self.client, of_key):
                 self.unreadable.setdefault(key_id, reason)
                 self.waiting[reason].append(execution.id)
-                can_be_read = False
+                is_readable = False
             else:
                 self.opened.add(key_id)
         if (
-            can_be_read
+            is_readable
             and execution.workflow_type == BATCH_WORKFLOW
             and not await begins_with_batch(self.client, history)
         ):
@@ -133,14 +132,14 @@ class OpenWorkflowScan:
 
 
 async def read_events(client: Client, workflow_id: str, run_id: str) -> list[HistoryEvent]:
-    """The events as they lie in Temporal, the first of very many; none for a workflow that has vanished meanwhile."""
+    """The encoded events of a workflow, at most the first MAX_EVENTS; none if the workflow no longer exists."""
     return (await read_history(client, workflow_id, run_id))[0]
 
 
 async def read_history(client: Client, workflow_id: str, run_id: str) -> tuple[list[HistoryEvent], bool]:
-    """The same, and whether these are all there are: what could not be looked at is not empty.
+    """The same events, and whether these are all: a history that could not be read is not an empty one.
 
-    Raises RPCError where Temporal does not answer at all: it would not for the others either.
+    Raises RPCError if Temporal is unavailable: then the other workflows cannot be read either.
     """
     events: list[HistoryEvent] = []
     left = MAX_BYTES
@@ -156,7 +155,7 @@ async def read_history(client: Client, workflow_id: str, run_id: str) -> tuple[l
 
 
 def is_not_found(error: RPCError) -> bool:
-    """Whether the workflow has vanished meanwhile; False where Temporal does not tell of this one. Else raises it."""
+    """Whether the workflow no longer exists. Raises the error again if Temporal is unavailable."""
     if error.status is RPCStatusCode.UNAVAILABLE:
         raise error
     return error.status is RPCStatusCode.NOT_FOUND
@@ -164,7 +163,7 @@ def is_not_found(error: RPCError) -> bool:
 
 def has_pending_activity(history: Sequence[HistoryEvent]) -> bool:
     scheduled = {event.event_id for event in history if event.HasField("activity_task_scheduled_event_attributes")}
-    ended = {
+    finished = {
         end.scheduled_event_id
         for event in history
         for end in (
@@ -174,25 +173,25 @@ def has_pending_activity(history: Sequence[HistoryEvent]) -> bool:
             event.activity_task_canceled_event_attributes,
         )
     }
-    return bool(scheduled - ended)
+    return bool(scheduled - finished)
 
 
 async def read_heartbeats(client: Client, execution: WorkflowExecution) -> tuple[list[Payload], bool]:
-    """What the attempts of its pending activities have last said of how far they are: the next attempt decodes it.
+    """The latest heartbeat payloads of its pending activities, which the next attempt decodes.
 
-    And whether Temporal has told.
+    And whether Temporal answered.
     """
     handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
     try:
         pending = (await handle.describe()).raw_description.pending_activities
     except RPCError as error:
         return [], is_not_found(error)
-    beaten = [payload for activity in pending for payload in activity.heartbeat_details.payloads]
-    return [payload for payload in beaten if encoding_of(payload) == ENCRYPTED], True
+    heartbeats = [payload for activity in pending for payload in activity.heartbeat_details.payloads]
+    return [payload for payload in heartbeats if encoding_of(payload) == ENCRYPTED], True
 
 
 async def begins_with_batch(client: Client, history: Sequence[HistoryEvent]) -> bool:
-    """Whether the input of these events, which can be read, is a batch or nothing at all."""
+    """Whether the readable input of this history is a batch or empty."""
     for event in history[:1]:
         try:
             await read_batch_input(
@@ -204,19 +203,22 @@ async def begins_with_batch(client: Client, history: Sequence[HistoryEvent]) -> 
 
 
 def payloads_by_key_id(history: Sequence[HistoryEvent], *, of_a_schedule: bool = False) -> dict[str, list[Payload]]:
-    """The encrypted payloads that work needs: a worker may have used another key than the sender. Plain input too."""
-    found: dict[str, list[Payload]] = {}
-    unread = NEVER_DECODED | FROM_PREVIOUS_RUN if of_a_schedule else NEVER_DECODED
+    """The payloads that a worker will decode, by key id, since workers may encrypt with another key than the sender.
+
+    All encrypted payloads, and the input even if it is not encrypted.
+    """
+    result: dict[str, list[Payload]] = {}
+    ignored = NEVER_DECODED | FROM_PREVIOUS_RUN if of_a_schedule else NEVER_DECODED
     for event in (each for each in history if each.event_type not in EVENTS_NO_WORKER_READS):
-        for payload in payloads_in(event, unread):
+        for payload in payloads_in(event, ignored):
             is_input = event.HasField("workflow_execution_started_event_attributes")
             if is_input or encoding_of(payload) == ENCRYPTED:
-                found.setdefault(key_id_of(payload), []).append(payload)
-    return found
+                result.setdefault(key_id_of(payload), []).append(payload)
+    return result
 
 
 def payloads_in(message: Message, without: frozenset[str] = frozenset()) -> Iterator[Payload]:
-    """Every payload anywhere in a protobuf message, but for fields of these names."""
+    """Every payload anywhere in a protobuf message, except in fields of these names."""
     if isinstance(message, Payload):
         yield message
         return

@@ -1,4 +1,4 @@
-"""What one place holds under which keys."""
+"""Which keys the payloads in one place need."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,23 +7,23 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyUse:
-    """Under one key."""
+    """How much in one place needs one key."""
 
     count: int
     until: datetime | None = None
-    """When the last of it goes by itself, as far as can be told today; None: when somebody is done with it."""
+    """When the last of it will be removed automatically, as known today; None: when someone finishes or removes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceReport:
-    """One place that was looked at, or was not."""
+    """The result for one kind of place with payloads, such as closed workflows."""
 
     name: str
-    """With a number before it: `open workflows`."""
-    held: Mapping[str, KeyUse] = field(default_factory=dict)
+    """Reads well after a number: `open workflows`."""
+    uses: Mapping[str, KeyUse] = field(default_factory=dict)
     """By key id."""
     looked_at: int = 0
     unreadable: Mapping[str, str] = field(default_factory=dict)
-    """Key ids under which it holds what must be read and what the keys here do not open, with the reason."""
+    """Key ids of payloads that must be read and that this process cannot decrypt, with the reason."""
     unseen: str | None = None
-    """What of it was not seen, and why; None when all was."""
+    """What was not examined, and why; None if everything was."""

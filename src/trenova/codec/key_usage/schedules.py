@@ -1,8 +1,8 @@
-"""Schedules that start workflows on our queue: what they start them with, and what they hand on from run to run.
+"""The keys of schedules that start workflows on our queue: for the input, and for what one run hands to the next.
 
-Ours start workflows without any input, and no run of theirs reads what the one before has left. The result of the last
-verification is read for the metrics and by `trenova doctor`, until there is another. Every run of somebody else's
-reads both, and stands still without their keys.
+Our schedules start workflows without input, and none of their runs reads what the previous run left. The metrics and
+`trenova doctor` read the result of the last verification until there is a newer one. Every run of another program's
+schedule reads both, and is stuck without their keys.
 """
 
 from collections.abc import Sequence
@@ -33,62 +33,63 @@ MAX_SCHEDULES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class LastRunPayloads:
-    """What the last runs of a schedule that have ended have left."""
+    """What the last completed and the last failed run of a schedule left for the next run."""
 
     payloads: Sequence[Payload]
     is_whole: bool
     """Whether all of it could be read."""
     has_completed: bool
-    """Whether a run was found that has completed."""
+    """Whether there is a completed run."""
 
 
 @dataclass(slots=True)
 class ScheduleScan:
-    """What has been seen so far."""
+    """The findings so far."""
 
     client: Client
-    held: dict[str, KeyUse] = field(default_factory=dict)
+    uses: dict[str, KeyUse] = field(default_factory=dict)
     results: dict[str, KeyUse] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     looked_at: int = 0
     in_part: int = 0
-    """Schedules of which not everything that the next run is given could be read."""
+    """Schedules where not everything that the next run receives could be read."""
     results_in_part: int = 0
 
-    async def at(self, name: str, found: DescribeScheduleResponse) -> None:
+    async def add(self, name: str, description: DescribeScheduleResponse) -> None:
         self.looked_at += 1
-        action, due = found.schedule.action.start_workflow, next_time(found)
-        add_keys(self.held, [*payloads_in(found.schedule), *payloads_in(found.memo)], None)
-        await self.must_be_read([*payloads_in(action, NEVER_DECODED)])
+        action, due = description.schedule.action.start_workflow, next_time(description)
+        add_keys(self.uses, [*payloads_in(description.schedule), *payloads_in(description.memo)], None)
+        await self.check_readable([*payloads_in(action, NEVER_DECODED)])
         if not is_scheduled(action.workflow_id):
             last = await read_last_run(self.client, name)
-            add_keys(self.held, last.payloads, due)
-            await self.must_be_read(last.payloads)
-            self.in_part += not last.is_whole or (has_had_runs(found) and not last.has_completed)
+            add_keys(self.uses, last.payloads, due)
+            await self.check_readable(last.payloads)
+            self.in_part += not last.is_whole or (has_closed_runs(description) and not last.has_completed)
         elif name == VERIFY_SCHEDULE:
             last = await read_last_run(self.client, name)
             add_keys(self.results, last.payloads, due)
             self.results_in_part += not last.is_whole
 
-    async def must_be_read(self, payloads: Sequence[Payload]) -> None:
+    async def check_readable(self, payloads: Sequence[Payload]) -> None:
+        """Record the reason for each key id with a payload that this process cannot decrypt."""
         for key_id in {*map(key_id_of, payloads)} - self.unreadable.keys():
             if reason := await unreadable_reason(self.client, [each for each in payloads if key_id_of(each) == key_id]):
                 self.unreadable[key_id] = reason
 
     def places(self, unseen: str | None) -> list[PlaceReport]:
-        """The schedules, then the results that nothing waits for. `unseen`: why not all of them were looked at."""
+        """The schedules, then the results that no workflow waits for. `unseen`: why not all were examined."""
         left = f"what {self.in_part:,} of them hand on to their next run could not be read" if self.in_part else None
         return [
             PlaceReport(
                 name=NAME,
-                held=self.held,
+                uses=self.uses,
                 looked_at=self.looked_at,
                 unreadable=self.unreadable,
                 unseen="; ".join(filter(None, (unseen, left))) or None,
             ),
             PlaceReport(
                 name=RESULTS,
-                held=self.results,
+                uses=self.results,
                 unseen="the last could not be read" if self.results_in_part else None,
             ),
         ]
@@ -101,16 +102,16 @@ async def examine_schedules(client: Client) -> list[PlaceReport]:
             if listed == MAX_SCHEDULES:
                 return seen.places(f"only {listed:,} were looked at")
             listed += 1
-            found = await describe(client, entry.id)
-            if found is not None and found.schedule.action.start_workflow.task_queue.name == TASK_QUEUE:
-                await seen.at(entry.id, found)
+            description = await describe(client, entry.id)
+            if description is not None and description.schedule.action.start_workflow.task_queue.name == TASK_QUEUE:
+                await seen.add(entry.id, description)
     except RPCError as error:
-        return seen.places(f"Temporal does not tell of them: {error.message}")
+        return seen.places(f"Temporal does not list or describe them: {error.message}")
     return seen.places(None)
 
 
 async def describe(client: Client, schedule_id: str) -> DescribeScheduleResponse | None:
-    """As it lies in Temporal; None when it has been deleted meanwhile."""
+    """The schedule with its encoded payloads; None if it no longer exists."""
     request = DescribeScheduleRequest(namespace=client.namespace, schedule_id=schedule_id)
     try:
         return await client.workflow_service.describe_schedule(request)
@@ -121,7 +122,7 @@ async def describe(client: Client, schedule_id: str) -> DescribeScheduleResponse
 
 
 async def read_last_run(client: Client, schedule_id: str) -> LastRunPayloads:
-    """The last result and the last failure: one does not take the place of the other, and both are handed on."""
+    """The last result and the last failure: Temporal hands both to the next run."""
     of_this = "TemporalScheduledById = '{}'".format(schedule_id.replace("'", "''"))
     payloads: list[Payload] = []
     all_read, has_completed = True, False
@@ -134,23 +135,23 @@ async def read_last_run(client: Client, schedule_id: str) -> LastRunPayloads:
     return LastRunPayloads(payloads, all_read, has_completed)
 
 
-def has_had_runs(found: DescribeScheduleResponse) -> bool:
-    """Whether runs have ended, so that there may be a result: it is handed on after Temporal has removed that run."""
-    return found.info.action_count > len(found.info.running_workflows)
+def has_closed_runs(description: DescribeScheduleResponse) -> bool:
+    """Whether any run is closed, so that there may be a result, which outlives the history of that run."""
+    return description.info.action_count > len(description.info.running_workflows)
 
 
-def add_keys(held: dict[str, KeyUse], payloads: Sequence[Payload], until: datetime | None) -> None:
-    """Add one for each key of a schedule's payloads. What has no end of its own outlasts what has."""
+def add_keys(uses: dict[str, KeyUse], payloads: Sequence[Payload], until: datetime | None) -> None:
+    """Count one use for each key of a schedule's payloads. None (no known end) is later than any time."""
     for key_id in {key_id_of(payload) for payload in payloads if encoding_of(payload) == ENCRYPTED}:
-        before = held.get(key_id)
+        before = uses.get(key_id)
         if before is None:
-            held[key_id] = KeyUse(count=1, until=until)
+            uses[key_id] = KeyUse(count=1, until=until)
         else:
             ends = None if before.until is None or until is None else max(before.until, until)
-            held[key_id] = KeyUse(count=before.count + 1, until=ends)
+            uses[key_id] = KeyUse(count=before.count + 1, until=ends)
 
 
-def next_time(found: DescribeScheduleResponse) -> datetime | None:
-    """When the next run is due; None for a schedule that is paused or over."""
-    due = found.info.future_action_times
-    return due[0].ToDatetime(tzinfo=UTC) if due and not found.schedule.state.paused else None
+def next_time(description: DescribeScheduleResponse) -> datetime | None:
+    """When the next run is due; None for a schedule that is paused or has no further runs."""
+    due = description.info.future_action_times
+    return due[0].ToDatetime(tzinfo=UTC) if due and not description.schedule.state.paused else None

@@ -1,7 +1,7 @@
-"""Whether this process can open what open workflows hold. One that cannot be opened waits without any other sign.
+"""Whether this process can decrypt the payloads of open workflows. A workflow that it cannot decrypt is silently stuck.
 
-An alarm, and no part of readiness: whoever has access to the namespace can start a workflow that nobody can open, and
-must not take a single process out of service by that. May import: inflight.
+An alarm, not a part of readiness: anyone with access to the namespace can start a workflow with an unreadable payload,
+and must not be able to take processes out of service that way.
 """
 
 import asyncio
@@ -17,18 +17,18 @@ from trenova.codec.key_usage.open_workflows import examine_open_workflows
 
 log = structlog.get_logger()
 
-KEYS_WRONG = Gauge("trenova_keys_wrong", "1 when an open workflow holds what this process cannot open")
+KEYS_WRONG = Gauge("trenova_keys_wrong", "1 when an open workflow holds a payload that this process cannot decrypt")
 
 TIMEOUT_S = 5
 CHECK_AGAIN_S = 10.0
 WATCH_EVERY_S = 30.0
 MAX_WORKFLOWS = 10
-# Temporal lists the latest first, and under load one that stands still is among those for a moment only.
+# Temporal lists the latest first, and under load a stuck workflow is among the latest only for a moment.
 STUCK_AFTER = timedelta(minutes=1)
 
 
 class KeyWatch:
-    """Tries the keys on open workflows, at most once in CHECK_AGAIN_S however often it is asked."""
+    """Tries the keys on open workflows, at most once in CHECK_AGAIN_S however often `check` is called."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -37,7 +37,7 @@ class KeyWatch:
         self.lock = asyncio.Lock()
 
     async def check(self) -> str:
-        """`ok`, or why workflows wait. Sets the metric."""
+        """`ok`, or why workflows are stuck. Sets the metric."""
         async with self.lock:
             if time.monotonic() - self.checked_at >= CHECK_AGAIN_S:
                 self.note(await self.ask())
@@ -60,12 +60,12 @@ class KeyWatch:
                 before = datetime.now(UTC) - STUCK_AFTER
                 older = await examine_open_workflows(self.client, most=MAX_WORKFLOWS, started_before=before)
         except (RPCError, RuntimeError, TimeoutError):
-            return self.result  # a Temporal that is away is reported as such; of the keys nothing new is known
+            return self.result  # an unreachable Temporal is reported elsewhere, and says nothing about the keys
         reasons = sorted({*latest.troubles, *older.troubles})
         return "open workflows wait: " + "; ".join(reasons) if reasons else "ok"
 
     async def watch(self) -> None:
-        """Look again and again until cancelled, for a process that nobody asks."""
+        """Check every WATCH_EVERY_S until cancelled, for a process in which nothing else calls `check`."""
         while True:
             await self.check()
             await asyncio.sleep(WATCH_EVERY_S)
