@@ -269,7 +269,7 @@ async def test_a_port_that_is_taken_is_named_at_start(folder: Path, postgres: Po
             ended = await place.command("worker", **health_on(port))
         assert ended.complaint() == (
             f"invalid configuration: port {port} on 127.0.0.1 is already in use",
-            f"stop the program that has it, or choose another port with {PORT_SETTING}",
+            f"stop the program that uses it, or choose another port with {PORT_SETTING}",
         )
 
 

@@ -202,7 +202,7 @@ async def test_a_page_of_any_other_origin_may_not(local: httpx.AsyncClient, orig
     assert cors_headers(answer) == {}
     # Which setting decides it is for the operator alone.
     assert "api.codec" not in answer.text
-    (told,) = [line for line in logged if line["event"] == "request refused"]
+    (told,) = [line for line in logged if line["event"] == "request denied"]
     assert "api.codec.uiOrigins" in told["note"]
     assert told["request_id"] == answer.headers["X-Request-Id"]
 

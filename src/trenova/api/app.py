@@ -62,7 +62,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
         store=store,
         client=client,
         ingest=ingest,
-        room=ByteBudget(),
+        body_budget=ByteBudget(),
         searches=ReadSlots(settings.database.search_pool_size),
         # The other half is for what writers wait for.
         reads=ReadSlots(max(2, settings.database.pool_size // 2)),

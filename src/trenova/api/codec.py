@@ -93,8 +93,8 @@ async def encode(
 ) -> Response[bytes]:
     """Encode as a worker would: what the CLI sends in is then compressed and encrypted."""
     del namespace  # one keyring serves all namespaces
-    with services.room.hold(request.auth.share) as hold:
-        body = await read_json_body(request, services.room, hold)
+    with services.body_budget.reserve(request.auth.share) as reservation:
+        body = await read_json_body(request, services.body_budget, reservation)
         return codec_response(request, remote, await endpoint.encode(remote.codec, body))
 
 
@@ -107,8 +107,8 @@ async def decode(
 ) -> Response[bytes]:
     """Decode what this API's keys open. A payload that cannot be read comes back as a text that says why."""
     del namespace
-    with services.room.hold(request.auth.share) as hold:
-        body = await read_json_body(request, services.room, hold)
+    with services.body_budget.reserve(request.auth.share) as reservation:
+        body = await read_json_body(request, services.body_budget, reservation)
         # The Web UI shows no error of an endpoint, only the ciphertext; so the reason travels as the payload.
         return codec_response(request, remote, await endpoint.decode(remote.codec, body, explain=True))
 
@@ -191,11 +191,11 @@ def check_tenant(tenant: str | None) -> None:
         raise Forbidden("payloads hold entries of all tenants; this API key is for one")
 
 
-async def read_json_body(request: Request[Any, Any, Any], room: ByteBudget, hold: Reservation) -> bytes:
+async def read_json_body(request: Request[Any, Any, Any], budget: ByteBudget, reservation: Reservation) -> bytes:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise UnsupportedMediaType(f"the content type {kind or '(none)'} is not understood; send application/json")
-    return await read_body(request, max_bytes=MAX_BODY_BYTES, room=room, hold=hold)
+    return await read_body(request, max_bytes=MAX_BODY_BYTES, budget=budget, reservation=reservation)
 
 
 def codec_response(request: Request[Any, CodecUser, Any], remote: RemoteCodec, body: bytes) -> Response[bytes]:

@@ -128,9 +128,9 @@ async def edit_dead_letter(
     letter = await store.dead_letters.find(letter_id, tenant=caller.tenant)
     if letter.body is None:
         raise NotFound("this entry is stored, and a stored entry cannot be changed")
-    with services.room.hold(caller.share) as hold:
+    with services.body_budget.reserve(caller.share) as reservation:
         limit = services.settings.limits.max_entry_bytes
-        text = await read_body(request, max_bytes=limit, room=services.room, hold=hold)
+        text = await read_body(request, max_bytes=limit, budget=services.body_budget, reservation=reservation)
         sealed = reseal(text, letter, caller, services)
     with effect_unknown_on_error():
         await store.dead_letters.edit(

@@ -97,8 +97,10 @@ async def add_entries(
     limits = services.settings.limits
     bodies.check_headers(request.headers.get("content-type", ""), request.headers.get("content-encoding", ""))
     services.ingest.check()
-    with services.room.hold(caller.share) as hold:
-        body = await read_body(request, max_bytes=limits.max_request_bytes, room=services.room, hold=hold)
+    with services.body_budget.reserve(caller.share) as reservation:
+        body = await read_body(
+            request, max_bytes=limits.max_request_bytes, budget=services.body_budget, reservation=reservation
+        )
         checked, total = await read_entries(request, body, circumstances, limits)
         ENTRIES_REFUSED.inc(checked.bad)
         if not checked.sealed or (checked.bad and not partial):

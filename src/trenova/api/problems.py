@@ -121,7 +121,7 @@ def log_for_operator(error: errors.TrenovaError, status: int) -> None:
             fields["cause"] = " ".join(str(error.__cause__).split())
         log.log(WARNING if error.retryable else ERROR, "request failed", error=error.message, status=status, **fields)
     elif isinstance(error, errors.RequestError) and error.note:
-        log.info("request refused", error=error.message, status=status, note=error.note)
+        log.info("request denied", error=error.message, status=status, note=error.note)
 
 
 def server_problem(told: errors.ClientMessage, status: int, title: str) -> Problem:

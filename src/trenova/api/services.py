@@ -29,7 +29,7 @@ class Services:
     store: Store
     client: Client
     ingest: GroupCommit
-    room: ByteBudget
+    body_budget: ByteBudget
     searches: ReadSlots
     """Of searches and lists, which may take long."""
     reads: ReadSlots

@@ -90,8 +90,8 @@ async def sign_in(
 ) -> Response[str]:
     """Open a session for the key in the form. The next page is got anew, so that reloading it sends no key again."""
     check_same_origin(request)
-    with services.room.hold(("codec", "sign-in")) as hold:
-        body = await read_body(request, max_bytes=MAX_FORM_BYTES, room=services.room, hold=hold)
+    with services.body_budget.reserve(("codec", "sign-in")) as reservation:
+        body = await read_body(request, max_bytes=MAX_FORM_BYTES, budget=services.body_budget, reservation=reservation)
     key = parse_key(key_from_form(request, body))
     found = await services.lookups.find(key)
     if found is None:

@@ -127,14 +127,14 @@ SHORT_CACHE = {"cache-control": "max-age=5"}
 
 def create(witness: WitnessServer) -> Litestar:
     """The ASGI application."""
-    room = ByteBudget(MAX_HELD_BYTES)
+    budget = ByteBudget(MAX_HELD_BYTES)
 
     @post(add_checkpoint.PATH, status_code=HTTPStatus.OK)
     async def answer_add_checkpoint(request: Request[Any, Any, Any]) -> Response[bytes]:
         # Whoever reaches the port may ask: what one address sends leaves room for what others do.
         address = request.client.host if request.client else ""
-        with room.hold(("address", address)) as hold:
-            body = await read_body(request, max_bytes=MAX_BODY_BYTES, room=room, hold=hold)
+        with budget.reserve(("address", address)) as reservation:
+            body = await read_body(request, max_bytes=MAX_BODY_BYTES, budget=budget, reservation=reservation)
             answer = await asyncio.to_thread(witness.add_checkpoint, body)
         # As a header: of a media type that begins with `text/` Litestar makes another, with a charset.
         headers = {"content-type": answer.media_type, **NO_STORE}

@@ -108,7 +108,7 @@ async def test_what_no_application_sees_is_refused_and_told_with_an_id(
     (given,) = [line.partition(b": ")[2].decode() for line in head.split(b"\r\n") if line.startswith(b"x-request-id")]
     assert (given == "mine") == (b"X-Request-Id: mine" in sent)
     assert (b'"request_id":"mine"' in body) == (status == 501)
-    (line,) = [line for line in logged if line["event"] == "request refused"]
+    (line,) = [line for line in logged if line["event"] == "invalid request"]
     assert (line["request_id"], line["status"]) == (given, status)
 
 
@@ -118,7 +118,7 @@ async def test_a_refused_request_is_not_named_after_the_one_before_it(port: int,
         await connection.answer()
         connection.send(b"\x16\x03\x01\r\n\r\n")
         await connection.rest()
-    failed, refused = [line["request_id"] for line in logged if line["event"] in {"request failed", "request refused"}]
+    failed, refused = [line["request_id"] for line in logged if line["event"] in {"request failed", "invalid request"}]
     assert (failed, refused != "first") == ("first", True)
 
 

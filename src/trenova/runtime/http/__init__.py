@@ -1,5 +1,5 @@
-"""What all our HTTP servers share: the limits of a connection, the one way of reading a request's body, and HEAD.
+"""What all HTTP servers of Trenova share: limits per connection, reading a request's body, request ids, HEAD.
 
-`server` makes the server, `protocol` keeps the limits of a connection before a request reaches an application,
-`body` reads what the application then asks for, `head_requests` answers HEAD as GET. May import: errors.
+`server` configures uvicorn, `protocol` enforces the limits before a request reaches an application, `body` reads a body
+within the bytes that `byte_budget` grants, `head_requests` answers HEAD. May import: errors, config.
 """

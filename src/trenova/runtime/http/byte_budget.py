@@ -1,8 +1,9 @@
-"""How many bytes of bodies this process holds at once, and how its callers share them.
+"""How many bytes of request bodies this process holds at once, and how its callers share them.
 
-Bytes count as they are received: what a caller announces costs nothing. Nobody waits for room. Where there is none, it
-is taken back from the caller who holds the most, while its body is still being read, or the one who asks is told to
-come back. Who was told so is remembered for a moment, in which the others are held to an equal share each.
+Bytes count when they are received: an announced length costs nothing. No request waits for the budget. When it is
+exhausted, it is taken back from the caller that holds the most, while one of its bodies is still being read, or the
+request is answered with "try again". A caller that got this answer is remembered for a moment, in which every other is
+limited to an equal share.
 """
 
 import asyncio
@@ -15,64 +16,64 @@ from dataclasses import dataclass
 from trenova.config import MIB
 from trenova.errors import Busy
 
-# Entries are held several times over while they are read, sealed, encoded and sent: a fraction of the 300 MB that the
-# process may grow to.
+# Entries are held several times over while they are read, sealed, encoded and sent: this is a fraction of the 300 MB
+# that the process may grow to.
 MAX_BYTES = 32 * MIB
-# Clients are told to come back after a second. This is a few of those.
+# Clients are told to try again after a second. This is a few of those.
 REMEMBER_S = 10
 
 Share = tuple[str, str]
-"""Whose request it is: what kind of caller, and which. A tenant may have any name, so the kind keeps them apart."""
+"""Whose request it is: the kind of caller, and which. Tenants have any name, so the kind keeps the two apart."""
 
 
 @dataclass(slots=True, eq=False)
 class Reservation:
-    """What one request holds."""
+    """The bytes that one request holds."""
 
     share: Share
     size: int = 0
     reading: asyncio.Timeout | None = None
-    """While its body is being read: rescheduling it ends that."""
+    """Set while its body is being read; rescheduling it ends that."""
     lost: bool = False
-    """Its room was given to another."""
+    """Its bytes were given to another caller."""
 
 
 class ByteBudget:
     def __init__(self, max_bytes: int = MAX_BYTES, clock: Callable[[], float] = time.monotonic) -> None:
         self.max_bytes = max_bytes
         self.clock = clock
-        self.holds: set[Reservation] = set()
+        self.reservations: set[Reservation] = set()
         self.held: defaultdict[Share, int] = defaultdict(int)
         self.requests: Counter[Share] = Counter()
         self.total = 0
         self.turned_away: dict[Share, float] = {}
 
     @contextmanager
-    def hold(self, share: Share) -> Iterator[Reservation]:
-        """Hold what `grow` asks for until the block ends."""
-        hold = Reservation(share)
-        self.holds.add(hold)
+    def reserve(self, share: Share) -> Iterator[Reservation]:
+        """An empty reservation that `grow` fills; its bytes are free again when the block ends."""
+        reservation = Reservation(share)
+        self.reservations.add(reservation)
         self.requests[share] += 1
         try:
-            yield hold
+            yield reservation
         finally:
-            self.holds.remove(hold)
-            self.shrink(hold)
+            self.reservations.remove(reservation)
+            self.free(reservation)
             self.requests[share] -= 1
             if not self.requests[share]:
                 del self.requests[share], self.held[share]
 
-    def grow(self, hold: Reservation, size: int) -> None:
-        """Hold so many bytes more. A request that is alone is always let in. Raises Busy."""
-        if hold.lost:
+    def grow(self, reservation: Reservation, size: int) -> None:
+        """Add so many bytes. The only request that holds any is always admitted. Raises Busy."""
+        if reservation.lost:
             raise budget_exhausted()
-        mine = self.held[hold.share] + size
-        if self.total > hold.size:
-            self.check_share(hold.share, mine)
+        mine = self.held[reservation.share] + size
+        if self.total > reservation.size:
+            self.check_share(reservation.share, mine)
             while self.total + size > self.max_bytes:
-                self.take_back(hold.share, mine)
-        hold.size += size
-        self.held[hold.share] = mine
+                self.take_back(reservation.share, mine)
+        reservation.size += size
+        self.held[reservation.share] = mine
         self.total += size
 
     def check_share(self, share: Share, mine: int) -> None:
@@ -83,22 +84,24 @@ class ByteBudget:
             raise budget_exhausted()
 
     def take_back(self, share: Share, mine: int) -> None:
-        """End the largest body that is still being read of whoever holds the most."""
+        """End the largest body still being read of the caller that holds the most. Raises Busy if there is none."""
         greatest = max(self.held, key=lambda each: self.held[each])
-        unread = [each for each in self.holds if each.share == greatest and each.reading is not None and each.size]
+        unread = [
+            each for each in self.reservations if each.share == greatest and each.reading is not None and each.size
+        ]
         if self.held[greatest] <= mine or not unread:
             self.turned_away[share] = self.clock()
             raise budget_exhausted()
         victim = max(unread, key=lambda each: each.size)
         victim.lost = True
-        self.shrink(victim)
+        self.free(victim)
         assert victim.reading is not None
         victim.reading.reschedule(0)
 
-    def shrink(self, hold: Reservation) -> None:
-        self.total -= hold.size
-        self.held[hold.share] -= hold.size
-        hold.size = 0
+    def free(self, reservation: Reservation) -> None:
+        self.total -= reservation.size
+        self.held[reservation.share] -= reservation.size
+        reservation.size = 0
 
 
 def budget_exhausted() -> Busy:

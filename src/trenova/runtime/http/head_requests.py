@@ -7,7 +7,7 @@ ALLOW = b"allow"
 
 
 class HeadRequests:
-    """The application with HEAD answered as GET is, without the body: its length is told, as a GET would tell it."""
+    """The application, with HEAD answered as GET without the body; `Content-Length` is that of the GET answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -25,17 +25,17 @@ class HeadRequests:
                 message["body"] = b""
             await send(message)
 
-        # A copy: the server looks at its own, and must go on expecting no body.
-        asked: Scope = {**scope, "method": "GET"} if is_head else scope
+        # A copy: the server reads its own scope, in which the method must stay HEAD.
+        forwarded: Scope = {**scope, "method": "GET"} if is_head else scope
         try:
-            await self.app(asked, receive, send_answer)
+            await self.app(forwarded, receive, send_answer)
         finally:
-            if "path_template" in asked:
-                scope["path_template"] = asked["path_template"]  # traces name the route by it
+            if "path_template" in forwarded:
+                scope["path_template"] = forwarded["path_template"]  # traces name the route after it
 
 
 def allow_head(name: bytes, value: bytes) -> bytes:
-    """A list of methods with HEAD where it has GET; any other header as it is."""
+    """The header `Allow` with HEAD added where it lists GET; any other header unchanged."""
     methods = value.split(b", ")
     if name.lower() != ALLOW or b"GET" not in methods or b"HEAD" in methods:
         return value

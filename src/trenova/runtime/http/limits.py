@@ -1,4 +1,4 @@
-"""What one connection may take before anybody knows who is at its other end."""
+"""What one connection may use before its client is authenticated."""
 
 from dataclasses import dataclass
 
@@ -7,24 +7,24 @@ from trenova.config import KIB, MIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLimits:
-    """The defaults are those of every server of ours."""
+    """The defaults apply to every HTTP server of Trenova."""
 
     target_bytes: int = 32 * KIB
-    """Of the path and the query. The longest search is 12 KiB of percent signs for each of its filters."""
+    """Of the path and the query. The longest search has 12 KiB of percent-encoded text for each of its filters."""
     head_bytes: int = 64 * KIB
-    """Of the target and all headers together; again of all trailers behind a chunked body."""
+    """Of the target and all headers together; also, separately, of all trailers after a chunked body."""
     headers: int = 100
-    """Of a request, and of trailers."""
+    """Per request; also, separately, trailers."""
     head_s: float = 10
-    """From the first byte of a request, or from the opening of its connection, until its head is complete."""
+    """From the first byte of a request, or from the start of its connection, until its head is complete."""
     linger_s: float = 5
-    """How long a body is still read and thrown away after its request was answered or refused."""
+    """How long a body is still read and discarded after its request has been answered."""
     unread_answer_s: float = 60
-    """Within this time a client takes at least `least_taken_bytes` of an answer that waits for it."""
+    """Within this time a client must read at least `least_taken_bytes` of an answer."""
     least_taken_bytes: int = 64 * KIB
     unread_answers_bytes: int = 128 * MIB
-    """Of all answers that wait for their clients."""
+    """Of all answers that clients have not read yet."""
     pipelined: int = 32
-    """Requests that wait on one connection for the answer to the one before them."""
+    """Requests on one connection that wait for the answer to an earlier one."""
     connections: int = 2000
-    """Of one server. Past it the one that has been without a request for the longest is closed."""
+    """Per server. Above this, the connection that has been idle the longest is closed."""

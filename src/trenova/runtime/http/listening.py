@@ -1,4 +1,4 @@
-"""The sockets that a server listens on, and an address that cannot be had told as a setting to change."""
+"""Opens the sockets that a server listens on; an address that fails is an error that names the setting."""
 
 import errno
 import socket
@@ -7,30 +7,30 @@ from contextlib import ExitStack, contextmanager
 
 from trenova.errors import InvalidConfiguration
 
-UNPRIVILEGED = 1024  # the lowest port that every user may listen on, unless the system says otherwise
-# This machine speaks only one of IPv4 and IPv6; a name such as `localhost` stands for an address of each.
+UNPRIVILEGED = 1024  # the lowest port that any user may listen on, unless the system is configured otherwise
+# The machine has only one of IPv4 and IPv6, and a name such as `localhost` has an address of each.
 NO_SUCH_FAMILY = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
 @contextmanager
 def listen_on(host: str, port: int, *, setting: str) -> Iterator[list[socket.socket]]:
-    """Sockets that listen on every address of `host`, closed in the end.
+    """Sockets that listen on every address of `host`, closed when the block ends.
 
-    `setting` is what changes the port, as `api.port (TRENOVA_API__PORT)`.
-    Raises InvalidConfiguration for an address that cannot be had.
+    `setting` names what changes the port, such as `api.port (TRENOVA_API__PORT)`. Raises InvalidConfiguration when
+    the address cannot be used.
     """
-    refused: list[OSError] = []
-    with ExitStack() as held:
+    skipped: list[OSError] = []
+    with ExitStack() as opened:
         sockets = []
         for address in resolve_addresses(host, port, setting):
             try:
-                sockets.append(held.enter_context(open_listener(address)))
+                sockets.append(opened.enter_context(open_listener(address)))
             except OSError as error:
                 if error.errno not in NO_SUCH_FAMILY:
                     raise listen_error(error, host, port, setting) from None
-                refused.append(error)
+                skipped.append(error)
         if not sockets:
-            raise listen_error(refused[0], host, port, setting) from None
+            raise listen_error(skipped[0], host, port, setting) from None
         yield sockets
 
 
@@ -39,37 +39,37 @@ Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int
 
 def resolve_addresses(host: str, port: int, setting: str) -> list[Address]:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         problem = f"{host} cannot be resolved: {error.strerror or error}"
         raise InvalidConfiguration([problem], hint=f"correct the host beside {setting}") from None
-    return list(dict.fromkeys((family, where) for family, _, _, _, where in found))
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in infos))
 
 
 def open_listener(address: Address) -> socket.socket:
     family, where = address
-    opened = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        opened.bind(where)
-        opened.listen()
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(where)
+        listener.listen()
     except OSError:
-        opened.close()
+        listener.close()
         raise
-    return opened
+    return listener
 
 
 def listen_error(error: OSError, host: str, port: int, setting: str) -> InvalidConfiguration:
-    """The error to raise, with the next step that fits it."""
+    """The error to raise, with the next step that fits its cause."""
     where = f"port {port} on {host}"
-    problem, step = f"{where} cannot be listened on: {error.strerror or error}", f"choose another port with {setting}"
+    problem, step = f"cannot listen on {where}: {error.strerror or error}", f"choose another port with {setting}"
     if error.errno == errno.EADDRINUSE:
-        problem, step = f"{where} is already in use", f"stop the program that has it, or {step}"
+        problem, step = f"{where} is already in use", f"stop the program that uses it, or {step}"
     elif error.errno in NO_SUCH_FAMILY:
         problem, step = f"{host} is not an address of this machine", f"correct the host beside {setting}"
     elif error.errno in {errno.EACCES, errno.EPERM} and port < UNPRIVILEGED:
-        problem = f"{where}: permission denied; ports below {UNPRIVILEGED} are for privileged programs"
+        problem = f"{where}: permission denied; ports below {UNPRIVILEGED} are reserved for privileged programs"
         step = f"choose a port from {UNPRIVILEGED} up with {setting}, or give the program CAP_NET_BIND_SERVICE"
     return InvalidConfiguration([problem], hint=step)

@@ -1,4 +1,4 @@
-"""A problem document (RFC 9457) where no application is asked any more: for what fails around it, or before it."""
+"""Problem documents (RFC 9457) for requests that fail before or around the application."""
 
 from http import HTTPStatus
 
@@ -8,7 +8,7 @@ MEDIA_TYPE = b"application/problem+json"
 
 
 def encode_problem(status: HTTPStatus, title: str, detail: str, request_id: str) -> bytes:
-    """The document. It names the request where the server's operator must look for it in the log."""
+    """The document, in JSON. For a server error it has the request id that the operator finds in the log."""
     document = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         document["request_id"] = request_id

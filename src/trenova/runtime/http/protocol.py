@@ -1,8 +1,8 @@
-"""uvicorn's HTTP protocol with limits on what a connection may cost.
+"""uvicorn's HTTP protocol with limits on what a connection may use.
 
-uvicorn hands every byte to its parser and sets no limit of its own: a header line that never ends is copied as a whole
-with each piece that comes, on the event loop that serves everybody. Whatever is counted here is counted while it is
-read. A request that passes is answered as uvicorn alone would answer it.
+uvicorn hands every byte to its parser without a limit: a header line that never ends is copied as a whole with each
+piece that arrives, on the event loop that serves all clients. Everything here is counted while it is read. A request
+within the limits is answered exactly as uvicorn alone would answer it.
 """
 
 import asyncio
@@ -38,12 +38,12 @@ REASON = {
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """Why a request is refused before any application has seen it."""
+    """The error answer to a request that no application has seen."""
 
     status: HTTPStatus
     detail: str
 
-    def answer(self, request_id: str) -> bytes:
+    def encode(self, request_id: str) -> bytes:
         body = encode_problem(self.status, self.status.phrase, self.detail, request_id)
         headers = {
             b"content-type": MEDIA_TYPE,
@@ -66,21 +66,23 @@ class LimitedProtocol(HttpToolsProtocol):
     transport: asyncio.Transport
     watch: asyncio.TimerHandle | None = None
     waiting_since: float | None = None
-    """Since when the head of a request is due; None while the connection is idle, or a request is being answered."""
+    """Since when the head of a request is awaited; None while the connection is idle or a request is being answered."""
     late_since: float | None = None
-    """What `waiting_since` was when the head was found to be late."""
+    """The value of `waiting_since` when the head was first found late."""
     idle_since = 0.0
     lingering_since: float | None = None
-    """Since when its request is answered, or refused, whose body is still coming."""
-    refused = False
+    """Since when the request has been answered while its body still arrives."""
+    is_rejected = False
+    """An error was answered; what still arrives is discarded."""
     in_head = False
     head_bytes = 0
     trailers = 0
     silent_bytes = 0
-    """What the parser has taken since it last found anything: a line that does not end."""
+    """Bytes that the parser has read since it last found anything: a line that does not end."""
     unread: tuple[int, float] | None = None
-    """Bytes that the client had not taken when that last changed, and when that was."""
-    wanted: ErrorResponse | None = None
+    """The unread bytes when their number last changed, and the time of that."""
+    pending_error: ErrorResponse | None = None
+    """The answer to send once the parser has stopped."""
     upgrading = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -102,16 +104,16 @@ class LimitedProtocol(HttpToolsProtocol):
         return cycle is None or cycle.response_complete
 
     def make_room(self) -> None:
-        """Close the connection that has been without a request for the longest; this one if all others have one."""
+        """Close the connection that has been idle the longest; this one if no other is idle."""
         others = (each for each in self.connections if isinstance(each, LimitedProtocol) and each.is_idle)
         oldest = min(others, key=lambda each: each.idle_since)
         oldest.cut("no_room")
 
-    # What comes in.
+    # Input.
 
     def data_received(self, data: bytes) -> None:
-        if self.refused:
-            return  # the answer is on its way, and what still comes is thrown away
+        if self.is_rejected:
+            return  # the answer is on its way; discard what still arrives
         self._unset_keepalive_if_required()
         if self.waiting_since is None and self.is_idle and self.lingering_since is None:
             self.waiting_since = self.loop.time()
@@ -121,16 +123,18 @@ class LimitedProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             self.ignore_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
-            self.refuse(self.wanted or ErrorResponse(HTTPStatus.BAD_REQUEST, f"this is no HTTP/1.1 request: {error}"))
+            self.reject(
+                self.pending_error or ErrorResponse(HTTPStatus.BAD_REQUEST, f"not an HTTP/1.1 request: {error}")
+            )
         else:
-            if self.silent_bytes > self.limits.head_bytes and not self.refused:
-                self.refuse(self.too_long())
+            if self.silent_bytes > self.limits.head_bytes and not self.is_rejected:
+                self.reject(self.too_long())
 
     def ignore_upgrade(self, rest: bytes) -> None:
         """Answer a request that offers another protocol as if it did not.
 
-        The parser takes such a head for the end of HTTP: it drops the body, and would read one that comes later as the
-        next request. So the same head without the offer goes to a new one.
+        The parser treats such a head as the end of HTTP: it drops the body, and would read one that arrives later as
+        the next request. So a new parser gets the same head without the offer.
         """
         self.upgrading = False
         head = without_upgrade(self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers)
@@ -155,10 +159,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self.silent_bytes = 0
         self.head_bytes += len(name) + len(value)
         if self.head_bytes > self.limits.head_bytes:
-            self.wanted = self.too_long()
+            self.pending_error = self.too_long()
             raise StopParsing
         if not self.in_head:
-            # A trailer. Who reads headers trusts what came before the body, so these are not put among them.
+            # A trailer. Applications trust headers, which precede the body, so trailers are not added to them.
             self.trailers += 1
         else:
             super().on_header(name, value)
@@ -170,7 +174,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.head_bytes = self.silent_bytes = 0
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
-                self.stop(HTTPStatus.NOT_IMPLEMENTED, "this server is no proxy")
+                self.stop(HTTPStatus.NOT_IMPLEMENTED, "this server is not a proxy")
             self.upgrading = True
             return
         self.waiting_since = self.lingering_since = None
@@ -180,7 +184,7 @@ class LimitedProtocol(HttpToolsProtocol):
             )
         super().on_headers_complete()
         if self.cycle.waiting_for_100_continue:
-            # Whoever was answered without having been asked for the body may send it or not: what then comes could be
+            # A client that is answered before it was asked for its body may send it or not: the next bytes could be
             # a body or a request.
             self.cycle.send = SendOrClose(self.cycle)  # type: ignore[method-assign]
 
@@ -205,51 +209,49 @@ class LimitedProtocol(HttpToolsProtocol):
             if self.cycle.more_body:
                 self.lingering_since = self.idle_since
 
-    # What is refused.
+    # Errors.
 
     def too_long(self) -> ErrorResponse:
         in_head = self.in_head or self.waiting_since is not None
-        part = (
-            "the head of the request is" if in_head else "trailers, or what stands between the chunks of the body, are"
-        )
+        part = "the head of the request is" if in_head else "trailers, or the text between the chunks of the body, are"
         detail = f"{part} longer than {self.limits.head_bytes:,} bytes"
         return ErrorResponse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
 
     def stop(self, status: HTTPStatus, detail: str) -> None:
-        """Stop the parser: nothing of what it reads is looked at any more."""
-        self.wanted = ErrorResponse(status, detail)
+        """Stop the parser, and answer with this error."""
+        self.pending_error = ErrorResponse(status, detail)
         raise StopParsing
 
-    def refuse(self, refusal: ErrorResponse) -> None:
-        """Answer, where no answer is under way, and close. What comes meanwhile is thrown away."""
-        self.refused = True
+    def reject(self, error: ErrorResponse) -> None:
+        """Answer with the error, unless an answer is under way, and close. What still arrives is discarded."""
+        self.is_rejected = True
         self.lingering_since = self.loop.time()
-        CONNECTIONS_CUT.labels(reason=REASON.get(refusal.status, "too_long")).inc()
+        CONNECTIONS_CUT.labels(reason=REASON.get(error.status, "too_long")).inc()
         if not self.is_idle:
             if self.pipeline or self.cycle.response_started or not self.cycle.more_body:
-                # This would look like the answer to an earlier request, or come between its bytes. That one ends as
-                # with a client that hangs up.
+                # The error would look like the answer to an earlier request, or appear between its bytes. That request
+                # ends as if its client had disconnected.
                 self.transport.abort()
                 return
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        request_id = id_of(self.headers_of_refused())
-        level = WARNING if refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR else INFO
-        log.log(level, "request refused", status=refusal.status.value, error=refusal.detail, request_id=request_id)
+        request_id = id_of(self.headers_of_rejected())
+        level = WARNING if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else INFO
+        log.log(level, "invalid request", status=error.status.value, error=error.detail, request_id=request_id)
         headers = b"".join(b"%b: %b\r\n" % each for each in self.server_state.default_headers)
-        self.transport.write(STATUS_LINE[refusal.status] + headers + refusal.answer(request_id))
-        # Closing at once would have the kernel send a reset, which destroys an answer that is not read yet.
+        self.transport.write(STATUS_LINE[error.status] + headers + error.encode(request_id))
+        # Closing at once would make the kernel send a reset, which destroys an answer that has not been read yet.
         with suppress(OSError, NotImplementedError):
             self.transport.write_eof()
 
-    def headers_of_refused(self) -> list[tuple[bytes, bytes]]:
-        """Those that have come of the request that is refused. The parser still has those of one before it."""
-        return (self.headers or []) if self.in_head or self.wanted or not self.is_idle else []
+    def headers_of_rejected(self) -> list[tuple[bytes, bytes]]:
+        """The headers received of the rejected request. Otherwise the parser still has those of an earlier one."""
+        return (self.headers or []) if self.in_head or self.pending_error or not self.is_idle else []
 
-    # What takes too long.
+    # Timeouts.
 
     def check(self) -> None:
-        """Look at what is due. Runs for as long as there is a connection, so that a request costs no timer."""
+        """Check all timeouts. One timer per connection, so that a request needs none."""
         now = self.loop.time()
         self.watch = self.loop.call_later(self.limits.head_s, self.check)
         if self.is_stuck(now):
@@ -261,7 +263,7 @@ class LimitedProtocol(HttpToolsProtocol):
             if self.late_since == self.waiting_since:
                 self.give_up_on_head()
             else:
-                # A process that was held up finds what came meanwhile after its timers: it looks once more.
+                # A process that stalled reads what arrived meanwhile only after its timers have fired: check once more.
                 self.late_since = self.waiting_since
                 self.watch.cancel()
                 self.watch = self.loop.call_later(LAST_LOOK_S, self.check)
@@ -269,19 +271,19 @@ class LimitedProtocol(HttpToolsProtocol):
     def give_up_on_head(self) -> None:
         if self.silent_bytes or self.in_head:
             detail = f"the head of the request was not complete within {self.limits.head_s:g} s"
-            self.refuse(ErrorResponse(HTTPStatus.REQUEST_TIMEOUT, detail))
+            self.reject(ErrorResponse(HTTPStatus.REQUEST_TIMEOUT, detail))
         else:
             self.transport.close()
 
     def is_stuck(self, now: float) -> bool:
-        """Whether an answer waits that its client does not take."""
-        waits = self.transport.get_write_buffer_size()
-        if waits == 0:
+        """Whether the client does not read its answer."""
+        unread = self.transport.get_write_buffer_size()
+        if unread == 0:
             self.unread = None
             return False
-        waits += unacknowledged_bytes(self.transport)
-        if self.unread is None or abs(self.unread[0] - waits) >= self.limits.least_taken_bytes:
-            self.unread = waits, now
+        unread += unacknowledged_bytes(self.transport)
+        if self.unread is None or abs(self.unread[0] - unread) >= self.limits.least_taken_bytes:
+            self.unread = unread, now
         return now - self.unread[1] >= self.limits.unread_answer_s
 
     def pause_writing(self) -> None:
@@ -295,7 +297,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
 
 class SendOrClose:
-    """`send` of a request that waits to be asked for its body: an answer without asking ends the connection."""
+    """`send` for a client that waits for `100 Continue`: an answer without it closes the connection."""
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
         self.cycle = cycle
@@ -308,7 +310,7 @@ class SendOrClose:
 
 
 def unacknowledged_bytes(transport: asyncio.Transport) -> int:
-    """What the kernel has taken of an answer and the client has not. 0 where the system cannot say."""
+    """Bytes of answers in the kernel that the client has not acknowledged; 0 where the system does not report it."""
     count = array("i", [0])
     with suppress(OSError, AttributeError, ValueError):
         ioctl(cast("Any", transport.get_extra_info("socket")).fileno(), termios.TIOCOUTQ, count)

@@ -1,7 +1,7 @@
-"""One id for each request: the caller's, if it sends a good one, else a new one; in the answer, in every log line.
+"""Gives each request an id, the caller's if it is valid, else a new one, in the answer and in every log line.
 
-And an answer with that id for whatever fails where no application looks any more: in a middleware, in a handler of
-exceptions, while an answer is written, or because the process stops first.
+Also answers, with that id, what fails outside the application: in a middleware, in an exception handler, while an
+answer is written, or because the process stops first.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from trenova.runtime.http.problem import MEDIA_TYPE, encode_problem
 log = structlog.get_logger()
 
 HEADER = b"x-request-id"
-# What a log line and a header can hold without harm, and no longer than an id needs to be.
+# Harmless in a log line and in a header, and no longer than an id needs to be.
 VALID_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 RETRY_AFTER_S = b"1"
 
@@ -27,14 +27,14 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class RequestIds:
-    """The application with an id bound around each of its requests, whatever becomes of them.
+    """The application with an id bound around each request.
 
-    `failed` is called for each request that the application could not answer itself.
+    `on_failure` is called for each request that the application could not answer itself.
     """
 
-    def __init__(self, app: Application, failed: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, app: Application, on_failure: Callable[[], object] = lambda: None) -> None:
         self.app = app
-        self.failed = failed
+        self.on_failure = on_failure
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -44,37 +44,39 @@ class RequestIds:
         with structlog.contextvars.bound_contextvars(request_id=exchange.id):
             try:
                 await self.app(scope, exchange.receive, exchange.send)
-                if not exchange.over:
+                if not exchange.is_over:
                     raise_incomplete()
             except asyncio.CancelledError:
-                # By the server, which stops and has waited for this long enough.
+                # The server stops, and has waited long enough for this request.
                 log.warning("request cut off", method=scope["method"], path=scope["path"], reason="the process stops")
-                await exchange.end(HTTPStatus.SERVICE_UNAVAILABLE, "Try again later", "this server stops")
+                await exchange.answer_failure(
+                    HTTPStatus.SERVICE_UNAVAILABLE, "Try again later", "this server is stopping"
+                )
             except Exception as error:
-                # Whatever it was: nobody else would tell of it with the id.
-                self.failed()
+                # No other place logs it with the id.
+                self.on_failure()
                 log.error(  # noqa: TRY400 - with the cause, as a field
                     "request failed", method=scope["method"], path=scope["path"], exc_info=error
                 )
-                await exchange.end(
+                await exchange.answer_failure(
                     HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error", "something failed inside this server"
                 )
 
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and how far its answer has come."""
+    """One request, and how much of its answer has been sent."""
 
     from_client: Callable[[], Awaitable[Any]]
     to_client: Callable[[Any], Awaitable[None]]
     id: str
     started: bool = False
-    over: bool = False
-    """The answer is complete, or there is nobody any more to take it."""
+    is_over: bool = False
+    """The answer is complete, or the client has disconnected."""
 
     async def receive(self) -> Any:
         message = await self.from_client()
-        self.over = self.over or message["type"] == "http.disconnect"
+        self.is_over = self.is_over or message["type"] == "http.disconnect"
         return message
 
     async def send(self, message: Any) -> None:
@@ -83,10 +85,10 @@ class Exchange:
             self.started = True
         await self.to_client(message)
         if message["type"] == "http.response.body" and not message.get("more_body"):
-            self.over = True
+            self.is_over = True
 
-    async def end(self, status: HTTPStatus, title: str, detail: str) -> None:
-        """Answer, unless an answer has begun: then its client sees that it ends too early."""
+    async def answer_failure(self, status: HTTPStatus, title: str, detail: str) -> None:
+        """Answer, unless an answer has begun: then the client sees that it ends too early."""
         if self.started:
             return
         body = encode_problem(status, title, f"{detail}; it is not known whether the request took effect", self.id)
@@ -116,6 +118,6 @@ def new_id() -> str:
 
 
 def request_id() -> str | None:
-    """The id of the request in whose context this is called."""
+    """The id of the request that is being handled; None outside one."""
     id_: str | None = structlog.contextvars.get_contextvars().get("request_id")
     return id_

@@ -1,4 +1,4 @@
-"""How our HTTP servers are set up: the API's, the worker's pages, the witness's."""
+"""The configuration of every HTTP server: of the API, of the worker's health pages and of the witness."""
 
 import resource
 from dataclasses import replace
@@ -9,17 +9,17 @@ import uvicorn
 from trenova.runtime.http.limits import ConnectionLimits
 from trenova.runtime.http.protocol import LimitedProtocol
 
-# Longer than clients and proxies keep idle connections, so that they close them first: the other way round, a request
-# can meet a connection that is just being closed.
+# Longer than clients and proxies keep idle connections, so that they close them first. Otherwise a request can meet a
+# connection that is just being closed.
 KEEP_ALIVE_S = 75
-# Files that a process opens beside its clients' connections: to the database, to Temporal, logs, certificates.
+# Files that a process opens besides client connections: for the database, Temporal, logs, certificates.
 OTHER_FILES = 200
 
 
 def server_config(
     app: Any, *, limits: ConnectionLimits | None = None, drain_s: int, lifespan: bool = True, **listen: Any
 ) -> uvicorn.Config:
-    """`listen`: host and port, unless sockets are given to `serve`. `drain_s`: how long a stop waits for answers."""
+    """`listen`: host and port, unless `serve` gets sockets. `drain_s`: how long a stop waits for requests under way."""
 
     class Protocol(LimitedProtocol):
         pass
@@ -41,12 +41,12 @@ def server_config(
 
 
 def within_open_files(limits: ConnectionLimits) -> ConnectionLimits:
-    """As many connections as the process may have open files: without one left it could not even refuse."""
-    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    """The limits, with no more connections than the process may open files: it needs one even to answer an error."""
+    files, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = limits.connections + OTHER_FILES
     if files != resource.RLIM_INFINITY and files < wanted:
-        files = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+        files = wanted if maximum == resource.RLIM_INFINITY else min(wanted, maximum)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, maximum))
     return (
         limits
         if files == resource.RLIM_INFINITY
