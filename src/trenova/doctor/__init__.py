@@ -1,8 +1,13 @@
-"""`trenova doctor` and `trenova preflight`: what is wrong with an installation, and what to do about it.
+"""`trenova doctor` and `trenova preflight`: what is wrong with an installation, why, and what to do about it.
 
-A check asks one question of a `Scene` (settings, and the ways to Temporal, the database and the API) and answers with a
-`Verdict`. `checkup` asks them all at once, for a bounded time, and leaves out those that need one which failed.
-`causes` tells which findings are causes, and which follow from another.
-The questions are in `machine`, `temporal`, `database`, `keys`, `queue`, `api` and `log`, which change nothing; those of
-the deployment checklist, which run workflows, in `boxes`. No line of an answer holds a secret or an entry's content.
+A check asks one question of a `CheckContext` (the settings, and connections to Temporal, the database and the API) and
+returns a `Verdict`. `checkup` runs all checks concurrently, each for a bounded time, and skips a check if one that it
+needs has failed. `causes` separates findings that are causes from those that follow from another.
+
+The checks of the doctor change nothing; they are in `machine`, `temporal`, `database`, `keys`, `queue`, `api`, `ledger`
+and `publishing`. Those that only preflight has are in `deployment`; they run workflows. No answer contains a secret or
+the content of an entry.
+
+No terminal: it returns findings, and `cli` prints them. It never imports `cli`, `dev`, `typer` or `rich`. May import:
+worker, importing, witness, ingest, workflows, publishing, store, runtime, codec, keys, ledger, domain, config, errors.
 """

@@ -1,7 +1,7 @@
-"""Which findings are causes, and which only follow from another: the one place that ranks them.
+"""Ranks findings: which are causes, and which follow from another finding.
 
-One fault shows at many places. Temporal that has stopped is also an API that is not ready, and a worker that has
-stopped is also a backlog. Only what has failed explains something; a warning explains nothing.
+One fault shows in many places. If Temporal has stopped, the API is not ready either; if the workers have stopped, there
+is also a backlog. Only a failed check explains another finding; a warning explains nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,18 +22,18 @@ DATABASE = ("database", "database schema", "database rights", "database writes")
 KEYS = ("encryption keys",)
 OTHER_KEYS = ("keys here", "keys of the API", "keys of workers")
 WORKERS = ("workers", "worker version", *OTHER_KEYS, "storing")
-# What an API says of its own parts, and the checks that look at the same parts from here.
+# The parts that the API reports on, and the checks that examine the same parts from here.
 PARTS: Mapping[str, tuple[str, ...]] = {"temporal": TEMPORAL, "database": DATABASE, "keys": KEYS}
-# What a check finds follows from the first of these that has failed.
+# The finding of a check follows from the first of these checks that has failed.
 FOLLOWS_FROM: Mapping[str, tuple[str, ...]] = {
     "spool": (*TEMPORAL, "api readiness"),
     "keys of the API": (*DATABASE, *TEMPORAL, "api readiness", "keys here"),
     "keys of open workflows": ("keys here", "keys of the API"),
-    # Workers whose version is not the current one get nothing to answer either.
+    # Workers of another version than the current one receive no queries either.
     "workers": ("worker version", "keys of workers"),
     "backlog": (*DATABASE, *WORKERS),
     "open batches": (*DATABASE, *WORKERS, "keys of open workflows"),
-    # A worker that was killed leaves behind what its attempt had met last.
+    # The last failure that a killed worker has reported remains visible.
     "storing": (*DATABASE, "workers"),
     "stuck workflows": (*OTHER_KEYS, "keys of open workflows"),
     "api readiness": (*TEMPORAL, *DATABASE),
@@ -49,7 +49,7 @@ ALL_OK, WARNINGS = 0, 3
 
 
 def rank_findings(findings: Sequence[Finding]) -> list[Finding]:
-    """The same findings in their order, those that follow from another named so, with that to mend first."""
+    """The same findings in the same order; a finding that follows from another says so in its next step."""
     by_name = {finding.check: finding for finding in findings}
     failed = {name for name, finding in by_name.items() if finding.state is State.FAILED}
     return [with_root_cause(finding, by_name, failed) for finding in findings]
@@ -59,11 +59,11 @@ def with_root_cause(finding: Finding, by_name: Mapping[str, Finding], failed: se
     cause = root_cause(finding, by_name, failed)
     if cause is None:
         return finding
-    return replace(finding, follows_from=cause, next_step=f"follows from `{cause}`: mend that first")
+    return replace(finding, follows_from=cause, next_step=f"follows from `{cause}`: fix that first")
 
 
 def root_cause(finding: Finding, by_name: Mapping[str, Finding], failed: set[str]) -> str | None:
-    """The check that names the cause of what this one has found; None where it is a cause itself, or well."""
+    """The check that names the cause of this finding; None if the finding is a cause itself, or is ok."""
     if finding.state not in {State.FAILED, State.WARNING} or finding.stands_alone:
         return None
     behind = next((name for name in possible_causes(finding, failed) if name in failed), None)
@@ -71,21 +71,21 @@ def root_cause(finding: Finding, by_name: Mapping[str, Finding], failed: set[str
 
 
 def possible_causes(finding: Finding, failed: set[str]) -> Sequence[str]:
-    """The checks that may explain it. What is blamed explains it only where all of that has failed from here too."""
+    """The checks that may explain a finding. Blamed parts explain it only if all of them have failed from here too."""
     if not finding.blames:
         return FOLLOWS_FROM.get(finding.check, ())
-    seen = [next((name for name in PARTS[part] if name in failed), None) for part in finding.blames]
-    return [] if None in seen else [name for name in seen if name is not None]
+    failures = [next((name for name in PARTS[part] if name in failed), None) for part in finding.blames]
+    return [] if None in failures else [name for name in failures if name is not None]
 
 
 def causes(findings: Sequence[Finding]) -> list[Finding]:
-    """Those of ranked findings that are to be mended, the first one first: failures before warnings, then by kind."""
+    """The ranked findings that are causes, in the order to fix them: failures before warnings, then by kind."""
     own = [finding for finding in findings if finding.is_cause]
     return sorted(own, key=lambda finding: (finding.state is State.WARNING, finding.kind))
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """The kind of the first cause that has failed; 3 for warnings alone; 0 when all is well."""
+    """The kind of the first cause that has failed; 3 if there are only warnings; 0 if there is no cause."""
     first = next(iter(causes(findings)), None)
     if first is None:
         return ALL_OK

@@ -1,4 +1,4 @@
-"""The boxes of the deployment checklist that `trenova doctor` has no check for, each ticked by doing it."""
+"""The checks that only `trenova preflight` has: the deployment checklist, each item checked by trying it."""
 
 import asyncio
 import base64
@@ -31,66 +31,67 @@ from trenova.workflows import ProcessAuditBatchWorkflow
 
 DEVELOPMENT_STORE = "sqlite"
 ENOUGH_WORKERS = 2
-# The result of the nightly verification is read from its closed workflow, and a weekend should not hide it.
+# The result of the nightly verification is read from its closed workflow, which must outlast a weekend.
 SHORTEST_RETENTION = timedelta(days=3)
-# Of 32 random bytes fewer are alike than this but once in 10^14 times.
+# 32 random bytes have fewer distinct values than this only once in 10^14 times.
 FEWEST_DISTINCT_BYTES = 20
 PLAIN_BATCHES = 4
 COMMAND_S = 60.0
 WORKFLOW_S = encryption_check.WAIT_S + 30
 OTHERS_MAY_READ = stat.S_IROTH
 ARCHIVED_WITHIN = timedelta(days=1)
-MAKE_KEY = "make a random one: `trenova keys generate` (or openssl rand -base64 32), and rotate: docs/encryption.md"
+MAKE_KEY = "generate a random one (`trenova keys generate`, or openssl rand -base64 32), and rotate: docs/encryption.md"
 
 
 async def check_cluster(context: CheckContext) -> Verdict:
     try:
-        found = await context.client.workflow_service.get_cluster_info(GetClusterInfoRequest())
+        cluster = await context.client.workflow_service.get_cluster_info(GetClusterInfoRequest())
     except RPCError:
-        return ok("a server that does not tell where it keeps its state, as Temporal Cloud")
-    if found.persistence_store == DEVELOPMENT_STORE:
+        return ok("does not say where it keeps its state, like Temporal Cloud")
+    if cluster.persistence_store == DEVELOPMENT_STORE:
         return failed(
-            "this is Temporal's development server, whose state is a SQLite file on one disk",
+            "this is Temporal's development server, which keeps its state in a SQLite file on one disk",
             "point temporal.hostPort at Temporal Cloud or at a cluster with PostgreSQL",
         )
-    return ok(f"keeps its state in {found.persistence_store}")
+    return ok(f"keeps its state in {cluster.persistence_store}")
 
 
 async def check_namespace_retention(context: CheckContext) -> Verdict:
     name = context.settings.temporal.namespace
-    days = (await temporal.describe_namespace(context)).config.workflow_execution_retention_ttl.ToTimedelta()
-    if days < SHORTEST_RETENTION:
+    retention = (await temporal.describe_namespace(context)).config.workflow_execution_retention_ttl.ToTimedelta()
+    if retention < SHORTEST_RETENTION:
         return failed(
-            f"the namespace {name} forgets closed workflows after {span(days)}, expected {span(SHORTEST_RETENTION)}",
+            f"the namespace {name} keeps closed workflows for only {span(retention)}, expected at least "
+            f"{span(SHORTEST_RETENTION)}",
             f"temporal operator namespace update --retention 72h --namespace {name}",
         )
-    return ok(f"closed workflows are kept for {span(days)}")
+    return ok(f"closed workflows are kept for {span(retention)}")
 
 
 async def check_origin(context: CheckContext) -> Verdict:
-    found = context.settings.ledger.origin
-    if found == LedgerSettings().origin:
+    origin = context.settings.ledger.origin
+    if origin == LedgerSettings().origin:
         return failed(
-            f"ledger.origin is still {found}, and it will stand in every signed checkpoint",
-            "set it to where the logs will be served, before the first entry: docs/configuration.md",
+            f"ledger.origin is still {origin}, and will be part of every signed checkpoint",
+            "set it to the address at which the ledgers will be served, before the first entry: docs/configuration.md",
         )
-    return ok(f"the logs are those of {found}")
+    return ok(f"is {origin}")
 
 
 async def check_secret_files(context: CheckContext) -> Verdict:
-    """Files with keys, which nobody else on this machine should read."""
+    """Whether files with keys are protected from other users of this machine."""
     settings = context.settings
     folder = settings.temporal.security.key_folder
-    kept = [
+    configured = [
         settings.ledger.signing_key_file,
         settings.temporal.security.master_key_file,
         settings.temporal.tls.key_file,
         *(sorted(folder.iterdir()) if folder else []),
     ]
-    files = [file for file in kept if file is not None and file.is_file()]
-    if open_ones := [file for file in files if is_world_readable(file)]:
-        return failed(f"everybody on this machine may read {open_ones[0]}", f"chmod o-r {open_ones[0]}")
-    return ok(f"{many(len(files), 'file', 'files')} with keys, which others on this machine may not read")
+    files = [file for file in configured if file is not None and file.is_file()]
+    if readable := [file for file in files if is_world_readable(file)]:
+        return failed(f"every user of this machine may read {readable[0]}", f"chmod o-r {readable[0]}")
+    return ok(f"{many(len(files), 'file', 'files')} with keys, not readable by other users of this machine")
 
 
 def is_world_readable(file: Path) -> bool:
@@ -100,7 +101,7 @@ def is_world_readable(file: Path) -> bool:
 async def check_key_strength(context: CheckContext) -> Verdict:
     ring = load_keyring(context.settings.temporal.security, context.options.environ)
     if ring.encrypting_id is None:
-        return failed("encryption is off, so no key encrypts", "set temporal.security.enableEncryption: true")
+        return failed("encryption is off", "set temporal.security.enableEncryption: true")
     key = ring.keys[ring.encrypting_id]
     if problem := weakness(key):
         return failed(f"the key {key.id} {problem}", MAKE_KEY)
@@ -108,57 +109,59 @@ async def check_key_strength(context: CheckContext) -> Verdict:
 
 
 def weakness(key: Key) -> str | None:
-    """What makes it easier to guess than 32 random bytes; None where nothing can be seen."""
+    """What makes a key easier to guess than 32 random bytes; None if no weakness is visible."""
     if key.form == "text":
-        return "is made from text, and nobody can tell how hard that is to guess"
+        return "is made from text, which may be easy to guess"
     if all(0x20 <= byte < 0x7F for byte in key.secret):  # noqa: PLR2004 - printable ASCII
-        return "is 32 characters of text: at best 192 bits, and perhaps words"
-    # 43 letters and dashes are read as base64, whatever they were meant to be; random bytes have capitals in theirs.
-    written = base64.b64encode(key.secret).decode()
-    if key.form == "base64" and written in {written.lower(), written.upper()}:
-        return "is 43 letters and signs that are base64 by chance: words, it seems"
-    if len(set(key.secret)) < FEWEST_DISTINCT_BYTES:
-        return f"has only {len(set(key.secret))} different bytes: it is not random"
+        return "is 32 characters of text: at most 192 bits, and perhaps words"
+    # Any 43 letters and dashes can be read as base64. The base64 of random bytes has both upper and lower case.
+    encoded = base64.b64encode(key.secret).decode()
+    if key.form == "base64" and encoded in {encoded.lower(), encoded.upper()}:
+        return "is text of 43 characters that is base64 by chance, and perhaps words"
+    distinct = len(set(key.secret))
+    if distinct < FEWEST_DISTINCT_BYTES:
+        return f"has only {many(distinct, 'distinct byte', 'distinct bytes')}: it is not random"
     return None
 
 
 async def check_encryption(context: CheckContext) -> Verdict:
-    found = await encryption_check.verify(context.settings)
-    if found.problems:
-        return failed("; ".join(found.problems), "`trenova verify-encryption` shows it; docs/encryption.md")
-    return ok(f"ran {found.workflow_id}: all {found.payloads} payloads in its history are encrypted")
+    report = await encryption_check.verify(context.settings)
+    if report.problems:
+        return failed("; ".join(report.problems), "`trenova verify-encryption` shows the details: docs/encryption.md")
+    return ok(f"ran {report.workflow_id}: all {report.payloads} payloads in its history are encrypted")
 
 
 async def check_plain_text_refused(context: CheckContext) -> Verdict:
-    """Send what an intruder could: a batch in plain text. It is empty, so a worker that takes it stores nothing."""
-    step = "set temporal.security.requireEncryption: true for the API and every worker, and start them again"
+    """Sends batches in plain text, as an intruder could. They are empty, so a worker that runs one stores nothing."""
+    step = "set temporal.security.requireEncryption: true for the API and every worker, and restart them"
     codec = context.client.data_converter.payload_codec
-    assert codec is not None, "our converters always have one"
+    assert codec is not None, "our converters always have a codec"
     try:
         await codec.decode([Payload(metadata={"encoding": b"json/plain"}, data=b"{}")])
     except PlaintextRefused:
         pass
     else:
         return failed(
-            "temporal.security.requireEncryption is off: whoever reaches Temporal may send plain entries", step
+            "temporal.security.requireEncryption is off: anyone who can reach Temporal may send entries in plain text",
+            step,
         )
     plain = await connect(context.settings.temporal, DataConverter.default)
-    for ending in await asyncio.gather(*(send_plain_text(plain) for _ in range(PLAIN_BATCHES))):
-        if ending != PlaintextRefused.failure_type:
-            return failed(f"a worker was sent a batch in plain text and did not refuse it ({ending})", step)
+    for outcome in await asyncio.gather(*(send_plain_text(plain) for _ in range(PLAIN_BATCHES))):
+        if outcome != PlaintextRefused.failure_type:
+            return failed(f"a worker received a batch in plain text and did not refuse it ({outcome})", step)
     return ok(
         f"this program and the workers refused a plain payload; {PLAIN_BATCHES} empty batches were sent and terminated"
     )
 
 
 async def send_plain_text(plain: Client) -> str:
-    """What became of it: the type of the failure, or `taken`."""
+    """The type of the failure with which a worker refused the batch, or `accepted`."""
     handle = await plain.start_workflow(
         "ProcessAuditBatchWorkflow",
         {"batch_id": "", "entries": []},
         id=f"trenova-preflight-{uuid.uuid4()}",
         task_queue=TASK_QUEUE,
-        # Also if this program dies on the next line, the workflow does not wait for ever.
+        # So that the workflow does not stay open if this program dies on the next line.
         execution_timeout=timedelta(minutes=5),
     )
     try:
@@ -167,8 +170,8 @@ async def send_plain_text(plain: Client) -> str:
                 return event.workflow_task_failed_event_attributes.failure.application_failure_info.type
     finally:
         with suppress(RPCError):
-            await handle.terminate("trenova preflight has seen what becomes of plain text")
-    return "taken"
+            await handle.terminate("trenova preflight has seen whether plain text is refused")
+    return "accepted"
 
 
 async def check_workflow_runs(context: CheckContext) -> Verdict:
@@ -181,16 +184,16 @@ async def check_workflow_runs(context: CheckContext) -> Verdict:
     before = datetime.now(UTC)
     result = await handle.result()
     took = (datetime.now(UTC) - before).total_seconds()
-    return ok(f"{handle.id} came back after {took:.2f} s with {result.stored} stored, as an empty batch should")
+    return ok(f"{handle.id}, an empty batch, finished after {took:.2f} s with {result.stored} entries stored")
 
 
 async def check_two_workers(context: CheckContext) -> Verdict:
-    found = await queue.list_pollers(context)
-    both = set(found["workflow"]) & set(found["activity"])
+    polling_for = await queue.list_pollers(context)
+    both = set(polling_for["workflow"]) & set(polling_for["activity"])
     if len(both) < ENOUGH_WORKERS:
         return failed(
             f"{many(len(both), 'worker polls', 'workers poll')} {TASK_QUEUE}; expected {ENOUGH_WORKERS}: one may fail",
-            "start another, on another machine: `trenova worker`",
+            "start another one, on another machine: `trenova worker`",
         )
     hosts = queue.hosts_of(sorted(both))
     if len(hosts) == 1:
@@ -199,45 +202,46 @@ async def check_two_workers(context: CheckContext) -> Verdict:
 
 
 async def check_monitoring(context: CheckContext) -> Verdict:
-    """That there is something to scrape. Whether anybody does, and is woken by it, cannot be seen from here."""
+    """Whether there are metrics to scrape. Whether they are scraped, and alerts reach anyone, cannot be seen here."""
     if context.options.api_key is None:
         return failed(
-            "no API key was given, and /metrics asks for one", "set TRENOVA_API_KEY to a reader's of any tenant"
+            "no API key is given, but /metrics needs one", "set TRENOVA_API_KEY to the key of a reader for any tenant"
         )
     answer = await context.api.get("/metrics")
     if answer.status_code != HTTPStatus.OK:
         return failed(
-            f"/metrics answers {answer.status_code}",
-            "give the API key of a reader for any tenant: trenova api-key create --any-tenant --role reader",
+            f"/metrics answered {answer.status_code}",
+            "set TRENOVA_API_KEY to the key of a reader for any tenant: trenova api-key create --any-tenant --role "
+            "reader",
         )
     count = sum(line.startswith("# TYPE trenova_") for line in answer.text.splitlines())
     if not count:
-        return failed("/metrics tells nothing of Trenova", "see that --api-url is the API's, and no other server's")
+        return failed("/metrics has no metric of Trenova", "check that --api-url is the address of the API")
     if context.settings.worker.health.port is None:
         return failed(
-            "worker.health.port is not set, so workers with these settings show no metrics, and some alerts need them",
-            "set it, and have every worker's page scraped: docs/monitoring.md",
+            "worker.health.port is not set, so workers with these settings have no metrics, which some alerts need",
+            "set it, and scrape every worker: docs/monitoring.md",
         )
     return ok(
-        f"the API shows {count} metrics of ours, and workers with these settings have a page; whether anybody is "
-        "woken by them cannot be seen from here"
+        f"the API has {count} metrics, and workers with these settings have theirs; whether alerts reach anyone cannot "
+        "be seen from here"
     )
 
 
 async def check_backups(context: CheckContext) -> Verdict:
-    """What can be seen of backups; that one can be restored only a restore shows."""
+    """Whether backups are being made. Only a restore can show that one can be restored."""
     if context.options.backup_check is not None:
         return await run_backup_check(context.options.backup_check)
-    found = await server_status.archiving(context.store.pool)
-    step = "set continuous archiving up, or name your own check: --backup-check 'pgbackrest --stanza=main check'"
-    if not found.is_on:
-        return failed("PostgreSQL's archive_mode is off, and no --backup-check was given: no backup can be seen", step)
-    if found.failed_at and (found.archived_at is None or found.failed_at > found.archived_at):
-        return failed(f"archiving has failed at {found.failed_at:%Y-%m-%d %H:%M} UTC, and not worked since", step)
-    if found.archived_at is None or datetime.now(UTC) - found.archived_at > ARCHIVED_WITHIN:
-        return warning("archive_mode is on, and nothing was archived within a day", step)
-    ago = span(datetime.now(UTC) - found.archived_at)
-    return ok(f"the write-ahead log was archived {ago} ago; that a restore works only a restore shows")
+    archiving = await server_status.archiving(context.store.pool)
+    step = "set up continuous archiving, or give a check of your own: --backup-check 'pgbackrest --stanza=main check'"
+    if not archiving.is_on:
+        return failed("no sign of backups: PostgreSQL's archive_mode is off, and no --backup-check is given", step)
+    if archiving.failed_at and (archiving.archived_at is None or archiving.failed_at > archiving.archived_at):
+        return failed(f"archiving failed at {archiving.failed_at:%Y-%m-%d %H:%M} UTC, and has not worked since", step)
+    if archiving.archived_at is None or datetime.now(UTC) - archiving.archived_at > ARCHIVED_WITHIN:
+        return warning("archive_mode is on, but nothing was archived within a day", step)
+    ago = span(datetime.now(UTC) - archiving.archived_at)
+    return ok(f"the write-ahead log was last archived {ago} ago; only a restore shows that a restore works")
 
 
 async def run_backup_check(command: str) -> Verdict:
@@ -250,8 +254,8 @@ async def run_backup_check(command: str) -> Verdict:
         if process.returncode is None:
             process.kill()
     if code:
-        return failed(f"the command of --backup-check ended with {code}", "run it by hand, and mend the backup")
-    return ok("the command of --backup-check ended well; that a restore works only a restore shows")
+        return failed(f"the command of --backup-check ended with {code}", "run it by hand, and fix the backup")
+    return ok("the command of --backup-check ended with 0; only a restore shows that a restore works")
 
 
 NEEDS_WORKERS = ("temporal namespace", "workers")

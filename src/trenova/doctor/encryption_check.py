@@ -1,4 +1,4 @@
-"""What really lies in Temporal's history, looked at without any key first."""
+"""Whether payloads are really encrypted: runs a workflow and examines its raw history, first without any key."""
 
 import asyncio
 import os
@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 import msgspec
 import uuid_utils
-from rich.console import Console
 from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowFailureError
@@ -27,8 +26,7 @@ from trenova.errors import PayloadError, Unavailable
 from trenova.runtime.connection import connect
 from trenova.workflows import ProcessAuditBatchWorkflow
 
-# A system tenant: lists show it only when asked.
-# Enough, and repetitive enough, that compression has to show.
+# Enough entries, and repetitive enough, that compression must make them smaller.
 SAMPLE_ENTRIES = 50
 WAIT_S = 60
 LOCAL_ACTIVITY_MARKER = "core_local_activity"
@@ -36,7 +34,7 @@ LOCAL_ACTIVITY_MARKER = "core_local_activity"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncryptionReport:
-    """What was found in the history of one workflow."""
+    """What the history of one workflow contains."""
 
     workflow_id: str
     payloads: int
@@ -60,11 +58,11 @@ async def verify(loaded: Settings) -> EncryptionReport:
             async with asyncio.timeout(WAIT_S):
                 await handle.result()
         except TimeoutError:
-            # Left open it would count as one that waits for its key, perhaps for a key that no worker will ever have.
+            # Left open, it would count as a workflow that waits for its key, perhaps one that no worker will ever have.
             await handle.terminate("trenova verify-encryption did not see it finish")
             raise Unavailable(
-                f"the workflow did not finish within {WAIT_S} s, and was terminated",
-                hint="is a worker running with the same keys? `trenova keys check`, `make run-worker`",
+                f"the workflow {handle.id} did not finish within {WAIT_S} s, and was terminated",
+                hint="check that a worker runs (`make run-worker`), and has the same keys (`trenova keys check`)",
             ) from None
         history = [event async for event in handle.fetch_history_events()]
     except WorkflowFailureError as error:
@@ -77,7 +75,7 @@ async def verify(loaded: Settings) -> EncryptionReport:
 
 
 def sample_batch(marker: str, now: datetime) -> Batch:
-    """Entries of the system's own tenant, with a marker that must not be found in the clear."""
+    """Entries of the system's own tenant, which lists omit, with a marker that must not appear in plain text."""
     entry = {
         "tenant": SYSTEM_TENANT,
         "actor": SAMPLE_ACTOR,
@@ -91,7 +89,7 @@ def sample_batch(marker: str, now: datetime) -> Batch:
 
 
 def payloads_of(event: HistoryEvent) -> list[Payload]:
-    """What a data converter made. The SDK's own note on a local activity (its name, its times) goes past them all."""
+    """The payloads that a data converter made. The SDK writes its note on a local activity past every converter."""
     ours = HistoryEvent()
     ours.CopyFrom(event)
     if event.marker_recorded_event_attributes.marker_name == LOCAL_ACTIVITY_MARKER:
@@ -103,24 +101,26 @@ async def examine_payloads(
     client: Client, security: SecuritySettings, workflow: str, payloads: Sequence[Payload], *, leaks: bool
 ) -> EncryptionReport:
     codec = client.data_converter.payload_codec
-    assert codec is not None, "our converters always have one, even when it changes nothing"
+    assert codec is not None, "our converters always have a codec, even if it changes nothing"
     problems = [] if security.enable_encryption else ["encryption is off: set temporal.security.enableEncryption"]
     if leaks:
-        problems.append("the marker was found in the history in plain text")
+        problems.append("the history contains the marker in plain text")
     plain_bytes = 0
     for number, payload in enumerate(payloads, 1):
         if encoding_of(payload) != ENCRYPTED:
             problems.append(f"payload {number} of {len(payloads)} is not encrypted")
         elif key_id_of(payload) != security.encryption_key_id:
-            problems.append(f"payload {number} is under key {key_id_of(payload)}, not {security.encryption_key_id}")
+            problems.append(
+                f"payload {number} is encrypted with the key {key_id_of(payload)}, not {security.encryption_key_id}"
+            )
         try:
             (opened,) = await codec.decode([payload])
             plain_bytes += opened.ByteSize()
         except PayloadError as error:
-            problems.append(f"payload {number} does not decode: {error.message}")
+            problems.append(f"payload {number} cannot be decoded: {error.message}")
     stored_bytes = sum(payload.ByteSize() for payload in payloads)
     if security.enable_compression and stored_bytes >= plain_bytes:
-        problems.append(f"{stored_bytes:,} bytes are stored for {plain_bytes:,} bytes of plain text: not compressed")
+        problems.append(f"not compressed: {stored_bytes:,} bytes are stored for {plain_bytes:,} bytes of plain text")
     return EncryptionReport(
         workflow_id=workflow,
         payloads=len(payloads),
@@ -130,15 +130,3 @@ async def examine_payloads(
         key_ids=sorted({key_id_of(payload) for payload in payloads} - {""}),
         problems=problems,
     )
-
-
-def show(finding: EncryptionReport) -> None:
-    console = Console(soft_wrap=True, highlight=False)
-    share = finding.stored_bytes / max(finding.plain_bytes, 1)
-    console.print(f"workflow   {finding.workflow_id}")
-    console.print(f"payloads   {finding.payloads}, of which {finding.encrypted} encrypted")
-    console.print(f"key        {', '.join(finding.key_ids) or '(none)'}")
-    console.print(f"size       {finding.stored_bytes:,} bytes for {finding.plain_bytes:,} in plain text ({share:.0%})")
-    for problem in finding.problems:
-        console.print(f"problem    {problem}", style="red", markup=False)
-    console.print("encryption NOT verified" if finding.problems else "encryption verified")

@@ -1,4 +1,4 @@
-"""What a check finds: a verdict, and with the name of the check a finding."""
+"""What a check returns: a verdict, which becomes a finding together with the name of the check."""
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -7,14 +7,14 @@ from enum import IntEnum, StrEnum
 class State(StrEnum):
     OK = "ok"
     WARNING = "warning"
-    """It works, and will not for long, or not as it should."""
+    """It works, but not as it should, or not for long."""
     FAILED = "failed"
     UNCHECKED = "not checked"
-    """Nothing is known: what the check needs has failed, or was not given."""
+    """Nothing is known: a check that this one needs has failed, or a setting is missing."""
 
 
 class Kind(IntEnum):
-    """Where the cause lies, in the order in which to mend; the numbers are exit codes."""
+    """Where the cause lies, in the order in which to fix things; the numbers are exit codes."""
 
     CONFIGURATION = 10
     MACHINE = 11
@@ -28,20 +28,20 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An answer: in `cause` what is wrong and why (what was seen, when nothing is), and what to do next."""
+    """The answer of a check. `cause` says what is wrong and why, or, if nothing is wrong, what was seen."""
 
     state: State
     cause: str
     next_step: str | None = None
     blames: tuple[str, ...] = ()
-    """Parts that another one says are broken. Where each is broken from here too, this is no cause of its own."""
+    """Parts that another part reports as broken. If each is broken from here too, this finding follows from those."""
     stands_alone: bool = False
-    """Whether this is a cause of its own whatever else has failed."""
+    """Whether this is an independent cause, whatever else has failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A verdict as it is shown."""
+    """A verdict with the name and kind of its check."""
 
     check: str
     kind: Kind
@@ -51,7 +51,7 @@ class Finding:
     blames: tuple[str, ...] = ()
     stands_alone: bool = False
     follows_from: str | None = None
-    """The check that names the cause of this; None for a cause of its own."""
+    """The check that names the cause of this finding; None for an independent cause."""
 
     @property
     def is_cause(self) -> bool:
@@ -59,12 +59,12 @@ class Finding:
 
     @property
     def stops_others(self) -> bool:
-        """Whether what needs this check cannot be asked."""
+        """Whether checks that need this one cannot run."""
         return self.state in {State.FAILED, State.UNCHECKED}
 
 
-def ok(seen: str) -> Verdict:
-    return Verdict(State.OK, seen)
+def ok(observation: str) -> Verdict:
+    return Verdict(State.OK, observation)
 
 
 def warning(cause: str, next_step: str, *, blames: tuple[str, ...] = (), stands_alone: bool = False) -> Verdict:

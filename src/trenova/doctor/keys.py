@@ -1,4 +1,4 @@
-"""The encryption keys: each by a round trip, against what open workflows hold, and against those of the workers."""
+"""The encryption keys: whether each one works, and whether they fit open workflows, the API and the workers."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,12 +37,12 @@ from trenova.keys.keyring import Keyring
 from trenova.keys.loading import load_keyring
 
 SHOWN, MOST_REASONS = 3, 6
-# A batch that is stored at the first try has six events.
+# A batch that is stored at the first attempt has six events.
 RETRIED_BATCHES = f"WorkflowType = '{BATCH_WORKFLOW}' AND TaskQueue = '{TASK_QUEUE}' AND "
 RETRIED_BATCHES += "ExecutionStatus = 'Completed' AND HistoryLength > 6"
 MOST_RETRIED = 50
 MOST_OPEN = 10
-# Histories are read one after the other, and the doctor has only seconds.
+# Histories are read one by one, and the doctor has only seconds.
 MOST_HISTORIES = 100
 IDS, FINGERPRINTS = "trenova_encryption_key_info", "trenova_encryption_key_fingerprint_info"
 RECENTLY = timedelta(hours=1)
@@ -52,11 +52,12 @@ KEY_FAILURES = {
     DecryptionFailed.failure_type: "has another key than the sender",
     PlaintextRefused.failure_type: "refuses (requireEncryption) the plain text",
 }
+# How the problems of a wrong `encryptionKeyID` begin.
 KEY_ID_SETTING = "encryptionKeyID"
 
 
 async def check_configured_keys(context: CheckContext) -> Verdict:
-    """`keyring_of` encrypts and decrypts a payload with every key."""
+    """Loading the keys encrypts and decrypts a payload with each of them."""
     security = context.settings.temporal.security
     try:
         ring = load_keyring(security, context.options.environ)
@@ -72,7 +73,7 @@ async def check_configured_keys(context: CheckContext) -> Verdict:
 
 
 async def check_open_workflows(context: CheckContext) -> Verdict:
-    """What nobody with these keys can open, and what can be opened and is no batch, with the workflows that hold it."""
+    """Open workflows that these keys cannot decrypt, or whose input is not a batch."""
     work = await examine_open_workflows(context.client, most=MOST_HISTORIES)
     waits = [f"{reason} ({first_few(ids)})" for reason, ids in sorted(work.waiting.items())]
     if work.no_batches:
@@ -86,78 +87,80 @@ async def check_open_workflows(context: CheckContext) -> Verdict:
 
 
 def next_steps(work: OpenWorkflows) -> Iterator[str]:
-    """What to do where a key is missing, and where none is: then it is about those who started the workflows."""
+    """What to do if a key is missing, and if none is: then to find out who started the workflows."""
     missing = sorted(key_id for key_id in work.unreadable if key_id != PLAIN and key_id not in work.opened)
     if missing:
         yield (
             f"set {', '.join(map(variable_of, missing[:SHOWN]))} to the key that they were encrypted with, on every "
-            "API and worker, and start these again; `trenova keys check` lists what is needed."
+            "API and worker, and restart these; `trenova keys check` lists what is needed."
         )
     of_missing = {work.unreadable[key_id] for key_id in missing}
     foreign = [*work.no_batches, *(ids[0] for reason, ids in work.waiting.items() if reason not in of_missing)]
     which = foreign[0] if foreign else work.waiting[work.unreadable[missing[0]]][0]
     yield (
-        f"{'' if foreign else 'If it never was a key of yours: '}find out who started them (`temporal workflow "
-        f"describe --workflow-id {which}`), and end them: `temporal workflow terminate --workflow-id {which}`"
+        f"{'' if foreign else 'If it was never a key of yours: '}find out who started them (`temporal workflow "
+        f"describe --workflow-id {which}`), and terminate them: `temporal workflow terminate --workflow-id {which}`"
     )
 
 
 async def check_keys_here(context: CheckContext) -> Verdict:
-    """Whether these keys open what the workers' keys open, and what the workers encrypt."""
+    """Whether these keys decrypt what the workers can decrypt, and what they encrypt."""
     answers = await context.workers.answers()
     if answers is None or not answers.replies:
-        return ok("no worker has told of any key")
+        return ok("no worker has answered with a payload to compare")
     sent: list[Payload] = []
-    # What no worker has finished may come from anybody, in any form; and what a schedule starts holds plain attributes.
-    if is_api_batch(answers.about.id) and answers.about.status is WorkflowExecutionStatus.COMPLETED:
-        begun = await read_events(context.client, answers.about.id, answers.about.run_id or "")
+    # The input of a workflow that no worker completed may come from anyone; that of a schedule has plain attributes.
+    if is_api_batch(answers.workflow.id) and answers.workflow.status is WorkflowExecutionStatus.COMPLETED:
+        begun = await read_events(context.client, answers.workflow.id, answers.workflow.run_id or "")
         sent = [payload for event in begun[:1] for payload in payloads_in(event)]
     ring = load_keyring(context.settings.temporal.security, context.options.environ)
-    # Before any is opened: in strict mode a plain one is refused here, and that is not for a key of this program.
+    # Checked before decrypting: in strict mode a plain payload is refused, which would look like a wrong key.
     if ring.encrypting_id is not None and any(encoding_of(reply) != ENCRYPTED for reply in answers.replies):
         return warning(
-            "encryption is on here, and a worker answers in plain text",
-            "set temporal.security.enableEncryption: true for every worker, and start them again; what they stored "
-            "in Temporal until then is there in plain text",
+            "encryption is on here, but a worker answers in plain text",
+            "set temporal.security.enableEncryption: true for every worker, and restart them; what they have already "
+            "written to Temporal stays there in plain text",
         )
     reason = await unreadable_reason(context.client, [*answers.replies, *sent])
     if reason is None:
-        return ok("open what workers encrypt and what they open")
+        return ok("decrypt what the workers encrypt and decrypt")
     return failed(
-        f"this program has other keys than the workers, which opened {answers.about.id}: {reason}",
+        f"this program has other keys than the workers, which decrypted {answers.workflow.id}: {reason}",
         "run it with the --config and the environment of API and workers; compare `trenova keys check --offline`",
     )
 
 
-async def check_api_keys(context: CheckContext) -> Verdict:
-    """Whether the API has these keys, as far as the API key given may be told."""
+async def check_keys_of_api(context: CheckContext) -> Verdict:
+    """Whether the API has these keys, if the API key may read its metrics."""
     answer = await context.api.get("/metrics")
     if answer.status_code != HTTPStatus.OK:
         return unchecked(
-            f"/metrics answers {answer.status_code}: it is for readers and admins of any tenant, and tells which keys "
-            "the API has"
+            f"/metrics, which shows the API's keys, answered {answer.status_code}: the API key must be a reader's "
+            "or an admin's for any tenant"
         )
-    other = first_difference(load_keyring(context.settings.temporal.security, context.options.environ), answer.text)
-    if other is None:
+    ring = load_keyring(context.settings.temporal.security, context.options.environ)
+    difference = first_difference(ring, answer.text)
+    if difference is None:
         return ok("are those of these settings")
     return failed(
-        f"the API has other encryption keys than these settings: {other}",
-        "compare `trenova keys check --offline` where API and workers run with the one here; give them the same keys",
+        f"the API has other encryption keys than these settings: {difference}",
+        "compare `trenova keys check --offline` where API and workers run with its output here; use the same keys "
+        "everywhere",
     )
 
 
 def first_difference(ring: Keyring, page: str) -> str | None:
-    """What of the API's page about its keys does not fit the keys here."""
+    """The first difference between the keys on the API's metrics page and the keys here; None if there is none."""
     prints = {labels["id"]: labels["fingerprint"] for labels in metric_labels(FINGERPRINTS, page)}
     for key_id in sorted(prints.keys() & ring.keys.keys()):
         if ring.keys[key_id].fingerprint() != prints[key_id]:
-            return f"under the ID {key_id} it has another key"
+            return f"its key with the ID {key_id} is another one"
     encrypts = next((labels["id"] for labels in metric_labels(IDS, page) if labels["use"] == "encrypts"), None)
     if (encrypts is None) != (ring.encrypting_id is None):
-        there, elsewhere = ("off", "on") if encrypts is None else ("on", "off")
-        return f"encryption is {there} there, and {elsewhere} here"
+        there, here = ("off", "on") if encrypts is None else ("on", "off")
+        return f"encryption is {there} there, but {here} here"
     if encrypts is not None and encrypts not in ring.keys:
-        return f"it encrypts with {encrypts}, which is not here"
+        return f"it encrypts with the key {encrypts}, which is not configured here"
     return None
 
 
@@ -167,69 +170,74 @@ def metric_labels(metric: str, page: str) -> list[dict[str, str]]:
 
 
 async def check_worker_keys(context: CheckContext) -> Verdict:
-    """Whether a worker meets batches that it cannot open, and that the keys here, or another worker, can.
+    """Whether a worker could not decrypt a batch that the keys here, or another worker, can.
 
-    The failed task stands in the history with the worker's name. Its reason is encrypted, under that worker's own key.
+    The history names the worker of each failed task. The message of its error is encrypted with that worker's own key.
     """
     polling, heartbeats = await asyncio.gather(queue.list_pollers(context), queue.list_heartbeats(context.client))
     began = queue.start_times(heartbeats)
-    mistaken = await find_recent_key_failures(
-        context, {each: began.get(each, EARLIEST) for each in polling["workflow"]}
-    )
+    since = {identity: began.get(identity, EARLIEST) for identity in polling["workflow"]}
+    failures = await find_recent_key_failures(context, since)
+    problems = [f"worker {identity} {failure}" for identity, failure in sorted(failures.items())[:SHOWN]]
     answers = await context.workers.answers()
-    said = [f"worker {identity} {what}" for identity, what in sorted(mistaken.items())[:SHOWN]]
-    if not said and answers is not None and answers.failures and await can_be_opened_elsewhere(context, answers):
-        # Temporal does not tell who answered.
-        said = [f"a worker {KEY_FAILURES.get(answers.failures[0], answers.failures[0])} of {answers.about.id}"]
-    if not said:
+    if not problems and answers is not None and answers.failures and await can_be_opened_elsewhere(context, answers):
+        # Temporal does not say which worker answered.
+        failure = answers.failures[0]
+        problems = [f"a worker {KEY_FAILURES.get(failure, failure)} of {answers.workflow.id}"]
+    if not problems:
         return ok(f"no worker that polls has lacked the key of a batch in the last {span(RECENTLY)}")
     return failed(
-        f"keys differ: {'; '.join(said)}, which can be read here or by another worker",
-        "compare `trenova keys check --offline` where these workers run with the others; give them the same keys, and "
-        "start them again",
+        f"keys differ: {'; '.join(problems)}, which can be decrypted here or by another worker",
+        "compare `trenova keys check --offline` where these workers run with the others; use the same keys everywhere, "
+        "and restart these workers",
     )
 
 
 async def can_be_opened_elsewhere(context: CheckContext, answers: Answers) -> bool:
-    """Another worker, or the keys here. What lies under a key that was dropped nobody opens, and nothing is wrong."""
-    about = answers.about
+    """By another worker, or by the keys here. If the key was dropped everywhere, no worker is to blame."""
+    run = answers.workflow
     if answers.replies:
         return True
-    return await can_be_opened_here(context, about.id, await read_events(context.client, about.id, about.run_id or ""))
+    return await can_be_opened_here(context, run.id, await read_events(context.client, run.id, run.run_id or ""))
 
 
 async def can_be_opened_here(context: CheckContext, workflow_id: str, history: Sequence[HistoryEvent]) -> bool:
-    """Whether the keys here, if there are any, open all that a worker has to open."""
+    """Whether there are keys here that decrypt everything in the history that a worker must decrypt."""
     if not history or context.client.data_converter.payload_codec is None:
         return False
-    held = payloads_by_key_id(history, of_a_schedule=is_scheduled(workflow_id))
-    return await unreadable_reason(context.client, [payload for each in held.values() for payload in each]) is None
+    by_key = payloads_by_key_id(history, of_a_schedule=is_scheduled(workflow_id))
+    payloads = [payload for group in by_key.values() for payload in group]
+    return await unreadable_reason(context.client, payloads) is None
 
 
-async def find_recent_key_failures(context: CheckContext, polling: Mapping[str, datetime]) -> dict[str, str]:
-    """The workers that poll and failed to open a batch, which was stored later, or waits and can be opened here.
+async def find_recent_key_failures(context: CheckContext, polling_since: Mapping[str, datetime]) -> dict[str, str]:
+    """The failures of polling workers to decrypt a batch that was stored later, or waits and can be decrypted here.
 
-    `polling` says since when: under the same identity there may have been another one.
+    `polling_since`: when each worker started, as an earlier worker may have had the same identity.
     """
     since = (datetime.now(UTC) - RECENTLY).isoformat()
-    found: dict[str, str] = {}
+    failures: dict[str, str] = {}
     async for run in context.client.list_workflows(f"{RETRIED_BATCHES} AND CloseTime > '{since}'", limit=MOST_RETRIED):
-        found |= key_failures(await read_events(context.client, run.id, run.run_id), run.id, polling)
+        failures |= key_failures(await read_events(context.client, run.id, run.run_id), run.id, polling_since)
     async for run in context.client.list_workflows(queue.BATCHES, limit=MOST_OPEN):
         history = await read_events(context.client, run.id, run.run_id)
         if await can_be_opened_here(context, run.id, history):
-            found |= key_failures(history, run.id, polling)
-    return found
+            failures |= key_failures(history, run.id, polling_since)
+    return failures
 
 
-def key_failures(history: Sequence[HistoryEvent], workflow_id: str, polling: Mapping[str, datetime]) -> dict[str, str]:
-    found = {}
+def key_failures(
+    history: Sequence[HistoryEvent], workflow_id: str, polling_since: Mapping[str, datetime]
+) -> dict[str, str]:
+    """By the identity of the worker, what was wrong with its key."""
+    failures = {}
     for event in history:
-        failed_task = event.workflow_task_failed_event_attributes
-        kind, who = failed_task.failure.application_failure_info.type, failed_task.identity
-        if kind in KEY_FAILURES and who in polling and event.event_time.ToDatetime(tzinfo=UTC) >= polling[who]:
-            found[who] = f"{KEY_FAILURES[kind]} of {workflow_id}"
-    return found
+        task = event.workflow_task_failed_event_attributes
+        kind, identity = task.failure.application_failure_info.type, task.identity
+        started = polling_since.get(identity)
+        if kind in KEY_FAILURES and started is not None and event.event_time.ToDatetime(tzinfo=UTC) >= started:
+            failures[identity] = f"{KEY_FAILURES[kind]} of {workflow_id}"
+    return failures
 
 
 def first_few(workflow_ids: Sequence[str]) -> str:
@@ -240,7 +248,7 @@ def first_few(workflow_ids: Sequence[str]) -> str:
 CHECKS = (
     Check("encryption keys", Kind.KEYS, check_configured_keys),
     Check("keys here", Kind.KEYS, check_keys_here, ("encryption keys", "workers")),
-    Check("keys of the API", Kind.KEYS, check_api_keys, ("encryption keys", "api key"), own_limit_s=None),
+    Check("keys of the API", Kind.KEYS, check_keys_of_api, ("encryption keys", "api key"), own_limit_s=None),
     Check("keys of workers", Kind.KEYS, check_worker_keys, ("temporal namespace", "workers")),
     Check("keys of open workflows", Kind.KEYS, check_open_workflows, ("encryption keys", "temporal namespace")),
 )

@@ -1,4 +1,4 @@
-"""The logs: their signing key, their nightly verification, what Temporal does by the clock, and parked entries."""
+"""The ledgers: their signing key, the nightly verification, the schedules, reconciliation, and parked entries."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -19,66 +19,74 @@ from trenova.store.checkpoints import Checkpoints
 from trenova.worker.schedules import all_schedules, differences
 from trenova.workflows import VERIFY_SCHEDULE, VerifyLogsWorkflow
 
-# Of comparisons every five minutes, each of which may take some itself.
+# Reconciliation runs every five minutes, and a run may itself take minutes.
 TOO_LONG_AGO, RECENTLY = timedelta(minutes=30), timedelta(days=1)
-# The check is nightly, and may itself take hours.
+# Verification runs every night, and may itself take hours.
 TOO_OLD = timedelta(days=2)
 SHOWN = 3
 VERIFY_NOW = f"temporal schedule trigger --schedule-id {VERIFY_SCHEDULE}"
 COMPARE_NOW = (
-    "see that a worker runs and that nobody else polls its queue (`schedules`, `workers`); `trenova reconcile`"
+    "check that a worker runs and no other program polls its task queue (`workers`, `schedules`); to compare them now: "
+    "`trenova reconcile`"
 )
 RUNS = f"TemporalScheduledById = '{VERIFY_SCHEDULE}' AND ExecutionStatus != 'Running'"
 
 
 async def check_signing_key(context: CheckContext) -> Verdict:
-    """Whether there is one, and whether the newest checkpoints are signed with it."""
-    given = context.settings.ledger.signing_key_file is not None or context.options.environ.get(VARIABLE)
-    if not given:
-        return warning(f"no signing key here ({VARIABLE} or ledger.signingKeyFile): no worker starts without one", HINT)
-    signer = load_signer(context.settings, context.options.environ)
-    found = await Checkpoints(context.store.pool, signer).unsigned()
-    if found.tenants:
-        some = ", ".join(found.tenants[:SHOWN])
-        return failed(
-            f"of {many(found.logs, 'log', 'logs')} looked at {len(found.tenants)} have a newest checkpoint without a "
-            f"signature of this key: {some}",
-            "see that key and ledger.origin are those of the workers; after a change of keys start the workers again, "
-            "which sign anew",
+    """Whether one is configured, and whether the newest checkpoints are signed with it."""
+    is_configured = context.settings.ledger.signing_key_file is not None or context.options.environ.get(VARIABLE)
+    if not is_configured:
+        return warning(
+            f"no signing key is configured ({VARIABLE} or ledger.signingKeyFile): no worker starts without one", HINT
         )
-    checkpoints = many(found.logs, "newest checkpoint has", "newest checkpoints have")
-    return ok(f"is that of {context.settings.ledger.origin}; {checkpoints} its signature")
+    signer = load_signer(context.settings, context.options.environ)
+    unsigned = await Checkpoints(context.store.pool, signer).unsigned()
+    if unsigned.tenants:
+        some = ", ".join(unsigned.tenants[:SHOWN])
+        return failed(
+            f"of {many(unsigned.logs, 'ledger', 'ledgers')} examined, {len(unsigned.tenants)} have a newest checkpoint "
+            f"without a signature of this key: {some}",
+            "check that this key and ledger.origin are those of the workers; after a change of keys, restart the "
+            "workers, which sign the checkpoints again",
+        )
+    checkpoints = many(unsigned.logs, "newest checkpoint has", "newest checkpoints have")
+    return ok(f"belongs to {context.settings.ledger.origin}; {checkpoints} its signature")
 
 
 async def check_verification(context: CheckContext) -> Verdict:
-    """What the last nightly check that came to an end has found, and when."""
+    """What the last verification that finished has found, and when."""
     async for run in context.client.list_workflows(RUNS, limit=SHOWN):
         try:
-            found = await fetch_result(context, run)
+            verification = await fetch_result(context, run)
         except PayloadError as error:
             return warning(
                 f"the result of {run.id} cannot be read: {error.message}",
-                f"give that key back, or have the logs checked once more: {VERIFY_NOW}",
+                f"configure that key again, or verify the ledgers again: {VERIFY_NOW}",
             )
-        if found is None or found.finished_at is None:
+        if verification is None or verification.finished_at is None:
             continue
-        ago = datetime.now(UTC) - found.finished_at
-        if found.damaged:
-            places = "; ".join(map(str, found.places[:SHOWN]))
+        ago = datetime.now(UTC) - verification.finished_at
+        if verification.damaged:
+            damaged = many(verification.damaged, "damaged place was", "damaged places were")
+            places = "; ".join(map(str, verification.places[:SHOWN]))
             return failed(
-                f"{span(ago)} ago {many(found.damaged, 'damaged place was', 'damaged places were')} found: {places}",
+                f"{span(ago)} ago {damaged} found: {places}",
                 "change nothing; find out who could write to the database; restore what `trenova verify --live` names "
                 "from a backup",
                 stands_alone=True,
             )
         if ago > TOO_OLD:
-            return warning(f"the last of all logs ended {span(ago)} ago", f"look at the worker's log; {VERIFY_NOW}")
-        return ok(f"{span(ago)} ago all {found.logs:,} logs with {found.entries:,} entries were sound")
+            return warning(
+                f"the last verification of all ledgers finished {span(ago)} ago",
+                f"look at the worker's log; to verify now: {VERIFY_NOW}",
+            )
+        entries = many(verification.entries, "entry", "entries")
+        return ok(f"{span(ago)} ago {many(verification.logs, 'ledger', 'ledgers')} with {entries} had no damage")
     return await never_finished_verdict(context)
 
 
 async def fetch_result(context: CheckContext, run: WorkflowExecution) -> Verification | None:
-    """The result of a run; None of one that was ended before it had any."""
+    """The result of a run; None if it was ended before it had one."""
     handle = context.client.get_workflow_handle_for(VerifyLogsWorkflow.run, run.id, run_id=run.run_id)
     try:
         return await handle.result(follow_runs=False)
@@ -89,41 +97,45 @@ async def fetch_result(context: CheckContext, run: WorkflowExecution) -> Verific
 
 
 async def never_finished_verdict(context: CheckContext) -> Verdict:
-    made = (await context.client.get_schedule_handle(VERIFY_SCHEDULE).describe()).info.created_at
-    since = datetime.now(UTC) - made
-    if since < TOO_OLD:
-        return ok(f"none has ended yet; it is due every night, since {span(since)}")
-    return warning(f"none has come to an end in {span(since)}", f"look at the worker's log; {VERIFY_NOW}")
+    info = (await context.client.get_schedule_handle(VERIFY_SCHEDULE).describe()).info
+    age = datetime.now(UTC) - info.created_at
+    if age < TOO_OLD:
+        due = f"; the next run is due at {info.next_action_times[0]:%H:%M} UTC" if info.next_action_times else ""
+        return ok(f"no run has finished yet{due}")
+    return warning(
+        f"no run has finished since the schedule was created {span(age)} ago",
+        f"look at the worker's log; to verify now: {VERIFY_NOW}",
+    )
 
 
 async def check_schedules(context: CheckContext) -> Verdict:
-    """Whether each is there, as this program makes it, and not paused: whoever has access can change them."""
+    """Whether each exists, as a worker creates it, and is not paused: anyone with access can change them."""
     wanted = all_schedules()
-    found = dict(zip(wanted, await asyncio.gather(*(describe_schedule(context, name) for name in wanted)), strict=True))
-    if missing := [name for name, schedule in found.items() if schedule is None]:
+    described = await asyncio.gather(*(describe_schedule(context, name) for name in wanted))
+    existing = {name: schedule for name, schedule in zip(wanted, described, strict=True) if schedule is not None}
+    if missing := [name for name in wanted if name not in existing]:
         return failed(
-            f"no schedule {', '.join(missing)}",
-            "start a worker: it makes them once it polls, and looks again every ten minutes; `schedule not made` in "
-            "its log says why one is refused",
+            f"missing: {', '.join(missing)}",
+            "start a worker: it creates them once it polls, and checks them every ten minutes; `schedule not made` in "
+            "its log says why it could not create one",
         )
-    there = {name: schedule for name, schedule in found.items() if schedule is not None}
-    if held := [name for name, schedule in there.items() if schedule.state.paused]:
+    if paused := [name for name, schedule in existing.items() if schedule.state.paused]:
         return warning(
-            f"paused: {', '.join(held)}",
-            f"temporal schedule toggle --unpause --schedule-id {held[0]}",
+            f"paused: {', '.join(paused)}",
+            f"temporal schedule toggle --unpause --schedule-id {paused[0]}",
             stands_alone=True,
         )
-    if changed := {name: what for name, schedule in there.items() if (what := differences(schedule, wanted[name]))}:
-        named = "; ".join(f"{name} ({', '.join(what)})" for name, what in changed.items())
+    if changed := {name: what for name, schedule in existing.items() if (what := differences(schedule, wanted[name]))}:
+        names = "; ".join(f"{name} ({', '.join(what)})" for name, what in changed.items())
         return failed(
-            f"not as a worker makes them: {named}",
-            "find out who can write to the namespace; a worker puts them right when it starts, and every ten minutes",
+            f"not as a worker creates them: {names}",
+            "find out who can write to the namespace; a worker restores them when it starts, and every ten minutes",
         )
-    return ok(f"{len(found)} there, none paused")
+    return ok(f"all {len(existing)} exist, none is paused")
 
 
 async def describe_schedule(context: CheckContext, name: str) -> Schedule | None:
-    """The schedule; None when there is none."""
+    """The schedule; None if it does not exist."""
     try:
         return (await context.client.get_schedule_handle(name).describe()).schedule
     except RPCError as error:
@@ -133,26 +145,28 @@ async def describe_schedule(context: CheckContext, name: str) -> Schedule | None
 
 
 async def check_reconciliation(context: CheckContext) -> Verdict:
-    """Whether batches ended in Temporal without being stored, and whether anybody looked lately."""
-    found = context.store.reconciliation
-    state = await found.findings()
+    """Whether workflows of batches closed without storing them, and when closed workflows were last compared."""
+    reconciliation = context.store.reconciliation
+    state = await reconciliation.findings()
     if state.missing:
-        named = "; ".join(f"{run.workflow_id} ({run.ended_as}: {run.reason})" for run in await found.missing(SHOWN))
+        runs = await reconciliation.missing(SHOWN)
+        names = "; ".join(f"{run.workflow_id} ({run.ended_as}: {run.reason})" for run in runs)
+        batches = many(state.missing, "accepted batch has", "accepted batches have")
         return failed(
-            f"{many(state.missing, 'accepted batch is', 'accepted batches are')} over in Temporal and cannot be stored"
-            f": {named}",
-            "give the keys that are named here back and `trenova reconcile`; what is none of yours: docs/outages.md",
+            f"{batches} a closed workflow, but cannot be stored: {names}",
+            "configure the missing keys again, and run `trenova reconcile`; if the batches are not yours: "
+            "docs/outages.md",
             stands_alone=True,
         )
     if state.finished_at is None:
-        return warning("no comparison of closed workflows has ended yet", COMPARE_NOW)
+        return warning("no comparison of closed workflows with stored batches has finished yet", COMPARE_NOW)
     ago = datetime.now(UTC) - state.finished_at
     if ago > TOO_LONG_AGO:
-        return warning(f"closed workflows were compared {span(ago)} ago for the last time", COMPARE_NOW)
-    if recovered := await found.list_recovered(datetime.now(UTC) - RECENTLY, SHOWN):
-        named = ", ".join(f"{run.workflow_id} ({run.ended_as})" for run in recovered)
+        return warning(f"closed workflows were last compared with stored batches {span(ago)} ago", COMPARE_NOW)
+    if recovered := await reconciliation.list_recovered(datetime.now(UTC) - RECENTLY, SHOWN):
+        names = ", ".join(f"{run.workflow_id} ({run.ended_as})" for run in recovered)
         return warning(
-            f"batches were over in Temporal without being stored, and were stored from its history: {named}",
+            f"workflows of batches closed without storing them; the batches were stored from the history: {names}",
             "nothing is lost; find out who ends workflows in the namespace: docs/outages.md",
             stands_alone=True,
         )
@@ -164,8 +178,8 @@ async def check_parked_entries(context: CheckContext) -> Verdict:
     if since is None:
         return ok("none")
     return warning(
-        f"the database refuses {many(count, 'entry', 'entries')}, the oldest since {span(datetime.now(UTC) - since)}",
-        "`trenova dead-letters list` says why; then `trenova dead-letters edit` or `replay`: docs/dead-letters.md",
+        f"the database rejected {many(count, 'entry', 'entries')}, the oldest {span(datetime.now(UTC) - since)} ago",
+        "`trenova dead-letters list` shows why; then `trenova dead-letters edit` or `replay`: docs/dead-letters.md",
     )
 
 

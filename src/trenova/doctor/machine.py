@@ -1,4 +1,4 @@
-"""This machine: room on the disks that are written to, and batches left in the spool."""
+"""This machine: free space where Trenova writes, and batches left in the spool."""
 
 import shutil
 from datetime import UTC, datetime
@@ -15,23 +15,25 @@ FULL_BYTES, LITTLE_BYTES = 256 * MIB, 2048 * MIB
 
 
 async def check_disks(context: CheckContext) -> Verdict:
-    """Room where API, worker and `trenova dev` write. The database's and Temporal's own machines are not seen."""
+    """Free space where API, worker and `trenova dev` write, but not on the machines of the database and of Temporal."""
     settings = context.settings
     folders = {
         "the data folder": context.options.data_dir,
         "api.spool.folder": settings.api.spool.folder,
         "ledger.publishFolder": settings.ledger.publish_folder,
     }
-    room = {f"{word} ({folder})": free_bytes(folder) for word, folder in folders.items() if folder and folder.exists()}
+    room = {f"{name} ({folder})": free_bytes(folder) for name, folder in folders.items() if folder and folder.exists()}
     if not room:
-        return ok("nothing is written to this machine but logs")
+        return ok("only logs are written to this machine")
     what, least = min(room.items(), key=lambda item: item[1])
-    said = f"{least / MIB:,.0f} MiB are free for {what}"
+    amount = f"{least / MIB:,.0f} MiB are free for {what}"
     if least < FULL_BYTES:
-        return failed(f"disk full: {said}", "make room, or move it to a larger disk, before something stops")
+        return failed(
+            f"disk full: {amount}", "free some space, or move that folder to a larger disk, before writes fail"
+        )
     if least < LITTLE_BYTES:
-        return warning(f"disk nearly full: {said}", "make room, or move it to a larger disk")
-    return ok(said)
+        return warning(f"disk nearly full: {amount}", "free some space, or move that folder to a larger disk")
+    return ok(amount)
 
 
 def free_bytes(folder: Path) -> int:
@@ -41,22 +43,22 @@ def free_bytes(folder: Path) -> int:
 async def check_spool(context: CheckContext) -> Verdict:
     folder = context.settings.api.spool.folder
     if folder is None:
-        return ok("off")
+        return ok("is off")
     if not folder.exists():
-        return ok(f"{folder} is not there yet; the API makes it")
+        return ok(f"{folder} does not exist yet; the API creates it")
     files = list(folder.iterdir())
     if damaged := [file for file in files if file.suffix == DAMAGED]:
         return failed(
-            f"{many(len(damaged), 'damaged file', 'damaged files')} in {folder}: acknowledged batches, unreadable",
-            "have the clients send again what they sent then, which their ids make safe; then move the files away, and "
-            "look at the disk: docs/outages.md",
+            f"{many(len(damaged), 'damaged file', 'damaged files')} in {folder}: acknowledged batches cannot be read",
+            "have the clients send their entries of that time again (safe, as ids are stored once), move the files "
+            "away, and check the disk: docs/outages.md",
         )
     waiting = [file.stat().st_mtime for file in files if file.suffix == WAITING]
     if waiting:
         since = datetime.now(UTC) - datetime.fromtimestamp(min(waiting), UTC)
         return warning(
             f"{many(len(waiting), 'batch waits', 'batches wait')} for Temporal in {folder}, the first {span(since)}",
-            "mend the way to Temporal; a running API then delivers them by itself",
+            "fix the connection to Temporal; a running API then delivers them by itself",
         )
     return ok(f"{folder} is empty")
 

@@ -1,6 +1,6 @@
-"""The way to Temporal, step by step: name, port, TLS, server, credentials, namespace; and its clock.
+"""The connection to Temporal, step by step: name, port, TLS, server, credentials, namespace; and Temporal's clock.
 
-What is wrong is told in the words of `trenova.runtime.connection`, which the worker and the API have as well.
+The messages are those of `trenova.runtime.connection`, as in the worker and the API.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from trenova.runtime.connection.own_time import own_timeout
 from trenova.runtime.connection.target import Target
 
 RENEW_BEFORE = timedelta(days=14)
-# A queue of nobody's, polled for a moment: what the server then notes of the poller has the server's time.
+# An unused queue, polled for a moment: the server records each poller with the time of its own clock.
 CLOCK_QUEUE = "trenova-doctor-clock"
 POLL_LIMIT = timedelta(seconds=10)
 DESCRIBE_EVERY_S = 0.05
@@ -50,15 +50,15 @@ async def check_port(context: CheckContext) -> Verdict:
 
 
 async def check_tls(context: CheckContext) -> Verdict:
-    """Whether both ends agree about TLS, and whether the certificates are good and for how long."""
+    """Whether both ends agree on TLS, and whether the certificates are valid and for how long."""
     target = Target.of(context.client)
     expires = await steps.check_tls(target)
     if expires is None:
-        return ok("off, at both ends")
+        return ok("is off at both ends")
     ends = {"the server's certificate": expires}
     if target.tls is not None and target.tls.client_cert is not None:
         own = first_certificate(target.tls.client_cert)
-        assert own is not None, "a client is made with a certificate only"
+        assert own is not None, "a client with an unreadable certificate is never created"
         ends["the client certificate (temporal.tls.certFile)"] = own.not_valid_after_utc
     return expiry_verdict(ends)
 
@@ -68,11 +68,11 @@ def expiry_verdict(ends: dict[str, datetime]) -> Verdict:
     left = end - datetime.now(UTC)
     if left < RENEW_BEFORE:
         return warning(f"{what} expires on {end:%Y-%m-%d}, in {span(left)}", "renew it before that day")
-    return ok(f"verified; the first certificate to expire does on {end:%Y-%m-%d}")
+    return ok(f"verified; the first certificate expires on {end:%Y-%m-%d}")
 
 
 async def check_dial(context: CheckContext) -> Verdict:
-    """Whether the first call of a connection gets through, which needs no namespace."""
+    """Whether the first call of a connection, which needs no namespace, succeeds."""
     try:
         async with own_timeout(steps.LIMIT_S):
             await context.client.workflow_service.get_system_info(GetSystemInfoRequest())
@@ -82,20 +82,20 @@ async def check_dial(context: CheckContext) -> Verdict:
 
 
 async def check_server(context: CheckContext) -> Verdict:
-    """Its version, and that it can do what this program asks of it."""
+    """Its version, and whether it has the capabilities that this program needs."""
     info = await context.client.workflow_service.get_system_info(GetSystemInfoRequest())
     missing = [
-        word
-        for word, there in (
+        capability
+        for capability, is_supported in (
             ("schedules", info.capabilities.supports_schedules),
             ("encoded failures", info.capabilities.encoded_failure_attributes),
         )
-        if not there
+        if not is_supported
     ]
     if missing:
         return failed(
             f"server {info.server_version} lacks {' and '.join(missing)}",
-            "update the Temporal server, a minor at a time",
+            "update the Temporal server, one minor version at a time",
         )
     return ok(f"server {info.server_version}{await storage_suffix(context)}, with schedules and encoded failures")
 
@@ -104,7 +104,7 @@ async def storage_suffix(context: CheckContext) -> str:
     try:
         cluster = await context.client.workflow_service.get_cluster_info(GetClusterInfoRequest())
     except RPCError:
-        return ""  # not for everybody's eyes, as on Temporal Cloud
+        return ""  # not available to this client, as on Temporal Cloud
     return f" on {cluster.persistence_store}" if cluster.persistence_store else ""
 
 
@@ -116,41 +116,41 @@ async def check_credentials(context: CheckContext) -> Verdict:
             raise await explain(context.client, error) from None
     target = Target.of(context.client)
     if target.has_api_key:
-        return ok("the API key is taken")
-    return ok("the client certificate is taken" if target.has_certificate else "none given, none asked for")
+        return ok("the API key is valid")
+    return ok("the client certificate is accepted" if target.has_certificate else "none configured, none required")
 
 
 async def describe_namespace(context: CheckContext) -> DescribeNamespaceResponse:
-    asked = DescribeNamespaceRequest(namespace=context.settings.temporal.namespace)
-    return await context.client.workflow_service.describe_namespace(asked)
+    request = DescribeNamespaceRequest(namespace=context.settings.temporal.namespace)
+    return await context.client.workflow_service.describe_namespace(request)
 
 
 async def check_namespace(context: CheckContext) -> Verdict:
     try:
-        found = await describe_namespace(context)
+        description = await describe_namespace(context)
     except RPCError as error:
         raise await explain(context.client, error) from None
-    kept = found.config.workflow_execution_retention_ttl.ToTimedelta()
-    return ok(f"{context.client.namespace}, which keeps closed workflows for {span(kept)}")
+    retention = description.config.workflow_execution_retention_ttl.ToTimedelta()
+    return ok(f"{context.client.namespace}, which keeps closed workflows for {span(retention)}")
 
 
 async def check_clock(context: CheckContext) -> Verdict:
     try:
         apart = await measure_skew(context.client, lambda: datetime.now(UTC))
     except TimeoutError:
-        return unchecked("Temporal has not listed a poll, which is how it tells its time")
+        return unchecked("Temporal did not list a poll of a task queue, from which its time is read")
     except RPCError as error:
         if error.status in UNAUTHORIZED:
-            return unchecked("these credentials may not poll a task queue, which is how Temporal tells its time")
+            return unchecked("these credentials may not poll a task queue, from which Temporal's time is read")
         raise
     return clock_verdict("Temporal's", apart)
 
 
 async def measure_skew(client: Client, now: Callable[[], datetime]) -> timedelta:
-    """How far Temporal's clock is ahead of this machine's, as far as can be told: zero for less than the answer took.
+    """How far Temporal's clock is ahead of this machine's; zero where the difference is less than the answer took.
 
-    It tells no time; so poll a queue of nobody's, and see when the server says that this was. Raises TimeoutError where
-    it does not say it.
+    Temporal has no call that returns its time. So poll an unused queue, and read when the server says the poll was.
+    Raises TimeoutError if the server does not list the poll.
     """
     queue, identity = TaskQueue(name=CLOCK_QUEUE), str(uuid.uuid4())
     poll = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=queue, identity=identity)
@@ -159,9 +159,9 @@ async def measure_skew(client: Client, now: Callable[[], datetime]) -> timedelta
     try:
         async with asyncio.timeout(POLL_LIMIT.total_seconds()):
             while True:
-                asked = DescribeTaskQueueRequest(namespace=client.namespace, task_queue=queue)
-                answer = await client.workflow_service.describe_task_queue(asked)
-                for poller in answer.pollers:
+                request = DescribeTaskQueueRequest(namespace=client.namespace, task_queue=queue)
+                description = await client.workflow_service.describe_task_queue(request)
+                for poller in description.pollers:
                     if poller.identity == identity:
                         return skew(poller.last_access_time.ToDatetime(tzinfo=UTC), before, now())
                 if polling.done():

@@ -1,8 +1,8 @@
-"""Questions put to the workers: a workflow query about work that is over, which a worker answers and nothing keeps.
+"""Queries the workers: a workflow query about a closed workflow, which a worker must answer.
 
-Temporal lists who has polled within five minutes, dead or not. A query tells within milliseconds whether a worker is
-there, and whether it can open what the workflow was started with: it reads the history to answer. It adds nothing to
-that history, runs no code of ours, and is one action on Temporal Cloud.
+Temporal lists the workers that have polled within five minutes, dead or alive. A query shows within milliseconds
+whether a worker is alive, and whether it can decrypt the workflow's history, which it reads to answer. A query adds
+nothing to that history, runs no code of ours, and is one action on Temporal Cloud.
 """
 
 import asyncio
@@ -22,34 +22,34 @@ from trenova.config import TASK_QUEUE
 from trenova.domain.batch import BATCH_WORKFLOW, is_api_batch
 from trenova.runtime.connection.own_time import sleep_own_time
 
-# The SDK answers it for every workflow.
+# The SDK itself answers this query, for every workflow.
 QUERY = WorkflowQuery(query_type="__temporal_workflow_metadata")
-# Whichever worker is free answers: with several of them some are asked more than once, and some perhaps not at all.
+# Any free worker answers: of several workers, some may be asked twice, and some not at all.
 QUERIES = 4
 ANSWER_LIMIT_S = 3.0
-# Ours is shorter. Temporal forgets the question after this.
+# Longer than ANSWER_LIMIT_S: after this, Temporal discards an unanswered query.
 RPC_LIMIT = timedelta(seconds=30)
 ON_QUEUE = f"TaskQueue = '{TASK_QUEUE}'"
 BATCH = f"{ON_QUEUE} AND WorkflowType = '{BATCH_WORKFLOW}'"
-# Batches first, since they hold what the API encrypts; then what schedules have started; then what still waits, which
-# nobody answers for if nobody is there.
+# Completed batches first, because they hold what the API encrypts; then workflows of schedules; then any workflow, as
+# even one that no worker has run shows that no worker answers.
 CANDIDATES = (f"{BATCH} AND ExecutionStatus = 'Completed'", f"{ON_QUEUE} AND ExecutionStatus = 'Completed'", ON_QUEUE)
 MOST_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What came back, all of it about one workflow."""
+    """The outcome of all queries about one workflow."""
 
-    about: Run
+    workflow: Run
     replies: Sequence[Payload]
-    """The answers of workers that could open it, encrypted with their keys."""
+    """From workers that could decrypt its history, encrypted with their keys."""
     failures: Sequence[str]
-    """Of workers that could not: the types of their errors."""
+    """The error types of workers that could not."""
     busy: int
-    """Not put to a worker, or not to be answered now, as Temporal says. They tell nothing."""
+    """How many queries Temporal did not hand to a worker, or could not have answered now. They show nothing."""
     silent: int
-    """No answer in time."""
+    """How many queries were not answered in time."""
 
     @property
     def answered(self) -> int:
@@ -57,38 +57,38 @@ class Answers:
 
 
 class WorkerQueries:
-    """Put once, for all checks that need the answers."""
+    """Queries the workers once, for all checks that need the answers."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
-        self.asking: asyncio.Task[Answers | None] | None = None
+        self.querying: asyncio.Task[Answers | None] | None = None
 
     async def answers(self) -> Answers | None:
-        """None where there is no workflow to ask about. Raises RPCError when Temporal does not tell of any."""
-        self.asking = self.asking or asyncio.create_task(query_workers(self.client))
-        return await asyncio.shield(self.asking)
+        """None if there is no workflow to query about. Raises RPCError if Temporal cannot list workflows."""
+        self.querying = self.querying or asyncio.create_task(query_workers(self.client))
+        return await asyncio.shield(self.querying)
 
     async def aclose(self) -> None:
-        if self.asking:
-            self.asking.cancel()
-            await asyncio.gather(self.asking, return_exceptions=True)
+        if self.querying:
+            self.querying.cancel()
+            await asyncio.gather(self.querying, return_exceptions=True)
 
 
 async def query_workers(client: Client) -> Answers | None:
-    """Ask several times at once. None where there is no workflow to ask about."""
+    """Send several queries at once. None if there is no workflow to query about."""
     run = await find_workflow_to_query(client)
     if run is None:
         return None
-    asking = [asyncio.ensure_future(send_query(client, run)) for _ in range(QUERIES)]
-    waiting = asyncio.ensure_future(sleep_own_time(ANSWER_LIMIT_S))
-    everything = asyncio.ensure_future(asyncio.wait(asking))
+    queries = [asyncio.ensure_future(send_query(client, run)) for _ in range(QUERIES)]
+    limit = asyncio.ensure_future(sleep_own_time(ANSWER_LIMIT_S))
+    all_answered = asyncio.ensure_future(asyncio.wait(queries))
     try:
-        await asyncio.wait({everything, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        return summarize(run, [each.result() if each.done() else None for each in asking])
+        await asyncio.wait({all_answered, limit}, return_when=asyncio.FIRST_COMPLETED)
+        return summarize(run, [query.result() if query.done() else None for query in queries])
     finally:
-        for task in (*asking, everything, waiting):
+        for task in (*queries, all_answered, limit):
             task.cancel()
-        await asyncio.gather(*asking, everything, waiting, return_exceptions=True)
+        await asyncio.gather(*queries, all_answered, limit, return_exceptions=True)
 
 
 async def find_workflow_to_query(client: Client) -> Run | None:
@@ -107,16 +107,18 @@ async def send_query(client: Client, run: Run) -> QueryWorkflowResponse | RPCErr
         return error
 
 
-def summarize(run: Run, said: Sequence[QueryWorkflowResponse | RPCError | None]) -> Answers:
-    errors = [each for each in said if isinstance(each, RPCError)]
-    failures = [kind for each in errors if (kind := worker_failure_type(each)) is not None]
-    silent = sum(each is None or (isinstance(each, RPCError) and is_timeout(each)) for each in said)
+def summarize(run: Run, outcomes: Sequence[QueryWorkflowResponse | RPCError | None]) -> Answers:
+    """None among the outcomes: no answer within ANSWER_LIMIT_S."""
+    responses = [outcome for outcome in outcomes if isinstance(outcome, QueryWorkflowResponse)]
+    errors = [outcome for outcome in outcomes if isinstance(outcome, RPCError)]
+    timeouts = sum(is_timeout(error) for error in errors)
+    failures = [kind for error in errors if (kind := worker_failure_type(error)) is not None]
     return Answers(
-        about=run,
-        replies=[p for each in said if isinstance(each, QueryWorkflowResponse) for p in each.query_result.payloads],
+        workflow=run,
+        replies=[payload for response in responses for payload in response.query_result.payloads],
         failures=failures,
-        busy=sum(not is_timeout(each) for each in errors) - len(failures),
-        silent=silent,
+        busy=len(errors) - timeouts - len(failures),
+        silent=outcomes.count(None) + timeouts,
     )
 
 
@@ -125,7 +127,7 @@ def is_timeout(error: RPCError) -> bool:
 
 
 def worker_failure_type(error: RPCError) -> str | None:
-    """The type of a worker's error; None where the answer is not a worker's."""
+    """The type of a worker's error; None if the error does not come from a worker."""
     for detail in error.grpc_status.details:
         failed = QueryFailedFailure()
         if detail.Unpack(failed):
@@ -134,7 +136,7 @@ def worker_failure_type(error: RPCError) -> str | None:
 
 
 async def find_newest_batch(client: Client) -> str | None:
-    """The workflow id of the newest batch of an API that is over."""
+    """The workflow id of the newest completed batch of an API."""
     async for run in client.list_workflows(CANDIDATES[0], limit=MOST_LISTED):
         if is_api_batch(run.id):
             return run.id

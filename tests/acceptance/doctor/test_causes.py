@@ -120,7 +120,9 @@ CASES = {
         cause="workers",
         words="no worker answers on the audit-queue Task Queue",
     ),
-    "API stopped": Case(make=lambda made: made.stopped("api"), cause="api", words="no answer from http://127.0.0.1:"),
+    "API stopped": Case(
+        make=lambda made: made.stopped("api"), cause="api", words="the API is unreachable at http://127.0.0.1:"
+    ),
     "API frozen": Case(make=lambda made: frozen(made, "api"), cause="api", words="the API has not answered within"),
     "worker with another key": Case(
         make=lambda made: worker_with(made, KEYS_WRONG),
@@ -145,12 +147,12 @@ CASES = {
     "API with another key": Case(
         make=lambda made: made.otherwise("api", KEYS_WRONG),
         cause="keys of the API",
-        words="the API has other encryption keys than these settings: under the ID a it has another key",
+        words="the API has other encryption keys than these settings: its key with the ID a is another one",
     ),
     "API without encryption": Case(
         make=lambda made: made.otherwise("api", {}),
         cause="keys of the API",
-        words="the API has other encryption keys than these settings: encryption is off there, and on here",
+        words="the API has other encryption keys than these settings: encryption is off there, but on here",
     ),
     "API in another namespace": Case(
         make=api_elsewhere, cause="api's temporal", words="the API uses another Temporal or namespace"
@@ -200,7 +202,9 @@ async def test_of_two_faults_both_are_named_and_nothing_else(
 
 async def test_a_doctor_with_other_keys_than_the_rest_says_that_it_is_the_one(made: Installation) -> None:
     found = await becomes(made, ["keys here"], {**KEYS_WRONG, "TRENOVA_API_KEY": made.site.api_key})
-    assert causes(found)[0].cause.startswith("this program has other keys than the workers, which opened audit-batch-")
+    assert causes(found)[0].cause.startswith(
+        "this program has other keys than the workers, which decrypted audit-batch-"
+    )
 
 
 async def test_a_worker_that_refuses_plain_text_is_named_where_the_api_sends_it(made: Installation) -> None:
@@ -217,7 +221,7 @@ async def test_a_worker_without_encryption_is_named_in_strict_mode_too(made: Ins
     off = {**made.variables, "TRENOVA_TEMPORAL__SECURITY__ENABLE_ENCRYPTION": "false"}
     async with made.otherwise("worker", off):
         found = await becomes(made, ["keys here"], {**made.variables, **STRICT})
-        assert causes(found)[0].cause == "encryption is on here, and a worker answers in plain text"
+        assert causes(found)[0].cause == "encryption is on here, but a worker answers in plain text"
     await healthy(made)
 
 

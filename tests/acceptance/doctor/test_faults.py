@@ -54,7 +54,22 @@ def test_with_nothing_there_every_part_is_named_and_nothing_hangs(stranger: User
     assert found.findings["stuck workflows"]["state"] == "not checked"
     assert found.findings["stuck workflows"]["cause"] == "`temporal port` failed"
     assert "database.url: nothing given" in found.fault("database")
+    assert "Connection refused" in found.fault("api")
     assert "trenova api" in found.fault("api")
+
+
+@pytest.mark.parametrize(("file", "command"), [("dev.json", "`make dev`"), ("embedded.json", "`make run`")])
+def test_the_next_step_for_a_dead_database_of_the_data_folder_is_to_start_what_runs_it(
+    stranger: User, file: str, command: str
+) -> None:
+    stranger.data_dir.mkdir()
+    address = {"api_key": "k", "database_url": "postgresql://trenova:secret@127.0.0.1:1/trenova"}
+    (stranger.data_dir / file).write_text(json.dumps({"api_url": f"http://127.0.0.1:{choose()}", **address}))
+    found = told(stranger("doctor", "--json", stdin=b"", **{HOST: "127.0.0.1:1"}))
+    assert command in found.fault("database")
+    elsewhere = {"TRENOVA_DATABASE__URL": "postgresql://trenova:secret@127.0.0.1:2/trenova"}
+    found = told(stranger("doctor", "--json", stdin=b"", **{HOST: "127.0.0.1:1", **elsewhere}))
+    assert command not in found.fault("database")
 
 
 def test_a_name_server_that_does_not_answer_is_not_waited_for(stranger: User, tmp_path: Path) -> None:
@@ -185,7 +200,7 @@ async def test_a_schema_that_is_too_old_is_named(place: Site, owner: Owner) -> N
     assert "trenova migrate" in fault
     readiness = found.fault("api readiness")
     assert readiness.startswith(f"the API is not ready: database: the database schema is {old}")
-    assert readiness.endswith("follows from `database schema`: mend that first")
+    assert readiness.endswith("follows from `database schema`: fix that first")
 
 
 async def test_a_log_that_a_witness_or_what_is_published_contradicts_is_named(
@@ -204,8 +219,8 @@ async def test_a_log_that_a_witness_or_what_is_published_contradicts_is_named(
         )
     found = await doctor(place, **settings)
     await owner.execute("UPDATE refused_checkpoints SET settled_at = now()")
-    assert "acme by witness.example.com/w1: reason 0" in found.fault("witnesses")
-    assert "acme by what is published: reason 1" in found.fault("published checkpoints")
+    assert "acme, declined by witness.example.com/w1: reason 0" in found.fault("witnesses")
+    assert "acme, contradicts the published checkpoint: reason 1" in found.fault("published checkpoints")
     assert found.exit_code == 17
 
 
@@ -247,7 +262,7 @@ async def test_a_full_disk_is_named(place: Site, tmp_path: Path) -> None:
     assert found.exit_code == 11
     fault = found.fault("disk")
     assert fault.startswith(f"disk full: 0 MiB are free for ledger.publishFolder ({tmp_path})")
-    assert "make room" in fault
+    assert "free some space" in fault
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(3600, "behind"), (-3600, "ahead of")])
@@ -290,7 +305,7 @@ async def test_parked_entries_are_counted(place: Site, database: Postgres) -> No
     found = await doctor(place)
     assert found.exit_code == 3
     fault = found.fault("parked entries", "warning")
-    assert fault.startswith("the database refuses 1 entry, the oldest since")
+    assert fault.startswith("the database rejected 1 entry, the oldest ")
     assert "trenova dead-letters list" in fault
 
 

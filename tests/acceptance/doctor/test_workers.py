@@ -47,9 +47,9 @@ async def test_no_worker_and_the_backlog_that_grows_are_named_and_then_a_worker_
         assert backlog.startswith("backlog: ")
         assert "workflow tasks wait, the first for " in backlog
         assert "growing: " in backlog
-        assert backlog.endswith("follows from `workers`: mend that first")
+        assert backlog.endswith("follows from `workers`: fix that first")
         schedules = "trenova-reconcile, trenova-retention, trenova-retry-dead-letters, trenova-verify"
-        assert f"no schedule {schedules}" in found.fault("schedules")
+        assert f"missing: {schedules}" in found.fault("schedules")
 
         # It runs, waits for its database, and polls nothing.
         worker = await place.start("worker", NO_DATABASE, logged=b'"waiting"')
@@ -73,7 +73,7 @@ async def test_workers_of_a_version_that_gets_no_work_are_named(folder: Path, da
         assert found.exit_code == 15
         fault = found.fault("worker version")
         cause, command = fault.split(" → temporal ")
-        assert cause == "workers of version audit 2 poll and get no work: the current version is none"
+        assert cause == "workers of version audit 2 poll but get no work: the current version is none"
         assert (await place.cli(*command.split(), "--yes")).exit_code == 0
         async with asyncio.timeout(LIMIT_S):
             while (found := await doctor(place)).findings["worker version"]["state"] != "ok":
@@ -108,7 +108,7 @@ async def test_a_wrong_and_a_missing_key_are_named_in_the_words_of_the_symptoms_
             while (found := await doctor(place, **wrong)).findings["stuck workflows"]["state"] == "ok":
                 pass
         fault = found.fault("stuck workflows")
-        assert fault.startswith("1 workflow stands still, failing again and again: audit-batch-")
+        assert fault.startswith("1 workflow is failing repeatedly: audit-batch-")
         assert "decryption failed with the key ID: a" in fault
         assert one not in str(found)
         assert other not in str(found)

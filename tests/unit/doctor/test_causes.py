@@ -97,7 +97,7 @@ def test_one_fault_has_one_cause(shown: Shown, cause: str) -> None:
     for each in findings:
         if each.state in {State.FAILED, State.WARNING} and each.check != cause:
             assert each.follows_from == cause
-            assert each.next_step == f"follows from `{cause}`: mend that first"
+            assert each.next_step == f"follows from `{cause}`: fix that first"
         elif each.check != cause:
             assert each.follows_from is None
 
