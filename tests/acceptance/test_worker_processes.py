@@ -89,10 +89,11 @@ async def test_a_killed_process_is_started_again_and_the_other_works_on(
         other.kill()
 
         async def lost() -> bool:
-            told = (
-                f'"pid": {other.pid}, "exit_code": -9, "again_in_s": 1.0, "event": "a worker process ended by itself"'
+            fields = f'"pid": {other.pid}, "exit_code": -9, "again_in_s": 1.0'
+            return (
+                f'{fields}, "event": "a worker process ended unexpectedly"'
+                in (place.folder / "workers.log").read_text()
             )
-            return told in (place.folder / "workers.log").read_text()
 
         await becomes(lost)
         parent.send_signal(signal.SIGTERM)
@@ -148,7 +149,7 @@ async def test_a_process_that_cannot_start_ends_them_all_with_its_error(folder: 
                 assert await parent.wait() == 1
         log = (place.folder / "workers.log").read_text()
         assert f"error: invalid configuration: port {port + 1} on 127.0.0.1 is already in use" in log
-        assert "a worker process cannot start; its error stands above" in log
+        assert "a worker process cannot start; its error is above" in log
 
 
 async def test_ports_beyond_the_last_are_refused_before_any_process_starts(folder: Path, postgres: Postgres) -> None:
@@ -171,5 +172,6 @@ async def test_a_process_that_does_not_end_is_killed_when_it_is_late(folder: Pat
         async with asyncio.timeout(LIMIT_S):
             assert await parent.wait() == 1
         assert (
-            f'"pid": {stuck.pid}, "event": "a worker process does not end' in (place.folder / "workers.log").read_text()
+            f'"pid": {stuck.pid}, "event": "a worker process does not stop'
+            in (place.folder / "workers.log").read_text()
         )

@@ -41,7 +41,7 @@ async def test_a_batch_waits_in_its_first_attempt_and_is_stored_when_the_databas
     await away.check_stored_once(tenant, 3)
     logged = capsys.readouterr().out
     assert "waiting for the database" in logged
-    assert "the database is back" in logged
+    assert "the database is available again" in logged
 
 
 async def test_a_backlog_is_stored_in_the_order_of_arrival_and_newcomers_do_not_overtake_it(

@@ -1,7 +1,7 @@
-"""Effects that workflows ask for. Methods of a class that is given its store, so that workflows can name them.
+"""The activities of the workflows: methods of classes that hold their store, so that workflows can name them.
 
-The workflow sandbox imports this package, so it must not import a database driver: the store is a Protocol here. May
-import: domain, errors.
+Workflow modules import this package, so it must not import a database driver: stores are Protocols here. May import:
+domain, errors.
 """
 
 from trenova.activities.audit import AuditActivities, BatchStore

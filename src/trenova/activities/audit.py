@@ -12,21 +12,21 @@ from trenova.errors import TrenovaError
 
 
 class BatchStore(Protocol):
-    """What the activities need of the store."""
+    """What the activity needs of the store."""
 
     async def append(self, batch_id: str, bodies: Sequence[bytes], *, run_id: str) -> BatchResult: ...
 
 
 @dataclass(frozen=True, slots=True)
 class AuditActivities:
-    log: BatchStore
+    store: BatchStore
 
     @activity.defn(name="StoreAuditBatch")
     async def store_batch(self, batch: Batch) -> BatchResult:
-        """Store the batch's entries, each once, or park them. May run any number of times: what is there is skipped."""
+        """Store each entry of the batch once, or park it. Idempotent: entries that are already stored are skipped."""
         info = activity.info()
         try:
-            return await self.log.append(
+            return await self.store.append(
                 batch_label(workflow_of(info)), [bytes(entry) for entry in batch.entries], run_id=run_of(info)
             )
         except TrenovaError as error:
@@ -34,10 +34,10 @@ class AuditActivities:
 
 
 def workflow_of(info: activity.Info) -> str:
-    """The id of the workflow that this runs for; the activity's own where somebody has started it without one."""
+    """The id of the activity's workflow; the activity's own id if it was started without a workflow."""
     return info.workflow_id or info.activity_id
 
 
 def run_of(info: activity.Info) -> str:
-    """The run that this is for. Never empty: a note without a run is one of an earlier release."""
+    """The id of the activity's run. Never empty: a record without a run is one of an earlier release."""
     return info.workflow_run_id or info.activity_run_id or info.activity_id

@@ -1,4 +1,4 @@
-"""Trying parked entries again."""
+"""Retries parked entries."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,7 +9,7 @@ from trenova.activities.failures import activity_failure
 from trenova.domain.dead_letters import RetryResult
 from trenova.errors import TrenovaError
 
-# Tried in one transaction: few, so that a log is not held for long while the bad ones are told from the good.
+# Few, so that a ledger is not locked for long while rejected entries are separated from the others.
 ENTRIES_PER_TRANSACTION = 50
 
 
@@ -21,14 +21,14 @@ class DeadLetterStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterActivities:
-    letters: DeadLetterStore
+    store: DeadLetterStore
 
     @activity.defn(name="RetryDeadLetters")
     async def retry_dead_letters(self) -> RetryResult:
-        """Try every parked entry whose next try is due. Each attempt of this activity begins with those still due."""
+        """Retry every parked entry that is due. Each attempt of this activity begins with those still due."""
         total = RetryResult()
         try:
-            while (step := await self.letters.retry(ENTRIES_PER_TRANSACTION)).tried:
+            while (step := await self.store.retry(ENTRIES_PER_TRANSACTION)).tried:
                 total += step
                 activity.heartbeat(total)
         except TrenovaError as error:

@@ -1,4 +1,4 @@
-"""How an error of ours ends an attempt of an activity, and when the next one begins."""
+"""How our errors end an attempt of an activity, and when the next attempt begins."""
 
 from datetime import timedelta
 
@@ -9,15 +9,15 @@ from trenova.errors import TrenovaError
 
 log = structlog.get_logger()
 
-# Nothing but a human mends these, and nothing accepted is given up: the work goes on by itself once that is done.
+# An operator must fix these. Nothing accepted is given up: the work resumes by itself once that is done.
 OPERATOR_RETRY_DELAY = timedelta(minutes=5)
 
 
 def activity_failure(error: TrenovaError) -> ApplicationError:
-    """Always tried again: soon where that may help by itself, else seldom and with an alarm in the log."""
-    # Without its cause: with the stacks of two drivers Temporal keeps only "Failure exceeds size limit".
+    """A failure that is always retried: soon if that may help by itself, else rarely and with an error in the log."""
+    # Without a cause: with the stacks of two drivers Temporal would keep only "Failure exceeds size limit".
     kind = error.failure_type
     if error.retryable:
         return ApplicationError(error.message, type=kind)
-    log.error("stopped, call somebody", error=error.message, hint=error.hint, kind=kind)
+    log.error("operator action required", error=error.message, hint=error.hint, kind=kind)
     return ApplicationError(error.message, type=kind, next_retry_delay=OPERATOR_RETRY_DELAY)

@@ -1,4 +1,4 @@
-"""Comparing closed runs with the stored batches."""
+"""Compares closed runs with the stored batches."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -13,21 +13,21 @@ from trenova.errors import TrenovaError
 
 
 class RunReconciler(Protocol):
-    """What the activity needs."""
+    """What the activity needs of the reconciler."""
 
     def run(self) -> AsyncGenerator[ReconciliationResult, None]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationActivities:
-    runs: RunReconciler
+    reconciler: RunReconciler
 
     @activity.defn(name="ReconcileBatches")
     async def reconcile(self) -> ReconciliationResult:
-        """Store the batches of runs that closed without. May run any number of times: what is there is skipped."""
+        """Store the batches of runs that closed without storing them. Idempotent: stored batches are skipped."""
         done = ReconciliationResult()
         try:
-            async with aclosing(self.runs.run()) as steps:
+            async with aclosing(self.reconciler.run()) as steps:
                 async for done in steps:
                     activity.heartbeat(done)
         except TrenovaError as error:

@@ -1,4 +1,4 @@
-"""Removing what is past its retention."""
+"""Removes content that is past its retention."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -29,9 +29,9 @@ class RetentionActivities:
 
     @activity.defn(name="RemoveExpired")
     async def remove_expired(self, request: RetentionRequest) -> RetentionResult:
-        """Go through the logs one after the other. An attempt goes on behind the last log of the attempt before it.
+        """Process the ledgers one after the other. An attempt continues after the last ledger of the previous one.
 
-        Within a log the database remembers the place, so a step is never done twice, whatever dies.
+        Within a ledger the database remembers the position, so no step is done twice after a crash.
         """
         done, after = previous_progress()
         try:
@@ -48,7 +48,7 @@ class RetentionActivities:
 
 
 def previous_progress() -> tuple[RetentionResult, str]:
-    """What an attempt before this one has removed, and the tenant of the last log that it finished."""
+    """What the previous attempt has removed, and the tenant of the last ledger that it finished."""
     details = activity.info().heartbeat_details
     if not details:
         return RetentionResult(), ""

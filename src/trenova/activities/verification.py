@@ -1,4 +1,4 @@
-"""Checking the stored logs."""
+"""Verifies the stored ledgers."""
 
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
@@ -22,22 +22,22 @@ MAX_PLACES = 100  # in the result, which travels through Temporal
 class LedgerVerifier(Protocol):
     """What the activity needs of the store."""
 
-    async def database(self) -> list[DamagedPlace]: ...
+    async def check_database(self) -> list[DamagedPlace]: ...
 
-    def logs(
+    def verify_ledgers(
         self, progress: Callable[[int, int], None], *, tenant: str = "", after: str = ""
     ) -> AsyncGenerator[LedgerVerdict, None]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationActivities:
-    stored: LedgerVerifier
+    verifier: LedgerVerifier
 
     @activity.defn(name="VerifyLogs")
     async def verify_logs(self, request: VerifyRequest) -> Verification:
-        """Check the database's objects, then the logs one after the other.
+        """Check the objects of the database, then the ledgers one after the other.
 
-        An attempt goes on behind the last log of the attempt before it.
+        An attempt continues after the last ledger of the previous one.
         """
         verification, after = previous_progress()
 
@@ -46,11 +46,11 @@ class VerificationActivities:
 
         try:
             if not activity.info().heartbeat_details:
-                places = await self.stored.database()
+                places = await self.verifier.check_database()
                 log_damage(places)
                 verification = add_places(verification, places)
                 activity.heartbeat(after, verification)
-            async with aclosing(self.stored.logs(progress, tenant=request.tenant, after=after)) as verdicts:
+            async with aclosing(self.verifier.verify_ledgers(progress, tenant=request.tenant, after=after)) as verdicts:
                 async for verdict in verdicts:
                     log_damage(verdict.places)
                     verification, after = add_verdict(verification, verdict), verdict.tenant
@@ -61,7 +61,7 @@ class VerificationActivities:
 
 
 def previous_progress() -> tuple[Verification, str]:
-    """What an attempt before this one has found, and the tenant of the last log that it finished."""
+    """What the previous attempt has found, and the tenant of the last ledger that it finished."""
     details = activity.info().heartbeat_details
     if not details:
         return Verification(), ""

@@ -1,8 +1,8 @@
-"""Accepted batches whose workflows ended without storing them: found among the closed runs, and stored.
+"""Finds accepted batches whose workflows closed without storing them, among the closed runs, and stores them.
 
-Whoever has access to the namespace can end a workflow, and a worker of theirs can complete one without storing
-anything. The history keeps what the workflow was started with for as long as the namespace's retention lasts. The
-workers' schedule and `trenova reconcile` go through here. May import: store, batch_input, domain, config, errors.
+Anyone with access to the namespace can terminate a workflow, or complete it with their own worker without storing
+anything. The history holds the workflow's input for as long as the namespace's retention lasts. Used by the workers'
+schedule and by `trenova reconcile`. May import: store, codec, domain, config, errors.
 """
 
 from trenova.reconciliation.reconciler import Reconciler

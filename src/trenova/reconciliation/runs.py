@@ -1,4 +1,4 @@
-"""The closed runs of batches, as Temporal lists them, and what they were started with."""
+"""The closed runs of batches, as Temporal lists them, and their inputs."""
 
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
@@ -12,24 +12,24 @@ from trenova.domain.batch import BATCH_WORKFLOW
 from trenova.errors import NotFound, TemporalUnreachable
 from trenova.store.reconciliation import ClosedRun
 
-# However they ended: who completes a run with a worker of their own need not have stored anything.
+# With any status: a run that another party's worker has completed need not have stored anything.
 CLOSED = f"WorkflowType = '{BATCH_WORKFLOW}' AND TaskQueue = '{TASK_QUEUE}' AND CloseTime IS NOT NULL"
 # The most that Temporal lists at once.
 PAGE = 1_000
 
 
 async def closed_runs(client: Client, since: datetime | None) -> AsyncGenerator[Sequence[ClosedRun], None]:
-    """Page by page those that closed at this moment or later, the latest first; None: all that Temporal still knows.
+    """Pages of the runs that closed at `since` or later, the latest first. None: all that Temporal still has.
 
     Raises TemporalUnreachable.
     """
     query = CLOSED if since is None else f"{CLOSED} AND CloseTime >= '{since.isoformat()}'"
-    found = client.list_workflows(query, page_size=PAGE)
+    executions = client.list_workflows(query, page_size=PAGE)
     try:
         while True:
-            await found.fetch_next_page()
-            yield [closed_run(each) for each in found.current_page or ()]
-            if not found.next_page_token:
+            await executions.fetch_next_page()
+            yield [closed_run(each) for each in executions.current_page or ()]
+            if not executions.next_page_token:
                 return
     except RPCError as error:
         raise unreachable_error(error) from error
@@ -46,9 +46,9 @@ def closed_run(execution: WorkflowExecution) -> ClosedRun:
 
 
 async def input_of(client: Client, run: ClosedRun) -> Sequence[Payload]:
-    """What the run was started with, as it lies in its history.
+    """The encoded input of the run, from its history.
 
-    Raises NotFound where that is gone, TemporalUnreachable.
+    Raises NotFound if the history was deleted, TemporalUnreachable.
     """
     handle = client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
     try:
@@ -57,11 +57,11 @@ async def input_of(client: Client, run: ClosedRun) -> Sequence[Payload]:
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise unreachable_error(error) from error
-    raise NotFound("the history of this run is gone")
+    raise NotFound("the history of this run was deleted")
 
 
 def unreachable_error(error: RPCError) -> TemporalUnreachable:
     return TemporalUnreachable(
-        f"Temporal does not tell of closed workflows: {error.message}",
-        hint="`trenova doctor` says what is wrong with it",
+        f"Temporal does not return the closed workflows: {error.message}",
+        hint="`trenova doctor` shows the cause",
     )

@@ -1,5 +1,5 @@
-"""The process that does the work: polls `audit-queue`, runs workflows and activities, drains on a signal.
+"""The worker process: it polls `audit-queue`, runs workflows and activities, and drains on a signal.
 
-Wires the store into the activities, and publishes the checkpoints meanwhile. May import: workflows, activities,
-publishing, store, connection, signing_keys, codec, config, errors.
+It gives the activities their stores, and publishes checkpoints at the same time. May import: workflows, activities,
+publishing, reconciliation, store, runtime, codec, keys, ledger, domain, config, errors.
 """

@@ -1,4 +1,4 @@
-"""Every attempt at storing a batch, told to the log and to the metrics under the batch's id."""
+"""An interceptor that logs and counts every attempt at storing a batch, under the batch's id."""
 
 from typing import Any
 
@@ -21,11 +21,11 @@ class LoggedActivity(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - Temporal's name
         info = activity.info()
         batch = input.args[0] if input.args and isinstance(input.args[0], Batch) else None
-        told: dict[str, Any] = {"workflow_id": info.workflow_id, "attempt": info.attempt}
+        fields: dict[str, Any] = {"workflow_id": info.workflow_id, "attempt": info.attempt}
         if batch is not None:
-            told["batch_id"] = batch.batch_id
-        # Whatever the activity logs on its way carries these too.
-        with structlog.contextvars.bound_contextvars(**told):
+            fields["batch_id"] = batch.batch_id
+        # Log lines of the activity itself carry these fields, too.
+        with structlog.contextvars.bound_contextvars(**fields):
             result = await self.next.execute_activity(input)
             if batch is not None and isinstance(result, BatchResult):
                 metrics.count_batch(batch, result)

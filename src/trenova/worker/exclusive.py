@@ -1,7 +1,7 @@
-"""Long work on the whole of the logs: one of each kind at a time in a worker, whoever has started it.
+"""An interceptor that runs long activities over all ledgers one at a time per kind and worker.
 
-Anyone with access to the namespace can start as many as they like. Together they would take every slot, and for days,
-while batches wait.
+Anyone with access to the namespace can start any number of them. Together they would occupy every slot for days while
+batches wait.
 """
 
 from datetime import timedelta
@@ -35,9 +35,9 @@ class ExclusiveActivity(ActivityInboundInterceptor):
         if kind not in EXCLUSIVE:
             return await self.next.execute_activity(input)
         if kind in self.running:
-            # The slot is free again at once. Benign: nothing is wrong, and Temporal would log a stack for each.
+            # This frees the slot at once. Benign: nothing is wrong, and Temporal would log a stack for each attempt.
             raise ApplicationError(
-                "another one runs in this worker; this one waits for its turn",
+                "another activity of this kind is running in this worker; this one waits",
                 type="Busy",
                 next_retry_delay=RETRY_DELAY,
                 category=ApplicationErrorCategory.BENIGN,

@@ -1,6 +1,6 @@
-"""The worker's own HTTP pages, for probes and for Prometheus: `/livez`, `/readyz`, `/metrics`.
+"""The worker's HTTP pages for probes and for Prometheus: `/livez`, `/readyz`, `/metrics`.
 
-Whoever reaches the port may read them: they hold no content, no tenant and no key, only numbers and reasons.
+They need no credentials: they hold numbers and reasons, but no content, no tenant and no key.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ Answer = tuple[HTTPStatus, str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """The ASGI application. It answers from the worker's own event loop: one that is stuck does not answer."""
+    """The ASGI application. It runs in the worker's event loop, so a blocked loop does not answer."""
 
     readiness: Readiness
     sdk: SdkRuntime
@@ -45,21 +45,21 @@ class Pages:
 
     async def answer(self, method: str, path: str) -> Answer:
         if method not in {"GET", "HEAD"}:
-            return HTTPStatus.METHOD_NOT_ALLOWED, PLAIN, b"only GET\n"
+            return HTTPStatus.METHOD_NOT_ALLOWED, PLAIN, b"only GET is allowed\n"
         if path == "/livez":
             return HTTPStatus.OK, PLAIN, b"ok"
-        ready = self.readiness.now()
+        ready = self.readiness.current()
         if path == "/readyz":
             status = HTTPStatus.OK if ready.ready else HTTPStatus.SERVICE_UNAVAILABLE
             return status, JSON, msgspec.json.encode(ready)
         if path == "/metrics":
             READY.set(ready.ready)
             return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest() + await self.sdk.metrics()
-        return HTTPStatus.NOT_FOUND, PLAIN, b"there are /livez, /readyz and /metrics\n"
+        return HTTPStatus.NOT_FOUND, PLAIN, b"no such page; there are /livez, /readyz and /metrics\n"
 
 
 class Server(uvicorn.Server):
-    """One that leaves signals to the process it is a part of."""
+    """A uvicorn server that leaves signals to its process."""
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         return nullcontext()
@@ -67,7 +67,7 @@ class Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serve(health: HealthSettings, pages: Pages) -> AsyncIterator[None]:
-    """Answer until the block ends. Without a port, do nothing."""
+    """Serve the pages until the block ends. Without a port, do nothing."""
     if health.port is None:
         yield
         return

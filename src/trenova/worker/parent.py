@@ -1,7 +1,7 @@
-"""What a worker process and the one that started it, for `--processes`, tell each other: started, and alive.
+"""The channel between a worker process and the process that started it for `--processes`.
 
-Both hold an end of one line. The system closes the parent's when the parent ends, however it does: a worker is never
-left behind.
+It is a socket pair: the worker reports that it has started, and the system closes the parent's end when the parent
+dies, in whatever way, so no worker is left behind.
 """
 
 import asyncio
@@ -16,44 +16,44 @@ import structlog
 log = structlog.get_logger()
 
 VARIABLE = "_TRENOVA_WORKER_PARENT"
-"""No setting: the number of the file that a worker process inherits."""
+"""Not a setting: the file descriptor that a worker process inherits."""
 STARTED = b"s"
 
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """As its worker sees it; without a line, nobody."""
+    """The parent process as seen by its worker; without a channel there is none."""
 
-    line: socket.socket | None = None
+    channel: socket.socket | None = None
 
     @classmethod
-    def of(cls, environ: Mapping[str, str]) -> Self:
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
         number = environ.get(VARIABLE)
         if number is None:
             return cls()
         os.set_inheritable(int(number), False)
-        line = socket.socket(fileno=int(number))
-        line.setblocking(False)
-        return cls(line)
+        channel = socket.socket(fileno=int(number))
+        channel.setblocking(False)
+        return cls(channel)
 
-    def tell_started(self) -> None:
-        if self.line is not None:
-            # One byte has room; a parent that is gone is noticed by `watch`.
+    def report_started(self) -> None:
+        if self.channel is not None:
+            # One byte never blocks; `watch` notices a parent that has ended.
             try:
-                self.line.send(STARTED)
+                self.channel.send(STARTED)
             except OSError as error:
-                log.debug("parent not told", error=str(error))
+                log.debug("start not reported to the parent process", error=str(error))
 
     def watch(self, stop: Callable[[], object]) -> None:
         """Call `stop` on the running loop when the parent has ended."""
-        if self.line is None:
+        if self.channel is None:
             return
-        loop, line = asyncio.get_running_loop(), self.line
+        loop, channel = asyncio.get_running_loop(), self.channel
 
-        def ended() -> None:
-            loop.remove_reader(line)
-            log.warning("the process that started this worker has ended; this worker ends, too")
+        def on_close() -> None:
+            loop.remove_reader(channel)
+            log.warning("the process that started this worker has ended; this worker stops, too")
             stop()
 
-        # The parent sends nothing: there is something to read only when its end is closed.
-        loop.add_reader(line, ended)
+        # The parent sends nothing, so the channel becomes readable only when the parent's end is closed.
+        loop.add_reader(channel, on_close)

@@ -1,4 +1,4 @@
-"""Whether the server has really seen a worker poll. A worker object that runs says nothing of that."""
+"""Whether the Temporal server has seen a worker poll. That a worker object runs does not prove it."""
 
 import asyncio
 import time
@@ -17,12 +17,12 @@ CHECK_EVERY_S = 0.2
 QUEUES = (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
 QUEUE_NAMES = {QUEUES[0]: "workflows", QUEUES[1]: "activities"}
 ANSWER_LIMIT = timedelta(seconds=4)
-# Longer, and readiness would be late.
+# A longer diagnosis would delay readiness.
 EXPLAIN_S = 5.0
-# A poll that gets nothing is answered after a minute, and the next one notes its time. The server lists a poller for
-# five minutes after its last one.
+# A poll without a task is answered after a minute, and the server notes the time of the next one. It lists a poller for
+# five minutes after its last poll.
 SILENT_S = 90.0
-# Until then a worker that Temporal has not yet seen poll is starting, which is nothing to warn of.
+# Until then a worker that Temporal has not seen poll yet is starting, which deserves no warning.
 START_LIMIT_S = 30.0
 STARTING = "starting"
 
@@ -35,7 +35,7 @@ async def wait_for_polls(client: Client, task_queue: str) -> None:
 
 
 async def recent_pollers(client: Client, task_queue: str, kind: TaskQueueType.ValueType) -> set[str]:
-    """The identities that polled lately; none when the server does not answer."""
+    """The identities that polled recently; none if the server does not answer."""
     try:
         return set(await last_polls(client, task_queue, kind))
     except RPCError:
@@ -43,7 +43,7 @@ async def recent_pollers(client: Client, task_queue: str, kind: TaskQueueType.Va
 
 
 async def last_polls(client: Client, task_queue: str, kind: TaskQueueType.ValueType) -> dict[str, datetime]:
-    """When each identity polled last, by the server's clock. Raises RPCError when the server does not answer."""
+    """When each identity polled last, by the server's clock. Raises RPCError if the server does not answer."""
     request = DescribeTaskQueueRequest(
         namespace=client.namespace, task_queue=TaskQueue(name=task_queue), task_queue_type=kind
     )
@@ -52,41 +52,44 @@ async def last_polls(client: Client, task_queue: str, kind: TaskQueueType.ValueT
 
 
 class Polls:
-    """Whether a worker of this client polls now, as the server sees it.
+    """Whether a worker of this client polls now, according to the server.
 
-    Its clock may differ from ours. So what counts is how long ago here the time of the last poll was seen to change.
+    The server's clock may differ from ours, so this measures by our clock how long ago the time of the last poll
+    changed.
     """
 
     def __init__(self, client: Client, task_queue: str, worker: Worker) -> None:
         self.client = client
         self.task_queue = task_queue
         self.worker = worker
-        self.seen: dict[int, tuple[datetime, float]] = {}
+        self.changes: dict[int, tuple[datetime, float]] = {}
+        """By kind of task, the server's time of the last poll, and when that changed by our clock."""
         self.began = time.monotonic()
 
-    async def look(self) -> str:
+    async def check(self) -> str:
         """`ok`, `starting`, or what is wrong."""
         if not self.worker.is_running:
-            return STARTING if self.is_starting else "the worker does not run"
+            return STARTING if self.is_starting else "the worker is not running"
         try:
             async with asyncio.timeout(ANSWER_LIMIT.total_seconds()):
-                found = {kind: await last_polls(self.client, self.task_queue, kind) for kind in QUEUES}
+                polls = {kind: await last_polls(self.client, self.task_queue, kind) for kind in QUEUES}
         except (RPCError, RuntimeError, TimeoutError) as error:
             return (await explain(self.client, error, limit_s=EXPLAIN_S)).message
-        silent = [QUEUE_NAMES[kind] for kind in QUEUES if not self.polled(kind, found[kind].get(self.client.identity))]
+        identity = self.client.identity
+        silent = [QUEUE_NAMES[kind] for kind in QUEUES if not self.is_polling(kind, polls[kind].get(identity))]
         if silent and self.is_starting:
             return STARTING
         return f"no poll of {self.task_queue} for {' and '.join(silent)}" if silent else "ok"
 
     @property
     def is_starting(self) -> bool:
-        """Not every kind of poll was seen yet, and there was hardly time for it."""
-        return len(self.seen) < len(QUEUES) and time.monotonic() - self.began < START_LIMIT_S
+        """Whether a kind of poll has not been seen yet, but there was hardly time for it."""
+        return len(self.changes) < len(QUEUES) and time.monotonic() - self.began < START_LIMIT_S
 
-    def polled(self, kind: int, last: datetime | None) -> bool:
+    def is_polling(self, kind: int, last: datetime | None) -> bool:
         if last is None:
             return False
         now = time.monotonic()
-        if kind not in self.seen or self.seen[kind][0] != last:
-            self.seen[kind] = (last, now)
-        return now - self.seen[kind][1] < SILENT_S
+        if kind not in self.changes or self.changes[kind][0] != last:
+            self.changes[kind] = (last, now)
+        return now - self.changes[kind][1] < SILENT_S

@@ -1,4 +1,4 @@
-"""A worker from its start to its last finished activity."""
+"""The worker process, from its start to its last finished activity."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from trenova.activities import (
 )
 from trenova.codec.key_usage.watch import KeyWatch
 from trenova.config import TASK_QUEUE, Settings, WorkerSettings
-from trenova.errors import Unavailable
+from trenova.errors import TrenovaError, Unavailable
 from trenova.keys.signing import load_signer
 from trenova.publishing import publisher
 from trenova.publishing.witnesses import witnesses_of
@@ -54,17 +54,18 @@ from trenova.workflows import (
 log = structlog.get_logger()
 
 RETRY_AFTER_S = 2
-# Of the pollers for workflow tasks. The SDK keeps four of five for the sticky queue, where later tasks of a run come: a
-# batch has one task, the first.
+# The share of workflow task pollers for new runs. By default the SDK keeps four of five for the sticky queue, which
+# gets the later tasks of a run: a batch has only one task, the first.
 NEW_SHARE = 0.8
-# What the SDK says, and raises as a RuntimeError, of a worker that it does not let begin.
+# The SDK raises a plain RuntimeError with this text, without a type or a code, when its call at the start of a worker
+# fails.
 NOT_VALIDATED = "Worker validation failed"
 
 Result = TypeVar("Result")
 
 
 def run(settings: Settings, environ: Mapping[str, str]) -> None:
-    """Work until SIGTERM or Ctrl-C, then finish what is running and end. `environ` holds the keys."""
+    """Work until SIGTERM or Ctrl-C, then finish the running activities. `environ` holds the keys."""
     run_to_end(run_worker(settings, environ))
 
 
@@ -73,33 +74,34 @@ async def run_worker(settings: Settings, environ: Mapping[str, str]) -> None:
     url, stop = process.database_url, process.stop
     signer = load_signer(settings, environ)
     witnesses = witnesses_of(settings.ledger)
-    parent = Parent.of(environ)
+    parent = Parent.from_environ(environ)
     parent.watch(stop.set)
     readiness = Readiness()
-    async with AsyncExitStack() as held:
-        # From the first moment on: whoever asks is told what is waited for.
+    async with AsyncExitStack() as resources:
+        # Served from the start, so that the pages show what the worker waits for.
         pages = health_page.Pages(readiness, process.sdk)
-        await held.enter_async_context(health_page.serve(settings.worker.health, pages))
-        opened = Store.open(url, pool_size=settings.database.pool_size, signer=signer, limits=settings.limits)
-        store = await held.enter_async_context(opened)
+        await resources.enter_async_context(health_page.serve(settings.worker.health, pages))
+        store = await resources.enter_async_context(
+            Store.open(url, pool_size=settings.database.pool_size, signer=signer, limits=settings.limits)
+        )
         await retry_while_unavailable(lambda: check_store(store), stop)
         if signed := await retry_while_unavailable(store.checkpoints.sign_anew, stop):
-            log.info("checkpoints signed anew", logs=signed)
-        watched = Observers(readiness, process.manager, parent)
+            log.info("checkpoints signed again", logs=signed)
+        observers = Observers(readiness, process.manager, parent)
 
-        async def reached() -> None:
-            """Connected anew each time: with the certificates that are there then, and as a worker new to the SDK."""
+        async def connect_and_poll() -> None:
+            """Each attempt reads the certificates again and creates a new SDK worker."""
             with show_in_readiness(readiness):
                 client = await connect(settings.temporal, process.converter, runtime=process.sdk.runtime)
                 async with publisher.publishing(settings.ledger, witnesses, url):
-                    await poll_or_explain(client, store, settings, stop, watched)
+                    await poll_or_explain(client, store, settings, stop, observers)
 
-        await retry_while_unavailable(reached, stop)
+        await retry_while_unavailable(connect_and_poll, stop)
 
 
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """Who is told how the worker is."""
+    """The parts that are informed about the state of the worker."""
 
     readiness: Readiness
     manager: ServiceManager
@@ -107,53 +109,56 @@ class Observers:
 
 
 async def poll_or_explain(
-    client: Client, store: Store, settings: Settings, stop: asyncio.Event, watched: Observers
+    client: Client, store: Store, settings: Settings, stop: asyncio.Event, observers: Observers
 ) -> None:
-    """As `poll`.
+    """Poll until `stop` is set, then drain.
 
-    Raises TemporalUnreachable or TemporalDenied where the SDK's look at the namespace fails at its start.
+    Raises TemporalUnreachable or TemporalDenied when the SDK's first call fails, and TrenovaError when the worker or a
+    background task fails unexpectedly; each such error is logged.
     """
     try:
-        # The SDK cancels the task that it fails in: one of its own.
-        await asyncio.create_task(poll(client, store, settings, stop, watched))
-    except RuntimeError as error:
-        if not str(error).startswith(NOT_VALIDATED):
-            raise
-        raise await connection.explain(client, error) from None
+        # In its own task, since the SDK cancels the task in which a worker fails.
+        await asyncio.create_task(poll(client, store, settings, stop, observers))
+    except ExceptionGroup as failures:
+        first = failures.exceptions[0]
+        if isinstance(first, RuntimeError) and str(first).startswith(NOT_VALIDATED):
+            raise await connection.explain(client, first) from None
+        for failure in failures.exceptions:
+            log.error("worker task failed", exc_info=failure)  # noqa: TRY400 - each with its own cause
+        raise TrenovaError(
+            "the worker stopped because a part of it failed",
+            hint="the log shows the part and its error before this; report it, and start the worker again",
+        ) from None
 
 
-async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.Event, watched: Observers) -> None:
+async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.Event, observers: Observers) -> None:
+    """Raises an exception group when the worker or a background task fails; the others are cancelled then."""
     gate = StoreGate()
     worker = create_worker(client, store, settings, gate)
-    beside = [
-        asyncio.create_task(keep_collecting()),
-        asyncio.create_task(watched.manager.send_keepalives()),
-        asyncio.create_task(records.keep_appending(store.records)),
-    ]
-    started: list[asyncio.Task[None]] = []
-    try:
+    # On a stop every task is cancelled once and waited for. A query that is cancelled a second time raises that its
+    # connection is closed. The tasks would take that for an unreachable database and retry: they, and the process,
+    # would never end.
+    async with asyncio.TaskGroup() as background:
+        until_drained = [
+            background.create_task(keep_collecting()),
+            background.create_task(observers.manager.send_keepalives()),
+            background.create_task(records.keep_appending(store.records)),
+        ]
         async with worker:
             # Dying from here on costs nothing: Temporal gives the tasks of a lost worker to another.
-            started = [
-                asyncio.create_task(announce(client, settings, watched)),
-                asyncio.create_task(watched.readiness.watch(checks_of(client, store, worker, gate))),
-                asyncio.create_task(KeyWatch(client).watch()),
+            until_stop = [
+                background.create_task(announce(client, settings, observers)),
+                background.create_task(observers.readiness.watch(checks_of(client, store, worker, gate))),
+                background.create_task(KeyWatch(client).watch()),
             ]
-            try:
-                await stop.wait()
-                watched.readiness.stopping = True
-                watched.manager.notify(STOPPING)
-            finally:
-                for task in started:
-                    task.cancel()
+            await stop.wait()
+            observers.readiness.stopping = True
+            observers.manager.notify(STOPPING)
+            for task in until_stop:
+                task.cancel()
             log.info("worker draining", seconds=settings.worker.drain_seconds)
-    finally:
-        for task in beside:
+        for task in until_drained:
             task.cancel()
-        # Each is cancelled once, and waited for: the loop cancels whatever is left when it ends. A query whose
-        # cancellation is cancelled raises that its connection is closed instead, which these tasks take for a database
-        # that is away: they, and the process, would never end.
-        await asyncio.gather(*started, *beside, return_exceptions=True)
     log.info("worker stopped")
 
 
@@ -178,10 +183,10 @@ def create_worker(client: Client, store: Store, settings: Settings, gate: StoreG
             RetentionActivities(store.removals).remove_expired,
             VerificationActivities(stored).verify_logs,
         ],
-        # A sandbox for each run took a third of the time of small batches. The tests run the workflow in one.
+        # A sandbox per run took a third of the time of small batches. The tests run the workflows in one.
         workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[ExclusiveActivities(), gate or StoreGate(), AttemptLog()],
-        # A worker that takes the attempts of its own workflows past the queue would let new batches overtake old ones.
+        # Eager activities bypass the task queue, so new batches would overtake old ones.
         disable_eager_activity_execution=True,
         tuner=tuner_of(size),
         workflow_task_poller_behavior=pollers_of(
@@ -197,7 +202,7 @@ def create_worker(client: Client, store: Store, settings: Settings, gate: StoreG
 
 
 def deployment_config_of(worker: WorkerSettings) -> WorkerDeploymentConfig | None:
-    """Runs move to the version that is current: one may wait for days, longer than old workers should have to stay."""
+    """Runs move to the current version: a run may wait for days, longer than old workers should have to stay."""
     if worker.deployment_name is None:
         return None
     return WorkerDeploymentConfig(
@@ -207,11 +212,11 @@ def deployment_config_of(worker: WorkerSettings) -> WorkerDeploymentConfig | Non
     )
 
 
-async def announce(client: Client, settings: Settings, watched: Observers) -> None:
-    """Say `worker started` once the server has seen this worker poll, and not before; then see to the schedules."""
+async def announce(client: Client, settings: Settings, observers: Observers) -> None:
+    """Log `worker started` once the server has seen this worker poll; then keep the schedules up to date."""
     await wait_for_polls(client, TASK_QUEUE)
-    watched.manager.notify(READY)
-    watched.parent.tell_started()
+    observers.manager.notify(READY)
+    observers.parent.report_started()
     log.info(
         "worker started",
         task_queue=TASK_QUEUE,
@@ -225,16 +230,16 @@ async def announce(client: Client, settings: Settings, watched: Observers) -> No
 
 @contextmanager
 def show_in_readiness(readiness: Readiness) -> Iterator[None]:
-    """Why Temporal does not let the worker poll, in readiness: nobody else looks before it does."""
+    """Show in readiness why the worker cannot poll: its own checks run only while it polls."""
     try:
         yield
     except Unavailable as error:
-        readiness.seen["polls"].said = error.message
+        readiness.results["polls"].status = error.message
         raise
 
 
 async def check_store(store: Store) -> None:
-    """As the store does it, and shown on the metrics page: nobody else looks before the worker polls."""
+    """Check the store and show the result on the metrics page: readiness checks it only while the worker polls."""
     try:
         await store.check()
     except Unavailable as error:
@@ -244,7 +249,7 @@ async def check_store(store: Store) -> None:
 
 
 async def retry_while_unavailable(attempt: Callable[[], Awaitable[Result]], stop: asyncio.Event) -> Result | None:
-    """The attempt's result, tried again while a part is away; None when the process is told to stop first."""
+    """The result of the attempt, repeated while a part is unavailable; None if `stop` is set first."""
     while not stop.is_set():
         try:
             return await attempt()

@@ -1,4 +1,4 @@
-"""Whether this worker can do its work: looked at in the background, so that asking costs nothing and never waits."""
+"""Whether this worker can do its work, by checks in the background: `/readyz` costs nothing and never waits."""
 
 import asyncio
 import time
@@ -21,12 +21,12 @@ from trenova.worker.store_gate import StoreGate
 log = structlog.get_logger()
 
 Check = Callable[[], Awaitable[str]]
-"""Gives `ok` or what is wrong."""
+"""Returns `ok` or what is wrong."""
 
 PARTS = ("polls", "database", "keys")
 CHECK_EVERY_S = 3.0
 CHECK_LIMIT_S = 5.0
-# On a machine that stalls.
+# How much later a result may come on a machine that stalls.
 STALL_S = 15.0
 
 
@@ -35,80 +35,81 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
 
     ready: bool
     polls: str
-    """Whether Temporal has seen this process ask for workflows and for activities, lately."""
+    """Whether Temporal has recently seen this process poll for workflows and for activities."""
     database: str
     keys: str
-    """Whether this process can read what it encrypts. What others have sent is no part of this."""
+    """Whether this process can decrypt what it encrypts. What others have sent does not count."""
 
 
 @dataclass(slots=True)
 class CheckResult:
-    said: str = STARTING
+    status: str = STARTING
     at: float = 0.0
     """By the monotonic clock."""
 
 
 class Readiness:
-    """One for each process. Nothing is ready until it was looked at, and nothing stays so that is not looked at."""
+    """The readiness of this process. No part is ready before its first check, nor when its last one is too old."""
 
     def __init__(self) -> None:
-        self.seen = {part: CheckResult() for part in PARTS}
+        self.results = {part: CheckResult() for part in PARTS}
         self.stopping = False
 
-    def now(self) -> Ready:
-        said = {part: self.of(part) for part in PARTS}
-        return Ready(ready=not self.stopping and all(each == "ok" for each in said.values()), **said)
+    def current(self) -> Ready:
+        statuses = {part: self.status_of(part) for part in PARTS}
+        return Ready(ready=not self.stopping and all(each == "ok" for each in statuses.values()), **statuses)
 
-    def of(self, part: str) -> str:
+    def status_of(self, part: str) -> str:
         if self.stopping and part == "polls":
-            return "this worker stops"
-        seen = self.seen[part]
-        late_s = time.monotonic() - seen.at - CHECK_EVERY_S
-        return seen.said if seen.said != "ok" or late_s < CHECK_LIMIT_S + STALL_S else "not looked at for too long"
+            return "this worker is stopping"
+        result = self.results[part]
+        late_s = time.monotonic() - result.at - CHECK_EVERY_S
+        is_current = late_s < CHECK_LIMIT_S + STALL_S
+        return result.status if result.status != "ok" or is_current else "the last check is too old"
 
-    async def watch(self, looks: Mapping[str, Check]) -> None:
-        """Look at each part again and again until cancelled, none of them held up by another."""
-        await asyncio.gather(*(self.watch_one(part, look) for part, look in looks.items()))
+    async def watch(self, checks: Mapping[str, Check]) -> None:
+        """Run the checks of all parts repeatedly and independently of each other, until cancelled."""
+        await asyncio.gather(*(self.watch_one(part, check) for part, check in checks.items()))
 
-    async def watch_one(self, part: str, look: Check) -> None:
-        seen = self.seen[part]
+    async def watch_one(self, part: str, check: Check) -> None:
+        result = self.results[part]
         while True:
-            said = await run_check(look)
-            if said != seen.said:
-                if said == "ok":
+            status = await run_check(check)
+            if status != result.status:
+                if status == "ok":
                     log.info("worker part ready", part=part)
                 else:
-                    log.warning("worker part not ready", part=part, reason=said)
-            seen.said, seen.at = said, time.monotonic()
+                    log.warning("worker part not ready", part=part, reason=status)
+            result.status, result.at = status, time.monotonic()
             if part == "database":
-                set_database_status(said)
+                set_database_status(status)
             await asyncio.sleep(CHECK_EVERY_S)
 
 
-async def run_check(look: Check) -> str:
+async def run_check(check: Check) -> str:
     try:
-        return await look()
-    except Exception as error:  # a bug in a look must be seen, and must not end the others
-        log.exception("worker part not looked at")
-        return f"not known ({type(error).__name__})"
+        return await check()
+    except Exception as error:  # a bug in a check must be logged, and must not end the others
+        log.exception("worker check failed")
+        return f"unknown: the check failed with {type(error).__name__}"
 
 
 def checks_of(client: Client, store: Store, worker: Worker, gate: StoreGate) -> dict[str, Check]:
-    """How each part is looked at."""
+    """The check of each part."""
 
-    async def keys() -> str:
+    async def check_keys() -> str:
         return await try_codec(client.data_converter.payload_codec)
 
-    async def database() -> str:
-        if gate.away is not None:
-            return gate.away
+    async def check_database() -> str:
+        if gate.outage is not None:
+            return gate.outage
         try:
             async with asyncio.timeout(CHECK_LIMIT_S):
                 await store.check()
         except TimeoutError:
-            return "the database is away: no answer in time"
+            return "the database is unreachable: no answer in time"
         except TrenovaError as error:
             return error.message
         return "ok"
 
-    return {"polls": Polls(client, TASK_QUEUE, worker).look, "database": database, "keys": keys}
+    return {"polls": Polls(client, TASK_QUEUE, worker).check, "database": check_database, "keys": check_keys}

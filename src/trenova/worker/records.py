@@ -1,4 +1,4 @@
-"""Appending what the database has to say in the logs, soon after each change."""
+"""Appends the database's records of changes to the ledgers, soon after each change."""
 
 import asyncio
 from typing import NoReturn
@@ -10,14 +10,14 @@ from trenova.store.records import Records
 
 log = structlog.get_logger()
 
-# A look into an index that is empty as a rule.
+# Cheap: it looks into an index that is usually empty.
 CHECK_EVERY_S = 5
 
 
 async def keep_appending(records: Records) -> NoReturn:
-    """Look again and again until cancelled. What that cuts off is undone, and done by the next look, here or elsewhere.
+    """Append pending records until cancelled. A cancelled append is rolled back and repeated here or in another worker.
 
-    A failure is said once, until a look has gone well again.
+    A failure is logged once, until an attempt succeeds again.
     """
     failed = False
     while True:
@@ -29,7 +29,7 @@ async def keep_appending(records: Records) -> NoReturn:
             if not failed:
                 log.warning("records wait", error=error.message, hint=error.hint)
             failed = True
-        except Exception:  # a bug here must be seen, and must not stop the worker
+        except Exception:  # a bug here must be logged, and must not stop the worker
             log.exception("records wait")
             failed = True
         await asyncio.sleep(CHECK_EVERY_S)

@@ -1,4 +1,4 @@
-"""What Temporal starts by the clock. Every worker sees to the schedules when it starts, and every ten minutes."""
+"""The Temporal schedules. Every worker creates or updates them when it starts, and every ten minutes."""
 
 import asyncio
 from datetime import timedelta
@@ -42,19 +42,19 @@ CHECK_EVERY_S = 600.0
 
 
 async def ensure_schedules(client: Client) -> None:
-    """Create the schedules, or bring them up to date. One that an operator has paused stays paused.
+    """Create or update the schedules. One that an operator has paused stays paused.
 
-    A server that refuses costs what they start, not the entries: the worker works on without.
+    If the server does not allow it, only the scheduled workflows are missing: the worker goes on storing entries.
     """
     for name, schedule in all_schedules().items():
         try:
             await create_or_update(client, name, schedule)
         except RPCError as error:
-            log.error("schedule not made", schedule=name, error=" ".join(str(error).split()))  # noqa: TRY400 - its words, not our stack
+            log.error("schedule not created", schedule=name, error=" ".join(str(error).split()))  # noqa: TRY400 - our stack adds nothing
 
 
 def all_schedules() -> dict[str, Schedule]:
-    """By their ids, which the workflows they start have too."""
+    """The schedules by id. The workflows they start have the same ids."""
     starts = {
         RECONCILE_SCHEDULE: (
             ReconcileWorkflow,
@@ -71,7 +71,7 @@ def all_schedules() -> dict[str, Schedule]:
         name: Schedule(
             action=ScheduleActionStartWorkflow(workflow.__name__, id=name, task_queue=TASK_QUEUE),
             spec=spec,
-            # A run that has not ended when the next is due is left to end.
+            # If a run is still open when the next is due, the next one is skipped.
             policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),
         )
         for name, (workflow, spec) in starts.items()
@@ -79,46 +79,46 @@ def all_schedules() -> dict[str, Schedule]:
 
 
 def daily(hour: int) -> ScheduleSpec:
-    """As the server answers it, so that one that was changed can be told by comparison."""
+    """In the form in which the server returns it, so that `differences` can compare the two."""
     return ScheduleSpec(calendars=[ScheduleCalendarSpec(hour=(ScheduleRange(hour, hour, 1),))])
 
 
 async def create_or_update(client: Client, name: str, schedule: Schedule) -> None:
-    """Make it, and run it at once; or bring it up to date."""
+    """Create the schedule, or update it if it differs. A new comparison of runs is started at once."""
     try:
         await client.create_schedule(name, schedule, trigger_immediately=name == RECONCILE_SCHEDULE)
     except ScheduleAlreadyRunningError:
         handle = client.get_schedule_handle(name)
-        found = (await handle.describe()).schedule
-        if changed := differences(found, schedule):
-            log.warning("schedule brought up to date", schedule=name, differed=changed)
-            await handle.update(lambda found: update_keeping_pause(found, schedule))
+        current = (await handle.describe()).schedule
+        if changed := differences(current, schedule):
+            log.warning("schedule updated", schedule=name, differed=changed)
+            await handle.update(lambda update: update_keeping_pause(update, schedule))
 
 
-def differences(found: Schedule, wanted: Schedule) -> list[str]:
-    """In what a schedule is not as it is made here. That it is paused is an operator's business."""
-    action, ours = found.action, wanted.action
+def differences(current: Schedule, wanted: Schedule) -> list[str]:
+    """The aspects in which a schedule differs from ours. Whether it is paused is up to an operator."""
+    action, ours = current.action, wanted.action
     assert isinstance(ours, ScheduleActionStartWorkflow)
     same = {
         "what it starts": isinstance(action, ScheduleActionStartWorkflow)
         and (action.workflow, action.id, action.task_queue) == (ours.workflow, ours.id, ours.task_queue)
         and not (action.args or action.memo or action.execution_timeout or action.run_timeout or action.task_timeout),
-        "when": found.spec == wanted.spec,
-        "overlap": (found.policy.overlap, found.policy.pause_on_failure) == (wanted.policy.overlap, False),
-        "limit of runs": not found.state.limited_actions,
+        "when": current.spec == wanted.spec,
+        "overlap": (current.policy.overlap, current.policy.pause_on_failure) == (wanted.policy.overlap, False),
+        "limit of runs": not current.state.limited_actions,
     }
-    return [what for what, is_same in same.items() if not is_same]
+    return [aspect for aspect, is_same in same.items() if not is_same]
 
 
 async def keep_schedules(client: Client) -> None:
-    """See to the schedules now and again and again: whoever has access to the namespace can delete or change them."""
+    """Ensure the schedules until cancelled: anyone with access to the namespace can delete or change them."""
     while True:
         await ensure_schedules(client)
         await asyncio.sleep(CHECK_EVERY_S)
 
 
-def update_keeping_pause(found: ScheduleUpdateInput, schedule: Schedule) -> ScheduleUpdate:
-    """Nothing else of its state: with a limit of runs it would have no more of them once those are used up."""
-    state = found.description.schedule.state
+def update_keeping_pause(update: ScheduleUpdateInput, schedule: Schedule) -> ScheduleUpdate:
+    """Keep the pause and its note. A limit of runs is dropped: once used up, it would end the schedule."""
+    state = update.description.schedule.state
     schedule.state = ScheduleState(note=state.note, paused=state.paused)
     return ScheduleUpdate(schedule)

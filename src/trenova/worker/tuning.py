@@ -1,4 +1,4 @@
-"""How much a worker takes at once: as is set, or as the machine and the queue ask for."""
+"""How much work a worker takes at once: fixed by the settings, or adapted to the machine and the queue."""
 
 from temporalio.worker import (
     FixedSizeSlotSupplier,
@@ -13,17 +13,17 @@ from temporalio.worker import (
 
 from trenova.config import WorkerSettings
 
-# Batches that are stored at once. Each takes some 10 MB meanwhile; those that wait take a quarter of it. More at once
-# would not be faster: batches of one tenant take turns at its log, and a process works with one core.
+# Batches that are stored concurrently. Each takes some 10 MB while it is stored; a waiting one takes a quarter of that.
+# More would not be faster: batches of one tenant take turns at its ledger, and a process uses one core.
 QUICK_ATTEMPTS = 2
-# Nobody calls a Nexus operation of ours.
+# We have no Nexus operations; the SDK requires at least one slot.
 NEXUS_SLOTS = 1
 # The sticky queue and the normal one each need a slot.
 LEAST_WORKFLOW_SLOTS = 2
 
 
 def tuner_of(size: WorkerSettings) -> WorkerTuner:
-    """Slots up to the configured numbers; where resources have targets, fewer while the machine is past them."""
+    """Slots up to the configured numbers; with resource targets, fewer while the machine exceeds them."""
     workflows, activities = (
         size.max_concurrent_workflow_task_execution_size,
         size.max_concurrent_activity_execution_size,
@@ -37,7 +37,7 @@ def tuner_of(size: WorkerSettings) -> WorkerTuner:
             local_activity_supplier=quick,
             nexus_supplier=FixedSizeSlotSupplier(NEXUS_SLOTS),
         )
-    # One that is not given never holds anything back.
+    # A target that is not set is never exceeded.
     tuner = ResourceBasedTunerConfig(targets.target_memory or 1.0, targets.target_cpu or 1.0)
     return WorkerTuner.create_composite(
         workflow_supplier=ResourceBasedSlotSupplier(ResourceBasedSlotConfig(LEAST_WORKFLOW_SLOTS, workflows), tuner),
@@ -48,7 +48,7 @@ def tuner_of(size: WorkerSettings) -> WorkerTuner:
 
 
 def pollers_of(pollers: int, most: int | None) -> PollerBehavior:
-    """As many as are set; with `most`, that many at first and then between 1 and `most`, as the server advises."""
+    """A fixed number of pollers; with `most`, that number at first, then between 1 and `most` as the server advises."""
     if most is None:
         return PollerBehaviorSimpleMaximum(pollers)
     return PollerBehaviorAutoscaling(minimum=1, maximum=most, initial=min(pollers, most))

@@ -1,4 +1,4 @@
-"""The logs as the nightly check sees them: one process beside the worker's own, so that storing goes on undisturbed."""
+"""The nightly verification of the ledgers, in a process beside the worker's, so that storing goes on undisturbed."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -18,19 +18,19 @@ class StoredLedgers:
     url: str = field(repr=False)
     signer: LedgerSigner | None
     witnesses: tuple[VerifierKey, ...] = ()
-    """Whose cosignatures are verified."""
+    """The keys of the witnesses whose cosignatures are verified."""
 
-    async def database(self) -> list[DamagedPlace]:
-        """As `Verifier.database`."""
+    async def check_database(self) -> list[DamagedPlace]:
+        """The damaged objects of the database."""
         async with Pool.open(self.url, size=1) as pool:
             return await catalog.check(pool)
 
-    async def logs(
+    async def verify_ledgers(
         self, progress: Callable[[int, int], None], *, tenant: str = "", after: str = ""
     ) -> AsyncGenerator[LedgerVerdict, None]:
-        """As `Verifier.logs`; the process is there only meanwhile."""
+        """The verdict on each ledger, one after the other. The extra process lives only while this runs."""
         if self.signer is None:
-            raise InvalidConfiguration(["no log is verified without its keys, and this program has none"])
+            raise InvalidConfiguration(["ledgers are verified with their signing keys, and none is configured"])
         with processes(1) as workers:
             verifier = Verifier(url=self.url, keys=self.signer.keys, workers=workers, witnesses=self.witnesses)
             async with aclosing(verifier.logs(progress, tenant=tenant, after=after)) as verdicts:

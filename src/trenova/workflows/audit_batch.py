@@ -13,15 +13,15 @@ with workflow.unsafe.imports_passed_through():
     from trenova.domain.batch import Batch, BatchResult, batch_label
 
 # The first attempt runs inside the workflow task, which saves the server two of three commits and a second copy of the
-# batch in the history. It must end well before that task's ten seconds do.
+# batch in the history. It must end well before the ten seconds of that task.
 QUICK_TIMEOUT = timedelta(seconds=5)
 ONCE = RetryPolicy(maximum_attempts=1)
-# A lost worker is noticed after it. A machine that stalls for longer only has its batch tried by another as well.
+# After this a worker counts as lost. If its machine only stalled, another worker attempts the batch, too.
 HEARTBEAT_TIMEOUT = timedelta(seconds=25)
-# One durable attempt. While the database is away it waits in a worker and keeps its place; failing would put it at the
-# end of the queue.
+# One durable attempt. While the database is unreachable it waits in a worker and keeps its place; failing would put it
+# at the end of the queue.
 ATTEMPT_TIMEOUT = timedelta(days=7)
-# For ever: a database that is away is waited for, for days if need be. Nothing accepted is given up.
+# Unlimited: the workflow waits for an unreachable database, for days if need be. Nothing accepted is given up.
 RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1),
     backoff_coefficient=2,
@@ -34,7 +34,7 @@ RETRY = RetryPolicy(
 class ProcessAuditBatchWorkflow:
     @workflow.run
     async def run(self, batch: Batch | None = None) -> BatchResult:
-        """Store one batch. Without a batch, complete with zero counts: that tells an operator that workers run."""
+        """Store one batch. Without a batch, complete with zero counts: that shows an operator that workers run."""
         batch = msgspec.structs.replace(batch or Batch(), batch_id=batch_label(workflow.info().workflow_id))
         if not batch.entries:
             return BatchResult(batch_id=batch.batch_id)
@@ -43,11 +43,11 @@ class ProcessAuditBatchWorkflow:
                 AuditActivities.store_batch, batch, start_to_close_timeout=QUICK_TIMEOUT, retry_policy=ONCE
             )
         except FailureError as error:
-            # The failure of a local activity comes as it is, not always inside an ActivityError.
+            # The failure of a local activity is not always wrapped in an ActivityError.
             failure = error.cause if isinstance(error, ActivityError) else error
             if is_cancelled_exception(error) or (isinstance(failure, ApplicationError) and failure.non_retryable):
                 raise
-            # Whatever the quick attempt did before it failed, the durable one finds: storing is idempotent.
+            # Storing is idempotent, so it does not matter what the quick attempt did before it failed.
         return await workflow.execute_activity_method(
             AuditActivities.store_batch,
             batch,

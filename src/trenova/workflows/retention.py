@@ -1,4 +1,4 @@
-"""The workflow that removes what is past its retention, every night and whenever an operator starts it."""
+"""The workflow that removes content past its retention, every night and whenever an operator starts it."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from trenova.activities import RetentionActivities
     from trenova.domain.retention import RetentionRequest, RetentionResult
 
-# Every step is a sign of life: a transaction, which may take minutes on a machine that stalls.
+# Every transaction sends a heartbeat; on a machine that stalls one may take minutes.
 HEARTBEAT_TIMEOUT = timedelta(minutes=10)
 TIMEOUT = timedelta(days=7)
 RETRY = RetryPolicy(maximum_interval=timedelta(minutes=1), maximum_attempts=0)
@@ -19,7 +19,7 @@ RETRY = RetryPolicy(maximum_interval=timedelta(minutes=1), maximum_attempts=0)
 class RetentionWorkflow:
     @workflow.run
     async def run(self, request: RetentionRequest | None = None) -> RetentionResult:
-        """Go through all logs that have a policy, or one."""
+        """Process all ledgers that have a retention policy, or one."""
         return await workflow.execute_activity_method(
             RetentionActivities.remove_expired,
             request or RetentionRequest(),

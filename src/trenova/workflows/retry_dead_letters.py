@@ -1,4 +1,4 @@
-"""The workflow that tries parked entries again, every five minutes and whenever an operator asks for it."""
+"""The workflow that retries parked entries, every five minutes and whenever an operator starts it."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from trenova.activities import DeadLetterActivities
     from trenova.domain.dead_letters import RetryResult
 
-# Every transaction is a sign of life; one on a machine that stalls may take minutes.
+# Every transaction sends a heartbeat; on a machine that stalls one may take minutes.
 HEARTBEAT_TIMEOUT = timedelta(minutes=10)
 TIMEOUT = timedelta(days=1)
 RETRY = RetryPolicy(maximum_interval=timedelta(minutes=1), maximum_attempts=0)
@@ -19,7 +19,7 @@ RETRY = RetryPolicy(maximum_interval=timedelta(minutes=1), maximum_attempts=0)
 class RetryDeadLettersWorkflow:
     @workflow.run
     async def run(self) -> RetryResult:
-        """Try what is due. What is refused once more stays parked, and waits twice as long."""
+        """Retry the entries that are due. One that is rejected again stays parked and waits twice as long."""
         return await workflow.execute_activity_method(
             DeadLetterActivities.retry_dead_letters,
             start_to_close_timeout=TIMEOUT,

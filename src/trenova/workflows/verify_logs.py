@@ -1,4 +1,4 @@
-"""The workflow that checks the stored logs, every night and whenever an operator starts it."""
+"""The workflow that verifies the stored ledgers, every night and whenever an operator starts it."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from trenova.activities import VerificationActivities
     from trenova.domain.verification import Verification, VerifyRequest
 
-# Every stretch of 4,096 entries is a sign of life; one on a machine that stalls may take minutes.
+# Every 4,096 entries send a heartbeat; on a machine that stalls they may take minutes.
 HEARTBEAT_TIMEOUT = timedelta(minutes=10)
 TIMEOUT = timedelta(days=7)
 RETRY = RetryPolicy(maximum_interval=timedelta(minutes=1), maximum_attempts=0)
@@ -20,7 +20,7 @@ RETRY = RetryPolicy(maximum_interval=timedelta(minutes=1), maximum_attempts=0)
 class VerifyLogsWorkflow:
     @workflow.run
     async def run(self, request: VerifyRequest | None = None) -> Verification:
-        """Check all logs, or one. Fails with the number of damaged places, and with the first of them as details."""
+        """Verify all ledgers, or one. Fails with the number of damaged places, and the first of them as details."""
         verification = await workflow.execute_activity_method(
             VerificationActivities.verify_logs,
             request or VerifyRequest(),
@@ -30,7 +30,7 @@ class VerifyLogsWorkflow:
         )
         if verification.damaged:
             raise ApplicationError(
-                f"damaged places in the logs: {verification.damaged}; the first: {verification.places[0]}",
+                f"damaged places in the ledgers: {verification.damaged}; the first: {verification.places[0]}",
                 verification,
                 type="LedgerDamaged",
                 non_retryable=True,

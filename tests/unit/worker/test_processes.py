@@ -26,7 +26,7 @@ def files() -> int:
     return int(psutil.Process().num_fds())
 
 
-@pytest.mark.parametrize(("module", "call", "number"), REFUSALS, ids=["line", "process"])
+@pytest.mark.parametrize(("module", "call", "number"), REFUSALS, ids=["channel", "process"])
 def test_what_the_system_refuses_is_tried_again_after_a_pause(
     module: ModuleType, call: str, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -36,14 +36,14 @@ def test_what_the_system_refuses_is_tried_again_after_a_pause(
     one, before = place(), files()
     with monkeypatch.context() as refusing:
         refusing.setattr(module, call, refuse)
-        one.attend(100.0)
-        assert (one.process, one.line, one.due, one.is_hopeless) == (None, None, 101.0, False)
-        one.attend(101.0)
+        one.supervise(100.0)
+        assert (one.process, one.channel, one.due, one.is_hopeless) == (None, None, 101.0, False)
+        one.supervise(101.0)
         assert one.due == 103.0
     assert files() == before
-    one.attend(102.9)
+    one.supervise(102.9)
     assert files() == before
-    one.attend(103.0)
+    one.supervise(103.0)
     assert one.process is not None
     assert one.wait(time.monotonic() + GENEROUS_S) == 0
     one.close()
@@ -53,8 +53,8 @@ def test_the_pause_is_bounded_however_often_a_process_was_lost() -> None:
     one = place()
     one.lost = 5_000
     one.has_worked = True
-    one.line, theirs = socket.socketpair()
-    one.line.setblocking(False)
+    one.channel, theirs = socket.socketpair()
+    one.channel.setblocking(False)
     with theirs:
-        one.lose(1, 1, 10.0)
+        one.handle_exit(1, 1, 10.0)
     assert one.due == 10.0 + LONGEST_PAUSE_S
