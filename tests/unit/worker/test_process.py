@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from conftest import GENEROUS_S
+from trenova.codec.key_usage.watch import KeyWatch
 from trenova.config import Settings
 from trenova.errors import TrenovaError, Unavailable
 from trenova.runtime.systemd import ServiceManager
@@ -43,7 +44,7 @@ def idle_worker(monkeypatch: pytest.MonkeyPatch) -> IdleWorker:
     monkeypatch.setattr(process, "checks_of", lambda *_: {})
     for name in ("keep_collecting", "announce"):
         monkeypatch.setattr(process, name, wait_forever)
-    monkeypatch.setattr(process.KeyWatch, "watch", wait_forever)
+    monkeypatch.setattr(KeyWatch, "watch", wait_forever)
     monkeypatch.setattr(records, "keep_appending", wait_forever)
     return worker
 
@@ -73,7 +74,7 @@ async def test_a_background_task_that_fails_ends_the_worker_with_an_error(
         await asyncio.sleep(0)
         raise error
 
-    owners = {"send_keepalives": ServiceManager, "keep_appending": records, "watch": process.KeyWatch}
+    owners = {"send_keepalives": ServiceManager, "keep_appending": records, "watch": KeyWatch}
     monkeypatch.setattr(owners.get(task, process), task, fail)
     with capture_logs() as logs, pytest.raises(TrenovaError, match="a part of it failed") as caught:
         await poll(asyncio.Event())
