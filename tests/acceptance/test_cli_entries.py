@@ -163,7 +163,7 @@ def test_a_server_that_is_away_is_waited_for_a_little_and_then_one_error_and_one
     waiting, error, hint = ended.err.splitlines()
     assert waiting.startswith("waiting for the API: ")
     assert error.startswith(f"error: no answer from {url}: ")
-    assert hint == "hint: is the API running? start it: make dev"
+    assert hint == "hint: check that the API is running; to start one on this machine: make dev"
 
 
 @pytest.mark.parametrize("command", ["entries", "tail"])

@@ -1,4 +1,4 @@
-"""Requests about parked entries, and their answers."""
+"""Requests about dead letters, and their answers."""
 
 import uuid
 from base64 import b64decode
@@ -56,16 +56,16 @@ def page(*, tenant: str | None, state: str, cursor: str | None, limit: int, bodi
     return Call(method="GET", path=PATH, params=params | ({"bodies": "true"} if bodies else {}))
 
 
-def read(letter: str) -> Call:
-    return Call(method="GET", path=f"{PATH}/{uuid.UUID(letter)}")
+def read(letter_id: str) -> Call:
+    return Call(method="GET", path=f"{PATH}/{uuid.UUID(letter_id)}")
 
 
-def edit(letter: str, entry: bytes) -> Call:
-    return Call(method="POST", path=f"{PATH}/{uuid.UUID(letter)}", content=entry)
+def edit(letter_id: str, entry: bytes) -> Call:
+    return Call(method="POST", path=f"{PATH}/{uuid.UUID(letter_id)}", content=entry)
 
 
-def replay(letter: str) -> Call:
-    return Call(method="POST", path=f"{PATH}/{uuid.UUID(letter)}/replay")
+def replay(letter_id: str) -> Call:
+    return Call(method="POST", path=f"{PATH}/{uuid.UUID(letter_id)}/replay")
 
 
 def replay_all(tenant: str | None) -> Call:

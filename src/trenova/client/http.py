@@ -1,4 +1,4 @@
-"""The two clients, for code with and without asyncio. Both send the calls of `messages` and retry the same way."""
+"""The two clients, for code with and without asyncio. Both send the calls of `messages`, with the same retries."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -13,28 +13,28 @@ from trenova.errors import InvalidConfiguration, Unavailable
 
 # Longer than the server waits with `?wait=stored`.
 TIMEOUT = httpx.Timeout(60, connect=10)
-# A request is given up after this long; until then the server may restart, or Temporal come back.
+# Requests are retried for this long, so that the server may restart, or Temporal become available again.
 RETRY_FOR_S = 60.0
 PAGE = 100
 
 
-def next_try(error: Exception) -> bool | float:
-    """Whether to try again, or after how many seconds if the server says so."""
+def retry_after(error: Exception) -> bool | float:
+    """Whether to retry; where the server says after how many seconds, that number."""
     if isinstance(error, Unavailable):
         return float(error.retry_after_s)
     return isinstance(error, httpx.TransportError)
 
 
-def retrying(retry_for_s: float) -> dict[str, Any]:
-    return {"on": next_try, "attempts": None, "timeout": retry_for_s, "wait_max": 5.0}
+def retry_options(retry_for_s: float) -> dict[str, Any]:
+    return {"on": retry_after, "attempts": None, "timeout": retry_for_s, "wait_max": 5.0}
 
 
-def options(url: str, api_key: str) -> dict[str, Any]:
-    """What both clients are made with. Raises InvalidConfiguration for what no request could be made of."""
+def http_options(url: str, api_key: str) -> dict[str, Any]:
+    """The arguments of both HTTP clients. Raises InvalidConfiguration for an address or a key that cannot work."""
     if not is_address(url):
         raise InvalidConfiguration([f"{url!r} given as the API's address, expected one like http://localhost:8080"])
     if not (api_key.isascii() and api_key.isprintable()):
-        raise InvalidConfiguration(["the API key holds a line end or another character that no key has"])
+        raise InvalidConfiguration(["the API key contains a line end or another character that no API key has"])
     return {"base_url": url, "timeout": TIMEOUT, "headers": {"Authorization": f"Bearer {api_key}"}}
 
 
@@ -46,9 +46,10 @@ def is_address(url: str) -> bool:
     return parsed.scheme in {"http", "https"} and bool(parsed.host)
 
 
-def given_up(url: str, error: httpx.TransportError) -> Unavailable:
+def no_answer(url: str, error: httpx.TransportError) -> Unavailable:
     return Unavailable(
-        f"no answer from {url}: {str(error) or type(error).__name__}", hint="is the API running? start it: make dev"
+        f"no answer from {url}: {str(error) or type(error).__name__}",
+        hint="check that the API is running; to start one on this machine: make dev",
     )
 
 
@@ -58,7 +59,7 @@ class AsyncClient:
     def __init__(self, url: str, api_key: str, *, retry_for_s: float = RETRY_FOR_S) -> None:
         self.url = url
         self.retry_for_s = retry_for_s
-        self.http = httpx.AsyncClient(**options(url, api_key))
+        self.http = httpx.AsyncClient(**http_options(url, api_key))
 
     async def __aenter__(self) -> Self:
         return self
@@ -67,7 +68,7 @@ class AsyncClient:
         await self.http.aclose()
 
     async def add(self, entries: Sequence[Mapping[str, Any]], *, wait: bool = False, partial: bool = False) -> Answer:
-        """Send entries. `wait`: until they are stored. `partial`: accept the good ones even if others are refused."""
+        """Send entries. `wait`: until they are stored. `partial`: accept the valid ones even if others are invalid."""
         body = await self.send(messages.add(entries, wait=wait, partial=partial))
         return messages.decode(body, Answer)
 
@@ -82,15 +83,15 @@ class AsyncClient:
 
     async def send(self, call: Call) -> bytes:
         try:
-            async for attempt in stamina.retry_context(**retrying(self.retry_for_s)):
+            async for attempt in stamina.retry_context(**retry_options(self.retry_for_s)):
                 with attempt:
                     response = await self.http.request(
                         call.method, call.path, params=call.params, content=call.content, headers=call.headers
                     )
                     return messages.body_of(response)
         except httpx.TransportError as error:
-            raise given_up(self.url, error) from error
-        raise AssertionError("a retry ends with an answer or an error")
+            raise no_answer(self.url, error) from error
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 class Client:
@@ -99,7 +100,7 @@ class Client:
     def __init__(self, url: str, api_key: str, *, retry_for_s: float = RETRY_FOR_S) -> None:
         self.url = url
         self.retry_for_s = retry_for_s
-        self.http = httpx.Client(**options(url, api_key))
+        self.http = httpx.Client(**http_options(url, api_key))
 
     def __enter__(self) -> Self:
         return self
@@ -121,12 +122,12 @@ class Client:
 
     def send(self, call: Call) -> bytes:
         try:
-            for attempt in stamina.retry_context(**retrying(self.retry_for_s)):
+            for attempt in stamina.retry_context(**retry_options(self.retry_for_s)):
                 with attempt:
                     response = self.http.request(
                         call.method, call.path, params=call.params, content=call.content, headers=call.headers
                     )
                     return messages.body_of(response)
         except httpx.TransportError as error:
-            raise given_up(self.url, error) from error
-        raise AssertionError("a retry ends with an answer or an error")
+            raise no_answer(self.url, error) from error
+        raise AssertionError("unreachable: the last attempt returns or raises")

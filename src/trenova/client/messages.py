@@ -1,5 +1,7 @@
-"""Requests and answers, without a connection: what both clients share."""
+"""Requests and answers without a connection, shared by both clients."""
 
+import secrets
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +9,6 @@ from typing import Any, TypeVar
 
 import httpx
 import msgspec
-import uuid_utils
 
 from trenova.errors import EntryProblem, RequestError, Unavailable
 
@@ -17,7 +18,7 @@ Message = TypeVar("Message")
 
 
 class ApiError(RequestError):
-    """The API refused the request; `status` and `problems` (of single entries) say why."""
+    """The API answered with an error. `status` is its HTTP status; `problems` lists what is wrong with which entry."""
 
     def __init__(self, message: str, *, status: int, problems: Sequence[EntryProblem], hint: str | None) -> None:
         super().__init__(message, hint=hint)
@@ -30,7 +31,7 @@ class EntryAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     id: uuid.UUID
     state: str
-    """`accepted`, `spooled`, `stored` or `parked`: accepted and kept, but refused by the database so far."""
+    """`accepted`, `spooled`, `stored`, or `parked`: accepted, but rejected by the database so far."""
     reason: str | None = None
     """Why it is parked."""
     batch_id: str | None = None
@@ -40,7 +41,7 @@ class EntryAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a request: its accepted entries in order, and what was wrong with the others."""
+    """What became of a request: its accepted entries in order, and what is wrong with the others."""
 
     batch_id: str
     entries: list[EntryAnswer]
@@ -48,7 +49,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """Some entries, each as the exact JSON that is stored, and where to go on."""
+    """Some entries, each as the exact JSON that is stored, and the cursor of the next page."""
 
     entries: list[msgspec.Raw]
     next_cursor: str | None = None
@@ -78,9 +79,22 @@ class Call:
 
 def add(entries: Sequence[Mapping[str, Any]], *, wait: bool, partial: bool) -> Call:
     """Entries without an id get one here, so that sending them again stores nothing twice."""
-    with_ids = [entry if entry.get("id") is not None else {**entry, "id": str(uuid_utils.uuid7())} for entry in entries]
+    ids = iter(new_ids(sum(entry.get("id") is None for entry in entries)))
+    with_ids = [entry if entry.get("id") is not None else {**entry, "id": next(ids)} for entry in entries]
     params = {**({"wait": "stored"} if wait else {}), **({"partial": "true"} if partial else {})}
     return Call(method="POST", path="/v1/entries", params=params, content=msgspec.json.encode(with_ids))
+
+
+def new_ids(count: int) -> list[str]:
+    """As many UUIDv7 (RFC 9562, section 5.7) in ascending order."""
+    milliseconds = time.time_ns() // 1_000_000
+    return [str(each) for each in sorted(uuid7(milliseconds, secrets.randbits(74)) for _ in range(count))]
+
+
+def uuid7(milliseconds: int, random: int) -> uuid.UUID:
+    """48 bits of time, 4 of version, 12 of the 74 random bits, 2 of variant, and the other random bits."""
+    high, low = random >> 62, random & ((1 << 62) - 1)
+    return uuid.UUID(int=milliseconds << 80 | 7 << 76 | high << 64 | 2 << 62 | low)
 
 
 def list_entries(filters: Mapping[str, str | None], *, cursor: str | None, limit: int) -> Call:
@@ -93,17 +107,17 @@ def read_entry(entry_id: uuid.UUID | str) -> Call:
 
 
 def decode(body: bytes, kind: type[Message]) -> Message:
-    """The message in the body of a good answer. Raises ApiError when whoever answered is no Trenova API."""
+    """The message in the body of a successful answer. Raises ApiError if it is not the answer of a Trenova API."""
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise ApiError(
-            "the answer is not one of a Trenova API", status=OK, problems=(), hint="is the address right?"
+            "the answer is not one of a Trenova API", status=OK, problems=(), hint="check the address of the API"
         ) from None
 
 
 def body_of(response: httpx.Response) -> bytes:
-    """The body of a good answer. Raises Unavailable where trying again may help, else ApiError."""
+    """The body of a successful answer. Raises Unavailable where a retry may help, else ApiError."""
     if response.is_success:
         return response.content
     try:
