@@ -47,7 +47,7 @@ def test_what_is_parked_is_listed_with_its_reason_and_shown_with_its_entry(treno
     assert base64.b64decode(trenova("dead-letters", "show", letter["id"], "--json").json["body"]).startswith(b"{")
 
 
-def test_an_import_says_how_many_of_its_entries_are_parked(trenova: User, rule: Rule) -> None:
+def test_an_import_reports_how_many_of_its_entries_are_parked(trenova: User, rule: Rule) -> None:
     made = [entry_of(id=str(uuid.uuid4()), action=action) for action in ("shipment.update", POISON)]
     file = trenova.folder / "entries.ndjson"
     file.write_text("\n".join(json.dumps(each) for each in made))
@@ -63,12 +63,12 @@ def test_an_import_says_how_many_of_its_entries_are_parked(trenova: User, rule: 
     assert (again["read"], again["parked"], again["duplicates"]) == (2, 1, 1)
 
 
-def test_nothing_parked_is_said_so(trenova: User) -> None:
+def test_a_list_without_parked_entries_says_so(trenova: User) -> None:
     ended = trenova("dead-letters", "list", "--tenant", trenova.tenant)
     assert (ended.exit_code, ended.out, ended.err) == (0, "", "no entry is parked\n")
 
 
-def test_a_replay_tells_what_became_of_it(trenova: User, rule: Rule) -> None:
+def test_a_replay_reports_its_result(trenova: User, rule: Rule) -> None:
     letters = park(trenova, 3)
     one = trenova("dead-letters", "replay", letters[0]["id"])
     assert (one.exit_code, one.out.startswith("still parked: "), rule.name in one.out) == (3, True, True)
@@ -126,13 +126,13 @@ def test_an_export_holds_the_exact_bytes(trenova: User, rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("words", [["show", "17"], ["replay", str(uuid.UUID(int=1))], ["replay", "x"]], ids=str)
-def test_a_letter_that_is_not_there_is_one_error_and_one_hint(trenova: User, words: list[str]) -> None:
+def test_an_unknown_letter_is_one_error_and_one_hint(trenova: User, words: list[str]) -> None:
     _, hint = trenova("dead-letters", *words).complaint()
     assert hint == "list them: trenova dead-letters list"
 
 
 @pytest.mark.parametrize("words", [[], [str(uuid.UUID(int=1)), "--all"]], ids=str)
-def test_a_replay_of_everything_and_of_one_are_two_things(trenova: User, words: list[str]) -> None:
+def test_a_replay_is_either_of_one_letter_or_of_all(trenova: User, words: list[str]) -> None:
     ended = trenova("dead-letters", "replay", *words)
     assert ended.exit_code == 2
     assert "give either an ID, or --all, or --tenant NAME" in " ".join(ended.err.split())

@@ -22,6 +22,6 @@ def test_an_empty_value_is_wrong_usage(stranger: User, words: str, option: str, 
     assert f"Invalid value for '{option}'" in ended.err
 
 
-def test_a_variable_that_is_empty_is_one_that_is_not_set(stranger: User) -> None:
+def test_an_empty_variable_counts_as_unset(stranger: User) -> None:
     error, _ = stranger("entries", TRENOVA_API_URL="", TRENOVA_API_KEY="").complaint()
     assert error.startswith("invalid configuration: TRENOVA_API_URL: nothing given")

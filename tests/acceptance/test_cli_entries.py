@@ -45,7 +45,7 @@ def test_the_table_shows_who_did_what_to_which_when_and_how_it_went(trenova: Use
         assert row.index(text) in {header.index(name) for name in header.split()}
 
 
-def test_json_is_one_stored_entry_a_line_byte_for_byte(trenova: User) -> None:
+def test_json_is_one_stored_entry_per_line_byte_for_byte(trenova: User) -> None:
     trenova.add({"comment": "Grüße 漢字 \u2028", "metadata": {"b": 1.0, "a": [1e-7, 12345678901234567]}})
     ended = trenova("entries", "--json", "--tenant", trenova.tenant)
     (line,) = ended.out.removesuffix("\n").split("\n")
@@ -78,7 +78,7 @@ def test_filters_choose_entries(trenova: User) -> None:
     assert ids(trenova, "--limit", "2", "--all") == everything
 
 
-def test_nothing_found_is_said_beside_the_output(trenova: User) -> None:
+def test_finding_nothing_is_reported_on_standard_error(trenova: User) -> None:
     ended = trenova("entries", "--tenant", trenova.tenant)
     assert (ended.exit_code, ended.out, ended.err) == (0, "", "no entries found\n")
     ended = trenova("entries", "--json", "--tenant", trenova.tenant)
@@ -86,7 +86,7 @@ def test_nothing_found_is_said_beside_the_output(trenova: User) -> None:
 
 
 @pytest.mark.parametrize("words", [("--from", "yesterday"), ("--tenant", "a" * 20_000), ("--action", "x" * 20_000)])
-def test_a_filter_that_cannot_be_is_an_error(trenova: User, words: tuple[str, str]) -> None:
+def test_an_invalid_filter_is_an_error(trenova: User, words: tuple[str, str]) -> None:
     ended = trenova("entries", *words)
     assert ended.exit_code == 1
     assert ended.err.startswith("error: ")
@@ -141,7 +141,7 @@ def test_a_narrow_terminal_cuts_the_widest_columns_and_keeps_every_one(trenova: 
     assert row[19] == " "
 
 
-def test_the_reader_may_have_seen_enough(trenova: User) -> None:
+def test_the_reader_may_leave_early(trenova: User) -> None:
     trenova.add(*[{"comment": "x" * 1000}] * 300)
     command = f"{BESIDE_PYTHON / 'trenova'} entries --all --json --tenant {trenova.tenant} | head -n 1"
     ended = subprocess.run(
@@ -156,7 +156,7 @@ def test_the_reader_may_have_seen_enough(trenova: User) -> None:
     assert ended.stderr == b""
 
 
-def test_a_server_that_is_away_is_waited_for_a_little_and_then_one_error_and_one_hint(trenova: User) -> None:
+def test_an_unreachable_server_is_waited_for_briefly_and_then_is_one_error_and_one_hint(trenova: User) -> None:
     url = f"http://127.0.0.1:{ports.choose()}"
     ended = trenova("entries", TRENOVA_API_URL=url, TRENOVA_API_KEY="k")
     assert ended.exit_code == 1
@@ -167,14 +167,14 @@ def test_a_server_that_is_away_is_waited_for_a_little_and_then_one_error_and_one
 
 
 @pytest.mark.parametrize("command", ["entries", "tail"])
-def test_without_a_server_to_be_found_it_is_an_error(stranger: User, command: str) -> None:
+def test_without_a_server_it_is_an_error(stranger: User, command: str) -> None:
     error, hint = stranger(command).complaint()
     assert "TRENOVA_API_URL: nothing given" in error
     assert "make dev" in hint
 
 
 @pytest.mark.parametrize("url", ["localhost:8080", "http://[::1"])
-def test_an_address_that_is_none_is_an_error_at_once(stranger: User, url: str) -> None:
+def test_an_invalid_address_is_an_error_before_any_request(stranger: User, url: str) -> None:
     ended = stranger("entries", TRENOVA_API_URL=url, TRENOVA_API_KEY="k")
     assert ended.exit_code == 1
     assert ended.err.startswith("error: invalid configuration: ")
@@ -200,17 +200,17 @@ def test_tail_shows_new_entries_as_they_come_and_ctrl_c_ends_it(trenova: User) -
     assert all(line.startswith(b"waiting for the API: ") for line in complaint.splitlines())
 
 
-def test_tail_begins_with_what_is_stored_from_now_on(trenova: User) -> None:
+def test_tail_begins_with_entries_that_are_stored_from_now_on(trenova: User) -> None:
     trenova.add(target("before"))
     with trenova.start("tail", "--json", "--tenant", trenova.tenant) as process:
-        until(lambda: added_and_seen(process, trenova))
+        until(lambda: is_new_entry_shown(process, trenova))
         assert next_target(process).startswith("after-")
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate()
     assert b"before" not in rest
 
 
-def added_and_seen(process: subprocess.Popen[bytes], trenova: User) -> bool:
+def is_new_entry_shown(process: subprocess.Popen[bytes], trenova: User) -> bool:
     """Add one more entry, another one each time; whether the process has written since."""
     trenova.add(target(f"after-{uuid.uuid4()}"))
     assert process.stdout is not None

@@ -59,7 +59,7 @@ async def owner(dev: Dev) -> AsyncIterator[psycopg.AsyncConnection[tuple[Any, ..
         yield connection
 
 
-def written(user: User, name: str, *words: str) -> Path:
+def write_evidence(user: User, name: str, *words: str) -> Path:
     ended = user("evidence", "--tenant", user.tenant, "-o", name, *words)
     assert ended.exit_code == 0, ended
     return user.folder / name
@@ -99,14 +99,14 @@ sys.addaudithook(refuse)
 
 def test_a_file_is_verified_without_a_network(log: User, key: str, tmp_path: Path) -> None:
     """In every process that it starts; and the same ban keeps a command that needs the network from working."""
-    written(log, "offline.evidence")
+    write_evidence(log, "offline.evidence")
     (tmp_path / "sitecustomize.py").write_text(NO_NETWORK)
     assert log("verify", "offline.evidence", "--key", key, PYTHONPATH=str(tmp_path)).exit_code == 0
     assert log("entries", PYTHONPATH=str(tmp_path)).exit_code != 0
 
 
-def test_without_a_key_it_says_that_nobody_vouches_for_the_writer(log: User) -> None:
-    written(log, "nokey.evidence")
+def test_without_a_key_the_verdict_is_consistent_and_not_proved(log: User) -> None:
+    write_evidence(log, "nokey.evidence")
     ended = log("verify", "nokey.evidence")
     assert ended.exit_code == 3
     assert ended.out.startswith("nokey.evidence: consistent, but signed by a key that nobody vouched for: ")
@@ -133,31 +133,31 @@ def test_without_a_key_it_says_that_nobody_vouches_for_the_writer(log: User) -> 
 def test_a_range_is_named_by_indexes_or_times(
     log: User, key: str, words: tuple[str, ...], first: int, count: int
 ) -> None:
-    written(log, "range.evidence", *words)
+    write_evidence(log, "range.evidence", *words)
     verdict = log("verify", "range.evidence", "--key", key, "--json").json
     assert verdict["holds"]
     assert (verdict["first"], verdict["count"], verdict["entries"]) == (first, count, count)
 
 
-def test_a_time_lets_in_just_the_entries_that_were_received_by_it(log: User, key: str) -> None:
-    file = written(log, "all.evidence")
+def test_a_time_includes_exactly_the_entries_received_by_then(log: User, key: str) -> None:
+    file = write_evidence(log, "all.evidence")
     second_request = [
         json.loads(line)["body"]["received_at"] for line in file.read_text().splitlines() if '"index":250,' in line
     ]
-    written(log, "late.evidence", "--from", second_request[0])
+    write_evidence(log, "late.evidence", "--from", second_request[0])
     assert log("verify", "late.evidence", "--key", key, "--json").json["first"] == 250
-    written(log, "early.evidence", "--to", second_request[0])
+    write_evidence(log, "early.evidence", "--to", second_request[0])
     assert log("verify", "early.evidence", "--key", key, "--json").json["count"] == 250
 
 
 def test_an_older_checkpoint_is_proved_to_be_continued(log: User, key: str) -> None:
     older = log.folder / "older.checkpoint"
-    header = json.loads(written(log, "now.evidence", "--from", "580").read_text().splitlines()[0])
+    header = json.loads(write_evidence(log, "now.evidence", "--from", "580").read_text().splitlines()[0])
     older.write_text(header["checkpoint"])
     log.add({})
-    written(log, "then.evidence", "--from", "580", "--known", "older.checkpoint")
+    write_evidence(log, "then.evidence", "--from", "580", "--known", "older.checkpoint")
     assert log("verify", "then.evidence", "--key", key, "--known", "older.checkpoint").exit_code == 0
-    written(log, "untied.evidence", "--from", "580")
+    write_evidence(log, "untied.evidence", "--from", "580")
     ended = log("verify", "untied.evidence", "--key", key, "--known", "older.checkpoint", "--json")
     assert (ended.exit_code, kinds(ended)) == (1, [("unproved", None)])
 
@@ -166,7 +166,7 @@ def test_an_older_state_and_another_history_are_found_by_the_checkpoint_that_a_r
     log: User, key: str, signer: LedgerSigner
 ) -> None:
     """Both signed with the log's own key: only who remembers can tell."""
-    written(log, "today.evidence")
+    write_evidence(log, "today.evidence")
     newer, fork = log.folder / "newer.checkpoint", log.folder / "fork.checkpoint"
     newer.write_bytes(signer.sign(log.tenant, size=10_000, root=bytes(32)))
     fork.write_bytes(signer.sign(log.tenant, size=300, root=bytes(32)))
@@ -185,7 +185,7 @@ def test_an_older_state_and_another_history_are_found_by_the_checkpoint_that_a_r
 
 
 def test_damage_in_a_file_is_named_and_the_exit_code_is_1(log: User, key: str) -> None:
-    file = written(log, "spoiled.evidence")
+    file = write_evidence(log, "spoiled.evidence")
     file.write_bytes(file.read_bytes().replace(b"entry 77", b"entry 78"))
     ended = log("verify", "spoiled.evidence", "--key", key)
     assert ended.exit_code == 1
@@ -195,8 +195,8 @@ def test_damage_in_a_file_is_named_and_the_exit_code_is_1(log: User, key: str) -
     assert log("verify", "nothing.evidence", "--key", key).exit_code == 2
 
 
-def test_cosignatures_are_demanded_and_counted(log: User, key: str) -> None:
-    file = written(log, "cosigned.evidence", "--from", "590")
+def test_cosignatures_are_required_and_counted(log: User, key: str) -> None:
+    file = write_evidence(log, "cosigned.evidence", "--from", "590")
     witnesses = [Signer(name=f"witness.example/{n}", seed=bytes([n]) * 32, algorithm=COSIGNATURE) for n in (1, 2, 3)]
     note = json.loads(file.read_text().splitlines()[0])["checkpoint"]
     cosigned = note.encode()
@@ -212,7 +212,7 @@ def test_cosignatures_are_demanded_and_counted(log: User, key: str) -> None:
     assert log("verify", "cosigned.evidence", "--cosignatures", "1").exit_code == 2
 
 
-def test_nothing_is_left_of_a_file_that_is_not_written_to_its_end(log: User) -> None:
+def test_nothing_is_left_of_a_file_that_was_not_completed(log: User) -> None:
     # Ctrl-C as soon as there is a temporary file. Should the command be quicker, the file is whole.
     folder = log.folder / "stopped"
     folder.mkdir()
@@ -256,7 +256,7 @@ async def test_what_a_superuser_does_is_named_live_and_in_evidence_which_cannot_
     where = [trenova.tenant]
     await owner.execute(REMOVE + "index = 5", where)
     key = signer.keys(trenova.tenant)[0].text
-    written(trenova, "removed.evidence.gz")
+    write_evidence(trenova, "removed.evidence.gz")
     verdict = trenova("verify", "removed.evidence.gz", "--key", key, "--json").json
     assert (verdict["holds"], verdict["entries"], verdict["removed"]) == (True, 300, [[5, 5]])
     live = trenova("verify", "--live", "--tenant", trenova.tenant, "--json").json
@@ -272,7 +272,7 @@ async def test_what_a_superuser_does_is_named_live_and_in_evidence_which_cannot_
         f"{trenova.tenant}: entry 270",
         f"{trenova.tenant}: entry 271",
     ]
-    written(trenova, "tampered.evidence")
+    write_evidence(trenova, "tampered.evidence")
     assert kinds(trenova("verify", "tampered.evidence", "--key", key, "--json")) == [("changed", 270)]
     await owner.execute("DELETE FROM entries WHERE tenant = %s AND index = 100", where)
     words = ("evidence", "--tenant", trenova.tenant, "-o", f"{uuid.uuid4()}.evidence")

@@ -14,26 +14,24 @@ from acceptance.conftest import User, run
 from trenova.cli.main import app
 
 
-def commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[Any]:
+def walk_commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[Any]:
     """Every command under this one, with the words that are typed for it."""
     for name, child in getattr(command, "commands", {}).items():
         yield pytest.param((*words, name), child, id=" ".join((*words, name)))
-        yield from commands(child, (*words, name))
+        yield from walk_commands(child, (*words, name))
 
 
-COMMANDS = list(commands(get_command(app)))
+COMMANDS = list(walk_commands(get_command(app)))
 
 
-def test_no_command_is_missing() -> None:
+def test_every_command_is_listed() -> None:
     names = {param.id for param in COMMANDS}
     assert {"dev", "api", "worker", "migrate", "import", "entries", "tail", "logs"} <= names
     assert {"api-key", "api-key create", "api-key list", "api-key revoke"} <= names
 
 
 @pytest.mark.parametrize(("words", "command"), COMMANDS)
-def test_a_command_says_what_it_does_what_its_options_mean_and_how_it_is_typed(
-    words: tuple[str, ...], command: Any
-) -> None:
+def test_a_command_explains_itself_its_options_and_shows_an_example(words: tuple[str, ...], command: Any) -> None:
     assert command.help
     assert command.help[0].isupper()
     assert all(parameter.help for parameter in command.params), [each.name for each in command.params if not each.help]
@@ -82,7 +80,7 @@ def test_migrating_without_a_database_is_one_error_and_one_hint(stranger: User) 
     assert "make dev" in hint
 
 
-def test_all_wrong_settings_are_listed_a_line_each_without_secrets(stranger: User) -> None:
+def test_all_wrong_settings_are_listed_one_per_line_without_secrets(stranger: User) -> None:
     variables = {
         "TRENOVA_API__PORT": "x",
         "TRENOVA_NO_SUCH": "1",
@@ -97,13 +95,13 @@ def test_all_wrong_settings_are_listed_a_line_each_without_secrets(stranger: Use
     assert "hunter2" not in ended.err
 
 
-def test_a_settings_file_that_is_not_there_is_named(stranger: User) -> None:
+def test_a_missing_settings_file_is_named(stranger: User) -> None:
     assert (
         stranger("worker", "--config", "gone.yaml").complaint()[0] == "invalid configuration: gone.yaml: no such file"
     )
 
 
-def test_logs_of_nothing_are_one_error_and_one_hint(stranger: User) -> None:
+def test_logs_of_an_absent_installation_are_one_error_and_one_hint(stranger: User) -> None:
     error, hint = stranger("logs").complaint()
     assert "there are no logs in" in error
     assert "make dev" in hint
@@ -115,7 +113,7 @@ def test_logs_show_every_part(trenova: User) -> None:
     assert any("worker started" in line for line in ended.lines)
 
 
-def test_a_file_of_trenova_dev_that_is_broken_is_an_error_that_names_it(stranger: User) -> None:
+def test_a_broken_dev_json_is_an_error_that_names_it(stranger: User) -> None:
     stranger.data_dir.mkdir()
     (stranger.data_dir / "dev.json").write_text('{"api_key": "hunter2"')
     ended = stranger("entries")

@@ -30,7 +30,9 @@ def counts(ended: Ended) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("product", ["cloudtrail", "kubernetes", "github", "okta", "gcp"])
-def test_the_samples_of_every_product_go_in_and_what_is_refused_is_kept(trenova: User, product: str) -> None:
+def test_the_samples_of_every_product_are_stored_and_refused_lines_are_written_to_a_file(
+    trenova: User, product: str
+) -> None:
     file = SAMPLES / f"{product}.ndjson"
     ended = trenova("import", "--map", product, "--tenant", trenova.tenant, str(file))
     found = counts(ended)
@@ -47,7 +49,7 @@ def test_the_samples_of_every_product_go_in_and_what_is_refused_is_kept(trenova:
     assert "Traceback" not in ended.err
 
 
-def test_importing_again_adds_nothing(trenova: User) -> None:
+def test_a_second_import_adds_nothing(trenova: User) -> None:
     words = ("import", "--map", "cloudtrail", "--tenant", trenova.tenant, "--json", str(CLOUDTRAIL))
     assert trenova(*words).json == {
         "read": 12,
@@ -72,7 +74,7 @@ def test_importing_again_adds_nothing(trenova: User) -> None:
     assert len(trenova.stored()) == 12
 
 
-def test_plain_packed_piped_and_several_files_are_the_same_entries(trenova: User) -> None:
+def test_plain_compressed_piped_and_several_files_give_the_same_entries(trenova: User) -> None:
     lines = CLOUDTRAIL.read_bytes().splitlines(keepends=True)
     first, second = trenova.folder / "first.ndjson.gz", trenova.folder / "second.ndjson"
     first.write_bytes(gzip.compress(b"".join(lines[:5])))
@@ -98,7 +100,7 @@ def test_what_was_imported_is_listed_newest_first_over_all_pages_and_nothing_els
     ]
 
 
-def test_an_id_that_comes_with_other_content_is_told_and_the_first_stays(trenova: User) -> None:
+def test_a_second_content_under_an_id_is_reported_and_the_first_stays(trenova: User) -> None:
     same_id = {"id": "9f1c1f9e-27d5-4c50-8a55-0b1c54e61c6f"}
     trenova.add({**same_id, "comment": "first"})
     ended = trenova("import", "-", "--tenant", trenova.tenant, stdin=ndjson({**same_id, "comment": "second"}))
@@ -107,7 +109,7 @@ def test_an_id_that_comes_with_other_content_is_told_and_the_first_stays(trenova
     assert [entry["comment"] for entry in trenova.stored()] == ["first"]
 
 
-def test_refused_lines_are_written_with_file_line_reason_and_record_and_the_rest_goes_in(trenova: User) -> None:
+def test_refused_lines_are_written_with_file_line_reason_and_record_and_the_rest_is_stored(trenova: User) -> None:
     lines = [
         ndjson({"comment": "good"}),
         b"not json\n",
@@ -130,7 +132,7 @@ def test_refused_lines_are_written_with_file_line_reason_and_record_and_the_rest
     assert len(trenova.stored()) == 2
 
 
-def test_refused_lines_on_json_summary_exit_the_same(trenova: User) -> None:
+def test_refused_lines_exit_the_same_with_json(trenova: User) -> None:
     ended = trenova("import", "-", "--json", "--tenant", trenova.tenant, stdin=b"x\n")
     assert ended.exit_code == 3
     assert ended.json == {
@@ -175,7 +177,7 @@ def test_an_unknown_map_is_wrong_usage_that_lists_the_maps(trenova: User) -> Non
         assert name in ended.err
 
 
-def test_a_place_for_refused_lines_that_cannot_be_written_is_an_error(trenova: User) -> None:
+def test_an_unwritable_file_for_refused_lines_is_an_error(trenova: User) -> None:
     ended = trenova("import", "-", "--refused", "no/such/folder", stdin=b"x\n")
     assert ended.exit_code == 1
     assert "error: cannot write refused lines to no/such/folder: No such file or directory" in ended.err.splitlines()
@@ -188,7 +190,7 @@ def test_entries_without_a_tenant_are_refused_when_the_key_is_for_any(trenova: U
     assert "/tenant" in (trenova.folder / "refused.ndjson").read_text()
 
 
-def test_a_wrong_key_is_an_error_and_a_hint_and_says_that_it_stopped(trenova: User) -> None:
+def test_a_wrong_key_is_an_error_and_a_hint_and_a_note_that_the_import_stopped(trenova: User) -> None:
     ended = trenova("import", "--map", "cloudtrail", str(CLOUDTRAIL), TRENOVA_API_KEY="trn_0_wrong")
     assert ended.exit_code == 1
     assert [line.split(":")[0] for line in ended.err.splitlines()][-2:] == ["error", "hint"]
@@ -196,14 +198,14 @@ def test_a_wrong_key_is_an_error_and_a_hint_and_says_that_it_stopped(trenova: Us
     assert "nothing is stored twice" in ended.err
 
 
-def test_without_a_server_to_be_found_it_is_an_error_that_says_how_to_get_one(stranger: User) -> None:
+def test_without_a_server_the_error_says_how_to_start_one(stranger: User) -> None:
     error, hint = stranger("import", str(CLOUDTRAIL)).complaint()
     assert "no `trenova dev` runs on" in error
     assert "make dev" in hint
     assert "TRENOVA_API_URL" in hint
 
 
-def test_a_server_that_is_away_is_waited_for_until_ctrl_c(trenova: User) -> None:
+def test_an_unreachable_server_is_waited_for_until_ctrl_c(trenova: User) -> None:
     away = f"http://127.0.0.1:{ports.choose()}"
     with trenova.start(
         "import", "--map", "cloudtrail", str(CLOUDTRAIL), TRENOVA_API_URL=away, TRENOVA_API_KEY="k"
@@ -218,7 +220,7 @@ def test_a_server_that_is_away_is_waited_for_until_ctrl_c(trenova: User) -> None
     assert out.startswith(b"read 12 ")
 
 
-def test_the_variables_go_before_the_data_folder(trenova: User, dev: Dev, tmp_path: Path) -> None:
+def test_the_variables_take_precedence_over_the_data_folder(trenova: User, dev: Dev, tmp_path: Path) -> None:
     tenant = new_tenant()
     ended = trenova(
         "import",

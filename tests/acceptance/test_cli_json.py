@@ -1,4 +1,4 @@
-"""`--json` has one form in all commands: an object a line, and for an error one, too. docs/command-line.md says so."""
+"""`--json` has one form in all commands: an object per line, errors too, as docs/command-line.md says."""
 
 import json
 import sys
@@ -10,9 +10,9 @@ from acceptance.conftest import User, run
 from acceptance.test_cli_help import COMMANDS
 from acceptance.test_cli_pipes import WALK_WITH_ERRORS
 
-# Servers have settings for how their logs look; what these two print is lines of others, and JSON anyway.
+# The format of servers' logs is a setting; `logs` prints lines of others, and `export` always prints JSON.
 WITHOUT = {"dev", "api", "worker", "witness", "logs", "dead-letters export"}
-# What each command needs so that it gets as far as its settings, which are broken.
+# What each command needs to get as far as its settings, which are invalid.
 ARGUMENTS = {
     "import": "none.ndjson",
     "evidence": "--tenant acme -o acme.evidence",
@@ -29,7 +29,7 @@ ARGUMENTS = {
     "hold release": "3f9a0c1d-2e4b-4c5d-8e6f-7a8b9c0d1e2f --reason r",
     "keys generate": "--signing",
 }
-# They look at the settings as at everything else, and say what they found.
+# Wrong settings are a finding of theirs, and not an error.
 FINDINGS = {"doctor", "preflight"}
 
 
@@ -38,7 +38,7 @@ def leaves() -> list[tuple[str, Any]]:
     return [(words, command) for words, command in found if not getattr(command, "commands", None)]
 
 
-def test_every_command_that_ends_by_itself_has_the_flag_with_the_same_words() -> None:
+def test_every_command_that_ends_by_itself_has_the_flag_with_the_same_help() -> None:
     flags = {words: [each.help for each in command.params if "--json" in each.opts] for words, command in leaves()}
     assert {words for words, helps in flags.items() if not helps} == WITHOUT
     assert len({text for helps in flags.values() for text in helps}) == 1
@@ -51,9 +51,9 @@ def test_an_error_of_every_command_is_one_object_on_standard_error(stranger: Use
     lines = "\n".join(f"{each} --json {ARGUMENTS.get(each, '')}" for each in words)
     ended = run([sys.executable, "-c", WALK_WITH_ERRORS], stranger.folder, lines.encode(), TRENOVA_API__PORT="x")
     assert ended.exit_code == 0, ended.err
-    told = ended.objects
-    assert [each["words"].split(" --json")[0] for each in told] == words
-    for each in told:
+    results = ended.objects
+    assert [each["words"].split(" --json")[0] for each in results] == words
+    for each in results:
         assert each["out"] == "", each
         *_, last = each["err"].splitlines()
         error = json.loads(last)
@@ -74,7 +74,7 @@ def test_wrong_usage_has_the_same_form(stranger: User) -> None:
 
 
 @pytest.mark.parametrize("words", ["api-key list", "dead-letters list", "hold list", "retention show", "keys check"])
-def test_results_are_objects_a_line(trenova: User, words: str) -> None:
+def test_results_are_one_object_per_line(trenova: User, words: str) -> None:
     ended = trenova(*words.split(), "--json")
     assert (ended.exit_code, ended.err) == (0, "")
     assert all(isinstance(each, dict) for each in ended.objects)

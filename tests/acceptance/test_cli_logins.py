@@ -63,7 +63,7 @@ def test_api_keys_need_the_operator(stranger: User, urls: Mapping[str, str]) -> 
         ("api-key list", "TRENOVA_DATABASE__OPERATOR_URL"),
     ],
 )
-def test_a_setting_of_its_own_goes_before_the_address_of_the_servers(
+def test_the_setting_for_a_role_takes_precedence_over_the_servers_address(
     stranger: User, postgres: Postgres, words: str, variable: str
 ) -> None:
     url = postgres.owner_url if words == "migrate" else postgres.operator_url
@@ -88,7 +88,7 @@ OF_COMMANDS = {
 
 
 @pytest.mark.parametrize("words", OF_COMMANDS)
-def test_what_is_wrong_with_an_address_is_said_of_the_setting_that_it_is_from(stranger: User, words: str) -> None:
+def test_a_wrong_address_is_reported_with_the_setting_it_came_from(stranger: User, words: str) -> None:
     setting = OF_COMMANDS[words]
     variable = setting.rpartition("(")[2].rstrip(")")
     ended = stranger(*words.split(), stdin=b"", **{"TRENOVA_SIGNING_KEY": SIGNS, variable: NOWHERE})
@@ -131,7 +131,7 @@ async def test_evidence_names_the_login_that_it_needs(
     assert hint.startswith(f"set {OPERATOR} to a login that has it")
 
 
-def test_an_address_that_is_none_is_not_shown(stranger: User) -> None:
+def test_an_invalid_address_is_not_shown(stranger: User) -> None:
     ended = stranger("migrate", TRENOVA_DATABASE__OWNER_URL="mysql://root:hunter2@db/x")
     assert "database.ownerUrl (TRENOVA_DATABASE__OWNER_URL): (hidden) given" in ended.err
     assert "hunter2" not in ended.err

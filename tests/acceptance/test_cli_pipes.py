@@ -1,4 +1,4 @@
-"""What becomes of a command whose reader leaves, as in `trenova entries | head`; and of one that finds no room."""
+"""What a command does when its reader leaves, as in `trenova entries | head`, and when the disk is full."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from acceptance.test_cli_help import COMMANDS
 from trenova.dev import ports
 
 READER_LEFT = 141
-# Every command, one after the other in a fork of one process, with a standard output that nobody reads.
+# Every command, one after the other in a fork of one process, with a standard output without a reader.
 WALK = """
 import os, sys
 from trenova.cli.main import main
@@ -28,7 +28,7 @@ for line in sys.stdin.read().splitlines():
     os.close(writing)
     print(os.waitstatus_to_exitcode(os.wait()[1]), line, flush=True)
 """
-# The same with files for what each says, told as JSON. What is slow to import is imported once.
+# The same with files for the output of each, reported as JSON. What is slow to import is imported once.
 WALK_WITH_ERRORS = """
 import json, os, pathlib, shlex, sys
 import trenova.runtime.event_loop, trenova.doctor.context, trenova.keys.signing, trenova.store.migrate
@@ -40,19 +40,19 @@ for line in sys.stdin.read().splitlines():
         sys.argv = ["trenova", *shlex.split(line)]
         main()
     code = os.waitstatus_to_exitcode(os.wait()[1])
-    told = {name: pathlib.Path(name).read_text() for name in ("out", "err")}
-    print(json.dumps({"words": line, "exit_code": code, **told}), flush=True)
+    output = {name: pathlib.Path(name).read_text() for name in ("out", "err")}
+    print(json.dumps({"words": line, "exit_code": code, **output}), flush=True)
 """
 
 
-def test_every_command_ends_quietly_when_nobody_reads_what_it_says_first(stranger: User) -> None:
+def test_the_help_of_every_command_ends_quietly_without_a_reader(stranger: User) -> None:
     words = [" ".join((*parameter.values[0], "--help")) for parameter in COMMANDS]
     ended = run([sys.executable, "-c", WALK], stranger.folder, "\n".join(["--version", *words]).encode())
     assert (ended.exit_code, ended.err) == (0, "")
     assert ended.lines == [f"{READER_LEFT} {line}" for line in ["--version", *words]]
 
 
-def left(user: User, *words: str, unbuffered: bool = False) -> tuple[int, str]:
+def run_without_reader(user: User, *words: str, unbuffered: bool = False) -> tuple[int, str]:
     """Exit code and standard error of a command whose standard output nobody reads."""
     reading, writing = os.pipe()
     os.close(reading)
@@ -92,15 +92,15 @@ def left(user: User, *words: str, unbuffered: bool = False) -> tuple[int, str]:
 def test_a_command_that_prints_ends_quietly_without_a_reader(trenova: User, words: tuple[str, ...]) -> None:
     if words[0] in {"entries", "tail"}:
         trenova.add({})
-    assert left(trenova, *words) == (READER_LEFT, "")
+    assert run_without_reader(trenova, *words) == (READER_LEFT, "")
 
 
-def test_a_command_that_follows_notices_that_its_reader_left_though_it_has_nothing_to_say(trenova: User) -> None:
-    assert left(trenova, "tail", "--tenant", trenova.tenant) == (READER_LEFT, "")
+def test_a_command_that_follows_notices_that_its_reader_left_while_there_is_no_output(trenova: User) -> None:
+    assert run_without_reader(trenova, "tail", "--tenant", trenova.tenant) == (READER_LEFT, "")
 
 
 def test_it_is_the_same_without_buffers(trenova: User) -> None:
-    assert left(trenova, "keys", "public", unbuffered=True) == (READER_LEFT, "")
+    assert run_without_reader(trenova, "keys", "public", unbuffered=True) == (READER_LEFT, "")
 
 
 def test_a_full_disk_is_one_error(trenova: User) -> None:
@@ -118,7 +118,7 @@ def test_a_full_disk_is_one_error(trenova: User) -> None:
 
 
 @pytest.mark.parametrize("words", [("tail",), ("tail", "--json"), ("logs", "--follow")], ids=" ".join)
-def test_ctrl_c_ends_a_command_that_follows_without_a_word(trenova: User, words: tuple[str, ...]) -> None:
+def test_ctrl_c_ends_a_command_that_follows_without_output(trenova: User, words: tuple[str, ...]) -> None:
     trenova.add({"action": "first.seen"})
     tenant = [] if words[0] == "logs" else ["--from-start", "--tenant", trenova.tenant]
     process = trenova.start(*words, *tenant)
@@ -129,7 +129,7 @@ def test_ctrl_c_ends_a_command_that_follows_without_a_word(trenova: User, words:
     assert (process.returncode in {0, 130}, err.decode()) == (True, "")
 
 
-def test_a_server_whose_log_nobody_reads_serves_on(trenova: User) -> None:
+def test_a_server_whose_log_has_no_reader_continues_to_serve(trenova: User) -> None:
     """Its collector of logs is not what it is there for."""
     port = ports.choose()
     server = trenova.start("api", TRENOVA_API__PORT=str(port))

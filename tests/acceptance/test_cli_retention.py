@@ -33,7 +33,7 @@ async def age(owner: psycopg.AsyncConnection[tuple[Any, ...]], tenant: str) -> N
     )
 
 
-async def test_content_goes_after_its_days_but_for_what_is_held(
+async def test_content_is_removed_after_its_days_unless_it_is_held(
     trenova: User, owner: psycopg.AsyncConnection[tuple[Any, ...]]
 ) -> None:
     trenova.add({}, {"action": "billing.refund"}, {})
@@ -108,7 +108,7 @@ def test_mistakes_are_one_error_and_one_hint(trenova: User) -> None:
     assert "--name: expected" in trenova("hold", "place", "--all-tenants", "--name", "\x1b", "--reason", "x").err
 
 
-def test_the_applications_role_is_told_which_one_is_needed(trenova: User, dev: Dev) -> None:
+def test_the_error_for_the_applications_role_names_the_role_that_is_needed(trenova: User, dev: Dev) -> None:
     key = (dev.data_dir / "secrets" / "signing-key").read_text().strip()
     error, hint = trenova(
         *("retention", "set", "--tenant", trenova.tenant, "--days", "30"),

@@ -43,7 +43,9 @@ def auditor(stranger: User) -> User:
     ],
     ids=["the only key", "one more key", "the only witness", "the key of --live"],
 )
-def test_an_empty_key_is_no_key_left_out(auditor: User, option: str, words: list[str], empty: str) -> None:
+def test_an_empty_key_is_an_error_and_not_an_absent_key(
+    auditor: User, option: str, words: list[str], empty: str
+) -> None:
     """It is what a shell makes of "$(cat w1.key)" where that file is empty or absent."""
     ended = auditor("verify", *words, option, empty, "--json", TRENOVA_SIGNING_KEY=SIGNS)
     assert (ended.exit_code, ended.out) == (2, "")
@@ -51,7 +53,7 @@ def test_an_empty_key_is_no_key_left_out(auditor: User, option: str, words: list
 
 
 @pytest.mark.parametrize("tenant", ["", "a b"])
-def test_a_tenant_that_is_none_is_no_verdict(auditor: User, tenant: str) -> None:
+def test_an_invalid_tenant_is_an_error_and_not_a_verdict(auditor: User, tenant: str) -> None:
     error, _ = auditor("verify", "--live", "--tenant", tenant).complaint(exit_code=2)
     assert error == f"nothing was checked: invalid tenant {tenant!r}"
 
@@ -88,7 +90,7 @@ def test_the_script_names_the_pipe_that_it_cannot_read(auditor: User) -> None:
     assert "save it to a file" in ended.err
 
 
-def test_files_that_cannot_be_read_are_errors_in_the_form_of_all_others(auditor: User) -> None:
+def test_unreadable_files_are_errors_in_the_usual_form(auditor: User) -> None:
     ended = auditor("verify", "absent", "acme.evidence", ".", "--key", KEY, "--json")
     assert [(one["file"], one["verdict"]) for one in ended.objects] == [("acme.evidence", "proved")]
     told = [json.loads(line) for line in ended.err.splitlines()]
@@ -105,7 +107,7 @@ def test_files_that_cannot_be_read_are_errors_in_the_form_of_all_others(auditor:
     assert plain.err == "error: nothing was checked: absent: cannot be read: No such file or directory\n"
 
 
-def test_a_witness_is_demanded_as_before(auditor: User) -> None:
+def test_a_witness_must_have_cosigned(auditor: User) -> None:
     witness = Signer(name="witness.example/1", seed=bytes(32), algorithm=COSIGNATURE).key.text
     ended = auditor("verify", "acme.evidence", "--key", KEY, "--witness", witness)
     assert (ended.exit_code, "cosignatures: " in ended.out) == (1, True)
@@ -119,7 +121,7 @@ class OneConnection(LossyProxy):
         await super().serve(reader, writer)
 
 
-async def test_a_database_that_goes_away_takes_back_no_damage_that_was_told(postgres: Postgres, tmp_path: Path) -> None:
+async def test_a_lost_database_does_not_take_back_damage_that_was_reported(postgres: Postgres, tmp_path: Path) -> None:
     async with own_database(postgres) as database:
         async with await psycopg.AsyncConnection.connect(database.owner_url) as owner:
             await owner.execute("ALTER TABLE entries DISABLE TRIGGER ALL")

@@ -18,7 +18,7 @@ for limit, line in ((most, "before"), (7, "meanwhile"), (most, "afterwards")):
 """
 
 
-def test_a_full_disk_costs_the_lines_of_that_moment_and_no_others(tmp_path: Path) -> None:
+def test_a_full_disk_loses_the_lines_of_that_moment_and_no_others(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("ab") as file:
         subprocess.run([sys.executable, "-c", PROGRAM], stderr=file, check=True, timeout=120)

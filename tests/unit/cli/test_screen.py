@@ -21,7 +21,7 @@ from trenova.runtime.installation.running import read_running
         ([19, 50, 50], 10, [19, 1, 1]),  # no room at all: every column is still there
     ],
 )
-def test_the_widest_columns_are_cut_and_never_the_time(widths: list[int], screen: int, cut: list[int]) -> None:
+def test_the_widest_columns_are_reduced_and_never_the_time(widths: list[int], screen: int, cut: list[int]) -> None:
     assert fit_widths(widths, screen) == cut
 
 
@@ -45,19 +45,19 @@ def running(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_server_is_the_one_given_or_else_the_one_that_runs(running: Path) -> None:
+def test_the_server_is_the_given_one_or_else_the_running_one(running: Path) -> None:
     assert api_client.server_of(running, None, None) == ("http://dev", "dev-key")
     assert api_client.server_of(running, None, "other-key") == ("http://dev", "other-key")
     assert api_client.server_of(running, "http://other", "other-key") == ("http://other", "other-key")
     assert api_client.server_of(running, "http://dev", None) == ("http://dev", "dev-key")
 
 
-def test_the_key_of_the_running_server_is_for_no_other(running: Path) -> None:
+def test_the_key_of_the_running_server_is_not_used_for_another(running: Path) -> None:
     with pytest.raises(InvalidConfiguration, match="TRENOVA_API_KEY: nothing given"):
         api_client.server_of(running, "http://other", None)
 
 
-def test_what_runs_is_shown_without_its_secrets(running: Path) -> None:
+def test_a_running_installation_is_represented_without_its_secrets(running: Path) -> None:
     assert "key" not in repr(read_running(running)).replace("api_key", "")
 
 

@@ -1,4 +1,4 @@
-"""Both clients against a real server that answers as it is told: they retry, and never double an entry by it."""
+"""Both clients against a real server with scripted answers: they retry, and a retry never doubles an entry."""
 
 import socket
 import threading
@@ -116,7 +116,7 @@ def add(request: pytest.FixtureRequest, server: Server) -> Add:
     return sync_add if request.param == "Client" else async_add
 
 
-async def test_one_good_answer_takes_one_request_with_the_key(add: Add, server: Server) -> None:
+async def test_a_successful_call_takes_one_request_with_the_key(add: Add, server: Server) -> None:
     assert (await add(ENTRIES, wait=True, partial=True)).batch_id == "b"
     (request,) = server.seen
     assert (request.method, request.path) == ("POST", "/v1/entries?wait=stored&partial=true")
@@ -124,7 +124,7 @@ async def test_one_good_answer_takes_one_request_with_the_key(add: Add, server: 
     assert len(set(request.ids)) == 3
 
 
-async def test_a_server_that_is_full_is_asked_again_when_it_says_so_with_the_same_ids(add: Add, server: Server) -> None:
+async def test_a_busy_server_is_asked_again_after_the_time_it_names_with_the_same_ids(add: Add, server: Server) -> None:
     server.replies = [Reply(503, {"Retry-After": "2"}, b'{"detail": "full"}'), Reply()]
     await add(ENTRIES)
     first, second = server.seen
@@ -132,9 +132,7 @@ async def test_a_server_that_is_full_is_asked_again_when_it_says_so_with_the_sam
     assert second.at - first.at >= 2
 
 
-async def test_a_connection_that_drops_without_an_answer_is_tried_again_with_the_same_ids(
-    add: Add, server: Server
-) -> None:
+async def test_a_dropped_connection_is_retried_with_the_same_ids(add: Add, server: Server) -> None:
     server.replies = [Reply(drop=True), Reply()]
     await add(ENTRIES)
     first, second = server.seen
@@ -142,7 +140,7 @@ async def test_a_connection_that_drops_without_an_answer_is_tried_again_with_the
     assert len(set(first.ids)) == 3
 
 
-async def test_two_calls_with_the_same_entries_are_two_sets_of_entries(add: Add, server: Server) -> None:
+async def test_two_calls_with_the_same_entries_get_different_ids(add: Add, server: Server) -> None:
     await add(ENTRIES)
     await add(ENTRIES)
     first, second = server.seen
@@ -150,7 +148,7 @@ async def test_two_calls_with_the_same_entries_are_two_sets_of_entries(add: Add,
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 422])
-async def test_a_refusal_is_not_asked_again(add: Add, server: Server, status: int) -> None:
+async def test_an_error_of_the_caller_is_not_retried(add: Add, server: Server, status: int) -> None:
     server.replies = [Reply(status, body=b'{"detail": "no", "hint": "next"}')]
     with pytest.raises(ApiError, match="no") as caught:
         await add(ENTRIES)
@@ -158,7 +156,7 @@ async def test_a_refusal_is_not_asked_again(add: Add, server: Server, status: in
     assert len(server.seen) == 1
 
 
-async def test_a_server_that_stays_full_is_given_up_with_its_own_words(add: Add, server: Server) -> None:
+async def test_a_server_that_stays_busy_fails_the_call_with_its_own_message(add: Add, server: Server) -> None:
     server.replies = [Reply(503, body=b'{"detail": "full", "hint": "wait"}')]
     began = time.monotonic()
     with pytest.raises(Unavailable, match="full") as caught:
@@ -168,13 +166,13 @@ async def test_a_server_that_stays_full_is_given_up_with_its_own_words(add: Add,
     assert len(server.seen) > 1 or time.monotonic() - began > 0.5
 
 
-async def test_a_page_of_another_website_is_an_error_and_no_traceback(add: Add, server: Server) -> None:
+async def test_the_page_of_another_website_is_an_api_error(add: Add, server: Server) -> None:
     server.replies = [Reply(200, {"Content-Type": "text/html"}, b"<html>")]
     with pytest.raises(ApiError, match="not one of a Trenova API"):
         await add(ENTRIES)
 
 
-async def test_nobody_at_the_address_is_unavailable_after_the_time_given() -> None:
+async def test_an_address_without_a_server_is_unavailable_after_the_retry_time() -> None:
     url = f"http://127.0.0.1:{ports.choose()}"
     with Client(url, "key", retry_for_s=0.5) as client, pytest.raises(Unavailable, match=f"no answer from {url}"):
         client.list()
@@ -183,7 +181,7 @@ async def test_nobody_at_the_address_is_unavailable_after_the_time_given() -> No
             await other.list()
 
 
-async def test_reading_is_the_same_with_both_clients(server: Server) -> None:
+async def test_both_clients_read_the_same(server: Server) -> None:
     entry_id = "9f1c1f9e-27d5-4c50-8a55-0b1c54e61c6f"
     server.replies = [
         Reply(200, body=b'{"entries": [{"a":  1}], "next_cursor": "c"}'),
@@ -204,13 +202,13 @@ async def test_reading_is_the_same_with_both_clients(server: Server) -> None:
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 @pytest.mark.parametrize("url", ["", "localhost:8080", "ftp://host", "http://", "http://[::1", "http://host:port"])
-def test_an_address_that_is_none_is_an_error_at_once(kind: type[Client] | type[AsyncClient], url: str) -> None:
+def test_an_invalid_address_is_an_error_before_any_request(kind: type[Client] | type[AsyncClient], url: str) -> None:
     with pytest.raises(InvalidConfiguration, match="http://localhost:8080"):
         kind(url, "key")
 
 
 @pytest.mark.parametrize("key", ["k\n", "k\x00", "schlüssel"])
-def test_a_key_that_no_header_can_hold_is_an_error_that_does_not_show_it(key: str) -> None:
+def test_a_key_that_no_header_can_hold_is_an_error_without_the_key(key: str) -> None:
     with pytest.raises(TrenovaError) as caught:
         Client("http://localhost:8080", key)
     assert key.strip() not in str(caught.value).split()

@@ -1,4 +1,4 @@
-"""Whatever JSON comes in, a map gives an entry within the limits or a MapError, and nothing else."""
+"""For any JSON a map returns an entry within the limits, or raises MapError."""
 
 import os
 import re
@@ -32,44 +32,44 @@ leaves = st.one_of(st.none(), st.booleans(), numbers, texts)
 values = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=12)
 
 
-def places(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def paths(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     if isinstance(value, dict):
-        return [here, *(place for key in value for place in places(value[key], (*here, key)))]
+        return [here, *(place for key in value for place in paths(value[key], (*here, key)))]
     if isinstance(value, list):
-        return [here, *(place for index in range(len(value)) for place in places(value[index], (*here, index)))]
+        return [here, *(place for index in range(len(value)) for place in paths(value[index], (*here, index)))]
     return [here]
 
 
-def replaced(value: Any, place: tuple[Any, ...], new: Any) -> Any:
+def replace_at(value: Any, place: tuple[Any, ...], new: Any) -> Any:
     if not place:
         return new
     changed = value.copy()
-    changed[place[0]] = replaced(value[place[0]], place[1:], new)
+    changed[place[0]] = replace_at(value[place[0]], place[1:], new)
     return changed
 
 
 @st.composite
-def damaged(draw: st.DrawFn, name: str) -> dict[str, Any]:
+def damaged_event(draw: st.DrawFn, name: str) -> dict[str, Any]:
     """A recorded event with some of its values, at any depth, replaced by any JSON."""
     event: dict[str, Any] = draw(st.sampled_from(EVENTS[name]))
     for _ in range(draw(st.integers(1, 4))):
-        event = replaced(event, draw(st.sampled_from(places(event)[1:] or [("x",)])), draw(values))
+        event = replace_at(event, draw(st.sampled_from(paths(event)[1:] or [("x",)])), draw(values))
     return event
 
 
-def entry_or_refusal(name: str, event: dict[str, Any], tenant: str | None) -> None:
+def check_entry_or_reason(name: str, event: dict[str, Any], tenant: str | None) -> None:
     try:
         entry = MAPS[name](event, tenant=tenant)
     except MapError as refusal:
         reason = refusal.reason
     else:
-        within_limits(name, event, entry)
+        check_limits(name, event, entry)
         assert MAPS[name](event, tenant=tenant) == entry
         return
     assert 0 < len(reason) < 500
 
 
-def within_limits(name: str, event: dict[str, Any], entry: dict[str, Any]) -> None:
+def check_limits(name: str, event: dict[str, Any], entry: dict[str, Any]) -> None:
     if name == "none":
         return
     msgspec.json.decode(msgspec.json.encode(entry), type=Draft)
@@ -82,23 +82,23 @@ def within_limits(name: str, event: dict[str, Any], entry: dict[str, Any]) -> No
 @pytest.mark.parametrize("name", list(MAPS))
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(event=st.dictionaries(texts, values, max_size=6), tenant=st.sampled_from([None, "acme", "no tenant"]))
-def test_any_object_gives_an_entry_or_a_refusal(name: str, event: dict[str, Any], tenant: str | None) -> None:
-    entry_or_refusal(name, event, tenant)
+def test_any_object_gives_an_entry_or_a_reason(name: str, event: dict[str, Any], tenant: str | None) -> None:
+    check_entry_or_reason(name, event, tenant)
 
 
 @pytest.mark.parametrize("name", list(EVENTS))
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(data=st.data())
-def test_a_damaged_event_gives_an_entry_or_a_refusal(name: str, data: st.DataObject) -> None:
-    entry_or_refusal(name, data.draw(damaged(name)), None)
+def test_a_damaged_event_gives_an_entry_or_a_reason(name: str, data: st.DataObject) -> None:
+    check_entry_or_reason(name, data.draw(damaged_event(name)), None)
 
 
-def good(name: str) -> dict[str, Any]:
-    """A recorded event that maps without a complaint."""
-    return next(event for event in EVENTS.get(name, [{}]) if not refused(name, event))
+def valid_event(name: str) -> dict[str, Any]:
+    """A recorded event that maps without an error."""
+    return next(event for event in EVENTS.get(name, [{}]) if not is_refused(name, event))
 
 
-def refused(name: str, event: dict[str, Any]) -> bool:
+def is_refused(name: str, event: dict[str, Any]) -> bool:
     try:
         MAPS[name](event, tenant=None)
     except MapError:
@@ -108,15 +108,15 @@ def refused(name: str, event: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("value", [2**64, -(2**63) - 1, "\0", {"\0": 1}, "\ud800", {"\udfff": 1}])
 @pytest.mark.parametrize("name", list(MAPS))
-def test_what_cannot_be_stored_is_refused_wherever_it_stands(name: str, value: object) -> None:
+def test_a_value_that_cannot_be_stored_is_refused_wherever_it_is(name: str, value: object) -> None:
     with pytest.raises(MapError, match=r"beyond 64 bits|U\+0000|half a surrogate"):
-        MAPS[name]({**good(name), "more": [value]}, tenant=None)
+        MAPS[name]({**valid_event(name), "more": [value]}, tenant=None)
 
 
 @pytest.mark.parametrize("field", ["eventName", "more", "recipientAccountId", "eventTime", "eventID"])
-def test_an_integer_too_long_to_be_written_out_is_refused(field: str) -> None:
+def test_an_integer_too_long_for_text_is_refused(field: str) -> None:
     with pytest.raises(MapError):
-        MAPS["cloudtrail"]({**good("cloudtrail"), field: 10**5000}, tenant=None)
+        MAPS["cloudtrail"]({**valid_event("cloudtrail"), field: 10**5000}, tenant=None)
 
 
 @pytest.mark.parametrize("name", list(MAPS))
@@ -125,6 +125,6 @@ def test_bottomless_nesting_is_refused(name: str) -> None:
     for _ in range(100_000):
         deep = {"a": deep}
     with pytest.raises(MapError, match="nested deeper than 32 levels"):
-        MAPS[name]({**good(name), "deep": deep}, tenant=None)
+        MAPS[name]({**valid_event(name), "deep": deep}, tenant=None)
     while deep:  # Python would free it recursively
         deep = deep.pop("a")

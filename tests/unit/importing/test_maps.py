@@ -1,4 +1,4 @@
-"""What each map makes of the odd shapes its product is known for."""
+"""What each map makes of the unusual records its product is known for."""
 
 from typing import Any
 
@@ -83,7 +83,7 @@ def test_a_cloudtrail_event_becomes_an_entry() -> None:
 
 
 def test_ids_never_change() -> None:
-    """With other ids every record that is already stored would come in a second time."""
+    """With other ids every record that is already stored would be imported a second time."""
     assert entry("cloudtrail", eventID="x")["id"] == "14b446fd-b689-5cb6-aae7-4cd9af965aae"
     assert {name: entry(name)["id"] for name in GOOD} == {
         "cloudtrail": "d8a9f5a1-7c5e-4b5c-9c5f-0a1b2c3d4e5f",
@@ -114,7 +114,7 @@ def test_camel_case_becomes_snake_case(source: str, name: str, action: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("who", "type_", "id_"),
+    ("identity", "type_", "id_"),
     [
         ({"invokedBy": "health.amazonaws.com", "accountId": "1"}, "AWSService", "health.amazonaws.com"),
         ({"type": "AssumedRole", "principalId": "AROA:x"}, "AssumedRole", "AROA:x"),
@@ -123,8 +123,8 @@ def test_camel_case_becomes_snake_case(source: str, name: str, action: str) -> N
         ({"type": "Unknown", "principalId": "", "accountId": ""}, "Unknown", "unknown"),
     ],
 )
-def test_every_kind_of_aws_identity_has_an_id(who: dict[str, Any], type_: str, id_: str) -> None:
-    actor = entry("cloudtrail", userIdentity=who)["actor"]
+def test_every_kind_of_aws_identity_has_an_id(identity: dict[str, Any], type_: str, id_: str) -> None:
+    actor = entry("cloudtrail", userIdentity=identity)["actor"]
     assert (actor["type"], actor["id"]) == (type_, id_)
 
 
@@ -153,7 +153,7 @@ def test_logstash_leaves_only_its_own_time() -> None:
         MAPS["cloudtrail"](event, tenant=None)
 
 
-def test_a_host_name_is_no_ip() -> None:
+def test_a_host_name_is_not_an_ip() -> None:
     assert entry("cloudtrail", sourceIPAddress="AWS Internal")["context"] == {"source_host": "AWS Internal"}
 
 
@@ -166,12 +166,12 @@ def test_the_first_resource_with_a_full_name_is_the_target() -> None:
 
 
 @pytest.mark.parametrize("name", ["cloudtrail", "github", "gcp"])
-def test_the_callers_tenant_goes_before_the_records(name: str) -> None:
+def test_the_callers_tenant_replaces_that_of_the_record(name: str) -> None:
     assert entry(name, tenant="acme")["tenant"] == "acme"
 
 
 @pytest.mark.parametrize("name", ["kubernetes", "okta"])
-def test_a_product_without_tenants_leaves_it_to_the_api_key(name: str) -> None:
+def test_without_a_tenant_in_the_record_the_api_key_decides(name: str) -> None:
     assert "tenant" not in entry(name)
 
 
@@ -179,7 +179,7 @@ def test_an_account_that_became_a_number_gets_its_zeros_back() -> None:
     assert entry("cloudtrail", recipientAccountId=7392027)["tenant"] == "000007392027"
 
 
-def test_a_tenant_that_cannot_be_one_is_refused_with_the_way_out() -> None:
+def test_an_invalid_tenant_is_refused_with_the_next_step() -> None:
     with pytest.raises(MapError, match="name one with --tenant"):
         entry("gcp", resource={"labels": {"project_id": "example.com:p"}})
 
@@ -210,7 +210,9 @@ def test_long_ids_are_refused_and_long_context_is_left_out() -> None:
         ),
     ],
 )
-def test_what_was_done_to_what_in_kubernetes(changed: dict[str, Any], action: str, target: dict[str, str]) -> None:
+def test_the_action_and_target_of_a_kubernetes_event(
+    changed: dict[str, Any], action: str, target: dict[str, str]
+) -> None:
     mapped = entry("kubernetes", **changed)
     assert (mapped["action"], mapped["target"]) == (action, target)
 
@@ -225,7 +227,7 @@ def test_what_was_done_to_what_in_kubernetes(changed: dict[str, Any], action: st
         ("ann@example.com", "user"),
     ],
 )
-def test_kubernetes_users_are_told_apart_by_their_names(user: str, type_: str) -> None:
+def test_the_type_of_a_kubernetes_user_follows_from_its_name(user: str, type_: str) -> None:
     assert entry("kubernetes", user={"username": user})["actor"]["type"] == type_
 
 
@@ -240,7 +242,7 @@ def test_kubernetes_events_of_one_request_with_other_bodies_are_all_kept() -> No
     assert first["id"] == entry("kubernetes", requestObject={"b": 2, "a": 1})["id"]
 
 
-def test_azures_envelope_is_opened() -> None:
+def test_an_event_in_azures_envelope_is_unwrapped() -> None:
     log = '{"verb":"get","user":{"username":"a"},"requestURI":"/api","timestamp":"2024-01-01T00:00:00Z"}'
     wrapped = {"category": "kube-audit", "properties": {"log": log}}
     assert MAPS["kubernetes"](wrapped, tenant=None)["action"] == "nonresource.get"
@@ -323,11 +325,11 @@ def test_the_outcome_of_a_gcp_event(status: dict[str, Any], outcome: str) -> Non
     assert gcp(status=status)["outcome"] == outcome
 
 
-def test_a_caller_that_google_took_out_is_unknown() -> None:
+def test_a_caller_that_google_redacted_is_unknown() -> None:
     assert gcp(authenticationInfo={})["actor"] == {"type": "unknown", "id": "unknown"}
 
 
-def test_nanoseconds_are_cut_and_offsets_turned_to_utc() -> None:
+def test_nanoseconds_are_truncated_and_offsets_converted_to_utc() -> None:
     assert entry("gcp")["occurred_at"] == "2023-03-09T16:28:40.890430Z"
     assert entry("gcp", timestamp="2023-03-09T18:28:40+02:00")["occurred_at"] == "2023-03-09T16:28:40Z"
 
@@ -337,7 +339,7 @@ def test_a_gcp_insert_id_counts_within_its_log_and_time() -> None:
     assert entry("gcp")["id"] == entry("gcp", severity="INFO")["id"]
 
 
-def test_none_passes_entries_through_and_keeps_lines_that_are_alike() -> None:
+def test_none_passes_entries_through_and_keeps_equal_lines() -> None:
     own = {"id": "anything", "unknown": 1}
     assert mapper("none")(own) == own
     first, again = mapper("none"), mapper("none", tenant="acme")

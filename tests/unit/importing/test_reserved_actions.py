@@ -15,5 +15,5 @@ from trenova.importing.maps.entry import free
         ("holder.add", "holder.add"),
     ],
 )
-def test_they_get_their_product_before_them(action: str, kept: str) -> None:
+def test_a_reserved_action_is_prefixed_with_its_product(action: str, kept: str) -> None:
     assert free("github", action) == kept

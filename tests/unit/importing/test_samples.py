@@ -53,7 +53,7 @@ COLLECTED: list[tuple[str, str, int, dict[str, int]]] = [
 ]
 
 
-def imported(path: Path, map_name: str, tenant: str | None = None) -> tuple[list[dict[str, Any]], dict[str, int]]:
+def import_file(path: Path, map_name: str, tenant: str | None = None) -> tuple[list[dict[str, Any]], dict[str, int]]:
     entries, refused = [], Counter[str]()
     to_entry = mapper(map_name, tenant=tenant)
     with open_source(str(path)) as source:
@@ -72,7 +72,7 @@ def imported(path: Path, map_name: str, tenant: str | None = None) -> tuple[list
 def test_every_sample_becomes_an_entry_or_is_refused_with_a_reason(
     file: str, map_name: str, mapped: int, refused: dict[str, int]
 ) -> None:
-    entries, reasons = imported(SAMPLES / file, map_name)
+    entries, reasons = import_file(SAMPLES / file, map_name)
     assert len(entries) == mapped
     assert reasons == refused
 
@@ -81,7 +81,7 @@ def test_every_sample_becomes_an_entry_or_is_refused_with_a_reason(
 def test_every_collected_event_becomes_an_entry_or_is_refused_with_a_reason(
     file: str, map_name: str, mapped: int, refused: dict[str, int]
 ) -> None:
-    entries, reasons = imported(COLLECTIONS / file, map_name)
+    entries, reasons = import_file(COLLECTIONS / file, map_name)
     assert len(entries) == mapped
     assert reasons == refused
     for entry in entries:
@@ -92,7 +92,7 @@ def test_every_collected_event_becomes_an_entry_or_is_refused_with_a_reason(
 
 @pytest.mark.parametrize(("file", "map_name"), [(file, map_name) for file, map_name, _, _ in SAMPLED])
 def test_the_server_reads_every_mapped_sample(file: str, map_name: str) -> None:
-    entries, _ = imported(SAMPLES / file, map_name, tenant="acme")
+    entries, _ = import_file(SAMPLES / file, map_name, tenant="acme")
     for entry in entries:
         draft = msgspec.json.decode(msgspec.json.encode(entry), type=Draft)
         assert draft.tenant == "acme"
@@ -102,20 +102,20 @@ def test_the_server_reads_every_mapped_sample(file: str, map_name: str) -> None:
 
 @pytest.mark.parametrize(("file", "map_name"), [(file, map_name) for file, map_name, _, _ in SAMPLED])
 def test_a_second_import_gives_the_same_bytes(file: str, map_name: str) -> None:
-    first, _ = imported(SAMPLES / file, map_name)
-    second, _ = imported(SAMPLES / file, map_name)
+    first, _ = import_file(SAMPLES / file, map_name)
+    second, _ = import_file(SAMPLES / file, map_name)
     assert msgspec.json.encode(first) == msgspec.json.encode(second)
 
 
 @pytest.mark.parametrize(("file", "map_name"), [(file, map_name) for file, map_name, _, _ in SAMPLED])
 def test_the_whole_event_is_in_the_metadata(file: str, map_name: str) -> None:
     events = [msgspec.json.decode(line) for line in (SAMPLES / file).read_bytes().splitlines()]
-    entries, _ = imported(SAMPLES / file, map_name)
+    entries, _ = import_file(SAMPLES / file, map_name)
     assert all(entry["metadata"][map_name] in events for entry in entries)
     assert all(list(entry["metadata"]) == [map_name] for entry in entries)
 
 
 def test_a_file_of_another_product_is_refused_line_by_line() -> None:
-    entries, reasons = imported(SAMPLES / "okta.ndjson", "cloudtrail")
+    entries, reasons = import_file(SAMPLES / "okta.ndjson", "cloudtrail")
     assert entries == []
     assert sum(reasons.values()) == 9

@@ -1,4 +1,4 @@
-"""Commands end when their work is done, whatever is still being looked up."""
+"""Commands end when their work is done, even while a name is still being looked up."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ GIVE_UP = """
 import asyncio, socket, time
 from trenova.runtime import event_loop
 
-socket.getaddrinfo = lambda *asked: time.sleep(60)
+socket.getaddrinfo = lambda *arguments: time.sleep(60)
 
 async def work():
     try:
@@ -35,7 +35,7 @@ def test_a_command_does_not_wait_for_a_name_that_is_still_being_looked_up() -> N
     assert time.monotonic() - before < SLOW_S / 2
 
 
-def test_names_are_looked_up_as_python_does_it() -> None:
+def test_names_are_looked_up_as_by_python() -> None:
     async def work() -> object:
         loop = asyncio.get_running_loop()
         with pytest.raises(socket.gaierror):
