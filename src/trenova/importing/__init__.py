@@ -1,6 +1,8 @@
-"""`trenova import`: reads records from files, maps them to entries and sends them.
+"""Audit events of other products, and entries, out of files: everything of `trenova import` but the command itself.
 
-`read` yields the records of a source, or why one is refused; `maps` turns a product's record into an entry in the JSON
-format of `POST /v1/entries`; neither has a network or a clock, and both may import: domain, errors. `command` sends the
-entries through the client in the pieces that `chunks` makes, and `tally` keeps count.
+`read` yields the records of a source, each parsed or with the reason why it is refused. `maps` turns the record of a
+product into an entry in the JSON format of `POST /v1/entries`. Neither uses a network or a clock. `chunks` groups the
+entries into requests, `tally` counts what became of them. The command line sends them through the client.
+
+May import: client (the answers that `tally` counts), domain, config, errors. Nothing here prints or asks.
 """

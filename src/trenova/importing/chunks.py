@@ -1,4 +1,4 @@
-"""Mapped lines in portions of a request's size."""
+"""Mapped lines in chunks of the size of a request."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Any
 from trenova.config import MIB
 
 MAX_ENTRIES = 500
-# Of the lines as they were read, which is about what is sent; the API takes 16 MiB.
+# Of the lines as read, which is about what is sent; the API accepts 16 MiB.
 MAX_BYTES = MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line and the entry that was made of it."""
+    """A line of a file, and its entry."""
 
     file: str
     line: int
@@ -25,7 +25,7 @@ Chunk = list[Line]
 
 
 def split_into_chunks(lines: Iterable[Line]) -> Iterator[Chunk]:
-    """The lines in order, in chunks. An id stands once in a chunk, as the API wants: a second one opens the next."""
+    """The lines in order, in chunks. An id occurs once per chunk, as the API requires: a second one starts the next."""
     chunk: Chunk = []
     ids: set[tuple[object, object]] = set()
     size = 0

@@ -1,4 +1,4 @@
-"""The records of a file or of standard input, one by one, each with its place and its own bytes."""
+"""The records of a file or of standard input, one by one, each with its position and its exact bytes."""
 
 import gzip
 import io
@@ -15,23 +15,23 @@ from trenova.errors import InvalidRequest
 from trenova.importing.record import Record, UnreadableRecord, parse, split
 
 STANDARD_INPUT = "-"
-MAX_RECORD_BYTES = 16 * MIB  # no request may hold more, so a longer line could never be sent
-MAX_DOCUMENT_BYTES = 1024 * MIB  # a JSON array is held in memory as a whole; NDJSON is not
+MAX_RECORD_BYTES = 16 * MIB  # the most a request may hold, so a longer line could never be sent
+MAX_DOCUMENT_BYTES = 1024 * MIB  # a JSON array is read into memory as a whole; NDJSON is not
 BUFFER_BYTES = MIB
 START_BYTES = 64
 
 GZIP_MAGIC = b"\x1f\x8b"
 UTF8_BOM = b"\xef\xbb\xbf"
 UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
-# A JSON array, CloudTrail's object around one, or an object written over several lines; all else is one record a line.
+# A JSON array, CloudTrail's object around one, or an object over several lines; all else is one record per line.
 DOCUMENT = re.compile(rb'\s*(?:\[|\{\s*"Records"\s*:\s*\[|\{[ \t\r]*\n)')
 
 
 class Source:
-    """An open source. Iterate it once; `consumed_bytes` of `total_bytes` tells how far it is.
+    """An open source. Iterate it once; `consumed_bytes` of `total_bytes` is its progress.
 
-    Both count bytes as they lie on disk (compressed, if they are); `total_bytes` is None for a pipe. What has been
-    consumed runs ahead of what has been yielded by at most a buffer of 1 MiB, or by a whole JSON array.
+    Both count bytes on disk, compressed if the file is; `total_bytes` is None for a pipe. Consumption runs ahead of the
+    yielded records by at most a buffer of 1 MiB, or by a whole JSON array.
     """
 
     def __init__(self, name: str, fill: Callable[[Any], int | None], total_bytes: int | None) -> None:
@@ -44,7 +44,7 @@ class Source:
         return self.meter.count
 
     def __iter__(self) -> Iterator[Record | UnreadableRecord]:
-        """Every record in order. A record that cannot be used is a `Refused`; nothing is left out without a word."""
+        """Every record in order. A record that cannot be used is an `UnreadableRecord`; none is left out silently."""
         stream: io.BufferedReader = io.BufferedReader(self.meter, BUFFER_BYTES)
         if stream.peek(2)[:2] == GZIP_MAGIC:
             stream = io.BufferedReader(Meter(gzip.GzipFile(fileobj=stream).readinto1), BUFFER_BYTES)
@@ -55,14 +55,14 @@ class Source:
                 yield record
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             yield UnreadableRecord(
-                line + 1, f"the gzip data is damaged, nothing after record {line} can be read ({error})", b""
+                line + 1, f"the gzip data is damaged: nothing after record {line} can be read ({error})", b""
             )
 
 
 class Meter(io.RawIOBase):
-    """A raw stream that counts what is read through it.
+    """A raw stream that counts the bytes read through it.
 
-    The first read brings at least START_BYTES, unless the source ends before: by them the kind of source is told.
+    The first read returns at least START_BYTES, unless the source is shorter: they decide what kind of source it is.
     """
 
     def __init__(self, fill: Callable[[Any], int | None]) -> None:
@@ -84,18 +84,18 @@ class Meter(io.RawIOBase):
 
 @contextmanager
 def open_source(path: str, *, stdin: io.BufferedIOBase | None = None) -> Iterator[Source]:
-    """Open a path, or standard input for `-`, whatever its name ends in.
+    """Open a path, or standard input for `-`. The suffix of the name does not matter.
 
     Raises:
-        InvalidRequest: there is no such file, or it may not be read.
+        InvalidRequest: the file does not exist or is not readable.
     """
     if path == STANDARD_INPUT:
         pipe: Any = stdin or sys.stdin.buffer
-        # readinto1 returns what is there: a record that came through a live pipe does not wait for a full buffer.
+        # readinto1 returns what is available: a record from a live pipe does not wait for a full buffer.
         yield Source("standard input", pipe.readinto1, None)
         return
     try:
-        file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - closed below; only opening is to raise this error
+        file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - closed below; only errors of opening are caught
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InvalidRequest(
@@ -122,14 +122,15 @@ def document(stream: io.BufferedReader) -> Iterator[Record | UnreadableRecord]:
     text = stream.read(MAX_DOCUMENT_BYTES + 1)
     if len(text) > MAX_DOCUMENT_BYTES:
         reason = (
-            f"a JSON array may have {MAX_DOCUMENT_BYTES:,} bytes; write one record a line: jq -c '.[]' or '.Records[]'"
+            f"a JSON array may have at most {MAX_DOCUMENT_BYTES:,} bytes; write one record per line instead: "
+            "jq -c '.[]' or '.Records[]'"
         )
         yield UnreadableRecord(1, reason, b"")
         return
     elements = split(text)
     if isinstance(elements, UnreadableRecord):
         first = text.lstrip().partition(b"\n")[0]
-        # One record a line after all, of which the first happens to be an array.
+        # One record per line after all; the first happens to be an array.
         yield from lines(io.BytesIO(text)) if isinstance(split(first), list) else [elements]
         return
     for number, element in enumerate(elements, start=1):
@@ -137,7 +138,7 @@ def document(stream: io.BufferedReader) -> Iterator[Record | UnreadableRecord]:
 
 
 def lines(stream: BinaryIO) -> Iterator[Record | UnreadableRecord]:
-    """One record a line, numbered as an editor does. Holds one line at a time, and never more than the limit of it."""
+    """One record per line, numbered as in an editor. Holds one line at a time, cut at the limit."""
     number = 0
     while line := stream.readline(MAX_RECORD_BYTES + 2):
         number += 1

@@ -1,4 +1,4 @@
-"""One record: a JSON object with its place in the source and its own bytes, or the reason why it is none."""
+"""One record: a JSON object with its position in the source and its exact bytes, or the reason why it is unreadable."""
 
 import json
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import msgspec
 
 from trenova.domain import strict_json
 
-MAX_NESTING = 32  # of an entry; a record nested deeper can be no part of one
+MAX_NESTING = 32  # as of an entry, which holds the record
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +43,22 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def parse(line: int, raw: bytes) -> Record | UnreadableRecord:
-    """The object in `raw`; refused if it is none, or holds what an audit log cannot keep as it is (`strict_json`)."""
+    """The object in `raw`; unreadable if it is not one, or holds what cannot be stored unchanged (`strict_json`)."""
     try:
         event = decode(raw)
     except UNREADABLE as error:
-        return UnreadableRecord(line, complaint(raw, error), raw)
+        return UnreadableRecord(line, json_error(raw, error), raw)
     if not isinstance(event, dict):
         return UnreadableRecord(line, f"expected a JSON object, found {kind(event)}", raw)
     try:
         unfit = strict_json.problem(raw, encode(event), max_nesting=MAX_NESTING)
     except (ValueError, RecursionError):
         unfit = f"is nested deeper than {MAX_NESTING} levels, or holds an integer beyond 64 bits"
-    return UnreadableRecord(line, f"unfit for an audit log: {unfit}", raw) if unfit else Record(line, event, raw)
+    return UnreadableRecord(line, f"cannot be stored unchanged: {unfit}", raw) if unfit else Record(line, event, raw)
 
 
 def split(text: bytes) -> list[bytes] | UnreadableRecord:
-    """The elements of a JSON array or of CloudTrail's `Records`; a lone object is its own only element."""
+    """The elements of a JSON array or of CloudTrail's `Records`; a single object is the only element."""
     try:
         if text.lstrip()[:1] == b"[":
             return [bytes(element) for element in decode_array(text)]
@@ -66,12 +66,12 @@ def split(text: bytes) -> list[bytes] | UnreadableRecord:
     except msgspec.ValidationError:
         return [text.strip()]
     except UNREADABLE as error:
-        reason = complaint(text, error)
-    return UnreadableRecord(1, f"{reason}; expected one JSON text, or one record a line (jq -c . writes it so)", b"")
+        reason = json_error(text, error)
+    return UnreadableRecord(1, f"{reason}; expected one JSON text, or one record per line (as jq -c . writes)", b"")
 
 
-def complaint(raw: bytes, error: Exception) -> str:
-    """Why this is not JSON, with the place. Python's own reader is asked, for msgspec does not always name one."""
+def json_error(raw: bytes, error: Exception) -> str:
+    """Why this is not JSON, with the position. Python's own parser finds it, as msgspec does not always name one."""
     try:
         json.loads(raw.decode())
     except UnicodeDecodeError as invalid:
@@ -82,10 +82,10 @@ def complaint(raw: bytes, error: Exception) -> str:
         return f"nested deeper than {MAX_NESTING} levels"
     except ValueError:
         return "an integer beyond 64 bits"
-    return f"not JSON as RFC 8259 has it: NaN, a number out of range or half a surrogate pair ({error})"
+    return f"not JSON by RFC 8259: NaN, a number out of range or half a surrogate pair ({error})"
 
 
 def kind(value: object) -> str:
-    """What sort of JSON value this is, in words for a message."""
+    """The kind of a JSON value, in words for a message."""
     names = {dict: "an object", list: "an array", str: "a string", bool: "true or false", type(None): "nothing"}
     return names.get(type(value), "a number")

@@ -16,7 +16,7 @@ SPOOLED, PARKED = "spooled", "parked"
 
 
 class Tally:
-    """Counts lines, and writes the refused ones with their reasons to a file that is made when there is one."""
+    """Counts lines, and writes refused ones with their reasons to a file, which is created with the first of them."""
 
     def __init__(self, *, refused_file: Path) -> None:
         self.read = self.accepted = self.spooled = self.parked = self.duplicates = self.differing = self.refused = 0
@@ -39,7 +39,7 @@ class Tally:
         return time.monotonic() - self.started
 
     def counts(self) -> dict[str, int]:
-        """What the summary says; `read` is the sum of all but `differing` in the end."""
+        """The counts of the summary. In the end `read` is the sum of the others without `differing`."""
         return {
             "read": self.read,
             "accepted": self.accepted,
@@ -63,12 +63,12 @@ class Tally:
 
     def refuse(self, file: str, line: int, reason: str, raw: bytes) -> None:
         if self.file is None:
-            self.file = self.opened()
+            self.file = self.create_file()
         self.refused += 1
         refused = {"file": file, "line": line, "reason": reason, "record": raw.decode(errors="replace")}
         self.file.write(msgspec.json.encode(refused) + b"\n")
 
-    def opened(self) -> IO[bytes]:
+    def create_file(self) -> IO[bytes]:
         try:
             return self.refused_file.open("wb")
         except OSError as error:
@@ -78,7 +78,7 @@ class Tally:
             ) from None
 
     def refuse_lines(self, chunk: Chunk, problems: Sequence[EntryProblem]) -> None:
-        """The API's complaints about a chunk, one refused line for each entry however much is wrong with it."""
+        """Refuse the lines of a chunk that the API found invalid: one line per entry, however much is wrong with it."""
         reasons: dict[int, list[str]] = {}
         for problem in problems:
             reasons.setdefault(problem.index, []).append(f"{problem.field} {problem.message}".strip())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trenova.importing.maps.entry import free
+from trenova.importing.maps.entry import prefix_reserved
 
 
 @pytest.mark.parametrize(
@@ -16,4 +16,4 @@ from trenova.importing.maps.entry import free
     ],
 )
 def test_a_reserved_action_is_prefixed_with_its_product(action: str, kept: str) -> None:
-    assert free("github", action) == kept
+    assert prefix_reserved("github", action) == kept

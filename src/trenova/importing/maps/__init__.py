@@ -1,7 +1,7 @@
-"""From a product's record to an entry: one file a product, each a pure function of the record.
+"""From a product's record to an entry: one module per product, each with a pure function of the record.
 
-`mapper` gives the one for `--map`. A record that cannot become an entry raises MapError with the reason; no other
-exception leaves this package. The same record always gives the same entry, so importing again stores nothing twice.
+`mapper` returns the one for a name. A record that cannot become an entry raises MapError with the reason; no other
+exception leaves this package. The same record always gives the same entry, so a second import stores nothing twice.
 """
 
 from collections.abc import Callable
@@ -26,15 +26,15 @@ MAPS: dict[str, Callable[..., dict[str, Any]]] = {
 
 
 def mapper(name: str, *, tenant: str | None = None) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """The map for the records of one file, in their order. Take a new one for every file: `none` counts.
+    """The map for the records of one file, in their order. Use a new one for every file: `none` counts equal records.
 
-    `tenant` goes before the tenant that a record names; with None, and none named, the API key decides.
+    `tenant` replaces the tenant that a record names. With None, and none named, the API key decides.
 
     Raises:
-        InvalidRequest: there is no such map, or the tenant is not a name for one.
+        InvalidRequest: there is no such map, or the tenant is invalid.
     """
     if name not in MAPS:
         raise InvalidRequest(f"unknown map {name!r}", hint=f"use one of: {', '.join(MAPS)}")
     if tenant is not None and not TENANT.fullmatch(tenant):
         raise InvalidRequest(f"invalid tenant {tenant!r}", hint="use 1 to 128 of the characters A-Z a-z 0-9 . _ -")
-    return none.Numbered(tenant) if name == "none" else partial(MAPS[name], tenant=tenant)
+    return none.NumberingMap(tenant) if name == "none" else partial(MAPS[name], tenant=tenant)

@@ -1,4 +1,4 @@
-"""AWS CloudTrail: management, data and sign-in events, as delivered to S3 or passed on by Logstash.
+"""AWS CloudTrail: management, data and sign-in events, as delivered to S3 or forwarded by Logstash.
 
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 """
@@ -17,8 +17,8 @@ ACCOUNT_DIGITS = 12
 def to_entry(event: Event, *, tenant: str | None) -> Entry:
     """The entry of one CloudTrail event.
 
-    The time is `eventTime`, documented as UTC; where Logstash took that away, `@timestamp`. The tenant is the account
-    that received the event. Where the event names no resource, the target is the service that was called.
+    The time is `eventTime`, documented as UTC; where Logstash removed it, `@timestamp`. The tenant is the account that
+    received the event. If the event names no resource, the target is the service that was called.
     """
     service = required(event, "eventSource")
     facts = Facts(
@@ -26,7 +26,7 @@ def to_entry(event: Event, *, tenant: str | None) -> Entry:
         tenant=tenant or account(event),
         occurred_at=occurred_at(event),
         actor=actor_of(event),
-        action=action.dotted(service.removesuffix(AWS_DOMAIN), required(event, "eventName")),
+        action=action.action_name(service.removesuffix(AWS_DOMAIN), required(event, "eventName")),
         target=target_of(event) or Party("service", service),
         outcome=outcome_of(event),
         context={
@@ -39,9 +39,9 @@ def to_entry(event: Event, *, tenant: str | None) -> Entry:
 
 
 def id_of(event: Event) -> str:
-    """From `eventID`, which is a UUID; a few old or made-up events have none and go by their content."""
+    """From `eventID`, which is a UUID. A few old or synthetic events have none: their id follows from their content."""
     own = text_at(event, "eventID")
-    return identity.own(PRODUCT, own) if own else identity.of_content(PRODUCT, event)
+    return identity.from_own_id(PRODUCT, own) if own else identity.from_content(PRODUCT, event)
 
 
 def occurred_at(event: Event) -> str:
@@ -52,32 +52,33 @@ def occurred_at(event: Event) -> str:
 
 
 def account(event: Event) -> str | None:
-    """The 12 digits of `recipientAccountId`; the zeros in front, where a converter made a number of it, come back."""
+    """The 12 digits of `recipientAccountId`, with the leading zeros that are lost if a converter made it a number."""
     value = event.get("recipientAccountId")
     found = text(value)
     return found.zfill(ACCOUNT_DIGITS) if found and isinstance(value, int) else found
 
 
 def actor_of(event: Event) -> Party:
-    """Who called: the ARN, or the best that this kind of identity has.
+    """The caller: its ARN, or the best identifier that this kind of identity has.
 
-    Failed sign-ins and some sign-ins through a directory name nobody: then the id is `unknown`, as the log has it.
+    Failed sign-ins and some sign-ins through a directory name no caller: then the id is `unknown`.
     """
-    who = event.get("userIdentity")
-    if not isinstance(who, dict) or not who:
-        raise MapError(f"userIdentity: expected an object that says who, found {'{}' if who == {} else kind(who)}")
-    found = first_text(who, "arn", "principalId", "invokedBy", "userName") or text_at(who, "onBehalfOf", "userId")
-    name = text_at(who, "userName") or text_at(who, "sessionContext", "sessionIssuer", "userName")
-    return Party(actor_type(who), found or text_at(who, "accountId") or "unknown", name)
+    caller = event.get("userIdentity")
+    if not isinstance(caller, dict) or not caller:
+        found = "{}" if caller == {} else kind(caller)
+        raise MapError(f"userIdentity: expected an object that names the caller, found {found}")
+    id_ = first_text(caller, "arn", "principalId", "invokedBy", "userName") or text_at(caller, "onBehalfOf", "userId")
+    name = text_at(caller, "userName") or text_at(caller, "sessionContext", "sessionIssuer", "userName")
+    return Party(actor_type(caller), id_ or text_at(caller, "accountId") or "unknown", name)
 
 
-def actor_type(who: Event) -> str:
-    """`userIdentity.type`, which AWS leaves out where a service acts: then `invokedBy` says so."""
-    return text_at(who, "type") or ("AWSService" if text_at(who, "invokedBy") else "AWSAccount")
+def actor_type(caller: Event) -> str:
+    """`userIdentity.type`. AWS omits it when a service acts: then `invokedBy` is set."""
+    return text_at(caller, "type") or ("AWSService" if text_at(caller, "invokedBy") else "AWSAccount")
 
 
 def target_of(event: Event) -> Party | None:
-    """The first resource that is named in full, else the first that is named by a prefix."""
+    """The first resource with a full ARN, else the first with a prefix of one."""
     listed = event.get("resources")
     resources = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     for field in ("ARN", "ARNPrefix"):
@@ -88,15 +89,15 @@ def target_of(event: Event) -> Party | None:
 
 
 def arn_service(arn: str) -> str:
-    """`secretsmanager` of `arn:aws:secretsmanager:…`: all there is to say where a resource has no type."""
+    """`secretsmanager` of `arn:aws:secretsmanager:…`, for a resource without a type."""
     parts = arn.split(":", 3)
     return parts[2] if len(parts) > 3 and parts[2] else "resource"  # noqa: PLR2004 - arn:partition:service:…
 
 
 def outcome_of(event: Event) -> str:
-    """Any `errorCode` is a failure or a refusal. Failed sign-ins have none: they say so in the answer."""
+    """Any `errorCode` is a failure or a denial. Failed sign-ins have none: their `responseElements` say so."""
     if event.get("errorCode") is not None:
-        return outcome.of_error(text_at(event, "errorCode") or "")
+        return outcome.from_error(text_at(event, "errorCode") or "")
     answers = object_at(event, "responseElements")
     failed = at(event, "errorMessage") is not None or any(
         answers.get(field) == "Failure" for field in ("ConsoleLogin", "CheckMfa", "SwitchRole")

@@ -1,4 +1,4 @@
-"""Putting an entry together, within the limits of one."""
+"""Assembles an entry from the facts in a record, within the limits of an entry."""
 
 import re
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from trenova.domain import strict_json
 from trenova.domain.entry import MAX_ACTION_LENGTH, MAX_ID_LENGTH
 from trenova.domain.reserved import ACTION_PREFIXES
 from trenova.importing.maps.error import MapError
-from trenova.importing.maps.fields import Event, shown
-from trenova.importing.maps.identity import encode_fast, encoded
+from trenova.importing.maps.fields import Event, quote
+from trenova.importing.maps.identity import encode_fast, encode_json
 from trenova.importing.record import MAX_NESTING
 
 MAX_TYPE_LENGTH = 128
@@ -33,7 +33,7 @@ class Party:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a map found out about one record. `tenant` None: the API key decides."""
+    """What a map read from a record. With `tenant` None the API key decides."""
 
     id: str
     tenant: str | None
@@ -48,15 +48,15 @@ class Facts:
 def assemble(product: str, event: Event, facts: Facts) -> Entry:
     """The entry, with the whole record in `metadata` under the product's name, so that no evidence is lost.
 
-    Ids, types and actions over their limit are refused, for a cut one would be another one. A name or a value of the
-    context over its limit is left out there; it is still in `metadata`.
+    Ids, types and actions over their limit are refused: a shortened one would be a different one. A name or a value of
+    the context over its limit is omitted there; it is still in `metadata`.
     """
     entry: Entry = {
         "id": facts.id,
         "occurred_at": facts.occurred_at,
-        "actor": party("actor", facts.actor),
-        "action": within("action", free(product, facts.action), MAX_ACTION_LENGTH),
-        "target": party("target", facts.target),
+        "actor": party_fields("actor", facts.actor),
+        "action": check_length("action", prefix_reserved(product, facts.action), MAX_ACTION_LENGTH),
+        "target": party_fields("target", facts.target),
         "outcome": facts.outcome,
         "metadata": {product: event},
     }
@@ -66,45 +66,45 @@ def assemble(product: str, event: Event, facts: Facts) -> Entry:
     if context:
         entry["context"] = context
     if not ACTION.fullmatch(facts.action):
-        raise MapError(f"action: expected dotted lower-case words, found {shown(facts.action)}")
-    storable(entry)
+        raise MapError(f"action: expected dotted lower-case words, found {quote(facts.action)}")
+    check_storable(entry)
     return entry
 
 
-def free(product: str, action: str) -> str:
-    """The action; where Trenova keeps its beginning for itself, with the product before it: `github.hold.create`."""
+def prefix_reserved(product: str, action: str) -> str:
+    """The action, prefixed with the product if Trenova reserves its beginning: `github.hold.create`."""
     return f"{product}.{action}" if action.startswith(ACTION_PREFIXES) else action
 
 
-def party(field: str, found: Party) -> Entry:
-    parts = {
-        "type": within(f"{field}.type", found.type, MAX_TYPE_LENGTH),
-        "id": within(f"{field}.id", found.id, MAX_ID_LENGTH),
+def party_fields(field: str, party: Party) -> Entry:
+    fields = {
+        "type": check_length(f"{field}.type", party.type, MAX_TYPE_LENGTH),
+        "id": check_length(f"{field}.id", party.id, MAX_ID_LENGTH),
     }
-    if found.name and len(found.name) <= MAX_NAME_LENGTH:
-        parts["name"] = found.name
-    return parts
+    if party.name and len(party.name) <= MAX_NAME_LENGTH:
+        fields["name"] = party.name
+    return fields
 
 
-def within(field: str, value: str, most: int) -> str:
-    if len(value) > most:
-        raise MapError(f"{field}: expected at most {most} characters, found {len(value):,}")
+def check_length(field: str, value: str, limit: int) -> str:
+    if len(value) > limit:
+        raise MapError(f"{field}: expected at most {limit} characters, found {len(value):,}")
     return value
 
 
 def tenant_name(value: str) -> str:
     if not TENANT.fullmatch(value):
         expected = "1 to 128 of the characters A-Z a-z 0-9 . _ -"
-        raise MapError(f"tenant: expected {expected}, found {shown(value)}; name one with --tenant")
+        raise MapError(f"tenant: expected {expected}, found {quote(value)}; name one with --tenant")
     return value
 
 
-def storable(entry: Entry) -> None:
-    """Raises MapError for what no audit log can keep: U+0000, half a character, huge integers, bottomless nesting."""
-    text = encoded(entry, encode_fast)
+def check_storable(entry: Entry) -> None:
+    """Raise MapError for what cannot be stored: U+0000, half a surrogate pair, huge integers, deep nesting."""
+    text = encode_json(entry, encode_fast)
     try:
-        found = strict_json.problem(text, text, max_nesting=MAX_NESTING)
+        problem = strict_json.problem(text, text, max_nesting=MAX_NESTING)
     except (ValueError, RecursionError):
-        found = f"is nested deeper than {MAX_NESTING} levels, or holds an integer beyond 64 bits"
-    if found:
-        raise MapError(f"the entry {found}")
+        problem = f"is nested deeper than {MAX_NESTING} levels, or holds an integer beyond 64 bits"
+    if problem:
+        raise MapError(f"the entry {problem}")

@@ -4,7 +4,7 @@ from trenova.errors import TrenovaError
 
 
 class MapError(TrenovaError):
-    """The record lacks what an entry needs, or holds what none can. Says what was expected and what was found."""
+    """The record lacks what an entry needs, or holds what cannot be stored. Says what was expected and found."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""Reading JSON of which nothing is certain: any field may be absent, null, empty or of another type than documented."""
+"""Reads JSON without any certainty: each field may be absent, null, empty or of another type than documented."""
 
 import ipaddress
 from functools import lru_cache
@@ -8,12 +8,12 @@ from trenova.importing.maps.error import MapError
 from trenova.importing.record import kind
 
 Event = dict[str, Any]
-SHOWN = 80  # characters of a bad value in a message
+MAX_QUOTED = 80  # characters of an invalid value in a message
 LONGEST_ADDRESS = 64  # characters; with room for an IPv6 zone
 
 
 def at(event: Event, *path: str | int) -> Any:
-    """The value at the end of the path, or None where the path breaks off."""
+    """The value at the end of the path, or None where the path does not exist."""
     value: Any = event
     for step in path:
         if isinstance(value, dict):
@@ -26,7 +26,7 @@ def at(event: Event, *path: str | int) -> Any:
 
 
 def text(value: Any) -> str | None:
-    """A string with something in it, as it is; a whole number as its digits; None for everything else."""
+    """A string that is not blank, unchanged; a whole number as its digits; None for everything else."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -39,7 +39,7 @@ def text(value: Any) -> str | None:
 def digits(value: int) -> str | None:
     try:
         return str(value)
-    except ValueError:  # Python writes out no more than 4,300 digits
+    except ValueError:  # Python converts no more than 4,300 digits
         return None
 
 
@@ -48,27 +48,27 @@ def text_at(event: Event, *path: str | int) -> str | None:
 
 
 def first_text(event: Event, *names: str) -> str | None:
-    """The first of these fields that has text in it."""
+    """The text of the first of these fields that has any."""
     return next((found for name in names if (found := text(event.get(name))) is not None), None)
 
 
 def object_at(event: Event, *path: str | int) -> Event:
-    """The object at the end of the path; an empty one where there is none."""
+    """The object at the end of the path, or an empty one."""
     value = at(event, *path)
     return value if isinstance(value, dict) else {}
 
 
 def required(event: Event, *path: str) -> str:
     value = at(event, *path)
-    found = text(value)
-    if found is None:
-        shown = "an empty string" if isinstance(value, str) else kind(value)
-        raise MapError(f"{'.'.join(path)}: expected text, found {shown}")
-    return found
+    result = text(value)
+    if result is None:
+        found = "an empty string" if isinstance(value, str) else kind(value)
+        raise MapError(f"{'.'.join(path)}: expected text, found {found}")
+    return result
 
 
 def number(value: Any) -> int | None:
-    """A whole number, also where it was written as a string."""
+    """A whole number, which may be written as a string."""
     if isinstance(value, bool):
         return None
     if isinstance(value, float):
@@ -78,10 +78,10 @@ def number(value: Any) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def shown(value: Any) -> str:
-    """A value for a message: escaped, and cut."""
+def quote(value: Any) -> str:
+    """A value for a message: escaped and shortened."""
     whole = value if isinstance(value, str) else digits(value) if isinstance(value, int) else repr(value)
-    return ascii((whole or "a number")[:SHOWN])
+    return ascii((whole or "a number")[:MAX_QUOTED])
 
 
 def origin(address: str | None) -> dict[str, str]:

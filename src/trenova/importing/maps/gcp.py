@@ -19,9 +19,9 @@ SUBJECT_TYPES = {"user": "user", "serviceAccount": "service_account"}
 def to_entry(event: Event, *, tenant: str | None) -> Entry:
     """The entry of one audit log entry.
 
-    `timestamp` is documented as UTC, so one without an offset, as warehouses write it, is UTC. Field names in lower
-    case are understood, for warehouses write those too. The tenant is the project. Google takes out who called in some
-    refused requests: then the actor is `unknown`, as the log has it.
+    `timestamp` is documented as UTC, so one without an offset, as data warehouses write it, is UTC. Field names in
+    lower case are accepted, as warehouses write those too. The tenant is the project. In some denied requests Google
+    redacts the caller: then the actor is `unknown`.
     """
     audit = object_at(event, "protoPayload") or object_at(event, "protopayload")
     occurred_at = moment.rfc3339(event.get("timestamp"), "timestamp", utc=True)
@@ -39,16 +39,16 @@ def to_entry(event: Event, *, tenant: str | None) -> Entry:
 
 
 def id_of(event: Event, occurred_at: str) -> str:
-    """From `insertId`, which Google promises to be unique only together with the log and the time."""
+    """From `insertId`, which is unique only together with the log and the time."""
     own = first_text(event, "insertId", "insertid")
     if own is None:
-        return identity.of_content(PRODUCT, event)
-    return identity.named(PRODUCT, "id", first_text(event, "logName", "logname") or "", occurred_at, own)
+        return identity.from_content(PRODUCT, event)
+    return identity.from_parts(PRODUCT, "id", first_text(event, "logName", "logname") or "", occurred_at, own)
 
 
 def actor_of(audit: Event) -> Party:
-    who = object_at(audit, "authenticationInfo")
-    email, subject = text_at(who, "principalEmail"), text_at(who, "principalSubject")
+    caller = object_at(audit, "authenticationInfo")
+    email, subject = text_at(caller, "principalEmail"), text_at(caller, "principalSubject")
     if email:
         return Party("service_account" if email.endswith("gserviceaccount.com") else "user", email)
     if subject:
@@ -59,14 +59,14 @@ def actor_of(audit: Event) -> Party:
 def action_of(audit: Event) -> str:
     """`iam.admin.create_service_account_key` of `google.iam.admin.v1.CreateServiceAccountKey`.
 
-    Versions and Google's own prefixes are left out; a method that stands alone (`SetIamPolicy`) gets its service.
+    Versions and Google's own prefixes are omitted; a method without a service (`SetIamPolicy`) is prefixed with it.
     """
     method = required(audit, "methodName")
     words = [word for word in re.split(r"[./]", method) if word and not VERSION.fullmatch(word)]
     service = text_at(audit, "serviceName")
     if len(words) == 1 and service:
         words.insert(0, service.partition(".")[0])
-    return action.dotted(*words)
+    return action.action_name(*words)
 
 
 def target_of(event: Event, audit: Event) -> Party:
@@ -80,14 +80,14 @@ def target_of(event: Event, audit: Event) -> Party:
 
 
 def outcome_of(audit: Event) -> str:
-    """From `status`: no code or 0 is success, the rest by google.rpc.Code or HTTP. Without one, by the permissions."""
+    """From `status`: no code or 0 is success, others are of google.rpc.Code or HTTP. Without it, from permissions."""
     code = number(at(audit, "status", "code"))
     if code in {PERMISSION_DENIED, UNAUTHENTICATED, outcome.UNAUTHORIZED, outcome.FORBIDDEN}:
         return outcome.DENIED
     if code:
         return outcome.FAILURE
     if message := text_at(audit, "status", "message"):
-        return outcome.of_error(message)
+        return outcome.from_error(message)
     checks = audit.get("authorizationInfo")
     granted = [at(one, "granted") for one in checks if isinstance(one, dict)] if isinstance(checks, list) else []
     return outcome.DENIED if granted and all(grant is False for grant in granted) else outcome.SUCCESS

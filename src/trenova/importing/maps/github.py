@@ -9,10 +9,10 @@ from trenova.importing.maps.error import MapError
 from trenova.importing.maps.fields import Event, first_text, origin, required, text_at
 
 PRODUCT = "github"
-# `at_sign_timestamp`: how warehouses write a column that may not begin with @.
+# `at_sign_timestamp`: what data warehouses call the column, as theirs cannot begin with @.
 TIMES = ("@timestamp", "at_sign_timestamp", "created_at")
 TARGETS = ("repo", "repository", "user", "team", "org", "business")
-# Actions on these are about somebody or something in them first.
+# Actions on these are first of all about a member or a part of them.
 TARGETS_OF = {
     "team": ("team", *TARGETS),
     "org": ("user", "team", "org", *TARGETS),
@@ -21,11 +21,11 @@ TARGETS_OF = {
 
 
 def to_entry(event: Event, *, tenant: str | None) -> Entry:
-    """The entry of one event of the audit log. Webhook deliveries are none: they have no time and no actor.
+    """The entry of one audit log event. Webhook deliveries are not audit events: they have no time and no actor.
 
-    Times are milliseconds since 1970, as a number or a string; exports through a warehouse spell them out without an
-    offset, which then is UTC, as the number counts in it. The tenant is the organisation. GitHub logs what succeeded;
-    only actions whose name says `failed` are failures.
+    Times are milliseconds since 1970, as a number or a string. Exports through a data warehouse have RFC 3339 times
+    without an offset, which are UTC, as the numbers are. The tenant is the organisation. GitHub logs what succeeded:
+    only actions whose name contains `failed` are failures.
     """
     name = required(event, "action")
     facts = Facts(
@@ -33,7 +33,7 @@ def to_entry(event: Event, *, tenant: str | None) -> Entry:
         tenant=tenant or text_at(event, "org"),
         occurred_at=occurred_at(event),
         actor=actor_of(event),
-        action=action.dotted(name),
+        action=action.action_name(name),
         target=target_of(event, name),
         outcome=outcome.FAILURE if "failed" in name.lower() else outcome.SUCCESS,
         context={
@@ -47,7 +47,7 @@ def to_entry(event: Event, *, tenant: str | None) -> Entry:
 
 def id_of(event: Event) -> str:
     own = text_at(event, "_document_id")
-    return identity.own(PRODUCT, own) if own else identity.of_content(PRODUCT, event)
+    return identity.from_own_id(PRODUCT, own) if own else identity.from_content(PRODUCT, event)
 
 
 def occurred_at(event: Event) -> str:
@@ -67,7 +67,7 @@ def actor_of(event: Event) -> Party:
 
 
 def target_of(event: Event, name: str) -> Party:
-    """What the action was done to. `repository` is another word for `repo`."""
+    """What the action was done to. `repository` means the same as `repo`."""
     for field in TARGETS_OF.get(name.partition(".")[0].lower(), TARGETS):
         found = text_at(event, field) or text_at(event, "data", field)
         if found:

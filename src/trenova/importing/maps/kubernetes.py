@@ -1,4 +1,4 @@
-"""Kubernetes API server audit events (audit.k8s.io v1 and the older betas), also wrapped by Azure's diagnostic logs.
+"""Kubernetes API server audit events (audit.k8s.io v1 and its betas), also as wrapped by Azure's diagnostic logs.
 
 https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/
 """
@@ -13,22 +13,22 @@ from trenova.importing.maps.fields import Event, first_text, number, object_at, 
 PRODUCT = "kubernetes"
 SERVICE_ACCOUNT = "system:serviceaccount:"
 NONRESOURCE = "nonresource"
-ALL = "*"  # cannot be a name in Kubernetes
+ALL = "*"  # not a valid name in Kubernetes
 
 
 def to_entry(event: Event, *, tenant: str | None) -> Entry:
     """The entry of one audit event.
 
-    The id comes from the whole record: `auditID` names a request, not an event. It repeats for every stage, and in
-    recorded files also within one stage with other bodies (14 of 32 events of Falco's), which must all be kept. A
-    record that was delivered twice is still one entry; one that a collector has added to is another.
+    The id follows from the whole record: `auditID` names a request, not an event. It repeats for every stage, and in
+    recorded files even within a stage with different bodies (14 of 32 events of Falco's), which must all be kept. A
+    record that is delivered twice is one entry; a record that a collector has added to is another.
 
     The action is `pods.exec.create` for a resource, `nonresource.get` for a path such as /healthz. The event of the
-    stage RequestReceived knows no outcome yet; it has `success`, for an entry has no word for that.
+    stage RequestReceived has no outcome yet; it gets `success`, as an entry must have one.
     """
-    audit = unwrapped(event)
+    audit = unwrap(event)
     facts = Facts(
-        id=identity.of_content(PRODUCT, event),
+        id=identity.from_content(PRODUCT, event),
         tenant=tenant,
         occurred_at=occurred_at(audit),
         actor=actor_of(audit),
@@ -45,8 +45,8 @@ def to_entry(event: Event, *, tenant: str | None) -> Entry:
     return assemble(PRODUCT, event, facts)
 
 
-def unwrapped(event: Event) -> Event:
-    """The audit event itself: Azure puts it as a string into `properties.log`."""
+def unwrap(event: Event) -> Event:
+    """The audit event itself, which Azure puts as a string into `properties.log`."""
     log = text_at(event, "properties", "log")
     if log is None:
         if "protoPayload" in event:
@@ -67,7 +67,7 @@ def occurred_at(audit: Event) -> str:
 
 
 def actor_of(audit: Event) -> Party:
-    """The user that was authenticated; whom it acted for is `impersonated_user` in the context."""
+    """The authenticated user; the one it impersonated is `impersonated_user` in the context."""
     user = required(audit, "user", "username")
     if user.startswith(SERVICE_ACCOUNT):
         return Party("service_account", user, user.removeprefix(SERVICE_ACCOUNT).replace(":", "/", 1))
@@ -83,11 +83,11 @@ def action_of(audit: Event) -> str:
     resource = text_at(audit, "objectRef", "resource")
     subresource = text_at(audit, "objectRef", "subresource")
     names = [resource or NONRESOURCE, subresource if resource else None, verb]
-    return action.dotted(*(name for name in names if name))
+    return action.action_name(*(name for name in names if name))
 
 
 def target_of(audit: Event) -> Party:
-    """`namespace/name` of the object, or the name alone in no namespace; `*` for the name where all are meant."""
+    """`namespace/name` of the object, or the name alone if it has no namespace; `*` as the name for all objects."""
     resource = text_at(audit, "objectRef", "resource")
     if resource is None:
         return Party("nonresource_url", required(audit, "requestURI").partition("?")[0] or "/")
@@ -97,7 +97,7 @@ def target_of(audit: Event) -> Party:
 
 
 def created_name(audit: Event) -> str | None:
-    """The name that the server gave an object that was created without one."""
+    """The name that the server generated for an object created without one."""
     if audit.get("verb") != "create" or text_at(audit, "objectRef", "subresource"):
         return None
     return text_at(audit, "responseObject", "metadata", "name")
@@ -106,7 +106,7 @@ def created_name(audit: Event) -> str | None:
 def outcome_of(audit: Event) -> str:
     code = number(object_at(audit, "responseStatus").get("code"))
     if code is not None:
-        return outcome.of_http(code)
+        return outcome.from_http_status(code)
     if object_at(audit, "annotations").get("authorization.k8s.io/decision") == "forbid":
         return outcome.DENIED
     failed = first_text(audit, "stage") == "Panic" or text_at(audit, "responseStatus", "status") == "Failure"

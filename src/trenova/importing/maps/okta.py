@@ -12,7 +12,7 @@ PRODUCT = "okta"
 OUTCOMES = {
     "SUCCESS": outcome.SUCCESS,
     "ALLOW": outcome.SUCCESS,
-    "CHALLENGE": outcome.SUCCESS,  # the policy was evaluated; what it asked for is another event
+    "CHALLENGE": outcome.SUCCESS,  # the policy was evaluated; the result of the challenge is another event
     "SCHEDULED": outcome.SUCCESS,
     "DEFERRED": outcome.SUCCESS,
     "DENY": outcome.DENIED,
@@ -23,9 +23,9 @@ OUTCOMES = {
 def to_entry(event: Event, *, tenant: str | None) -> Entry:
     """The entry of one system log event.
 
-    Okta documents `published` as UTC, so a time without an offset ("2022-03-22 14:21:53.225", as warehouses write it)
-    is taken as UTC. Field names in lower case are understood, for warehouses write those too. An event that names no
-    target, such as a failed sign-in, is about the Okta service.
+    Okta documents `published` as UTC, so a time without an offset ("2022-03-22 14:21:53.225", as data warehouses write
+    it) is UTC. Field names in lower case are accepted, as warehouses write those too. The target of an event that names
+    none, such as a failed sign-in, is the Okta service.
     """
     facts = Facts(
         id=id_of(event),
@@ -47,40 +47,40 @@ def to_entry(event: Event, *, tenant: str | None) -> Entry:
 
 def id_of(event: Event) -> str:
     own = text_at(event, "uuid")
-    return identity.own(PRODUCT, own) if own else identity.of_content(PRODUCT, event)
+    return identity.from_own_id(PRODUCT, own) if own else identity.from_content(PRODUCT, event)
 
 
 def action_of(event: Event) -> str:
     name = first_text(event, "eventType", "eventtype")
     if name is None:
         raise MapError("eventType: expected text, found nothing")
-    return action.dotted(name.lower())
+    return action.action_name(name.lower())
 
 
 def actor_of(event: Event) -> Party:
-    found = party(object_at(event, "actor"))
+    found = party_of(object_at(event, "actor"))
     if found is None:
         raise MapError("actor: expected an object with type and id, found none")
     return found
 
 
 def target_of(event: Event) -> Party:
-    """The first target that is named at all."""
+    """The first target that has a type and an id."""
     listed = event.get("target")
     for one in listed if isinstance(listed, list) else []:
-        if isinstance(one, dict) and (found := party(one)):
+        if isinstance(one, dict) and (found := party_of(one)):
             return found
     return Party("service", "okta")
 
 
-def party(one: Event) -> Party | None:
-    """`alternateId` (a login or a label) stands in where Okta gives no id."""
-    kind, name = first_text(one, "type"), first_text(one, "id", "alternateId")
-    return Party(kind, name, first_text(one, "displayName", "alternateId")) if kind and name else None
+def party_of(value: Event) -> Party | None:
+    """An actor or a target. `alternateId` (a login or a label) is used where Okta has no id."""
+    type_, id_ = first_text(value, "type"), first_text(value, "id", "alternateId")
+    return Party(type_, id_, first_text(value, "displayName", "alternateId")) if type_ and id_ else None
 
 
 def outcome_of(event: Event) -> str:
-    """Okta's own word. FAILURE, and words that claim no success (UNKNOWN, SKIPPED, ABANDONED), are failures."""
+    """By Okta's result. FAILURE, and results that do not claim success (UNKNOWN, SKIPPED, ABANDONED), are failures."""
     result = text(object_at(event, "outcome").get("result"))
     return outcome.SUCCESS if result is None else OUTCOMES.get(result.upper(), outcome.FAILURE)
 
