@@ -229,13 +229,13 @@ def test_nothing_is_left_of_a_file_that_was_not_completed(log: User) -> None:
 def test_mistakes_are_one_error_and_one_hint(log: User) -> None:
     words = ("evidence", "--tenant", log.tenant, "-o", "x.evidence")
     assert log(*words, "--from", "yesterday").complaint()[0] == "--from: expected an index or a time, got 'yesterday'"
-    assert "not in a log of" in log(*words, "--to", "100000").err
+    assert "not in a ledger of" in log(*words, "--to", "100000").err
     assert "there is no signed log" in log("evidence", "--tenant", new_tenant(), "-o", "x.evidence").complaint()[0]
     assert "cannot write" in log(*words[:3], "-o", "/nowhere/x.evidence").complaint()[0]
     assert log("verify").exit_code == 2
     assert log("verify", "--live", "x.evidence").exit_code == 2
     nowhere = log("verify", "--live", "--tenant", new_tenant())
-    assert "nothing was checked: there is no log of the tenant" in nowhere.complaint(exit_code=2)[0]
+    assert "nothing was checked: there is no ledger of the tenant" in nowhere.complaint(exit_code=2)[0]
     assert not (log.folder / "x.evidence").exists()
 
 

@@ -132,7 +132,7 @@ class Run:
 
     async def totals(self, store: Store) -> list[Total]:
         totals: dict[str, Total] = {}
-        async for step in store.removals.run(tenant=self.tenant, only_look=self.dry_run):
+        async for step in store.removals.run(tenant=self.tenant, dry_run=self.dry_run):
             total = totals.setdefault(step.tenant, Total(tenant=step.tenant))
             total.entries += step.entries
             total.bytes += step.bytes

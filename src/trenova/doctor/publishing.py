@@ -88,7 +88,9 @@ def published_sizes(folder: Path, heads: list[HeadToPublish]) -> dict[str, int]:
 
 async def describe_conflicts(context: CheckContext, places: list[str]) -> str:
     """The ledgers whose checkpoint a witness declined, or contradicts what is published; empty if there are none."""
-    first, count = await context.store.checkpoint_conflicts.now(context.settings.ledger.origin, places, limit=SHOWN)
+    first, count = await context.store.checkpoint_conflicts.list_open(
+        context.settings.ledger.origin, places, limit=SHOWN
+    )
     names = "; ".join(f"{each.origin.rpartition('/')[2]}, {place_name(each.place)}: {each.reason}" for each in first)
     return f"{many(count, 'ledger has', 'ledgers have')} a checkpoint conflict: {names}" if count else ""
 

@@ -131,7 +131,7 @@ class FolderPublisher:
 
     async def settle(self) -> None:
         """End the refusals of logs whose checkpoints are published again."""
-        refused, _ = await self.store.checkpoint_conflicts.now(self.prefix, [FOLDER], limit=PAGE)
+        refused, _ = await self.store.checkpoint_conflicts.list_open(self.prefix, [FOLDER], limit=PAGE)
         for each in refused:
             tenant = each.origin.removeprefix(f"{self.prefix}/")
             if tenant in self.published and tenant not in self.refused:

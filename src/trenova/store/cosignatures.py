@@ -1,4 +1,4 @@
-"""What witnesses have said of the checkpoints: which are still to be shown to them, and notes with their lines."""
+"""Cosignatures of the checkpoints: which are still missing, and notes with the lines of witnesses."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,14 +11,13 @@ from trenova.store.pool import Pool
 from trenova.store.sql import sql
 
 UNCOSIGNED, COSIGNED, ADD = sql("uncosigned"), sql("cosigned"), sql("add_cosignature")
-HEADS_TO_PUBLISH, SETTLE_COSIGNED, BEHIND = sql("heads_to_publish"), sql("settle_cosigned"), sql("behind_witness")
-# The lock is gone with its transaction, so also with a process that dies.
-ALONE = "SELECT pg_try_advisory_xact_lock(hashtextextended('trenova/witness/' || %(witness)s, 0))"
+HEADS_TO_PUBLISH, SETTLE_COSIGNED, BEHIND = sql("heads_to_publish"), sql("settle_cosigned"), sql("count_behind")
+LOCK_WITNESS = sql("witness_lock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uncosigned:
-    """A log's newest checkpoint (`size` entries, signed `note`) and the last size that the witness has cosigned."""
+    """A ledger's newest checkpoint (`size` entries, signed `note`) and the last size that the witness has cosigned."""
 
     tenant: str
     size: int
@@ -40,7 +39,7 @@ class Cosignature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadToPublish:
-    """How far a log has come: its size, what its checkpoint says there, and how many witnesses have cosigned that."""
+    """The head of a ledger, the hash of its checkpoint's text there, and how many witnesses have cosigned that text."""
 
     tenant: str
     size: int
@@ -54,43 +53,46 @@ class Cosignatures:
     pool: Pool
 
     async def cosigned(self, tenant: str, size: int) -> bytes | None:
-        """The signed note of the checkpoint at this size with the cosignatures of its very text; None if there is none.
+        """The signed note of the checkpoint at this size with the cosignatures of its text; None if there is none.
 
-        Raises VerificationError where what is stored is no note.
+        Raises VerificationError where what is stored is not a note.
         """
         async with self.pool.cursor() as cursor:
             await cursor.execute(COSIGNED, {"tenant": tenant, "size": size})
             row = await cursor.fetchone()
-        return None if row is None else with_lines(bytes(row[0]), row[1])
+        if row is None:
+            return None
+        note, lines = row
+        return with_lines(note, lines)
 
     async def uncosigned(self, prefix: str, witness: str, *, after: str, limit: int) -> list[Uncosigned]:
-        """Logs whose newest checkpoint the witness has not cosigned as it is, sorted by tenant, behind `after`.
+        """Ledgers whose newest checkpoint the witness has not cosigned, sorted by tenant, starting after `after`.
 
-        `prefix` is what the origins of our logs begin with.
+        `prefix` is what the origins of our ledgers begin with.
         """
-        asked = {"prefix": prefix, "witness": witness, "after": after, "limit": limit}
+        parameters = {"prefix": prefix, "witness": witness, "after": after, "limit": limit}
         async with self.pool.cursor() as cursor:
-            await cursor.execute(UNCOSIGNED, asked)
+            await cursor.execute(UNCOSIGNED, parameters)
             return [
                 Uncosigned(tenant=tenant, size=size, note=bytes(note), cosigned=cosigned)
                 for tenant, size, note, cosigned in await cursor.fetchall()
             ]
 
-    async def add(self, found: Cosignature) -> None:
-        """Keep a cosignature that was verified. A second one of the same witness on the same checkpoint is let go."""
+    async def add(self, cosignature: Cosignature) -> None:
+        """Store a verified cosignature. A second one of the same witness on the same checkpoint is dropped."""
         columns = {
-            "origin": found.origin,
-            "witness": found.witness,
-            "size": found.size,
-            "text_hash": sha256(found.text.encode()).digest(),
-            "line": found.line,
-            "cosigned_at": found.cosigned_at,
+            "origin": cosignature.origin,
+            "witness": cosignature.witness,
+            "size": cosignature.size,
+            "text_hash": sha256(cosignature.text.encode()).digest(),
+            "line": cosignature.line,
+            "cosigned_at": cosignature.cosigned_at,
         }
         async with self.pool.cursor() as cursor:
             await cursor.execute(ADD, columns)
 
     async def heads(self, prefix: str, *, after: str, limit: int) -> list[HeadToPublish]:
-        """Logs with entries, sorted by tenant, behind the tenant `after`."""
+        """Ledgers with entries, sorted by tenant, starting after the tenant `after`."""
         async with self.pool.cursor() as cursor:
             await cursor.execute(HEADS_TO_PUBLISH, {"prefix": prefix, "after": after, "limit": limit})
             return [
@@ -104,32 +106,32 @@ class Cosignatures:
             ]
 
     async def behind(self, witness: str, late: timedelta) -> tuple[int, datetime | None]:
-        """How many logs have a newest checkpoint that the witness has not cosigned for this long, and since when."""
+        """How many ledgers have a newest checkpoint that the witness has not cosigned for this long, and since when."""
         async with self.pool.cursor() as cursor:
             await cursor.execute(BEHIND, {"witness": witness, "seconds": late.total_seconds()})
             ((count, since),) = await cursor.fetchall()
         return count, since
 
     async def settle(self, prefix: str, witness: str) -> None:
-        """End the refusals of logs that are again as the witness has cosigned them."""
+        """Settle the conflicts of ledgers that are again as the witness has cosigned them."""
         async with self.pool.cursor() as cursor:
             await cursor.execute(SETTLE_COSIGNED, {"prefix": prefix, "witness": witness})
 
     @asynccontextmanager
     async def alone(self, witness: str) -> AsyncIterator[bool]:
-        """Whether nobody else speaks with this witness until the block ends. Holds a connection, and reads nothing.
+        """Whether this process alone talks to the witness until the block ends. Holds a connection.
 
-        It only spares the witness the same request from every worker: two that got in at once would do no harm.
+        This spares the witness the same request from every worker; two at once would do no harm.
         """
         async with self.pool.cursor() as cursor:
-            await cursor.execute(ALONE, {"witness": witness})
-            ((alone,),) = await cursor.fetchall()
-            yield alone
+            await cursor.execute(LOCK_WITNESS, {"witness": witness})
+            ((is_alone,),) = await cursor.fetchall()
+            yield is_alone
 
 
 def with_lines(note: bytes, lines: Sequence[str]) -> bytes:
-    """The note with those lines below that it has not got already."""
-    there = {(line.name, line.key_id) for line in notes.parse(note).signatures}
+    """The note with those of the lines appended that it does not have yet."""
+    present = {(line.name, line.key_id) for line in notes.parse(note).signatures}
     more = notes.parse(b"\n\n" + "".join(lines).encode()).signatures if lines else ()
-    fresh = (line for line in more if (line.name, line.key_id) not in there)
+    fresh = (line for line in more if (line.name, line.key_id) not in present)
     return note + "".join(line.line for line in fresh).encode()

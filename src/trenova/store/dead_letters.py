@@ -32,9 +32,9 @@ from trenova.store.pool import Pool
 from trenova.store.records import Records
 from trenova.store.sql import sql
 
-EDIT, MAKE_DUE = sql("edit_letter"), sql("letters_due_now")
+EDIT, MAKE_DUE = sql("edit_letter"), sql("make_letters_due")
 DUE, STORED, REJECTED = sql("due_letters"), sql("letters_stored"), sql("letters_rejected")
-LETTERS, OF_BATCHES, PARKED = sql("letters"), sql("letters_of_batches"), sql("parked_letters")
+LETTERS, OF_BATCHES, PARKED = sql("letters"), sql("parked_of_batches"), sql("count_parked")
 
 # The longest pause between two retries. No retry is the last.
 LONGEST_PAUSE = timedelta(days=1)

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from trenova.store.pool import Pool
 from trenova.store.sql import sql
 
-UNSTORED, LETTERS = sql("unstored_runs"), sql("letters_of_batch")
-FIND, SETTLE, LOSE = sql("find_run"), sql("settle_run"), sql("lose_run")
-OPEN, RECOVERED, RECONCILED = sql("open_runs"), sql("recovered_runs"), sql("reconciled")
-UNTIL, GO_ON = sql("reconciled_until"), sql("reconcile_from")
+UNSTORED, LETTERS = sql("runs_without_batch"), sql("parked_places")
+FIND, SETTLE, LOSE = sql("note_missing_run"), sql("settle_run"), sql("mark_run_lost")
+OPEN, RECOVERED, RECONCILED = sql("missing_runs"), sql("recovered_runs"), sql("reconciliation_findings")
+UNTIL, GO_ON = sql("reconciled_until"), sql("set_reconciled_until")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ from trenova.store.pool import Pool
 from trenova.store.sql import sql
 
 PENDING_LEDGERS, PENDING_RECORDS = sql("pending_ledgers"), sql("pending_records")
-ADD, MARK_APPENDED = sql("add_record"), sql("records_appended")
+ADD, MARK_APPENDED = sql("add_record"), sql("mark_appended")
 
 LEDGERS_AT_ONCE = 1000
 RECORDS_AT_ONCE = 100  # in one transaction

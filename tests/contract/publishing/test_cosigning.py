@@ -296,7 +296,7 @@ def test_a_witness_with_a_wrong_key_is_refused_at_start(keys: list[str], problem
 
 
 async def refused_now(logs: Store, signer: LedgerSigner, stand: Stand) -> dict[str, str]:
-    found, total = await logs.checkpoint_conflicts.now(signer.prefix, [stand.witness.id], limit=100)
+    found, total = await logs.checkpoint_conflicts.list_open(signer.prefix, [stand.witness.id], limit=100)
     assert len(found) == total
     return {each.origin.rpartition("/")[2]: each.reason for each in found}
 

@@ -139,7 +139,7 @@ async def test_what_was_published_is_never_taken_back(
 
 
 async def refused_now(logs: Store, signer: LedgerSigner) -> list[tuple[str, int]]:
-    refused, _ = await logs.checkpoint_conflicts.now(signer.prefix, [FOLDER], limit=10)
+    refused, _ = await logs.checkpoint_conflicts.list_open(signer.prefix, [FOLDER], limit=10)
     return [(each.reason, each.size) for each in refused]
 
 

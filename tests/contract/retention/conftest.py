@@ -53,8 +53,8 @@ async def stored(store: Store, *bodies: bytes) -> None:
     await store.entries.append(str(uuid.uuid4()), bodies)
 
 
-async def run(store: Store, tenant: str, *, only_look: bool = False) -> list[Removal]:
-    return [step async for step in store.removals.run(tenant=tenant, only_look=only_look)]
+async def run(store: Store, tenant: str, *, dry_run: bool = False) -> list[Removal]:
+    return [step async for step in store.removals.run(tenant=tenant, dry_run=dry_run)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ async def test_a_hold_keeps_just_what_matches_it(
     await stored(store, *aged(tenant, 90, **at), *(each for other in others for each in aged(tenant, 90, **other)))
     await keeper.policies.set(tenant, DAYS, by="ada")
     await keeper.holds.place(replace(matching, tenant=tenant), **WORDS)
-    (looked,) = await run(store, tenant, only_look=True)
+    (looked,) = await run(store, tenant, dry_run=True)
     assert (looked.entries, looked.held) == (7 - len(kept), len(kept))
     await run(store, tenant)
     assert (await rows(owner, tenant)).removed == [index for index in range(7) if index not in kept]

@@ -176,7 +176,7 @@ async def test_a_dry_run_tells_the_same_and_changes_nothing(
     await stored(store, *aged(tenant, *[90] * 1100), *aged(tenant, 1))
     await keeper.policies.set(tenant, DAYS, by="ada")
     before = await rows(owner, tenant)
-    looked = await run(store, tenant, only_look=True)
+    looked = await run(store, tenant, dry_run=True)
     assert await rows(owner, tenant) == before
     assert sum(step.entries for step in looked) == 1100
     done = await run(store, tenant)
@@ -285,7 +285,7 @@ async def test_a_damaged_log_is_reported_and_keeps_all_it_has(
         await past_triggers(owner, f"DELETE FROM {table} WHERE tenant = %s", tenant)
 
 
-async def test_what_tells_of_holds_stays_and_what_only_looks_like_it_goes(
+async def test_what_tells_of_holds_stays_and_what_dry_runs_like_it_goes(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
     await keeper.policies.set(tenant, 1, by="ada")

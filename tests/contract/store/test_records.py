@@ -143,12 +143,12 @@ async def test_keys_and_letters_that_are_changed_past_the_triggers_are_named(pla
     await place.worker.records.append_pending()
     assert await place.damage() == []
     for change, expected in (
-        ("UPDATE api_keys SET role = 'admin' WHERE role = 'writer'", "role, tenant and secret as its entry tells"),
+        ("UPDATE api_keys SET role = 'admin' WHERE role = 'writer'", "role, tenant and secret as its entry says"),
         ("UPDATE api_keys SET secret_hash = sha256('x') WHERE role = 'admin'", "role, tenant and secret"),
         ("UPDATE api_keys SET revoked_at = NULL WHERE role = 'reader'", "a revoked key, as its record says"),
         (
             "INSERT INTO api_keys (id, secret_hash, name, role) VALUES ('forged', sha256('x'), '', 'admin')",
-            "API key forged: expected an entry api_key.create that tells of it",
+            "API key forged: expected an entry api_key.create that reports it",
         ),
         (f"UPDATE dead_letters SET body = 'forged' WHERE id = '{letter}'", "the body that its last edit left"),
     ):

@@ -124,13 +124,13 @@ async def test_nothing_is_found_where_nobody_has_touched_anything_while_everythi
         (
             "INSERT INTO removals SELECT tenant, gen_random_uuid(), indexes, entries, bytes, days, cut_off FROM removals"
             " WHERE tenant = %s",
-            "removal .*: expected an entry retention.remove that tells of it, got none",
+            "removal .*: expected an entry retention.remove that reports it, got none",
         ),
         (
             "UPDATE entries AS e SET (occurred_at, actor_type, actor_id, action, target_type, target_id, outcome, salt, body)"
             " = (SELECT occurred_at, actor_type, actor_id, action, target_type, target_id, outcome, salt, body"
             " FROM entries AS o WHERE o.tenant = e.tenant AND o.index = 16) WHERE e.tenant = %s AND e.index = 2",
-            "entry 2: expected no content, as a removal tells, got a body",
+            "entry 2: expected no content, as a removal says, got a body",
         ),
         (
             "UPDATE retention_positions SET index = 99 WHERE tenant = %s",
@@ -161,7 +161,7 @@ async def test_nothing_is_found_where_nobody_has_touched_anything_while_everythi
         (
             "UPDATE legal_holds SET release_reason = 'x', released_by = 'x', released_at = now()"
             " WHERE tenant = %s AND name = 'Audit'",
-            "hold .*: expected an entry hold.release that tells of its release, got none",
+            "hold .*: expected an entry hold.release that reports its release, got none",
         ),
         (
             "UPDATE legal_holds SET release_reason = NULL, released_by = NULL, released_at = NULL"
@@ -170,15 +170,15 @@ async def test_nothing_is_found_where_nobody_has_touched_anything_while_everythi
         ),
         (
             "INSERT INTO legal_holds (tenant, name, reason, placed_by) VALUES (%s, 'x', 'x', 'x')",
-            "hold .*: expected an entry hold.place that tells of it, got none",
+            "hold .*: expected an entry hold.place that reports it, got none",
         ),
         (
             "UPDATE dead_letters SET stored_at = now(), body = NULL WHERE tenant = %s",
-            "parked entry .*: expected an entry of the log, as it is marked stored, got none",
+            "parked entry .*: expected an entry in the ledger, as it is marked stored, got none",
         ),
         (
             "UPDATE dead_letters SET edited_by = 'x' WHERE tenant = %s",
-            "parked entry .*: expected who edited it and what",
+            "parked entry .*: expected its editor and the body",
         ),
     ],
 )

@@ -31,7 +31,7 @@ async def test_a_log_that_nobody_touched_has_no_damaged_place(victim: Victim) ->
         ),
         pytest.param(
             "UPDATE entries SET body = '{' WHERE tenant = %s AND index = 7",
-            r"entry 7: expected the commitment [0-9a-f]{64}, got a body that is no entry",
+            r"entry 7: expected the commitment [0-9a-f]{64}, got a body that is not an entry",
             id="a body into nonsense",
         ),
         pytest.param(
@@ -74,7 +74,7 @@ async def test_a_log_that_nobody_touched_has_no_damaged_place(victim: Victim) ->
             "INSERT INTO entries SELECT tenant, gen_random_uuid(), 600, occurred_at, received_at, actor_type, actor_id,"
             " action, target_type, target_id, outcome, body, salt, commitment FROM entries"
             " WHERE tenant = %s AND index = 5",
-            "entry 600: expected nothing in a log of 600 entries, got rows",
+            "entry 600: expected nothing in a ledger of 600 entries, got rows",
             id="a row inserted",
         ),
         pytest.param(
@@ -90,7 +90,7 @@ async def test_a_log_that_nobody_touched_has_no_damaged_place(victim: Victim) ->
         ),
         pytest.param(
             "DELETE FROM checkpoints WHERE tenant = %s AND size = 600",
-            r"checkpoint 600: expected the newest one, with a good signature of .*, got none",
+            r"checkpoint 600: expected the newest one, with a valid signature of .*, got none",
             id="the newest checkpoint deleted",
         ),
         pytest.param(
@@ -181,10 +181,10 @@ async def roll_back(victim: Victim) -> None:
 async def test_a_head_that_was_set_back_is_contradicted_by_rows_tiles_and_checkpoints(victim: Victim) -> None:
     await set_head_back(victim)
     assert await victim.places() == [
-        "entries 512–599: expected nothing in a log of 512 entries, got rows",
+        "entries 512–599: expected nothing in a ledger of 512 entries, got rows",
         "head: expected 600 entries or more, as checkpoint 600 (and 1 more) says, got 512 entries",
         "tile 2 of level 0: expected 0 hashes, got 88",
-        "batches: expected one to begin, or the last to end, at 512, got 600",
+        "batches: expected a batch that begins, or the last one that ends, at 512, got 600",
     ]
 
 
@@ -223,7 +223,7 @@ async def test_checkpoints_that_another_key_signed_are_not_the_logs(victim: Vict
     note = STRANGER.sign(victim.tenant, size=COUNT, root=tree.root_of(leaves))
     await victim.tamper(f"UPDATE checkpoints SET note = '\\x{note.hex()}' WHERE tenant = %s AND size = {COUNT}")
     (place,) = await victim.places()
-    assert place.startswith(f"checkpoint {COUNT}: expected the newest one, with a good signature of {SIGNER.prefix}")
+    assert place.startswith(f"checkpoint {COUNT}: expected the newest one, with a valid signature of {SIGNER.prefix}")
     assert await victim.places(signer=STRANGER) == []
 
 
@@ -274,7 +274,7 @@ async def test_bodies_that_were_removed_past_the_log_are_named_and_everything_el
     await victim.tamper(REMOVE + "index IN (8, 9, 400)")
     verdict = await victim.verdict()
     assert verdict.removed == 3
-    said = "expected a body, or an entry retention.remove that tells of it, got neither"
+    said = "expected a body, or an entry retention.remove that reports it, got neither"
     assert await victim.places() == [f"entries 8–9: {said}", f"entry 400: {said}"]
 
 

@@ -36,9 +36,9 @@ async def test_a_b_tree_out_of_order_is_named_where_amcheck_is_installed(victim:
     await owner.execute("CREATE EXTENSION IF NOT EXISTS amcheck")
     try:
         async with owner.transaction(), owner.cursor() as cursor:
-            assert await walks.broken(cursor) == []
+            assert await walks.check_structure(cursor) == []
             await owner.execute(order.format(3).encode())
-            (found,) = await walks.broken(cursor)
+            (found,) = await walks.check_structure(cursor)
     finally:
         await owner.execute(order.format(0).encode())
         await owner.execute("DROP EXTENSION amcheck")

@@ -26,7 +26,7 @@ from trenova.threads import run_off_loop
 INCOMING, COPY_INCOMING = sql("incoming"), sql("copy_incoming")
 NEW_HEADS, LOCK_HEADS, APPEND = sql("new_heads"), sql("lock_heads"), sql("append")
 ADD_HASHES, MOVE_HEADS, ADD_CHECKPOINTS = sql("add_hashes"), sql("move_heads"), sql("add_checkpoints")
-NOTE_BATCH, UNSTORED = sql("note_batch"), sql("unstored")
+NOTE_BATCH, UNSTORED = sql("note_batch"), sql("first_unstored")
 
 # More leaves than this are hashed in a thread, so that other batches do not wait for them.
 OFF_LOOP_LEAVES = 512

@@ -62,7 +62,7 @@ def new_commitments(
     """For each tenant with new rows their commitments, joined in the order of the ledger.
 
     Raises LedgerDamaged unless the inserted rows are rows of the batch, unchanged and in its order, with the indexes
-    that follow the head. `unstored.sql` finds the rows of the batch that are missing from them.
+    that follow the head. `first_unstored.sql` finds the rows of the batch that are missing from them.
     """
     commitments: dict[str, bytes] = {}
     for rows in inserted:
@@ -100,7 +100,7 @@ def commitments_in_order(batch: IncomingBatch, inserted: InsertedRows) -> bytes:
 
 
 def check_unstored(missing: tuple[str, uuid.UUID] | None) -> None:
-    """Takes the row of `unstored.sql`: tenant and id."""
+    """Takes the row of `first_unstored.sql`: tenant and id."""
     if missing is not None:
         tenant, id_ = missing
         raise LedgerDamaged(

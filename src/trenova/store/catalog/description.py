@@ -14,12 +14,12 @@ Cursor = psycopg.AsyncCursor[Any]
 Description = dict[str, dict[str, Any]]
 """Facts of each object by its name: `trigger append_only on entries`."""
 
-PLACE, SHADOWS, SEARCH_PATHS = sql("catalog/place"), sql("catalog/shadows"), sql("catalog/search_paths")
+PLACE, SHADOWS, SEARCH_PATHS = sql("catalog/location"), sql("catalog/shadows"), sql("catalog/search_paths")
 OBJECTS = [
     sql(f"catalog/{kind}")
     for kind in ("tables", "columns", "constraints", "indexes", "triggers", "functions", "grants", "settings")
 ]
-ROLES, STRANGERS = sql("catalog/roles"), sql("catalog/strangers")
+ROLES, STRANGERS = sql("catalog/roles"), sql("catalog/unexpected")
 SET_PATH = "SELECT set_config('search_path', %(path)s, true)"
 # Each of them turns off triggers, policies, or errors of a damaged disk.
 SETTINGS = ["session_replication_role", "row_security", "zero_damaged_pages", "ignore_checksum_failure"]

@@ -1,6 +1,5 @@
--- add_cosignature
--- A witness that is asked twice says the same twice, at another time: the first is kept. What it has refused of the log
--- before is settled.
+-- Keep a witness's cosignature. A witness that is asked twice answers twice, at different times: the first answer is
+-- kept. The cosignature settles what the witness declined of this ledger before.
 WITH settled AS (
     UPDATE refused_checkpoints SET settled_at = clock_timestamp()
     WHERE origin = %(origin)s AND place = %(witness)s AND settled_at IS NULL

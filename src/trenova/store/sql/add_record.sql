@@ -1,4 +1,4 @@
--- A record whose entry was just appended, in the same transaction.
+-- A record whose entry was appended just before, in the same transaction.
 INSERT INTO system_records (
     tenant, id, action, actor_type, actor_id, target_type, target_id, target_name, metadata, made_at, appended_at
 )

@@ -1,7 +1,7 @@
--- Store what is new with the next indexes. For each tenant: the first and the last index that were given, and what the
--- rows hold that says which they are (commitment, salt, id), joined in the order of the log.
--- Runs with the heads locked, in a snapshot taken after the lock, so what the condition finds is final and no unique
--- constraint can be met. No id of a tenant is twice in `incoming`.
+-- Store what is new with the next indexes. Returns for each tenant the first and the last index, and the values that
+-- identify each row (commitment, salt, id), joined in the order of the ledger. Runs with the heads locked, in a
+-- snapshot taken after the lock, so what the condition finds is final and no unique constraint can be violated. No
+-- id of a tenant is twice in `incoming`.
 WITH fresh AS (
     INSERT INTO entries (
         tenant, index, id, occurred_at, received_at, actor_type, actor_id, action, target_type, target_id, outcome,
@@ -14,7 +14,7 @@ WITH fresh AS (
         i.salt, i.commitment, i.body
     FROM pg_temp.incoming AS i
     JOIN heads AS h ON h.tenant = i.tenant
-    -- OFFSET 0: a look into the index for each row. As a join the planner would now and then read the whole log.
+    -- OFFSET 0: an index lookup for each row. For a join the planner would sometimes read the whole ledger.
     WHERE NOT EXISTS (SELECT FROM entries AS e WHERE e.tenant = i.tenant AND e.id = i.id OFFSET 0)
     RETURNING tenant, index, commitment, salt, id
 )

@@ -1,4 +1,4 @@
--- What became of a batch, a row a tenant. A second run of the same batch can only add to `stored`.
+-- What became of a batch, one row for each tenant. A second run of the same batch can only add to `stored`.
 SELECT
     b.tenant,
     sum(b.stored)::integer AS stored,

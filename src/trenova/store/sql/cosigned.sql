@@ -1,5 +1,4 @@
--- cosigned
--- One checkpoint, and the lines of the witnesses that have cosigned just its text.
+-- One checkpoint, and the lines of the witnesses that have cosigned exactly its text.
 SELECT c.note, array(
     SELECT k.line
     FROM cosignatures AS k

@@ -1,5 +1,5 @@
--- The parked entries whose next try is due, oldest first; of some only, where their ids are given. Those that another
--- worker is trying are its own.
+-- The parked entries that are due for a retry, oldest first; only some of them, where their ids are given. Skips
+-- those that another worker is retrying.
 SELECT id, body FROM dead_letters
 WHERE stored_at IS NULL AND next_try_at <= clock_timestamp()
     AND (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s::uuid[]))

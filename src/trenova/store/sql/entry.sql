@@ -1,4 +1,5 @@
--- The entry with this id in one tenant's log or, without a tenant, in any: a look into the primary key for each log.
+-- The entry with this id in one tenant's ledger or, without a tenant, in any: one primary-key lookup for each
+-- ledger.
 SELECT h.tenant, e.index, e.salt, e.commitment, e.body
 FROM heads AS h
 JOIN LATERAL (

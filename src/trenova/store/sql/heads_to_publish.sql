@@ -1,6 +1,5 @@
--- heads_to_publish
--- A page of logs that have entries, with what their newest checkpoint says, as a hash, and how many witnesses have
--- cosigned just that.
+-- A page of ledgers that have entries, with the hash of their newest checkpoint's text, and how many witnesses have
+-- cosigned exactly that text.
 SELECT h.tenant, h.size, told.text_hash, (
     SELECT count(*) FROM cosignatures AS k WHERE k.text_hash = told.text_hash
 )

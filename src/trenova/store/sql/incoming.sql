@@ -1,4 +1,4 @@
--- Where a batch's rows wait for their indexes. Made once a connection, emptied by every commit.
+-- Where a batch's rows wait for their indexes. Created once for each connection, emptied by every commit.
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
     ordinal integer NOT NULL,
     tenant text COLLATE "C" NOT NULL,

@@ -1,2 +1,2 @@
--- The last entry of a log that was received before a time, found by walking back along the log.
+-- The last entry of a ledger that was received before this time, found by walking back along the ledger.
 SELECT index FROM entries WHERE tenant = %(tenant)s AND received_at < %(time)s ORDER BY index DESC LIMIT 1

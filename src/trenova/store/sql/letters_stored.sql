@@ -1,4 +1,4 @@
--- These are in the log now. What was accepted goes with the body, by a trigger: an edit is an audit entry of its own.
+-- These letters are stored now. A trigger removes body and sent body: the edit itself is an audit entry.
 UPDATE dead_letters AS d
 SET stored_at = clock_timestamp(), tried_at = clock_timestamp(), attempts = d.attempts + 1,
     tenant = coalesce(d.tenant, part.tenant), entry_id = coalesce(d.entry_id, part.entry_id)

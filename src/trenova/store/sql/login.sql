@@ -1,4 +1,4 @@
--- Who is connected, which of our roles that login has, and who owns the tables or, before there are any, the database.
+-- The name of the login, which of our roles it has, and who owns the tables or, before they exist, the database.
 SELECT
     current_user::text,
     ARRAY(

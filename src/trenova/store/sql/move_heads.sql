@@ -1,4 +1,4 @@
--- The heads, which are locked, as they are after the append.
+-- The locked heads as they are after the append.
 UPDATE heads AS h SET size = after.size, frontier = after.frontier
 FROM unnest(%(tenants)s::text[], %(sizes)s::bigint[], %(frontiers)b::bytea[]) AS after (tenant, size, frontier)
 WHERE h.tenant = after.tenant

@@ -1,4 +1,4 @@
--- The newest checkpoint of each of these logs; those that were never signed are absent.
+-- The newest checkpoint of each of these ledgers; those that were never signed are absent.
 SELECT asked.tenant, newest.size, newest.note, newest.signed_at
 FROM unnest(%(tenants)s::text[]) AS asked (tenant)
 CROSS JOIN LATERAL (

@@ -1,5 +1,5 @@
--- Note what the batch added to each log. What comes again from the same run, stores nothing and is already noted leaves no
--- second note.
+-- Note what the batch added to each ledger. A batch that comes again from the same run, stores nothing and is
+-- already noted, leaves no second note.
 INSERT INTO batches (tenant, batch_id, run_id, first_index, stored, duplicate)
 SELECT part.tenant, %(batch_id)s, %(run_id)s::text, part.first_index, part.stored, part.received - part.stored
 FROM unnest(%(tenants)s::text[], %(first_indexes)s::bigint[], %(stored)s::integer[], %(received)s::integer[])

@@ -1,4 +1,4 @@
--- Keep what the database refuses. A batch that comes again, because its answer was lost, parks each entry once.
+-- Park rejected entries. A batch that comes again, because its answer was lost, parks each entry once.
 INSERT INTO dead_letters (id, tenant, entry_id, batch_id, ordinal, body, code, reason, next_try_at)
 SELECT part.id, part.tenant, part.entry_id, %(batch_id)s, part.ordinal, part.body, part.code, part.reason,
     clock_timestamp() + %(pause)s

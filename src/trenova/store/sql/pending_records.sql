@@ -1,4 +1,4 @@
--- What one log has yet to tell, in its order. What another worker is just appending is its own.
+-- The records of one ledger that are not appended yet, in their order. Skips those that another worker is appending.
 SELECT id, action, actor_type, actor_id, target_type, target_id, target_name, metadata::text, made_at
 FROM system_records
 WHERE tenant = %(tenant)s AND appended_at IS NULL

@@ -1,4 +1,5 @@
--- What the login may do beyond our tables: its roles of ours, its powers, and the functions of ours that it may call.
+-- What the login may do beyond our tables: its roles of ours, its attributes, and which of our functions it may
+-- call.
 SELECT
     r.rolsuper,
     ARRAY(

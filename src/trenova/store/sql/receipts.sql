@@ -1,5 +1,5 @@
--- What the log holds for these (tenant, id), and whether this batch put it there. A body is read only up to `at_most`
--- bytes: a caller who sends many short entries under the ids of long ones must not have all of those read.
+-- The stored entries under these (tenant, id), and whether these batches stored them. A body is read only up to
+-- `at_most` bytes: many short entries sent under the ids of long ones must not have all of those read.
 SELECT e.tenant, e.id, e.index, e.salt, e.commitment,
     CASE WHEN octet_length(e.body) <= asked.at_most THEN e.body END AS body,
     e.body IS NOT NULL AS has_body,

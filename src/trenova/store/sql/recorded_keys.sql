@@ -1,5 +1,5 @@
--- Every API key with what was recorded of it, and the entries that tell so; keys without a record, and records without a
--- key. `young`: its entry may still be on the way.
+-- Every API key with its records and their entries; including keys without a record, and records without a key.
+-- `young`: the entry may still be pending.
 SELECT
     coalesce(k.id, r.target_id), k.id IS NOT NULL, k.role, k.tenant, encode(k.fingerprint, 'hex'), k.revoked_at IS NOT NULL,
     r.action, r.appended_at IS NULL AND r.made_at > clock_timestamp() - %(patience)s AS young, e.body

@@ -1,5 +1,5 @@
--- The dead letters of one log that were edited, with what was recorded of that, and the entries that tell so; letters
--- without a record, and records without a letter. `young`: its entry may still be on the way.
+-- The edited dead letters of one ledger with their records and the entries of these; including letters without a
+-- record, and records without a letter. `young`: the entry may still be pending.
 WITH named (id) AS (
     SELECT id::text FROM dead_letters
     WHERE (edited_by IS NOT NULL OR sent IS NOT NULL) AND coalesce(tenant, '_trenova') = %(tenant)s

@@ -1,5 +1,5 @@
--- What the login may do with each table of our schema: the columns for each kind of right that it has, and whether those
--- are all of them.
+-- What the login may do with each table of our schema: the columns for each kind of right that it has, and whether
+-- these are all columns.
 SELECT c.relname, pg_has_role(c.relowner, 'USAGE') AS owns, p.kind, held.columns, cardinality(held.columns) = held.every
 FROM pg_class AS c
 CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'REFERENCES', 'DELETE', 'TRUNCATE', 'TRIGGER']) AS p (kind)

@@ -1,5 +1,4 @@
--- settle_cosigned
--- Logs that are again just as this witness has cosigned them last: somebody has put the right tables back.
+-- Settle the conflicts of ledgers that are again as this witness cosigned them last: the right tables were restored.
 UPDATE refused_checkpoints AS r SET settled_at = clock_timestamp()
 WHERE r.place = %(witness)s AND r.settled_at IS NULL AND EXISTS (
     SELECT FROM heads AS h

@@ -1,4 +1,5 @@
--- Nothing of this run is missing any more. How much was, the notes and letters say, also if an earlier try stored it.
+-- Nothing of this run is missing any more. The notes and letters of its batches say how much was, also if an earlier
+-- attempt stored it.
 UPDATE unstored_runs AS r SET
     reason = NULL,
     stored = (

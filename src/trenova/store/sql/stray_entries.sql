@@ -1,4 +1,4 @@
--- Runs of rows that lie outside of the log.
+-- Runs of rows that lie outside of the ledger.
 SELECT min(index), max(index)
 FROM (
     SELECT index, index - row_number() OVER (ORDER BY index) AS run

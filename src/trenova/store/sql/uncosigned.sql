@@ -1,6 +1,5 @@
--- uncosigned
--- A page of logs whose newest checkpoint this witness has not cosigned, with the last size that it has (0: none). Most
--- have grown; one may have another tree of the size that was cosigned, or be smaller than that.
+-- A page of ledgers whose newest checkpoint this witness has not cosigned, with the last size that it has (0: none).
+-- Most have grown; one may have another tree of the size that was cosigned, or be smaller than that.
 SELECT h.tenant, h.size, c.note, done.size
 FROM heads AS h
 CROSS JOIN LATERAL (

@@ -1,6 +1,5 @@
--- verified_cosignatures
--- The cosignatures of a log, the newest first, each with the checkpoint that is kept at its size and whether it is of
--- just that text: some that are not, and some that are.
+-- The cosignatures of a ledger, newest first, each with the stored checkpoint of its size and whether it is of
+-- exactly that text: some that are not, and some that are.
 (
     SELECT k.witness, k.size, k.line, c.note, false AS fits
     FROM cosignatures AS k

@@ -1,4 +1,4 @@
--- The rows of a stretch, whole, with their columns in the order of `store.rows.row`.
+-- The whole rows of a stretch, with their columns in the order of `verification.rows.StoredRow`.
 SELECT
     index, tenant, id, occurred_at, received_at, actor_type, actor_id, action, target_type, target_id, outcome,
     salt, commitment, body

@@ -1,10 +1,10 @@
-"""Checking the logs where they lie: every row, tile, head and checkpoint, against each other and against the keys.
+"""Checking the stored ledgers: every row, tile, head and checkpoint, against each other and against the keys.
 
-`verifier` goes through the logs in one snapshot and spreads stretches of them over processes. Each reads its rows
-itself (`stretch`) and checks them against their tiles (`rows`). `log` puts together what they found: upper tiles, head,
-the root at the size of every checkpoint, and whether the log tells of what was removed (`removals`).
-`walks` reads the entries through each index, `beside` looks at the tables beside the logs, and `told` at policies and
-holds, which must be told of in them.
+`verifier` goes through the ledgers in one snapshot and spreads stretches of them over processes. Each process reads its
+rows itself (`stretch`) and checks them against their tiles (`rows`). `ledger` puts the results together: upper tiles,
+head, the root at the size of every checkpoint, and whether the ledger reports what was removed (`removals`).
+`cosigned` compares cosignatures, `walks` reads the entries through each index, and `side_tables` checks the tables
+beside the ledgers: `retention_entries` and `changes` say which entries must report policies, holds, keys and edits.
 """
 
 from trenova.store.verification.stretch import Claim

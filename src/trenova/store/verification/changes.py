@@ -1,10 +1,11 @@
-"""Whether the log tells of every API key and of every dead letter that was edited, and tells what they are now."""
+"""Whether the ledgers report every API key and every edited dead letter, with the values that these have now."""
 
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from itertools import groupby
-from operator import itemgetter
-from typing import Any, Literal
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 import psycopg
@@ -16,12 +17,44 @@ from trenova.store.sql import sql
 
 RECORDED_KEYS, RECORDED_LETTERS = sql("recorded_keys"), sql("recorded_letters")
 
-# A worker appends a record within seconds. Without any worker for longer than this, it is told as missing.
+# A worker appends a record within seconds. If none has for longer than this, the entry counts as missing.
 PATIENCE = timedelta(hours=1)
 
 Cursor = psycopg.AsyncCursor[Any]
 Problem = tuple[str, str]
 """Expected, and got."""
+
+
+class RecordedKey(NamedTuple):
+    """An API key with one of its records, or either alone: a row of `recorded_keys.sql`."""
+
+    id: str
+    exists: bool
+    role: str | None
+    tenant: str | None
+    fingerprint: str | None
+    is_revoked: bool
+    action: str | None
+    """Of the record; None without one."""
+    is_young: bool | None
+    body: bytes | None
+    """Of the entry that reports the change."""
+
+
+class RecordedLetter(NamedTuple):
+    """A dead letter with one record of an edit, or either alone: a row of `recorded_letters.sql`."""
+
+    id: str
+    exists: bool
+    is_of_ledger: bool | None
+    edited_by: uuid.UUID | str | None
+    body_hash: str | None
+    action: str | None
+    is_young: bool | None
+    body: bytes | None
+
+
+Recorded = TypeVar("Recorded", RecordedKey, RecordedLetter)
 
 
 class Named(Struct, frozen=True):
@@ -37,8 +70,8 @@ class Facts(Struct, frozen=True):
     sha256_after: str | None = None
 
 
-class Told(Struct, frozen=True):
-    """What is read of an entry that tells of a change."""
+class ChangeEntry(Struct, frozen=True):
+    """What is read of an entry that reports a change."""
 
     action: str
     actor: Named
@@ -46,75 +79,81 @@ class Told(Struct, frozen=True):
     metadata: Facts = Facts()
 
 
-decoder = msgspec.json.Decoder(Told)
+decoder = msgspec.json.Decoder(ChangeEntry)
+
+Report = ChangeEntry | Literal["none", "pending", "another"]
+"""The entry that reports a change, or why there is none that does."""
 
 
-async def untold(cursor: Cursor, tenant: str) -> list[DamagedPlace]:
-    """What was changed without this log, or otherwise than it tells."""
+async def check(cursor: Cursor, tenant: str) -> list[DamagedPlace]:
+    """Changes that this ledger does not report, or reports with other values."""
     found: list[DamagedPlace] = []
     if tenant == SYSTEM_TENANT:
         await cursor.execute(RECORDED_KEYS, {"patience": PATIENCE})
-        found += places(tenant, "API key", await cursor.fetchall(), key_problems)
+        found += places(tenant, "API key", map(RecordedKey._make, await cursor.fetchall()), key_problems)
     await cursor.execute(RECORDED_LETTERS, {"tenant": tenant, "patience": PATIENCE})
-    return found + places(tenant, "dead letter", await cursor.fetchall(), letter_problems)
+    letters = map(RecordedLetter._make, await cursor.fetchall())
+    return found + places(tenant, "dead letter", letters, letter_problems)
 
 
 def places(
-    tenant: str, what: str, rows: Sequence[Any], problems: Callable[[Sequence[Any]], Iterator[Problem]]
+    tenant: str, what: str, rows: Iterator[Recorded], problems: Callable[[Sequence[Recorded]], Iterator[Problem]]
 ) -> list[DamagedPlace]:
     return [
         DamagedPlace(tenant=tenant, place=f"{what} {id_}", expected=expected, got=got)
-        for id_, group in groupby(rows, key=itemgetter(0))
+        for id_, group in groupby(rows, key=attrgetter("id"))
         for expected, got in problems(list(group))
     ]
 
 
-def key_problems(rows: Sequence[Any]) -> Iterator[Problem]:
-    id_, is_there, role, tenant, fingerprint, is_revoked, *_ = rows[0]
-    told = {action: read(id_, action, body, is_young=young) for *_, action, young, body in rows if action is not None}
-    made = told.get("api_key.create", told.get("api_key.baseline", "none"))
-    if not is_there:
+def key_problems(rows: Sequence[RecordedKey]) -> Iterator[Problem]:
+    """Takes the rows of one key."""
+    key = rows[0]
+    reports = {row.action: report_of(row) for row in rows if row.action is not None}
+    created = reports.get("api_key.create", reports.get("api_key.baseline", "none"))
+    if not key.exists:
         yield "the key, as its record says", "none"
         return
-    if isinstance(made, Told):
-        if (made.metadata.role, made.metadata.tenant, made.metadata.fingerprint) != (role, tenant, fingerprint):
-            yield "role, tenant and secret as its entry tells", "another"
-    elif made != "pending":
-        yield "an entry api_key.create that tells of it", made
-    revoked = told.get("api_key.revoke")
-    if revoked is None and isinstance(made, Told) and made.metadata.revoked_at is not None:
-        revoked = made
-    if is_revoked and (revoked is None or revoked in {"none", "another"}):
-        yield "an entry api_key.revoke that tells of its revocation", "none"
-    if not is_revoked and revoked is not None:
-        yield "a revoked key, as its record says", "one that is good"
+    if isinstance(created, ChangeEntry):
+        facts = created.metadata
+        if (facts.role, facts.tenant, facts.fingerprint) != (key.role, key.tenant, key.fingerprint):
+            yield "role, tenant and secret as its entry says", "another"
+    elif created != "pending":
+        yield "an entry api_key.create that reports it", created
+    revoked = reports.get("api_key.revoke")
+    if revoked is None and isinstance(created, ChangeEntry) and created.metadata.revoked_at is not None:
+        revoked = created
+    if key.is_revoked and (revoked is None or revoked in {"none", "another"}):
+        yield "an entry api_key.revoke that reports its revocation", "none"
+    if not key.is_revoked and revoked is not None:
+        yield "a revoked key, as its record says", "one that is valid"
 
 
-def letter_problems(rows: Sequence[Any]) -> Iterator[Problem]:
-    id_, is_there, is_here, edited_by, body_hash, *_ = rows[0]
-    if not is_there:
+def letter_problems(rows: Sequence[RecordedLetter]) -> Iterator[Problem]:
+    """Takes the rows of one dead letter, in the order of its edits."""
+    letter = rows[0]
+    if not letter.exists:
         yield "the dead letter, as its record says", "none"
         return
-    if not is_here:
-        return  # it named no tenant before an edit that is told in another log
-    if edited_by is None:
-        yield "an edited letter, as its record says", "one that nobody edited"
+    if not letter.is_of_ledger:
+        return  # it named no tenant before an edit that another ledger reports
+    if letter.edited_by is None:
+        yield "an edited letter, as its record says", "one that was not edited"
         return
-    told = [read(id_, action, body, is_young=young) for *_, action, young, body in rows if action is not None]
-    newest = told[-1] if told else "none"
-    if isinstance(newest, Told):
-        if body_hash is not None and newest.metadata.sha256_after != body_hash:
-            yield "the body that its last edit left, as the entry tells", "another"
+    reports = [report_of(row) for row in rows if row.action is not None]
+    newest: Report = reports[-1] if reports else "none"
+    if isinstance(newest, ChangeEntry):
+        if letter.body_hash is not None and newest.metadata.sha256_after != letter.body_hash:
+            yield "the body that its last edit left, as the entry says", "another"
     elif newest != "pending":
-        yield "an entry dead_letter.edit that tells of its edit", newest
+        yield "an entry dead_letter.edit that reports its edit", newest
 
 
-def read(id_: str, action: str, body: bytes | None, *, is_young: bool) -> Told | Literal["none", "pending", "another"]:
-    """The entry, if it is there and tells of this change."""
-    if body is None:
-        return "pending" if is_young else "none"
+def report_of(row: RecordedKey | RecordedLetter) -> Report:
+    if row.body is None:
+        return "pending" if row.is_young else "none"
     try:
-        told = decoder.decode(body)
+        entry = decoder.decode(row.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return "another"
-    return told if (told.action, told.target.id) == (action, id_) else "another"
+    return entry if (entry.action, entry.target.id) == (row.action, row.id) else "another"

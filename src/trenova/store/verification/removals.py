@@ -1,20 +1,35 @@
-"""Whether log and removals tell of every body that is not there any more, and both say the same. No I/O."""
+"""Whether ledger and removals report every body that is no longer there, and agree with each other. No I/O."""
 
+import uuid
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from trenova.domain.verification import DamagedPlace
 from trenova.store.retention.removal import spans
-from trenova.store.verification.rows import joined
+from trenova.store.verification.rows import merge_neighbours
 
 RESTORE = "find out who changed the table removals, or the entries; restore them from a backup, and compare"
+
+
+class Removal(NamedTuple):
+    """A row of `removals_with_entries.sql`."""
+
+    entry_id: uuid.UUID
+    indexes: Any
+    """A multirange of PostgreSQL."""
+    entries: int
+    byte_count: int
+    days: int
+    cut_off: datetime
+    body: bytes | None
+    """Of the entry that reports the removal."""
 
 
 class Metadata(Struct, frozen=True):
@@ -25,97 +40,100 @@ class Metadata(Struct, frozen=True):
     received_before: datetime
 
 
-class Record(Struct, frozen=True):
+class RemovalEntry(Struct, frozen=True):
     """What is read of an entry `retention.remove`."""
 
     metadata: Metadata
 
 
-decoder = msgspec.json.Decoder(Record)
+decoder = msgspec.json.Decoder(RemovalEntry)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """The removed indexes that a log tells of, as first and last of runs, in their order."""
+class RecordedRemovals:
+    """The removed indexes that a ledger reports, as first and last of runs, in order."""
 
     spans: Sequence[tuple[int, int]] = ()
     problems: Sequence[DamagedPlace] = field(default=(), repr=False)
 
     @classmethod
-    def by(cls, tenant: str, removals: Iterable[Sequence[Any]]) -> "Told":
-        """What the rows of `told_removals.sql` tell: only what a removal and its own entry say alike."""
+    def read(cls, tenant: str, removals: Iterable[Removal]) -> "RecordedRemovals":
+        """What the entries of the removals report. A removal and its entry that differ are a problem."""
         runs: list[tuple[int, int]] = []
         problems = []
-        for id_, *row, body in removals:
-            said = None if body is None else read(body)
-            wrong = "" if said is None else differing(row, said)
-            if said is None or wrong:
-                expected = f"{wrong} as its entry says" if wrong else "an entry retention.remove that tells of it"
-                problems.append(problem(tenant, f"removal {id_}", expected, "another" if wrong else "none"))
-            if said is not None:
-                runs += said.indexes
+        for removal in removals:
+            reported = None if removal.body is None else decode(removal.body)
+            if reported is None:
+                expected = "an entry retention.remove that reports it"
+                problems.append(problem(tenant, f"removal {removal.entry_id}", expected, "none"))
+                continue
+            if differing := differences(removal, reported):
+                expected = f"{differing} as its entry says"
+                problems.append(problem(tenant, f"removal {removal.entry_id}", expected, "another"))
+            runs += reported.indexes
         runs.sort()
-        for before, after in pairwise(runs):
-            if after[0] <= before[1]:
-                problems.append(problem(tenant, f"entry {after[0]}", "one removal", "two that tell of it"))
+        for (_, last), (first, _) in pairwise(runs):
+            if first <= last:
+                problems.append(problem(tenant, f"entry {first}", "one removal", "two that report it"))
         return cls(runs, problems)
 
     def still_there(self, tenant: str, span: range, removed: Iterable[int]) -> list[DamagedPlace]:
-        """The entries of a stretch that a removal tells of, and that still have their content."""
-        gone = set(removed)
+        """The entries of a stretch that a removal reports, and that still have their content."""
+        emptied = set(removed)
         at = max(bisect_right(self.spans, span.start, key=lambda run: run[0]) - 1, 0)
-        found = []
+        places = []
         while at < len(self.spans) and self.spans[at][0] < span.stop:
             first, last = self.spans[at]
-            told = range(max(first, span.start), min(last + 1, span.stop))
-            found += [
-                problem(tenant, f"entry {index}", "no content, as a removal tells", "a body")
-                for index in told
-                if index not in gone
+            reported = range(max(first, span.start), min(last + 1, span.stop))
+            places += [
+                problem(tenant, f"entry {index}", "no content, as a removal says", "a body")
+                for index in reported
+                if index not in emptied
             ]
             at += 1
-        return joined(found)
+        return merge_neighbours(places)
 
-    def places(self, tenant: str, removed: Iterable[int]) -> list[DamagedPlace]:
-        """The removed entries that nothing tells of: somebody took their content without the log."""
-        return joined(
-            [
-                DamagedPlace(
-                    tenant=tenant,
-                    place=f"entry {index}",
-                    expected="a body, or an entry retention.remove that tells of it",
-                    got="neither",
-                )
-                for index in removed
-                if index not in self
-            ]
+    def unrecorded(self, tenant: str, removed: Iterable[int]) -> list[DamagedPlace]:
+        """The removed entries that no removal reports: their content was removed without the ledger."""
+        return merge_neighbours(
+            DamagedPlace(
+                tenant=tenant,
+                place=f"entry {index}",
+                expected="a body, or an entry retention.remove that reports it",
+                got="neither",
+            )
+            for index in removed
+            if index not in self
         )
 
     def __contains__(self, index: int) -> bool:
-        # No index is removed twice: where spans overlap, that is a problem of its own.
+        # No index is removed twice: overlapping spans are a problem that `read` reports.
         at = bisect_right(self.spans, index, key=lambda span: span[0]) - 1
         return at >= 0 and index <= self.spans[at][1]
 
 
-def read(body: bytes) -> Metadata | None:
-    """What the entry tells. One that cannot be read tells nothing; that it was changed is found with its row."""
+def decode(body: bytes) -> Metadata | None:
+    """None for an entry that cannot be read; the check of its row finds that it was changed."""
     try:
         return decoder.decode(body).metadata
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
-def differing(row: Sequence[Any], said: Metadata) -> str:
-    """The names of what a removal (indexes, entries, bytes, days, cut-off) says otherwise than its entry."""
-    indexes, *rest = row
-    counts = sum(last - first + 1 for first, last in said.indexes)
-    theirs = (said.indexes, said.entries, said.bytes, said.days, said.received_before)
-    names = ("indexes", "entries", "bytes", "days", "cut_off")
-    ours = (spans(indexes), *rest)
-    wrong = [name for name, mine, told in zip(names, ours, theirs, strict=True) if mine != told]
-    if counts != said.entries and "entries" not in wrong:
-        wrong.append("entries")
-    return ", ".join(wrong)
+def differences(removal: Removal, reported: Metadata) -> str:
+    """The names of the columns in which a removal differs from its entry."""
+    pairs = {
+        "indexes": (spans(removal.indexes), reported.indexes),
+        "entries": (removal.entries, reported.entries),
+        "bytes": (removal.byte_count, reported.bytes),
+        "days": (removal.days, reported.days),
+        "cut_off": (removal.cut_off, reported.received_before),
+    }
+    differing = [name for name, (ours, theirs) in pairs.items() if ours != theirs]
+    count = sum(last - first + 1 for first, last in reported.indexes)
+    if count != reported.entries and "entries" not in differing:
+        differing.append("entries")
+    return ", ".join(differing)
 
 
 def problem(tenant: str, place: str, expected: str, got: str) -> DamagedPlace:

@@ -1,132 +1,142 @@
-"""One tile's rows: that each is what its body makes of it, and that each stands where the tree says."""
+"""The rows of one tile: each must follow from its body, and its commitment must be where the tree has it."""
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
 from trenova.domain.verification import DamagedPlace
 from trenova.errors import NotSealed
 from trenova.ledger.hashing import HASH_BYTES, SALT_BYTES, leaf, split_hashes
-from trenova.store.appending import rows as stored
+from trenova.store.appending.rows import row_of_body
 
-# Columns between `index` and `salt`, in the order of the query and of `store.rows.row`.
-REPEATED = (
-    "tenant",
-    "id",
-    "occurred_at",
-    "received_at",
-    "actor_type",
-    "actor_id",
-    "action",
-    "target_type",
-    "target_id",
-    "outcome",
-)
-# Those of them that stay when the content is removed.
+UNKNOWN_LEAF = bytes(HASH_BYTES)  # where both tile and row are missing: no hash above it will be right
+
+Problem = tuple[str, str]
+"""Expected, and got."""
+
+
+class StoredRow(NamedTuple):
+    """A row of `verified_rows.sql`: the columns of `appending.rows.Row`, with the index in place of the ordinal."""
+
+    place: int
+    """The index of the entry."""
+    tenant: str
+    id: uuid.UUID
+    occurred_at: datetime | None
+    received_at: datetime
+    actor_type: str | None
+    actor_id: str | None
+    action: str | None
+    target_type: str | None
+    target_id: str | None
+    outcome: str | None
+    salt: bytes | None
+    commitment: bytes
+    body: bytes | None
+
+
+# The columns that repeat what the body says.
+REPEATED = tuple(name for name in StoredRow._fields if name not in {"place", "salt", "commitment", "body"})
+# Those of them that remain when the content is removed.
 KEPT = frozenset({"tenant", "id", "received_at"})
-UNKNOWN_LEAF = bytes(HASH_BYTES)  # where neither tile nor row is there: nothing above it will be right
-
-Row = tuple[Any, ...]
 
 
 @dataclass(slots=True, kw_only=True)
-class Rows:
-    """What came of them. `leaves` are those of the tree: from the tile, or from the rows where the tile has none."""
-
+class CheckedRows:
     leaves: list[bytes] = field(default_factory=list)
+    """Those of the tree: from the tile, or from the rows where the tile has none."""
     places: list[DamagedPlace] = field(default_factory=list)
     removed: list[int] = field(default_factory=list)
     """Indexes of the rows without a body."""
 
+    def add(self, tenant: str, index: int, expected: str, got: str) -> None:
+        self.places.append(DamagedPlace(tenant=tenant, place=f"entry {index}", expected=expected, got=got))
 
-def check(tenant: str, span: range, found: Sequence[Row], hashes: bytes) -> Rows:
+
+def check(tenant: str, span: range, rows: Sequence[StoredRow], hashes: bytes) -> CheckedRows:
     """Check the rows of the entries `span`, which lie in one tile and begin with its first, against the tile's hashes.
 
-    The tree is taken from the tiles: then a changed row is one damaged place, and not every checkpoint after it.
+    The tree is taken from the tiles: then a changed row is one damaged place, instead of every checkpoint after it.
     """
     tile = split_hashes(hashes)
-    came = Rows()
+    checked = CheckedRows()
     at = 0
     for offset, index in enumerate(span):
         row = None
-        if at < len(found) and found[at][0] == index:
-            row, at = found[at], at + 1
+        if at < len(rows) and rows[at].place == index:
+            row, at = rows[at], at + 1
         in_tile = tile[offset] if offset < len(tile) else None
         if row is None:
-            _add(came, tenant, index, "a row", "none")
-            came.leaves.append(in_tile or UNKNOWN_LEAF)
+            checked.add(tenant, index, "a row", "none")
+            checked.leaves.append(in_tile or UNKNOWN_LEAF)
             continue
-        if row[-1] is None:
-            came.removed.append(index)
-        came.leaves.append(in_tile or leaf(row[-2]))
-        for expected, got in _problems(row, in_tile, tile, span.start):
-            _add(came, tenant, index, expected, got)
-        while at < len(found) and found[at][0] == index:
-            _add(came, tenant, index, "one row", "another with the same index")
+        if row.body is None:
+            checked.removed.append(index)
+        checked.leaves.append(in_tile or leaf(row.commitment))
+        for expected, got in row_problems(row, in_tile, tile, span.start):
+            checked.add(tenant, index, expected, got)
+        while at < len(rows) and rows[at].place == index:
+            checked.add(tenant, index, "one row", "another with the same index")
             at += 1
-    came.places = joined(came.places)
-    return came
+    checked.places = merge_neighbours(checked.places)
+    return checked
 
 
-def joined(places: list[DamagedPlace]) -> list[DamagedPlace]:
-    """The places, neighbouring entries that lack or have the same as one."""
-    found: list[tuple[int, int, DamagedPlace]] = []
+def merge_neighbours(places: Iterable[DamagedPlace]) -> list[DamagedPlace]:
+    """The places of entries, with neighbouring entries that have the same problem as one place."""
+    runs: list[tuple[int, int, DamagedPlace]] = []
     for place in places:
-        first = int(place.place.removeprefix("entry "))
-        before = found[-1] if found else None
-        if before and before[1] == first - 1 and (before[2].expected, before[2].got) == (place.expected, place.got):
-            found[-1] = (before[0], first, place)
-        else:
-            found.append((first, first, place))
-    return [msgspec.structs.replace(place, place=entries(first, last)) for first, last, place in found]
+        index = int(place.place.removeprefix("entry "))
+        if runs:
+            first, last, before = runs[-1]
+            if last == index - 1 and (before.expected, before.got) == (place.expected, place.got):
+                runs[-1] = (first, index, place)
+                continue
+        runs.append((index, index, place))
+    return [msgspec.structs.replace(place, place=entries(first, last)) for first, last, place in runs]
 
 
 def entries(first: int, last: int) -> str:
     return f"entry {first}" if first == last else f"entries {first}–{last}"
 
 
-def _problems(row: Row, in_tile: bytes | None, tile: list[bytes], first: int) -> list[tuple[str, str]]:
-    """What is wrong with a row, as (expected, got)."""
-    found = _body_problems(row, tile, first)
-    own = leaf(row[-2])
+def row_problems(row: StoredRow, in_tile: bytes | None, tile: list[bytes], first: int) -> list[Problem]:
+    problems = body_problems(row, tile, first)
+    own = leaf(row.commitment)
     if in_tile is not None and own != in_tile:
-        found.append((f"the leaf {in_tile.hex()} of the tile", _belonging(own, tile, first) or f"{own.hex()}"))
-    return found
+        problems.append((f"the leaf {in_tile.hex()} of the tile", other_entry(own, tile, first) or own.hex()))
+    return problems
 
 
-def _body_problems(row: Row, tile: list[bytes], first: int) -> list[tuple[str, str]]:
-    salt, kept, body = row[-3:]
-    if body is None and salt is None:
-        # Removed: so must be what the other columns repeated of it. That is content, and nothing proves it any more.
-        return [(f"{name} removed as the body is", "something") for name in _left_over(row)]
-    if body is None or salt is None or len(salt) != SALT_BYTES:
+def body_problems(row: StoredRow, tile: list[bytes], first: int) -> list[Problem]:
+    if row.body is None and row.salt is None:
+        # Removed: so must be the columns that repeat the body. They are content, and nothing proves them any more.
+        return [(f"{name} removed as the body is", "something") for name in columns_left(row)]
+    if row.body is None or row.salt is None or len(row.salt) != SALT_BYTES:
         return [(f"body and a salt of {SALT_BYTES} bytes, or neither", "something else")]
     try:
-        made = stored.row_of_body(row[0], body, salt)
+        expected = row_of_body(row.place, row.body, row.salt)
     except NotSealed:
-        return [(f"the commitment {kept.hex()}", "a body that is no entry")]
-    if made == row:
+        return [(f"the commitment {row.commitment.hex()}", "a body that is not an entry")]
+    if tuple(expected) == tuple(row):
         return []
-    if made[-2] != kept:
-        return [(f"the commitment {kept.hex()}", _belonging(leaf(made[-2]), tile, first) or made[-2].hex())]
-    # Which column, not what it says: this goes into logs.
-    return [
-        (f"{name} as the body has it", "another")
-        for name, ours, theirs in zip(REPEATED, made[1:], row[1:], strict=False)
-        if ours != theirs
-    ]
+    if expected.commitment != row.commitment:
+        got = other_entry(leaf(expected.commitment), tile, first) or expected.commitment.hex()
+        return [(f"the commitment {row.commitment.hex()}", got)]
+    # The name of the column, not its value: this goes into logs.
+    differing = [name for name in REPEATED if getattr(expected, name) != getattr(row, name)]
+    return [(f"{name} as the body has it", "another") for name in differing]
 
 
-def _left_over(row: Row) -> list[str]:
+def columns_left(row: StoredRow) -> list[str]:
     """The columns that repeat content and are not empty."""
-    return [name for name, value in zip(REPEATED, row[1:], strict=False) if name not in KEPT and value is not None]
+    return [name for name in REPEATED if name not in KEPT and getattr(row, name) is not None]
 
 
-def _belonging(own: bytes, tile: list[bytes], first: int) -> str:
+def other_entry(own: bytes, tile: list[bytes], first: int) -> str:
+    """Which entry of the tile has this leaf; empty if none has."""
     return f"what belongs to entry {first + tile.index(own)}" if own in tile else ""
-
-
-def _add(came: Rows, tenant: str, index: int, expected: str, got: str) -> None:
-    came.places.append(DamagedPlace(tenant=tenant, place=f"entry {index}", expected=expected, got=got))

@@ -1,11 +1,11 @@
-"""All logs, or one, in one snapshot of the database, over any number of processes."""
+"""All ledgers, or one, in one snapshot of the database, over any number of processes."""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -19,26 +19,36 @@ from trenova.store import catalog
 from trenova.store.ledgers import read_tiles
 from trenova.store.pool import Pool, sqlalchemy_url
 from trenova.store.sql import sql
-from trenova.store.verification import beside as beside_logs
-from trenova.store.verification import changes, cosigned, stretch, walks
+from trenova.store.verification import changes, cosigned, side_tables, stretch, walks
 from trenova.store.verification.ledger import LedgerCheck
-from trenova.store.verification.removals import Told
+from trenova.store.verification.removals import RecordedRemovals, Removal
 from trenova.store.verification.rows import entries
-from trenova.store.verification.stretch import Claim, Found, Stretch
+from trenova.store.verification.stretch import ONE_SNAPSHOT, CheckedStretch, Claim, Stretch
 
-VERIFIED_LOGS, TOLD_REMOVALS = sql("verified_logs"), sql("told_removals")
-KEPT = sql("beside/kept")
+VERIFIED_LEDGERS, REMOVALS = sql("verified_ledgers"), sql("removals_with_entries")
+OVERDUE = sql("side_tables/overdue")
 STRAY_ENTRIES, STRAY_CHECKPOINTS, STRAY_TILES = sql("stray_entries"), sql("stray_checkpoints"), sql("stray_tiles")
+NO_TIMEOUTS, LOCK_TIMEOUT, EXPORT_SNAPSHOT = sql("no_timeouts"), sql("lock_timeout"), sql("export_snapshot")
 
-# Stretches under way: enough that on 32 cores none waits for the one that reads them in order.
+# Stretches in progress: enough that on 32 cores none waits for the process that takes the results in order.
 AHEAD = 64
 LENGTH = stretch.TILES * WIDTH
 
 Cursor = psycopg.AsyncCursor[Any]
 KeysOf = Callable[[str], Sequence[VerifierKey]]
-"""The verifier keys of a tenant's log."""
+"""The verifier keys of a tenant's ledger."""
 Progress = Callable[[int, int], None]
-"""Called with the entries that are checked so far and with all that are to be."""
+"""Called with the number of entries that are checked so far, and of all."""
+
+
+class VerifiedLedger(NamedTuple):
+    """A row of `verified_ledgers.sql`."""
+
+    tenant: str
+    size: int | None
+    frontier: bytes | None
+    position: int
+    """That of retention."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,16 +56,16 @@ class Verifier:
     url: str = field(repr=False)
     keys: KeysOf
     workers: Executor = field(repr=False)
-    """Where the work is done; see `workers.processes`."""
+    """Where the stretches are checked; see `workers.processes`."""
     known: Mapping[str, Sequence[Claim]] = field(default_factory=dict)
-    """By tenant, what signed checkpoints said that were kept outside of the database. See `claim`."""
+    """By tenant, what signed checkpoints say that were kept outside of the database. See `claim`."""
     witnesses: Sequence[VerifierKey] = ()
-    """Whose cosignatures are verified, and not only compared with what they were made over."""
+    """Their cosignatures are verified, and not only compared with the checkpoints."""
 
     async def database(self) -> list[DamagedPlace]:
-        """Where tables, triggers, functions, grants and the like are not as the migrations made them.
+        """Where tables, triggers, functions, grants and the like differ from what the migrations made.
 
-        Raises Unavailable while the database is away, SchemaMismatch for one of another release.
+        Raises Unavailable while the database is unreachable, SchemaMismatch for one of another release.
         """
         async with Pool.open(self.url, size=1) as pool:
             return await catalog.check(pool)
@@ -63,144 +73,144 @@ class Verifier:
     async def logs(
         self, progress: Progress, *, tenant: str = "", after: str = ""
     ) -> AsyncGenerator[LedgerVerdict, None]:
-        """The verdict on each log by the order of tenants' names: those behind `after`, or that of `tenant` alone.
+        """The verdict on each ledger in the order of tenants' names: those after `after`, or that of `tenant` alone.
 
-        All see the database as it was at the start, so entries may be appended meanwhile. The snapshot holds up vacuum.
-        Raises Unavailable while the database is away, NotFound if there is no such log.
+        All see the database as it was at the start, so entries may be appended during it. The snapshot holds up vacuum.
+        Raises Unavailable while the database is unreachable, NotFound if there is no such ledger.
         """
         async with Pool.open(self.url, size=1) as pool, pool.cursor() as cursor:
             snapshot = await take_snapshot(cursor)
-            logs = await self._logs(cursor, tenant, after)
-            done, total = 0, sum(log.size for log in logs)
-            span = beside_logs.span_of(tenant=tenant, after=after)
-            beside = by_tenant(
+            ledgers = await self.open_checks(cursor, tenant, after)
+            done, total = 0, sum(ledger.size for ledger in ledgers)
+            span = side_tables.span_of(tenant=tenant, after=after)
+            others = by_tenant(
                 [
-                    *await beside_logs.places(cursor, span),
-                    *await walks.places(cursor, span, lambda: progress(0, total)),
+                    *await side_tables.check(cursor, span),
+                    *await walks.check(cursor, span, lambda: progress(0, total)),
                 ]
             )
-            for log, future in submitted(self.workers, self._work(logs, snapshot)):
+            for ledger, future in submit(self.workers, self.work(ledgers, snapshot)):
                 if future is None:
-                    await look_outside(cursor, log)
-                    log.places += beside.pop(log.tenant, [])
-                    await cosigned.check(cursor, log, self.witnesses)
-                    yield log.verdict()
+                    await check_outside(cursor, ledger)
+                    ledger.places += others.pop(ledger.tenant, [])
+                    await cosigned.check(cursor, ledger, self.witnesses)
+                    yield ledger.verdict()
                     continue
-                found = await asyncio.wrap_future(future)
-                await take(cursor, log, found)
-                done += sum(tile.leaves for tile in found.tiles)
+                checked = await asyncio.wrap_future(future)
+                await add_stretch(cursor, ledger, checked)
+                done += sum(tile.leaves for tile in checked.tiles)
                 progress(done, total)
-            for name, places in beside.items():  # of tenants without a log, or without a name
+            for name, places in others.items():  # of tenants without a ledger, or without a name
                 yield LedgerVerdict(tenant=name, size=0, places=places)
 
-    async def _logs(self, cursor: Cursor, tenant: str, after: str) -> list[LedgerCheck]:
+    async def open_checks(self, cursor: Cursor, tenant: str, after: str) -> list[LedgerCheck]:
         known = [name for name in self.known if name > after and tenant in {"", name}]
-        await cursor.execute(VERIFIED_LOGS, {"tenant": tenant, "after": after, "known": known})
-        found = await cursor.fetchall()
-        if tenant and not found:
-            raise NotFound(f"there is no log of the tenant {tenant}", hint="`trenova verify --live` checks all of them")
+        await cursor.execute(VERIFIED_LEDGERS, {"tenant": tenant, "after": after, "known": known})
+        rows = [VerifiedLedger._make(row) for row in await cursor.fetchall()]
+        if tenant and not rows:
+            raise NotFound(f"there is no ledger of the tenant {tenant}", hint="check all: trenova verify --live")
         return [
             LedgerCheck(
-                name,
-                size,
-                bytes(frontier or b""),
-                keys=self.keys(name),
-                claims=self.known.get(name, ()),
-                position=position,
+                row.tenant,
+                row.size,
+                row.frontier or b"",
+                keys=self.keys(row.tenant),
+                claims=self.known.get(row.tenant, ()),
+                position=row.position,
             )
-            for name, size, frontier, position in found
+            for row in rows
         ]
 
-    def _work(self, logs: Sequence[LedgerCheck], snapshot: str) -> Iterator[tuple[LedgerCheck, Stretch | None]]:
-        """Every stretch of every log in order, and behind the last of each log None."""
+    def work(self, ledgers: Sequence[LedgerCheck], snapshot: str) -> Iterator[tuple[LedgerCheck, Stretch | None]]:
+        """Every stretch of every ledger in order, and None after the last of each ledger."""
         url = sqlalchemy_url(self.url).set(drivername="postgresql").render_as_string(hide_password=False)
-        for log in logs:
-            for first, end in log.stretches(LENGTH):
+        for ledger in ledgers:
+            for first, end in ledger.stretches(LENGTH):
                 yield (
-                    log,
+                    ledger,
                     Stretch(
                         url=url,
                         snapshot=snapshot,
-                        tenant=log.tenant,
+                        tenant=ledger.tenant,
                         first=first,
                         end=end,
-                        keys=log.keys,
-                        claims=log.claims,
-                        position=log.position,
+                        keys=ledger.keys,
+                        claims=ledger.claims,
+                        position=ledger.position,
                     ),
                 )
-            yield log, None
+            yield ledger, None
 
 
 def claim(message: bytes, keys: KeysOf) -> tuple[str, Claim]:
-    """Tenant and claim of a checkpoint that somebody kept; VerificationError unless one of the log's keys signed it."""
+    """Tenant and claim of a checkpoint that was kept. Raises VerificationError unless a key of the ledger signed it."""
     origin = checkpoint.parse(notes.parse(message).text).origin
     tenant = origin.rpartition("/")[2]
     head = verify.signed_checkpoint(message, keys=keys(tenant), check=signing.check, origin=origin)
     return tenant, Claim(size=head.size, root=head.root, where=f"your checkpoint {head.size}")
 
 
-def submitted(
+def submit(
     workers: Executor, work: Iterable[tuple[LedgerCheck, Stretch | None]]
-) -> Iterator[tuple[LedgerCheck, Future[Found] | None]]:
-    """The work in its order, with at most AHEAD pieces of it handed to the workers before their turn."""
-    under_way: deque[tuple[LedgerCheck, Future[Found] | None]] = deque()
-    for log, part in work:
-        under_way.append((log, None if part is None else workers.submit(stretch.check, part)))
-        if len(under_way) > AHEAD:
-            yield under_way.popleft()
-    yield from under_way
+) -> Iterator[tuple[LedgerCheck, Future[CheckedStretch] | None]]:
+    """The work in its order, with at most AHEAD stretches handed to the workers before their turn."""
+    in_progress: deque[tuple[LedgerCheck, Future[CheckedStretch] | None]] = deque()
+    for ledger, part in work:
+        in_progress.append((ledger, None if part is None else workers.submit(stretch.check, part)))
+        if len(in_progress) > AHEAD:
+            yield in_progress.popleft()
+    yield from in_progress
 
 
 def by_tenant(places: Iterable[DamagedPlace]) -> dict[str, list[DamagedPlace]]:
-    found: dict[str, list[DamagedPlace]] = {}
-    for one in places:
-        found.setdefault(one.tenant, []).append(one)
-    return found
+    groups: dict[str, list[DamagedPlace]] = {}
+    for place in places:
+        groups.setdefault(place.tenant, []).append(place)
+    return groups
 
 
 async def take_snapshot(cursor: Cursor) -> str:
-    """The name under which other connections can see what this transaction sees, as long as it lasts."""
-    await cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-    await cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-    # Some statements read a whole table. None waits for a lock for longer than the stretches do.
-    await cursor.execute("SET LOCAL statement_timeout = 0")
-    await cursor.execute(f"SET LOCAL lock_timeout = {stretch.GIVE_WAY_MS}")
-    await cursor.execute("SELECT pg_export_snapshot()")
+    """The name under which other transactions can import this one's snapshot, as long as it lasts."""
+    await cursor.execute(ONE_SNAPSHOT)
+    await cursor.execute(NO_TIMEOUTS)
+    # No statement waits for a lock longer than the stretches do.
+    await cursor.execute(LOCK_TIMEOUT, {"timeout": str(stretch.GIVE_WAY_MS)})
+    await cursor.execute(EXPORT_SNAPSHOT)
     ((snapshot,),) = await cursor.fetchall()
     return str(snapshot)
 
 
-async def take(cursor: Cursor, log: LedgerCheck, found: Found) -> None:
-    await ask_removals(cursor, log)
-    if found.kept:
-        await cursor.execute(KEPT, {"tenant": log.tenant, "indexes": found.kept})
-        log.add_kept([index for (index,) in await cursor.fetchall()])
-    additions = log.take(found)
-    stored = await read_tiles(cursor, {log.tenant: [(one.level, one.index) for one in additions]})
-    log.compare(additions, stored[log.tenant])
+async def add_stretch(cursor: Cursor, ledger: LedgerCheck, checked: CheckedStretch) -> None:
+    """Add a checked stretch to its ledger, with what the stretch could not decide alone."""
+    await read_removals(cursor, ledger)
+    if checked.kept:
+        await cursor.execute(OVERDUE, {"tenant": ledger.tenant, "indexes": checked.kept})
+        ledger.add_overdue([index for (index,) in await cursor.fetchall()])
+    additions = ledger.add_stretch(checked)
+    stored = await read_tiles(cursor, {ledger.tenant: [(one.level, one.index) for one in additions]})
+    ledger.compare(additions, stored[ledger.tenant])
 
 
-async def ask_removals(cursor: Cursor, log: LedgerCheck) -> None:
-    """Before the first stretch."""
-    if log.told is None:
-        await cursor.execute(TOLD_REMOVALS, {"tenant": log.tenant})
-        log.told = Told.by(log.tenant, await cursor.fetchall())
-        log.places += log.told.problems
+async def read_removals(cursor: Cursor, ledger: LedgerCheck) -> None:
+    """Read what the ledger reports as removed, once for each ledger."""
+    if ledger.removals is None:
+        await cursor.execute(REMOVALS, {"tenant": ledger.tenant})
+        ledger.removals = RecordedRemovals.read(ledger.tenant, map(Removal._make, await cursor.fetchall()))
+        ledger.places += ledger.removals.problems
 
 
-async def look_outside(cursor: Cursor, log: LedgerCheck) -> None:
-    """What is there and belongs to no entry of the log: rows, tiles and checkpoints beyond its end."""
-    await ask_removals(cursor, log)
-    asked = {"tenant": log.tenant, "size": log.size}
-    await cursor.execute(STRAY_ENTRIES, asked)
+async def check_outside(cursor: Cursor, ledger: LedgerCheck) -> None:
+    """Add rows, tiles and checkpoints beyond the end of the ledger, and changes that it does not report."""
+    await read_removals(cursor, ledger)
+    parameters = {"tenant": ledger.tenant, "size": ledger.size}
+    await cursor.execute(STRAY_ENTRIES, parameters)
     for first, last in await cursor.fetchall():
-        log.add(entries(first, last), f"nothing in a log of {log.size} entries", "rows")
-    await cursor.execute(STRAY_CHECKPOINTS, asked)
-    for size, number in await cursor.fetchall():
-        more = f" (and {number - 1} more)" if number > 1 else ""
-        log.add("head", f"{size} entries or more, as checkpoint {size}{more} says", f"{log.size} entries")
-    await cursor.execute(STRAY_TILES, asked)
+        ledger.add(entries(first, last), f"nothing in a ledger of {ledger.size} entries", "rows")
+    await cursor.execute(STRAY_CHECKPOINTS, parameters)
+    for size, count in await cursor.fetchall():
+        more = f" (and {count - 1} more)" if count > 1 else ""
+        ledger.add("head", f"{size} entries or more, as checkpoint {size}{more} says", f"{ledger.size} entries")
+    await cursor.execute(STRAY_TILES, parameters)
     for level, index, expected, got in await cursor.fetchall():
-        log.add(f"tile {index} of level {level}", f"{expected} hashes", f"{got}")
-    log.places += await changes.untold(cursor, log.tenant)
+        ledger.add(f"tile {index} of level {level}", f"{expected} hashes", f"{got}")
+    ledger.places += await changes.check(cursor, ledger.tenant)

@@ -11,22 +11,22 @@ from contextlib import contextmanager
 
 @contextmanager
 def processes(count: int) -> Iterator[Executor]:
-    """At most `count`, begun as they are needed. Work that has not begun when the block ends is dropped."""
-    opened = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=begin)
+    """At most `count`, started as they are needed. Work that has not begun when the block ends is dropped."""
+    executor = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=begin)
     try:
-        yield opened
+        yield executor
     finally:
-        opened.shutdown(cancel_futures=True)
+        executor.shutdown(cancel_futures=True)
 
 
 def begin() -> None:
-    """Ctrl-C is for whoever opened the processes to answer; they end with it, also when it is killed."""
+    """Leave Ctrl-C to the parent process, and end with it, also when it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def end_with_parent() -> None:
-    # The queue of the pool would never tell: a process that waits for work holds both ends of it.
+    # The queue of the pool would never close: a process that waits for work holds both ends of it.
     if (parent := multiprocessing.parent_process()) is not None:
         parent.join()
         os._exit(1)

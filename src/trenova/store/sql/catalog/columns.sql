@@ -1,7 +1,7 @@
 SELECT 'column ' || c.relname || '.' || a.attname, jsonb_build_object(
     'type', format_type(a.atttypid, a.atttypmod),
     'collation', (SELECT o.collname FROM pg_collation AS o WHERE o.oid = a.attcollation),
-    -- From 18 on a NOT NULL may be one that nobody has checked.
+    -- From 18 on a NOT NULL may be one that was never validated.
     'not null', a.attnotnull AND NOT EXISTS (
         SELECT FROM pg_constraint AS n
         WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND n.conkey = ARRAY[a.attnum] AND NOT n.convalidated

@@ -1,4 +1,5 @@
--- Without NOT NULL, which is a constraint from 18 on and a fact of the column before, and without constraint triggers.
+-- Without NOT NULL, which is a constraint from 18 on and a fact of the column before, and without constraint
+-- triggers.
 SELECT 'constraint ' || n.conname || ' on ' || c.relname, jsonb_build_object(
     -- With NOT VALID, DEFERRABLE and NOT ENFORCED where they hold.
     'definition', pg_get_constraintdef(n.oid, true)

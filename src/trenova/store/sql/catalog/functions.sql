@@ -1,4 +1,4 @@
--- An operator's own may be there if no call that is meant for one of ours, or of PostgreSQL's, can reach it.
+-- An operator's own function may exist if no call that is meant for one of ours, or of PostgreSQL's, can reach it.
 SELECT 'function ' || p.proname || '(' || oidvectortypes(p.proargtypes) || ')', jsonb_build_object(
     'kind', p.prokind,
     'arguments', pg_get_function_arguments(p.oid),
@@ -11,7 +11,7 @@ SELECT 'function ' || p.proname || '(' || oidvectortypes(p.proargtypes) || ')', 
     'security definer', p.prosecdef,
     'leakproof', p.proleakproof,
     'parallel', p.proparallel,
-    -- Where the schema has another name, so has the path.
+    -- The path has the name of the schema, which may be another.
     'settings', (
         SELECT jsonb_agg(CASE
             WHEN starts_with(c, 'search_path=')

@@ -1,4 +1,4 @@
--- Who else than the owner may do what. An operator may let roles of his own read tables, and see to their upkeep.
+-- What roles other than the owner may do. Operators may let their own roles read tables and maintain them.
 WITH granted (object, acl) AS (
     SELECT 'table ' || c.relname, c.relacl
     FROM pg_class AS c
@@ -22,7 +22,7 @@ WITH granted (object, acl) AS (
     FROM granted AS g CROSS JOIN aclexplode(g.acl) AS a
     WHERE a.grantee <> %(owner)s
     UNION ALL
-    -- Who may make functions here may catch calls that are meant for others.
+    -- Whoever may create functions here can catch calls that are meant for others.
     SELECT 'the schema', a.grantee, a.privilege_type, a.is_grantable
     FROM pg_namespace AS n CROSS JOIN aclexplode(n.nspacl) AS a
     WHERE n.oid = %(schema)s::regnamespace AND a.privilege_type = 'CREATE' AND a.grantee NOT IN (n.nspowner, %(owner)s)

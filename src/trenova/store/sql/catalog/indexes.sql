@@ -1,4 +1,4 @@
--- Indexes of an operator's own may be there if they refuse no row and run no function that is not PostgreSQL's.
+-- An operator's own index may exist if it rejects no row and runs no function but PostgreSQL's.
 SELECT 'index ' || i.relname || ' on ' || c.relname, jsonb_build_object(
     'definition', pg_get_indexdef(i.oid, 0, true),
     'valid', x.indisvalid,

@@ -1,4 +1,4 @@
--- The roles of the migrations. Their members are the operator's.
+-- The roles of the migrations. Their members are the operator's choice.
 SELECT 'role ' || r.rolname, jsonb_build_object(
     'superuser', r.rolsuper,
     'bypasses row security', r.rolbypassrls,

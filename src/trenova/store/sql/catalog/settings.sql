@@ -1,4 +1,4 @@
--- What changes the meaning of everything else: as this session has it, and as it is set for roles and this database.
+-- Settings that change the meaning of everything else: of this session, and as set for roles and this database.
 SELECT 'setting ' || s.name, jsonb_build_object('value', s.setting)
 FROM pg_settings AS s
 WHERE s.name = ANY(%(settings)s::text[])

@@ -1,5 +1,5 @@
--- What a session with this search path finds in place of ours, or of PostgreSQL's: relations and functions of schemas
--- that it looks into first. The temporary schema is the session's own.
+-- What a session with this search path finds in place of our objects, or PostgreSQL's: relations and functions of
+-- schemas that come first in it. The temporary schema is the session's own.
 WITH path (schema, place) AS (
     SELECT * FROM unnest(current_schemas(true)) WITH ORDINALITY
 ), ours (place) AS (

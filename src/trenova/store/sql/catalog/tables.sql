@@ -1,4 +1,4 @@
--- What we need of a table beside its columns. Tablespace and storage parameters are the operator's.
+-- What matters of a table beside its columns. Tablespace and storage parameters are the operator's choice.
 SELECT 'table ' || c.relname, jsonb_build_object(
     'kind', CASE c.relkind WHEN 'r' THEN 'table' WHEN 'v' THEN 'view' WHEN 'f' THEN 'foreign table' ELSE c.relkind::text END,
     'persistence', CASE c.relpersistence WHEN 'p' THEN 'logged' WHEN 'u' THEN 'unlogged' ELSE c.relpersistence::text END,

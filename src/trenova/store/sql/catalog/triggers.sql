@@ -1,4 +1,4 @@
--- Those that PostgreSQL makes for foreign keys are called internal; one that calls a function of somebody's own is not.
+-- Without the triggers that PostgreSQL makes for foreign keys, which are internal and call its own functions.
 SELECT 'trigger ' || t.tgname || ' on ' || c.relname, jsonb_build_object(
     'definition', pg_get_triggerdef(t.oid, true),
     'enabled', CASE t.tgenabled WHEN 'O' THEN 'yes' WHEN 'D' THEN 'no' WHEN 'R' THEN 'on replicas only' ELSE 'always' END

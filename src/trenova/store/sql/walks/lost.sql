@@ -1,4 +1,4 @@
--- The first entry of a log that a walk does not meet, and how many they are.
+-- The first entry of a ledger that a walk does not meet, and how many there are.
 WITH met AS MATERIALIZED ({walk}), log AS MATERIALIZED (
     SELECT index, id, body IS NOT NULL AS there, outcome <> 'success' AS rare
     FROM entries WHERE tenant = %(first)s ORDER BY tenant, index

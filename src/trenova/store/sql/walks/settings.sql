@@ -1,4 +1,4 @@
--- So that an ORDER BY is answered from the index that has its order, and by reading it alone where that is possible.
+-- Have an ORDER BY answered from the index that has its order, and from the index alone where that is possible.
 SELECT set_config(name, 'off', true)
 FROM unnest(ARRAY['enable_seqscan', 'enable_bitmapscan', 'enable_sort', 'enable_incremental_sort', 'jit']) AS name
 UNION ALL

@@ -1,4 +1,4 @@
--- Every B-tree of a table of ours, if this login finds the extension amcheck and may use it.
+-- Every B-tree of our tables, if this login finds the extension amcheck and may use it.
 SELECT i.oid::regclass::text
 FROM pg_class AS i
 JOIN pg_am AS a ON a.oid = i.relam AND a.amname = 'btree'

@@ -1,5 +1,0 @@
--- How many entries of these runs of a log have no content.
-SELECT count(*)
-FROM unnest(%(indexes)s::int8multirange) AS run
-JOIN entries AS e ON e.tenant = %(tenant)s AND e.index >= lower(run) AND e.index < upper(run)
-WHERE e.body IS NULL

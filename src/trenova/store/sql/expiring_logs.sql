@@ -1,5 +1,0 @@
--- A page of logs whose entries are not kept for ever.
-SELECT tenant FROM heads
-WHERE tenant > %(after)s AND %(tenant)s IN ('', tenant) AND size > 0 AND retention_days(tenant) IS NOT NULL
-ORDER BY tenant
-LIMIT %(limit)s

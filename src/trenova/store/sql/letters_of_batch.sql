@@ -1,2 +1,0 @@
--- Which entries of a batch were parked, by their places, and whether somebody has edited them since.
-SELECT ordinal, entry_id, edited_by IS NOT NULL FROM dead_letters WHERE batch_id = %(batch_id)s

@@ -1,2 +1,0 @@
--- How many entries are parked, and since when the oldest of them.
-SELECT count(*), min(parked_at) FROM dead_letters WHERE stored_at IS NULL

@@ -1,3 +1,0 @@
--- settle_published
-UPDATE refused_checkpoints SET settled_at = clock_timestamp()
-WHERE origin = %(origin)s AND place = %(place)s AND settled_at IS NULL
