@@ -18,7 +18,7 @@ MAX_ANSWER_BYTES = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict:
-    """A checkpoint that was declined, and why. `place` is a witness's id or FOLDER, `status` that of its answer or 0."""
+    """A checkpoint that was declined, and why. `place` is a witness's id or FOLDER, `status` that of its answer."""
 
     origin: str
     place: str

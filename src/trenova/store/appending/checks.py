@@ -80,8 +80,8 @@ def new_commitments(
 
 def commitments_in_order(batch: IncomingBatch, inserted: InsertedRows) -> bytes:
     """The commitments of those rows of the batch that were inserted, which must be in the order of the batch."""
-    is_alone = len(batch.tenants) == 1
-    rows = batch.rows if is_alone else [row for row in batch.rows if row.tenant == inserted.tenant]
+    is_only_tenant = len(batch.tenants) == 1
+    rows = batch.rows if is_only_tenant else [row for row in batch.rows if row.tenant == inserted.tenant]
     keys = [row.commitment + row.salt + row.id.bytes for row in rows]
     if b"".join(keys) == inserted.keys:
         return b"".join([row.commitment for row in rows])

@@ -59,8 +59,8 @@ class LedgerCheck:
         assert self.removals is not None
         span = range(self.checked_until, self.checked_until + sum(tile.leaves for tile in checked.tiles))
         self.checked_until = span.stop
-        self.places += self.removals.unrecorded(self.tenant, checked.removed)
-        self.places += self.removals.still_there(self.tenant, span, checked.removed)
+        self.places += self.removals.find_unrecorded(self.tenant, checked.removed)
+        self.places += self.removals.find_still_there(self.tenant, span, checked.removed)
         self.places += checked.places
         self.removed += len(checked.removed)
         self.checkpoints += checked.checkpoints

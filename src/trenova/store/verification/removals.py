@@ -77,7 +77,7 @@ class RecordedRemovals:
                 problems.append(problem(tenant, f"entry {first}", "one removal", "two that report it"))
         return cls(runs, problems)
 
-    def still_there(self, tenant: str, span: range, removed: Iterable[int]) -> list[DamagedPlace]:
+    def find_still_there(self, tenant: str, span: range, removed: Iterable[int]) -> list[DamagedPlace]:
         """The entries of a stretch that a removal reports, and that still have their content."""
         emptied = set(removed)
         at = max(bisect_right(self.spans, span.start, key=lambda run: run[0]) - 1, 0)
@@ -93,7 +93,7 @@ class RecordedRemovals:
             at += 1
         return merge_neighbours(places)
 
-    def unrecorded(self, tenant: str, removed: Iterable[int]) -> list[DamagedPlace]:
+    def find_unrecorded(self, tenant: str, removed: Iterable[int]) -> list[DamagedPlace]:
         """The removed entries that no removal reports: their content was removed without the ledger."""
         return merge_neighbours(
             DamagedPlace(
