@@ -116,8 +116,8 @@ async def check_schedules(context: CheckContext) -> Verdict:
     if missing := [name for name in wanted if name not in existing]:
         return failed(
             f"missing: {', '.join(missing)}",
-            "start a worker: it creates them once it polls, and checks them every ten minutes; `schedule not created` in "
-            "its log says why it could not create one",
+            "start a worker: it creates them once it polls, and checks them every ten minutes; `schedule not created` "
+            "in its log says why it could not create one",
         )
     if paused := [name for name, schedule in existing.items() if schedule.state.paused]:
         return warning(
