@@ -99,7 +99,7 @@ async def test_postgres_moves_out_of_a_folder_its_user_may_not_enter_and_finds_i
         assert os.stat(private_folder).st_mode & 0o777 == 0o700  # noqa: PTH116 - a test may block
     finally:
         shutil.rmtree(place.parent)
-    with pytest.raises(PartFailed, match="not where it was"):
+    with pytest.raises(PartFailed, match="is missing"):
         async with Postgres(data).running():
             pass
 
@@ -118,7 +118,7 @@ async def test_without_the_wheel_a_postgres_of_the_system_is_used(
 
 def test_data_of_another_version_is_refused() -> None:
     here = binaries.find().major
-    with pytest.raises(PartFailed, match=f"written by PostgreSQL {here + 1}, and only version"):
+    with pytest.raises(PartFailed, match=f"written by PostgreSQL {here + 1}, but only version"):
         binaries.find(here + 1)
 
 
