@@ -32,8 +32,8 @@ def entry(**fields: Any) -> dict[str, Any]:
 
 def seal(tenant: str, *, received_at: datetime = RECEIVED_AT, **fields: Any) -> SealedEntry:
     """The entry as the API seals it for this tenant; names that are the system's own are taken as well."""
-    circumstances = intake.RequestContext(received_at=received_at, tenant=tenant, system=True)
-    return intake.seal(json.dumps(entry(**fields)).encode(), 0, circumstances, LimitSettings())
+    context = intake.RequestContext(received_at=received_at, tenant=tenant, system=True)
+    return intake.seal(json.dumps(entry(**fields)).encode(), 0, context, LimitSettings())
 
 
 def body(tenant: str, **fields: Any) -> bytes:

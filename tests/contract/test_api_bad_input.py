@@ -164,11 +164,11 @@ async def test_a_bad_field_is_a_422_that_names_it(api: httpx.AsyncClient, nothin
 
 
 BAD_TEXTS = {
-    "a key that stands twice": (with_text(b'"comment"', b'"action":"a.b","comment"'), "the key 'action' stands twice"),
-    "a nested key that stands twice": (with_text(b"1}", b'1,"b":{"c":1,"c":1}}'), "the key 'c' stands twice"),
-    "a key that stands twice by an escape": (with_text(b"1}", b'1,"\\u0061":2}'), "the key 'a' stands twice"),
-    "a key with an escaped mark twice": (with_text(b"1}", b'1,"\\u0022":2,"\\"":3}'), "stands twice"),
-    "an unknown key that stands twice": (with_text(b"1}", b'1,"x":"\\u0022","x":1}'), "stands twice"),
+    "a key that occurs twice": (with_text(b'"comment"', b'"action":"a.b","comment"'), "the key 'action' occurs twice"),
+    "a nested key that occurs twice": (with_text(b"1}", b'1,"b":{"c":1,"c":1}}'), "the key 'c' occurs twice"),
+    "a key that occurs twice by an escape": (with_text(b"1}", b'1,"\\u0061":2}'), "the key 'a' occurs twice"),
+    "a key with an escaped mark twice": (with_text(b"1}", b'1,"\\u0022":2,"\\"":3}'), "occurs twice"),
+    "an unknown key that occurs twice": (with_text(b"1}", b'1,"x":"\\u0022","x":1}'), "occurs twice"),
     "five thousand digits": (with_text(b"1}", b"9" * 5000 + b"}"), "64 bits"),
     "five thousand digits below zero": (with_text(b"1}", b"-" + b"9" * 5000 + b"}"), "64 bits"),
     "a number that is infinite": (with_text(b"1}", b"1e400}"), "out of range"),

@@ -65,11 +65,9 @@ class Small:
 
     async def append(self, author: int, request: int) -> None:
         made = self.load.authors[author]
-        circumstances = intake.RequestContext(received_at=datetime.now(UTC), tenant=None)
+        context = intake.RequestContext(received_at=datetime.now(UTC), tenant=None)
         bodies = [
-            intake.seal(
-                msgspec.json.encode(entries.entry(RUN, made.tenant, place)), 0, circumstances, LimitSettings()
-            ).body
+            intake.seal(msgspec.json.encode(entries.entry(RUN, made.tenant, place)), 0, context, LimitSettings()).body
             for place in (Place(author, request, at) for at in range(made.entries_each))
         ]
         await self.store.entries.append(str(uuid.uuid4()), bodies)

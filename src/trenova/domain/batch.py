@@ -1,4 +1,4 @@
-"""What travels through Temporal: one message into the workflow and its activities, one out."""
+"""The messages that travel through Temporal: one into the batch workflow and its activities, one out."""
 
 import re
 from hashlib import sha256
@@ -6,26 +6,26 @@ from hashlib import sha256
 import msgspec
 from msgspec import Struct
 
-# What names a batch in the database, in addresses and in logs.
+# The label of a batch in the database, in addresses and in logs.
 LABEL = re.compile(r"[\x21-\x7e]{1,200}")
-# The API's own: nobody else's batch is called so.
+# Only the API's batches have such a label.
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class Batch(Struct, frozen=True, kw_only=True):
-    """Entries that are made durable together. `entries` keep their exact bytes on the whole way.
+    """Entries that are made durable together. `entries` keep their exact bytes all the way.
 
-    Whoever reaches the Temporal namespace can make one by hand, so none of this is believed. A release that gives a
-    field another shape must go on reading this one, and its workers must come before its API.
+    Anyone with access to the Temporal namespace can make one, so nothing in it is trusted. A release that changes the
+    form of a field must still read this one, and its workers must be deployed before its API.
     """
 
     batch_id: str = ""
-    """What the API calls it. `label` says what it is called in the end."""
+    """The API's id of the batch. The id that is stored comes from `batch_label`."""
     entries: list[msgspec.Raw] = []
 
     @classmethod
     def of_unreadable(cls, data: bytes) -> "Batch":
-        """What a workflow was started with where that is no batch: one entry, which is parked because it is none."""
+        """A batch of one entry with the input of a workflow that is not a batch; that entry will be parked."""
         try:
             return cls(entries=[msgspec.Raw(bytes(msgspec.json.decode(data, type=msgspec.Raw)))])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -33,16 +33,16 @@ class Batch(Struct, frozen=True, kw_only=True):
 
 
 class Head(Struct, frozen=True, kw_only=True):
-    """What a tenant's log was right after a batch."""
+    """The head of a tenant's ledger right after a batch."""
 
     tenant: str
     size: int
     root: str = ""
-    """Root hash of its tree in base64; empty in results of releases that kept no trees."""
+    """Root hash of its tree in base64; empty in results of releases without trees."""
 
 
 class BatchResult(Struct, frozen=True, kw_only=True):
-    """What became of a batch. The three counts add up to its entries."""
+    """The result of a batch. The three counts add up to the number of its entries."""
 
     batch_id: str
     stored: int = 0
@@ -60,10 +60,10 @@ def workflow_id(batch_id: str) -> str:
 
 
 def batch_label(workflow: str) -> str:
-    """What the batch of this workflow id is called. The id that the API gave it, where the API started it.
+    """The label of the batch with this workflow id: the API's batch id if the API started the workflow.
 
-    Taken from the workflow's id alone, which Temporal keeps unique among the open ones: a batch that is made by hand
-    cannot be told to be another. An id that no address or text column can hold gives its hash.
+    Derived only from the workflow id, which Temporal keeps unique among open workflows: a batch that somebody else
+    makes cannot take the label of another one. An id that no address or text column can hold is replaced by its hash.
     """
     name = workflow.removeprefix(BATCH_WORKFLOW_PREFIX)
     if not LABEL.fullmatch(name):
@@ -72,5 +72,5 @@ def batch_label(workflow: str) -> str:
 
 
 def is_api_batch(workflow: str) -> bool:
-    """Whether the id is one that the API gives to a batch that it accepts."""
+    """Whether this is the workflow id of a batch that the API accepted."""
     return workflow.startswith(BATCH_WORKFLOW_PREFIX) and UUID.fullmatch(batch_label(workflow)) is not None

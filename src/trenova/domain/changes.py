@@ -1,4 +1,4 @@
-"""What differs between two states of a thing, as a list that is the same every time, or not at all where it is long."""
+"""The differences between two states of an object, as a reproducible list, or None if the list would be too long."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ import dictdiffer
 from trenova.config import KIB
 from trenova.domain.entry import CANONICAL_FACTOR, MAX_POINTER_LENGTH, Change
 
-# Written out, a change takes at least so many bytes beside its path: `{"after":0,"op":"add","path":""},`.
+# The size of the shortest change in JSON without its path: `{"after":0,"op":"add","path":""},`.
 MIN_CHANGE_BYTES = 33
-# As much as the longest entry may have.
+# The limit for the longest entry.
 MAX_CHANGES_BYTES = CANONICAL_FACTOR * 256 * KIB
 
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """A boolean or a number, compared as JSON does.
+    """A boolean or a number, compared as in JSON.
 
-    dictdiffer takes true for 1 and compares numbers as floats, so that 2**53 and 2**53 + 1 would be the same.
+    For dictdiffer true equals 1, and numbers are floats, so that 2**53 equals 2**53 + 1.
     """
 
     value: bool | int | float
@@ -29,11 +29,11 @@ class Exact:
 def between(before: dict[str, Any], after: dict[str, Any], most_bytes: int = MAX_CHANGES_BYTES) -> list[Change] | None:
     """Every difference, ordered by path. Arrays are compared position by position; 1 and 1.0 are the same number.
 
-    None where they would take more than `most_bytes`, or one has a longer path than a change may have. The paths are
-    what can grow beyond all measure: each repeats the keys above it, of which one may be as long as the entry. So they
-    are counted while they are made; the values together are never longer than the two states.
+    None if the list would take more than `most_bytes`, or a path is too long. Only the paths can grow without bound:
+    each repeats the keys above it, and one key may be as long as the entry. So paths are counted while they are made;
+    the values together are never longer than the two states.
     """
-    found: list[Change] = []
+    result: list[Change] = []
     left = most_bytes
     for change in each_change(
         dictdiffer.diff(map_scalars(before, wrap_scalar), map_scalars(after, wrap_scalar), dot_notation=False)
@@ -41,12 +41,12 @@ def between(before: dict[str, Any], after: dict[str, Any], most_bytes: int = MAX
         left -= MIN_CHANGE_BYTES + len(change.path)
         if left < 0 or len(change.path) > MAX_POINTER_LENGTH:
             return None
-        found.append(change)
-    return sorted(found, key=lambda change: (change.path, change.op))
+        result.append(change)
+    return sorted(result, key=lambda change: (change.path, change.op))
 
 
-def each_change(found: Any) -> Iterator[Change]:
-    for kind, where, what in found:
+def each_change(differences: Any) -> Iterator[Change]:
+    for kind, where, what in differences:
         if kind == "change":
             old, new = what
             yield Change(
@@ -65,7 +65,7 @@ def each_change(found: Any) -> Iterator[Change]:
 
 
 def pointer(keys: list[str | int]) -> str:
-    """A JSON Pointer (RFC 6901 §3) from the keys and positions that lead to a value."""
+    """A JSON Pointer (RFC 6901 §3) from the keys and positions on the way to a value."""
     return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in keys)
 
 
@@ -78,7 +78,7 @@ def unwrap_scalar(leaf: Any) -> Any:
 
 
 def map_scalars(value: Any, change: Callable[[Any], Any]) -> Any:
-    """A copy of a JSON value with each of its scalars passed through `change`."""
+    """A copy of a JSON value with `change` applied to each scalar."""
     if isinstance(value, dict):
         return {key: map_scalars(item, change) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""msgspec's complaints as a JSON Pointer and a sentence for the one who sent the entry."""
+"""msgspec's errors as a JSON Pointer and a sentence for the client that sent the entry."""
 
 import re
 
@@ -30,29 +30,29 @@ PATTERN_RULES = {
 
 
 def field_and_problem(message: str) -> tuple[str, str]:
-    """The field (a JSON Pointer; empty for the entry itself) and what is wrong with it."""
+    """The field (a JSON Pointer, empty for the entry itself) and what is wrong with it."""
     where = WHERE.search(message)
     field = json_pointer(where["path"]) if where else ""
     text = message[: where.start()] if where else message
-    if named := FIELD_PROBLEM.match(text):
-        missing = named["what"].startswith("missing")
-        return f"{field}/{escape_pointer(named['name'])}", "is required" if missing else "is not a field of an entry"
+    if match := FIELD_PROBLEM.match(text):
+        missing = match["what"].startswith("missing")
+        return f"{field}/{escape_pointer(match['name'])}", "is required" if missing else "is not a field of an entry"
     if "matching regex" in text and field in PATTERN_RULES:
         return field, PATTERN_RULES[field]
     return field, plain_words(text)
 
 
 def syntax_problem(error: msgspec.DecodeError) -> str:
-    """Where and why a text is no JSON."""
+    """Where and why a text is not JSON."""
     text = str(error).removeprefix("JSON is malformed: ")
     if text == "Input data was truncated":
-        # msgspec says the same of an escaped surrogate that stands alone.
+        # msgspec reports an unpaired escaped surrogate in the same way.
         return "it ends too early, or a string holds half a surrogate pair"
     return text[:1].lower() + text[1:]
 
 
 def json_pointer(path: str) -> str:
-    """`.changes[0].op` as `/changes/0/op`. msgspec does not name the key of a free object (`[...]`): it ends there."""
+    """`.changes[0].op` as `/changes/0/op`. Ends where msgspec does not name the key of a free-form object (`[...]`)."""
     pointer = ""
     for step in STEP.finditer(path):
         if step["any"]:

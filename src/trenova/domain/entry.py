@@ -1,4 +1,4 @@
-"""The fields of an entry: `Draft` as a client sends it, `Entry` as it is sealed, `Sealed` as it travels."""
+"""The fields of an entry: `Draft` as sent by a client, `Entry` before sealing, `SealedEntry` in its final bytes."""
 
 import uuid
 from datetime import datetime
@@ -6,15 +6,15 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-# PostgreSQL refuses an index row over 2,704 bytes: 512 characters of up to 4 bytes, the tenant and the time fit.
+# An index row in PostgreSQL has at most 2,704 bytes: 512 characters of up to 4 bytes, the tenant and the time fit.
 MAX_ID_LENGTH = 512
 MAX_ACTION_LENGTH = 200
 MAX_POINTER_LENGTH = 4096
-# Canonical bytes can be longer than what was sent (computed changes, 1E15 written out). Twice the limit keeps the
-# largest entry well under Temporal's 2 MiB for one payload.
+# Canonical bytes can be longer than the entry as sent (computed changes, 1E15 written out). Twice the limit keeps the
+# largest entry well below Temporal's 2 MiB for one payload.
 CANONICAL_FACTOR = 2
 
-# No dot at either end: clients take `.` and `..` out of an address, file systems hide `.name` and cut `name.` short.
+# No dot at either end: clients remove `.` and `..` from addresses, file systems hide `.name` and shorten `name.`.
 TENANT_PATTERN = r"^[A-Za-z0-9_-]([A-Za-z0-9._-]{0,126}[A-Za-z0-9_-])?\Z"
 ACTION_PATTERN = r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)*\Z"
 
@@ -22,18 +22,18 @@ Tenant = Annotated[
     str,
     Meta(
         pattern=TENANT_PATTERN,
-        description="Whose log the entry belongs to. Taken from the API key; needed only with a key for any tenant.",
+        description="The tenant of the entry. Taken from the API key; required only with a key for any tenant.",
         examples=["acme"],
     ),
 ]
-# Earlier releases took dots at the ends. What is stored stays readable.
-StoredTenant = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,128}\Z", description="Whose log.")]
+# Earlier releases accepted dots at the ends. Stored entries stay readable.
+StoredTenant = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,128}\Z", description="The tenant of the ledger.")]
 Action = Annotated[
     str,
     Meta(
         pattern=ACTION_PATTERN,
         max_length=MAX_ACTION_LENGTH,
-        description="What was done: dotted lower-case words, the subject first.",
+        description="The action: dotted lower-case words, the subject first.",
         examples=["shipment.update"],
     ),
 ]
@@ -51,7 +51,7 @@ Pointer = Annotated[
 
 
 class Party(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Who did it or what it was done to. `type` is free: user, service, api_key, agent, shipment."""
+    """An actor or a target. `type` is any text: user, service, api_key, agent, shipment."""
 
     type: PartyType
     id: PartyId
@@ -59,7 +59,7 @@ class Party(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
 
 
 class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One difference between `before` and `after`. A value that is null is written; one that is absent is left out."""
+    """One difference between `before` and `after`. A null value is written; an absent value is left out."""
 
     path: Pointer
     op: Literal["add", "remove", "replace"]
@@ -68,7 +68,7 @@ class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
 
 
 class Draft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, rename=None):
-    """An entry as a client sends it. An optional field that is null counts as absent."""
+    """An entry as sent by a client. Null in an optional field means that the field is absent."""
 
     actor: Party
     action: Action
@@ -76,7 +76,7 @@ class Draft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     id: (
         Annotated[
             uuid.UUID,
-            Meta(description="The caller's idempotency key: unique within the tenant for ever."),
+            Meta(description="The caller's idempotency key: unique within the tenant forever."),
         ]
         | None
     ) = None
@@ -93,7 +93,7 @@ class Draft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
 
 
 class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An entry as it is sealed: every field decided, absent ones left out."""
+    """An entry before it is sealed: every field is set, absent ones are left out."""
 
     id: uuid.UUID
     tenant: str
@@ -107,7 +107,7 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     after: dict[str, Any] | None = None
     changes: list[Change] | None = None
     changes_omitted: bool | None = None
-    """True where the changes between `before` and `after` are too many to be written down. Set by the server alone."""
+    """True if there are too many changes between `before` and `after` to list. Set only by the server."""
     context: dict[str, str] | None = None
     comment: str | None = None
     metadata: dict[str, Any] | None = None
@@ -115,7 +115,7 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SealedEntry(Struct, frozen=True, kw_only=True):
-    """An entry in its final bytes. Nothing encodes it again: these bytes are stored, hashed and exported."""
+    """An entry in its final bytes, which are stored, hashed and exported. Nothing encodes them again."""
 
     id: uuid.UUID
     tenant: str
@@ -129,9 +129,9 @@ class PartyKey(Struct, frozen=True):
 
 
 class Searchable(Struct, frozen=True, kw_only=True):
-    """The parts of a stored body that are searched by. Everything else in the body is skipped.
+    """The searchable parts of a stored body. Everything else in the body is skipped.
 
-    For what is in a log already, whichever release sealed it. What is to be added goes through `domain.sealed`.
+    For entries that are stored already, whichever release sealed them. New entries go through `domain.seal_check`.
     """
 
     id: uuid.UUID

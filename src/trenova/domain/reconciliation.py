@@ -1,4 +1,4 @@
-"""What a comparison of closed runs with the stored batches comes to. Travels through Temporal: no content."""
+"""The result of comparing closed runs with the stored batches. It travels through Temporal, so it holds no content."""
 
 from datetime import datetime
 
@@ -6,17 +6,18 @@ from msgspec import Struct
 
 
 class ReconciliationResult(Struct, frozen=True, kw_only=True):
-    """What was looked at, and what became of batches that were missing."""
+    """What was compared, and what became of missing batches."""
 
     runs: int = 0
     """Closed runs that were compared."""
     batches: int = 0
-    """Batches that were missing and are stored or parked now."""
+    """Batches that were missing and are now stored or parked."""
     stored: int = 0
+    """Stored entries of these batches."""
     parked: int = 0
-    """Entries of them."""
+    """Parked entries of these batches."""
     missing: int = 0
-    """Batches that are missing and cannot be stored for now."""
+    """Batches that are missing and cannot be stored at present."""
     foreign: int = 0
-    """Runs that cannot be read and whose ids are none that the API gives: nobody was told that they are accepted."""
+    """Unreadable runs whose ids do not come from the API, so that no client was told that they were accepted."""
     finished_at: datetime | None = None

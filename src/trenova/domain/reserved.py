@@ -1,7 +1,7 @@
-"""Names that only the program itself writes under: an entry that anybody else sends with one of them is refused.
+"""Names that are reserved for Trenova: an entry with one of them is invalid if a client sends it.
 
-Readers take such entries for what the program says of itself. It writes them in the transaction of what they tell of.
-Two alone come the way that everybody's entries come, for it is that way which they try; they can say nothing else.
+Such entries are Trenova's own records. It writes them in the same transaction as the change that they record. Only two
+self-tests are sent like clients' entries, because they test that path; their content is fixed.
 """
 
 import re
@@ -20,26 +20,26 @@ SAMPLE_ACTOR, SAMPLE_ACTION = Party(type="system", id="trenova-verify-encryption
 SELF_TESTS = {PROBE_ACTION: PROBE_ACTOR, SAMPLE_ACTION: SAMPLE_ACTOR}
 SELF_TEST_TARGET = Party(type="system", id=TASK_QUEUE)
 MARKER, MARKER_TEXT = "marker", re.compile(r"[0-9a-f]{1,64}")
-# What an entry can say beside who, what and when. A trial has none of it but for a marker.
+# Fields that a self-test must not have; it may have a marker in its metadata.
 CONTENT = ("before", "after", "changes", "changes_omitted", "context", "comment", "critical")
 
 
 def reserved_name_problem(entry: Entry) -> tuple[str, str] | None:
-    """The field with a reserved name, as a JSON Pointer, and why it is refused; None where there is none."""
+    """The field with a reserved name, as a JSON Pointer, and what is wrong; None if no name is reserved."""
     if entry.tenant.startswith(TENANT_PREFIX):
-        found = "/tenant", f"must not begin with {TENANT_PREFIX}: such tenants are the system's own"
+        problem = "/tenant", f"must not begin with {TENANT_PREFIX}: such tenants are reserved for the system"
     elif entry.action.startswith(ACTION_PREFIXES):
         word = entry.action.partition(".")[0]
-        found = "/action", f"must not begin with {word}.: such actions are the system's own"
+        problem = "/action", f"must not begin with {word}.: such actions are reserved for the system"
     elif entry.actor.id.startswith(ACTOR_PREFIX):
-        found = "/actor/id", f"must not begin with {ACTOR_PREFIX}: such actors are the system's own"
+        problem = "/actor/id", f"must not begin with {ACTOR_PREFIX}: such actors are reserved for the system"
     else:
         return None
-    return None if is_self_test(entry) else found
+    return None if is_self_test(entry) else problem
 
 
 def is_self_test(entry: Entry) -> bool:
-    """Whether it is what `trenova dev` or `trenova verify-encryption` sends to see that entries are stored."""
+    """Whether the entry is exactly one that `trenova dev` or `trenova verify-encryption` sends as a self-test."""
     return (
         entry.tenant == SYSTEM_TENANT
         and entry.actor == SELF_TESTS.get(entry.action)

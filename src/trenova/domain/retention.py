@@ -1,4 +1,4 @@
-"""What retention removes, and who says so in the log. None of these values holds content."""
+"""What retention removes, and the names in the entries that record it. None of these values holds content."""
 
 from datetime import datetime
 
@@ -8,28 +8,28 @@ from trenova.domain.entry import Party
 from trenova.domain.reserved import SYSTEM_TENANT
 
 ALL_TENANTS = "*"
-# Who removes: this program, by the clock.
+# The actor of scheduled removals.
 REMOVER = Party(type="system", id="trenova-retention")
-# The type of the target of those entries.
+# The target type of these entries.
 LEDGER_TYPE = "log"
 
 
 class RetentionRequest(Struct, frozen=True, kw_only=True):
-    """Which logs to go through."""
+    """Which ledgers to go through."""
 
     tenant: str = ""
     """Empty: all of them."""
 
 
 class Removal(Struct, frozen=True, kw_only=True):
-    """What one step through a log removed, which is one transaction; or would remove."""
+    """What one step through a ledger (one transaction) removed, or would remove."""
 
     tenant: str
     entries: int = 0
     bytes: int = 0
     """Of their bodies."""
     held: int = 0
-    """Entries on the way that are old enough and under a legal hold."""
+    """Entries in this step that are old enough but under a legal hold."""
     next_index: int
     """Where the next step begins."""
     more: bool
@@ -40,7 +40,7 @@ class RetentionResult(Struct, frozen=True, kw_only=True):
     """What a whole run removed."""
 
     logs: int = 0
-    """Those that have a policy, and were gone through."""
+    """Ledgers with a policy that were gone through."""
     entries: int = 0
     bytes: int = 0
     finished_at: datetime | None = None
@@ -54,5 +54,5 @@ class RetentionResult(Struct, frozen=True, kw_only=True):
 
 
 def recording_tenant(tenant: str) -> str:
-    """The tenant whose log tells of a change for `tenant`, which may be `*`."""
+    """The tenant whose ledger records a change for `tenant`, which may be `*`."""
     return SYSTEM_TENANT if tenant == ALL_TENANTS else tenant

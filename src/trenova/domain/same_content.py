@@ -1,4 +1,4 @@
-"""Whether two sealed entries say the same."""
+"""Whether two sealed entries have the same content."""
 
 import msgspec
 
@@ -6,10 +6,10 @@ OMITTED = "changes_omitted"
 
 
 def has_same_content(one: bytes, other: bytes) -> bool:
-    """Compare two canonical bodies but for what receiving them added: `received_at`, and a time taken from it.
+    """Compare two canonical bodies except for what the server added: `received_at`, and a time taken from it.
 
-    Where the server has left the changes of one out, which depends on its limits, they are not compared: the two states
-    say all of them.
+    If the server omitted the changes of one, which depends on its limits, they are not compared: `before` and `after`
+    imply them.
     """
     return one == other or comparable_fields(one, other) == comparable_fields(other, one)
 
@@ -23,5 +23,5 @@ def comparable_fields(body: bytes, other: bytes) -> bytes:
     received_at = fields.pop("received_at", None)
     if fields.get("occurred_at") == received_at:
         fields.pop("occurred_at", None)
-    # As bytes: for Python true is 1, and 2**53 + 1.0 is 2**53.
+    # As bytes: in Python true equals 1, and 2**53 + 1.0 equals 2**53.
     return msgspec.json.encode(fields)

@@ -1,4 +1,4 @@
-"""What Temporal starts by the clock for us: the ids of the schedules, and which workflows are theirs."""
+"""The ids of our Temporal schedules, and which workflows are theirs."""
 
 RECONCILE_SCHEDULE = "trenova-reconcile"
 RETENTION_SCHEDULE = "trenova-retention"
@@ -8,5 +8,5 @@ SCHEDULES = (RECONCILE_SCHEDULE, RETENTION_SCHEDULE, RETRY_SCHEDULE, VERIFY_SCHE
 
 
 def is_scheduled(workflow_id: str) -> bool:
-    """Whether a workflow of this id is a run of one of our schedules: Temporal adds the time to the schedule's own."""
+    """Whether this is the id of a run of one of our schedules: Temporal appends the time to the schedule's id."""
     return any(workflow_id == name or workflow_id.startswith(f"{name}-") for name in SCHEDULES)

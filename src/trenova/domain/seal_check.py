@@ -1,8 +1,8 @@
-"""Whether a body is what the API would have sealed. The worker asks it of every entry that Temporal hands to it.
+"""Whether a body is exactly what the API would seal. The worker checks every entry that it gets from Temporal.
 
-Whoever reaches the Temporal namespace can hand over anything. So nothing is believed: the body is read as strictly as a
-request is, encoded again, and must be the same bytes. That leaves no room for white space, another order of the keys, a
-repeated or unknown one, or another way to write a text, a number or a time.
+Anyone with access to the Temporal namespace can send anything. So nothing is trusted: the body is decoded as strictly
+as a request, encoded again, and must give the same bytes. That excludes white space, another order of keys, repeated or
+unknown keys, and any other spelling of a string, a number or a time.
 """
 
 import re
@@ -29,21 +29,21 @@ from trenova.domain.reserved import TENANT_PREFIX, reserved_name_problem
 
 NOT_SEALED, RESERVED, CLOCK = "not_sealed", "reserved", "clock"
 
-# Servers without a time service drift by minutes. What is further ahead waits, parked, until its time has come, and is
-# stored then by itself: so a wrong clock of an API server costs its entries time, and none of them is lost.
+# Servers without a time service drift by minutes. An entry further ahead is parked until its time has come, and is then
+# stored automatically: a wrong clock of an API server delays entries, but loses none.
 MAX_AHEAD = timedelta(minutes=10)
-# A machine without a clock of its own starts in 1970 or when its system was built. Retention would take content from
-# then for old, and remove it. No release of this program is as old as this.
+# A machine without a hardware clock starts in 1970 or at the build time of its system. Retention would consider content
+# from then old, and remove it. No release of Trenova is older than this.
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 # Computed changes repeat a value of `before` or `after` one level deeper: in an object in an array in the entry.
 EXTRA_LEVELS = 1
 DEFAULT_LIMITS = LimitSettings()
-# Of tenants and actions a worker sees few, again and again.
+# A worker sees the same few tenants and actions repeatedly.
 CACHED_NAMES = 4096
 
 
 class StrictEntry(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """An entry with the rules of `Draft`. Tenant and action are checked apart: those checks are remembered."""
+    """An entry with the rules of `Draft`. Tenant and action are checked separately, with a cache."""
 
     occurred_at: Time
     received_at: Time
@@ -55,7 +55,7 @@ decoder, encoder = msgspec.json.Decoder(StrictEntry), msgspec.json.Encoder(order
 
 
 class UnsealedBody(Exception):
-    """The body is not what the API seals. `code` says in a word what is wrong; `reason` may quote the body."""
+    """The body is not what the API seals. `code` is the kind of problem; `reason` may quote the body."""
 
     def __init__(self, reason: str, *, code: str = NOT_SEALED) -> None:
         super().__init__(code)
@@ -65,7 +65,7 @@ class UnsealedBody(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What is asked of a body beside its form."""
+    """The limits and the current time for a check."""
 
     limits: LimitSettings
     now: datetime
@@ -94,15 +94,15 @@ def decode_sealed(body: bytes, limits: LimitSettings) -> Entry:
         raise UnsealedBody(f"has {len(body):,} bytes, the limit is {most:,}")
     try:
         entry = decoder.decode(body)
-        again = encoder.encode(entry)
+        encoded = encoder.encode(entry)
     except msgspec.ValidationError as error:
         field, message = decoding_errors.field_and_problem(str(error))
         raise UnsealedBody(f"{field} {message}".strip()) from None
     except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
         raise UnsealedBody(str(error)) from None
     except RecursionError:
-        raise UnsealedBody("nested too deep to be read") from None
-    if again != body or entry.occurred_at.tzinfo is not UTC or entry.received_at.tzinfo is not UTC:
+        raise UnsealedBody("is nested too deeply to be read") from None
+    if encoded != body or entry.occurred_at.tzinfo is not UTC or entry.received_at.tzinfo is not UTC:
         raise UnsealedBody(
             "must be in canonical form: sorted keys, each once, no white space, no null fields, times in UTC"
         )
@@ -111,7 +111,7 @@ def decode_sealed(body: bytes, limits: LimitSettings) -> Entry:
 
 
 def check_content(body: bytes, entry: Entry, max_nesting: int) -> None:
-    """What no encoding shows. Cheap looks at the bytes first: they find no cause in nearly every body."""
+    """Check what re-encoding does not reveal. Cheap checks of the bytes come first: nearly every body passes them."""
     if entry.changes_omitted is not None and not may_omit_changes(entry):
         raise UnsealedBody("/changes_omitted must be true, beside before and after and without changes")
     if not strict_json.may_be_unfit(body, max_nesting):
@@ -123,7 +123,7 @@ def check_content(body: bytes, entry: Entry, max_nesting: int) -> None:
 
 
 def is_too_deep(entry: Entry, max_nesting: int) -> bool:
-    """Only these fields can be deep. The entry is a level of its own; a value of a change lies three levels down."""
+    """Whether a field is nested too deeply. The entry itself is one level; a value in a change is three levels down."""
     values = [value for change in entry.changes or () for value in (change.before, change.after)]
     return any(
         isinstance(value, dict | list) and strict_json.is_deeper_than(levels, value)
@@ -140,17 +140,17 @@ def may_omit_changes(entry: Entry) -> bool:
 
 
 def check_names(entry: Entry) -> None:
-    if wrong := tenant_problem(entry.tenant):
-        raise UnsealedBody(f"/tenant {wrong}")
-    if wrong := action_problem(entry.action):
-        raise UnsealedBody(f"/action {wrong}")
-    if found := reserved_name_problem(entry):
-        field, message = found
+    if problem := tenant_problem(entry.tenant):
+        raise UnsealedBody(f"/tenant {problem}")
+    if problem := action_problem(entry.action):
+        raise UnsealedBody(f"/action {problem}")
+    if reserved := reserved_name_problem(entry):
+        field, message = reserved
         raise UnsealedBody(f"{field} {message}", code=RESERVED)
 
 
 def is_open_to_clients(tenant: str) -> bool:
-    """Whether entries of this tenant are taken from anybody at all."""
+    """Whether clients may send entries of this tenant."""
     return tenant_problem(tenant) is None and not tenant.startswith(TENANT_PREFIX)
 
 
@@ -161,5 +161,5 @@ def tenant_problem(tenant: str) -> str | None:
 
 @lru_cache(CACHED_NAMES)
 def action_problem(action: str) -> str | None:
-    good = len(action) <= MAX_ACTION_LENGTH and re.search(ACTION_PATTERN, action)
-    return None if good else decoding_errors.PATTERN_RULES["/action"]
+    is_valid = len(action) <= MAX_ACTION_LENGTH and re.search(ACTION_PATTERN, action)
+    return None if is_valid else decoding_errors.PATTERN_RULES["/action"]

@@ -1,8 +1,8 @@
-"""What JSON allows and an audit log cannot: things that one reader drops and another keeps.
+"""JSON that an audit ledger must not store, since readers interpret it differently.
 
-A repeated key, U+0000 (PostgreSQL has no such character), an integer beyond 64 bits and bottomless nesting are refused,
-because what is stored must mean the same to everybody. msgspec reads them all without a word, so they are looked for
-here: cheaply in the bytes first, exactly only where the cheap look finds cause.
+Repeated keys, U+0000 (PostgreSQL cannot store it), integers beyond 64 bits and unlimited nesting are invalid, because a
+stored entry must mean the same to every reader. msgspec accepts them all, so they are detected here: with a cheap check
+of the bytes first, and exactly only if that finds a suspicion.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
 MAX_INTEGER_LENGTH = 20
-# Each digit becomes 0, and both opening brackets one of them. Finding a run of digits in this takes a tenth of the time
+# Each digit becomes 0, and both opening brackets become `{`. Finding a run of digits in this takes a tenth of the time
 # of a regular expression.
 COARSE = bytes.maketrans(b"123456789[", b"000000000{")
 # Nineteen digits may be beyond 64 bits.
@@ -23,32 +23,32 @@ NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 
 
 def problem(raw: bytes, encoded: bytes, *, max_nesting: int) -> str | None:
-    """What makes this JSON text unfit, or None. `encoded` is the same text decoded and encoded again by msgspec."""
+    """What makes this JSON text invalid, or None. `encoded` is the same text decoded and encoded again by msgspec."""
     if may_repeat_a_key(raw, encoded) and (key := repeated_key(raw)) is not None:
         return repeated_key_problem(key)
     return problem_besides_keys(raw, max_nesting=max_nesting)
 
 
 def problem_besides_keys(raw: bytes, *, max_nesting: int) -> str | None:
-    """As `problem`, but for repeated keys."""
+    """As `problem`, without the check for repeated keys."""
     if may_be_unfit(raw, max_nesting):
         return value_problem(json.loads(raw, parse_int=parse_bounded), max_nesting)
     return None
 
 
 def may_be_unfit(text: bytes, max_nesting: int) -> bool:
-    """False for a JSON text in which nothing is wrong; there is hardly another for which this is True."""
+    """False if a JSON text is certainly valid. Rarely True for a valid one."""
     if b"\\" in text and b"\\u0000" in text:
         return True
     coarse = text.translate(COARSE)
     if LONG_NUMBER not in coarse and coarse.count(b"{") <= max_nesting:
-        return False  # not even if its strings are counted
+        return False  # even with the contents of strings counted
     structure = outside_strings(text)
     return may_be_beyond_64_bits(structure) or is_nested_deeper(structure, max_nesting)
 
 
 def outside_strings(text: bytes) -> bytes:
-    """The brackets, numbers and punctuation of a JSON text. They are a tenth of most."""
+    """The brackets, numbers and punctuation of a JSON text, typically a tenth of it."""
     plain = ESCAPED.sub(b"", text) if b"\\" in text else text
     return b"".join(plain.split(b'"')[::2])
 
@@ -59,7 +59,7 @@ def may_be_beyond_64_bits(structure: bytes) -> bool:
 
 
 def is_nested_deeper(structure: bytes, levels: int) -> bool:
-    """Whether more than so many brackets lie inside each other. Each pass takes the innermost away."""
+    """Whether brackets are nested deeper than `levels`. Each pass removes the innermost."""
     brackets = structure.translate(None, NO_BRACKETS)
     for _ in range(levels):
         if not brackets:
@@ -69,16 +69,16 @@ def is_nested_deeper(structure: bytes, levels: int) -> bool:
 
 
 def may_repeat_a_key(raw: bytes, encoded: bytes, *, added: int = 0) -> bool:
-    """Whether a key was dropped in decoding, judged by the quotation marks. `encoded` has so many that were added.
+    """Whether decoding may have dropped a key, judged by the number of quotation marks; encoding `added` some of them.
 
-    Every member that is dropped takes at least the two marks of its key along. Only an escaped mark (backslash u0022)
-    changes their number otherwise, so texts with that escape are looked at exactly.
+    Each dropped member removes at least the two marks of its key. Only an escaped mark (backslash u0022) also changes
+    the number, so texts with that escape are checked exactly.
     """
     return raw.count(b'"') != encoded.count(b'"') - added or b"\\u0022" in raw
 
 
 def repeated_key_problem(key: str) -> str:
-    return f"the key {key!r} stands twice in one object"
+    return f"the key {key!r} occurs twice in one object"
 
 
 def repeated_key(raw: bytes) -> str | None:
@@ -97,7 +97,7 @@ def repeated_key(raw: bytes) -> str | None:
 
 
 def parse_bounded(digits: str) -> int:
-    """The integer, or one as much beyond 64 bits: Python refuses to read numbers of thousands of digits."""
+    """The integer, or some integer beyond 64 bits if it is too long: Python does not parse thousands of digits."""
     return int(digits) if len(digits) <= MAX_INTEGER_LENGTH else MAX_INTEGER + 1
 
 
@@ -120,7 +120,7 @@ def value_problems(value: Any, max_nesting: int, *, depth: int) -> Iterator[str]
 
 
 def is_deeper_than(levels: int, value: dict[str, Any] | list[Any]) -> bool:
-    """Whether objects and arrays lie more than so many levels inside each other, `value` itself being the first."""
+    """Whether objects and arrays are nested deeper than `levels`; `value` itself is the first level."""
     level: list[Any] = [value]
     for _ in range(levels):
         level = [

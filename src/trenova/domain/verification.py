@@ -1,4 +1,4 @@
-"""What a check of the stored logs comes to. It travels through Temporal and into logs, so it never holds content."""
+"""The result of verifying the stored ledgers. It travels through Temporal and into logs, so it never holds content."""
 
 from datetime import datetime
 
@@ -6,17 +6,17 @@ from msgspec import Struct
 
 
 class VerifyRequest(Struct, frozen=True, kw_only=True):
-    """Which logs to check."""
+    """Which ledgers to verify."""
 
     tenant: str = ""
     """Empty: all of them."""
 
 
 class DamagedPlace(Struct, frozen=True, kw_only=True):
-    """One place that is not as it must be. `expected` and `got` are hashes, sizes and names of columns."""
+    """One damaged place. `expected` and `got` are hashes, sizes and names of columns."""
 
     tenant: str
-    """Empty: the database itself, and no log."""
+    """Empty if the damage is in the database itself and not in a ledger."""
     place: str
     """`entry 7`, `entries 7–9`, `tile 3 of level 0`, `head`, `checkpoint 300`."""
     expected: str
@@ -29,28 +29,28 @@ class DamagedPlace(Struct, frozen=True, kw_only=True):
 
 
 class LedgerVerdict(Struct, frozen=True, kw_only=True):
-    """What one log is worth."""
+    """The verdict on one ledger."""
 
     tenant: str
     size: int
     removed: int = 0
-    """Entries without a body: proved is that they were in the log."""
+    """Entries without a body: it is proved that they were in the ledger."""
     checkpoints: int = 0
-    """Those kept that were compared with the tree."""
+    """Stored checkpoints that were compared with the tree."""
     unsigned: int = 0
-    """Those of them without a signature of a key that was given: of former keys, after a rotation."""
+    """Those without a signature of a given key: signed with former keys before a rotation."""
     places: list[DamagedPlace] = []
 
 
 class Verification(Struct, frozen=True, kw_only=True):
-    """What all logs together are worth."""
+    """The verdict on all ledgers together."""
 
     logs: int = 0
     entries: int = 0
     removed: int = 0
     checkpoints: int = 0
     damaged: int = 0
-    """Damaged places."""
+    """The number of damaged places."""
     places: list[DamagedPlace] = []
-    """The first of them: a message must stay small. The worker's log has them all."""
+    """The first of them: a message must stay small. The worker logs all of them."""
     finished_at: datetime | None = None

@@ -42,7 +42,7 @@ def test_the_marks_that_sealing_adds_are_known_for_every_choice_of_fields(chosen
     again = text.replace('"type": "user"', '"type": "user", "type": "user"').encode()
     with pytest.raises(intake.UnfitEntry) as refused:
         intake.seal(again, 0, ACME, LIMITS)
-    assert refused.value.message == "the key 'type' stands twice in one object"
+    assert refused.value.message == "the key 'type' occurs twice in one object"
 
 
 def test_the_marks_are_known_where_changes_are_left_out() -> None:

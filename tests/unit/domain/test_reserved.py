@@ -1,4 +1,4 @@
-"""Names that are the system's own."""
+"""Names that are reserved for the system."""
 
 import json
 from typing import Any
@@ -44,7 +44,7 @@ def sent(fields: dict[str, Any]) -> bytes:
 def test_the_api_refuses_them_and_says_which_field(case: str) -> None:
     fields, field = RESERVED[case]
     (problem,) = intake.check([sent(fields)], ANY_TENANT, LimitSettings()).problems
-    assert (problem.field, "the system's own" in problem.message) == (field, True)
+    assert (problem.field, "reserved for the system" in problem.message) == (field, True)
 
 
 @pytest.mark.parametrize("case", RESERVED)

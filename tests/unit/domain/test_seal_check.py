@@ -54,8 +54,8 @@ def sent_again(body: bytes) -> bytes:
     fields = json.loads(body)
     received_at = datetime.fromisoformat(fields.pop("received_at"))
     fields.pop("changes_omitted", None)
-    circumstances = intake.RequestContext(received_at=received_at, tenant=None)
-    return intake.seal(json.dumps(fields).encode(), 0, circumstances, LimitSettings()).body
+    context = intake.RequestContext(received_at=received_at, tenant=None)
+    return intake.seal(json.dumps(fields).encode(), 0, context, LimitSettings()).body
 
 
 def test_what_the_api_seals_is_taken_and_would_be_sealed_the_same_again() -> None:

@@ -106,11 +106,11 @@ def test_a_repeated_key_is_never_missed(key: str, one: str, other: str) -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ('{"a":1,"a":1}', "the key 'a' stands twice in one object"),
-        ('{"a":1,"\\u0061":1}', "the key 'a' stands twice in one object"),
-        ('{"\\"":1,"\\u0022":1}', "the key '\"' stands twice in one object"),
-        ('{"x":"\\u0022\\u0022","b":1,"b":2}', "the key 'b' stands twice in one object"),
-        ('{"x":[{"y":{"b":1,"b":2}}]}', "the key 'b' stands twice in one object"),
+        ('{"a":1,"a":1}', "the key 'a' occurs twice in one object"),
+        ('{"a":1,"\\u0061":1}', "the key 'a' occurs twice in one object"),
+        ('{"\\"":1,"\\u0022":1}', "the key '\"' occurs twice in one object"),
+        ('{"x":"\\u0022\\u0022","b":1,"b":2}', "the key 'b' occurs twice in one object"),
+        ('{"x":[{"y":{"b":1,"b":2}}]}', "the key 'b' occurs twice in one object"),
         ('{"a":{"a":{"a":1}}}', None),
         ('[{"a":1},{"a":1}]', None),
         ('{"a":"\\u0022"}', None),

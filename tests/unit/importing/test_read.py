@@ -77,7 +77,7 @@ def test_an_empty_source_has_no_records(tmp_path: Path, content: bytes) -> None:
         (b'{"a":"\xff"}', "not UTF-8: invalid start byte at byte 7"),
         (b"1", "expected a JSON object, found a number"),
         (b"null", "expected a JSON object, found nothing"),
-        (b'{"a":1,"a":2}', "cannot be stored unchanged: the key 'a' stands twice in one object"),
+        (b'{"a":1,"a":2}', "cannot be stored unchanged: the key 'a' occurs twice in one object"),
         (b'{"a":"\\u0000"}', "cannot be stored unchanged: holds the character U+0000"),
         (b'{"a":99999999999999999999}', "cannot be stored unchanged: holds an integer beyond 64 bits"),
         (b'{"a":' + b"9" * 5000 + b"}", "integer beyond 64 bits"),
