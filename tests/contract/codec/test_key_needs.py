@@ -50,7 +50,7 @@ async def server(folder: Path) -> AsyncIterator[Temporal]:
         yield temporal
 
 
-async def holding(
+async def connect_with_keys(
     server: Temporal, encrypting: str, *, strict: bool = False, only: bool = False, as_if: Mapping[str, str] = NO_OTHERS
 ) -> Client:
     """With all the keys, or the one that encrypts only; `as_if`: under these names it has the keys of those."""
@@ -66,7 +66,7 @@ async def run(client: Client) -> None:
         await client.execute_workflow(Echo.run, "x", id=str(uuid.uuid4()), task_queue=TASK_QUEUE)
 
 
-async def listed(client: Client, count: int) -> PlaceReport:
+async def wait_until_listed(client: Client, count: int) -> PlaceReport:
     """What is closed, once Temporal lists so many."""
     async with asyncio.timeout(GENEROUS_S):
         while True:
@@ -76,11 +76,11 @@ async def listed(client: Client, count: int) -> PlaceReport:
 
 
 async def test_a_closed_workflow_needs_its_key_until_its_retention_is_over(server: Temporal) -> None:
-    old, new = await holding(server, "old"), await holding(server, "new")
+    old, new = await connect_with_keys(server, "old"), await connect_with_keys(server, "new")
     began = datetime.now(UTC) - timedelta(minutes=1)
     for client in (old, new, new):
         await run(client)
-    place = await listed(new, 3)
+    place = await wait_until_listed(new, 3)
     assert {key_id: use.count for key_id, use in place.uses.items()} == {"old": 1, "new": 2}
     assert place.unseen is None
     kept = await closed_workflows.read_retention(new)
@@ -97,7 +97,7 @@ async def test_a_closed_workflow_needs_its_key_until_its_retention_is_over(serve
 async def test_a_schedule_needs_the_key_of_what_it_starts_a_workflow_with_and_of_what_it_hands_on(
     server: Temporal,
 ) -> None:
-    old, new = await holding(server, "old"), await holding(server, "new")
+    old, new = await connect_with_keys(server, "old"), await connect_with_keys(server, "new")
     assert await schedules.examine_schedules(new) == [
         PlaceReport(name=schedules.NAME),
         PlaceReport(name=schedules.RESULTS),
@@ -123,14 +123,14 @@ async def test_a_schedule_needs_the_key_of_what_it_starts_a_workflow_with_and_of
         async with asyncio.timeout(GENEROUS_S):
             while (await schedules.examine_schedules(new))[1].uses.keys() != {"new"}:
                 pass
-        await listed(new, 2)
+        await wait_until_listed(new, 2)
     place, results = await schedules.examine_schedules(new)
     assert (place.uses, place.unseen) == ({"old": KeyUse(count=1)}, None)
     assert (results.uses, results.unseen) == ({"new": KeyUse(count=1)}, None)
 
 
-async def test_what_a_schedule_hands_on_is_needed_and_is_not_seen_once_its_run_is_removed(server: Temporal) -> None:
-    old, new = await holding(server, "old"), await holding(server, "new", only=True)
+async def test_a_handed_on_result_needs_its_key_and_is_not_seen_once_its_run_is_removed(server: Temporal) -> None:
+    old, new = await connect_with_keys(server, "old"), await connect_with_keys(server, "new", only=True)
     started = ScheduleActionStartWorkflow("Echo", id="theirs", task_queue=TASK_QUEUE)
     handle = await old.create_schedule("theirs", Schedule(action=started, spec=ScheduleSpec()))
     await handle.trigger()
@@ -140,7 +140,7 @@ async def test_what_a_schedule_hands_on_is_needed_and_is_not_seen_once_its_run_i
     # It may have left nothing yet.
     assert (await schedules.examine_schedules(new))[0].unseen is None
     async with Worker(old, task_queue=TASK_QUEUE, workflows=[Echo]):
-        await listed(old, 1)
+        await wait_until_listed(old, 1)
     place, _ = await schedules.examine_schedules(new)
     assert (place.uses, place.unseen) == ({"old": KeyUse(count=1)}, None)
     assert place.unreadable == {"old": "encryption key not found for ID: old"}
@@ -151,7 +151,7 @@ async def test_what_a_schedule_hands_on_is_needed_and_is_not_seen_once_its_run_i
         await new.workflow_service.delete_workflow_execution(
             DeleteWorkflowExecutionRequest(namespace=new.namespace, workflow_execution=which)
         )
-    await listed(new, 0)
+    await wait_until_listed(new, 0)
     place, _ = await schedules.examine_schedules(new)
     assert place.unseen == "what 1 of them hand on to their next run could not be read"
 
@@ -163,11 +163,11 @@ async def test_what_a_schedule_hands_on_is_needed_and_is_not_seen_once_its_run_i
         ("old", {"old": "new"}, "decryption failed with the key ID: old"),
     ],
 )
-async def test_a_schedule_that_starts_workflows_with_what_the_keys_here_do_not_open_is_told(
+async def test_a_schedule_with_an_unreadable_input_is_reported(
     server: Temporal, name: str, handed: dict[str, str], reason: str
 ) -> None:
     """A key that is missing, and one that is another under the same id. Nothing waits for the verification's result."""
-    old, here = await holding(server, "old"), await holding(server, name, only=True, as_if=handed)
+    old, here = await connect_with_keys(server, "old"), await connect_with_keys(server, name, only=True, as_if=handed)
     for schedule in ("theirs", "trenova-retention"):
         started = ScheduleActionStartWorkflow("Echo", "x", id=schedule, task_queue=TASK_QUEUE)
         await old.create_schedule(schedule, Schedule(action=started, spec=ScheduleSpec()))
@@ -175,7 +175,7 @@ async def test_a_schedule_that_starts_workflows_with_what_the_keys_here_do_not_o
     handle = await old.create_schedule(OURS, Schedule(action=started, spec=ScheduleSpec()))
     async with Worker(old, task_queue=TASK_QUEUE, workflows=[Echo]):
         await handle.trigger()
-        await listed(old, 1)
+        await wait_until_listed(old, 1)
     place, results = await schedules.examine_schedules(here)
     assert (place.uses, place.unreadable) == ({"old": KeyUse(count=2)}, {"old": reason})
     assert ({*results.uses}, results.unreadable) == ({"old"}, {})
@@ -183,14 +183,14 @@ async def test_a_schedule_that_starts_workflows_with_what_the_keys_here_do_not_o
     assert KeyNeeds(work=OpenWorkflows(key_ids={}), places=[results], out_of_reach="").exit_code() == 0
 
 
-async def test_a_run_of_a_schedule_is_not_said_to_wait_for_what_it_does_not_read(server: Temporal) -> None:
+async def test_a_run_of_a_schedule_is_not_reported_for_payloads_that_it_does_not_read(server: Temporal) -> None:
     """Neither for the result of the run before, nor for its search attributes, which are never encrypted."""
-    old, strict = await holding(server, "old"), await holding(server, "new", strict=True)
+    old, strict = await connect_with_keys(server, "old"), await connect_with_keys(server, "new", strict=True)
     started = ScheduleActionStartWorkflow("Echo", id=OURS, task_queue=TASK_QUEUE)
     handle = await old.create_schedule(OURS, Schedule(action=started, spec=ScheduleSpec()))
     async with Worker(old, task_queue=TASK_QUEUE, workflows=[Echo]):
         await handle.trigger()
-        await listed(old, 1)
+        await wait_until_listed(old, 1)
     # Nobody works on this one.
     await handle.trigger()
     async with asyncio.timeout(GENEROUS_S):
@@ -199,10 +199,10 @@ async def test_a_run_of_a_schedule_is_not_said_to_wait_for_what_it_does_not_read
     assert work == OpenWorkflows(key_ids={}, looked_at=1)
 
 
-async def test_a_spool_needs_the_keys_of_its_batches_while_an_api_holds_it_and_one_under_each_is_opened(
+async def test_a_spool_needs_the_keys_of_its_batches_and_one_batch_of_each_key_is_decrypted(
     server: Temporal, tmp_path: Path
 ) -> None:
-    old, new = await holding(server, "old"), await holding(server, "new")
+    old, new = await connect_with_keys(server, "old"), await connect_with_keys(server, "new")
     with Spool.open(tmp_path, 64 * BLOCK_BYTES) as held:
         for client in (old, old, new):
             (payload,) = await client.data_converter.encode(["x"])
@@ -211,9 +211,9 @@ async def test_a_spool_needs_the_keys_of_its_batches_while_an_api_holds_it_and_o
         wanted = {"old": KeyUse(count=2), "new": KeyUse(count=1)}
         seen = PlaceReport(name=spool_keys.NAME, uses=wanted, looked_at=3)
         assert await spool_keys.inspect_spool(tmp_path, new) == seen
-        missing = await spool_keys.inspect_spool(tmp_path, await holding(server, "new", only=True))
+        missing = await spool_keys.inspect_spool(tmp_path, await connect_with_keys(server, "new", only=True))
         assert missing == replace(seen, unreadable={"old": "encryption key not found for ID: old"})
-        wrong = await spool_keys.inspect_spool(tmp_path, await holding(server, "old", as_if={"old": "new"}))
+        wrong = await spool_keys.inspect_spool(tmp_path, await connect_with_keys(server, "old", as_if={"old": "new"}))
         assert wrong == replace(seen, unreadable={"old": "decryption failed with the key ID: old"})
     (tmp_path / f"{uuid_utils.uuid7()}.damaged").write_bytes(b"half of it")
     assert (await spool_keys.inspect_spool(tmp_path, new)).unseen == f"1 files in {tmp_path} cannot be read"

@@ -43,7 +43,7 @@ async def server(folder: Path) -> AsyncIterator[Temporal]:
         yield temporal
 
 
-async def holding(server: Temporal, encrypting: str | None, **keys: str) -> Client:
+async def connect_with_keys(server: Temporal, encrypting: str | None, **keys: str) -> Client:
     security = SecuritySettings(enableEncryption=encrypting is not None, encryptionKeyID=encrypting or "default")
     keyring = load_keyring(security, {f"TEMPORAL_ENCRYPTION_KEY_{name}": text for name, text in keys.items()})
     return await Client.connect(server.address, data_converter=data_converter_for(security, keyring))
@@ -53,7 +53,7 @@ async def start(client: Client, queue: str = TASK_QUEUE) -> WorkflowHandle[Waiti
     return await client.start_workflow(Waiting.run, "x", id=str(uuid.uuid4()), task_queue=queue)
 
 
-async def listed(client: Client, count: int, most: int = 100) -> OpenWorkflows:
+async def wait_until_listed(client: Client, count: int, most: int = 100) -> OpenWorkflows:
     """What is open, once Temporal lists so many; its list is a moment behind."""
     async with asyncio.timeout(GENEROUS_S):
         while True:
@@ -63,34 +63,34 @@ async def listed(client: Client, count: int, most: int = 100) -> OpenWorkflows:
 
 
 async def test_open_workflows_are_counted_by_the_key_of_their_input(server: Temporal) -> None:
-    both = await holding(server, "old", old=OLD, new=NEW)
+    both = await connect_with_keys(server, "old", old=OLD, new=NEW)
     assert await examine_open_workflows(both) == OpenWorkflows(key_ids={})
-    for client in (both, both, await holding(server, "new", new=NEW), await holding(server, None)):
+    for client in (both, both, await connect_with_keys(server, "new", new=NEW), await connect_with_keys(server, None)):
         await start(client)
-    work = await listed(both, 4)
+    work = await wait_until_listed(both, 4)
     assert work.key_ids == {"old": 2, "new": 1, PLAIN: 1}
     assert work.unreadable == {}
     assert work.complete
 
 
-async def test_missing_and_wrong_keys_are_named(server: Temporal) -> None:
-    for client in (await holding(server, "old", old=OLD), await holding(server, "new", new=NEW)):
+async def test_missing_and_wrong_keys_are_reported(server: Temporal) -> None:
+    for client in (await connect_with_keys(server, "old", old=OLD), await connect_with_keys(server, "new", new=NEW)):
         await start(client)
-    work = await listed(await holding(server, "new", new=OLD), 2)
+    work = await wait_until_listed(await connect_with_keys(server, "new", new=OLD), 2)
     assert work.unreadable == {
         "old": "encryption key not found for ID: old",
         "new": "decryption failed with the key ID: new",
     }
 
 
-async def test_what_a_worker_with_a_wrong_key_has_left_in_a_history_is_not_needed(server: Temporal) -> None:
-    right, wrong = await holding(server, "old", old=OLD), await holding(server, "old", old=NEW)
+async def test_the_key_of_a_misconfigured_worker_is_not_needed(server: Temporal) -> None:
+    right, wrong = await connect_with_keys(server, "old", old=OLD), await connect_with_keys(server, "old", old=NEW)
     handle = await start(right)
     async with Worker(wrong, task_queue=TASK_QUEUE, workflows=[Waiting], activities=[wait_for_ever]):
         async with asyncio.timeout(GENEROUS_S):
             while EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED not in await kinds(handle):  # noqa: ASYNC110 - no event for it
                 await asyncio.sleep(0.1)
-    work = await listed(right, 1)
+    work = await wait_until_listed(right, 1)
     assert work.key_ids == {"old": 1}
     assert work.unreadable == {}
 
@@ -99,39 +99,39 @@ async def kinds(handle: WorkflowHandle[Waiting, None]) -> set[int]:
     return {event.event_type async for event in handle.fetch_history_events()}
 
 
-async def test_a_key_that_only_the_worker_used_is_needed_as_well(server: Temporal) -> None:
+async def test_a_key_that_only_the_worker_used_is_needed_too(server: Temporal) -> None:
     """A sender has changed to the new key already, its worker not yet, and the activity waits for hours."""
-    sender = await holding(server, "new", old=OLD, new=NEW)
-    slow = await holding(server, "old", old=OLD, new=NEW)
+    sender = await connect_with_keys(server, "new", old=OLD, new=NEW)
+    slow = await connect_with_keys(server, "old", old=OLD, new=NEW)
     async with Worker(slow, task_queue=TASK_QUEUE, workflows=[Waiting], activities=[wait_for_ever]):
         handle = await start(sender)
         async with asyncio.timeout(GENEROUS_S):
-            while (await listed(sender, 1)).key_ids != {"old": 1, "new": 1}:
+            while (await wait_until_listed(sender, 1)).key_ids != {"old": 1, "new": 1}:
                 pass
         await handle.terminate()
 
 
-async def test_other_queues_of_the_namespace_are_not_looked_at(server: Temporal) -> None:
-    await start(await holding(server, "theirs", theirs=generate_key().text), "their-queue")
-    ours = await holding(server, "old", old=OLD)
+async def test_other_queues_of_the_namespace_are_ignored(server: Temporal) -> None:
+    await start(await connect_with_keys(server, "theirs", theirs=generate_key().text), "their-queue")
+    ours = await connect_with_keys(server, "old", old=OLD)
     await start(ours)
-    work = await listed(ours, 1)
+    work = await wait_until_listed(ours, 1)
     assert work.key_ids == {"old": 1}
 
 
-async def test_it_says_when_it_has_not_looked_at_all(server: Temporal) -> None:
-    ours = await holding(server, "old", old=OLD)
+async def test_an_incomplete_scan_is_reported(server: Temporal) -> None:
+    ours = await connect_with_keys(server, "old", old=OLD)
     for _ in range(3):
         await start(ours)
-    await listed(ours, 3)
+    await wait_until_listed(ours, 3)
     work = await examine_open_workflows(ours, most=2)
     assert (work.looked_at, work.complete) == (2, False)
 
 
-async def test_those_that_began_earlier_can_be_asked_for(server: Temporal) -> None:
-    ours = await holding(server, "old", old=OLD)
+async def test_the_scan_can_be_limited_to_earlier_workflows(server: Temporal) -> None:
+    ours = await connect_with_keys(server, "old", old=OLD)
     await start(ours)
-    await listed(ours, 1)
+    await wait_until_listed(ours, 1)
     now = datetime.now(UTC)
     assert (await examine_open_workflows(ours, started_before=now + timedelta(minutes=1))).looked_at == 1
     assert (await examine_open_workflows(ours, started_before=now - timedelta(minutes=1))).looked_at == 0
@@ -145,7 +145,10 @@ async def beats(text: str) -> None:
 
 async def test_a_key_that_only_a_heartbeat_needs_is_needed_by_the_next_attempt(server: Temporal) -> None:
     """The worker that beats has the old key still, and the one that scheduled the activity the new one."""
-    sender, slow = await holding(server, "new", old=OLD, new=NEW), await holding(server, "old", old=OLD, new=NEW)
+    sender, slow = (
+        await connect_with_keys(server, "new", old=OLD, new=NEW),
+        await connect_with_keys(server, "old", old=OLD, new=NEW),
+    )
     async with Worker(sender, task_queue=TASK_QUEUE, workflows=[Waiting]):
         handle = await start(sender)
         async with asyncio.timeout(GENEROUS_S):
@@ -153,14 +156,14 @@ async def test_a_key_that_only_a_heartbeat_needs_is_needed_by_the_next_attempt(s
                 await asyncio.sleep(0.1)
     async with Worker(slow, task_queue=TASK_QUEUE, activities=[beats]):
         async with asyncio.timeout(GENEROUS_S):
-            while (await listed(sender, 1)).key_ids != {"old": 1, "new": 1}:
+            while (await wait_until_listed(sender, 1)).key_ids != {"old": 1, "new": 1}:
                 pass
         await handle.terminate()
 
 
-async def test_a_temporal_that_has_gone_is_not_taken_for_a_workflow_without_payloads(folder: Path) -> None:
+async def test_an_unreachable_temporal_is_not_mistaken_for_a_workflow_without_payloads(folder: Path) -> None:
     async with Temporal(folder / f"inflight-{uuid.uuid4().hex[:8]}").running() as temporal:
-        client = await holding(temporal, "old", old=OLD)
+        client = await connect_with_keys(temporal, "old", old=OLD)
         assert await read_history(client, "never-was", str(uuid.uuid4())) == ([], True)
     with pytest.raises(RPCError):
         await read_history(client, "never-was", str(uuid.uuid4()))

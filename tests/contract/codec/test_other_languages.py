@@ -31,7 +31,7 @@ const { webcrypto } = require('node:crypto');
 """
 
 
-def test_node_opens_ours_and_we_open_node_s() -> None:
+def test_node_decrypts_our_payloads_and_we_decrypt_those_of_node() -> None:
     key = Key(id="test-key-id", secret=b"test-key-test-key-test-key-test!", form="raw32", source="test")
     encryption = Encryption(Keyring(keys={key.id: key}, encrypting_id=key.id))
     inner = Payload(metadata={"encoding": b"json/plain"}, data=b'{"a":1}')

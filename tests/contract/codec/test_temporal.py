@@ -138,7 +138,9 @@ async def test_inputs_results_heartbeats_memos_and_failures_are_unreadable_in_th
             await replayer([ShipWorkflow], SANDBOX, converter()).replay_workflow(await handle.fetch_history())
 
 
-async def test_a_plain_start_is_refused_in_strict_mode_and_the_history_says_why(server: Temporal, queue: str) -> None:
+async def test_a_plain_start_is_refused_in_strict_mode_and_the_history_gives_the_reason(
+    server: Temporal, queue: str
+) -> None:
     plain = await client(server, converter(security=SecuritySettings(enableCompression=False)))
     ours = await client(server, converter())
     async with worker(ours, queue):

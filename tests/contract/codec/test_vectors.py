@@ -56,31 +56,31 @@ encrypted = pytest.mark.parametrize("vector", ENCRYPTED, ids=lambda vector: vect
 
 
 @named
-async def test_every_known_layout_decodes_to_what_was_put_in(vector: Vector) -> None:
+async def test_every_known_layout_decodes_to_the_original_payload(vector: Vector) -> None:
     assert await vector.codec().decode([vector.payload]) == [vector.expected]
 
 
 @encrypted
 async def test_one_flipped_byte_anywhere_in_encrypted_data_gives_decryption_failed(vector: Vector) -> None:
     codec = vector.codec()
-    for position in range(len(sealed(vector.payload, vector).data)):
+    for position in range(len(encrypt(vector.payload, vector).data)):
         with pytest.raises(DecryptionFailed, match="decryption failed with the key ID: "):
-            await codec.decode([flipped(vector, position)])
+            await codec.decode([with_flipped_bit(vector, position)])
 
 
 @encrypted
-async def test_encrypted_data_cut_at_any_byte_gives_decryption_failed(vector: Vector) -> None:
+async def test_encrypted_data_truncated_at_any_byte_gives_decryption_failed(vector: Vector) -> None:
     codec = vector.codec()
-    inner = sealed(vector.payload, vector)
+    inner = encrypt(vector.payload, vector)
     for length in range(len(inner.data)):
         cut = Payload(metadata=inner.metadata, data=inner.data[:length])
         with pytest.raises(DecryptionFailed):
-            await codec.decode([around(cut, vector)])
+            await codec.decode([wrap_in_layers(cut, vector)])
 
 
 @encrypted
 async def test_without_the_key_the_error_names_its_id(vector: Vector) -> None:
-    key_id = sealed(vector.payload, vector).metadata["encryption-key-id"].decode()
+    key_id = encrypt(vector.payload, vector).metadata["encryption-key-id"].decode()
     with pytest.raises(EncryptionKeyNotFound, match="encryption key not found for ID: ") as caught:
         await vector.codec(keys={"other": "x" * 40}).decode([vector.payload])
     assert f"encryption key not found for ID: {key_id}" in str(caught.value)
@@ -98,7 +98,7 @@ async def test_another_key_under_the_id_gives_decryption_failed_and_shows_no_key
 
 
 @named
-async def test_strict_mode_takes_what_was_encrypted_and_refuses_the_rest(vector: Vector) -> None:
+async def test_strict_mode_accepts_encrypted_payloads_and_refuses_plain_ones(vector: Vector) -> None:
     codec = vector.codec(strict=True)
     if vector.ciphertext != "none":
         assert await codec.decode([vector.payload]) == [vector.expected]
@@ -107,7 +107,7 @@ async def test_strict_mode_takes_what_was_encrypted_and_refuses_the_rest(vector:
         await codec.decode([vector.payload])
 
 
-def test_the_files_are_what_their_script_writes() -> None:
+def test_the_script_writes_exactly_the_checked_in_files() -> None:
     spec = importlib.util.spec_from_file_location("make_vectors", FOLDER / "make_vectors.py")
     assert spec is not None
     assert spec.loader is not None
@@ -126,21 +126,21 @@ def test_the_files_are_what_their_script_writes() -> None:
     assert {"python-sample-json", "go-system-zlib-around", "typescript-old-delimited-json"} <= kept.keys()
 
 
-def sealed(payload: Payload, vector: Vector) -> Payload:
+def encrypt(payload: Payload, vector: Vector) -> Payload:
     """The payload whose data is the ciphertext: the vector's own, or the one inside its zlib."""
     if vector.ciphertext == "inside zlib":
         return Payload.FromString(zlib.decompress(payload.data))
     return payload
 
 
-def around(inner: Payload, vector: Vector) -> Payload:
+def wrap_in_layers(inner: Payload, vector: Vector) -> Payload:
     if vector.ciphertext == "inside zlib":
         return Payload(metadata=vector.payload.metadata, data=zlib.compress(inner.SerializeToString()))
     return inner
 
 
-def flipped(vector: Vector, position: int) -> Payload:
-    inner = sealed(vector.payload, vector)
+def with_flipped_bit(vector: Vector, position: int) -> Payload:
+    inner = encrypt(vector.payload, vector)
     data = bytearray(inner.data)
     data[position] ^= 1 << (position % 8)
-    return around(Payload(metadata=inner.metadata, data=bytes(data)), vector)
+    return wrap_in_layers(Payload(metadata=inner.metadata, data=bytes(data)), vector)

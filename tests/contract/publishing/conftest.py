@@ -72,7 +72,7 @@ async def tenant(owner: Owner) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def spoiled_note(owner: Owner, tenant: str) -> AsyncIterator[None]:
+async def damaged_note(owner: Owner, tenant: str) -> AsyncIterator[None]:
     """The log's checkpoints are no notes, until the block ends: others sign all logs that are there."""
 
     async def spoil(sign: bytes) -> None:
@@ -126,20 +126,20 @@ class Stand:
 
     @property
     def witness(self) -> WitnessClient:
-        return configured([self])[0]
+        return witness_clients([self])[0]
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        async with served(server.create(self.service), self.port):
+        async with serve_app(server.create(self.service), self.port):
             yield
 
 
-def configured(stands: Sequence[Stand]) -> tuple[WitnessClient, ...]:
+def witness_clients(stands: Sequence[Stand]) -> tuple[WitnessClient, ...]:
     return witnesses_of(LedgerSettings.model_validate({"witnesses": [stand.setting for stand in stands]}))
 
 
 @asynccontextmanager
-async def served(app: Litestar, port: int) -> AsyncIterator[None]:
+async def serve_app(app: Litestar, port: int) -> AsyncIterator[None]:
     running = uvicorn.Server(server_config(app, drain_s=server.DRAIN_S, port=port))
     task = asyncio.create_task(running.serve())
     try:

@@ -14,7 +14,7 @@ from litestar.enums import ScopeType
 from litestar.types import Receive, Scope, Send
 
 from conftest import GENEROUS_S, new_tenant
-from contract.publishing.conftest import Owner, Stand, Witnessing, configured, served, set_back, spoiled_note
+from contract.publishing.conftest import Owner, Stand, Witnessing, damaged_note, serve_app, set_back, witness_clients
 from examples import bodies
 from trenova.config import LedgerSettings
 from trenova.dev.postgres import Postgres
@@ -54,7 +54,7 @@ def refusals(logged: list[MutableMapping[str, Any]]) -> list[tuple[str, int, str
     return [(line["tenant"], line["size"], line["reason"]) for line in found]
 
 
-async def test_two_of_three_witnesses_cosign_while_one_is_away(
+async def test_two_of_three_witnesses_cosign_while_one_is_unreachable(
     logs: Store, signer: LedgerSigner, stands: list[Stand], tenant: str, witnessing: Witnessing
 ) -> None:
     first, second, absent = stands
@@ -73,7 +73,7 @@ async def test_two_of_three_witnesses_cosign_while_one_is_away(
     assert verify.signed_checkpoint(note, origin=origin, keys=of_log, check=signing.check).size == 301
 
 
-async def test_logs_of_many_tenants_are_brought_and_none_of_them_twice(
+async def test_ledgers_of_many_tenants_are_each_submitted_once(
     logs: Store, signer: LedgerSigner, stands: list[Stand], witnessing: Witnessing
 ) -> None:
     tenants = [new_tenant() for _ in range(9)]
@@ -87,7 +87,7 @@ async def test_logs_of_many_tenants_are_brought_and_none_of_them_twice(
         assert not {each.tenant for each in left} & set(tenants)
 
 
-async def test_two_workers_at_once_do_what_one_would(
+async def test_two_workers_at_once_do_the_work_of_one(
     logs: Store, postgres: Postgres, stands: list[Stand], tenant: str, witnessing: Witnessing
 ) -> None:
     key = stands[0].service.signer.key
@@ -102,7 +102,7 @@ async def test_two_workers_at_once_do_what_one_would(
         assert refusals(logged) == []
 
 
-async def test_only_one_worker_at_a_time_speaks_with_a_witness(logs: Store, postgres: Postgres) -> None:
+async def test_only_one_worker_at_a_time_submits_to_a_witness(logs: Store, postgres: Postgres) -> None:
     async with Store.open(postgres.worker_url) as other, logs.cosignatures.alone("w+1") as alone:
         assert alone
         async with other.cosignatures.alone("w+1") as second, other.cosignatures.alone("w+2") as elsewhere:
@@ -127,7 +127,7 @@ async def test_a_worker_that_comes_late_with_an_old_checkpoint_does_no_harm(
     assert await signed_by(logs, tenant, 2, [key]) == set()
 
 
-async def test_a_cosignature_whose_answer_was_lost_is_asked_for_again(
+async def test_a_cosignature_is_requested_again_if_the_answer_was_lost(
     logs: Store, stands: list[Stand], tenant: str, witnessing: Witnessing
 ) -> None:
     await append(logs, tenant, 3)
@@ -152,7 +152,7 @@ async def test_a_cosignature_whose_answer_was_lost_is_asked_for_again(
         (50, "it has cosigned size 50, which this log has not reached: entries are missing"),
     ],
 )
-async def test_a_log_with_two_histories_is_refused_and_reported_and_the_others_go_on(
+async def test_a_ledger_with_two_histories_is_declined_and_reported_and_others_continue(
     logs: Store, signer: LedgerSigner, stands: list[Stand], witnessing: Witnessing, fork: tuple[int, str]
 ) -> None:
     forked, honest = (f"{letter}-{uuid.uuid4().hex[:12]}" for letter in "ab")
@@ -174,7 +174,7 @@ async def test_a_log_with_two_histories_is_refused_and_reported_and_the_others_g
     assert await signed_by(logs, honest, 3, [key]) == {key}
 
 
-async def test_a_refused_log_is_tried_again_after_ever_longer_rests(
+async def test_a_declined_ledger_is_retried_with_growing_backoff(
     logs: Store, stands: list[Stand], tenant: str, witnessing: Witnessing
 ) -> None:
     await append(logs, tenant, 1)
@@ -195,7 +195,7 @@ async def test_a_refused_log_is_tried_again_after_ever_longer_rests(
     assert await signed_by(logs, tenant, 1, [key]) == {key}
 
 
-async def test_a_witness_that_signs_with_another_key_is_refused(
+async def test_a_cosignature_with_another_key_is_invalid(
     logs: Store, stands: list[Stand], tenant: str, witnessing: Witnessing
 ) -> None:
     await append(logs, tenant, 1)
@@ -211,7 +211,7 @@ async def test_a_witness_that_signs_with_another_key_is_refused(
 
 
 @pytest.mark.parametrize("off", [-2 * 86_400, 2 * 86_400, 1 << 61])
-async def test_a_witness_whose_clock_is_broken_is_refused(
+async def test_a_cosignature_with_a_wrong_time_is_invalid(
     logs: Store, stands: list[Stand], tenant: str, witnessing: Witnessing, off: int
 ) -> None:
     await append(logs, tenant, 1)
@@ -225,7 +225,7 @@ async def test_a_witness_whose_clock_is_broken_is_refused(
     assert await signed_by(logs, tenant, 1, [broken.service.signer.key]) == set()
 
 
-async def test_while_a_witness_is_away_it_is_said_once_and_when_it_is_back_it_gets_the_newest(
+async def test_an_unreachable_witness_is_logged_once_and_gets_the_newest_checkpoint_when_available_again(
     postgres: Postgres, logs: Store, signer: LedgerSigner, stands: list[Stand], tenant: str
 ) -> None:
     away, there = stands[:2]
@@ -235,7 +235,9 @@ async def test_while_a_witness_is_away_it_is_said_once_and_when_it_is_back_it_ge
         await stack.enter_async_context(there.serving())
         await append(logs, tenant, 1)
         ledger = LedgerSettings(origin=signer.prefix)
-        await stack.enter_async_context(publisher.publishing(ledger, configured([away, there]), postgres.worker_url))
+        await stack.enter_async_context(
+            publisher.publishing(ledger, witness_clients([away, there]), postgres.worker_url)
+        )
         async with asyncio.timeout(GENEROUS_S):
             while await signed_by(logs, tenant, 1, keys) != {keys[1]}:  # noqa: ASYNC110 - the database cannot call
                 await asyncio.sleep(0.1)
@@ -251,7 +253,7 @@ async def test_while_a_witness_is_away_it_is_said_once_and_when_it_is_back_it_ge
     assert await signed_by(logs, tenant, 1, keys) == {keys[1]}
 
 
-async def test_under_another_origin_a_checkpoint_has_none_of_the_cosignatures_of_the_first(  # noqa: PLR0913, PLR0917 - fixtures
+async def test_a_checkpoint_under_another_origin_has_no_cosignatures_of_the_first(  # noqa: PLR0913, PLR0917 - fixtures
     logs: Store, owner: Owner, signer: LedgerSigner, stands: list[Stand], tenant: str, witnessing: Witnessing
 ) -> None:
     await append(logs, tenant, 1)
@@ -287,7 +289,7 @@ KEY, TWIN = (
         ([KEY, TWIN], "ledger.witnesses: twin.example.com and witness.example.com have the same key"),
     ],
 )
-def test_a_witness_with_a_wrong_key_is_refused_at_start(keys: list[str], problem: str) -> None:
+def test_a_witness_with_a_wrong_key_is_an_error_at_start(keys: list[str], problem: str) -> None:
     ledger = LedgerSettings.model_validate(
         {"witnesses": [{"url": "https://w.example.com", "key": key} for key in keys]}
     )
@@ -302,7 +304,7 @@ async def refused_now(logs: Store, signer: LedgerSigner, stand: Stand) -> dict[s
 
 
 @pytest.mark.parametrize(("grown", "reason"), [(1, "it has cosigned another tree of size 3"), (4, "it answers 422")])
-async def test_a_tree_that_was_not_cosigned_is_never_shown_with_a_cosignature_and_is_brought_to_the_witness(  # noqa: PLR0913, PLR0917 - fixtures
+async def test_a_tree_that_was_not_cosigned_is_never_served_with_a_cosignature_and_is_submitted_to_the_witness(  # noqa: PLR0913, PLR0917 - fixtures
     logs: Store,
     owner: Owner,
     signer: LedgerSigner,
@@ -340,7 +342,7 @@ async def test_a_tree_that_was_not_cosigned_is_never_shown_with_a_cosignature_an
     assert list((stand.service.memory.path / "refused").iterdir()) != []
 
 
-async def test_a_log_that_was_set_back_is_a_refusal_although_it_has_not_grown_and_ends_when_it_is_put_right(  # noqa: PLR0913, PLR0917 - fixtures
+async def test_a_rolled_back_ledger_is_a_conflict_even_before_it_grows_and_until_it_is_repaired(  # noqa: PLR0913, PLR0917 - fixtures
     logs: Store, owner: Owner, signer: LedgerSigner, stands: list[Stand], tenant: str, witnessing: Witnessing
 ) -> None:
     stand = stands[0]
@@ -366,7 +368,7 @@ async def test_a_log_that_was_set_back_is_a_refusal_although_it_has_not_grown_an
         assert tenant not in await refused_now(logs, signer, stand)
 
 
-async def test_a_log_that_the_witness_cannot_answer_for_or_that_cannot_be_read_stops_no_other(
+async def test_a_ledger_that_cannot_be_read_or_that_the_witness_fails_for_does_not_stop_others(
     logs: Store, owner: Owner, stands: list[Stand], witnessing: Witnessing
 ) -> None:
     bad, spoiled, good = (f"{letter}-{uuid.uuid4().hex[:12]}" for letter in "abc")
@@ -391,7 +393,7 @@ async def test_a_log_that_the_witness_cannot_answer_for_or_that_cannot_be_read_s
 
     app.asgi_handler = broken_for_some
     ours = witnessing(stands[0])
-    async with served(app, stands[0].port), spoiled_note(owner, spoiled):
+    async with serve_app(app, stands[0].port), damaged_note(owner, spoiled):
         with suppress(Unavailable):  # four of them together are a witness that is away
             await ours.look()
         await ours.look()
@@ -399,7 +401,7 @@ async def test_a_log_that_the_witness_cannot_answer_for_or_that_cannot_be_read_s
         assert {bad, *more} & ours.resting.keys()
 
 
-async def test_the_first_hundred_refusals_of_a_log_are_kept_and_the_others_counted(
+async def test_the_first_hundred_conflicts_of_a_ledger_are_stored_and_the_others_counted(
     logs: Store, owner: Owner, signer: LedgerSigner, tenant: str
 ) -> None:
     origin = f"{signer.prefix}/{tenant}"

@@ -11,7 +11,7 @@ import pytest
 import structlog.testing
 
 from conftest import new_tenant
-from contract.publishing.conftest import Owner, Stand, Witnessing, forget, set_back, spoiled_note
+from contract.publishing.conftest import Owner, Stand, Witnessing, damaged_note, forget, set_back
 from examples import bodies
 from trenova.ledger import note as notes
 from trenova.ledger import signing, verify
@@ -37,7 +37,7 @@ def names(path: Path) -> set[str]:
     return {file.name for file in path.iterdir()}
 
 
-async def test_each_newest_checkpoint_is_written_and_kept(
+async def test_each_newest_checkpoint_is_written_and_stays_under_its_size(
     public: FolderPublisher, logs: Store, signer: LedgerSigner, tenant: str
 ) -> None:
     for count, size in ((1, 1), (299, 300)):
@@ -50,7 +50,7 @@ async def test_each_newest_checkpoint_is_written_and_kept(
     assert names(public.path / tenant) == {NEWEST, "1", "300"}
 
 
-async def test_cosignatures_that_come_later_are_added_to_what_is_there(
+async def test_later_cosignatures_are_added_to_a_published_checkpoint(
     public: FolderPublisher, logs: Store, stands: list[Stand], tenant: str, witnessing: Witnessing
 ) -> None:
     await append(logs, tenant, 2)
@@ -84,7 +84,7 @@ write(pathlib.Path(sys.argv[1]), sys.argv[3], 2, sys.stdin.buffer.read())
 
 
 @pytest.mark.parametrize("renamed", [0, 1])
-async def test_a_process_killed_before_it_renames_leaves_the_checkpoint_before_and_the_next_look_mends_it(
+async def test_a_process_killed_before_the_rename_leaves_the_old_checkpoint_and_the_next_round_repairs_it(
     public: FolderPublisher, logs: Store, tenant: str, renamed: int
 ) -> None:
     await append(logs, tenant, 1)
@@ -119,7 +119,7 @@ async def test_two_processes_publish_into_one_folder(
         assert (first, second) == (True, False)
 
 
-async def test_what_was_published_is_never_taken_back(
+async def test_a_published_checkpoint_is_never_replaced_by_an_older_one(
     public: FolderPublisher, logs: Store, signer: LedgerSigner, tenant: str
 ) -> None:
     await append(logs, tenant, 2)
@@ -143,7 +143,7 @@ async def refused_now(logs: Store, signer: LedgerSigner) -> list[tuple[str, int]
     return [(each.reason, each.size) for each in refused]
 
 
-async def test_a_log_that_was_set_back_and_has_grown_differently_is_not_published(
+async def test_a_ledger_that_was_rolled_back_and_has_grown_differently_is_not_published(
     public: FolderPublisher, logs: Store, signer: LedgerSigner, tenant: str, owner: Owner
 ) -> None:
     await append(logs, tenant, 3)
@@ -170,7 +170,7 @@ async def test_a_log_that_was_set_back_and_has_grown_differently_is_not_publishe
     assert answer == published
 
 
-async def test_a_refusal_ends_when_the_log_is_published_again(
+async def test_a_conflict_is_settled_when_the_ledger_is_published_again(
     public: FolderPublisher, logs: Store, signer: LedgerSigner, tenant: str
 ) -> None:
     await append(logs, tenant, 1)
@@ -190,7 +190,7 @@ AWKWARD = [
 ]
 
 
-def test_no_two_tenants_share_a_directory_and_none_has_one_of_ours(tmp_path: Path) -> None:
+def test_no_two_tenants_share_a_directory_and_none_has_the_internal_one(tmp_path: Path) -> None:
     names = [directory_name(tenant) for tenant in AWKWARD]
     assert len({name.casefold().rstrip(".") for name in names}) == len(AWKWARD)
     for name in names:
@@ -225,7 +225,7 @@ async def test_tenants_with_awkward_names_are_published_like_all_others(
     assert names(public.path / INTERNAL) == {"lock"}
 
 
-async def test_a_tenant_that_cannot_be_written_or_read_stops_no_other(
+async def test_a_tenant_whose_files_cannot_be_written_or_read_does_not_stop_others(
     public: FolderPublisher, logs: Store, owner: Owner
 ) -> None:
     blocked, damaged, good = (f"{letter}-{uuid.uuid4().hex[:12]}" for letter in "abc")
@@ -233,7 +233,7 @@ async def test_a_tenant_that_cannot_be_written_or_read_stops_no_other(
         await append(logs, tenant, 1)
     public.path.mkdir()
     (public.path / blocked).write_text("in the way")
-    async with spoiled_note(owner, damaged):
+    async with damaged_note(owner, damaged):
         with structlog.testing.capture_logs() as logged:
             await public.look()
             await public.look()
@@ -246,7 +246,7 @@ async def test_a_tenant_that_cannot_be_written_or_read_stops_no_other(
     assert public.failed == {}
 
 
-async def test_what_an_earlier_release_has_published_is_moved(
+async def test_files_of_an_earlier_release_are_moved(
     public: FolderPublisher, logs: Store, signer: LedgerSigner
 ) -> None:
     tenant, other = f"T-{uuid.uuid4().hex[:12]}", f"O-{uuid.uuid4().hex[:12]}"

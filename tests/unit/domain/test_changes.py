@@ -29,11 +29,11 @@ def keys(pointer: str) -> list[str]:
     return [key.replace("~1", "/").replace("~0", "~") for key in pointer.split("/")[1:]]
 
 
-def applied(state: Any, found: list[Change]) -> Any:
+def apply_changes(state: Any, found: list[Change]) -> Any:
     """`state` with the changes, done naively: values first, then additions in order, then removals from the end."""
     ordered = [change for change in found if change.op == "replace"]
-    ordered += sorted((change for change in found if change.op == "add"), key=place)
-    ordered += sorted((change for change in found if change.op == "remove"), key=place, reverse=True)
+    ordered += sorted((change for change in found if change.op == "add"), key=position_of)
+    ordered += sorted((change for change in found if change.op == "remove"), key=position_of, reverse=True)
     for change in ordered:
         *way, last = keys(change.path)
         holder = state
@@ -48,7 +48,7 @@ def applied(state: Any, found: list[Change]) -> Any:
     return state
 
 
-def place(change: Change) -> tuple[list[str], int]:
+def position_of(change: Change) -> tuple[list[str], int]:
     *way, last = keys(change.path)
     return way, int(last) if last.isdecimal() and last.isascii() else -1
 
@@ -62,53 +62,53 @@ def apply_to_list(holder: list[Any], index: int, change: Change) -> None:
         holder[index] = change.after
 
 
-def same(one: Any, other: Any) -> bool:
+def is_same_json(one: Any, other: Any) -> bool:
     """Equality of JSON: unlike Python's, true is not 1."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(is_same_json(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(map(is_same_json, one, other))
     return bool(one == other) and isinstance(one, str) == isinstance(other, str)
 
 
-def copied(value: Any) -> Any:
+def copy_value(value: Any) -> Any:
     return changes.map_scalars(value, lambda leaf: leaf)
 
 
 @given(OBJECTS, OBJECTS)
 def test_the_changes_lead_from_before_to_after(before: dict[str, Any], after: dict[str, Any]) -> None:
-    assert same(applied(copied(before), between(before, after)), after)
+    assert is_same_json(apply_changes(copy_value(before), between(before, after)), after)
 
 
 @given(OBJECTS, st.data())
 def test_the_changes_of_a_slightly_changed_state_lead_to_it(before: dict[str, Any], data: st.DataObject) -> None:
-    after = copied(before)
+    after = copy_value(before)
     after[data.draw(st.sampled_from([*before, "new"]))] = data.draw(VALUES)
     found = between(before, after)
-    assert same(applied(copied(before), found), after)
+    assert is_same_json(apply_changes(copy_value(before), found), after)
 
 
 @given(OBJECTS, OBJECTS)
 def test_the_order_of_keys_makes_no_difference(before: dict[str, Any], after: dict[str, Any]) -> None:
-    assert between(before, after) == between(backwards(before), backwards(after))
+    assert between(before, after) == between(with_keys_reversed(before), with_keys_reversed(after))
 
 
-def backwards(value: Any) -> Any:
+def with_keys_reversed(value: Any) -> Any:
     """The same value with the keys of every object in the opposite order."""
     if isinstance(value, dict):
-        return {key: backwards(item) for key, item in reversed(value.items())}
-    return [backwards(item) for item in value] if isinstance(value, list) else value
+        return {key: with_keys_reversed(item) for key, item in reversed(value.items())}
+    return [with_keys_reversed(item) for item in value] if isinstance(value, list) else value
 
 
 @given(OBJECTS)
 def test_a_state_does_not_differ_from_itself(state: dict[str, Any]) -> None:
-    assert between(state, copied(state)) == []
+    assert between(state, copy_value(state)) == []
 
 
 @given(OBJECTS, OBJECTS)
-def test_every_change_names_what_it_found(before: dict[str, Any], after: dict[str, Any]) -> None:
+def test_every_change_holds_the_old_and_the_new_value(before: dict[str, Any], after: dict[str, Any]) -> None:
     for change in between(before, after):
         assert (change.before is UNSET) == (change.op == "add")
         assert (change.after is UNSET) == (change.op == "remove")
@@ -119,7 +119,7 @@ def one_change(before: Any, after: Any) -> Change:
     return change
 
 
-def test_true_is_not_1_and_numbers_are_compared_exactly() -> None:
+def test_true_differs_from_1_and_numbers_are_compared_exactly() -> None:
     assert one_change(before=True, after=1) == Change(path="/x", op="replace", before=True, after=1)
     assert one_change(2**53, 2**53 + 1).after == 2**53 + 1
     assert one_change(0.1, 0.1 + 1e-17 * 2).op == "replace"
@@ -128,7 +128,7 @@ def test_true_is_not_1_and_numbers_are_compared_exactly() -> None:
     assert between({"x": 1}, {"x": 1.0}) == []
 
 
-def test_null_and_absent_are_told_apart() -> None:
+def test_null_and_absent_are_distinguished() -> None:
     assert between({}, {"x": None}) == [Change(path="/x", op="add", after=None)]
     assert between({"x": None}, {}) == [Change(path="/x", op="remove", before=None)]
 

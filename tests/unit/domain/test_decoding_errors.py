@@ -11,7 +11,7 @@ from trenova.domain import decoding_errors
 from trenova.domain.entry import Draft
 
 
-def complaint(**fields: Any) -> tuple[str, str]:
+def problem_of(**fields: Any) -> tuple[str, str]:
     with pytest.raises(msgspec.ValidationError) as failure:
         msgspec.json.decode(json.dumps(entry(**fields)), type=Draft)
     return decoding_errors.field_and_problem(str(failure.value))
@@ -48,13 +48,11 @@ PARTY = {"type": "user", "id": "u"}
         ({"context": {"ip": 1}}, "/context", "expected a string, got an integer"),
     ],
 )
-def test_a_complaint_names_the_field_and_says_what_was_expected(
-    fields: dict[str, Any], field: str, message: str
-) -> None:
-    assert complaint(**fields) == (field, message)
+def test_a_problem_names_the_field_and_what_was_expected(fields: dict[str, Any], field: str, message: str) -> None:
+    assert problem_of(**fields) == (field, message)
 
 
-def test_an_entry_that_is_no_object_is_named_by_the_empty_pointer() -> None:
+def test_an_entry_that_is_not_an_object_has_the_empty_pointer() -> None:
     with pytest.raises(msgspec.ValidationError) as failure:
         msgspec.json.decode(b"17", type=Draft)
     assert decoding_errors.field_and_problem(str(failure.value)) == ("", "expected an object, got an integer")
@@ -84,7 +82,7 @@ def test_a_path_of_msgspec_becomes_a_json_pointer(path: str, pointer: str) -> No
         ("[1 2]", "expected ',' or ']' (byte 3)"),
     ],
 )
-def test_broken_json_is_explained_with_its_place(text: str, message: str) -> None:
+def test_the_problem_of_broken_json_names_the_place(text: str, message: str) -> None:
     with pytest.raises(msgspec.DecodeError) as failure:
         msgspec.json.decode(text)
     assert decoding_errors.syntax_problem(failure.value) == message

@@ -22,7 +22,7 @@ def check(*entries: dict[str, Any], circumstances: intake.RequestContext = ACME)
     return intake.check([json.dumps(each).encode() for each in entries], circumstances, LimitSettings())
 
 
-def sealed(raw: dict[str, Any] | bytes, limits: LimitSettings | None = None) -> dict[str, Any]:
+def seal_to_dict(raw: dict[str, Any] | bytes, limits: LimitSettings | None = None) -> dict[str, Any]:
     """The fields of the sealed entry."""
     text = raw if isinstance(raw, bytes) else json.dumps(raw).encode()
     fields: dict[str, Any] = json.loads(intake.seal(text, 0, ACME, limits or LimitSettings()).body)
@@ -58,7 +58,7 @@ JSON_VALUES = st.recursive(
 
 
 @given(st.dictionaries(WORDS, JSON_VALUES, max_size=4))
-def test_canonical_bytes_are_sorted_and_without_white_space_and_mean_what_was_sent(metadata: dict[str, Any]) -> None:
+def test_canonical_bytes_are_sorted_without_white_space_and_have_the_same_meaning(metadata: dict[str, Any]) -> None:
     body = seal("acme", metadata=metadata).body
     assert json.loads(body)["metadata"] == metadata
     # Keys are sorted by their UTF-8 bytes, which is the order of their characters.
@@ -67,7 +67,7 @@ def test_canonical_bytes_are_sorted_and_without_white_space_and_mean_what_was_se
 
 @given(st.permutations(list(entry(id=str(uuid.UUID(int=7)), comment="x", critical=False).items())))
 def test_the_order_of_the_fields_makes_no_difference(items: list[tuple[str, Any]]) -> None:
-    assert sealed(dict(items)) == sealed(dict(sorted(items)))
+    assert seal_to_dict(dict(items)) == seal_to_dict(dict(sorted(items)))
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,13 @@ def test_the_order_of_the_fields_makes_no_difference(items: list[tuple[str, Any]
     ],
 )
 def test_times_are_kept_in_utc_to_the_microsecond(sent: str, kept: str) -> None:
-    assert sealed(entry(occurred_at=sent))["occurred_at"] == kept
+    assert seal_to_dict(entry(occurred_at=sent))["occurred_at"] == kept
 
 
 def test_digits_after_the_microseconds_are_rounded() -> None:
-    assert sealed(entry(occurred_at="2026-01-31T10:00:00.1234567Z"))["occurred_at"] == "2026-01-31T10:00:00.123457Z"
+    assert (
+        seal_to_dict(entry(occurred_at="2026-01-31T10:00:00.1234567Z"))["occurred_at"] == "2026-01-31T10:00:00.123457Z"
+    )
 
 
 @given(st.datetimes(timezones=st.timezones()))
@@ -98,24 +100,24 @@ def test_a_time_means_the_same_moment_before_and_after(time: datetime) -> None:
     offset = time.utcoffset()
     if offset is None or offset.total_seconds() % 60:
         return  # RFC 3339 writes offsets in minutes
-    kept = sealed(entry(occurred_at=time.isoformat()))["occurred_at"]
+    kept = seal_to_dict(entry(occurred_at=time.isoformat()))["occurred_at"]
     assert datetime.fromisoformat(kept) == moment
 
 
 def test_an_entry_without_a_time_occurred_when_it_was_received() -> None:
-    fields = sealed(entry())
+    fields = seal_to_dict(entry())
     assert fields["occurred_at"] == fields["received_at"] == "2026-02-01T12:30:15.123456Z"
 
 
-def test_optional_fields_that_are_null_count_as_absent_and_nulls_inside_stay() -> None:
+def test_null_in_an_optional_field_means_absent_and_nulls_inside_objects_stay() -> None:
     optional = ("id", "tenant", "occurred_at", "outcome", "before", "after", "changes", "context", "comment")
     nulls = dict.fromkeys((*optional, "metadata", "critical"))
-    assert sealed(entry(**nulls)).keys() == sealed(entry()).keys()
-    assert sealed(entry(metadata={"a": None}))["metadata"] == {"a": None}
+    assert seal_to_dict(entry(**nulls)).keys() == seal_to_dict(entry()).keys()
+    assert seal_to_dict(entry(metadata={"a": None}))["metadata"] == {"a": None}
 
 
 def test_false_and_empty_values_are_kept() -> None:
-    fields = sealed(entry(critical=False, metadata={}, context={}, changes=[], before={}))
+    fields = seal_to_dict(entry(critical=False, metadata={}, context={}, changes=[], before={}))
     assert [fields[name] for name in ("critical", "metadata", "context", "changes", "before")] == [
         False,
         {},
@@ -148,14 +150,14 @@ def test_an_idempotency_key_makes_ids_that_depend_on_tenant_key_and_position_alo
 
 
 def test_changes_are_computed_only_when_both_states_and_no_changes_are_sent() -> None:
-    assert sealed(entry(before={"a": 1}, after={"a": 2}))["changes"] == [
+    assert seal_to_dict(entry(before={"a": 1}, after={"a": 2}))["changes"] == [
         {"after": 2, "before": 1, "op": "replace", "path": "/a"}
     ]
-    assert "changes" not in sealed(entry(before={"a": 1}))
-    assert sealed(entry(before={"a": 1}, after={"a": 2}, changes=[]))["changes"] == []
+    assert "changes" not in seal_to_dict(entry(before={"a": 1}))
+    assert seal_to_dict(entry(before={"a": 1}, after={"a": 2}, changes=[]))["changes"] == []
 
 
-def test_every_bad_entry_is_listed_and_the_good_ones_keep_their_positions() -> None:
+def test_every_invalid_entry_is_listed_and_the_valid_ones_keep_their_positions() -> None:
     checked = check(entry(), entry(action="BAD"), entry(), entry(actor=1), entry())
     assert [index for index, _ in checked.sealed] == [0, 2, 4]
     assert [(each.index, each.field) for each in checked.problems] == [(1, "/action"), (3, "/actor")]
@@ -170,7 +172,7 @@ def test_one_id_twice_is_a_problem_in_one_tenant_only() -> None:
     assert checked.problems == [EntryProblem(index=2, field="/id", message="is also the id of entry 0 of this request")]
 
 
-def test_a_key_for_one_tenant_takes_its_name_or_none_and_one_for_any_needs_a_name() -> None:
+def test_the_tenant_is_optional_with_a_key_for_one_tenant_and_required_with_a_key_for_any() -> None:
     anybody = intake.RequestContext(received_at=RECEIVED_AT, tenant=None)
     assert [each.tenant for _, each in check(entry(), entry(tenant="acme")).sealed] == ["acme", "acme"]
     assert [each.field for each in check(entry(tenant="globex")).problems] == ["/tenant"]
@@ -181,30 +183,32 @@ def test_a_key_for_one_tenant_takes_its_name_or_none_and_one_for_any_needs_a_nam
 SMALL = LimitSettings(maxEntryBytes=4 * KIB)
 
 
-def unfit(raw: bytes, limits: LimitSettings) -> str:
+def problem_of(raw: bytes, limits: LimitSettings) -> str:
     (problem,) = intake.check([raw], ACME, limits).problems
     return f"{problem.field} {problem.message}"
 
 
 def test_an_entry_is_measured_as_it_was_sent() -> None:
     text = json.dumps(entry()).encode()
-    assert sealed(text + b" " * (4 * KIB - len(text)), SMALL)
-    assert "has 4,097 bytes, the limit for one entry is 4,096" in unfit(text + b" " * (4 * KIB + 1 - len(text)), SMALL)
+    assert seal_to_dict(text + b" " * (4 * KIB - len(text)), SMALL)
+    assert "has 4,097 bytes, the limit for one entry is 4,096" in problem_of(
+        text + b" " * (4 * KIB + 1 - len(text)), SMALL
+    )
 
 
-def test_computed_changes_that_make_an_entry_too_large_are_left_out() -> None:
+def test_computed_changes_that_make_an_entry_too_large_are_omitted() -> None:
     before, after = ({f"k{n}": value for n in range(150)} for value in (0, 1))
     big = json.dumps(entry(before=before, after=after)).encode()
     assert len(big) < 4 * KIB
-    assert "changes" in sealed(big)
-    fields = sealed(big, SMALL)
+    assert "changes" in seal_to_dict(big)
+    fields = seal_to_dict(big, SMALL)
     assert "changes" not in fields
     assert fields["changes_omitted"] is True
     assert (fields["before"], fields["after"]) == (before, after)
 
 
-def test_only_the_server_says_that_changes_are_left_out() -> None:
-    assert "changes_omitted" not in sealed(entry(before={"a": 1}, after={"a": 2}))
+def test_only_the_server_marks_changes_as_omitted() -> None:
+    assert "changes_omitted" not in seal_to_dict(entry(before={"a": 1}, after={"a": 2}))
     (problem,) = check(entry(changes_omitted=True)).problems
     assert (problem.field, problem.message) == ("/changes_omitted", "is not a field of an entry")
 
@@ -233,7 +237,7 @@ def test_changes_whose_paths_repeat_a_long_key_are_not_even_computed(key: str) -
     ],
     ids=["objects", "numbers", "arrays", "zero characters", "digits", "keys"],
 )
-def test_an_entry_of_the_largest_size_takes_a_bounded_room_whatever_it_holds(text: bytes) -> None:
+def test_the_canonical_size_of_the_largest_entry_is_bounded(text: bytes) -> None:
     raw = json.dumps(entry(metadata=0)).encode().replace(b'"metadata": 0', b'"metadata":' + text)
     tracemalloc.start()
     intake.check([raw[: 256 * KIB]], ACME, LimitSettings())
@@ -242,7 +246,7 @@ def test_an_entry_of_the_largest_size_takes_a_bounded_room_whatever_it_holds(tex
     assert peak < 60 * 1024 * KIB
 
 
-def test_problems_are_listed_up_to_a_number_and_counted_beyond() -> None:
+def test_problems_are_listed_up_to_a_limit_and_then_only_counted() -> None:
     checked = check(*[entry(action="BAD")] * 1200, entry())
     assert (len(checked.problems), checked.bad, len(checked.sealed)) == (1000, 1200, 1)
     assert checked.problems[-1].index == 999
@@ -257,13 +261,13 @@ def test_a_problem_quotes_a_key_in_part() -> None:
         assert len(problem.field) + len(problem.message) < 1000
 
 
-def test_changes_of_the_caller_are_never_left_out() -> None:
+def test_changes_that_the_client_sends_are_never_omitted() -> None:
     # Each is a number that is short as it is sent and long as it is written out.
     numbers = ",".join(["1e15"] * 700)
     changes = b'[{"path":"/a","op":"add","after":[' + numbers.encode() + b"]}]"
     text = json.dumps(entry(changes=0)).encode().replace(b'"changes": 0', b'"changes":' + changes)
     assert len(text) < 4 * KIB
-    assert "bytes in canonical form, the limit is 8,192" in unfit(text, SMALL)
+    assert "bytes in canonical form, the limit is 8,192" in problem_of(text, SMALL)
 
 
 def test_nesting_is_counted_from_the_entry_itself() -> None:
@@ -272,16 +276,16 @@ def test_nesting_is_counted_from_the_entry_itself() -> None:
         return json.dumps(entry(metadata=0)).encode().replace(b'"metadata": 0', b'"metadata":' + inner)
 
     limits = LimitSettings(maxNesting=6)
-    assert sealed(nested(6), limits)
-    assert "deeper than 6 levels" in unfit(nested(7), limits)
-    assert "deeper than 6 levels" in unfit(nested(10_000), limits)
+    assert seal_to_dict(nested(6), limits)
+    assert "deeper than 6 levels" in problem_of(nested(7), limits)
+    assert "deeper than 6 levels" in problem_of(nested(10_000), limits)
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"null", b"17", b"[]", b"\xff", b'{"actor":"\xff"}', b"{}" * 2])
-def test_any_text_that_is_no_entry_is_listed_and_nothing_is_raised(raw: bytes) -> None:
-    assert unfit(raw, LimitSettings())
+def test_any_text_that_is_not_an_entry_is_listed_and_raises_nothing(raw: bytes) -> None:
+    assert problem_of(raw, LimitSettings())
 
 
 @given(st.binary())
-def test_no_bytes_whatever_raise(raw: bytes) -> None:
+def test_no_bytes_raise_an_error(raw: bytes) -> None:
     assert len(intake.check([raw], ACME, LimitSettings()).problems) == 1

@@ -36,19 +36,19 @@ FREE: list[dict[str, Any]] = [
 ]
 
 
-def sent(fields: dict[str, Any]) -> bytes:
+def seal_fields(fields: dict[str, Any]) -> bytes:
     return json.dumps(entry(**{"tenant": "acme", **fields})).encode()
 
 
 @pytest.mark.parametrize("case", RESERVED)
-def test_the_api_refuses_them_and_says_which_field(case: str) -> None:
+def test_intake_names_the_field_with_a_reserved_name(case: str) -> None:
     fields, field = RESERVED[case]
-    (problem,) = intake.check([sent(fields)], ANY_TENANT, LimitSettings()).problems
+    (problem,) = intake.check([seal_fields(fields)], ANY_TENANT, LimitSettings()).problems
     assert (problem.field, "reserved for the system" in problem.message) == (field, True)
 
 
 @pytest.mark.parametrize("case", RESERVED)
-def test_the_worker_refuses_them_with_a_code_of_their_own(case: str) -> None:
+def test_the_seal_check_gives_the_code_reserved(case: str) -> None:
     fields = {**RESERVED[case][0]}
     body = seal(fields.pop("tenant", "acme"), **fields).body
     with pytest.raises(seal_check.UnsealedBody, match="reserved"):
@@ -56,8 +56,8 @@ def test_the_worker_refuses_them_with_a_code_of_their_own(case: str) -> None:
 
 
 @pytest.mark.parametrize("fields", FREE, ids=str)
-def test_names_that_only_look_alike_are_everybodys(fields: dict[str, Any]) -> None:
-    assert intake.check([sent(fields)], ANY_TENANT, LimitSettings()).problems == []
+def test_similar_names_are_not_reserved(fields: dict[str, Any]) -> None:
+    assert intake.check([seal_fields(fields)], ANY_TENANT, LimitSettings()).problems == []
 
 
 PROBE = {
@@ -68,7 +68,7 @@ PROBE = {
 }
 
 
-def test_the_trials_of_the_program_itself_are_taken() -> None:
+def test_the_self_tests_of_trenova_are_accepted() -> None:
     ((_, probe),) = intake.check([json.dumps(PROBE).encode()], ANY_TENANT, LimitSettings()).sealed
     seal_check.read_sealed(probe.body, RULES)
     assert len([seal_check.read_sealed(bytes(each), RULES) for each in sample_batch("0" * 32, RECEIVED_AT).entries]) > 1
@@ -96,5 +96,5 @@ def test_the_trials_of_the_program_itself_are_taken() -> None:
     ],
     ids=str,
 )
-def test_a_trial_that_says_anything_more_is_refused(more: dict[str, Any]) -> None:
+def test_a_self_test_with_any_other_content_is_invalid(more: dict[str, Any]) -> None:
     assert len(intake.check([json.dumps({**PROBE, **more}).encode()], ANY_TENANT, LimitSettings()).problems) == 1

@@ -14,14 +14,14 @@ ID = str(uuid4())
 NOON = "2026-01-31T12:00:00Z"
 
 
-def sealed(**fields: Any) -> bytes:
+def seal_fields(**fields: Any) -> bytes:
     return body("acme", id=ID, **fields)
 
 
-def test_an_entry_that_is_sent_again_says_the_same() -> None:
-    assert has_same_content(sealed(), sealed())
-    assert has_same_content(sealed(), sealed(received_at=LATER))
-    assert has_same_content(sealed(occurred_at=NOON), sealed(occurred_at=NOON, received_at=LATER))
+def test_an_entry_that_is_sent_again_has_the_same_content() -> None:
+    assert has_same_content(seal_fields(), seal_fields())
+    assert has_same_content(seal_fields(), seal_fields(received_at=LATER))
+    assert has_same_content(seal_fields(occurred_at=NOON), seal_fields(occurred_at=NOON, received_at=LATER))
 
 
 @pytest.mark.parametrize(
@@ -37,15 +37,15 @@ def test_an_entry_that_is_sent_again_says_the_same() -> None:
     ],
 )
 def test_any_other_content_differs_however_it_was_received(fields: dict[str, Any]) -> None:
-    assert not has_same_content(sealed(), sealed(**fields))
-    assert not has_same_content(sealed(received_at=LATER), sealed(**fields))
-    assert not has_same_content(sealed(**fields), sealed(received_at=LATER))
+    assert not has_same_content(seal_fields(), seal_fields(**fields))
+    assert not has_same_content(seal_fields(received_at=LATER), seal_fields(**fields))
+    assert not has_same_content(seal_fields(**fields), seal_fields(received_at=LATER))
 
 
-def test_times_of_their_own_are_compared() -> None:
-    assert not has_same_content(sealed(occurred_at=NOON), sealed(occurred_at="2026-01-31T12:00:01Z"))
+def test_times_that_the_client_sent_are_compared() -> None:
+    assert not has_same_content(seal_fields(occurred_at=NOON), seal_fields(occurred_at="2026-01-31T12:00:01Z"))
 
 
-def test_true_is_not_1() -> None:
-    assert not has_same_content(sealed(metadata={"a": True}), sealed(metadata={"a": 1}))
-    assert not has_same_content(sealed(metadata={"a": [0]}), sealed(metadata={"a": [False]}))
+def test_true_differs_from_1() -> None:
+    assert not has_same_content(seal_fields(metadata={"a": True}), seal_fields(metadata={"a": 1}))
+    assert not has_same_content(seal_fields(metadata={"a": [0]}), seal_fields(metadata={"a": [False]}))

@@ -49,7 +49,7 @@ def nested(levels: int) -> Any:
     return {} if levels == 1 else {"a": nested(levels - 1)}
 
 
-def sent_again(body: bytes) -> bytes:
+def seal_again(body: bytes) -> bytes:
     """What the API makes of the entry, sent as it was sealed."""
     fields = json.loads(body)
     received_at = datetime.fromisoformat(fields.pop("received_at"))
@@ -58,9 +58,9 @@ def sent_again(body: bytes) -> bytes:
     return intake.seal(json.dumps(fields).encode(), 0, context, LimitSettings()).body
 
 
-def test_what_the_api_seals_is_taken_and_would_be_sealed_the_same_again() -> None:
+def test_a_sealed_entry_is_accepted_and_would_be_sealed_to_the_same_bytes() -> None:
     assert read(BODY).id == uuid.UUID(ID)
-    assert sent_again(BODY) == BODY
+    assert seal_again(BODY) == BODY
 
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
@@ -73,20 +73,20 @@ STATES = st.dictionaries(WORDS, VALUES, max_size=3)
 
 
 @given(STATES, STATES, STATES)
-def test_whatever_the_api_seals_is_taken(before: Any, after: Any, metadata: Any) -> None:
+def test_every_entry_that_the_api_seals_is_accepted(before: Any, after: Any, metadata: Any) -> None:
     body = seal("acme", before=before, after=after, metadata=metadata).body
     read(body)
-    assert sent_again(body) == body
+    assert seal_again(body) == body
 
 
 @given(st.integers(0, len(BODY) - 1), st.binary(max_size=2))
-def test_a_changed_byte_is_refused_or_is_what_the_api_would_have_sealed(place: int, other: bytes) -> None:
+def test_a_body_with_a_changed_byte_is_invalid_or_exactly_what_the_api_would_seal(place: int, other: bytes) -> None:
     changed = BODY[:place] + other + BODY[place + 1 :]
     try:
         read(changed, now=RECEIVED_AT)
     except seal_check.UnsealedBody:
         return
-    assert sent_again(changed) == changed
+    assert seal_again(changed) == changed
 
 
 NOT_CANONICAL = {
@@ -152,18 +152,18 @@ REFUSED_FIELDS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("case", NOT_CANONICAL)
-def test_any_other_form_is_refused(case: str) -> None:
+def test_any_other_form_is_invalid(case: str) -> None:
     assert NOT_CANONICAL[case] != BODY
     assert code(NOT_CANONICAL[case]) == "not_sealed"
 
 
 @pytest.mark.parametrize("case", REFUSED_FIELDS)
-def test_what_the_api_refuses_is_refused_in_canonical_form_too(case: str) -> None:
+def test_an_entry_that_the_api_rejects_is_invalid_in_canonical_form_too(case: str) -> None:
     assert code(canonical({**FIELDS, **REFUSED_FIELDS[case]})) == "not_sealed"
 
 
 @pytest.mark.parametrize("field", ["comment", "actor", "metadata"])
-def test_a_zero_character_is_refused_and_its_escape_written_out_is_not(field: str) -> None:
+def test_a_zero_character_is_invalid_and_the_text_of_its_escape_is_not(field: str) -> None:
     def body(text: str) -> bytes:
         value: Any = {"comment": text, "actor": {"id": text, "type": "user"}, "metadata": {text: [text]}}[field]
         return msgspec.json.encode({**FIELDS, field: value}, order="sorted")
@@ -172,7 +172,7 @@ def test_a_zero_character_is_refused_and_its_escape_written_out_is_not(field: st
     read(body("a\\u0000b"))
 
 
-def test_the_largest_that_the_api_takes_is_taken() -> None:
+def test_the_largest_entry_that_the_api_accepts_is_accepted() -> None:
     for fields in (
         {"metadata": nested(31)},
         {"metadata": {"most": 2**64 - 1, "least": -(2**63)}},
@@ -201,7 +201,7 @@ def test_the_limits_are_those_of_the_api() -> None:
         (RECEIVED_AT.replace(year=1), False),
     ],
 )
-def test_a_time_of_receipt_that_no_good_clock_has_told_is_refused_for_now(received_at: datetime, good: bool) -> None:  # noqa: FBT001
+def test_an_impossible_time_of_receipt_is_invalid_for_now(received_at: datetime, good: bool) -> None:  # noqa: FBT001
     body = seal("acme", received_at=received_at).body
     if good:
         read(body)
@@ -209,18 +209,18 @@ def test_a_time_of_receipt_that_no_good_clock_has_told_is_refused_for_now(receiv
         assert code(body) == "clock"
 
 
-def test_what_was_received_in_the_future_is_taken_once_its_time_has_come() -> None:
+def test_an_entry_received_in_the_future_is_accepted_once_its_time_has_come() -> None:
     body = seal("acme", received_at=RECEIVED_AT + timedelta(days=3)).body
     assert code(body) == "clock"
     read(body, now=RECEIVED_AT + timedelta(days=3))
 
 
-def test_the_time_of_what_happened_is_the_senders_own() -> None:
+def test_any_time_of_occurrence_is_valid() -> None:
     for time in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"):
         read(seal("acme", occurred_at=time).body)
 
 
-def test_changes_that_were_left_out_are_said_to_be() -> None:
+def test_omitted_changes_must_be_marked_as_omitted() -> None:
     long = "k" * 5000
     fields = json.loads(seal("acme", before={long: 1}, after={long: 2}).body)
     assert (fields["changes_omitted"], "changes" in fields) == (True, False)
@@ -229,7 +229,7 @@ def test_changes_that_were_left_out_are_said_to_be() -> None:
         assert code(canonical({name: value for name, value in fields.items() if name != missing})) == "not_sealed"
 
 
-def test_a_body_of_an_earlier_release_that_left_changes_out_without_a_word_is_taken() -> None:
+def test_a_body_of_an_earlier_release_with_unmarked_omitted_changes_is_accepted() -> None:
     fields = json.loads(seal("acme", before={"a": 1}, after={"a": 2}).body)
     del fields["changes"]
     read(canonical(fields))

@@ -17,7 +17,7 @@ class Pairs(list[tuple[str, Any]]):
     """An object with all its members, repeated ones too."""
 
 
-def naive(value: Any, depth: int = 1) -> set[str]:
+def slow_problems(value: Any, depth: int = 1) -> set[str]:
     """Everything that is wrong with a value that was read with `Pairs`."""
     found: set[str] = set()
     if isinstance(value, Pairs):
@@ -34,7 +34,7 @@ def naive(value: Any, depth: int = 1) -> set[str]:
         return found
     if depth > MAX_NESTING:
         found.add("deeper")
-    return found.union(*(naive(item, depth + 1) for item in items))
+    return found.union(*(slow_problems(item, depth + 1) for item in items))
 
 
 def check(text: str) -> str | None:
@@ -43,9 +43,9 @@ def check(text: str) -> str | None:
     return strict_json.problem(raw, encoded, max_nesting=MAX_NESTING)
 
 
-def agree(text: str) -> None:
+def check_agreement(text: str) -> None:
     """The quick search finds something if and only if the slow one does, and then one of the same things."""
-    expected = naive(json.loads(text, object_pairs_hook=Pairs))
+    expected = slow_problems(json.loads(text, object_pairs_hook=Pairs))
     try:
         found = check(text)
     except msgspec.DecodeError:
@@ -56,7 +56,7 @@ def agree(text: str) -> None:
         assert any(each in found for each in expected), (found, expected)
 
 
-def written(text: str, escapes: list[bool]) -> str:
+def with_escapes(text: str, escapes: list[bool]) -> str:
     """A JSON string whose characters are escaped where `escapes` says so."""
     out = []
     for position, character in enumerate(text):
@@ -69,7 +69,7 @@ def written(text: str, escapes: list[bool]) -> str:
 
 # Few keys, so that they meet; with the signs that the quick search looks at.
 STRINGS = st.builds(
-    written,
+    with_escapes,
     st.text(alphabet='a"\\u0é\0', max_size=3),
     st.lists(st.booleans(), min_size=1, max_size=3),
 )
@@ -89,8 +89,8 @@ TEXTS = st.recursive(
 
 
 @given(TEXTS)
-def test_the_quick_search_finds_what_a_slow_one_finds(text: str) -> None:
-    agree(text)
+def test_the_quick_check_finds_the_same_as_a_slow_one(text: str) -> None:
+    check_agreement(text)
 
 
 @given(STRINGS, TEXTS, TEXTS)

@@ -63,7 +63,7 @@ def delimited(payload: Payload) -> bytes:
     return bytes(prefix) + bytes([length]) + body
 
 
-def encrypted(plain: bytes, key: bytes, key_id: str, **more: bytes) -> Payload:
+def encrypt(plain: bytes, key: bytes, key_id: str, **more: bytes) -> Payload:
     nonce = hashlib.sha256(b"vector nonce" + key + plain).digest()[:12]
     return Payload(
         metadata={"encoding": b"binary/encrypted", "encryption-key-id": key_id.encode(), **more},
@@ -71,7 +71,7 @@ def encrypted(plain: bytes, key: bytes, key_id: str, **more: bytes) -> Payload:
     )
 
 
-def compressed(payload: Payload) -> Payload:
+def compress(payload: Payload) -> Payload:
     return Payload(metadata={"encoding": b"binary/zlib"}, data=zlib.compress(bare(payload), 9))
 
 
@@ -100,7 +100,7 @@ def vectors() -> list[Vector]:
             Vector(
                 name=f"python-sample-{kind}",
                 layout="samples-python encryption/codec.py: whole payload, encryption only",
-                payload=encrypted(bare(inner), sample, "test-key-id"),
+                payload=encrypt(bare(inner), sample, "test-key-id"),
                 expected=inner,
                 keys=sample_keys,
                 key_format="raw32",
@@ -117,7 +117,7 @@ def vectors() -> list[Vector]:
         Vector(
             name="go-sample-compress-then-encrypt",
             layout="samples-go encryption/ with Compress: Encrypt and Zlib(AlwaysEncode), applied last to first",
-            payload=encrypted(bare(compressed(BATCH)), sample, "test-key-id"),
+            payload=encrypt(bare(compress(BATCH)), sample, "test-key-id"),
             expected=BATCH,
             keys=sample_keys,
             key_format="raw32",
@@ -125,7 +125,7 @@ def vectors() -> list[Vector]:
         Vector(
             name="go-sdk-zlib",
             layout="Go SDK ZlibCodec alone",
-            payload=compressed(BATCH),
+            payload=compress(BATCH),
             expected=BATCH,
             keys={},
             ciphertext="none",
@@ -133,7 +133,7 @@ def vectors() -> list[Vector]:
         Vector(
             name="typescript-sample",
             layout="samples-typescript encryption/src/encryption-codec.ts: Payload.encode().finish()",
-            payload=encrypted(bare(SMALL), sample, "test-key-id"),
+            payload=encrypt(bare(SMALL), sample, "test-key-id"),
             expected=SMALL,
             keys=sample_keys,
             key_format="raw32",
@@ -142,7 +142,7 @@ def vectors() -> list[Vector]:
             Vector(
                 name=f"typescript-old-delimited-{kind}",
                 layout="samples-typescript before 2022: Payload.encodeDelimited().finish()",
-                payload=encrypted(delimited(inner), sample, "test-key-id"),
+                payload=encrypt(delimited(inner), sample, "test-key-id"),
                 expected=inner,
                 keys=sample_keys,
                 key_format="raw32",
@@ -152,7 +152,7 @@ def vectors() -> list[Vector]:
         Vector(
             name="java-sample-extra-metadata",
             layout="samples-java CryptCodec: names the cipher, and the key id is the key itself",
-            payload=encrypted(bare(SMALL), sample, SAMPLE_TEXT, **{"encryption-cipher": b"AES/GCM/NoPadding"}),
+            payload=encrypt(bare(SMALL), sample, SAMPLE_TEXT, **{"encryption-cipher": b"AES/GCM/NoPadding"}),
             expected=SMALL,
             keys={SAMPLE_TEXT: SAMPLE_TEXT},
             key_format="raw32",
@@ -160,7 +160,7 @@ def vectors() -> list[Vector]:
         Vector(
             name="go-system-encrypted",
             layout="the older Go system, compression threshold above zero: encrypted first, zlib then gains nothing",
-            payload=encrypted(bare(BATCH), go, "default"),
+            payload=encrypt(bare(BATCH), go, "default"),
             expected=BATCH,
             keys=go_keys,
             key_format="raw32",
@@ -168,7 +168,7 @@ def vectors() -> list[Vector]:
         Vector(
             name="go-system-zlib-around",
             layout="the older Go system, compression threshold zero: zlib around the encrypted payload",
-            payload=compressed(encrypted(bare(BATCH), go, "default")),
+            payload=compress(encrypt(bare(BATCH), go, "default")),
             expected=BATCH,
             keys=go_keys,
             key_format="raw32",
@@ -178,13 +178,13 @@ def vectors() -> list[Vector]:
             Vector(
                 name=f"trenova-{kind}",
                 layout="this project: zlib if smaller and long enough, then encrypted",
-                payload=encrypted(bare(inner), key, key_id),
+                payload=encrypt(bare(inner), key, key_id),
                 expected=expected,
                 keys=ours,
             )
             for kind, inner, expected, key, key_id in (
                 ("small", SMALL, SMALL, k1, "k1"),
-                ("batch", compressed(BATCH), BATCH, k1, "k1"),
+                ("batch", compress(BATCH), BATCH, k1, "k1"),
                 ("hex-key", SMALL, SMALL, k2, "k2"),
                 ("text-key", SMALL, SMALL, text, "k3"),
             )
@@ -192,7 +192,7 @@ def vectors() -> list[Vector]:
         Vector(
             name="encoded-twice",
             layout="this project's codec applied twice, under two keys: four layers, the most that are taken off",
-            payload=encrypted(bare(compressed(encrypted(bare(compressed(BATCH)), k1, "k1"))), k2, "k2"),
+            payload=encrypt(bare(compress(encrypt(bare(compress(BATCH)), k1, "k1"))), k2, "k2"),
             expected=BATCH,
             keys=ours,
         ),
