@@ -154,9 +154,9 @@ async def remove_remains(data: Path) -> None:
 
 def postgres_processes(data: Path) -> list[psutil.Process]:
     """The PostgreSQL processes of this cluster: each has the data folder as its working directory."""
-    found, place = [], str(data.resolve())
+    processes, place = [], str(data.resolve())
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             if process.name() == "postgres" and process.cwd() == place and orphans.is_running(process):
-                found.append(process)
-    return found
+                processes.append(process)
+    return processes

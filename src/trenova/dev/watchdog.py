@@ -54,7 +54,7 @@ class AnswerWatchdog:
 
 
 class PostgresWatchdog:
-    """For PostgreSQL, which may rightly refuse connections for hours while it recovers.
+    """For PostgreSQL, which may rightly accept no connections for hours while it recovers.
 
     It is stuck when it is recovering without a startup process, because then nothing can bring it up. It is also stuck,
     much later, when none of its processes uses a processor or the disk, and none is suspended.
@@ -92,7 +92,7 @@ class PostgresWatchdog:
 def made_progress(before: Mapping[Key, ProcessState], now: Mapping[Key, ProcessState]) -> bool:
     """Whether a process of the server made progress since the previous check, or is suspended and cannot be judged.
 
-    New processes do not count, as the server forks one for each connection that it refuses; nor does the server itself,
+    New processes do not count, as the server forks one for each connection attempt; nor does the server itself,
     which forks them.
     """
     if any(state.is_suspended for state in now.values()):
