@@ -246,7 +246,7 @@ def test_the_running_database_is_verified_with_all_its_logs(log: User) -> None:
     ended = log("verify", "--live")
     assert ended.exit_code == 0, ended
     # Whoever has used this server before may have had bodies removed.
-    assert re.fullmatch(r"sound: [\d,]+ logs with [\d,]+ entries, [\d,]+ of them without a body", ended.lines[-1])
+    assert re.fullmatch(r"sound: [\d,]+ ledgers? with [\d,]+ entries, [\d,]+ of them without a body", ended.lines[-1])
 
 
 async def test_what_a_superuser_does_is_named_live_and_in_evidence_which_cannot_tell_who_removed_bodies(

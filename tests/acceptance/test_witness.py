@@ -104,7 +104,7 @@ def type_the_page(user: User, log: str, witness: str, url: str) -> None:
     path = f"{BESIDE_PYTHON}:/usr/local/bin:/usr/bin:/bin"
     ended = run(["bash", "-euo", "pipefail", "-c", script], user.folder, PATH=path)
     assert ended.exit_code == 0, ended
-    assert len(blocks) == len([line for line in ended.lines if line.startswith("acme.evidence.gz: proved: 1 entries")])
+    assert len(blocks) == len([line for line in ended.lines if line.startswith("acme.evidence.gz: proved: 1 entry ")])
 
 
 def cosigned_by_nobody(checkpoint: Path, tenant_key: VerifierKey, size: int) -> bool:

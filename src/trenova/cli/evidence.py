@@ -67,8 +67,9 @@ def evidence(
     if as_json:
         print(json_output.to_json(summary))
         return
+    noun = "entry" if summary["entries"] == 1 else "entries"
     print(
-        f"wrote {summary['entries']:,} entries, from index {summary['first']} of a ledger of {summary['size']:,}, "
+        f"wrote {summary['entries']:,} {noun}, from index {summary['first']} of a ledger of {summary['size']:,}, "
         f"to {output}"
     )
 

@@ -15,6 +15,7 @@ import typer
 from trenova.cli import database, options
 from trenova.cli.terminal import json_output
 from trenova.runtime.installation import logins
+from trenova.runtime.phrases import many
 
 if TYPE_CHECKING:
     from trenova.config import Settings
@@ -94,11 +95,14 @@ def as_data(result: ReconciliationResult, missing: list[ClosedRun]) -> dict[str,
 
 
 def print_report(result: ReconciliationResult, missing: list[ClosedRun]) -> None:
-    print(f"{result.runs:,} closed workflows compared with the database")
+    print(f"{many(result.runs, 'closed workflow', 'closed workflows')} compared with the database")
     if result.batches:
-        print(f"{result.batches:,} batches were missing: {result.stored:,} entries stored, {result.parked:,} parked")
+        missing_batches = many(result.batches, "batch was", "batches were")
+        entries = many(result.stored, "entry", "entries")
+        print(f"{missing_batches} missing: {entries} stored, {result.parked:,} parked")
     if result.foreign:
-        print(f"{result.foreign:,} workflows cannot be read. The API did not start them, so no client relies on them")
+        foreign = many(result.foreign, "workflow", "workflows")
+        print(f"{foreign} cannot be read. The API did not start any of them, so no client relies on them")
     if not missing:
         print("no accepted batch is missing")
         return
@@ -111,4 +115,7 @@ def print_report(result: ReconciliationResult, missing: list[ClosedRun]) -> None
         cells = (run.workflow_id, run.ended_as, f"{run.closed_at:%Y-%m-%d %H:%M}", run.reason or "not tried yet")
         table.add_row(*map(literal, cells))
     stdout_console().print(table)
-    print(f"{len(missing):,} batches are missing and cannot be stored: see docs/outages.md", file=sys.stderr)
+    print(
+        f"{many(len(missing), 'batch is', 'batches are')} missing and cannot be stored: see docs/outages.md",
+        file=sys.stderr,
+    )

@@ -20,6 +20,7 @@ from trenova.ledger.evidence.reader import Reader
 from trenova.ledger.evidence.verdict import Verdict
 from trenova.ledger.note import VerifierKey
 from trenova.ledger.trusted_checkpoint import TrustedCheckpoint
+from trenova.runtime.phrases import many
 
 PROVED, NOT_PROVED, NOT_CHECKED, CONSISTENT = range(4)
 """Exit codes, the same as those of verify_evidence.py."""
@@ -147,10 +148,9 @@ def as_data(path: Path, verdict: Verdict) -> dict[str, Any]:
 def verdict_lines(verdict: Verdict) -> Iterator[str]:
     yield from map(str, verdict.damages)
     if not verdict.holds:
-        count = len(verdict.damages)
-        yield f"NOT PROVED: {count:,} {'finding' if count == 1 else 'findings'}"
+        yield f"NOT PROVED: {many(len(verdict.damages), 'finding', 'findings')}"
         return
-    what = f"{verdict.entries:,} entries from {verdict.first} of the ledger {verdict.origin}"
+    what = f"{many(verdict.entries, 'entry', 'entries')} from {verdict.first} of the ledger {verdict.origin}"
     word = "proved" if verdict.trusted_key else "consistent, but signed by a key that nobody vouched for"
     yield f"{word}: {what}"
     yield f"tree of size {verdict.size}, root {verdict.root.hex()}"

@@ -15,6 +15,7 @@ from trenova.keys.signing import load_signer
 from trenova.ledger.note import VerifierKey
 from trenova.ledger.trusted_checkpoint import TrustedCheckpoint
 from trenova.publishing.witnesses import witnesses_of
+from trenova.runtime.phrases import many
 from trenova.runtime.process import database_url
 from trenova.store.verification import Claim, KeysOf, Verifier, claim, processes
 
@@ -45,10 +46,11 @@ async def check_database(
             progress.damaged = progress.damaged or bool(verdict.places)
             print_verdict(verdict, as_json=as_json)
             ledgers, entries, removed = ledgers + 1, entries + verdict.size, removed + verdict.removed
+    checked = f"{many(ledgers, 'ledger', 'ledgers')} with {many(entries, 'entry', 'entries')}"
     if not as_json and not progress.damaged:
-        print(f"sound: {ledgers:,} logs with {entries:,} entries, {removed:,} of them without a body")
+        print(f"sound: {checked}, {removed:,} of them without a body")
     elif not as_json:
-        print(f"DAMAGED: see above; {ledgers:,} logs with {entries:,} entries were checked")
+        print(f"DAMAGED: see above; checked {checked}")
 
 
 def claims_by_tenant(known: Sequence[TrustedCheckpoint], keys_of: KeysOf, tenant: str) -> dict[str, list[Claim]]:

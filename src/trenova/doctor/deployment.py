@@ -21,11 +21,11 @@ from trenova.doctor import encryption_check, queue, temporal
 from trenova.doctor.checkup import Check
 from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, warning
-from trenova.doctor.phrases import many, span
 from trenova.errors import PlaintextRefused
 from trenova.keys.key import Key
 from trenova.keys.loading import load_keyring
 from trenova.runtime.connection import connect
+from trenova.runtime.phrases import many, span
 from trenova.store import server_status
 from trenova.workflows import ProcessAuditBatchWorkflow
 

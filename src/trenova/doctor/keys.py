@@ -27,7 +27,6 @@ from trenova.doctor import queue
 from trenova.doctor.checkup import Check
 from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
-from trenova.doctor.phrases import many, span
 from trenova.doctor.worker_queries import Answers
 from trenova.domain.batch import BATCH_WORKFLOW, is_api_batch
 from trenova.domain.schedules import is_scheduled
@@ -35,6 +34,7 @@ from trenova.errors import DecryptionFailed, EncryptionKeyNotFound, InvalidConfi
 from trenova.keys.key import variable_of
 from trenova.keys.keyring import Keyring
 from trenova.keys.loading import load_keyring
+from trenova.runtime.phrases import many, span
 
 SHOWN, MOST_REASONS = 3, 6
 # A batch that is stored at the first attempt has six events.

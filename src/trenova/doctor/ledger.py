@@ -11,10 +11,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from trenova.doctor.checkup import Check
 from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, warning
-from trenova.doctor.phrases import many, span
 from trenova.domain.verification import Verification
 from trenova.errors import PayloadError
 from trenova.keys.signing import HINT, VARIABLE, load_signer
+from trenova.runtime.phrases import many, span
 from trenova.store.checkpoints import Checkpoints
 from trenova.worker.schedules import all_schedules, differences
 from trenova.workflows import VERIFY_SCHEDULE, VerifyLogsWorkflow

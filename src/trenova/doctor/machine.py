@@ -8,8 +8,8 @@ from trenova.config import MIB
 from trenova.doctor.checkup import Check
 from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, warning
-from trenova.doctor.phrases import many, span
 from trenova.ingest.spool import DAMAGED, WAITING
+from trenova.runtime.phrases import many, span
 
 FULL_BYTES, LITTLE_BYTES = 256 * MIB, 2048 * MIB
 

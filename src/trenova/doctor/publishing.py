@@ -7,13 +7,13 @@ from pathlib import Path
 from trenova.doctor.checkup import Check
 from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, warning
-from trenova.doctor.phrases import many, span
 from trenova.errors import VerificationError
 from trenova.ledger import checkpoint
 from trenova.ledger import note as notes
 from trenova.publishing import files
 from trenova.publishing.tenant_directories import directory
 from trenova.publishing.witnesses import WitnessClient, witnesses_of
+from trenova.runtime.phrases import many, span
 from trenova.store.checkpoint_conflicts import FOLDER
 from trenova.store.cosignatures import HeadToPublish
 

@@ -26,8 +26,8 @@ from trenova.doctor import worker_queries
 from trenova.doctor.checkup import Check
 from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
-from trenova.doctor.phrases import many, span
 from trenova.doctor.temporal import measure_skew
+from trenova.runtime.phrases import many, span
 from trenova.worker.store_gate import STORING
 
 KINDS = {

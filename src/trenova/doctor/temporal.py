@@ -24,12 +24,12 @@ from trenova.doctor.checkup import Check
 from trenova.doctor.clock import clock_verdict, skew
 from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
-from trenova.doctor.phrases import span
 from trenova.runtime.connection import explain, steps
 from trenova.runtime.connection.causes import UNAUTHORIZED
 from trenova.runtime.connection.certificates import first_certificate
 from trenova.runtime.connection.own_time import own_timeout
 from trenova.runtime.connection.target import Target
+from trenova.runtime.phrases import span
 
 RENEW_BEFORE = timedelta(days=14)
 # An unused queue, polled for a moment: the server records each poller with the time of its own clock.

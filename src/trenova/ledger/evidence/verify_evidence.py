@@ -730,7 +730,8 @@ def describe(verdict: dict[str, Any]) -> Iterator[str]:
     if not verdict["holds"]:
         yield f"NOT PROVED: {count:,} {'finding' if count == 1 else 'findings'}"
         return
-    what = f"{verdict['entries']:,} entries from {verdict['first']} of the ledger {verdict['origin']}"
+    noun = "entry" if verdict["entries"] == 1 else "entries"
+    what = f"{verdict['entries']:,} {noun} from {verdict['first']} of the ledger {verdict['origin']}"
     word = "proved" if verdict["trusted_key"] else "consistent, but signed by a key that nobody vouched for"
     yield f"{word}: {what}"
     yield f"tree of size {verdict['size']}, root {verdict['root']}"
