@@ -26,7 +26,7 @@ KEY = generate_key().text
 
 
 def encrypted(**keys: str) -> DataConverter:
-    security = SecuritySettings(enable_encryption=True, encryption_key_id=next(iter(keys)))
+    security = SecuritySettings(enableEncryption=True, encryptionKeyID=next(iter(keys)))
     return data_converter_for(
         security, load_keyring(security, {f"TEMPORAL_ENCRYPTION_KEY_{id_}": text for id_, text in keys.items()})
     )
