@@ -1,4 +1,4 @@
-"""Settings: every source and its rank, every problem at once, and no secret in any message."""
+"""Settings: every source and its precedence, every problem at once, and no secret in any message."""
 
 from pathlib import Path
 
@@ -43,11 +43,11 @@ def problems(environ: dict[str, str], file: Path | None = None) -> tuple[str, ..
 # Sources
 
 
-def test_without_any_source_the_defaults_hold() -> None:
+def test_without_any_source_the_defaults_apply() -> None:
     assert load({}) == Settings()
 
 
-def test_the_settings_file_of_the_repository_says_the_defaults() -> None:
+def test_the_settings_file_of_the_repository_holds_the_defaults() -> None:
     assert load({}, file=REPOSITORY / "config" / "config.yaml") == Settings()
 
 
@@ -71,7 +71,7 @@ def test_the_default_file_is_read_from_the_working_folder() -> None:
     assert load({}).temporal.host_port == "from-file:7233"
 
 
-def test_a_named_file_goes_instead_of_the_default_file_and_the_argument_before_the_variable() -> None:
+def test_a_named_file_replaces_the_default_file_and_the_argument_overrides_the_variable() -> None:
     write_yaml("api: {port: 1}")
     write_yaml("api: {port: 2}", "other.yaml")
     write_yaml("api: {port: 3}", "third.yaml")
@@ -79,20 +79,20 @@ def test_a_named_file_goes_instead_of_the_default_file_and_the_argument_before_t
     assert load({"TRENOVA_CONFIG": "other.yaml"}, file=Path("third.yaml")).api.port == 3
 
 
-def test_each_source_goes_over_the_one_before(home: Path) -> None:
+def test_each_source_overrides_the_one_before(home: Path) -> None:
     def address(environ: dict[str, str] | None = None) -> str:
         return load(environ or {}).temporal.host_port
 
     assert address() == "localhost:7233"
-    write_profiles(home, '[profile.default]\naddress = "profile:1"\n[profile.asked]\naddress = "asked:3"\n')
+    write_profiles(home, '[profile.default]\naddress = "profile:1"\n[profile.selected]\naddress = "selected:3"\n')
     assert address() == "profile:1"
     write_yaml("temporal: {hostPort: 'yaml:2'}")
     assert address() == "yaml:2"
-    assert address({"TEMPORAL_PROFILE": "asked"}) == "asked:3"
-    assert address({"TEMPORAL_PROFILE": "asked", "TEMPORAL_ADDRESS": "variable:4"}) == "variable:4"
+    assert address({"TEMPORAL_PROFILE": "selected"}) == "selected:3"
+    assert address({"TEMPORAL_PROFILE": "selected", "TEMPORAL_ADDRESS": "variable:4"}) == "variable:4"
     assert address({"TEMPORAL_ADDRESS": "variable:4"}) == "variable:4"
     ours = {"TRENOVA_TEMPORAL__HOST_PORT": "ours:5"}
-    assert address({"TEMPORAL_PROFILE": "asked", "TEMPORAL_ADDRESS": "variable:4", **ours}) == "ours:5"
+    assert address({"TEMPORAL_PROFILE": "selected", "TEMPORAL_ADDRESS": "variable:4", **ours}) == "ours:5"
 
 
 def test_sources_are_merged_setting_by_setting() -> None:
@@ -110,7 +110,7 @@ def test_sources_are_merged_setting_by_setting() -> None:
     assert (settings.api.host, settings.api.port) == ("0.0.0.0", 81)
 
 
-def test_a_profile_of_a_named_toml_file_counts_as_asked_for() -> None:
+def test_a_profile_of_a_named_toml_file_counts_as_selected() -> None:
     write_yaml("temporal: {namespace: yaml}")
     Path("mine.toml").write_text('[profile.default]\nnamespace = "mine"\n')
     assert load({"TEMPORAL_CONFIG_FILE": "mine.toml"}).temporal.namespace == "mine"
@@ -148,19 +148,19 @@ def test_a_profile_of_a_named_toml_file_counts_as_asked_for() -> None:
     ],
 )
 def test_a_variable_sets_the_setting_of_its_path(name: str, text: str, path: str, value: object) -> None:
-    found: object = load({name: text})
+    setting: object = load({name: text})
     for part in path.split("."):
-        found = getattr(found, part)
-    assert found == value
+        setting = getattr(setting, part)
+    assert setting == value
 
 
-def test_an_empty_variable_gives_nothing() -> None:
+def test_an_empty_variable_sets_nothing() -> None:
     write_yaml("temporal: {namespace: audit}")
     settings = load({"TRENOVA_TEMPORAL__NAMESPACE": "", "TEMPORAL_NAMESPACE": "", "TRENOVA_CONFIG": ""})
     assert settings.temporal.namespace == "audit"
 
 
-def test_variables_of_other_parts_of_the_program_are_no_settings() -> None:
+def test_variables_of_other_parts_of_the_program_are_not_settings() -> None:
     environ = {"TRENOVA_DATA_DIR": "d", "TRENOVA_API_URL": "u", "TRENOVA_API_KEY": "k", "PATH": "/bin"}
     environ["TRENOVA_SIGNING_KEY"] = SECRET
     assert load(environ) == Settings()
@@ -187,7 +187,7 @@ def test_the_official_variables_for_temporal_cloud_are_read() -> None:
     assert temporal.api_key is not None
     assert temporal.api_key.get_secret_value() == SECRET
     assert temporal.tls.server_name == "other.example"
-    assert temporal.grpc_meta == {"team": "audit"}
+    assert {name: value.get_secret_value() for name, value in temporal.grpc_meta.items()} == {"team": "audit"}
 
 
 def test_certificates_come_as_files_or_as_their_text() -> None:
@@ -236,26 +236,26 @@ def test_temporal_cloud_in_yaml() -> None:
 # Problems
 
 
-def test_every_problem_is_told_at_once_with_key_value_and_what_was_expected() -> None:
+def test_every_problem_is_reported_at_once_with_key_value_and_expectation() -> None:
     write_yaml("temporal: {hostPort: 'no port', wrong: 1}\nworker: {maxConcurrentActivityTaskPollers: 0}\nextra: {}")
-    found = problems({"TRENOVA_API__PORT": "http", "TRENOVA_LOG__LEVEL": "loud", "TRENOVA_NO__SUCH": "1"})
-    text = "\n".join(found)
-    assert "TRENOVA_NO__SUCH: there is no such setting" in found
-    assert "temporal.wrong: there is no such setting" in found
-    assert "extra: there is no such setting" in found
+    reported = problems({"TRENOVA_API__PORT": "http", "TRENOVA_LOG__LEVEL": "loud", "TRENOVA_NO__SUCH": "1"})
+    text = "\n".join(reported)
+    assert "TRENOVA_NO__SUCH: there is no such setting" in reported
+    assert "temporal.wrong: there is no such setting" in reported
+    assert "extra: there is no such setting" in reported
     assert "temporal.hostPort: 'no port' given" in text
     assert "worker.maxConcurrentActivityTaskPollers: 0 given" in text
     assert "greater than or equal to 1" in text
     assert "api.port: 'http' given" in text
     assert "log.level: 'loud' given, input should be 'debug', 'info', 'warning' or 'error'" in text
-    assert len(found) == 7
+    assert len(reported) == 7
 
 
 @pytest.mark.parametrize(
     "name",
     [
         "TRENOVA_FOO",
-        "TRENOVA_TEMPORAL",  # a section is no setting
+        "TRENOVA_TEMPORAL",  # a section is not a setting
         "TRENOVA_TEMPORAL__SECURITY",
         "TRENOVA_API__PORT__X",
         "TRENOVA_TEMPORAL_HOST_PORT",  # one underscore instead of two
@@ -279,7 +279,7 @@ def test_an_unknown_variable_is_an_error_that_names_it(name: str) -> None:
         "null",
     ],
 )
-def test_an_origin_that_no_browser_names_so_is_an_error(origin: str) -> None:
+def test_an_origin_that_no_browser_sends_is_an_error(origin: str) -> None:
     (problem,) = problems({"TRENOVA_API__CODEC__UI_ORIGINS": f"http://[::1]:8233, {origin}"})
     assert "expected an origin such as https://temporal.example.com" in problem
 
@@ -300,7 +300,7 @@ def test_names_in_yaml_are_exactly_those_that_are_documented(text: str) -> None:
         ("a: !!python/object/apply:os.system ['true']", "cannot be read as YAML"),
     ],
 )
-def test_a_file_that_is_no_settings_is_one_error_on_one_line(text: str, words: str) -> None:
+def test_a_file_that_does_not_hold_settings_is_one_error_on_one_line(text: str, words: str) -> None:
     write_yaml(text)
     (problem,) = problems({})
     assert problem.startswith("config/config.yaml: ")
@@ -308,14 +308,35 @@ def test_a_file_that_is_no_settings_is_one_error_on_one_line(text: str, words: s
     assert "\n" not in problem
 
 
-def test_a_section_that_is_no_mapping_is_an_error() -> None:
+def test_a_section_that_is_not_a_mapping_is_an_error() -> None:
     write_yaml("temporal: localhost:7233")
     assert problems({})[0].startswith("temporal: (hidden) given")
     write_yaml("api: 8080")
     assert problems({"TRENOVA_API__PORT": "81"})[0].startswith("api: 8080 given")
 
 
-def test_an_empty_file_says_nothing() -> None:
+@pytest.mark.parametrize(
+    ("setting", "variable", "value", "problem"),
+    [
+        (
+            "compressionThreshold",
+            "COMPRESSION_THRESHOLD",
+            "-1",
+            "input should be greater than or equal to 0",
+        ),
+        ("keyFormat", "KEY_FORMAT", "raw64", "input should be 'auto' or 'raw32'"),
+    ],
+)
+def test_an_impossible_setting_of_the_codec_is_an_error_that_names_it(
+    setting: str, variable: str, value: str, problem: str
+) -> None:
+    expected = f"temporal.security.{setting}: {{}} given, {problem}"
+    assert problems({f"TRENOVA_TEMPORAL__SECURITY__{variable}": value}) == (expected.format(repr(value)),)
+    write_yaml(f"temporal: {{security: {{{setting}: {value}}}}}")
+    assert problems({}) == (expected.format(value if value == "-1" else repr(value)),)
+
+
+def test_an_empty_file_sets_nothing() -> None:
     write_yaml("# nothing yet\n")
     assert load({}) == Settings()
 
@@ -326,21 +347,21 @@ def test_a_file_that_is_not_text_is_an_error() -> None:
     assert "bin.yaml: cannot be read as YAML" in problem
 
 
-def test_a_named_file_must_be_there() -> None:
-    assert problems({}, Path("gone.yaml")) == ("gone.yaml: no such file",)
-    assert problems({"TRENOVA_CONFIG": "gone.yaml"}) == ("gone.yaml: no such file",)
+def test_a_named_file_must_exist() -> None:
+    assert problems({}, Path("missing.yaml")) == ("missing.yaml: no such file",)
+    assert problems({"TRENOVA_CONFIG": "missing.yaml"}) == ("missing.yaml: no such file",)
 
 
-def test_a_folder_is_no_file() -> None:
+def test_a_folder_is_not_a_file() -> None:
     (problem,) = problems({}, Path())
     assert "cannot be read as YAML" in problem
 
 
-def test_a_profile_that_was_asked_for_must_be_there(home: Path) -> None:
-    (problem,) = problems({"TEMPORAL_PROFILE": "gone"})
+def test_a_selected_profile_must_exist(home: Path) -> None:
+    (problem,) = problems({"TEMPORAL_PROFILE": "missing"})
     assert "TEMPORAL_PROFILE" in problem
-    assert "gone" in problem
-    (problem,) = problems({"TEMPORAL_CONFIG_FILE": str(home / "gone.toml")})
+    assert "missing" in problem
+    (problem,) = problems({"TEMPORAL_CONFIG_FILE": str(home / "missing.toml")})
     assert "TEMPORAL_CONFIG_FILE" in problem
 
 
@@ -353,7 +374,7 @@ SECRETS = {
 }
 
 
-def test_no_secret_is_shown_with_the_settings() -> None:
+def test_printed_settings_show_no_secret() -> None:
     settings = load(SECRETS)
     assert settings.database.url is not None
     assert SECRET in settings.database.url.get_secret_value()
@@ -364,9 +385,18 @@ def test_no_secret_is_shown_with_the_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    "secret", ["database: {url: [%s]}", "temporal: {apiKey: [%s]}", "temporal: {tls: {keyData: [%s]}}"]
+    "secret",
+    [
+        "database: {url: [%s]}",
+        "database: {ownerUrl: [%s]}",
+        "database: {operatorUrl: [%s]}",
+        "temporal: {apiKey: [%s]}",
+        "temporal: {tls: {keyData: [%s]}}",
+        "temporal: {grpcMeta: %s}",
+        "temporal: {grpcMeta: {authorization: [%s]}}",
+    ],
 )
-def test_no_secret_of_the_wrong_kind_is_in_a_message(secret: str) -> None:
+def test_no_secret_of_the_wrong_type_is_in_a_message(secret: str) -> None:
     write_yaml(secret % SECRET)
     (problem,) = problems({})
     assert "(hidden) given" in problem
@@ -375,26 +405,26 @@ def test_no_secret_of_the_wrong_kind_is_in_a_message(secret: str) -> None:
 
 @pytest.mark.parametrize("text", ["database: %s", "database: [%s]", "temporal: %s", "temporal: {tls: %s}"])
 def test_no_secret_in_the_wrong_place_is_in_a_message(text: str) -> None:
-    """A section in place of its secret setting, as an indentation that was lost gives it."""
+    """A section replaced by its secret, as a lost indentation does."""
     write_yaml(text % f"postgresql-u-{SECRET}")
     (problem,) = problems({})
     assert SECRET not in problem
 
 
 def test_no_secret_beside_a_broken_setting_is_in_a_message() -> None:
-    found = problems({**SECRETS, "TRENOVA_API__PORT": "x"})
-    assert SECRET not in "".join(found)
+    reported = problems({**SECRETS, "TRENOVA_API__PORT": "x"})
+    assert SECRET not in "".join(reported)
 
 
 @pytest.mark.parametrize("url", ["'postgresql://u:%s@h/d", "postgresql://u:%s@h: d", "@%s"])
-def test_broken_yaml_is_placed_but_not_quoted(url: str) -> None:
+def test_the_error_for_broken_yaml_names_the_place_but_quotes_nothing(url: str) -> None:
     write_yaml(f"database:\n  url: {url % SECRET}\n")
     (problem,) = problems({})
     assert SECRET not in problem
     assert " at line " in problem
 
 
-def test_broken_toml_is_placed_but_not_quoted(home: Path) -> None:
+def test_the_error_for_broken_toml_names_the_place_but_quotes_nothing(home: Path) -> None:
     write_profiles(home, f'[profile.default]\napi_key = "{SECRET}\n')
     (problem,) = problems({"PATH": "/bin"})
     assert SECRET not in problem

@@ -1,12 +1,12 @@
-"""The settings of every process: one frozen tree, read once at start, checked as a whole.
+"""The settings of every process: one frozen tree, read once at start and validated as a whole.
 
-Sources, each over the one before: the defaults below; the default profile of Temporal's own TOML file; the YAML file;
-a TOML profile that was asked for (`TEMPORAL_PROFILE`, `TEMPORAL_CONFIG_FILE`) and the official `TEMPORAL_*` variables;
+Sources, each overriding the one before: the defaults; the default profile of Temporal's own TOML file; the YAML file; a
+TOML profile selected by `TEMPORAL_PROFILE` or `TEMPORAL_CONFIG_FILE`, and the official `TEMPORAL_*` variables;
 `TRENOVA_…` variables (`TRENOVA_TEMPORAL__SECURITY__ENABLE_ENCRYPTION`). Nothing else reads the environment.
 
-`sections` has what can be set, `profile` and `variables` two of the sources, `loading` puts all together.
+`sections` defines the settings, `profile` and `variables` read two of the sources, `loading` merges all.
 
-May import: errors. Everything else is given a part of `Settings`.
+May import: errors. Other packages get a part of `Settings`.
 """
 
 from trenova.config.loading import load

@@ -1,11 +1,11 @@
-"""All sources laid over each other and checked as a whole, with every problem told at once."""
+"""Merges all sources of settings and validates the result as a whole, reporting every problem at once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from trenova.config.profile import asks_for_profile, temporal_profile
 from trenova.config.sections import Settings
@@ -14,18 +14,9 @@ from trenova.errors import InvalidConfiguration
 
 DEFAULT_FILE = Path("config/config.yaml")
 
-SECRETS = (
-    "database.url",
-    "database.ownerUrl",
-    "database.operatorUrl",
-    "temporal.apiKey",
-    "temporal.tls.keyData",
-    "temporal.grpcMeta",
-)
-
 
 def load(environ: Mapping[str, str], *, file: Path | None = None) -> Settings:
-    """The settings from all sources, or `InvalidConfiguration` with a line for every problem at once.
+    """The settings from all sources. Raises InvalidConfiguration with one line per problem.
 
     `file` (or `TRENOVA_CONFIG`) must exist when it is named; the default file may be absent.
     """
@@ -47,9 +38,9 @@ def load(environ: Mapping[str, str], *, file: Path | None = None) -> Settings:
 
 
 def overlay(base: dict[str, Any], upper: Mapping[str, Any]) -> None:
-    """Lay `upper` over `base` in place; objects are merged, anything else is replaced.
+    """Merge `upper` into `base` in place: objects are merged, other values replaced.
 
-    What stands in `base` where an object belongs stays, for the check to complain of.
+    A wrong value of `base` where an object belongs stays, so that the validation reports it.
     """
     for key, value in upper.items():
         if not isinstance(value, Mapping):
@@ -79,7 +70,7 @@ def read_yaml(file: Path, *, must_exist: bool, problems: list[str]) -> dict[str,
 
 
 def yaml_complaint(error: Exception) -> str:
-    """What is wrong and where, without the line itself: it may hold a secret."""
+    """The problem and its position, without the line itself, which may hold a secret."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return f"{error.problem} at line {mark.line + 1}, column {mark.column + 1}"
@@ -87,14 +78,28 @@ def yaml_complaint(error: Exception) -> str:
 
 
 def problem_text(detail: Any) -> str:
-    """One line: the key, the value given (unless it is secret), what was expected."""
+    """One line: the key, its value unless that may be secret, and what was expected."""
     key = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         return f"{key}: there is no such setting"
-    given = "(hidden)" if may_hold_secret(key) else repr(detail["input"])
-    return f"{key}: {given} given, {detail['msg'][:1].lower()}{detail['msg'][1:]}"
+    value = "(hidden)" if may_hold_secret(key) else repr(detail["input"])
+    return f"{key}: {value} given, {detail['msg'][:1].lower()}{detail['msg'][1:]}"
 
 
 def may_hold_secret(key: str) -> bool:
-    """Also a section that was given as something else: `database: postgresql://…` is easily written."""
-    return any(f"{secret}.".startswith(f"{key}.") or key.startswith(f"{secret}.") for secret in SECRETS)
+    """Whether the key is a secret, in one, or a section with one: `database: postgresql://…` is easily written."""
+    return any(f"{secret}.".startswith(f"{key}.") or key.startswith(f"{secret}.") for secret in secret_keys(Settings))
+
+
+def secret_keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The keys whose type holds a SecretStr."""
+    for name, field in section.model_fields.items():
+        key = f"{prefix}{field.alias or name}"
+        if holds_secret(field.annotation):
+            yield key
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from secret_keys(field.annotation, f"{key}.")
+
+
+def holds_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(holds_secret(each) for each in get_args(annotation))

@@ -1,4 +1,4 @@
-"""Temporal's own settings: its TOML profiles and its official variables, as our `temporal` section."""
+"""Temporal's own configuration, its TOML profiles and official variables, as our `temporal` section."""
 
 import re
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ def asks_for_profile(environ: Mapping[str, str]) -> bool:
 
 
 def temporal_profile(environ: Mapping[str, str], *, read_file: bool, problems: list[str]) -> dict[str, Any]:
-    """What Temporal's own variables say, over a profile of the TOML file if `read_file`, as our `temporal` section.
+    """Temporal's own variables, over a profile of the TOML file if `read_file`, as our `temporal` section.
 
-    With an empty `environ` that is the default profile of the user's file, if there is one. A profile or a file that
-    is named and not there is a problem.
+    With an empty `environ` that is the default profile of the user's file, if there is one. A named profile or file
+    that does not exist is a problem.
     """
     from temporalio.envconfig import ClientConfigProfile  # noqa: PLC0415 - slow to import, and most commands need none
 
@@ -46,21 +46,21 @@ def temporal_profile(environ: Mapping[str, str], *, read_file: bool, problems: l
 
 
 def toml_complaint(error: Exception) -> str:
-    """The message without the lines that quote the file (`2 | api_key = …`): they may hold a secret."""
+    """The message without the lines that quote the file (`2 | api_key = …`), which may hold a secret."""
     return ": ".join(line.strip() for line in str(error).splitlines() if line.strip() and not QUOTE.match(line))
 
 
 def profile_tls(tls: Mapping[str, Any]) -> dict[str, Any]:
     names = {"client_cert": "cert", "client_key": "key", "server_ca_cert": "ca"}
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     if "disabled" in tls:
-        found["enabled"] = not tls["disabled"]
+        settings["enabled"] = not tls["disabled"]
     if tls.get("server_name"):
-        found["serverName"] = tls["server_name"]
+        settings["serverName"] = tls["server_name"]
     for theirs, ours in names.items():
         source = tls.get(theirs) or {}
         if "path" in source:
-            found[f"{ours}File"] = source["path"]
+            settings[f"{ours}File"] = source["path"]
         elif "data" in source:
-            found[f"{ours}Data"] = source["data"]
-    return found
+            settings[f"{ours}Data"] = source["data"]
+    return settings

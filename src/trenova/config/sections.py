@@ -1,4 +1,4 @@
-"""What can be set, as a tree of sections with their defaults and bounds."""
+"""The settings, as a tree of sections with their defaults and bounds."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from trenova import __version__
 from trenova.config.sizes import KIB, MIB
 
-# Scheme, host in lower case, port unless it is the scheme's own; no path, not even a slash.
+# Scheme, host in lower case, port unless it is the scheme's default; no path, not even a slash.
 ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 COMPRESSION_THRESHOLD_BYTES = 1 * KIB
@@ -25,16 +25,16 @@ HEADER_NAME, HEADER_VALUE = re.compile(r"[A-Za-z0-9._-]+"), re.compile(r"[\x20-\
 
 
 class Section(BaseModel):
-    """Settings are camelCase in YAML, frozen, and an unknown name is an error."""
+    """Base of all sections: camelCase in YAML, frozen, and an unknown name is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_default=True)
 
 
 class TlsSettings(Section):
-    """Certificates for Temporal: PEM files, or the PEM text itself as the `TEMPORAL_TLS_*_DATA` variables give it."""
+    """Certificates for Temporal: PEM files, or the PEM text itself as in the `TEMPORAL_TLS_*_DATA` variables."""
 
     enabled: bool | None = None
-    """None: on when an API key or a certificate is given."""
+    """None: on when an API key or a certificate is set."""
     cert_file: Path | None = None
     key_file: Path | None = None
     ca_file: Path | None = None
@@ -42,11 +42,11 @@ class TlsSettings(Section):
     key_data: SecretStr | None = None
     ca_data: str | None = None
     server_name: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]+$")
-    """The name that must be in the server's certificate, where that is not the host of `hostPort`."""
+    """The name that the server's certificate must contain, if that is not the host of `hostPort`."""
 
 
 class SecuritySettings(Section):
-    """How payloads look to Temporal. Wrong values here show content to whoever runs the Temporal server."""
+    """How payloads are encoded for Temporal. Wrong values reveal content to whoever runs the Temporal server."""
 
     enable_encryption: bool = False
     encryption_key_id: str = Field("default", alias="encryptionKeyID", pattern=r"^[A-Za-z0-9_.-]+$")
@@ -54,68 +54,68 @@ class SecuritySettings(Section):
     compression_threshold: int = Field(COMPRESSION_THRESHOLD_BYTES, ge=0)
     """Bytes; smaller payloads are not compressed."""
     require_encryption: bool = False
-    """Strict: refuse payloads that arrive in plain text. Workflows started in plain text then stand still."""
+    """Strict: refuse payloads that arrive in plain text. Workflows started in plain text are then stuck."""
     key_format: Literal["auto", "raw32"] = "auto"
-    """How the text of a key becomes 32 bytes; `raw32` is what the older Go system does."""
+    """How the text of a key becomes 32 bytes; `raw32` is compatible with the older Go system."""
     key_folder: Path | None = None
-    """A folder with one file for each key id, for mounted secrets, beside the `TEMPORAL_ENCRYPTION_KEY…` variables."""
+    """A folder with one file per key id, for mounted secrets, besides the `TEMPORAL_ENCRYPTION_KEY…` variables."""
     master_key_file: Path | None = None
-    """The master key that opens keys written as `wrapped:…`."""
+    """The master key that decrypts keys written as `wrapped:…`."""
 
 
 class TemporalSettings(Section):
-    """Where Temporal is. For Temporal Cloud set `hostPort`, `namespace` and `apiKey` (or a certificate)."""
+    """The address of Temporal. For Temporal Cloud set `hostPort`, `namespace` and `apiKey` (or a certificate)."""
 
     host_port: str = "localhost:7233"
     namespace: str = Field("default", min_length=1)
     api_key: SecretStr | None = None
     tls: TlsSettings = TlsSettings()
-    grpc_meta: dict[str, str] = Field(default_factory=dict, repr=False)
-    """Headers of every call. They may hold a token, so they are not shown."""
+    grpc_meta: dict[str, SecretStr] = {}
+    """Headers of every call. They may hold a token."""
     security: SecuritySettings = SecuritySettings()
 
     @field_validator("host_port")
     @classmethod
     def check_address(cls, value: str) -> str:
-        found = ADDRESS.fullmatch(value)
-        if found is None or not 1 <= int(found[1]) <= HIGHEST_PORT:
+        match = ADDRESS.fullmatch(value)
+        if match is None or not 1 <= int(match[1]) <= HIGHEST_PORT:
             raise PydanticCustomError("address", ADDRESS_EXPECTED)
         return value
 
     @field_validator("api_key")
     @classmethod
     def check_api_key(cls, value: SecretStr | None) -> SecretStr | None:
-        """The SDK leaves a key with a line break at its end out, and Temporal then says that there is none."""
+        """The SDK drops a key that ends with a line break, and Temporal then reports that there is none."""
         if value is not None and not VISIBLE.fullmatch(value.get_secret_value()):
             raise PydanticCustomError("api_key", "expected letters, digits and signs without a space or line break")
         return value
 
     @field_validator("grpc_meta")
     @classmethod
-    def check_headers(cls, value: dict[str, str]) -> dict[str, str]:
+    def check_headers(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
         for name, content in value.items():
-            if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(content):
+            if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(content.get_secret_value()):
                 raise PydanticCustomError("header", "expected names of A-Z a-z 0-9 . _ - and values of printable ASCII")
         return value
 
 
 class HealthSettings(Section):
-    """Where a worker process tells how it is: `/livez`, `/readyz`, `/metrics`. They need no key and hold no content."""
+    """The address of a worker's pages `/livez`, `/readyz` and `/metrics`. They need no key and hold no content."""
 
     host: str = "127.0.0.1"
     port: int | None = Field(None, ge=1, le=65535)
-    """None: nowhere. Of several processes under one the first has this port, the next the next."""
+    """None: no pages. With `--processes` the first process has this port, the second the next one, and so on."""
 
 
 class ResourceSettings(Section):
-    """How full the machine, or the container, may become before a worker takes less. 0.8 is 80 %; None: no matter."""
+    """The load of the machine or container above which a worker takes less work. 0.8 is 80 %; None: no limit."""
 
     target_memory: float | None = Field(None, gt=0, le=1)
     target_cpu: float | None = Field(None, gt=0, le=1)
 
 
 class WorkerSettings(Section):
-    """How much one worker process does at once. Names are those of the documented set-up."""
+    """How much one worker process does at once. The names are those of the documented set-up."""
 
     max_concurrent_activity_execution_size: int = Field(10, ge=1)
     max_concurrent_workflow_task_execution_size: int = Field(10, ge=2)
@@ -123,13 +123,13 @@ class WorkerSettings(Section):
     max_concurrent_workflow_task_pollers: int = Field(2, ge=2)
     max_concurrent_activity_task_pollers: int = Field(2, ge=1)
     max_autoscaled_pollers: int | None = Field(None, ge=2)
-    """Lets the pollers of each kind grow to this many while tasks wait, and shrink to one while none do."""
+    """Let the pollers of each kind grow to this many while tasks wait, and shrink to one while none do."""
     resources: ResourceSettings = ResourceSettings()
-    """With targets, the two execution sizes are the most, and the slots follow what is free."""
+    """With targets, the two execution sizes are maxima, and the slots follow the free resources."""
     drain_seconds: float = Field(30, ge=0)
-    """After SIGTERM, how long running activities may take to finish; what is cut short runs again elsewhere."""
+    """After SIGTERM, how long running activities may take to finish; unfinished ones run again elsewhere."""
     deployment_name: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]+$")
-    """Turns worker versioning on: this worker then gets work only once Temporal is told that its version is current."""
+    """Turns on worker versioning: the worker then gets work only once its version is made current in Temporal."""
     build_id: str = Field(__version__, pattern=r"^[A-Za-z0-9_.+-]+$")
     """Which version of the deployment this worker is."""
     health: HealthSettings = HealthSettings()
@@ -145,34 +145,34 @@ class DatabaseSettings(Section):
     operator_url: SecretStr | None = None
     """The same database with the login of the role trenova_operator, for the other commands. None: `url`."""
     pool_size: int = Field(8, ge=1)
-    """Connections of one process at most; the API has those below, too."""
+    """The most connections of one process; the API has those below, too."""
     search_pool_size: int = Field(4, ge=2)
-    """Connections more that each API process has for searches and lists, half of them at most for one tenant. And one
-    more for looking up API keys."""
+    """Additional connections of each API process for searches and lists, at most half of them for one tenant. One more
+    is used to look up API keys."""
 
 
 class WitnessSettings(Section):
-    """Somebody else's service that cosigns our checkpoints."""
+    """A service of another party that cosigns our checkpoints."""
 
     url: str = Field(pattern=r"^https?://[^\s?#]+$")
-    """Its submission prefix: `/add-checkpoint` comes behind it."""
+    """Its submission prefix, to which `/add-checkpoint` is appended."""
     key: str
-    """Its verifier key, `<name>+<id>+<base64>`, as its owner has published it."""
+    """Its verifier key, `<name>+<id>+<base64>`, as published by its operator."""
 
 
 class LedgerSettings(Section):
-    """Whose logs these are. Verifiers know a log by its origin: another one makes other logs of them."""
+    """The identity of the ledgers. Verifiers know a ledger by its origin: a changed origin makes it another ledger."""
 
     origin: str = Field(
         "localhost:8080/v1/log", pattern=r"^[A-Za-z0-9._~%:\[\]-]+(/[A-Za-z0-9._~%:-]+)*$", max_length=256
     )
-    """Where the logs are served, without scheme and final slash; each tenant's origin is this, a slash, the tenant."""
+    """Where the ledgers are served, without scheme and final slash. A tenant's origin is this, a slash, the tenant."""
     signing_key_file: Path | None = None
-    """One signing key a line, for mounted secrets, in place of the variable `TRENOVA_SIGNING_KEY`."""
+    """One signing key per line, for mounted secrets, instead of the variable `TRENOVA_SIGNING_KEY`."""
     witnesses: tuple[WitnessSettings, ...] = ()
-    """Who cosigns the checkpoints; a variable holds them as JSON."""
+    """The witnesses that cosign the checkpoints; a variable holds them as JSON."""
     publish_folder: Path | None = None
-    """Where the newest checkpoints are written as files, for whoever serves or copies that folder."""
+    """Where the newest checkpoints are written as files, to be served or copied from there."""
 
     @field_validator("witnesses", mode="before")
     @classmethod
@@ -181,13 +181,13 @@ class LedgerSettings(Section):
 
 
 class CodecEndpointSettings(Section):
-    """The routes with which Temporal's Web UI and CLI read encrypted payloads. Whoever may call them reads all."""
+    """The routes with which Temporal's Web UI and CLI decrypt payloads. Their callers can read every payload."""
 
     enabled: bool = False
     authorize: bool = True
-    """Ask for an admin key for any tenant. Without it the API must listen on a loopback address."""
+    """Require an admin key for any tenant. Without it the API must listen on a loopback address."""
     ui_origins: tuple[str, ...] = ()
-    """Origins of the Web UIs whose pages may call it, as `https://temporal.example.com`; a variable parts by commas."""
+    """Origins of the Web UIs that may call it, such as `https://temporal.example.com`; commas separate a variable's."""
 
     @field_validator("ui_origins", mode="before")
     @classmethod
@@ -197,7 +197,7 @@ class CodecEndpointSettings(Section):
     @field_validator("ui_origins")
     @classmethod
     def check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        """As browsers name them, or none would ever be let in."""
+        """Browsers send origins in exactly this form, so any other would never match."""
         for origin in value:
             if not ORIGIN.fullmatch(origin) or origin.endswith(DEFAULT_PORTS[origin.partition(":")[0]]):
                 raise ValueError(f"expected an origin such as https://temporal.example.com, got {origin}")
@@ -205,59 +205,59 @@ class CodecEndpointSettings(Section):
 
 
 class SpoolSettings(Section):
-    """Where the API keeps batches while Temporal is away. Needs `temporal.security.enableEncryption`."""
+    """Where the API keeps batches while Temporal is unreachable. Needs `temporal.security.enableEncryption`."""
 
     folder: Path | None = None
-    """On a local disk, for one API process alone. None: without Temporal nothing is taken in."""
+    """A folder on a local disk for one API process. None: nothing is accepted while Temporal is unreachable."""
     max_bytes: int = Field(256 * MIB, ge=4 * MIB)
-    """Room for the files, in whole blocks of the disk; past it entries are refused."""
+    """The limit of all files, in whole blocks of the disk; beyond it nothing is accepted."""
 
 
 class ApiSettings(Section):
-    """The HTTP door."""
+    """The HTTP API."""
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=65535)
     wait_stored_seconds: float = Field(30, gt=0)
     """How long `?wait=stored` waits for entries to be stored or parked before it answers 202."""
     drain_seconds: int = Field(30, ge=0)
-    """After SIGTERM, how long requests that are being answered may take."""
+    """After SIGTERM, how long requests in progress may take."""
     remember_keys_seconds: float = Field(3600, ge=0, le=86_400)
-    """While the database is unreachable, how long an API key stays good for sending after the database last confirmed
-    it. 0: no key is remembered, and nothing is taken in without the database."""
+    """While the database is unreachable, how long an API key may still send entries after the database last confirmed
+    it. 0: no key is remembered, and nothing is accepted without the database."""
     public_logs: bool = False
-    """Show every tenant's checkpoints, tiles and verifier keys, which hold no content, to anybody without a key."""
+    """Serve every tenant's checkpoints, tiles and verifier keys, which hold no content, without an API key."""
     codec: CodecEndpointSettings = CodecEndpointSettings()
     spool: SpoolSettings = SpoolSettings()
 
 
 class LimitSettings(Section):
-    """What one request may hold. Larger is refused with its size and the limit."""
+    """The limits of one request. The error of a larger one names its size and the limit."""
 
     max_entry_bytes: int = Field(256 * KIB, ge=KIB, le=256 * KIB)
-    """Of the entry as it was sent. The batch that carries it must stay under Temporal's own limits."""
+    """The size of an entry as it was sent. The batch with it must stay under Temporal's own limits."""
     max_request_entries: int = Field(10_000, ge=1, le=100_000)
     max_request_bytes: int = Field(16 * MIB, ge=KIB)
     max_nesting: int = Field(32, ge=4, le=128)
-    """Objects and arrays inside each other, the entry itself being the first."""
+    """The depth of nested objects and arrays, counting the entry itself."""
 
 
 class LogSettings(Section):
-    """Where there is a terminal `auto` writes for people, elsewhere one JSON object a line."""
+    """The form of log lines. `auto` writes for people on a terminal, and one JSON object per line elsewhere."""
 
     format: Literal["auto", "console", "json"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class TelemetrySettings(Section):
-    """What OpenTelemetry is told. Where it is sent is said by its own variables, `OTEL_EXPORTER_OTLP_ENDPOINT`, …."""
+    """OpenTelemetry. Its own variables, `OTEL_EXPORTER_OTLP_ENDPOINT` and others, set where it sends traces."""
 
     traces: bool = False
     """Needs the extra `otel`."""
 
 
 class Settings(Section):
-    """Everything that can be set. Get one with `load`."""
+    """All settings. Get them with `load`."""
 
     temporal: TemporalSettings = TemporalSettings()
     worker: WorkerSettings = WorkerSettings()

@@ -1,4 +1,4 @@
-"""The variables `TRENOVA_…`, as a tree of settings."""
+"""The `TRENOVA_…` variables, as a tree of settings."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,14 +8,14 @@ from pydantic import BaseModel
 from trenova.config.sections import Settings
 
 ENVIRONMENT_PREFIX = "TRENOVA_"
-# Variables with our prefix that are no settings of the server processes.
+# Variables with our prefix that are not settings of the server processes.
 OTHER_VARIABLES = frozenset(
     {"TRENOVA_CONFIG", "TRENOVA_DATA_DIR", "TRENOVA_API_URL", "TRENOVA_API_KEY", "TRENOVA_SIGNING_KEY"}
 )
 
 
 def trenova_variables(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
-    """`TRENOVA_A__B_C=x` as `{"a": {"bC": "x"}}`. An empty value means that the setting is not given."""
+    """`TRENOVA_A__B_C=x` as `{"a": {"bC": "x"}}`. An empty value means that the setting is not set."""
     tree: dict[str, Any] = {}
     for name in sorted(environ):
         if not name.startswith(ENVIRONMENT_PREFIX) or name in OTHER_VARIABLES or environ[name] == "":
@@ -32,7 +32,7 @@ def trenova_variables(environ: Mapping[str, str], problems: list[str]) -> dict[s
 
 
 def setting_path(words: list[str]) -> list[str] | None:
-    """The YAML keys for a variable's lower-case words, or None when no such setting (a leaf) exists."""
+    """The YAML keys for a variable's lower-case words, or None if there is no such setting (a leaf)."""
     section: type[BaseModel] | None = Settings
     keys: list[str] = []
     for word in words:

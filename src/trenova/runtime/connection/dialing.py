@@ -38,7 +38,7 @@ async def connect(
         namespace=temporal.namespace,
         api_key=temporal.api_key.get_secret_value() if temporal.api_key else None,
         tls=tls_of(temporal.tls),
-        rpc_metadata=dict(temporal.grpc_meta),
+        rpc_metadata={name: value.get_secret_value() for name, value in temporal.grpc_meta.items()},
         data_converter=data_converter,
         runtime=runtime,
         interceptors=tracing.current.interceptors(),
