@@ -17,10 +17,10 @@ setup: $(STAMP) ## Create .venv and install the locked dependencies
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 NOT_INSTALLED := { test $$? -ge 128 || rm -f $(VENV)/.installing; \
 	  echo "error: pip could not install the dependencies; its message is above" >&2; \
-	  echo "hint: mend what it names and run this again; if that does not help, remove $(VENV) first" >&2; exit 1; }
+	  echo "hint: fix what it names and run this again; if that does not help, remove $(VENV) first" >&2; exit 1; }
 
-# Two terminals may type `make run-worker` and `make run` at once: the second waits, and finds the stamp of the first.
-# LOCKED is set in the make that holds the lock.
+# `make run-worker` and `make run` may be started together in two terminals: the second waits, and finds the stamp of the
+# first. LOCKED is set in the make that holds the lock.
 ifndef LOCKED
 $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -28,9 +28,9 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	    echo "hint: install Python 3.11 or newer, or name one: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) tools/alone.py Makefile $(MAKE) --silent LOCKED=yes $@
 else
-# The stamp is written last. Killed before that: `.installing` is left, and the next make begins with an empty folder,
-# since neither venv nor pip repairs what a killed one has left half done. A pip that ends with an error, as without a
-# network, puts back what it has taken away: then what is there stays, and works as before.
+# The stamp is written last. If make is killed before that, `.installing` is left, and the next make begins with an empty
+# folder, because neither venv nor pip repairs a half-finished installation. If pip fails with an error, as without a
+# network, it restores what it had removed: the environment stays, and works as before.
 $(STAMP): requirements/dev.txt pyproject.toml
 	@test ! -e $(VENV)/.installing || rm -rf $(VENV)
 	@mkdir -p $(VENV) && touch $(VENV)/.installing
@@ -58,8 +58,8 @@ logs: $(STAMP) ## Follow the logs of everything that runs on this machine
 test: $(STAMP) programs promtool ## Run all tests against a real Temporal server and a real PostgreSQL
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-# One test reads the real Web UI in a real browser, which distributions call chromium or chromium-browser; one compiles a
-# few lines of C, to run a server under a clock that jumps.
+# One test reads the real Web UI in a real browser, which distributions call chromium or chromium-browser. Another one
+# compiles a few lines of C, to run a server under a clock that jumps.
 programs:
 	@missing=""; \
 	  command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing="chromium"; \
@@ -71,7 +71,8 @@ programs:
 	    echo "error: missing, and could not be installed: $$missing" >&2; \
 	    echo "hint: install them with your package manager (Debian: apt-get install $$missing), then run this again" >&2; exit 1; }
 
-# The alert rules are tested in Prometheus' own promtool. Only that program is taken out of the package, which would start a server.
+# The alert rules are tested with Prometheus' own promtool. Only that program is extracted from the package, because
+# installing the package would start a server.
 promtool: $(STAMP)
 	@command -v promtool >/dev/null || test -x $(BIN)/promtool || { \
 	  echo "Getting promtool for the test of the alert rules …"; \
@@ -79,7 +80,7 @@ promtool: $(STAMP)
 	  { cd $$folder && { apt-get download prometheus || { $$sudo apt-get update -qq; apt-get download prometheus; }; } && \
 	    dpkg-deb -x prometheus_*.deb . && install usr/bin/promtool $(CURDIR)/$(BIN)/promtool; } >/dev/null 2>&1; \
 	  rm -rf $$folder; test -x $(CURDIR)/$(BIN)/promtool || { \
-	    echo "error: promtool is missing and could not be had" >&2; \
+	    echo "error: promtool is missing and could not be downloaded" >&2; \
 	    echo "hint: install Prometheus (Debian: apt-get install prometheus), then run this again" >&2; exit 1; }; }
 
 lint: $(STAMP) ## Check style, types, names, import directions and the files in deploy/
@@ -94,7 +95,7 @@ format: $(STAMP) ## Rewrite the code in the project's format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-manifest: $(STAMP) ## Write the description of the database that the migrations make (after each change of one)
+manifest: $(STAMP) ## Write the description of the database that the migrations make (after each change of a migration)
 	@$(BIN)/python tools/write_manifest.py
 
 BENCH_STAMP := $(VENV)/.bench
@@ -107,14 +108,14 @@ $(BENCH_STAMP): $(STAMP) requirements/bench.txt
 	@touch $@
 endif
 
-bench: $(BENCH_STAMP) ## Measure Trenova beside the limits and the alternatives (ARGS=--quick, --scaling, --filled, --million, --trees, --indexes, --pollers)
+bench: $(BENCH_STAMP) ## Measure Trenova against the limits of this machine and the alternatives (ARGS=--quick, --scaling, --filled, --million, --trees, --indexes, --pollers)
 	@$(BIN)/python benchmarks/codec.py tests/data/collections/cloudtrail-invictus-stratus-attack.ndjson.gz
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
 
-chaos: $(STAMP) ## Kill, stop, cut and starve every part under load, then prove that nothing was lost (ARGS="--minutes 20 --faults 200 --entries 1000000 --storage")
+chaos: $(STAMP) ## Kill, stop, cut off and starve every part under load, then prove that nothing was lost (ARGS="--minutes 20 --faults 200 --entries 1000000 --storage")
 	@$(BIN)/python -m chaos.run $(ARGS)
 
-lock: ## Renew requirements/*.txt from pyproject.toml (needs uv)
+lock: ## Update requirements/*.txt from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
 	  --extra dev --extra otel --group test pyproject.toml -o requirements/dev.txt
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes what is missing in the folder `secrets`, and never replaces what is there: a new signing key would make other logs
-# of yours, a lost encryption key makes payloads unreadable. Keep a copy of the folder in your secret store.
+# Creates what is missing in the folder `secrets`, and never replaces anything: with a new signing key your ledgers would
+# be different ledgers, and a lost encryption key makes payloads unreadable. Keep a copy of the folder in your secret store.
 #
 # TRENOVA names the program: the image, or `TRENOVA=trenova` where it is installed.
 set -eu
@@ -10,11 +10,11 @@ TRENOVA=${TRENOVA:-docker run --rm --read-only --network none --env TRENOVA_LEDG
 
 umask 077
 mkdir -p "$secrets/encryption-keys"
-# Containers read single files with their own user ids; on this machine the folder lets nobody else in.
+# Containers read single files with their own user ids; on this machine only the owner may enter the folder.
 chmod 700 "$secrets"
 chmod 755 "$secrets/encryption-keys"
 
-# put NAME: what is read becomes the file, whole or not at all.
+# put NAME: write standard input to the file, completely or not at all.
 put() {
   cat > "$secrets/$1.new"
   test -s "$secrets/$1.new" || { rm -f "$secrets/$1.new"; echo "error: nothing to put into $secrets/$1" >&2; exit 1; }
@@ -23,7 +23,7 @@ put() {
   echo "made $secrets/$1"
 }
 password() { head -c 24 /dev/urandom | base64 | tr -d '\n' | tr '+/' '-_'; }
-# Logins are libpq's connection service files: host, user and password in one file that is no variable.
+# Logins are libpq's connection service files: host, user and password in one file and not in a variable.
 service() { # USER PASSWORD_FILE
   printf '[trenova]\nhost=postgres\nport=5432\ndbname=trenova\nuser=%s\npassword=%s\n' "$1" "$(cat "$secrets/$2")"
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Temporal's tables, and OpenSearch's index where there is one. Every step may run again.
+# Temporal's tables, and OpenSearch's index where there is one. Every step may be repeated.
 set -eu
 SQL_PASSWORD="$(cat /run/secrets/temporal_password)"
 export SQL_PASSWORD
