@@ -1,5 +1,5 @@
-"""Showing the checkpoints around: to witnesses, who cosign them, and as files in a folder.
+"""Publishing checkpoints: to witnesses, which cosign them, and as files in a folder.
 
-Runs in the worker, beside the journey of the entries and never in its way: an entry is stored whether or not anybody
-is there to see it. May import: store, ledger, config, errors.
+Runs in the worker, independently of storing: an entry is stored whether or not a witness or the folder is reachable.
+May import: store, runtime, codec, keys, ledger, domain, config, threads, tracing, errors.
 """

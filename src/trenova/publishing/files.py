@@ -1,4 +1,4 @@
-"""The files of one published log: whole or not at all, and never two tenants' in one directory."""
+"""The files of one published ledger: written atomically, with one directory for each tenant."""
 
 import os
 from pathlib import Path
@@ -13,22 +13,22 @@ BEING_WRITTEN = "new"
 
 
 def read_newest(root: Path, tenant: str, origin: str) -> bytes | None:
-    """What is published last of the log; None when nothing is. At most a byte more than a note can have is read."""
+    """The last published checkpoint, None if there is none. Reads at most one byte more than a note can have."""
     move_former_directory(root, tenant, origin)
     return read_start(directory(root, tenant) / NEWEST, notes.MAX_NOTE_BYTES + 1)
 
 
 def write(root: Path, tenant: str, size: int, note: bytes) -> None:
-    """Publish a checkpoint that continues what is there. For one process at a time."""
+    """Publish a checkpoint that continues the published one. For one process at a time."""
     folder = directory(root, tenant)
     folder.mkdir(exist_ok=True)
     replace_file(root, folder / str(size), note)
-    # Dying here: this size is kept, and `checkpoint` still holds an older one. The next look writes both again.
+    # Dying here: the file of this size exists, and `checkpoint` still holds an older one. The next round writes both.
     replace_file(root, folder / NEWEST, note)
 
 
 def replace_file(root: Path, path: Path, content: bytes) -> None:
-    """Replace the file as a whole and for good, or not at all. Left alone if it holds just that."""
+    """Replace the file atomically and durably. Does nothing if it already has this content."""
     if read_start(path, len(content) + 1) == content:
         return
     temporary = root / INTERNAL / BEING_WRITTEN
@@ -36,13 +36,13 @@ def replace_file(root: Path, path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    # Dying here leaves the temporary file, which the next look writes over.
+    # Dying here leaves the temporary file, which the next round overwrites.
     temporary.replace(path)
     sync_directory(path.parent)
 
 
 def read_start(path: Path, limit: int) -> bytes | None:
-    """The first bytes of the file; None when there is none."""
+    """The first bytes of the file; None if it does not exist."""
     try:
         with path.open("rb") as file:
             return file.read(limit)
@@ -51,9 +51,9 @@ def read_start(path: Path, limit: int) -> bytes | None:
 
 
 def move_former_directory(root: Path, tenant: str, origin: str) -> None:
-    """Move what an earlier release has published of this log to where it is now. A log's files move together.
+    """Move the directory in which an earlier release published this ledger to its present name.
 
-    A directory of another log is left: two names may have been one, where upper and lower case are.
+    A directory of another ledger stays: on a case-insensitive file system two tenants may have had the same name.
     """
     former, now = root / former_directory_name(tenant), directory(root, tenant)
     if former == now or now.exists():
@@ -73,8 +73,8 @@ def origin_of(message: bytes) -> str | None:
 
 
 def sync_directory(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(opened)
+        os.fsync(descriptor)
     finally:
-        os.close(opened)
+        os.close(descriptor)

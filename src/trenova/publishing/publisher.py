@@ -1,4 +1,4 @@
-"""Looking again and again, for each witness and for the folder on its own, while the worker runs."""
+"""Publishing in rounds while the worker runs, independently for each witness and the folder."""
 
 import asyncio
 import time
@@ -21,8 +21,8 @@ from trenova.store.checkpoint_conflicts import FOLDER
 log = structlog.get_logger()
 
 ROUND_EVERY_S = 2
-LONGEST_PAUSE_S = 300  # between two tries of what is away
-# A look goes over all logs, 100,000 of them in 0.8 s: it shall not keep the database busy.
+LONGEST_PAUSE_S = 300  # between two attempts while a part is unreachable
+# A round reads all ledgers, 100,000 of them in 0.8 s: rounds must not keep the database busy.
 REST_PER_ROUND_SECOND = 10
 LONGEST_REST_S = 60
 
@@ -31,25 +31,25 @@ LONGEST_REST_S = 60
 async def publishing(
     ledger: LedgerSettings, witnesses: Sequence[WitnessClient], database_url: str
 ) -> AsyncIterator[None]:
-    """Publish until the block ends. What that cuts off is done by the next look, here or in another worker."""
-    # Connections of its own, made when they are needed: a slow witness never keeps one from an entry.
+    """Publish until the block ends. The next round, here or in another worker, finishes an interrupted one."""
+    # A separate pool, filled on demand: a slow witness never takes a connection from storing.
     connections = 2 * len(witnesses) + cosigning.MAX_CONCURRENT_REQUESTS
     async with Store.open(database_url, pool_size=connections) as store, httpx.AsyncClient() as http:
-        looks: list[tuple[str, Callable[[], Awaitable[None]]]] = [
-            (each.key.name, WitnessPublisher(witness=each, prefix=ledger.origin, store=store, http=http).look)
+        rounds: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+            (each.key.name, WitnessPublisher(witness=each, prefix=ledger.origin, store=store, http=http).run_round)
             for each in witnesses
         ]
         if ledger.publish_folder is not None:
             folder = FolderPublisher(path=ledger.publish_folder, prefix=ledger.origin, store=store)
-            looks.append((str(folder.path), folder.look))
+            rounds.append((str(folder.path), folder.run_round))
 
         async def measure() -> None:
-            """What is refused, from the database: the worker that was told of it may be another."""
+            """Count the conflicts in the database, since another worker may have recorded them."""
             counts = await store.checkpoint_conflicts.count(ledger.origin, [FOLDER, *(each.id for each in witnesses)])
             PUBLISHING_REFUSED.set(counts.pop(FOLDER, 0))
             WITNESS_REFUSED.set(sum(counts.values()))
 
-        tasks = [asyncio.create_task(repeat_rounds(name, look, measure)) for name, look in looks]
+        tasks = [asyncio.create_task(repeat_rounds(name, run_round, measure)) for name, run_round in rounds]
         try:
             yield
         finally:
@@ -59,30 +59,32 @@ async def publishing(
             PUBLISHING_AWAY.set(0)
 
 
-async def repeat_rounds(name: str, look: Callable[[], Awaitable[None]], measure: Callable[[], Awaitable[None]]) -> None:
-    """Look every few seconds; after a failure pause longer and longer, and say so once."""
+async def repeat_rounds(
+    name: str, run_round: Callable[[], Awaitable[None]], measure: Callable[[], Awaitable[None]]
+) -> None:
+    """Run a round every few seconds; pause longer after each failure, and log only the first."""
     pause: float = ROUND_EVERY_S
     failed = False
     while True:
         began = time.monotonic()
         try:
-            await look()
+            await run_round()
         except Unavailable as error:
             if not failed:
                 log.warning("publishing waits", to=name, error=error.message, hint=error.hint)
             PUBLISHING_AWAY.inc(not failed)
             failed, pause = True, min(2 * pause, LONGEST_PAUSE_S)
-        except Exception:  # a bug here must be seen, and must not stop the worker
+        except Exception:  # a bug must be logged, and must not stop the worker
             log.exception("publishing failed", to=name)
             PUBLISHING_AWAY.inc(not failed)
             failed, pause = True, min(2 * pause, LONGEST_PAUSE_S)
         else:
             if failed:
-                log.info("publishing goes on", to=name)
+                log.info("publishing resumed", to=name)
                 PUBLISHING_AWAY.dec()
             failed = False
             took_s = time.monotonic() - began
             pause = min(max(ROUND_EVERY_S, REST_PER_ROUND_SECOND * took_s), LONGEST_REST_S)
-        with suppress(TrenovaError):  # then the last numbers stay
+        with suppress(TrenovaError):  # then the metrics keep their last values
             await measure()
         await asyncio.sleep(pause)

@@ -1,4 +1,4 @@
-"""Whether a submission may be cosigned: the checks that "add-checkpoint" of c2sp.org/tlog-witness lists. No I/O."""
+"""Whether a checkpoint may be cosigned: the checks of "add-checkpoint" in c2sp.org/tlog-witness. No I/O."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,13 +14,13 @@ from trenova.ledger.hashing import EMPTY_ROOT
 from trenova.ledger.note import Note, VerifierKey
 
 PLAIN = "text/plain; charset=utf-8"
-# Far above any origin with a size, a root and a few extension lines: it is kept for each log.
+# Far above any origin with a size, a root and a few extension lines: the text is stored for each log.
 MAX_TEXT_BYTES = 16 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What goes back over HTTP."""
+    """The HTTP answer."""
 
     status: HTTPStatus
     body: bytes
@@ -29,7 +29,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastCosigned:
-    """The last checkpoint of a log that was cosigned; as it stands here, that of a log never seen."""
+    """The last cosigned checkpoint of a log; the defaults are those of an unknown log."""
 
     size: int = 0
     root: bytes = EMPTY_ROOT
@@ -37,17 +37,17 @@ class LastCosigned:
 
 
 class Misdeed(StrEnum):
-    """What a refused checkpoint that its log has signed is evidence of, together with the one that is remembered."""
+    """What a declined checkpoint, signed by its log, is evidence of together with the one cosigned last."""
 
     FORK = "fork"
-    """Proof: two trees of one size."""
+    """Proof: two trees of the same size."""
     UNPROVED = "unproved"
-    """A hint: the proof does not lead from one to the other. The log may have forked, or have sent a wrong proof."""
+    """A hint: the consistency proof is invalid. The log may have forked, or have sent a wrong proof."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declined:
-    """The answer to a claim that does not continue what is remembered, and what the claim is evidence of."""
+    """The answer to a request that does not continue the last cosigned checkpoint, and what it is evidence of."""
 
     answer: Answer
     misdeed: Misdeed | None = None
@@ -55,9 +55,9 @@ class Declined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedRequest:
-    """A submission of a log that is known: signed by it, and not yet compared with what is remembered.
+    """A request with a valid signature of a known log, not yet compared with the last cosigned checkpoint.
 
-    `note` has the signature lines that were verified, and no others.
+    `note` has only the signature lines that were verified.
     """
 
     note: Note
@@ -67,7 +67,7 @@ class VerifiedRequest:
 
 
 def verify_request(sent: AddCheckpointRequest, logs: Sequence[VerifierKey]) -> VerifiedRequest | Answer:
-    """The claim, or the refusal of a log that is unknown or a checkpoint that it has not signed."""
+    """The verified request, or the error answer for an unknown log or a checkpoint that it has not signed."""
     try:
         note = notes.parse(sent.note)
         head = checkpoint.parse(note.text)
@@ -87,21 +87,23 @@ def verify_request(sent: AddCheckpointRequest, logs: Sequence[VerifierKey]) -> V
     return VerifiedRequest(note=with_signatures_of(note, signed), head=head, old=sent.old, path=sent.path)
 
 
-def decide(made: VerifiedRequest, remembered: LastCosigned) -> Declined | None:
-    """Why the claim does not continue what is remembered; None when it does.
+def decide(request: VerifiedRequest, remembered: LastCosigned) -> Declined | None:
+    """Why the request does not continue the last cosigned checkpoint; None if it does.
 
-    Another tree of the size that is remembered is told as such: 422, not the 409 of a size that the log can mend.
+    Another tree of the cosigned size gets 422, not 409, which asks the log to retry with another size.
     """
-    head = made.head
+    head = request.head
     forked = head.size == remembered.size and head.root != remembered.root
-    if made.old != remembered.size:
+    if request.old != remembered.size:
         body = f"{remembered.size}\n".encode()
         answer = Answer(status=HTTPStatus.CONFLICT, body=body, media_type=SIZE_TYPE)
         return Declined(answer=answer, misdeed=Misdeed.FORK if forked else None)
     if forked:
         return unprocessable(f"another tree of size {head.size} was cosigned", Misdeed.FORK)
     try:
-        verify.consistency(size=made.old, root=remembered.root, new_size=head.size, new_root=head.root, path=made.path)
+        verify.consistency(
+            size=request.old, root=remembered.root, new_size=head.size, new_root=head.root, path=request.path
+        )
     except VerificationError as error:
         return unprocessable(error.message, Misdeed.UNPROVED)
     return None
@@ -112,16 +114,16 @@ def unprocessable(message: str, misdeed: Misdeed) -> Declined:
 
 
 def with_signatures_of(note: Note, keys: Sequence[VerifierKey]) -> Note:
-    """The note with the lines of these keys alone, each once."""
+    """The note with only the lines of these keys, each once."""
     known = {(key.name, key.id) for key in keys}
     lines = {line.line: line for line in note.signatures if (line.name, line.key_id) in known}
     return replace(note, signatures=tuple(lines.values()))
 
 
 def keys_of(origin: str, logs: Sequence[VerifierKey]) -> tuple[VerifierKey, ...]:
-    """The keys that may sign for this origin: of its own name, or of the part before its last slash.
+    """The keys that may sign for this origin: named after it, or after the part before its last slash.
 
-    The second is for a service with a log for each tenant, whose keys differ in their names alone.
+    The second is for a service with a log for each tenant, whose keys differ only in their names.
     """
     prefix = origin.rpartition("/")[0]
     return tuple(replace(key, name=origin) for key in logs if key.name in {origin, prefix})

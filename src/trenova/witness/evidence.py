@@ -1,9 +1,8 @@
-"""Refused checkpoints that their logs have signed, kept as files: each is evidence, with the one that was remembered.
+"""Evidence files of declined checkpoints that their logs have signed, each with the checkpoint cosigned last.
 
 c2sp.org/tlog-witness, "add-checkpoint": "the witness MAY log the request even if the consistency proof doesn't verify
-[…] as it might be proof of log misbehavior". A file is written once and never again. Whoever can show a witness
-checkpoints can show it any number of them, so the files are few, and those that prove a fork do not compete with those
-that only hint at one.
+[…] as it might be proof of log misbehavior". A file is never overwritten. Anyone can submit any number of checkpoints,
+so the number of files is limited, separately for those that prove a fork and those that only hint at one.
 """
 
 import os
@@ -21,12 +20,12 @@ from trenova.witness.state import origin_hash
 log = structlog.get_logger()
 
 FOLDER = "refused"
-# Of each misdeed. The first are the evidence that counts; a file has 40 KiB at most.
+# Files for each kind of misdeed. The first ones are sufficient evidence; a file has at most 40 KiB.
 MOST_OF_A_LOG, MOST_OF_ALL = 20, 1000
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file says, in JSON. Both notes are signed by the log: nobody has to believe the witness."""
+    """The content of a file, in JSON. Both notes are signed by the log, so the reader need not trust the witness."""
 
     misdeed: Misdeed
     origin: str
@@ -38,29 +37,31 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """32-byte hashes, standard base64."""
     refused: str
     remembered: str
-    """Empty for a log that was never cosigned."""
+    """Empty if no checkpoint of the log was ever cosigned."""
 
 
-def save(folder: Path, made: VerifiedRequest, remembered: LastCosigned, refused: Declined, now: float) -> Path | None:
-    """The file that keeps the refused checkpoint, written unless it is there; None where there is no room for more."""
-    assert refused.misdeed is not None
+def save(
+    folder: Path, request: VerifiedRequest, remembered: LastCosigned, declined: Declined, now: float
+) -> Path | None:
+    """The file with the declined checkpoint, written unless it exists; None if there are too many files."""
+    assert declined.misdeed is not None
     place = folder / FOLDER
-    of_log = f"{refused.misdeed}-{origin_hash(made.head.origin)}-"
-    path = place / f"{of_log}{sha256(made.note.text.encode()).hexdigest()}.json"
+    of_log = f"{declined.misdeed}-{origin_hash(request.head.origin)}-"
+    path = place / f"{of_log}{sha256(request.note.text.encode()).hexdigest()}.json"
     if path.exists():
         return path
     place.mkdir(mode=0o700, exist_ok=True)
-    names = [name for name in os.listdir(place) if name.startswith(f"{refused.misdeed}-")]  # noqa: PTH208 - names alone
+    names = [name for name in os.listdir(place) if name.startswith(f"{declined.misdeed}-")]  # noqa: PTH208 - names alone
     if len(names) >= MOST_OF_ALL or sum(name.startswith(of_log) for name in names) >= MOST_OF_A_LOG:
         return None
     evidence = Evidence(
-        misdeed=refused.misdeed,
-        origin=made.head.origin,
+        misdeed=declined.misdeed,
+        origin=request.head.origin,
         refused_at=datetime.fromtimestamp(now, UTC),
-        status=refused.answer.status.value,
-        old_size=made.old,
-        proof=[b64encode(each).decode() for each in made.path],
-        refused=made.note.encode().decode(),
+        status=declined.answer.status.value,
+        old_size=request.old,
+        proof=[b64encode(each).decode() for each in request.path],
+        refused=request.note.encode().decode(),
         remembered=remembered.note.decode(),
     )
     create_file(path, msgspec.json.format(msgspec.json.encode(evidence)))
@@ -68,13 +69,13 @@ def save(folder: Path, made: VerifiedRequest, remembered: LastCosigned, refused:
 
 
 def create_file(path: Path, content: bytes) -> None:
-    """Write a file that is not there, as a whole and for good. One that came meanwhile is left as it is."""
+    """Create a file atomically and durably. A file that exists by then stays unchanged."""
     temporary = path.with_name(f".{os.urandom(8).hex()}.new")
     with temporary.open("xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    # Dying here leaves the temporary file, which nothing reads: the log asks again, and the checkpoint is kept then.
+    # Dying here leaves the temporary file, which nothing reads: the log submits again, and the file is created then.
     try:
         path.hardlink_to(temporary)
     except FileExistsError:

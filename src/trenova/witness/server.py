@@ -56,70 +56,77 @@ DRAIN_S = 5  # after SIGTERM, for requests that are being answered
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WitnessServer:
-    """Cosigns with `signer` for `logs`, and remembers in `memory`. `clock` gives seconds since 1970."""
+    """Cosigns with `signer` for `logs`, and stores what it cosigned in `state`. `clock` returns seconds since 1970."""
 
     signer: Signer
     logs: tuple[VerifierKey, ...]
-    memory: WitnessState
+    state: WitnessState
     clock: Callable[[], float] = time.time
 
     def add_checkpoint(self, body: bytes) -> Answer:
-        """Cosign what continues the last checkpoint of its log, and refuse all else. Durable when it returns."""
+        """Cosign a checkpoint that continues the last one of its log; decline any other. Durable when it returns."""
         try:
-            made = verify_request(add_checkpoint.parse(body), self.logs)
+            request = verify_request(add_checkpoint.parse(body), self.logs)
         except VerificationError as error:
             return error_answer(HTTPStatus.BAD_REQUEST, error.message)
-        if isinstance(made, Answer):
-            return made
-        with self.memory.locked() as memory:
-            remembered = memory.last(made.head.origin)
-            refused = decide(made, remembered)
-            cosigned = b"" if refused else signing.cosign(made.note, self.signer, timestamp=int(self.clock()))
-            if refused is None:
-                memory.remember(made.head, cosigned)
-        # Dying here: it is remembered, and nobody has the cosignature. The log asks again from the size remembered.
-        if refused is not None:
-            self.keep(made, remembered, refused)
-            return refused.answer
-        log.info("checkpoint cosigned", **log_fields(made))
+        if isinstance(request, Answer):
+            return request
+        with self.state.locked() as state:
+            last = state.last(request.head.origin)
+            declined = decide(request, last)
+            cosigned = b"" if declined else signing.cosign(request.note, self.signer, timestamp=int(self.clock()))
+            if declined is None:
+                state.remember(request.head, cosigned)
+        # Dying here: the checkpoint is stored, and the log lacks the cosignature. It submits again from that size.
+        if declined is not None:
+            self.record_declined(request, last, declined)
+            return declined.answer
+        log.info("checkpoint cosigned", **log_fields(request))
         return Answer(status=HTTPStatus.OK, body=notes.parse(cosigned).signatures[-1].line.encode())
 
-    def keep(self, made: VerifiedRequest, remembered: LastCosigned, refused: Declined) -> None:
-        """Tell of a refusal, and keep what it is evidence of. A full disk does not stand in the way of the answer."""
-        fields = {**log_fields(made), "cosigned_size": remembered.size, "status": refused.answer.status.value}
-        if refused.misdeed is None:
-            log.info("checkpoint refused", **fields)
+    def record_declined(self, request: VerifiedRequest, remembered: LastCosigned, declined: Declined) -> None:
+        """Log a declined request, and save it if it is evidence. A full disk does not prevent the answer."""
+        fields = {**log_fields(request), "cosigned_size": remembered.size, "status": declined.answer.status.value}
+        if declined.misdeed is None:
+            log.info("checkpoint declined", **fields)
             return
         try:
-            kept = evidence.save(self.memory.path, made, remembered, refused, self.clock())
+            file = evidence.save(self.state.path, request, remembered, declined, self.clock())
         except OSError as error:
-            log.error("evidence not kept", **fields, misdeed=refused.misdeed, error=error.strerror)  # noqa: TRY400 - the reason says all
+            log.error("evidence not saved", **fields, misdeed=declined.misdeed, error=error.strerror)  # noqa: TRY400 - the reason says all
             return
-        if kept is None:
-            log.error("evidence not kept", **fields, misdeed=refused.misdeed, error="there are as many files as may be")
+        if file is None:
+            log.error(
+                "evidence not saved", **fields, misdeed=declined.misdeed, error="the limit of evidence files is reached"
+            )
         else:
-            log.error("checkpoint refused", **fields, misdeed=refused.misdeed, evidence=str(kept))
+            log.error("checkpoint declined", **fields, misdeed=declined.misdeed, evidence=str(file))
 
     def latest(self, origin_hash: str) -> bytes | None:
-        """The last checkpoint that was cosigned of a log, with the log's lines and ours; None when there is none.
+        """The last cosigned checkpoint of a log, with the log's lines and ours; None if there is none.
 
         c2sp.org/tlog-witness, "Monitor Retrieval". The hash is the SHA-256 of the origin in lower-case hex.
         """
-        kept = self.memory.latest(origin_hash)
-        if kept is None:
+        message = self.state.latest(origin_hash)
+        if message is None:
             return None
-        note, key = notes.parse(kept), self.signer.key
+        note, key = notes.parse(message), self.signer.key
         if any((line.name, line.key_id) == (key.name, key.id) for line in note.signatures):
-            return kept
-        # Of an earlier release, which kept the note as it came. It is still the largest that was seen.
+            return message
+        # From an earlier release, which stored the note without our line. It is still the newest cosigned one.
         return signing.cosign(note, self.signer, timestamp=int(self.clock()))
 
 
-def log_fields(made: VerifiedRequest) -> dict[str, str | int]:
-    return {"origin": made.head.origin, "old_size": made.old, "size": made.head.size, "root": made.head.root.hex()}
+def log_fields(request: VerifiedRequest) -> dict[str, str | int]:
+    return {
+        "origin": request.head.origin,
+        "old_size": request.old,
+        "size": request.head.size,
+        "root": request.head.root.hex(),
+    }
 
 
-# Of an answer that holds only now; and of what monitors read, which pages of any site may do.
+# For answers that are valid only now; for pages of any site, so that monitors can read checkpoints.
 NO_STORE = {"cache-control": "no-store"}
 ANY_ORIGIN = {"access-control-allow-origin": "*"}
 SHORT_CACHE = {"cache-control": "max-age=5"}
@@ -131,12 +138,12 @@ def create(witness: WitnessServer) -> Litestar:
 
     @post(add_checkpoint.PATH, status_code=HTTPStatus.OK)
     async def answer_add_checkpoint(request: Request[Any, Any, Any]) -> Response[bytes]:
-        # Whoever reaches the port may ask: what one address sends leaves room for what others do.
+        # Anyone who reaches the port may send requests: one address must leave room for others.
         address = request.client.host if request.client else ""
         with budget.reserve(("address", address)) as reservation:
             body = await read_body(request, max_bytes=MAX_BODY_BYTES, budget=budget, reservation=reservation)
             answer = await asyncio.to_thread(witness.add_checkpoint, body)
-        # As a header: of a media type that begins with `text/` Litestar makes another, with a charset.
+        # As a header: Litestar would add a charset to a media type that begins with `text/`.
         headers = {"content-type": answer.media_type, **NO_STORE}
         return Response(answer.body, status_code=answer.status, headers=headers)
 
@@ -184,46 +191,46 @@ def answer_unreadable_body(request: Request[Any, Any, Any], error: TrenovaError)
         status = statuses.get(type(error), HTTPStatus.BAD_REQUEST)
     else:
         return answer_failure(request, error)
-    told = f"{error.for_client.detail}\n".encode()
-    return Response(told, status_code=status, headers={"content-type": PLAIN, **NO_STORE})
+    body = f"{error.for_client.detail}\n".encode()
+    return Response(body, status_code=status, headers={"content-type": PLAIN, **NO_STORE})
 
 
 def answer_failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """A bug, or a disk that fails. The log says what."""
+    """The answer to a bug or a failing disk. The log has the details."""
     log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
-    told = f"something failed inside this witness; its log says what: request id {request_id()}\n".encode()
+    body = f"an error inside this witness; its log has the details: request id {request_id()}\n".encode()
     status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return Response(told, status_code=status, headers={"content-type": PLAIN, **NO_STORE})
+    return Response(body, status_code=status, headers={"content-type": PLAIN, **NO_STORE})
 
 
 def log_keys(texts: Sequence[str]) -> tuple[VerifierKey, ...]:
-    """The keys of logs as they were given. Raises InvalidConfiguration for what is no key of a log."""
-    found, problems = [], []
+    """The keys of logs. Raises InvalidConfiguration for any text that is not a key of a log."""
+    keys, problems = [], []
     for text in texts:
         try:
             key = notes.parse_key(text)
         except VerificationError as error:
             problems.append(f"log {text:.80}: {error.message}")
             continue
-        found.append(key)
+        keys.append(key)
         if key.algorithm != ED25519:
             problems.append(f"log {key.name}: a key of a witness (type 4), expected one of a log (type 1)")
     if problems:
         raise InvalidConfiguration(problems, hint="`trenova keys public` prints the key that a witness needs")
-    return tuple(found)
+    return tuple(keys)
 
 
 def run(name: str, folder: Path, logs: Sequence[str], *, host: str, port: int) -> None:
     """Serve until SIGTERM or Ctrl-C."""
-    memory = WitnessState(folder)
+    state = WitnessState(folder)
     keys = log_keys(logs)
-    run_to_end(serve(WitnessServer(signer=memory.open(name), logs=keys, memory=memory), host, port))
+    run_to_end(serve(WitnessServer(signer=state.open(name), logs=keys, state=state), host, port))
 
 
 async def serve(witness: WitnessServer, host: str, port: int) -> None:
     config = server_config(create(witness), drain_s=DRAIN_S)
     with listen_on(host, port, setting="--port") as sockets:
         log.info("witness starting", url=f"http://{host}:{port}", key=witness.signer.key.text, pid=os.getpid())
-        # After a good end uvicorn raises the signal again; taken here, the exit code is 0.
+        # After a clean stop uvicorn raises the signal again; with this handler the exit code is 0.
         on_stop_signal(lambda: log.debug("signal received"))
         await uvicorn.Server(config).serve(sockets)

@@ -1,6 +1,6 @@
-"""What a witness keeps in its folder: its key, and the last checkpoint that it cosigned of each log, in SQLite.
+"""The state of a witness in its folder: its key, and the last checkpoint that it cosigned of each log, in SQLite.
 
-The two belong together: a key without its memory would cosign a second history of every log.
+The two belong together: a key without the checkpoints would cosign a second history of every log.
 """
 
 import os
@@ -40,22 +40,22 @@ FIND = "SELECT note FROM logs WHERE origin_hash = ?"
 
 @dataclass(frozen=True, slots=True)
 class WitnessState:
-    """The folder of one witness. Any number of processes and threads may use it."""
+    """The folder of one witness. Any number of processes and threads may use it at once."""
 
     path: Path
 
     def open(self, name: str) -> Signer:
-        """The witness's key. A folder without one gets it, under this name; one that is there must have it.
+        """The witness's key, created under this name if the folder has none; an existing key must have this name.
 
-        Raises InvalidConfiguration for a key without a memory.
+        Raises InvalidConfiguration for a key without its checkpoints.
         """
         key, memory = self.path / KEY, self.path / MEMORY
         if not key.exists():
             self.create(name)
         if not memory.exists():
             raise InvalidConfiguration(
-                [f"{memory} is missing: the key beside it would cosign histories that it has never seen"],
-                hint="restore the folder, or begin in a new one, with a new name and key",
+                [f"{memory} is missing: without it the key in this folder could cosign a second history"],
+                hint="restore the folder, or start in a new folder, with a new name and key",
             )
         signer = parse_signer(key.read_text(encoding="utf-8").strip())
         if signer.name != name or signer.algorithm != COSIGNATURE:
@@ -64,7 +64,7 @@ class WitnessState:
         return signer
 
     def upgrade(self) -> None:
-        """Give a memory of an earlier release what it lacks. It happens as a whole, or with the next start."""
+        """Add what the database of an earlier release lacks, atomically."""
         with self.locked() as memory:
             memory.add_hashes()
 
@@ -72,7 +72,7 @@ class WitnessState:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with closing(sqlite3.connect(self.path / MEMORY)) as connection, connection:
             connection.execute(SCHEMA)
-        # Dying here leaves a memory without a key, which gets one with the next start: remembering more does no harm.
+        # Dying here leaves a database without a key; the next start creates the key.
         signer = Signer(name=name, seed=os.urandom(KEY_BYTES), algorithm=COSIGNATURE)
         with os.fdopen(os.open(self.path / KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(f"{signer.secret_text}\n")
@@ -80,16 +80,16 @@ class WitnessState:
             os.fsync(file.fileno())
 
     def latest(self, origin_hash: str) -> bytes | None:
-        """The last checkpoint that was cosigned of the log whose origin has this hash; None when there is none."""
+        """The last cosigned checkpoint of the log whose origin has this hash; None if there is none."""
         with closing(sqlite3.connect(self.path / MEMORY, timeout=WAIT_FOR_LOCK_S)) as connection:
             row = connection.execute(FIND, (origin_hash,)).fetchone()
         return None if row is None else bytes(row[0])
 
     @contextmanager
     def locked(self) -> Iterator["LockedState"]:
-        """Everything remembered, to compare with and to replace, for one at a time.
+        """All checkpoints, to compare and to replace, for one caller at a time.
 
-        When the block ends it is on the disk; when it raises nothing has changed.
+        Changes are on disk when the block ends; if it raises, nothing has changed.
         """
         with closing(sqlite3.connect(self.path / MEMORY, timeout=WAIT_FOR_LOCK_S, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous = EXTRA")  # the directory is synced, too
@@ -112,12 +112,12 @@ class LockedState:
     def add_hashes(self) -> None:
         if "origin_hash" not in {name for (name,) in self.connection.execute(COLUMNS)}:
             self.connection.execute(ADD_HASHES)
-        # Also those that an earlier release has added since: it knows nothing of the column.
+        # Also rows that an earlier release has added since then, without the hash.
         for (origin,) in self.connection.execute(WITHOUT_HASH).fetchall():
             self.connection.execute(SET_HASH, (origin_hash(origin), origin))
         self.connection.execute(INDEX_HASHES)
 
 
 def origin_hash(origin: str) -> str:
-    """What a log is called in addresses and files: an origin could lead out of a folder, or be longer than a name."""
+    """The name of a log in addresses and files: an origin could lead out of a folder, or be too long for a name."""
     return sha256(origin.encode()).hexdigest()

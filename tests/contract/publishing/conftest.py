@@ -155,9 +155,9 @@ async def serve_app(app: Litestar, port: int) -> AsyncIterator[None]:
 
 def stand(folder: Path, name: str, signer: LedgerSigner) -> Stand:
     """A witness that knows the service's logs by the one key with the name of their prefix."""
-    memory = WitnessState(folder / name)
+    state = WitnessState(folder / name)
     key = signer.secrets[0].with_name(signer.prefix).key
-    return Stand(service=server.WitnessServer(signer=memory.open(name), logs=(key,), memory=memory), port=choose())
+    return Stand(service=server.WitnessServer(signer=state.open(name), logs=(key,), state=state), port=choose())
 
 
 @pytest.fixture

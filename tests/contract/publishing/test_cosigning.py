@@ -49,7 +49,7 @@ async def signed_by(logs: Store, tenant: str, size: int, keys: list[VerifierKey]
 
 
 def refusals(logged: list[MutableMapping[str, Any]]) -> list[tuple[str, int, str]]:
-    found = [line for line in logged if line["event"] == "witness refused"]
+    found = [line for line in logged if line["event"] == "witness declined"]
     assert all(line["log_level"] == "error" for line in found)
     return [(line["tenant"], line["size"], line["reason"]) for line in found]
 
@@ -63,9 +63,9 @@ async def test_two_of_three_witnesses_cosign_while_one_is_unreachable(
         for count, size in ((1, 1), (299, 300), (1, 301)):
             await append(logs, tenant, count)
             for stand in (first, second):
-                await witnessing(stand).look()
-            with pytest.raises(Unavailable, match="w2 is away"):
-                await witnessing(absent).look()
+                await witnessing(stand).run_round()
+            with pytest.raises(Unavailable, match="w2 is unreachable"):
+                await witnessing(absent).run_round()
             assert await signed_by(logs, tenant, size, keys) == {keys[0], keys[1]}
     note = await logs.cosignatures.cosigned(tenant, 301)
     assert note is not None
@@ -80,7 +80,7 @@ async def test_ledgers_of_many_tenants_are_each_submitted_once(
     await logs.entries.append(str(uuid.uuid4()), [bodies(tenant, 1)[0] for tenant in tenants])
     key = stands[0].service.signer.key
     async with stands[0].serving():
-        await witnessing(stands[0]).look()
+        await witnessing(stands[0]).run_round()
         for tenant in tenants:
             assert await signed_by(logs, tenant, 1, [key]) == {key}
         left = await logs.cosignatures.uncosigned(signer.prefix, stands[0].witness.id, after="", limit=1000)
@@ -97,7 +97,7 @@ async def test_two_workers_at_once_do_the_work_of_one(
         with structlog.testing.capture_logs() as logged:
             for size in (2, 4, 6):
                 await append(logs, tenant, 2)
-                await asyncio.gather(*(each.look() for each in workers))
+                await asyncio.gather(*(each.run_round() for each in workers))
                 assert await signed_by(logs, tenant, size, [key]) == {key}
         assert refusals(logged) == []
 
@@ -118,9 +118,9 @@ async def test_a_worker_that_comes_late_with_an_old_checkpoint_does_no_harm(
     await append(logs, tenant, 3)
     async with stands[0].serving():
         ours = witnessing(stands[0])
-        await ours.look()
+        await ours.run_round()
         with structlog.testing.capture_logs() as logged:
-            await ours.bring(Uncosigned(tenant=tenant, size=2, note=old.note, cosigned=0))
+            await ours.submit(Uncosigned(tenant=tenant, size=2, note=old.note, cosigned=0))
     key = stands[0].service.signer.key
     assert refusals(logged) == []
     assert await signed_by(logs, tenant, 5, [key]) == {key}
@@ -136,11 +136,11 @@ async def test_a_cosignature_is_requested_again_if_the_answer_was_lost(
     key = stands[0].service.signer.key
     async with stands[0].serving():
         stands[0].service.add_checkpoint(AddCheckpointRequest(old=0, path=(), note=signed.note).encode())
-        await witnessing(stands[0]).look()
+        await witnessing(stands[0]).run_round()
         assert await signed_by(logs, tenant, 3, [key]) == {key}
         stands[0].service.add_checkpoint(AddCheckpointRequest(old=3, path=(), note=signed.note).encode())
         await append(logs, tenant, 4)
-        await witnessing(stands[0]).look()
+        await witnessing(stands[0]).run_round()
         assert await signed_by(logs, tenant, 7, [key]) == {key}
 
 
@@ -149,7 +149,7 @@ async def test_a_cosignature_is_requested_again_if_the_answer_was_lost(
     [
         (2, "it answers 422"),
         (3, "it has cosigned another tree of size 3"),
-        (50, "it has cosigned size 50, which this log has not reached: entries are missing"),
+        (50, "it has cosigned size 50, which this ledger has not reached: entries are missing"),
     ],
 )
 async def test_a_ledger_with_two_histories_is_declined_and_reported_and_others_continue(
@@ -165,8 +165,8 @@ async def test_a_ledger_with_two_histories_is_declined_and_reported_and_others_c
         stands[0].service.add_checkpoint(AddCheckpointRequest(old=0, path=(), note=other).encode())
         ours = replace(witnessing(stands[0]), clock=lambda: 0.0)
         with structlog.testing.capture_logs() as logged:
-            await ours.look()
-            await ours.look()  # it rests, and is not reported again at once
+            await ours.run_round()
+            await ours.run_round()  # it rests, and is not reported again at once
     ((tenant, at, said),) = refusals(logged)
     assert (tenant, at) == (forked, 3)
     assert said.startswith(reason)
@@ -185,12 +185,12 @@ async def test_a_declined_ledger_is_retried_with_growing_backoff(
     async with unknown.serving():
         for now in (0, 9, 10, 29, 30, 69, 70):
             with structlog.testing.capture_logs() as logged:
-                await ours.look()
+                await ours.run_round()
             moments += [now for _ in refusals(logged)]
     assert moments == [0, 10, 30, 70]
     async with stands[0].serving():
         now = 150.0
-        await ours.look()
+        await ours.run_round()
     key = stands[0].service.signer.key
     assert await signed_by(logs, tenant, 1, [key]) == {key}
 
@@ -204,7 +204,7 @@ async def test_a_cosignature_with_another_key_is_invalid(
     false = replace(stands[0], service=replace(stands[0].service, signer=impostor))
     async with false.serving():
         with structlog.testing.capture_logs() as logged:
-            await ours.look()
+            await ours.run_round()
     ((_, _, reason),) = refusals(logged)
     assert "expected a signature of witness.example.com/w0" in reason
     assert await signed_by(logs, tenant, 1, [impostor.key, stands[0].service.signer.key]) == set()
@@ -219,7 +219,7 @@ async def test_a_cosignature_with_a_wrong_time_is_invalid(
     broken = replace(stands[0], service=replace(stands[0].service, clock=lambda: clock() + off))
     async with broken.serving():
         with structlog.testing.capture_logs() as logged:
-            await witnessing(broken).look()
+            await witnessing(broken).run_round()
     ((_, _, reason),) = refusals(logged)
     assert "expected a time near" in reason
     assert await signed_by(logs, tenant, 1, [broken.service.signer.key]) == set()
@@ -249,7 +249,7 @@ async def test_an_unreachable_witness_is_logged_once_and_gets_the_newest_checkpo
             while await signed_by(logs, tenant, 2, keys) != set(keys):  # noqa: ASYNC110 - the same
                 await asyncio.sleep(0.1)
     assert events(logged, away).count("publishing waits") == 1
-    assert events(logged, away).count("publishing goes on") == 1
+    assert events(logged, away).count("publishing resumed") == 1
     assert await signed_by(logs, tenant, 1, keys) == {keys[1]}
 
 
@@ -258,7 +258,7 @@ async def test_a_checkpoint_under_another_origin_has_no_cosignatures_of_the_firs
 ) -> None:
     await append(logs, tenant, 1)
     async with stands[0].serving():
-        await witnessing(stands[0]).look()
+        await witnessing(stands[0]).run_round()
     signed = await logs.ledgers.newest(tenant)
     assert signed is not None
     head = checkpoint.parse(notes.parse(signed.note).text)
@@ -284,8 +284,8 @@ KEY, TWIN = (
     [
         ([KEY[:-2] + "AA"], "ledger.witnesses.0.key: verifier key"),
         ([KEY, "witness"], "ledger.witnesses.1.key: verifier key"),
-        ([Signer(name="log", seed=bytes(32)).key.text], "ledger.witnesses.0.key: log is a key of a log"),
-        ([KEY, KEY], "ledger.witnesses: witness.example.com is there 2 times"),
+        ([Signer(name="log", seed=bytes(32)).key.text], "ledger.witnesses.0.key: log is a key of a ledger"),
+        ([KEY, KEY], "ledger.witnesses: witness.example.com occurs 2 times"),
         ([KEY, TWIN], "ledger.witnesses: twin.example.com and witness.example.com have the same key"),
     ],
 )
@@ -318,13 +318,13 @@ async def test_a_tree_that_was_not_cosigned_is_never_served_with_a_cosignature_a
     await append(logs, tenant, 3)
     async with stand.serving():
         ours = witnessing(stand)
-        await ours.look()
+        await ours.run_round()
         assert await signed_by(logs, tenant, 3, [key]) == {key}
         await set_back(owner, tenant, logs, signer, size=2)
         await append(logs, tenant, grown)
         assert await signed_by(logs, tenant, 2 + grown, [key]) == set()
         with structlog.testing.capture_logs() as logged:
-            await ours.look()
+            await ours.run_round()
         ((of, size, said),) = refusals(logged)
         assert (of, size) == (tenant, 2 + grown)
         assert said.startswith(reason)
@@ -339,7 +339,7 @@ async def test_a_tree_that_was_not_cosigned_is_never_served_with_a_cosignature_a
     assert verify.signed_checkpoint(note, origin=origin, keys=of_log, check=signing.check).size == 2 + grown
     assert status == 422
     assert answer.endswith("\n")
-    assert list((stand.service.memory.path / "refused").iterdir()) != []
+    assert list((stand.service.state.path / "refused").iterdir()) != []
 
 
 async def test_a_rolled_back_ledger_is_a_conflict_even_before_it_grows_and_until_it_is_repaired(  # noqa: PLR0913, PLR0917 - fixtures
@@ -350,12 +350,12 @@ async def test_a_rolled_back_ledger_is_a_conflict_even_before_it_grows_and_until
     async with stand.serving():
         for count in (2, 1):
             await append(logs, tenant, count)
-            await ours.look()
+            await ours.run_round()
         await owner.execute("CREATE TEMPORARY TABLE saved AS SELECT * FROM checkpoints WHERE tenant = %s", [tenant])
         await set_back(owner, tenant, logs, signer, size=2)  # where it was cosigned, too
-        await ours.look()
+        await ours.run_round()
         assert (await refused_now(logs, signer, stand))[tenant] == (
-            "it has cosigned size 3, which this log has not reached: entries are missing"
+            "it has cosigned size 3, which this ledger has not reached: entries are missing"
         )
         async with owner.transaction():
             await owner.execute("SET LOCAL session_replication_role = replica")
@@ -364,7 +364,7 @@ async def test_a_rolled_back_ledger_is_a_conflict_even_before_it_grows_and_until
             await owner.execute(
                 "UPDATE heads SET size = 3, frontier = frontier || frontier WHERE tenant = %s", [tenant]
             )
-        await ours.look()
+        await ours.run_round()
         assert tenant not in await refused_now(logs, signer, stand)
 
 
@@ -394,11 +394,11 @@ async def test_a_ledger_that_cannot_be_read_or_that_the_witness_fails_for_does_n
     app.asgi_handler = broken_for_some
     ours = witnessing(stands[0])
     async with serve_app(app, stands[0].port), damaged_note(owner, spoiled):
-        with suppress(Unavailable):  # four of them together are a witness that is away
-            await ours.look()
-        await ours.look()
+        with suppress(Unavailable):  # if all four fail together, the witness counts as unavailable
+            await ours.run_round()
+        await ours.run_round()
         assert await signed_by(logs, good, 1, [key]) == {key}
-        assert {bad, *more} & ours.resting.keys()
+        assert {bad, *more} & ours.backoffs.keys()
 
 
 async def test_the_first_hundred_conflicts_of_a_ledger_are_stored_and_the_others_counted(

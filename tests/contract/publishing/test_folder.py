@@ -42,7 +42,7 @@ async def test_each_newest_checkpoint_is_written_and_stays_under_its_size(
 ) -> None:
     for count, size in ((1, 1), (299, 300)):
         await append(logs, tenant, count)
-        await public.look()
+        await public.run_round()
         newest = (public.path / tenant / NEWEST).read_bytes()
         origin, keys = f"{signer.prefix}/{tenant}", signer.keys(tenant)
         assert verify.signed_checkpoint(newest, origin=origin, keys=keys, check=signing.check).size == size
@@ -54,10 +54,10 @@ async def test_later_cosignatures_are_added_to_a_published_checkpoint(
     public: FolderPublisher, logs: Store, stands: list[Stand], tenant: str, witnessing: Witnessing
 ) -> None:
     await append(logs, tenant, 2)
-    await public.look()
+    await public.run_round()
     async with stands[0].serving():
-        await witnessing(stands[0]).look()
-    await public.look()
+        await witnessing(stands[0]).run_round()
+    await public.run_round()
     key = stands[0].service.signer.key
     for name in (NEWEST, "2"):
         note = notes.parse((public.path / tenant / name).read_bytes())
@@ -88,7 +88,7 @@ async def test_a_process_killed_before_the_rename_leaves_the_old_checkpoint_and_
     public: FolderPublisher, logs: Store, tenant: str, renamed: int
 ) -> None:
     await append(logs, tenant, 1)
-    await public.look()
+    await public.run_round()
     await append(logs, tenant, 1)
     before, after = [await logs.cosignatures.cosigned(tenant, size) for size in (1, 2)]
     assert after is not None
@@ -102,7 +102,7 @@ async def test_a_process_killed_before_the_rename_leaves_the_old_checkpoint_and_
     assert ended.returncode == -signal.SIGKILL
     assert (at / NEWEST).read_bytes() == before
     assert ("2" in names(at)) is bool(renamed)
-    await public.look()
+    await public.run_round()
     assert (at / NEWEST).read_bytes() == (at / "2").read_bytes() == after
     assert (at / "1").read_bytes() == before
 
@@ -113,9 +113,9 @@ async def test_two_processes_publish_into_one_folder(
     other = FolderPublisher(path=public.path, prefix=signer.prefix, store=logs)
     for size in (1, 2, 3):
         await append(logs, tenant, 1)
-        await asyncio.gather(public.look(), other.look())
+        await asyncio.gather(public.run_round(), other.run_round())
         assert (public.path / tenant / NEWEST).read_bytes() == await logs.cosignatures.cosigned(tenant, size)
-    with public.alone() as first, other.alone() as second:
+    with public.lock() as first, other.lock() as second:
         assert (first, second) == (True, False)
 
 
@@ -130,9 +130,9 @@ async def test_a_published_checkpoint_is_never_replaced_by_an_older_one(
         files.write(public.path, tenant, size, published)
         fresh = FolderPublisher(path=public.path, prefix=signer.prefix, store=logs)
         with structlog.testing.capture_logs() as logged:
-            await fresh.look()
-            await fresh.look()
-        (line,) = [line for line in logged if line["event"] == "publishing refused"]
+            await fresh.run_round()
+            await fresh.run_round()
+        (line,) = [line for line in logged if line["event"] == "published checkpoint contradicted"]
         assert (line["log_level"], line["tenant"]) == ("error", tenant)
         assert reason in line["reason"]
         assert (at / NEWEST).read_bytes() == published
@@ -147,15 +147,15 @@ async def test_a_ledger_that_was_rolled_back_and_has_grown_differently_is_not_pu
     public: FolderPublisher, logs: Store, signer: LedgerSigner, tenant: str, owner: Owner
 ) -> None:
     await append(logs, tenant, 3)
-    await public.look()
+    await public.run_round()
     published = (public.path / tenant / NEWEST).read_bytes()
     await set_back(owner, tenant, logs, signer, size=2)
     await append(logs, tenant, 1)
-    await public.look()  # the same size again, seen by a process that has published that size
+    await public.run_round()  # the same size again, seen by a process that has published that size
     ((reason, size),) = await refused_now(logs, signer)
     assert (reason, size) == (f"{tenant}/checkpoint has another history, of size 3", 3)
     await append(logs, tenant, 4)
-    await public.look()
+    await public.run_round()
     ((reason, size),) = await refused_now(logs, signer)
     assert reason.startswith("consistency of size 3 with size 7")
     assert (public.path / tenant / NEWEST).read_bytes() == published
@@ -176,11 +176,11 @@ async def test_a_conflict_is_settled_when_the_ledger_is_published_again(
     await append(logs, tenant, 1)
     (public.path / INTERNAL).mkdir(parents=True)
     files.write(public.path, tenant, 9, signer.sign(tenant, size=9, root=bytes(32)))
-    await public.look()
+    await public.run_round()
     assert len(await refused_now(logs, signer)) == 1
     (public.path / tenant / NEWEST).unlink()
     await append(logs, tenant, 1)
-    await public.look()
+    await public.run_round()
     assert await refused_now(logs, signer) == []
 
 
@@ -215,7 +215,7 @@ async def test_tenants_with_awkward_names_are_published_like_all_others(
         note = signer.sign(tenant, size=1, root=root)
         await owner.execute("INSERT INTO heads (tenant, size, frontier) VALUES (%s, 1, %b)", [tenant, root])
         await owner.execute("INSERT INTO checkpoints (tenant, size, note) VALUES (%s, 1, %b)", [tenant, note])
-    await public.look()
+    await public.run_round()
     for tenant in tenants:
         note = (public.path / directory_name(tenant) / NEWEST).read_bytes()
         origin, keys = f"{signer.prefix}/{tenant}", signer.keys(tenant)
@@ -235,15 +235,15 @@ async def test_a_tenant_whose_files_cannot_be_written_or_read_does_not_stop_othe
     (public.path / blocked).write_text("in the way")
     async with damaged_note(owner, damaged):
         with structlog.testing.capture_logs() as logged:
-            await public.look()
-            await public.look()
+            await public.run_round()
+            await public.run_round()
     assert (public.path / good / NEWEST).exists()
     said = [(line["event"], line["tenant"]) for line in logged if line.get("tenant") in {blocked, damaged}]
-    assert said == [("checkpoint not written", blocked), ("publishing refused", damaged)]
+    assert said == [("checkpoint not written", blocked), ("published checkpoint contradicted", damaged)]
     (public.path / blocked).unlink()
-    await public.look()
+    await public.run_round()
     assert (public.path / blocked / NEWEST).exists()
-    assert public.failed == {}
+    assert public.unwritable == {}
 
 
 async def test_files_of_an_earlier_release_are_moved(
@@ -257,7 +257,7 @@ async def test_files_of_an_earlier_release_are_moved(
     (public.path / tenant / NEWEST).write_bytes(before)
     (public.path / other / NEWEST).write_bytes(signer.sign("another", size=1, root=bytes(32)))
     (public.path / ".lock").touch()
-    await public.look()
+    await public.run_round()
     assert (public.path / directory_name(tenant) / NEWEST).read_bytes() == before  # what it says still counts
     assert not (public.path / tenant).exists()
     assert (public.path / other).exists()  # of another log

@@ -153,7 +153,7 @@ FORGED = [LEAVES[0], bytes(32), *LEAVES[2:]]
 
 
 def saved_evidence(witness: Stand) -> list[dict[str, object]]:
-    folder = witness.service.memory.path / evidence.FOLDER
+    folder = witness.service.state.path / evidence.FOLDER
     return [json.loads(file.read_bytes()) for file in sorted(folder.iterdir())] if folder.exists() else []
 
 
@@ -227,7 +227,7 @@ async def test_evidence_is_never_overwritten_and_limited_in_number(http: httpx.A
 
 async def test_a_witness_that_cannot_save_evidence_declines_anyway(http: httpx.AsyncClient, witness: Stand) -> None:
     await send(http, request_to(0, 7))
-    (witness.service.memory.path / evidence.FOLDER).write_text("in the way")
+    (witness.service.state.path / evidence.FOLDER).write_text("in the way")
     assert (await send(http, request_to(7, 7, leaves=FORGED))).status_code == 422
     assert (await send(http, request_to(7, 9))).status_code == 200
 
@@ -249,7 +249,7 @@ async def test_a_checkpoint_that_is_too_long_is_declined(http: httpx.AsyncClient
 
 async def test_the_state_of_an_earlier_release_is_read_and_served(tmp_path: Path) -> None:
     first = stand(tmp_path, NAME, SIGNER)
-    with closing(sqlite3.connect(first.service.memory.path / MEMORY)) as connection, connection:
+    with closing(sqlite3.connect(first.service.state.path / MEMORY)) as connection, connection:
         connection.execute("DROP TABLE logs")
         connection.execute(
             "CREATE TABLE logs (origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL)"
@@ -273,7 +273,7 @@ def test_a_key_without_its_state_and_a_key_of_another_name_are_not_used(tmp_path
     with pytest.raises(InvalidConfiguration, match="is the key of witness"):
         memory.open("witness.example.com/w2")
     (tmp_path / "w" / MEMORY).unlink()
-    with pytest.raises(InvalidConfiguration, match="would cosign histories that it has never seen"):
+    with pytest.raises(InvalidConfiguration, match="could cosign a second history"):
         memory.open(NAME)
 
 
