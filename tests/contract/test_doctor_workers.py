@@ -1,4 +1,4 @@
-"""Which workers the doctor takes for running, and which it blames for a key, as Temporal tells of them."""
+"""Which workers the doctor counts as running, and which it blames for a wrong key, from what Temporal lists."""
 
 import asyncio
 import uuid
@@ -46,13 +46,13 @@ class Batch:
 
 @pytest.fixture
 async def server(folder: Path) -> AsyncIterator[Temporal]:
-    """One of its own: who polls there matters here."""
+    """A server for one test: the workers that poll it must be known."""
     async with Temporal(folder / f"workers-{uuid.uuid4().hex[:8]}").running() as temporal:
         yield temporal
 
 
 async def process(server: Temporal, *key_ids: str, identity: str = IN_A_CONTAINER) -> Client:
-    """A client as another process has it; it encrypts with the last of the keys."""
+    """A client as in another process; it encrypts with the last of the keys."""
     runtime = Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=timedelta(seconds=1))
     security = SecuritySettings(enableEncryption=bool(key_ids), encryptionKeyID=key_ids[-1] if key_ids else "default")
     ring = load_keyring(security, {f"TEMPORAL_ENCRYPTION_KEY_{name}": KEYS[name] for name in key_ids})
@@ -66,34 +66,34 @@ async def working(client: Client) -> AsyncIterator[None]:
         yield
 
 
-def seen_with(client: Client) -> CheckContext:
+def context_with(client: Client) -> CheckContext:
     return cast("CheckContext", SimpleNamespace(client=client, workers=WorkerQueries(client)))
 
 
-async def polls(client: Client) -> bool:
-    return IN_A_CONTAINER in (await queue.list_pollers(seen_with(client)))["workflow"]
+async def is_polling(client: Client) -> bool:
+    return IN_A_CONTAINER in (await queue.list_pollers(context_with(client)))["workflow"]
 
 
-async def listed(client: Client, statuses: list[WorkerStatus.ValueType]) -> None:
+async def wait_until_listed(client: Client, statuses: list[WorkerStatus.ValueType]) -> None:
     async with asyncio.timeout(GENEROUS_S):
         while sorted(beat.status for beat in await queue.list_heartbeats(client)) != statuses:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
 
-async def test_a_worker_that_is_started_again_under_the_identity_of_the_one_before_polls(server: Temporal) -> None:
+async def test_a_restarted_worker_with_the_identity_of_its_predecessor_counts_as_polling(server: Temporal) -> None:
     doctor = await process(server, identity="doctor")
-    goodbye = WorkerStatus.WORKER_STATUS_SHUTTING_DOWN
+    stopping = WorkerStatus.WORKER_STATUS_SHUTTING_DOWN
     async with working(await process(server)):
-        await listed(doctor, [RUNNING])
-    await listed(doctor, [goodbye])
-    assert not await polls(doctor)
+        await wait_until_listed(doctor, [RUNNING])
+    await wait_until_listed(doctor, [stopping])
+    assert not await is_polling(doctor)
     async with working(await process(server)):
-        await listed(doctor, [RUNNING, goodbye])
+        await wait_until_listed(doctor, [RUNNING, stopping])
         async with asyncio.timeout(GENEROUS_S):
-            while not await polls(doctor):
+            while not await is_polling(doctor):
                 pass
-    await listed(doctor, [goodbye, goodbye])
-    assert not await polls(doctor)
+    await wait_until_listed(doctor, [stopping, stopping])
+    assert not await is_polling(doctor)
 
 
 def beat(identity: str, status: WorkerStatus.ValueType, began: int = 0) -> WorkerHeartbeat:
@@ -108,8 +108,8 @@ class Pages:
     def __init__(self, beats: list[WorkerHeartbeat], *, fails: bool = False) -> None:
         self.beats, self.fails = beats, fails
 
-    async def list_workers(self, asked: ListWorkersRequest) -> ListWorkersResponse:
-        at = int(asked.next_page_token or b"0")
+    async def list_workers(self, request: ListWorkersRequest) -> ListWorkersResponse:
+        at = int(request.next_page_token or b"0")
         is_last = at == len(self.beats) - 1
         if is_last and self.fails:
             raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
@@ -117,19 +117,19 @@ class Pages:
         return ListWorkersResponse(workers_info=[WorkerInfo(worker_heartbeat=self.beats[at])], next_page_token=token)
 
 
-async def test_workers_of_every_page_count_and_of_a_part_of_them_nobody_is_taken_for_stopped() -> None:
+async def test_every_page_of_workers_counts_and_an_incomplete_list_shows_no_stopped_worker() -> None:
     beats = [beat("1@a", SHUTDOWN, 1), beat("1@b", SHUTDOWN), beat("1@c", SHUTDOWN), beat("1@a", RUNNING, 2)]
 
-    async def told(*, fails: bool) -> list[WorkerHeartbeat]:
+    async def list_heartbeats(*, fails: bool) -> list[WorkerHeartbeat]:
         client: Any = SimpleNamespace(namespace="default", workflow_service=Pages(beats, fails=fails))
         return await queue.list_heartbeats(client)
 
-    assert queue.stopped_identities(await told(fails=False)) == {"1@b", "1@c"}
+    assert queue.stopped_identities(await list_heartbeats(fails=False)) == {"1@b", "1@c"}
     assert queue.start_times(beats)["1@a"] == datetime.fromtimestamp(2, UTC)
-    assert await told(fails=True) == []
+    assert await list_heartbeats(fails=True) == []
 
 
-def refused(identity: str, at: int) -> HistoryEvent:
+def failed_task(identity: str, at: int) -> HistoryEvent:
     event = HistoryEvent(event_type=EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED)
     event.event_time.FromSeconds(at)
     task = event.workflow_task_failed_event_attributes
@@ -137,11 +137,11 @@ def refused(identity: str, at: int) -> HistoryEvent:
     return event
 
 
-def test_a_worker_is_not_blamed_for_what_another_one_refused_under_its_identity_before_it_began() -> None:
+def test_a_worker_is_not_blamed_for_failures_of_an_earlier_worker_with_its_identity() -> None:
     began = {"1@a": datetime.fromtimestamp(10, UTC)}
-    assert keys.key_failures([refused("1@a", 9)], "batch", began) == {}
-    assert keys.key_failures([refused("1@b", 11)], "batch", began) == {}
-    assert keys.key_failures([refused("1@a", 11)], "batch", began) == {"1@a": "does not have the key of batch"}
+    assert keys.key_failures([failed_task("1@a", 9)], "batch", began) == {}
+    assert keys.key_failures([failed_task("1@b", 11)], "batch", began) == {}
+    assert keys.key_failures([failed_task("1@a", 11)], "batch", began) == {"1@a": "does not have the key of batch"}
 
 
 async def test_no_worker_is_blamed_for_a_batch_whose_key_was_dropped_everywhere(server: Temporal) -> None:
@@ -149,16 +149,16 @@ async def test_no_worker_is_blamed_for_a_batch_whose_key_was_dropped_everywhere(
     async with working(old):
         await old.execute_workflow(Batch.run, "x", id="batch", task_queue=TASK_QUEUE)
 
-    async def said_with(*key_ids: str) -> Verdict:
-        context = seen_with(await process(server, *key_ids, identity="doctor"))
+    async def check_with(*key_ids: str) -> Verdict:
+        context = context_with(await process(server, *key_ids, identity="doctor"))
         async with asyncio.timeout(GENEROUS_S):
             while (answers := await WorkerQueries(context.client).answers()) is None or not answers.failures:
                 pass
         return await keys.check_worker_keys(context)
 
     async with working(await process(server, "new")):
-        assert (await said_with("new")).state is State.OK
-        # Its settings say that it should have been kept, and then it is the worker that lacks it.
-        kept = await said_with("old", "new")
+        assert (await check_with("new")).state is State.OK
+        # If the key is configured here, it is the worker that lacks it.
+        kept = await check_with("old", "new")
         assert kept.state is State.FAILED
         assert kept.cause.startswith("keys differ: a worker does not have the key of batch")

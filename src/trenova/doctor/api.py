@@ -10,7 +10,7 @@ import msgspec
 
 from trenova.doctor.checkup import Check
 from trenova.doctor.context import CheckContext
-from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
+from trenova.doctor.finding import Kind, Verdict, failure, not_checked, ok, warning
 from trenova.doctor.worker_queries import find_newest_batch
 from trenova.domain.batch import BATCH_WORKFLOW_PREFIX
 from trenova.errors import TrenovaError, Unavailable
@@ -32,12 +32,12 @@ async def check_alive(context: CheckContext) -> Verdict:
     try:
         answer = await context.api.get("/livez")
     except (httpx.TransportError, httpx.InvalidURL) as error:
-        return failed(
+        return failure(
             f"the API is unreachable at {url}: {connection_reason(error)}",
             "start it (`make run`, or `trenova api`), or give its address with --api-url or TRENOVA_API_URL",
         )
     if answer.status_code != HTTPStatus.OK or answer.text != "ok":
-        return failed(
+        return failure(
             f"{url}/livez answered {answer.status_code}, but not as the API does",
             "correct --api-url (TRENOVA_API_URL): another program listens there",
         )
@@ -62,11 +62,11 @@ async def check_ready(context: CheckContext) -> Verdict:
     try:
         parts = msgspec.json.decode(answer.content, type=dict[str, bool | str])
     except msgspec.DecodeError:
-        return failed(f"/readyz answered {answer.status_code}, but not as the API does", "correct --api-url")
+        return failure(f"/readyz answered {answer.status_code}, but not as the API does", "correct --api-url")
     wrong = tuple(part for part in PARTS if parts.get(part, "ok") != "ok")
     problems = "; ".join(f"{part}: {parts[part]}" for part in wrong)
     if answer.status_code != HTTPStatus.OK:
-        return failed(f"the API is not ready: {problems or 'it gives no reason'}", COMPARE_SETTINGS, blames=wrong)
+        return failure(f"the API is not ready: {problems or 'it gives no reason'}", COMPARE_SETTINGS, blames=wrong)
     if "database" in wrong:
         return warning(
             f"the API accepts entries only with API keys in its memory, which a restart would lose: {problems}",
@@ -81,10 +81,10 @@ async def check_ready(context: CheckContext) -> Verdict:
 async def check_api_key(context: CheckContext) -> Verdict:
     """Requests an entry that cannot exist: any key may do so, it costs nothing, and it does not need Temporal."""
     if context.options.api_key is None:
-        return unchecked("no API key is given (TRENOVA_API_KEY)")
+        return not_checked("no API key is given (TRENOVA_API_KEY)")
     answer = await context.api.get(f"/v1/entries/{uuid.UUID(int=0)}")
     if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return failed(
+        return failure(
             f"the API cannot look up the API key: it answered {answer.status_code}",
             "look at `database` in its answer to /readyz, and for this request in its log (`make logs`)",
         )
@@ -92,13 +92,13 @@ async def check_api_key(context: CheckContext) -> Verdict:
     is_known = await is_key_known_here(context)
     if is_known is not None and is_known != is_accepted:
         has, has_not = ("the database of these settings", "the API") if is_known else ("the API", "that database")
-        return failed(
+        return failure(
             f"the API uses another database than these settings: {has} knows the API key, but {has_not} does not",
             "compare the API's database.url with the one here: run this with the API's --config and environment",
             stands_alone=True,
         )
     if not is_accepted:
-        return failed(
+        return failure(
             "the API key is unknown or revoked",
             "create one with `trenova api-key create --tenant T --role R`, and set TRENOVA_API_KEY",
             stands_alone=True,
@@ -126,14 +126,14 @@ async def check_same_temporal(context: CheckContext) -> Verdict:
     """Whether the API uses the Temporal of these settings: then it knows a batch from there."""
     latest = await find_newest_batch(context.client)
     if latest is None:
-        return unchecked("Temporal has no batch about which the API could be asked")
+        return not_checked("Temporal has no batch about which the API could be asked")
     answer = await context.api.get(f"/v1/batches/{latest.removeprefix(BATCH_WORKFLOW_PREFIX)}")
     if answer.status_code == HTTPStatus.OK and answer.json()["workflow_status"] != "expired":
         return ok("is the one of these settings")
     is_clear = answer.status_code in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
     if not is_clear or (answer.status_code == HTTPStatus.NOT_FOUND and not await reads_any_tenant(context)):
-        return unchecked(f"this API key may not read batches of any tenant (the API answered {answer.status_code})")
-    return failed(
+        return not_checked(f"this API key may not read batches of any tenant (the API answered {answer.status_code})")
+    return failure(
         f"the API uses another Temporal or namespace than these settings: it does not know {latest}, which is in these",
         "compare the API's temporal.hostPort and temporal.namespace with those here and with those of the workers",
     )
@@ -158,18 +158,18 @@ async def check_codec_endpoint(context: CheckContext) -> Verdict:
     for origin in origins:
         answer = await send_preflight(context, origin)
         if answer.status_code == HTTPStatus.NOT_FOUND:
-            return failed(
+            return failure(
                 "the API serves no codec endpoint", "set api.codec.enabled: true in its settings, and restart it"
             )
         if problem := cors_problem(origin, answer.headers):
-            return failed(
+            return failure(
                 f"CORS: a browser will not let pages of {origin} call the codec endpoint: {problem}",
                 f"add {origin} to the API's api.codec.uiOrigins and restart it; a proxy in front must forward OPTIONS "
                 "and the Access-Control-… headers",
             )
     allowed = (await send_preflight(context, FOREIGN_ORIGIN)).headers.get("access-control-allow-origin")
     if allowed in {FOREIGN_ORIGIN, "*"}:
-        return failed(
+        return failure(
             "CORS: pages of any site may call the codec endpoint, which decrypts payloads",
             "only api.codec.uiOrigins should decide: remove Access-Control-Allow-Origin from the proxy in front",
         )

@@ -9,7 +9,7 @@ from temporalio.service import RPCError
 
 from trenova.doctor import causes
 from trenova.doctor.context import LOGIN, CheckContext
-from trenova.doctor.finding import Finding, Kind, State, Verdict, failed, unchecked
+from trenova.doctor.finding import Finding, Kind, State, Verdict, failure, not_checked
 from trenova.errors import InvalidConfiguration, TrenovaError
 from trenova.runtime.connection.own_time import sleep_own_time
 from trenova.runtime.installation.settings import naming
@@ -63,7 +63,7 @@ async def run_check(
 ) -> Finding:
     for finding in await asyncio.gather(*needed):
         if finding.stops_others:
-            return finding_of(check, unchecked(blocking_cause(finding)))
+            return finding_of(check, not_checked(blocking_cause(finding)))
     asking = asyncio.ensure_future(check.ask(context))
     own = asyncio.ensure_future(sleep_own_time(check.own_limit_s)) if check.own_limit_s else None
     try:
@@ -73,7 +73,7 @@ async def run_check(
         with naming(LOGIN, context.settings):
             return finding_of(check, asking.result())
     except Exception as error:  # noqa: BLE001 - a bug in one check must not hide the findings of the others
-        return finding_of(check, failed(*explain_error(error)))
+        return finding_of(check, failure(*explain_error(error)))
     finally:
         asking.cancel()
         await asyncio.wait({asking}, timeout=CANCEL_LIMIT_S)
@@ -83,7 +83,7 @@ async def run_check(
 
 def timeout_verdict(check: Check) -> Verdict:
     limit_s = check.own_limit_s or SHARED_LIMIT_S
-    return failed(
+    return failure(
         f"{PART_NAMES.get(check.kind, 'this check has')} not answered within {limit_s:g} s",
         TIMEOUT_HINTS.get(check.kind, SEE_LOGS),
     )
@@ -128,5 +128,5 @@ def findings_without_settings(checks: Sequence[Check], error: InvalidConfigurati
     """The findings for invalid settings: the first check, which is about them, fails, and all others are skipped."""
     first, *others = checks
     hint = error.hint or "docs/configuration.md lists every setting"
-    invalid = finding_of(first, failed("; ".join(error.problems), hint))
-    return [invalid, *(finding_of(check, unchecked(blocking_cause(invalid))) for check in others)]
+    invalid = finding_of(first, failure("; ".join(error.problems), hint))
+    return [invalid, *(finding_of(check, not_checked(blocking_cause(invalid))) for check in others)]

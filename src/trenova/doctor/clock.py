@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from trenova.doctor.finding import Verdict, failed, ok, warning
+from trenova.doctor.finding import Verdict, failure, ok, warning
 
 # Entries get their time of receipt from the API's clock, and lists are sorted by it.
 TOLERATED, TOO_FAR = timedelta(seconds=2), timedelta(seconds=60)
@@ -21,4 +21,4 @@ def clock_verdict(whose: str, apart: timedelta) -> Verdict:
         return ok(f"{whose} clock and this machine's agree")
     cause = f"clock skew: {whose} clock is {abs(apart).total_seconds():,.0f} s "
     cause += f"{'ahead of' if apart > timedelta(0) else 'behind'} this machine's"
-    return failed(cause, SET_CLOCKS) if abs(apart) > TOO_FAR else warning(cause, SET_CLOCKS)
+    return failure(cause, SET_CLOCKS) if abs(apart) > TOO_FAR else warning(cause, SET_CLOCKS)

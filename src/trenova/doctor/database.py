@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from trenova.doctor.checkup import Check
 from trenova.doctor.clock import clock_verdict, skew
 from trenova.doctor.context import CheckContext
-from trenova.doctor.finding import Kind, Verdict, failed, ok, warning
+from trenova.doctor.finding import Kind, Verdict, failure, ok, warning
 from trenova.errors import Unavailable
 from trenova.runtime.process import database_url
 from trenova.store import catalog, connection_errors, roles, schema, server_status
@@ -31,9 +31,9 @@ async def check_answers(context: CheckContext) -> Verdict:
         restart = context.options.database_restart
         if restart is None or connection_errors.reason_of(error.message).name != "unreachable":
             raise
-        return failed(error.message, restart)
+        return failure(error.message, restart)
     if server.number < OLDEST_SERVER:
-        return failed(f"the server is PostgreSQL {server.version}; 15 or newer is needed", "update PostgreSQL")
+        return failure(f"the server is PostgreSQL {server.version}; 15 or newer is needed", "update PostgreSQL")
     return ok(f"PostgreSQL {server.version}, database {server.database}, login {server.login}")
 
 
@@ -47,9 +47,9 @@ async def check_schema(context: CheckContext) -> Verdict:
 async def check_rights(context: CheckContext) -> Verdict:
     rights = await server_status.rights(context.store.pool)
     if not rights.roles and not rights.spare:
-        return failed("the login has none of the roles that the migrations create", GRANT_ROLE)
+        return failure("the login has none of the roles that the migrations create", GRANT_ROLE)
     if rights.missing:
-        return failed(f"the login lacks {first_few(rights.missing)}", grant_hint(context.database_setting))
+        return failure(f"the login lacks {first_few(rights.missing)}", grant_hint(context.database_setting))
     if rights.spare:
         return warning(f"the login has more rights than it needs: {first_few(rights.spare)}", USE_ONE_ROLE)
     if roles.FORMER in rights.roles:
@@ -75,15 +75,15 @@ async def check_objects(context: CheckContext) -> Verdict:
     places = await catalog.check(context.store.pool)
     if not places:
         return ok("tables, indexes, triggers, functions and grants are as the migrations created them")
-    return failed(first_few(tuple(str(place) for place in places)), places[0].next_step)
+    return failure(first_few(tuple(str(place) for place in places)), places[0].next_step)
 
 
 async def check_writes(context: CheckContext) -> Verdict:
     server = await server_status.server(context.store.pool)
     if server.is_standby:
-        return failed("the database is a read-only standby", f"point {context.database_setting} at the primary")
+        return failure("the database is a read-only standby", f"point {context.database_setting} at the primary")
     if server.only_reads:
-        return failed(
+        return failure(
             "the database is read-only (default_transaction_read_only is on)",
             "turn default_transaction_read_only off for the server, the database and the login; "
             "it is often turned on because a disk is full",

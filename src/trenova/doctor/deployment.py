@@ -20,7 +20,7 @@ from trenova.config import TASK_QUEUE, LedgerSettings
 from trenova.doctor import encryption_check, queue, temporal
 from trenova.doctor.checkup import Check
 from trenova.doctor.context import CheckContext
-from trenova.doctor.finding import Kind, Verdict, failed, ok, warning
+from trenova.doctor.finding import Kind, Verdict, failure, ok, warning
 from trenova.errors import PlaintextRefused
 from trenova.keys.key import Key
 from trenova.keys.loading import load_keyring
@@ -49,7 +49,7 @@ async def check_cluster(context: CheckContext) -> Verdict:
     except RPCError:
         return ok("does not say where it keeps its state, like Temporal Cloud")
     if cluster.persistence_store == DEVELOPMENT_STORE:
-        return failed(
+        return failure(
             "this is Temporal's development server, which keeps its state in a SQLite file on one disk",
             "point temporal.hostPort at Temporal Cloud or at a cluster with PostgreSQL",
         )
@@ -60,7 +60,7 @@ async def check_namespace_retention(context: CheckContext) -> Verdict:
     name = context.settings.temporal.namespace
     retention = (await temporal.describe_namespace(context)).config.workflow_execution_retention_ttl.ToTimedelta()
     if retention < SHORTEST_RETENTION:
-        return failed(
+        return failure(
             f"the namespace {name} keeps closed workflows for only {span(retention)}, expected at least "
             f"{span(SHORTEST_RETENTION)}",
             f"temporal operator namespace update --retention 72h --namespace {name}",
@@ -71,7 +71,7 @@ async def check_namespace_retention(context: CheckContext) -> Verdict:
 async def check_origin(context: CheckContext) -> Verdict:
     origin = context.settings.ledger.origin
     if origin == LedgerSettings().origin:
-        return failed(
+        return failure(
             f"ledger.origin is still {origin}, and will be part of every signed checkpoint",
             "set it to the address at which the ledgers will be served, before the first entry: docs/configuration.md",
         )
@@ -90,7 +90,7 @@ async def check_secret_files(context: CheckContext) -> Verdict:
     ]
     files = [file for file in configured if file is not None and file.is_file()]
     if readable := [file for file in files if is_world_readable(file)]:
-        return failed(f"every user of this machine may read {readable[0]}", f"chmod o-r {readable[0]}")
+        return failure(f"every user of this machine may read {readable[0]}", f"chmod o-r {readable[0]}")
     return ok(f"{many(len(files), 'file', 'files')} with keys, not readable by other users of this machine")
 
 
@@ -101,10 +101,10 @@ def is_world_readable(file: Path) -> bool:
 async def check_key_strength(context: CheckContext) -> Verdict:
     ring = load_keyring(context.settings.temporal.security, context.options.environ)
     if ring.encrypting_id is None:
-        return failed("encryption is off", "set temporal.security.enableEncryption: true")
+        return failure("encryption is off", "set temporal.security.enableEncryption: true")
     key = ring.keys[ring.encrypting_id]
     if problem := weakness(key):
-        return failed(f"the key {key.id} {problem}", MAKE_KEY)
+        return failure(f"the key {key.id} {problem}", MAKE_KEY)
     return ok(f"the key {key.id} is 32 bytes ({key.form}) that look random")
 
 
@@ -127,7 +127,7 @@ def weakness(key: Key) -> str | None:
 async def check_encryption(context: CheckContext) -> Verdict:
     report = await encryption_check.verify(context.settings)
     if report.problems:
-        return failed("; ".join(report.problems), "`trenova verify-encryption` shows the details: docs/encryption.md")
+        return failure("; ".join(report.problems), "`trenova verify-encryption` shows the details: docs/encryption.md")
     return ok(f"ran {report.workflow_id}: all {report.payloads} payloads in its history are encrypted")
 
 
@@ -141,14 +141,14 @@ async def check_plain_text_refused(context: CheckContext) -> Verdict:
     except PlaintextRefused:
         pass
     else:
-        return failed(
+        return failure(
             "temporal.security.requireEncryption is off: anyone who can reach Temporal may send entries in plain text",
             step,
         )
     plain = await connect(context.settings.temporal, DataConverter.default)
     for outcome in await asyncio.gather(*(send_plain_text(plain) for _ in range(PLAIN_BATCHES))):
         if outcome != PlaintextRefused.failure_type:
-            return failed(f"a worker received a batch in plain text and did not refuse it ({outcome})", step)
+            return failure(f"a worker received a batch in plain text and did not refuse it ({outcome})", step)
     return ok(
         f"this program and the workers refused a plain payload; {PLAIN_BATCHES} empty batches were sent and terminated"
     )
@@ -191,7 +191,7 @@ async def check_two_workers(context: CheckContext) -> Verdict:
     polling_for = await queue.list_pollers(context)
     both = set(polling_for["workflow"]) & set(polling_for["activity"])
     if len(both) < ENOUGH_WORKERS:
-        return failed(
+        return failure(
             f"{many(len(both), 'worker polls', 'workers poll')} {TASK_QUEUE}; expected {ENOUGH_WORKERS}: one may fail",
             "start another one, on another machine: `trenova worker`",
         )
@@ -204,21 +204,21 @@ async def check_two_workers(context: CheckContext) -> Verdict:
 async def check_monitoring(context: CheckContext) -> Verdict:
     """Whether there are metrics to scrape. Whether they are scraped, and alerts reach anyone, cannot be seen here."""
     if context.options.api_key is None:
-        return failed(
+        return failure(
             "no API key is given, but /metrics needs one", "set TRENOVA_API_KEY to the key of a reader for any tenant"
         )
     answer = await context.api.get("/metrics")
     if answer.status_code != HTTPStatus.OK:
-        return failed(
+        return failure(
             f"/metrics answered {answer.status_code}",
             "set TRENOVA_API_KEY to the key of a reader for any tenant: trenova api-key create --any-tenant --role "
             "reader",
         )
     count = sum(line.startswith("# TYPE trenova_") for line in answer.text.splitlines())
     if not count:
-        return failed("/metrics has no metric of Trenova", "check that --api-url is the address of the API")
+        return failure("/metrics has no metric of Trenova", "check that --api-url is the address of the API")
     if context.settings.worker.health.port is None:
-        return failed(
+        return failure(
             "worker.health.port is not set, so workers with these settings have no metrics, which some alerts need",
             "set it, and scrape every worker: docs/monitoring.md",
         )
@@ -235,9 +235,9 @@ async def check_backups(context: CheckContext) -> Verdict:
     archiving = await server_status.archiving(context.store.pool)
     step = "set up continuous archiving, or give a check of your own: --backup-check 'pgbackrest --stanza=main check'"
     if not archiving.is_on:
-        return failed("no sign of backups: PostgreSQL's archive_mode is off, and no --backup-check is given", step)
+        return failure("no sign of backups: PostgreSQL's archive_mode is off, and no --backup-check is given", step)
     if archiving.failed_at and (archiving.archived_at is None or archiving.failed_at > archiving.archived_at):
-        return failed(f"archiving failed at {archiving.failed_at:%Y-%m-%d %H:%M} UTC, and has not worked since", step)
+        return failure(f"archiving failed at {archiving.failed_at:%Y-%m-%d %H:%M} UTC, and has not worked since", step)
     if archiving.archived_at is None or datetime.now(UTC) - archiving.archived_at > ARCHIVED_WITHIN:
         return warning("archive_mode is on, but nothing was archived within a day", step)
     ago = span(datetime.now(UTC) - archiving.archived_at)
@@ -254,7 +254,7 @@ async def run_backup_check(command: str) -> Verdict:
         if process.returncode is None:
             process.kill()
     if code:
-        return failed(f"the command of --backup-check ended with {code}", "run it by hand, and fix the backup")
+        return failure(f"the command of --backup-check ended with {code}", "run it by hand, and fix the backup")
     return ok("the command of --backup-check ended with 0; only a restore shows that a restore works")
 
 

@@ -71,9 +71,9 @@ def warning(cause: str, next_step: str, *, blames: tuple[str, ...] = (), stands_
     return Verdict(State.WARNING, cause, next_step, blames, stands_alone)
 
 
-def failed(cause: str, next_step: str, *, blames: tuple[str, ...] = (), stands_alone: bool = False) -> Verdict:
+def failure(cause: str, next_step: str, *, blames: tuple[str, ...] = (), stands_alone: bool = False) -> Verdict:
     return Verdict(State.FAILED, cause, next_step, blames, stands_alone)
 
 
-def unchecked(cause: str) -> Verdict:
+def not_checked(cause: str) -> Verdict:
     return Verdict(State.UNCHECKED, cause)

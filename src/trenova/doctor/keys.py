@@ -26,7 +26,7 @@ from trenova.config import TASK_QUEUE
 from trenova.doctor import queue
 from trenova.doctor.checkup import Check
 from trenova.doctor.context import CheckContext
-from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
+from trenova.doctor.finding import Kind, Verdict, failure, not_checked, ok, warning
 from trenova.doctor.worker_queries import Answers
 from trenova.domain.batch import BATCH_WORKFLOW, is_api_batch
 from trenova.domain.schedules import is_scheduled
@@ -65,7 +65,7 @@ async def check_configured_keys(context: CheckContext) -> Verdict:
         problems = "; ".join(error.problems)
         if any(problem.startswith(KEY_ID_SETTING) for problem in error.problems):
             problems = f"encryption key not found for ID: {security.encryption_key_id}: {problems}"
-        return failed(problems, error.hint or "`trenova keys check --offline` lists the keys")
+        return failure(problems, error.hint or "`trenova keys check --offline` lists the keys")
     if ring.encrypting_id is None:
         return ok(f"encryption is off; {many(len(ring.keys), 'key decrypts', 'keys decrypt')}")
     others = len(ring.keys) - 1
@@ -79,7 +79,7 @@ async def check_open_workflows(context: CheckContext) -> Verdict:
     if work.no_batches:
         waits.append(f"{NO_BATCH} ({first_few(work.no_batches)})")
     if waits:
-        return failed(f"open workflows wait: {'; '.join(waits[:MOST_REASONS])}", " ".join(next_steps(work)))
+        return failure(f"open workflows wait: {'; '.join(waits[:MOST_REASONS])}", " ".join(next_steps(work)))
     used = ", ".join(name for name in work.key_ids if name != PLAIN)
     return ok(
         f"{many(work.looked_at, 'open workflow needs', 'open workflows need')} {used or 'no key'}, and can be read"
@@ -124,7 +124,7 @@ async def check_keys_here(context: CheckContext) -> Verdict:
     reason = await unreadable_reason(context.client, [*answers.replies, *sent])
     if reason is None:
         return ok("decrypt what the workers encrypt and decrypt")
-    return failed(
+    return failure(
         f"this program has other keys than the workers, which decrypted {answers.workflow.id}: {reason}",
         "run it with the --config and the environment of API and workers; compare `trenova keys check --offline`",
     )
@@ -134,7 +134,7 @@ async def check_keys_of_api(context: CheckContext) -> Verdict:
     """Whether the API has these keys, if the API key may read its metrics."""
     answer = await context.api.get("/metrics")
     if answer.status_code != HTTPStatus.OK:
-        return unchecked(
+        return not_checked(
             f"/metrics, which shows the API's keys, answered {answer.status_code}: the API key must be a reader's "
             "or an admin's for any tenant"
         )
@@ -142,7 +142,7 @@ async def check_keys_of_api(context: CheckContext) -> Verdict:
     difference = first_difference(ring, answer.text)
     if difference is None:
         return ok("are those of these settings")
-    return failed(
+    return failure(
         f"the API has other encryption keys than these settings: {difference}",
         "compare `trenova keys check --offline` where API and workers run with its output here; use the same keys "
         "everywhere",
@@ -178,15 +178,15 @@ async def check_worker_keys(context: CheckContext) -> Verdict:
     began = queue.start_times(heartbeats)
     since = {identity: began.get(identity, EARLIEST) for identity in polling["workflow"]}
     failures = await find_recent_key_failures(context, since)
-    problems = [f"worker {identity} {failure}" for identity, failure in sorted(failures.items())[:SHOWN]]
+    problems = [f"worker {identity} {problem}" for identity, problem in sorted(failures.items())[:SHOWN]]
     answers = await context.workers.answers()
     if not problems and answers is not None and answers.failures and await can_be_opened_elsewhere(context, answers):
         # Temporal does not say which worker answered.
-        failure = answers.failures[0]
-        problems = [f"a worker {KEY_FAILURES.get(failure, failure)} of {answers.workflow.id}"]
+        kind = answers.failures[0]
+        problems = [f"a worker {KEY_FAILURES.get(kind, kind)} of {answers.workflow.id}"]
     if not problems:
         return ok(f"no worker that polls has lacked the key of a batch in the last {span(RECENTLY)}")
-    return failed(
+    return failure(
         f"keys differ: {'; '.join(problems)}, which can be decrypted here or by another worker",
         "compare `trenova keys check --offline` where these workers run with the others; use the same keys everywhere, "
         "and restart these workers",

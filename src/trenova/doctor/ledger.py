@@ -10,7 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from trenova.doctor.checkup import Check
 from trenova.doctor.context import CheckContext
-from trenova.doctor.finding import Kind, Verdict, failed, ok, warning
+from trenova.doctor.finding import Kind, Verdict, failure, ok, warning
 from trenova.domain.verification import Verification
 from trenova.errors import PayloadError
 from trenova.keys.signing import HINT, VARIABLE, load_signer
@@ -43,7 +43,7 @@ async def check_signing_key(context: CheckContext) -> Verdict:
     unsigned = await Checkpoints(context.store.pool, signer).unsigned()
     if unsigned.tenants:
         some = ", ".join(unsigned.tenants[:SHOWN])
-        return failed(
+        return failure(
             f"of {many(unsigned.logs, 'ledger', 'ledgers')} examined, {len(unsigned.tenants)} have a newest checkpoint "
             f"without a signature of this key: {some}",
             "check that this key and ledger.origin are those of the workers; after a change of keys, restart the "
@@ -69,7 +69,7 @@ async def check_verification(context: CheckContext) -> Verdict:
         if verification.damaged:
             damaged = many(verification.damaged, "damaged place was", "damaged places were")
             places = "; ".join(map(str, verification.places[:SHOWN]))
-            return failed(
+            return failure(
                 f"{span(ago)} ago {damaged} found: {places}",
                 "change nothing; find out who could write to the database; restore what `trenova verify --live` names "
                 "from a backup",
@@ -114,7 +114,7 @@ async def check_schedules(context: CheckContext) -> Verdict:
     described = await asyncio.gather(*(describe_schedule(context, name) for name in wanted))
     existing = {name: schedule for name, schedule in zip(wanted, described, strict=True) if schedule is not None}
     if missing := [name for name in wanted if name not in existing]:
-        return failed(
+        return failure(
             f"missing: {', '.join(missing)}",
             "start a worker: it creates them once it polls, and checks them every ten minutes; `schedule not created` "
             "in its log says why it could not create one",
@@ -127,7 +127,7 @@ async def check_schedules(context: CheckContext) -> Verdict:
         )
     if changed := {name: what for name, schedule in existing.items() if (what := differences(schedule, wanted[name]))}:
         names = "; ".join(f"{name} ({', '.join(what)})" for name, what in changed.items())
-        return failed(
+        return failure(
             f"not as a worker creates them: {names}",
             "find out who can write to the namespace; a worker restores them when it starts, and every ten minutes",
         )
@@ -152,7 +152,7 @@ async def check_reconciliation(context: CheckContext) -> Verdict:
         runs = await reconciliation.missing(SHOWN)
         names = "; ".join(f"{run.workflow_id} ({run.ended_as}: {run.reason})" for run in runs)
         batches = many(state.missing, "accepted batch has", "accepted batches have")
-        return failed(
+        return failure(
             f"{batches} a closed workflow, but cannot be stored: {names}",
             "configure the missing keys again, and run `trenova reconcile`; if the batches are not yours: "
             "docs/outages.md",

@@ -7,7 +7,7 @@ from pathlib import Path
 from trenova.config import MIB
 from trenova.doctor.checkup import Check
 from trenova.doctor.context import CheckContext
-from trenova.doctor.finding import Kind, Verdict, failed, ok, warning
+from trenova.doctor.finding import Kind, Verdict, failure, ok, warning
 from trenova.ingest.spool import DAMAGED, WAITING
 from trenova.runtime.phrases import many, span
 
@@ -28,7 +28,7 @@ async def check_disks(context: CheckContext) -> Verdict:
     what, least = min(room.items(), key=lambda item: item[1])
     amount = f"{least / MIB:,.0f} MiB are free for {what}"
     if least < FULL_BYTES:
-        return failed(
+        return failure(
             f"disk full: {amount}", "free some space, or move that folder to a larger disk, before writes fail"
         )
     if least < LITTLE_BYTES:
@@ -48,7 +48,7 @@ async def check_spool(context: CheckContext) -> Verdict:
         return ok(f"{folder} does not exist yet; the API creates it")
     files = list(folder.iterdir())
     if damaged := [file for file in files if file.suffix == DAMAGED]:
-        return failed(
+        return failure(
             f"{many(len(damaged), 'damaged file', 'damaged files')} in {folder}: acknowledged batches cannot be read",
             "have the clients send their entries of that time again (safe, as ids are stored once), move the files "
             "away, and check the disk: docs/outages.md",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trenova.doctor.checkup import Check
 from trenova.doctor.context import CheckContext
-from trenova.doctor.finding import Kind, Verdict, failed, ok, warning
+from trenova.doctor.finding import Kind, Verdict, failure, ok, warning
 from trenova.errors import VerificationError
 from trenova.ledger import checkpoint
 from trenova.ledger import note as notes
@@ -33,7 +33,7 @@ async def check_witnesses(context: CheckContext) -> Verdict:
     if not configured:
         return ok("none is configured")
     if conflicts := await describe_conflicts(context, [witness.id for witness in configured]):
-        return failed(conflicts, CONFLICT_HINT, stands_alone=True)
+        return failure(conflicts, CONFLICT_HINT, stands_alone=True)
     late = [lag for witness in configured if (lag := await describe_lag(context, witness))]
     if late:
         return warning("; ".join(late), LAG_HINT)
@@ -56,7 +56,7 @@ async def check_published_checkpoints(context: CheckContext) -> Verdict:
     if ledger.publish_folder is None:
         return ok("are not published as files")
     if conflicts := await describe_conflicts(context, [FOLDER]):
-        return failed(conflicts, CONFLICT_HINT, stands_alone=True)
+        return failure(conflicts, CONFLICT_HINT, stands_alone=True)
     if not ledger.publish_folder.is_dir():
         return warning(
             f"the folder {ledger.publish_folder} does not exist on this machine",

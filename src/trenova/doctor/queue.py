@@ -25,7 +25,7 @@ from trenova.config import TASK_QUEUE
 from trenova.doctor import worker_queries
 from trenova.doctor.checkup import Check
 from trenova.doctor.context import CheckContext
-from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
+from trenova.doctor.finding import Kind, Verdict, failure, not_checked, ok, warning
 from trenova.doctor.temporal import measure_skew
 from trenova.runtime.phrases import many, span
 from trenova.worker.store_gate import STORING
@@ -143,7 +143,7 @@ async def check_workers(context: CheckContext) -> Verdict:
     missing = [kind for kind, identities in polling_for.items() if not identities]
     if len(missing) == len(polling_for):
         is_empty = await worker_queries.find_workflow_to_query(context.client) is None
-        return failed(
+        return failure(
             f"No Workers polling the {TASK_QUEUE} Task Queue",
             f"{START_WORKER}; {EMPTY_NAMESPACE}" if is_empty else START_WORKER,
         )
@@ -151,13 +151,13 @@ async def check_workers(context: CheckContext) -> Verdict:
     silent = answers.silent if answers else 0
     if answers and silent and not answers.answered:
         listed = sorted({*polling_for["workflow"], *polling_for["activity"]})
-        return failed(
+        return failure(
             f"no worker answers on the {TASK_QUEUE} Task Queue: {', '.join(listed[:SHOWN])} polled recently, but "
             f"no query was answered within {worker_queries.ANSWER_LIMIT_S:g} s: stopped, killed, frozen or overloaded",
             f"{START_WORKER}; if its process exists, check whether it is stopped (state T in `ps`) or overloaded",
         )
     if missing:
-        return failed(
+        return failure(
             f"workers poll the {TASK_QUEUE} Task Queue, but none of them for {missing[0]} tasks",
             "look at the workers' logs: they may be stopping, or at their limit; otherwise start another worker",
         )
@@ -187,14 +187,14 @@ async def check_worker_version(context: CheckContext) -> Verdict:
     if current in polling or (not current and len(polling) < len(options)):
         return ok(f"work goes to {current or 'unversioned workers, which poll'}")
     if not polling:
-        return failed(
+        return failure(
             f"work goes only to version {current}, but the workers that poll are unversioned",
             "start workers with worker.deploymentName, or turn versioning off: temporal worker deployment "
             f"set-current-version --deployment-name {current.deployment} --unversioned",
         )
     newest = max(polling)
     flags = f"--deployment-name {newest.deployment} --build-id {newest.build_id}"
-    return failed(
+    return failure(
         f"workers of version {', '.join(map(str, sorted(polling)))} poll but get no work: the current version is "
         f"{current or 'none'}",
         f"temporal worker deployment set-current-version {flags}",
@@ -247,7 +247,7 @@ async def check_storing(context: CheckContext) -> Verdict:
     if not waiting:
         return ok("no batch waits for another attempt")
     reasons = "; ".join(f"{reason} ({id_})" for reason, id_ in list(waiting.items())[:SHOWN])
-    return failed(
+    return failure(
         f"workers cannot store: {reasons}",
         "if the database is ok from here, compare the workers' database.url with this one, and look at their logs; "
         "nothing is lost: docs/outages.md",
@@ -276,12 +276,12 @@ async def check_stuck_workflows(context: CheckContext) -> Verdict:
         count = (await context.client.count_workflows(STUCK)).count
     except RPCError as error:
         if error.status is RPCStatusCode.INVALID_ARGUMENT:
-            return unchecked("this Temporal server does not mark stuck workflows (TemporalReportedProblems)")
+            return not_checked("this Temporal server does not mark stuck workflows (TemporalReportedProblems)")
         raise
     if not count:
         return ok("none")
     named = [f"{id_} ({reason})" async for id_, reason in stuck_workflows(context)]
-    return failed(
+    return failure(
         f"{many(count, 'workflow is', 'workflows are')} failing repeatedly: {', '.join(named)}",
         "if it is about a key: `trenova keys check`; otherwise look at the worker's log, and go back to the release "
         "that ran them. They then continue by themselves",

@@ -23,7 +23,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from trenova.doctor.checkup import Check
 from trenova.doctor.clock import clock_verdict, skew
 from trenova.doctor.context import CheckContext
-from trenova.doctor.finding import Kind, Verdict, failed, ok, unchecked, warning
+from trenova.doctor.finding import Kind, Verdict, failure, not_checked, ok, warning
 from trenova.runtime.connection import explain, steps
 from trenova.runtime.connection.causes import UNAUTHORIZED
 from trenova.runtime.connection.certificates import first_certificate
@@ -93,7 +93,7 @@ async def check_server(context: CheckContext) -> Verdict:
         if not is_supported
     ]
     if missing:
-        return failed(
+        return failure(
             f"server {info.server_version} lacks {' and '.join(missing)}",
             "update the Temporal server, one minor version at a time",
         )
@@ -138,10 +138,10 @@ async def check_clock(context: CheckContext) -> Verdict:
     try:
         apart = await measure_skew(context.client, lambda: datetime.now(UTC))
     except TimeoutError:
-        return unchecked("Temporal did not list a poll of a task queue, from which its time is read")
+        return not_checked("Temporal did not list a poll of a task queue, from which its time is read")
     except RPCError as error:
         if error.status in UNAUTHORIZED:
-            return unchecked("these credentials may not poll a task queue, from which Temporal's time is read")
+            return not_checked("these credentials may not poll a task queue, from which Temporal's time is read")
         raise
     return clock_verdict("Temporal's", apart)
 

@@ -1,4 +1,4 @@
-"""What the tests of the single parts of `trenova dev` start from."""
+"""Fixtures for the tests of single parts of `trenova dev`."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from trenova.dev import users
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that PostgreSQL's user may enter, which pytest's own are not when root runs the tests."""
+    """A folder that PostgreSQL's user may enter, unlike pytest's own when root runs the tests."""
     path = Path(tempfile.mkdtemp(prefix="trenova-test-"))
     path.chmod(0o755)
     yield path
@@ -23,7 +23,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def stranger() -> Iterator[psutil.Popen]:
-    """A program that has nothing to do with us, run by the user that runs PostgreSQL."""
+    """An unrelated program, run by the user that runs PostgreSQL."""
     user = users.ensure_user() if os.geteuid() == 0 else None
     with psutil.Popen(["/bin/sleep", "600"], cwd="/", **users.run_as(user)) as process:
         yield process

@@ -1,4 +1,4 @@
-"""Servers of a data folder as their tests see them: their process ids, and a table that must not be lost."""
+"""What tests observe of the servers of a data folder: their pids, and the rows of a table that must not be lost."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def store_one(postgres: Postgres) -> None:
         connection.execute("INSERT INTO kept VALUES (1)")
 
 
-def stored(postgres: Postgres) -> int:
+def count_stored(postgres: Postgres) -> int:
     with psycopg.connect(postgres.owner_url) as connection:
         row = connection.execute("SELECT count(*) FROM kept").fetchone()
     assert row is not None

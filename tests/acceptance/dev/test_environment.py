@@ -1,4 +1,4 @@
-"""What of the environment of whoever types `trenova dev` reaches its parts."""
+"""Which variables of the caller's environment reach the parts of `trenova dev`."""
 
 from collections.abc import Iterator
 from typing import get_args
@@ -20,7 +20,7 @@ def test_variables_that_point_to_other_servers_are_not_passed_on() -> None:
 
 
 def test_no_secret_of_another_installation_is_passed_on() -> None:
-    """Keys that encrypt are kept: without them `trenova dev` could not be tried with encryption."""
+    """Encryption keys are passed on: without them `trenova dev` could not be tested with encryption."""
     secrets = [f"{ENVIRONMENT_PREFIX}{name}" for name in secret_settings(Settings)]
     assert {f"TRENOVA_DATABASE__{name}URL" for name in ("", "OWNER_", "OPERATOR_")} < set(secrets)
     others = OTHER_VARIABLES - {"TRENOVA_CONFIG", "TRENOVA_DATA_DIR"}

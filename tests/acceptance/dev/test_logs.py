@@ -1,4 +1,4 @@
-"""`trenova logs`: what it shows of the parts, and what it follows."""
+"""`trenova logs`: the last lines of each part, and the lines that follow."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +12,7 @@ from trenova.errors import NotFound, PartFailed
 from trenova.runtime.installation.folder import Folder
 
 
-def test_logs_show_the_last_lines_under_the_name_of_their_part(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_logs_show_the_last_lines_with_the_name_of_their_part(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(NotFound):
         logs.show(folder, follow=False)
     home = Folder(folder)
@@ -36,11 +34,11 @@ def test_logs_follow_what_is_appended_in_whole_lines(folder: Path) -> None:
     assert list(follower.new_lines()) == ["half done"]
 
 
-def writing(folder: Path, line: str) -> Part:
-    """A worker that writes one line and is ready when the line is there."""
+def writer_part(folder: Path, line: str) -> Part:
+    """A worker that writes one line and is ready once the line is in its log."""
     home = Folder(folder)
 
-    async def written(_pid: int) -> bool:
+    async def is_ready(_pid: int) -> bool:
         return line in home.log("worker").read_text()
 
     return Part(
@@ -49,11 +47,11 @@ def writing(folder: Path, line: str) -> Part:
         env={"PATH": "/usr/bin:/bin"},
         log=home.log("worker"),
         record=home.record("worker"),
-        is_ready=written,
+        is_ready=is_ready,
     )
 
 
-async def test_a_large_log_is_set_aside_before_its_part_starts_and_following_goes_on(
+async def test_a_large_log_is_renamed_before_its_part_starts_and_following_continues(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = Folder(folder).log("worker")
@@ -61,11 +59,11 @@ async def test_a_large_log_is_set_aside_before_its_part_starts_and_following_goe
     aside.write_text("oldest\n")
     full = "x" * (LARGE_LOG_BYTES - 1) + "\n"
     log.write_text(full)
-    async with running(writing(folder, "fits")):
+    async with running(writer_part(folder, "fits")):
         assert log.read_text() == f"{full}fits\n"
         assert aside.read_text() == "oldest\n"
     follower = logs.Follower(log)
-    async with running(writing(folder, "anew")):
+    async with running(writer_part(folder, "anew")):
         assert log.read_text() == "anew\n"
         assert aside.read_text() == f"{full}fits\n"
         assert list(follower.new_lines()) == ["anew"]
@@ -73,10 +71,10 @@ async def test_a_large_log_is_set_aside_before_its_part_starts_and_following_goe
     assert capsys.readouterr().out == "worker   | anew\n"
 
 
-async def test_what_a_part_says_that_fails_to_start_is_found_in_its_new_log(folder: Path) -> None:
+async def test_the_error_of_a_failed_start_comes_from_the_new_log(folder: Path) -> None:
     log = Folder(folder).log("worker")
     log.write_text("x" * LARGE_LOG_BYTES + "\n")
-    failing = replace(writing(folder, "never"), argv=("/bin/sh", "-c", "echo no such setting; exit 3"))
+    failing = replace(writer_part(folder, "never"), argv=("/bin/sh", "-c", "echo no such setting; exit 3"))
     with pytest.raises(PartFailed, match="exit code 3") as failure:
         await Process.start(failing)
     assert failure.value.__notes__ == ["no such setting"]

@@ -1,4 +1,4 @@
-"""Which processes a start ends because a killed run left them, and which it leaves alone."""
+"""Which processes a start ends because a killed run has left them, and which it leaves alone."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from acceptance.dev.observed import pid_of, store_one, stored
+from acceptance.dev.observed import count_stored, pid_of, store_one
 from trenova.dev import orphans
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
@@ -45,7 +45,7 @@ async def test_servers_of_a_killed_run_are_ended_and_nothing_is_lost(folder: Pat
     async with Postgres(folder).running() as postgres, Temporal(folder).running():
         assert not any(orphans.is_running(process) for process in left)
         store_one(postgres)
-        assert stored(postgres) == 1
+        assert count_stored(postgres) == 1
 
 
 async def test_a_process_that_has_the_recorded_pid_by_chance_is_left_alone(
@@ -60,7 +60,7 @@ async def test_a_process_that_has_the_recorded_pid_by_chance_is_left_alone(
 async def test_a_copy_of_a_folder_in_use_does_not_end_the_servers_of_the_original(folder: Path) -> None:
     async with Temporal(folder / "original").running():
         shutil.copytree(folder / "original", folder / "copy")
-        assert [found.pid for found in orphans.find(Folder(folder / "original").record("temporal"))]
+        assert [process.pid for process in orphans.find(Folder(folder / "original").record("temporal"))]
         assert not orphans.find(Folder(folder / "copy").record("temporal"))
 
 

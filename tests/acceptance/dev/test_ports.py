@@ -1,4 +1,4 @@
-"""Ports that are taken, or named twice."""
+"""Ports that are in use, or named twice."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ from trenova.dev import ports
 from trenova.errors import PartFailed
 
 
-def test_a_taken_port_is_named_with_its_flag_and_its_holder() -> None:
+def test_a_port_in_use_is_named_with_its_flag_and_its_holder() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with pytest.raises(
@@ -20,18 +20,18 @@ def test_a_taken_port_is_named_with_its_flag_and_its_holder() -> None:
             ports.check({"--ui-port": port})
 
 
-def test_a_port_of_a_process_that_is_about_to_end_can_be_had() -> None:
+def test_a_port_of_a_process_that_is_about_to_end_is_available() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         ports.check({"--ui-port": server.getsockname()[1]}, besides=[os.getppid(), os.getpid()])
 
 
-def test_two_flags_with_one_port_are_refused() -> None:
+def test_two_flags_with_the_same_port_are_an_error() -> None:
     port = ports.choose()
     with pytest.raises(PartFailed, match=f"--api-port and --ui-port are both {port}"):
         ports.check({"--api-port": port, "--ui-port": port})
 
 
-def test_a_chosen_port_is_chosen_by_nobody_else_and_a_server_can_have_it_again_and_again() -> None:
+def test_a_chosen_port_is_not_chosen_again_and_a_server_can_bind_it_repeatedly() -> None:
     port = ports.choose()
     program = f"from trenova.dev import ports; print(ports.reserve({port}), ports.is_free({port}))"
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""A real PostgreSQL: stopped, killed, found again, under other users and from other binaries."""
+"""A real PostgreSQL: stopped, killed, moved, under other users and from other binaries."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ import psutil
 import psycopg
 import pytest
 
-from acceptance.dev.observed import pid_of, store_one, stored
+from acceptance.dev.observed import count_stored, pid_of, store_one
 from trenova.dev import binaries
 from trenova.dev.postgres import Postgres
 from trenova.errors import PartFailed
@@ -24,7 +24,7 @@ def private_folder(folder: Path) -> Path:
     return folder
 
 
-async def test_postgres_keeps_what_was_stored_when_it_is_stopped_and_when_it_is_killed(folder: Path) -> None:
+async def test_postgres_loses_nothing_when_it_is_stopped_or_killed(folder: Path) -> None:
     async with Postgres(folder).running() as postgres:
         store_one(postgres)
     assert not Folder(folder).record("postgres").exists()
@@ -32,10 +32,10 @@ async def test_postgres_keeps_what_was_stored_when_it_is_stopped_and_when_it_is_
         store_one(postgres)
         os.kill(pid_of(folder, "postgres"), signal.SIGKILL)
     async with Postgres(folder).running() as postgres:
-        assert stored(postgres) == 2
+        assert count_stored(postgres) == 2
 
 
-async def test_postgres_holds_commits_on_disk_and_listens_on_loopback_only(folder: Path) -> None:
+async def test_postgres_flushes_commits_to_disk_and_listens_on_loopback_only(folder: Path) -> None:
     async with Postgres(folder).running() as postgres:
         with psycopg.connect(postgres.owner_url) as connection:
             rows = connection.execute("SELECT name, setting FROM pg_settings").fetchall()
@@ -51,14 +51,14 @@ async def test_postgres_holds_commits_on_disk_and_listens_on_loopback_only(folde
     assert Folder(folder).secret("postgres-owner") not in command
 
 
-async def test_postgres_refuses_a_wrong_password(folder: Path) -> None:
+async def test_postgres_denies_a_wrong_password(folder: Path) -> None:
     async with Postgres(folder).running() as postgres:
         wrong = postgres.owner_url.replace(Folder(folder).secret("postgres-owner"), "wrong")
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(wrong)
 
 
-async def test_a_killed_initdb_is_done_again(folder: Path) -> None:
+async def test_a_killed_initdb_is_repeated(folder: Path) -> None:
     half = folder / "postgres" / "data.draft" / "base"
     half.mkdir(parents=True)
     (half.parent / "PG_VERSION").write_text("18\n")
@@ -79,7 +79,7 @@ async def test_a_lock_file_with_the_pid_of_another_program_does_not_stop_postgre
     lock_file.write_text("\n".join([str(stranger.pid), *left[1:], ""]))
     os.chown(lock_file, owner.st_uid, owner.st_gid)
     async with Postgres(folder).running() as postgres:
-        assert stored(postgres) == 1
+        assert count_stored(postgres) == 1
     assert stranger.is_running()
 
 
@@ -95,7 +95,7 @@ async def test_postgres_moves_out_of_a_folder_its_user_may_not_enter_and_finds_i
         assert f"PostgreSQL's data is kept in {place}" in capsys.readouterr().out
         assert not place.is_relative_to(private_folder)
         async with Postgres(data).running() as postgres:
-            assert stored(postgres) == 1
+            assert count_stored(postgres) == 1
         assert os.stat(private_folder).st_mode & 0o777 == 0o700  # noqa: PTH116 - a test may block
     finally:
         shutil.rmtree(place.parent)
@@ -113,16 +113,16 @@ async def test_without_the_wheel_a_postgres_of_the_system_is_used(
     monkeypatch.setenv("PATH", "/nonexistent")
     async with Postgres(folder / "system").running() as postgres:
         store_one(postgres)
-        assert stored(postgres) == 1
+        assert count_stored(postgres) == 1
 
 
-def test_data_of_another_version_is_refused() -> None:
+def test_data_of_another_version_is_an_error() -> None:
     here = binaries.find().major
     with pytest.raises(PartFailed, match=f"written by PostgreSQL {here + 1}, but only version"):
         binaries.find(here + 1)
 
 
-def test_no_postgres_at_all_is_an_error_that_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_postgres_is_an_error_that_says_how_to_install_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(binaries, "PACKAGE", "no_such_package")
     monkeypatch.setattr(binaries, "SYSTEM_FOLDERS", ())
     monkeypatch.setenv("PATH", "/nonexistent")
@@ -138,5 +138,5 @@ async def test_data_whose_owner_has_no_name_here_is_opened_as_that_owner(folder:
     for path in (folder / "postgres" / "data", *(folder / "postgres" / "data").rglob("*")):
         os.chown(path, 54_321, 54_321)
     async with Postgres(folder).running() as postgres:
-        assert stored(postgres) == 1
+        assert count_stored(postgres) == 1
         assert psutil.Process(pid_of(folder, "postgres")).uids().real == 54_321

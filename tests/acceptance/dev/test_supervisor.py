@@ -1,4 +1,4 @@
-"""Parts that die, cannot start or will not stop."""
+"""Parts that die, cannot start or do not stop."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from acceptance.dev.observed import store_one, stored
+from acceptance.dev.observed import count_stored, store_one
 from trenova.dev import orphans
 from trenova.dev.part import Part
 from trenova.dev.postgres import Postgres
@@ -22,14 +22,14 @@ from trenova.runtime.installation.folder import Folder
 LIMIT_S = 240
 
 
-async def until(true: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + LIMIT_S
-    while not true():
+    while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
 
 
-async def test_a_part_that_dies_is_reported_and_started_again(folder: Path) -> None:
+async def test_a_part_that_dies_is_reported_and_restarted(folder: Path) -> None:
     died: list[PartFailed] = []
     restarted: list[str] = []
     supervisor = Supervisor(on_death=died.append, on_restart=restarted.append)
@@ -43,7 +43,7 @@ async def test_a_part_that_dies_is_reported_and_started_again(folder: Path) -> N
             os.kill(first, signal.SIGKILL)
             await until(lambda: restarted == ["postgres"])
             assert supervisor.pids["postgres"] != first
-            assert stored(postgres) == 1
+            assert count_stored(postgres) == 1
         finally:
             await supervisor.stop()
     assert died[0].message == "postgres was ended by SIGKILL"
@@ -80,7 +80,7 @@ async def test_a_program_that_is_missing_is_named(folder: Path) -> None:
     assert failure.value.hint
 
 
-async def test_a_part_that_ignores_the_gentle_signal_is_killed_with_its_children_on_the_second_ctrl_c(
+async def test_a_part_that_ignores_sigterm_is_killed_with_its_children_at_the_second_ctrl_c(
     folder: Path,
 ) -> None:
     supervisor = Supervisor(on_death=lambda _: None, on_restart=lambda _: None)

@@ -1,4 +1,4 @@
-"""A real Temporal: stopped, killed, and beside another."""
+"""A real Temporal: stopped, killed, and next to another one."""
 
 import os
 import signal
@@ -16,15 +16,15 @@ from trenova.errors import PartFailed
 async def test_temporal_keeps_its_namespaces_when_it_is_stopped_and_when_it_is_killed(folder: Path) -> None:
     async with Temporal(folder).running() as temporal:
         client = await temporal.client()
-        asked = RegisterNamespaceRequest(namespace="kept")
-        asked.workflow_execution_retention_period.FromSeconds(86_400)
-        await client.workflow_service.register_namespace(asked)
+        request = RegisterNamespaceRequest(namespace="kept")
+        request.workflow_execution_retention_period.FromSeconds(86_400)
+        await client.workflow_service.register_namespace(request)
     async with Temporal(folder, ui_port=ports.choose()).running() as temporal:
         os.kill(pid_of(folder, "temporal"), signal.SIGKILL)
     async with Temporal(folder).running() as temporal:
         client = await temporal.client()
-        found = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace="kept"))
-        assert found.namespace_info.name == "kept"
+        description = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace="kept"))
+        assert description.namespace_info.name == "kept"
 
 
 async def test_temporal_writes_to_disk_before_it_answers(folder: Path) -> None:

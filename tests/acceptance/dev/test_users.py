@@ -1,10 +1,10 @@
-"""The system user that runs PostgreSQL where root starts us."""
+"""The system user that runs PostgreSQL when root starts us."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-# Creates nobody, takes its time, and says when it began and ended.
+# Creates no user, takes a second, and writes down when it began and ended.
 SLOW_USERADD = """#!/bin/sh
 echo began >> "$DIARY"
 sleep 1
@@ -17,14 +17,14 @@ import trenova.dev.users as users
 from trenova.errors import PartFailed
 users.SYSTEM_USER = "trenova-nobody"
 try:
-    users.ensure()
+    users.ensure_user()
 except PartFailed as error:
     print(error.message)
 """
 
 
-def test_starts_that_meet_create_the_user_one_after_the_other(tmp_path: Path) -> None:
-    """Two useradds at once both succeed, and leave the user with another id than the first start has used."""
+def test_concurrent_starts_create_the_user_one_after_the_other(tmp_path: Path) -> None:
+    """Two useradds at once both succeed, and the second changes the id that the first start has used."""
     useradd, diary = tmp_path / "useradd", tmp_path / "diary"
     useradd.write_text(SLOW_USERADD)
     useradd.chmod(0o755)
@@ -34,7 +34,7 @@ def test_starts_that_meet_create_the_user_one_after_the_other(tmp_path: Path) ->
         subprocess.Popen([sys.executable, "-c", ENSURE], env=environment, stdout=subprocess.PIPE, text=True)
         for _ in range(3)
     ]
-    said = [start.communicate()[0] for start in starts]
+    messages = [start.communicate()[0] for start in starts]
 
     assert diary.read_text().split() == ["began", "ended"] * 3
-    assert all("trenova-nobody cannot be created: this useradd creates nobody" in each for each in said)
+    assert all("trenova-nobody cannot be created: this useradd creates nobody" in message for message in messages)

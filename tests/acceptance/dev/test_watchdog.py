@@ -1,4 +1,4 @@
-"""Parts that run and are of no use any more are started again; those that only take their time are not."""
+"""Parts that are stuck are restarted; those that are only slow are not."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ import psutil
 import psycopg
 import pytest
 
-from acceptance.dev.observed import store_one, stored
+from acceptance.dev.observed import count_stored, store_one
 from trenova.dev import ports, process_state, watchdog
 from trenova.dev.part import Part
 from trenova.dev.postgres import Postgres
@@ -24,26 +24,26 @@ from trenova.errors import PartFailed
 from trenova.runtime.installation.folder import Folder
 
 LIMIT_S = 240
-# Far more often than in life: what is spared here for so many looks is spared there for hours.
-LOOK_EVERY_S = 0.1
-# Between a crash and the recovery there is no startup process, and the machine may stall there.
-MANY_LOOKS = 300
+# Far more often than in production: as many checks take hours there.
+CHECK_EVERY_S = 0.1
+# There is no startup process between a crash and the recovery, and the machine may stall then.
+MANY_CHECKS = 300
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watchdog, "LOOK_EVERY_S", LOOK_EVERY_S)
+def check_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "CHECK_EVERY_S", CHECK_EVERY_S)
 
 
-async def until(true: Callable[[], bool], told: Callable[[], object] = lambda: "") -> None:
+async def until(condition: Callable[[], bool], details: Callable[[], object] = lambda: "") -> None:
     deadline = time.monotonic() + LIMIT_S
-    while not true():
-        assert time.monotonic() < deadline, told()
+    while not condition():
+        assert time.monotonic() < deadline, details()
         await asyncio.sleep(0.01)
 
 
 @dataclass(slots=True)
-class Supervised:
+class RunningParts:
     supervisor: Supervisor
     died: list[PartFailed]
     restarted: list[str]
@@ -53,20 +53,20 @@ class Supervised:
 
 
 @asynccontextmanager
-async def supervised(*parts: Part) -> AsyncIterator[Supervised]:
+async def run_parts(*parts: Part) -> AsyncIterator[RunningParts]:
     died: list[PartFailed] = []
     restarted: list[str] = []
-    made = Supervised(Supervisor(on_death=died.append, on_restart=restarted.append), died, restarted)
+    running = RunningParts(Supervisor(on_death=died.append, on_restart=restarted.append), died, restarted)
     try:
         for part in parts:
-            await made.supervisor.start(part)
-        yield made
+            await running.supervisor.start(part)
+        yield running
     finally:
-        for process in map(psutil.Process, made.supervisor.pids.values()):
+        for process in map(psutil.Process, running.supervisor.pids.values()):
             for each in (process, *process.children()):
                 each.resume()
-        made.supervisor.hurry()
-        await made.supervisor.stop()
+        running.supervisor.hurry()
+        await running.supervisor.stop()
 
 
 def startup(server: int) -> psutil.Process | None:
@@ -79,85 +79,85 @@ def startup(server: int) -> psutil.Process | None:
 
 
 async def crash(postgres: Postgres, server: int) -> psutil.Process:
-    """Kill a backend, and stop the startup process as soon as it is there. It has a lot to read."""
+    """Kill a backend, and suspend the startup process, which has much to read, as soon as it exists."""
     with psycopg.connect(postgres.owner_url, autocommit=True) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS large (a int, b text)")
         connection.execute("INSERT INTO large SELECT g, repeat('x', 200) FROM generate_series(1, 300000) g")
         os.kill(connection.info.backend_pid, signal.SIGKILL)
     found: list[psutil.Process] = []
 
-    def stopped() -> bool:
+    def suspend_startup() -> bool:
         if (process := startup(server)) is not None:
             process.suspend()
             found.append(process)
         return bool(found)
 
-    await until(stopped)
+    await until(suspend_startup)
     return found[0]
 
 
-async def test_a_postgres_that_recovers_without_a_startup_process_is_started_again(
+async def test_a_postgres_that_recovers_without_a_startup_process_is_restarted(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PostgreSQL 18 neither ends nor tries again when its startup process panics while it recovers from a crash."""
-    asked = watchdog.ABANDONED_CHECKS
-    monkeypatch.setattr(watchdog, "ABANDONED_LOOKS", MANY_LOOKS)
+    """If its startup process panics during crash recovery, PostgreSQL 18 neither ends nor recovers again."""
+    limit = watchdog.ABANDONED_CHECKS
+    monkeypatch.setattr(watchdog, "ABANDONED_CHECKS", MANY_CHECKS)
     postgres = Postgres(folder)
-    async with postgres.part() as part, supervised(part) as made:
+    async with postgres.part() as part, run_parts(part) as running:
         await postgres.create_database()
         store_one(postgres)
-        first = made.pid("postgres")
+        first = running.pid("postgres")
         process = await crash(postgres, first)
-        monkeypatch.setattr(watchdog, "ABANDONED_LOOKS", asked)
+        monkeypatch.setattr(watchdog, "ABANDONED_CHECKS", limit)
         process.send_signal(signal.SIGABRT)
         process.resume()
-        await until(lambda: made.restarted == ["postgres"], lambda: part.log.read_text()[-2000:])
-        assert made.pid("postgres") != first
-        assert stored(postgres) == 1
-        assert made.died[0].message == (
+        await until(lambda: running.restarted == ["postgres"], lambda: part.log.read_text()[-2000:])
+        assert running.pid("postgres") != first
+        assert count_stored(postgres) == 1
+        assert running.died[0].message == (
             "postgres accepts no connections (the database system is in recovery mode), and it has no startup process "
-            f"that could bring it up: seen {asked} times in a row; it was stopped"
+            f"that could bring it up: seen {limit} times in a row; it was stopped"
         )
 
 
-async def test_a_postgres_that_recovers_for_long_is_left_alone_and_so_is_one_that_somebody_has_stopped(
+async def test_a_postgres_with_a_long_recovery_and_a_suspended_one_are_left_alone(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watchdog, "STILL_LOOKS", 3)
-    monkeypatch.setattr(watchdog, "ABANDONED_LOOKS", MANY_LOOKS)
-    postgres, looks = Postgres(folder), [False]
+    monkeypatch.setattr(watchdog, "IDLE_CHECKS", 3)
+    monkeypatch.setattr(watchdog, "ABANDONED_CHECKS", MANY_CHECKS)
+    postgres, answers_seen = Postgres(folder), [False]
     slowed: list[psutil.Process] = []
 
     async def connection_problem() -> str | None:
-        """As it says, and the startup process in `slowed` runs only from here to the next question."""
+        """As in Postgres; lets the startup process in `slowed` run only from here to the next call."""
         for process in slowed:
             with suppress(psutil.NoSuchProcess):
                 process.suspend()
         said = await Postgres.connection_problem(postgres)
-        looks.append(said is not None)
+        answers_seen.append(said is not None)
         for process in slowed:
             with suppress(psutil.NoSuchProcess):
                 process.resume()
         return said
 
     monkeypatch.setattr(postgres, "connection_problem", connection_problem)
-    async with postgres.part() as part, supervised(part) as made:
+    async with postgres.part() as part, run_parts(part) as running:
         await postgres.create_database()
         store_one(postgres)
-        first = made.pid("postgres")
+        first = running.pid("postgres")
         process = await crash(postgres, first)
-        held = len(looks) + 3 * watchdog.IDLE_CHECKS
-        await until(lambda: len(looks) > held)
-        recovering = len(looks)
-        monkeypatch.setattr(watchdog, "LOOK_EVERY_S", 0.001)
+        enough = len(answers_seen) + 3 * watchdog.IDLE_CHECKS
+        await until(lambda: len(answers_seen) > enough)
+        recovering = len(answers_seen)
+        monkeypatch.setattr(watchdog, "CHECK_EVERY_S", 0.001)
         slowed.append(process)
-        await until(lambda: not looks[-1], lambda: part.log.read_text()[-2000:])
-        assert len(looks) - recovering > 3 * watchdog.IDLE_CHECKS, "it recovered too quickly to show anything"
-        assert (made.died, made.pid("postgres")) == ([], first)
-        assert stored(postgres) == 1
+        await until(lambda: not answers_seen[-1], lambda: part.log.read_text()[-2000:])
+        assert len(answers_seen) - recovering > 3 * watchdog.IDLE_CHECKS, "it recovered too quickly to show anything"
+        assert (running.died, running.pid("postgres")) == ([], first)
+        assert count_stored(postgres) == 1
 
 
-ANSWERS_UNTIL_TOLD = """
+SERVER_PROGRAM = """
 import http.server, pathlib, sys, time
 class Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -169,45 +169,45 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Page).serve_forever()
 """
 
 
-async def test_a_part_that_runs_and_answers_nothing_is_started_again_and_one_that_is_stopped_is_not(
+async def test_a_running_part_that_does_not_answer_is_restarted_and_a_suspended_one_is_not(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watchdog, "ANSWER_LIMIT_S", 0.5)
-    stuck, home, port, looks = folder / "stuck", Folder(folder), ports.choose(), [True]
+    stuck_file, home, port, answers_seen = folder / "stuck", Folder(folder), ports.choose(), [True]
     url = f"http://{ports.LOCALHOST}:{port}/livez"
 
     async def answers() -> bool:
-        looks.append(await watchdog.responds(url))
-        return looks[-1]
+        answers_seen.append(await watchdog.responds(url))
+        return answers_seen[-1]
 
     async def ready(pid: int) -> bool:
         return ports.is_listening(pid, port)
 
     part = Part(
         name="api",
-        argv=(sys.executable, "-c", ANSWERS_UNTIL_TOLD, str(port), str(stuck)),
+        argv=(sys.executable, "-c", SERVER_PROGRAM, str(port), str(stuck_file)),
         env={},
         log=home.log("api"),
         record=home.record("api"),
         is_ready=ready,
         watchdog=lambda: watchdog.AnswerWatchdog(answers),
     )
-    async with supervised(part) as made:
-        first = made.pid("api")
+    async with run_parts(part) as running:
+        first = running.pid("api")
         os.kill(first, signal.SIGSTOP)
-        monkeypatch.setattr(watchdog, "SILENT_LOOKS", 2)
-        until_now = len(looks)
-        await until(lambda: looks[until_now:].count(False) > 2 * watchdog.SILENT_CHECKS)
-        assert made.died == []
-        monkeypatch.setattr(watchdog, "SILENT_LOOKS", 12)
+        monkeypatch.setattr(watchdog, "SILENT_CHECKS", 2)
+        until_now = len(answers_seen)
+        await until(lambda: answers_seen[until_now:].count(False) > 2 * watchdog.SILENT_CHECKS)
+        assert running.died == []
+        monkeypatch.setattr(watchdog, "SILENT_CHECKS", 12)
         os.kill(first, signal.SIGCONT)
-        await until(lambda: looks[-1])
-        stuck.write_text("")
-        await until(lambda: made.died != [])
-        stuck.unlink()
-        await until(lambda: made.restarted == ["api"])
-        assert made.pid("api") != first
-        assert made.died[0].message == ("api is running but has not answered 12 checks in a row; it was stopped")
+        await until(lambda: answers_seen[-1])
+        stuck_file.write_text("")
+        await until(lambda: running.died != [])
+        stuck_file.unlink()
+        await until(lambda: running.restarted == ["api"])
+        assert running.pid("api") != first
+        assert running.died[0].message == ("api is running but has not answered 12 checks in a row; it was stopped")
 
 
 class Hopeless:
@@ -215,7 +215,7 @@ class Hopeless:
         return "will never come up"
 
 
-async def test_a_start_without_a_limit_ends_when_there_is_no_hope_left(folder: Path) -> None:
+async def test_a_start_without_a_limit_ends_when_its_watchdog_objects(folder: Path) -> None:
     home = Folder(folder)
 
     async def never(_pid: int) -> bool:

@@ -1,4 +1,4 @@
-"""An installation with everything in order, whose faults are made one at a time, and what `trenova doctor` says."""
+"""A healthy installation, in which tests cause one fault at a time, and the report of `trenova doctor`."""
 
 import os
 import subprocess
@@ -19,37 +19,37 @@ SHIMS = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What `trenova doctor --json` has said."""
+class DoctorReport:
+    """The output of `trenova doctor --json`."""
 
     exit_code: int
     findings: dict[str, dict[str, Any]]
 
     def fault(self, check: str, state: str = "failed") -> str:
         """The cause and the next step of a check that is not ok; fails unless it has both."""
-        found = self.findings[check]
-        assert found["state"] == state, self
-        assert found["next_step"], found
-        return f"{found['cause']} → {found['next_step']}"
+        finding = self.findings[check]
+        assert finding["state"] == state, self
+        assert finding["next_step"], finding
+        return f"{finding['cause']} → {finding['next_step']}"
 
     def states(self, state: str) -> set[str]:
-        return {name for name, found in self.findings.items() if found["state"] == state}
+        return {name for name, finding in self.findings.items() if finding["state"] == state}
 
 
-def told(ended: Ended) -> Told:
+def report_of(ended: Ended) -> DoctorReport:
     assert ended.err == "", ended
-    said = ended.json
-    assert said["exit_code"] == ended.exit_code
-    return Told(ended.exit_code, {found["check"]: found for found in said["findings"]})
+    output = ended.json
+    assert output["exit_code"] == ended.exit_code
+    return DoctorReport(ended.exit_code, {finding["check"]: finding for finding in output["findings"]})
 
 
-async def doctor(place: Site, **variables: str) -> Told:
-    return told(await place.command("doctor", "--json", **{"TRENOVA_API_KEY": place.api_key, **variables}))
+async def doctor(place: Site, **variables: str) -> DoctorReport:
+    return report_of(await place.command("doctor", "--json", **{"TRENOVA_API_KEY": place.api_key, **variables}))
 
 
 @pytest.fixture(scope="module")
 async def database(folder: Path) -> AsyncIterator[Postgres]:
-    """Of these tests alone: they spoil it."""
+    """A database for these tests only, because they damage it."""
     async with Postgres(folder / f"doctor-{os.urandom(4).hex()}").running() as server:
         await schema.prepare(server)
         yield server
@@ -57,7 +57,7 @@ async def database(folder: Path) -> AsyncIterator[Postgres]:
 
 @pytest.fixture(scope="module")
 async def place(folder: Path, database: Postgres) -> AsyncIterator[Site]:
-    """With an API and a worker."""
+    """A site with an API and a worker."""
     async with site(folder, database) as made, made.running(["api", "worker"], {}):
         yield made
 
@@ -75,7 +75,7 @@ def healthy() -> Iterator[Dev]:
 
 
 def shim(source: Path, folder: Path) -> str:
-    """The library to preload."""
+    """Compile the source; returns the library to preload."""
     library = folder / f"{source.stem}.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", str(library), str(source), "-ldl"], check=True)
     return str(library)

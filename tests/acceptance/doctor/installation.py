@@ -1,4 +1,4 @@
-"""A running installation whose parts are stopped, frozen and started otherwise, one fault after the other."""
+"""A running installation whose parts can be stopped, killed, frozen and started with other settings."""
 
 import asyncio
 import os
@@ -31,13 +31,13 @@ SERVERS, PROGRAMS = ("postgres", "temporal"), ("api", "worker")
 
 @dataclass(slots=True, kw_only=True)
 class Installation:
-    """PostgreSQL, Temporal, an API and a worker with encryption on, each of which a test may do something to."""
+    """PostgreSQL, Temporal, an API and a worker with encryption on, each of which a test may disturb."""
 
     site: Site
     postgres: Postgres
     parts: Mapping[str, Part]
     variables: Mapping[str, str] = field(repr=False)
-    """Of API, worker and doctor, where nothing is wrong."""
+    """The settings of API, worker and doctor with which everything works."""
     servers: dict[str, Process] = field(default_factory=dict)
     programs: dict[str, Program] = field(default_factory=dict)
 
@@ -62,7 +62,7 @@ class Installation:
                 await self.stop(name)
 
     @asynccontextmanager
-    async def stopped(self, name: str) -> AsyncIterator[None]:
+    async def while_stopped(self, name: str) -> AsyncIterator[None]:
         await self.stop(name)
         try:
             yield
@@ -70,7 +70,7 @@ class Installation:
             await self.start(name)
 
     @asynccontextmanager
-    async def killed(self, name: str) -> AsyncIterator[None]:
+    async def while_killed(self, name: str) -> AsyncIterator[None]:
         program = self.programs.pop(name)
         program.process.kill()
         await program.process.wait()
@@ -80,21 +80,21 @@ class Installation:
             await self.start(name)
 
     @contextmanager
-    def frozen(self, name: str) -> Iterator[None]:
-        """With everything that it has started."""
+    def while_frozen(self, name: str) -> Iterator[None]:
+        """Suspend a part and its child processes within the block."""
         server = psutil.Process(self.pid(name))
-        every = [server, *server.children(recursive=True)]
-        for process in every:
+        processes = [server, *server.children(recursive=True)]
+        for process in processes:
             os.kill(process.pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            for process in every:
+            for process in processes:
                 os.kill(process.pid, signal.SIGCONT)
 
     @asynccontextmanager
-    async def otherwise(self, name: str, variables: Mapping[str, str]) -> AsyncIterator[None]:
-        """An API or a worker with these variables and none of the others."""
+    async def restarted_with(self, name: str, variables: Mapping[str, str]) -> AsyncIterator[None]:
+        """Run the API or the worker with these variables instead of its own within the block."""
         await self.stop(name)
         await self.start(name, variables)
         try:
@@ -104,15 +104,15 @@ class Installation:
             await self.start(name)
 
     async def accept(self) -> None:
-        """An entry more."""
+        """Have one more entry accepted."""
         async with self.site.client() as client:
             answer = await client.post("/v1/entries", json={**entry(), "tenant": new_tenant()})
         assert answer.status_code == 202, answer.text
 
     async def examine(self, variables: Mapping[str, str] | None = None) -> list[Finding]:
-        """What the doctor finds, in this process, which has imported it already."""
+        """The findings of the doctor, which runs in this process to save its start."""
         environ = self.site.environment(self.variables if variables is None else variables)
-        asked = DoctorOptions(
+        options = DoctorOptions(
             settings=load(environ),
             data_dir=self.site.folder / "none",
             api_url=self.site.api_url,
@@ -120,31 +120,31 @@ class Installation:
             ui_origins=(),
             environ=environ,
         )
-        return await run_checks(DOCTOR, lambda: asked)
+        return await run_checks(DOCTOR, lambda: options)
 
 
 @asynccontextmanager
-async def installation(folder: Path) -> AsyncIterator[Installation]:
-    """Everything is well, and an entry is stored."""
+async def run_installation(folder: Path) -> AsyncIterator[Installation]:
+    """A healthy installation, in which one entry is stored."""
     path = folder / f"installation-{os.urandom(4).hex()}"
     path.mkdir(mode=0o755)
     postgres, temporal = Postgres(path / "database"), Temporal(path / "temporal")
     key = encrypting("a", a=new_key())
-    async with AsyncExitStack() as held:
+    async with AsyncExitStack() as stack:
         parts = {
-            "postgres": await held.enter_async_context(postgres.part()),
-            "temporal": held.enter_context(temporal.part()),
+            "postgres": await stack.enter_async_context(postgres.part()),
+            "temporal": stack.enter_context(temporal.part()),
         }
         without_key = Site(path, temporal, urls_of(postgres), api_key="")
-        made = Installation(site=without_key, postgres=postgres, parts=parts, variables=key)
-        held.push_async_callback(made.stop_everything)
-        await asyncio.gather(*(made.start(name) for name in SERVERS))
+        running = Installation(site=without_key, postgres=postgres, parts=parts, variables=key)
+        stack.push_async_callback(running.stop_everything)
+        await asyncio.gather(*(running.start(name) for name in SERVERS))
         await postgres.create_database()
         await schema.prepare(postgres)
         async with Store.open(postgres.operator_url) as store:
             api_key = (await store.api_keys.create(tenant=None, role="admin", name="test", by="test")).text
-        made.site = replace(without_key, api_key=api_key)
-        made.variables = {**key, "TRENOVA_API_KEY": api_key}
-        await asyncio.gather(*(made.start(name) for name in PROGRAMS))
-        await made.site.store({**entry(), "tenant": new_tenant()})
-        yield made
+        running.site = replace(without_key, api_key=api_key)
+        running.variables = {**key, "TRENOVA_API_KEY": api_key}
+        await asyncio.gather(*(running.start(name) for name in PROGRAMS))
+        await running.site.store({**entry(), "tenant": new_tenant()})
+        yield running

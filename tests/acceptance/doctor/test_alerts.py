@@ -1,4 +1,4 @@
-"""A fault at run time wakes somebody: real pages under the real fault raise its alert, no other, and while it lasts."""
+"""Each fault at run time raises its alert and no other while it lasts, evaluated on the real metrics pages."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -26,8 +26,8 @@ NO_WORKER_READY = {"TrenovaNoWorkerReady", "TrenovaWorkerNotReady"}
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """An API and a worker, as Prometheus and probes see them."""
+class MonitoredSite:
+    """An API and a worker as Prometheus and health probes see them."""
 
     place: Site
     worker_port: int
@@ -43,15 +43,15 @@ class Watched:
             worker = None
         return {"trenova-api": answer.text, "trenova-worker": worker}
 
-    async def raises(self, *alerts: str) -> None:
-        """Return when the pages raise exactly these alerts, should they stay as they are."""
-        said = ""
+    async def wait_for_alerts(self, *alerts: str) -> None:
+        """Return when the pages, if they stayed as they are, would raise exactly these alerts."""
+        problem = ""
         try:
             async with asyncio.timeout(LIMIT_S):
-                while said := objection(await self.pages(), set(alerts), self.folder):  # noqa: ASYNC110 - no event for it
+                while problem := objection(await self.pages(), set(alerts), self.folder):  # noqa: ASYNC110 - no event for it
                     await asyncio.sleep(0.5)
         except TimeoutError:
-            pytest.fail(said)
+            pytest.fail(problem)
 
     async def api_is_ready(self) -> bool:
         async with self.place.client() as client:
@@ -62,88 +62,88 @@ class Watched:
             return await client.post(f"/v1/entries{query}", json={"tenant": new_tenant(), **entry(**fields)})
 
 
-async def test_what_keeps_entries_from_being_stored_is_told_at_once(
+async def test_what_keeps_entries_from_being_stored_raises_an_alert_at_once(
     folder: Path, database: Postgres, owner: Owner, tmp_path: Path
 ) -> None:
     async with far_site(folder, database) as (far, to_temporal, to_postgres):
         near = replace(far, database_urls=urls_of(database))
-        watched = Watched(near, choose(), tmp_path)
+        monitored = MonitoredSite(near, choose(), tmp_path)
 
         async def worker_is_unready() -> bool:
-            return not await is_ready(watched.worker_port)
+            return not await is_ready(monitored.worker_port)
 
         async with near.running(["api"], {}):
-            async with far.running(["worker"], health_on(watched.worker_port)):
-                await watched.raises()
+            async with far.running(["worker"], health_on(monitored.worker_port)):
+                await monitored.wait_for_alerts()
 
                 to_postgres.mode = "refuse"
                 to_postgres.cut()
-                assert (await watched.send()).status_code == 202
-                await watched.raises(*NO_WORKER_READY, "TrenovaDatabaseAway")
+                assert (await monitored.send()).status_code == 202
+                await monitored.wait_for_alerts(*NO_WORKER_READY, "TrenovaDatabaseAway")
                 assert await worker_is_unready()
                 to_postgres.mode = "pass"
-                await watched.raises()
-                assert await is_ready(watched.worker_port)
+                await monitored.wait_for_alerts()
+                assert await is_ready(monitored.worker_port)
 
                 await owner.execute("UPDATE schema_version SET version_num = %s", [schema.revisions()[-2]])
-                await watched.raises(*NO_WORKER_READY)
+                await monitored.wait_for_alerts(*NO_WORKER_READY)
                 assert await worker_is_unready()
-                assert not await watched.api_is_ready()
+                assert not await monitored.api_is_ready()
                 await owner.execute("UPDATE schema_version SET version_num = %s", [schema.latest()])
-                await watched.raises()
+                await monitored.wait_for_alerts()
 
                 to_temporal.mode = "refuse"
                 to_temporal.cut()
-                assert (await watched.send()).status_code == 503
-                await watched.raises(*NO_WORKER_READY, "TrenovaTemporalAway")
+                assert (await monitored.send()).status_code == 503
+                await monitored.wait_for_alerts(*NO_WORKER_READY, "TrenovaTemporalAway")
                 assert await worker_is_unready()
-                assert not await watched.api_is_ready()
+                assert not await monitored.api_is_ready()
                 to_temporal.mode = "pass"
-                await watched.raises()
-                assert await watched.api_is_ready()
+                await monitored.wait_for_alerts()
+                assert await monitored.api_is_ready()
 
-            assert (await watched.send()).status_code == 202
-            await watched.raises("TrenovaWorkerDown", "TrenovaNoWorkerReady", "TrenovaQueueGrows")
+            assert (await monitored.send()).status_code == 202
+            await monitored.wait_for_alerts("TrenovaWorkerDown", "TrenovaNoWorkerReady", "TrenovaQueueGrows")
 
 
 @pytest.mark.parametrize("mistake", ["wrong", "missing"])
-async def test_keys_that_do_not_open_what_waits_are_told(
+async def test_keys_that_do_not_decrypt_waiting_batches_raise_an_alert(
     folder: Path, database: Postgres, tmp_path: Path, mistake: str
 ) -> None:
     other = new_key()
     right = encrypting("a", a=new_key())
     mistaken = encrypting("a", a=other) if mistake == "wrong" else encrypting("b", b=other)
     async with site(folder, database) as place:
-        watched = Watched(place, choose(), tmp_path)
+        monitored = MonitoredSite(place, choose(), tmp_path)
         async with place.running(["api"], right):
-            assert (await watched.send()).status_code == 202
-        async with place.running(["api", "worker"], health_on(watched.worker_port, **mistaken)):
-            await watched.raises("TrenovaKeysWrong")
-            assert await watched.api_is_ready()
-            assert await is_ready(watched.worker_port)
+            assert (await monitored.send()).status_code == 202
+        async with place.running(["api", "worker"], health_on(monitored.worker_port, **mistaken)):
+            await monitored.wait_for_alerts("TrenovaKeysWrong")
+            assert await monitored.api_is_ready()
+            assert await is_ready(monitored.worker_port)
 
 
-async def test_parked_entries_and_a_damaged_log_are_told_though_everything_works(
+async def test_parked_entries_and_a_damaged_ledger_raise_an_alert_though_everything_works(
     folder: Path, database: Postgres, owner: Owner, tmp_path: Path
 ) -> None:
     tenant = new_tenant()
     async with site(folder, database) as place:
-        watched = Watched(place, choose(), tmp_path)
-        async with place.running(["api", "worker"], health_on(watched.worker_port)):
+        monitored = MonitoredSite(place, choose(), tmp_path)
+        async with place.running(["api", "worker"], health_on(monitored.worker_port)):
             async with rule_of(database.owner_url):
-                answer = await watched.send("?wait=stored", action=POISON, tenant=tenant)
+                answer = await monitored.send("?wait=stored", action=POISON, tenant=tenant)
                 assert answer.json()["entries"][0]["state"] == "parked", answer.text
-                await watched.raises("TrenovaEntriesParked")
-                assert await watched.api_is_ready()
+                await monitored.wait_for_alerts("TrenovaEntriesParked")
+                assert await monitored.api_is_ready()
             at = {"TRENOVA_API_URL": place.api_url, "TRENOVA_API_KEY": place.api_key}
             replayed = await place.command("dead-letters", "replay", "--tenant", tenant, **at)
             assert replayed.exit_code == 0, replayed
-            await watched.raises()
+            await monitored.wait_for_alerts()
 
             async with owner.transaction():
                 await owner.execute("SET LOCAL session_replication_role = replica")
                 await owner.execute("UPDATE entries SET body = body || '\\x20' WHERE tenant = %s", [tenant])
             trigger = await place.cli("schedule", "trigger", "--schedule-id", "trenova-verify")
             assert trigger.exit_code == 0, trigger
-            await watched.raises("TrenovaLogDamaged")
-            assert await is_ready(watched.worker_port)
+            await monitored.wait_for_alerts("TrenovaLogDamaged")
+            assert await is_ready(monitored.worker_port)

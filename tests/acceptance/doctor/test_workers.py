@@ -1,11 +1,11 @@
-"""Accepted entries that are not stored: the doctor says what they wait for, a worker, a database or a key."""
+"""Accepted entries that are not stored: the doctor says whether they wait for a worker, a database or a key."""
 
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 from acceptance.conftest import LIMIT_S
-from acceptance.doctor.conftest import Told, doctor
+from acceptance.doctor.conftest import DoctorReport, doctor
 from acceptance.encrypted import Site, encrypting, new_key, site
 from conftest import new_tenant
 from examples import entry
@@ -20,68 +20,68 @@ async def accept(place: Site) -> None:
     assert answer.status_code == 202, answer.text
 
 
-async def doctor_until(place: Site, true: Callable[[Told], bool], **variables: str) -> Told:
-    """What the doctor says once that is true, with an entry more each time."""
+async def doctor_until(place: Site, condition: Callable[[DoctorReport], bool], **variables: str) -> DoctorReport:
+    """The report of the doctor once the condition is true; one more entry is accepted before each attempt."""
     async with asyncio.timeout(LIMIT_S):
         while True:
             await accept(place)
-            if true(found := await doctor(place, **variables)):
-                return found
+            if condition(report := await doctor(place, **variables)):
+                return report
 
 
-def several_wait_long(found: Told) -> bool:
-    backlog = found.findings["backlog"]
+def has_long_backlog(report: DoctorReport) -> bool:
+    backlog = report.findings["backlog"]
     return backlog["state"] == "warning" and "workflow tasks wait" in backlog["cause"]
 
 
-async def test_no_worker_and_the_backlog_that_grows_are_named_and_then_a_worker_without_a_database(
+async def test_missing_workers_and_the_growing_backlog_are_named_and_then_a_worker_without_a_database(
     folder: Path, database: Postgres
 ) -> None:
     async with site(folder, database) as place, place.running(["api"], {}):
-        found = await doctor_until(place, several_wait_long)
-        assert found.exit_code == 15
-        fault = found.fault("workers")
+        report = await doctor_until(place, has_long_backlog)
+        assert report.exit_code == 15
+        fault = report.fault("workers")
         assert fault.startswith("No Workers polling the audit-queue Task Queue")
         assert "make run-worker" in fault
-        backlog = found.fault("backlog", "warning")
+        backlog = report.fault("backlog", "warning")
         assert backlog.startswith("backlog: ")
         assert "workflow tasks wait, the first for " in backlog
         assert "growing: " in backlog
         assert backlog.endswith("follows from `workers`: fix that first")
         schedules = "trenova-reconcile, trenova-retention, trenova-retry-dead-letters, trenova-verify"
-        assert f"missing: {schedules}" in found.fault("schedules")
+        assert f"missing: {schedules}" in report.fault("schedules")
 
-        # It runs, waits for its database, and polls nothing.
+        # This worker runs, waits for its database, and does not poll.
         worker = await place.start("worker", NO_DATABASE, logged=b'"waiting"')
         try:
-            found = await doctor(place, **NO_DATABASE)
-            assert found.exit_code == 13
-            assert found.fault("database").startswith("the database is away: ")
-            assert found.fault("workers").startswith("No Workers polling")
+            report = await doctor(place, **NO_DATABASE)
+            assert report.exit_code == 13
+            assert report.fault("database").startswith("the database is away: ")
+            assert report.fault("workers").startswith("No Workers polling")
         finally:
             await worker.stop()
 
         async with place.running(["worker"], {}):
-            found = await doctor_until(place, lambda told: not told.states("failed"))
-            assert found.findings["workers"]["cause"].startswith("1 worker polls audit-queue")
+            report = await doctor_until(place, lambda report: not report.states("failed"))
+            assert report.findings["workers"]["cause"].startswith("1 worker polls audit-queue")
 
 
 async def test_workers_of_a_version_that_gets_no_work_are_named(folder: Path, database: Postgres) -> None:
     versioned = {"TRENOVA_WORKER__DEPLOYMENT_NAME": "audit", "TRENOVA_WORKER__BUILD_ID": "2"}
     async with site(folder, database) as place, place.running(["worker"], versioned):
-        found = await doctor(place)
-        assert found.exit_code == 15
-        fault = found.fault("worker version")
+        report = await doctor(place)
+        assert report.exit_code == 15
+        fault = report.fault("worker version")
         cause, command = fault.split(" → temporal ")
         assert cause == "workers of version audit 2 poll but get no work: the current version is none"
         assert (await place.cli(*command.split(), "--yes")).exit_code == 0
         async with asyncio.timeout(LIMIT_S):
-            while (found := await doctor(place)).findings["worker version"]["state"] != "ok":
+            while (report := await doctor(place)).findings["worker version"]["state"] != "ok":
                 pass
-        assert found.findings["worker version"]["cause"] == "work goes to audit 2"
+        assert report.findings["worker version"]["cause"] == "work goes to audit 2"
 
 
-async def test_a_wrong_and_a_missing_key_are_named_in_the_words_of_the_symptoms_and_a_workflow_that_stands_still(
+async def test_a_wrong_and_a_missing_key_and_a_stuck_workflow_are_named_in_the_words_of_the_symptoms(
     folder: Path, database: Postgres
 ) -> None:
     one, other = new_key(), new_key()
@@ -92,29 +92,29 @@ async def test_a_wrong_and_a_missing_key_are_named_in_the_words_of_the_symptoms_
             (wrong, "decryption failed with the key ID: a"),
             (missing, "encryption key not found for ID: a"),
         ):
-            # Without an API key: with one, the doctor sees that it is the API that has other keys.
+            # Without an API key: with one, the doctor finds that the API has other keys.
             unknown = {**variables, "TRENOVA_API_KEY": ""}
-            async with asyncio.timeout(LIMIT_S):  # Temporal lists what is open a moment later
-                while (found := await doctor(place, **unknown)).findings["keys of open workflows"]["state"] == "ok":
+            async with asyncio.timeout(LIMIT_S):  # Temporal lists open workflows with a delay
+                while (report := await doctor(place, **unknown)).findings["keys of open workflows"]["state"] == "ok":
                     pass
-            assert found.exit_code == 14
-            fault = found.fault("keys of open workflows")
+            assert report.exit_code == 14
+            fault = report.fault("keys of open workflows")
             assert fault.startswith(f"open workflows wait: {words} (audit-batch-")
             assert ") → set TEMPORAL_ENCRYPTION_KEY_a to the key that they were encrypted with" in fault
             assert "trenova keys check" in fault
 
         async with place.running(["worker"], wrong), asyncio.timeout(LIMIT_S):
             # Temporal marks a workflow after some failed tasks: about a minute.
-            while (found := await doctor(place, **wrong)).findings["stuck workflows"]["state"] == "ok":
+            while (report := await doctor(place, **wrong)).findings["stuck workflows"]["state"] == "ok":
                 pass
-        fault = found.fault("stuck workflows")
+        fault = report.fault("stuck workflows")
         assert fault.startswith("1 workflow is failing repeatedly: audit-batch-")
         assert "decryption failed with the key ID: a" in fault
-        assert one not in str(found)
-        assert other not in str(found)
+        assert one not in str(report)
+        assert other not in str(report)
 
 
-async def test_a_worker_with_another_key_under_the_same_id_is_named_though_others_do_its_work(
+async def test_a_worker_with_another_key_under_the_same_id_is_named_even_if_others_do_its_work(
     folder: Path, database: Postgres
 ) -> None:
     right, wrong = encrypting("a", a=new_key()), encrypting("a", a=new_key())
@@ -124,9 +124,9 @@ async def test_a_worker_with_another_key_under_the_same_id_is_named_though_other
         place.running(["worker"], wrong) as (mistaken,),
     ):
         named = f"worker {mistaken.process.pid}@"
-        found = await doctor_until(place, lambda told: named in told.findings["keys of workers"]["cause"], **right)
-        assert found.exit_code == 14
-        fault = found.fault("keys of workers")
+        report = await doctor_until(place, lambda report: named in report.findings["keys of workers"]["cause"], **right)
+        assert report.exit_code == 14
+        fault = report.fault("keys of workers")
         assert fault.startswith(f"keys differ: {named}")
         assert "has another key than the sender of audit-batch-" in fault
         assert "trenova keys check --offline" in fault

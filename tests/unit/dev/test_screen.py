@@ -1,4 +1,4 @@
-"""What `trenova dev` says when it is ready."""
+"""The output of `trenova dev` when it is ready."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ STATE = DevJson(
 )
 
 
-def test_the_default_folder_needs_no_flag_and_any_other_is_named_for_a_shell(
+def test_only_a_folder_other_than_the_default_is_named_in_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -32,8 +32,8 @@ def test_the_default_folder_needs_no_flag_and_any_other_is_named_for_a_shell(
         (tmp_path / "deeper" / DEFAULT_DATA_DIR, f"trenova logs --follow --data-dir {tmp_path}/deeper/.trenova"),
     ):
         Screen().show_ready(STATE, data_dir)
-        shown = capsys.readouterr().out.splitlines()
-        assert shown[-1] == f"Follow the logs with `{command}`; stop with Ctrl-C."
-        exports = [line.strip() for line in shown if "export TRENOVA_DATA_DIR=" in line]
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[-1] == f"Follow the logs with `{command}`; stop with Ctrl-C."
+        exports = [line.strip() for line in lines if "export TRENOVA_DATA_DIR=" in line]
         _, _, quoted = command.partition(" --data-dir ")
         assert exports == ([f"export TRENOVA_DATA_DIR={quoted}"] if quoted else [])

@@ -1,4 +1,4 @@
-"""Of everything that one or two faults show, the causes are named first, and the rest says what it follows from."""
+"""Of all findings that one or two faults produce, the causes come first, and the others name what they follow from."""
 
 from collections.abc import Iterable, Mapping
 
@@ -11,11 +11,11 @@ from trenova.doctor.finding import Finding, Kind, State
 KINDS = {check.name: check.kind for check in DOCTOR}
 NEEDS = {check.name: check.needs for check in DOCTOR}
 
-# What each fault shows on a running installation: the state of every check that is not ok, and what the API blames.
+# The findings of each fault: the state of every check that is not ok, and which parts the API reports.
 TEMPORAL_STOPPED = {"temporal port": State.FAILED, "api readiness": ("temporal",)}
 TEMPORAL_FROZEN = {"temporal TLS": State.FAILED, "api readiness": ("temporal",)}
 DATABASE_STOPPED = {"database": State.FAILED, "api readiness": ("database",), "api key": State.FAILED}
-# The API's own look at the database hangs as well, so it says nothing.
+# The API's own check of the database hangs as well, so it does not answer.
 DATABASE_FROZEN = {"database": State.FAILED, "api readiness": State.FAILED, "api key": State.FAILED}
 SCHEMA_OLD = {"database schema": State.FAILED, "api readiness": ("database",)}
 BATCHES_WAIT = {"storing": State.FAILED, "open batches": State.WARNING}
@@ -42,30 +42,30 @@ SCHEDULE_PAUSED = {"schedules": "alone warning"}
 Shown = Mapping[str, State | tuple[str, ...] | str]
 
 
-def found(shown: Shown) -> list[Finding]:
-    """Findings as the doctor ranks them: what needs a check that failed is not asked."""
+def rank(shown: Shown) -> list[Finding]:
+    """Findings as the doctor ranks them; a check that needs a failed one is not checked."""
     made: dict[str, Finding] = {}
     for name, kind in KINDS.items():
         given = shown.get(name, State.OK)
         blames = given if isinstance(given, tuple) else ()
         state = given if isinstance(given, State) else State.WARNING if given == "alone warning" else State.FAILED
-        stopped = any(below(name, shown))
+        stopped = any(needs_stopped(name, shown))
         made[name] = Finding(
             check=name,
             kind=kind,
             state=State.UNCHECKED if stopped else state,
             cause=f"{name} is {state}",
-            next_step=None if state is State.OK else f"mend {name}",
+            next_step=None if state is State.OK else f"fix {name}",
             blames=blames,
             stands_alone=isinstance(given, str) and given.startswith("alone"),
         )
     return causes.rank_findings(list(made.values()))
 
 
-def below(name: str, shown: Shown) -> Iterable[bool]:
+def needs_stopped(name: str, shown: Shown) -> Iterable[bool]:
     for other in NEEDS[name]:
         yield other in shown and shown[other] not in {State.WARNING, "alone warning"}
-        yield from below(other, shown)
+        yield from needs_stopped(other, shown)
 
 
 ONE = [
@@ -77,7 +77,7 @@ ONE = [
     (SCHEMA_OLD, "database schema"),
     (BATCHES_WAIT, "storing"),
     (WORKER_STOPPED, "workers"),
-    # Its attempts had met a database that was away when it was killed.
+    # The database was unreachable when the worker was killed.
     (WORKER_STOPPED | BATCHES_WAIT, "workers"),
     (WORKER_KEYS_WRONG, "keys of workers"),
     (API_STOPPED, "api"),
@@ -92,7 +92,7 @@ ONE = [
 
 @pytest.mark.parametrize(("shown", "cause"), ONE)
 def test_one_fault_has_one_cause(shown: Shown, cause: str) -> None:
-    findings = found(shown)
+    findings = rank(shown)
     assert [each.check for each in causes.causes(findings)] == [cause]
     for each in findings:
         if each.state in {State.FAILED, State.WARNING} and each.check != cause:
@@ -124,7 +124,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("one", "other", "named"), PAIRS)
-def test_of_two_faults_what_is_below_is_named_first_and_nothing_else_as_a_cause(
+def test_of_two_faults_the_lower_part_is_named_first_and_nothing_else_is_a_cause(
     one: Shown, other: Shown, named: list[str]
 ) -> None:
     shown: dict[str, State | tuple[str, ...] | str] = {**one, **other}
@@ -132,23 +132,23 @@ def test_of_two_faults_what_is_below_is_named_first_and_nothing_else_as_a_cause(
         shown["api readiness"] = tuple(
             part for each in (one, other) if isinstance(blamed := each["api readiness"], tuple) for part in blamed
         )
-    findings = found(shown)
+    findings = rank(shown)
     assert [each.check for each in causes.causes(findings)] == named
     assert causes.exit_code(findings) == KINDS[named[0]]
 
 
-def test_what_the_api_says_of_a_part_is_a_cause_where_that_part_is_well_from_here() -> None:
-    findings = found({"api readiness": ("temporal", "database"), "database": State.FAILED})
+def test_a_part_that_the_api_reports_is_a_cause_if_that_part_is_ok_from_here() -> None:
+    findings = rank({"api readiness": ("temporal", "database"), "database": State.FAILED})
     assert [each.check for each in causes.causes(findings)] == ["database", "api readiness"]
 
 
 def test_a_warning_explains_nothing() -> None:
-    findings = found({"database rights": State.WARNING, "api readiness": ("database",)})
+    findings = rank({"database rights": State.WARNING, "api readiness": ("database",)})
     assert [each.check for each in causes.causes(findings)] == ["api readiness", "database rights"]
     assert causes.exit_code(findings) == Kind.API
 
 
-def test_every_name_in_the_ranking_is_a_check_and_none_follows_from_itself() -> None:
+def test_every_name_in_the_ranking_is_a_check_and_no_check_follows_from_itself() -> None:
     named = {*causes.FOLLOWS_FROM, *(name for behind in causes.FOLLOWS_FROM.values() for name in behind)}
     assert named | {name for behind in causes.PARTS.values() for name in behind} <= KINDS.keys()
     for name in KINDS:
@@ -162,6 +162,6 @@ def ancestors(name: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
     return seen
 
 
-def test_all_well_and_warnings_alone_have_their_own_exit_codes() -> None:
-    assert causes.exit_code(found({})) == causes.ALL_OK
-    assert causes.exit_code(found(PARKED)) == causes.WARNINGS
+def test_no_cause_and_only_warnings_have_their_own_exit_codes() -> None:
+    assert causes.exit_code(rank({})) == causes.ALL_OK
+    assert causes.exit_code(rank(PARKED)) == causes.WARNINGS

@@ -44,17 +44,17 @@ class Running(msgspec.Struct, frozen=True):
         return f"Running(api_url={self.api_url!r})"
 
 
-class Embedded(msgspec.Struct, frozen=True):
+class EmbeddedJson(msgspec.Struct, frozen=True):
     """`embedded.json`, which exists while PostgreSQL runs for `trenova api` and `trenova worker`."""
 
     api_key: str
     database_url: str
 
     def __repr__(self) -> str:
-        return "Embedded()"
+        return "EmbeddedJson()"
 
 
-State = TypeVar("State", Running, Embedded)
+State = TypeVar("State", Running, EmbeddedJson)
 
 
 DEFAULT_API_URL = f"http://{config.ApiSettings().host}:{config.ApiSettings().port}"
@@ -65,7 +65,7 @@ def read_running(data_dir: Path) -> Running | None:
     running = read_struct(data_dir / "dev.json", Running)
     if running is not None:
         return running
-    embedded = read_struct(data_dir / "embedded.json", Embedded)
+    embedded = read_struct(data_dir / "embedded.json", EmbeddedJson)
     return None if embedded is None else with_member_addresses(embedded, data_dir)
 
 
@@ -78,7 +78,7 @@ def read_struct(file: Path, kind: type[State]) -> State | None:
         raise InvalidConfiguration([f"{file}: cannot be read: {error}"]) from None
 
 
-def with_member_addresses(embedded: Embedded, data_dir: Path) -> Running:
+def with_member_addresses(embedded: EmbeddedJson, data_dir: Path) -> Running:
     """With the addresses from the settings of a member: of an API if there is one, else of a worker."""
     member = next(iter(members.list_members(Folder(data_dir))), None)
     return Running(
