@@ -120,7 +120,7 @@ async def test_what_a_killed_api_has_spooled_is_stored_exactly_once(place: Site,
             async with asyncio.timeout(LIMIT_S):
                 while (told := await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - no event for it
                     await asyncio.sleep(0.5)
-            assert told.json()["spool"] == "batches that wait for Temporal: 10"
+            assert told.json()["spool"] == "10 batches wait for Temporal"
             assert told.json()["temporal"].startswith("failed to dial temporal client at ")
             counted = await metrics(client)
             assert (counted["trenova_spool_batches"], counted["trenova_spooled_entries_total"]) == (10, 28)
@@ -243,7 +243,7 @@ async def test_without_a_spool_requests_are_answered_at_once_while_temporal_is_a
                 assert place.temporal.address not in answer.text
         # By now it is known: nothing is sent, so nothing is in doubt.
         answer = await client.post("/v1/entries", json=entry(tenant))
-        assert answer.json()["detail"].endswith("nothing of this request was taken in")
+        assert answer.json()["detail"].endswith("nothing of this request was accepted")
         ready = await client.get("/readyz")
         assert (ready.status_code, ready.json()["spool"]) == (503, "off")
         # What an operator needs is there, and once in the log, not with every request.

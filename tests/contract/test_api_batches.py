@@ -76,6 +76,6 @@ async def test_a_batch_that_this_server_has_no_key_for_may_be_asked_for_again(
     try:
         answer = await state(api, name, keys.any_tenant)
         assert answer.status_code == 503, answer.text
-        assert "cannot open the batch" in answer.json()["detail"]
+        assert "cannot decrypt the batch" in answer.json()["detail"]
     finally:
         await handle.terminate()

@@ -1,4 +1,4 @@
-"""Cursors that this API has not given out, or gave out for another list."""
+"""Cursors that this API did not issue, or issued for another list."""
 
 import base64
 from typing import Any
@@ -58,4 +58,4 @@ async def test_a_cursor_of_one_order_is_refused_by_the_other(api: httpx.AsyncCli
     for order, foreign in (("stored", page), ("newest", feed)):
         response = await api.get("/v1/entries", params={"order": order, "cursor": foreign}, timeout=GENEROUS_S)
         assert response.status_code == 400
-        assert "not one that this list has given out" in response.json()["detail"]
+        assert "was not issued by this list" in response.json()["detail"]

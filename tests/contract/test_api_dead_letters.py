@@ -49,7 +49,7 @@ async def test_the_receipts_of_a_batch_say_which_entries_are_parked_and_why(api:
     assert (first["state"], first["index"], third["state"], third["index"]) == ("stored", 0, "stored", 1)
     assert second.keys() == {"id", "state", "reason"}
     assert (second["id"], second["state"]) == (bad["id"], "parked")
-    assert second["reason"] == "a rule of the database refuses this entry (23514)"
+    assert second["reason"] == "a rule of the database rejects this entry (23514)"
     batch = (await api.get(f"/v1/batches/{sent.json()['batch_id']}")).json()
     assert (batch["state"], batch["entries"], batch["stored"], batch["parked"]) == ("stored", 3, 2, 1)
     assert (await api.get(f"/v1/entries/{bad['id']}")).status_code == 404

@@ -142,9 +142,9 @@ async def test_of_a_database_that_does_not_answer_only_the_log_says_where_it_is(
             assert secret not in str(problem)
         assert f"port {port} failed: Connection refused" in line["error"]
         assert "database.url" in line["hint"]
-    assert found["POST", "/v1/entries"][0]["detail"].endswith("nothing of this request was taken in")
+    assert found["POST", "/v1/entries"][0]["detail"].endswith("nothing of this request was accepted")
     assert "with the same ids" in found["POST", "/v1/entries"][0]["hint"]
-    assert found["GET", "/v1/entries"][0]["hint"].startswith("ask again")
+    assert found["GET", "/v1/entries"][0]["hint"].startswith("send the request again")
 
 
 async def test_of_a_database_without_its_schema_only_the_log_says_what_to_run(

@@ -27,7 +27,7 @@ async def test_a_database_that_falls_silent_is_an_error_for_each_request_and_the
         far = url.set(port=proxy.port).render_as_string(hide_password=False)
         async with Store.open(far, pool_size=2) as store, asyncio.timeout(GENEROUS_S):
             lookups = KeyLookups(store, remember_s=0)
-            async with lookups.watching():
+            async with lookups.running():
                 first = await lookups.find(keys.reader)
                 assert first is not None
                 proxy.mode = "lose answers"
@@ -71,7 +71,7 @@ async def test_a_server_that_lets_in_and_answers_no_question_is_unreachable(monk
     began = time.monotonic()
     async with server, Store.open(f"postgresql://u:p@127.0.0.1:{port}/d") as store, asyncio.timeout(GENEROUS_S):
         lookups = KeyLookups(store, remember_s=0)
-        async with lookups.watching():
+        async with lookups.running():
             found = await asyncio.gather(*(lookups.find("trn_a_b") for _ in range(20)), return_exceptions=True)
             assert {type(each) for each in found} == {Unavailable}
             assert lookups.watch.reason is not None

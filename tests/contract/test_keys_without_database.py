@@ -183,7 +183,7 @@ async def database(postgres: Postgres) -> AsyncIterator[Database]:
 async def lookups(database: Database) -> AsyncIterator[KeyLookups]:
     async with Store.open(database.api_url, search_pool_size=2) as opened:
         made = KeyLookups(opened, remember_s=3600)
-        async with made.watching():
+        async with made.running():
             yield made
 
 
@@ -221,7 +221,7 @@ async def test_a_database_without_a_free_connection_has_answered_and_is_asked_by
     limit = f"ALTER DATABASE {name_of(database)} CONNECTION LIMIT 0"
     await operator.execute(limit.encode())
     async with asyncio.timeout(GENEROUS_S):
-        await lookups.watch.settle()
+        await lookups.watch.find_out()
         assert await lookups.find(key) is not None
         await shut(operator, database, "CONNECTION LIMIT 0")
         with pytest.raises(Unavailable, match="too many connections"):

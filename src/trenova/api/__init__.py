@@ -1,4 +1,4 @@
-"""The HTTP door: who may ask, what they sent, and answers that promise nothing that is not durable.
+"""The HTTP API: authentication, request checks, and answers that promise nothing that is not durable.
 
-May import: ingest, store, connection, signing_keys, codec, ledger, domain, config, errors.
+May import: ingest, importing, workflows, store, runtime, codec, keys, ledger, domain, config, tracing, errors.
 """

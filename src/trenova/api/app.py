@@ -1,4 +1,4 @@
-"""The API put together from its parts."""
+"""Assembles the ASGI application of the API."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -44,7 +44,7 @@ from trenova.runtime.temporal_sdk import SdkRuntime
 from trenova.store import Store
 
 
-def create(  # noqa: PLR0913 - all that whoever runs it has opened
+def create(  # noqa: PLR0913 - everything that the caller has opened
     settings: Settings,
     store: Store,
     client: Client,
@@ -54,7 +54,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
     spool: Spool | None = None,
     core: SdkRuntime | None = None,
 ) -> Litestar:
-    """The ASGI application. It owns neither store nor client nor spool: whoever opened them closes them."""
+    """The ASGI application. It does not close store, client and spool: the caller does."""
     lookups = KeyLookups(store, remember_s=settings.api.remember_keys_seconds)
     ingest = GroupCommit(client, spool, on_drained=ENTRIES_ACCEPTED.inc)
     services = Services(
@@ -63,13 +63,13 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
         client=client,
         ingest=ingest,
         body_budget=ByteBudget(),
-        searches=ReadSlots(settings.database.search_pool_size),
-        # The other half is for what writers wait for.
-        reads=ReadSlots(max(2, settings.database.pool_size // 2)),
+        search_slots=ReadSlots(settings.database.search_pool_size),
+        # The other half of the pool is for what writers wait for.
+        read_slots=ReadSlots(max(2, settings.database.pool_size // 2)),
         lookups=lookups,
         open_keys=KeyWatch(client),
-        parts=health.cached_checks(client, store, ingest.breaker, lookups),
-        from_temporal=(
+        readiness=health.cached_checks(client, store, ingest.breaker, lookups),
+        temporal_metrics=(
             ThrottledRefresh(backlog.measure_backlog, client, every_s=backlog.EVERY_S),
             ThrottledRefresh(last_verification.measure_last_verification, client, every_s=last_verification.EVERY_S),
             ThrottledRefresh(stuck_schedules.measure_stuck_schedules, client, every_s=stuck_schedules.EVERY_S),
@@ -112,7 +112,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
         middleware=[auth.gate_of(services)],
         openapi_config=openapi.config(),
         exception_handlers=HANDLERS,
-        lifespan=[lambda _: services.ingest.running(), lambda _: lookups.watching()],
+        lifespan=[lambda _: services.ingest.running(), lambda _: lookups.running()],
         request_max_body_size=settings.limits.max_request_bytes,
         logging_config=None,
     )
@@ -121,7 +121,7 @@ def create(  # noqa: PLR0913 - all that whoever runs it has opened
         app.asgi_handler = PublicLedgers(app.asgi_handler)
     if settings.telemetry.traces:
         app.asgi_handler = RequestSpans(app.asgi_handler)
-    # Around all of it: an unknown path, a bug, and what fails in any of these are answered with an id, too.
+    # Outermost: unknown paths, bugs, and failures in the layers above are answered with a request id, too.
     app.asgi_handler = RequestIds(app.asgi_handler, REQUESTS_REFUSED.labels(reason=reason_of(INTERNAL_ERROR)).inc)
     return app
 

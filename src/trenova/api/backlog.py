@@ -1,4 +1,4 @@
-"""How many batches wait to be stored, for how long, and what waits in the task queue, for the metrics."""
+"""Metrics of the batches that wait to be stored, and of the backlog in the task queue."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from temporalio.client import Client
 from trenova.config import TASK_QUEUE
 from trenova.workflows import ProcessAuditBatchWorkflow
 
-# Counting is a query of Temporal's visibility store, and a scrape comes every few seconds.
+# Counting queries Temporal's visibility store, and scrapes come every few seconds.
 EVERY_S = 30.0
 AGES_S = (0, 60, 600, 3600, 86_400)
 RUNNING = (
@@ -26,11 +26,11 @@ KINDS = {
 
 BATCHES = Gauge(
     "trenova_batches_waiting",
-    "Batches that are accepted and not yet stored, by the seconds they wait at least",
+    "Accepted batches that are not stored yet, by the minimum number of seconds they have waited",
     ["age"],
 )
-TASKS = Gauge("trenova_task_queue_backlog", "Tasks that no worker has taken yet", ["kind"])
-TASKS_AGE = Gauge("trenova_task_queue_backlog_age_seconds", "How long the first of them waits", ["kind"])
+TASKS = Gauge("trenova_task_queue_backlog", "Tasks that no worker has started yet", ["kind"])
+TASKS_AGE = Gauge("trenova_task_queue_backlog_age_seconds", "How long the oldest of these tasks has waited", ["kind"])
 
 
 async def measure_backlog(client: Client) -> None:
@@ -38,7 +38,7 @@ async def measure_backlog(client: Client) -> None:
 
 
 async def count_batches(client: Client) -> None:
-    """By age, the youngest first: where there are none, there are none that are older."""
+    """Count by age, the youngest first: when there are none, no older ones are asked for."""
     now, count = datetime.now(UTC), 1
     for age_s in AGES_S:
         if count:

@@ -1,4 +1,4 @@
-"""What became of a batch."""
+"""The state of a batch."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Literal
@@ -27,13 +27,13 @@ BatchId = Annotated[str, PathParameter(min_length=1, max_length=200, pattern=rf"
 
 
 class EntryTenant(msgspec.Struct, frozen=True):
-    """The one part of an entry that says whose batch this is."""
+    """The tenant of an entry; its other fields are skipped."""
 
     tenant: str | None = None
 
 
 class BatchState(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch, as far as the API key may see it: the counts are of its tenant's entries alone."""
+    """A batch. The counts include only entries of tenants that the API key may read."""
 
     batch_id: str
     state: Literal["accepted", "spooled", "stored", "parked"]
@@ -42,12 +42,12 @@ class BatchState(msgspec.Struct, frozen=True, kw_only=True):
     stored: int
     duplicate: int
     parked: int
-    """Refused by the database at that time; they may be stored since."""
+    """Rejected by the database when the batch ran; they may have been stored since."""
     workflow_id: str
     workflow_status: str
-    """Temporal's word for the latest workflow of this id, lower case; `expired` when Temporal has forgotten it since,
-    `unknown` while the batch is spooled. A batch that is accepted while its workflow is over is stored by the
-    reconciliation."""
+    """Temporal's status of the latest workflow with this id, in lower case; `expired` once Temporal has removed it,
+    `unknown` while the batch is spooled. A batch that is still accepted although its workflow has closed is stored by
+    the reconciliation."""
 
 
 @get(
@@ -60,10 +60,10 @@ class BatchState(msgspec.Struct, frozen=True, kw_only=True):
 async def read_batch(
     batch_id: BatchId, caller: NamedDependency[Caller], services: NamedDependency[Services]
 ) -> BatchState:
-    """Tell whether a batch is accepted or stored. A writer may ask too: the answer holds no content."""
+    """Say whether a batch is accepted or stored. Writers may ask too: the answer holds no content."""
     if (in_spool := await find_spooled(services, batch_id, caller.tenant)) is not None:
         return in_spool
-    # Temporal first: a batch that is stored between the two questions is then found by the second.
+    # Temporal first: a batch that is stored between the two queries is then found by the second.
     status = await workflow_status(services.client, batch_id)
     parts = [part for part in await services.store.batches.find(batch_id) if caller.tenant in {None, part.tenant}]
     parked = len(await services.store.dead_letters.of_batches([batch_id], tenant=caller.tenant))
@@ -101,7 +101,7 @@ def stored_state(batch_id: str, parts: list[StoredBatch], parked: int, status: s
 
 
 async def find_spooled(services: Services, batch_id: str, tenant: str | None) -> BatchState | None:
-    """The batch if it lies in this server's spool. It leaves that only after Temporal knows it."""
+    """The batch, if it is in this server's spool, which it leaves only after Temporal has accepted it."""
     spool = services.ingest.spool
     parcel = await spool.read(batch_id) if spool else None
     if parcel is None:
@@ -134,9 +134,9 @@ async def workflow_status(client: Client, batch_id: str) -> str | None:
 
 
 async def count_entries(client: Client, batch_id: str, tenant: str | None) -> int:
-    """How many entries of this tenant (of all, if None) the workflow was started with; its input is in the history.
+    """How many entries of this tenant (None: of all) the workflow was started with, according to its history.
 
-    0 where it is no workflow of ours, or has no history any more. Raises Unavailable where no key here opens it.
+    0 if it is not one of our workflows, or its history is gone. Raises Unavailable if no key here decrypts it.
     """
     unreadable: PayloadError | None = None
     async for run_id in runs_of(client, batch_id):
@@ -146,13 +146,13 @@ async def count_entries(client: Client, batch_id: str, tenant: str | None) -> in
         except PayloadError as error:
             unreadable = error
     if unreadable is not None:
-        unopened = "this server cannot open the batch"
-        raise Unavailable(f"{unopened}: {unreadable.message}", hint=unreadable.hint, to_client=unopened)
+        problem = "this server cannot decrypt the batch"
+        raise Unavailable(f"{problem}: {unreadable.message}", hint=unreadable.hint, to_client=problem)
     return 0
 
 
 async def runs_of(client: Client, batch_id: str) -> AsyncIterator[str | None]:
-    """The latest run, and those before it: somebody may have started another one when that of the batch was over."""
+    """The latest run and those before it: another run may have been started after that of the batch had closed."""
     yield None
     if is_api_batch(workflow_id(batch_id)):
         with temporal_errors():
@@ -178,7 +178,10 @@ async def count_entries_in_run(client: Client, batch_id: str, run_id: str | None
 
 
 async def count_tenant_entries(payloads: Sequence[Payload], client: Client, tenant: str | None) -> int:
-    """Anybody may have put these into Temporal. What is no entry belongs to no tenant; what is no batch has none."""
+    """How many entries of this tenant the payloads hold.
+
+    Any Temporal client may have sent them: what is not an entry belongs to no tenant, what is not a batch has none.
+    """
     try:
         batch = await read_batch_input(client.data_converter, payloads)
     except InvalidPayload:

@@ -1,4 +1,4 @@
-"""What a client may send: one object, an array, or NDJSON, as one raw JSON text for each entry."""
+"""Splits a body (one object, an array, or NDJSON) into one raw JSON text per entry."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,21 +13,23 @@ from trenova.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
 
 JSON = frozenset({"application/json"})
 NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
-# Blank lines go with it, however many there are.
+# With any number of blank lines after it.
 LINE_END = re.compile(rb"\n[ \t\r\n]*")
-# An array with fewer commas than this for each entry that it may hold is small, whatever they part.
+# An array with fewer commas than this per allowed entry is small, whatever the commas separate.
 COMMAS_EACH = 4
 
 array_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def check_headers(content_type: str, content_encoding: str) -> None:
-    """Refuse what could not be read, before it is."""
+    """Raise UnsupportedMediaType for a body that could not be read, before it is."""
     if content_encoding.lower() not in {"", "identity"}:
-        raise UnsupportedMediaType(f"the content encoding {content_encoding} is not understood; send it uncompressed")
+        raise UnsupportedMediaType(
+            f"the content encoding {content_encoding} is not supported; send the body uncompressed"
+        )
     if (kind := media_type_of(content_type)) not in JSON | NDJSON:
         raise UnsupportedMediaType(
-            f"the content type {kind or '(none)'} is not understood",
+            f"the content type {kind or '(none)'} is not supported",
             hint="send `Content-Type: application/json`, or application/x-ndjson with one entry a line",
         )
 
@@ -37,10 +39,10 @@ def media_type_of(content_type: str) -> str:
 
 
 def split_entries(body: bytes, *, content_type: str, limits: LimitSettings) -> Sequence[bytes]:
-    """The raw JSON texts of the request's entries, at least one, of a body whose headers were checked.
+    """The raw JSON texts of the request's entries, at least one. The headers have been checked.
 
-    They are counted while they are parted: no more objects are made than a request may hold entries. An entry that is
-    no valid JSON inside a readable request is left for `domain.intake` to name.
+    Entries are counted while they are split: no more objects are made than a request may hold entries. An entry that
+    is not valid JSON within a readable request is reported by `domain.intake`.
     """
     most = limits.max_request_entries
     raws = (
@@ -62,7 +64,7 @@ def too_many_entries(most: int) -> RequestTooLarge:
 
 
 def nonblank_lines(body: bytes) -> Iterator[bytes]:
-    """The lines that are not blank."""
+    """The lines of the body, without blank ones."""
     text = body.strip(b" \t\r\n")
     begin = 0
     for end in LINE_END.finditer(text):
@@ -95,9 +97,9 @@ NOTHING = msgspec.Raw(b"")
 
 @lru_cache(1)
 def bounded_array_decoder(entries: int) -> msgspec.json.Decoder[msgspec.Struct]:
-    """Reads an array with so many elements at most, and stops at the first too many.
+    """A decoder of arrays with at most so many elements, which stops at the first one too many.
 
-    A list with a longest length is read to its end first, and measured then.
+    msgspec would read a list with a maximum length to its end before it checks the length.
     """
     places = [(f"entry_{number}", msgspec.Raw, NOTHING) for number in range(entries)]
     kind = msgspec.defstruct("Places", places, array_like=True, forbid_unknown_fields=True, frozen=True)
@@ -105,7 +107,7 @@ def bounded_array_decoder(entries: int) -> msgspec.json.Decoder[msgspec.Struct]:
 
 
 def check_syntax(text: bytes) -> None:
-    """A single object that is no JSON is a broken request, not a bad entry of a readable one."""
+    """Raise InvalidRequest: a single object that is not JSON is a broken request, not a bad entry of a readable one."""
     try:
         msgspec.json.decode(text, type=msgspec.Raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -114,7 +116,7 @@ def check_syntax(text: bytes) -> None:
 
 def invalid_body(error: Exception) -> InvalidRequest:
     if isinstance(error, RecursionError):
-        return InvalidRequest("the body is nested too deep to be read")
+        return InvalidRequest("the body is nested too deeply")
     if isinstance(error, UnicodeDecodeError):
         return InvalidRequest(f"the body is not valid UTF-8: {error.reason} at byte {error.start} of a string")
     assert isinstance(error, msgspec.DecodeError)

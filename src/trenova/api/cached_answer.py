@@ -1,4 +1,4 @@
-"""An answer that many ask for: one of them finds it out, the others are given the same."""
+"""Caches an answer that many requests need, so that one of them finds it out for all."""
 
 import asyncio
 import time
@@ -9,17 +9,17 @@ Answer = TypeVar("Answer")
 
 
 class CachedAnswer(Generic[Answer]):
-    """Asks at most once in `keep_s` seconds, and never twice at once."""
+    """Calls `find_out` at most once in `max_age_s` seconds, and never twice at the same time."""
 
-    def __init__(self, ask: Callable[[], Awaitable[Answer]], *, keep_s: float) -> None:
-        self.ask = ask
-        self.keep_s = keep_s
-        self.kept: tuple[float, Answer] | None = None
+    def __init__(self, find_out: Callable[[], Awaitable[Answer]], *, max_age_s: float) -> None:
+        self.find_out = find_out
+        self.max_age_s = max_age_s
+        self.cached: tuple[float, Answer] | None = None
         self.lock = asyncio.Lock()
 
     async def get(self) -> Answer:
         async with self.lock:
-            if self.kept is None or time.monotonic() - self.kept[0] >= self.keep_s:
-                answer = await self.ask()
-                self.kept = (time.monotonic(), answer)
-            return self.kept[1]
+            if self.cached is None or time.monotonic() - self.cached[0] >= self.max_age_s:
+                answer = await self.find_out()
+                self.cached = (time.monotonic(), answer)
+            return self.cached[1]

@@ -1,10 +1,10 @@
-"""Temporal's remote codec: whoever may call it sees payloads as they were before they were encrypted.
+"""Temporal's remote codec endpoint: it decrypts payloads for callers that may use it.
 
-It is a decryption oracle. So it is off unless `api.codec.enabled`. With `authorize` it takes an admin key for any
-tenant, or, from the Web UI's pages, the session that such a key has opened (`sign_in`). Without, the API must listen on
-a loopback address, and only requests whose Host names one are answered: a page of another site that rebinds its name to
-this machine comes with its own name. Browsers are let in by the Web UI's origins alone (CORS), and only
-`application/json` is read, for which a browser always asks first.
+It is a decryption oracle, so it is off unless `api.codec.enabled`. With `authorize` it needs an admin key for any
+tenant or, from pages of the Web UI, a session opened with such a key (`sign_in`). Without `authorize` the API must
+listen on a loopback address, and answers only requests whose Host names one: a page of another site that rebinds its
+name to this machine sends its own name. Browsers are admitted by the Web UI's origins only (CORS), and only
+`application/json` is read, for which a browser always sends a preflight.
 """
 
 import re
@@ -34,7 +34,7 @@ from trenova.runtime.http.byte_budget import ByteBudget, Reservation, Share
 from trenova.store.api_keys import ApiKey
 
 PATH = "/codec"
-# As large as two of Temporal's own messages; a page of history is asked for payload by payload.
+# Twice Temporal's own message limit; the Web UI sends a page of history payload by payload.
 MAX_BODY_BYTES = 8 * MIB
 PREFLIGHT_SECONDS = "600"
 HOST_HEADER = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:\d*)?")
@@ -42,7 +42,7 @@ HOST_HEADER = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:\d*)?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteCodec:
-    """What the routes need: the codec, and who may use it."""
+    """The codec, and the rules for its use."""
 
     codec: LayeredCodec
     settings: CodecEndpointSettings
@@ -51,22 +51,22 @@ class RemoteCodec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodecUser:
-    """Whoever may use the codec: whose share of this server it uses up, and the cookie to answer with, if any."""
+    """An admitted user of the codec: whose share of this server it uses, and the cookie to answer with, if any."""
 
     share: Share
     cookie: str | None = None
 
 
 def remote_codec(api: ApiSettings, security: SecuritySettings, keyring: Keyring) -> RemoteCodec | None:
-    """None when it is off. Raises InvalidConfiguration for an endpoint that anybody on the network could use."""
+    """The codec of the endpoint; None when it is off. Raises InvalidConfiguration if the whole network could use it."""
     if not api.codec.enabled:
         return None
     if not api.codec.authorize and not is_loopback(api.host):
         raise InvalidConfiguration(
             [f"api.codec.authorize: false given with api.host {api.host}, expected true or a loopback address"],
-            hint="without authorization, whoever reaches this address could decrypt everything",
+            hint="without authorization, everyone who reaches this address could decrypt everything",
         )
-    # Strict mode is for workers: a reader must be able to look at payloads from before it was turned on.
+    # Strict mode is for workers: payloads from before it was turned on must stay readable here.
     codec = payload_codec(security.model_copy(update={"require_encryption": False}), keyring)
     return RemoteCodec(codec=codec, settings=api.codec, sessions=sessions_of(keyring))
 
@@ -79,9 +79,9 @@ def is_loopback(host: str) -> bool:
 
 
 def host_of(host_header: str) -> str:
-    """The name or address without the port; empty where there is none."""
-    found = HOST_HEADER.fullmatch(host_header)
-    return found[1] if found else ""
+    """The host name or address without the port; empty if there is none."""
+    match = HOST_HEADER.fullmatch(host_header)
+    return match[1] if match else ""
 
 
 @post(["/encode", "/{namespace:str}/encode"], status_code=200, summary="Encode payloads", tags=["codec"])
@@ -91,7 +91,7 @@ async def encode(
     remote: NamedDependency[RemoteCodec],
     namespace: FromPath[str] = "",
 ) -> Response[bytes]:
-    """Encode as a worker would: what the CLI sends in is then compressed and encrypted."""
+    """Compress and encrypt payloads as a worker would, for example input from Temporal's CLI."""
     del namespace  # one keyring serves all namespaces
     with services.body_budget.reserve(request.auth.share) as reservation:
         body = await read_json_body(request, services.body_budget, reservation)
@@ -105,11 +105,11 @@ async def decode(
     remote: NamedDependency[RemoteCodec],
     namespace: FromPath[str] = "",
 ) -> Response[bytes]:
-    """Decode what this API's keys open. A payload that cannot be read comes back as a text that says why."""
+    """Decode payloads with this API's keys. One that cannot be read is returned as a text that says why."""
     del namespace
     with services.body_budget.reserve(request.auth.share) as reservation:
         body = await read_json_body(request, services.body_budget, reservation)
-        # The Web UI shows no error of an endpoint, only the ciphertext; so the reason travels as the payload.
+        # The Web UI does not show errors of the endpoint, only the ciphertext, so the payload carries the reason.
         return codec_response(request, remote, await endpoint.decode(remote.codec, body, explain=True))
 
 
@@ -122,7 +122,7 @@ async def decode(
 async def preflight(
     request: Request[Any, Any, Any], remote: NamedDependency[RemoteCodec], namespace: FromPath[str] = ""
 ) -> Response[None]:
-    """Answer a browser that asks whether a page may call. Holds no secret, so it asks for no key."""
+    """Answer a browser's CORS preflight. It reveals no secret, so it needs no key."""
     del namespace
     allowed = {
         "Access-Control-Allow-Methods": "POST",
@@ -147,7 +147,8 @@ async def admit(request: Request[Any, Any, Any], lookups: KeyLookups, remote: Re
         admitted = await authorize_user(request, lookups, remote)
     elif not is_loopback(host_of(request.headers.get("host", ""))):
         raise Forbidden(
-            "the codec endpoint answers only on a loopback address", note="turn api.codec.authorize on to use another"
+            "the codec endpoint answers only on a loopback address",
+            note="turn api.codec.authorize on to use another address",
         )
     origin = request.headers.get("origin")
     if origin is not None and origin not in remote.settings.ui_origins:
@@ -156,9 +157,9 @@ async def admit(request: Request[Any, Any, Any], lookups: KeyLookups, remote: Re
 
 
 async def authorize_user(request: Request[Any, Any, Any], lookups: KeyLookups, remote: RemoteCodec) -> CodecUser:
-    """The holder of a key, or a page of the Web UI in a browser that has a session.
+    """The holder of an admin key, or a page of the Web UI in a browser that has a session.
 
-    A page of any other site cannot use it: the browser sends the cookie to no other site, and names the page's origin.
+    Pages of other sites cannot use the session: the browser does not send them the cookie, and names their origin.
     """
     session = None if "authorization" in request.headers else session_of(request, remote)
     if session is None:
@@ -166,17 +167,17 @@ async def authorize_user(request: Request[Any, Any, Any], lookups: KeyLookups, r
         check_tenant(caller.tenant)
         return CodecUser(share=caller.share)
     if request.headers.get("origin") is None:
-        raise Forbidden("a session opens the codec endpoint to pages of the Web UI alone")
+        raise Forbidden("a session opens the codec endpoint to pages of the Web UI only")
     key = await lookups.find(session.key)
     if key is None:
         raise Unauthenticated("the API key of this session is revoked", hint="sign in with another: /codec/sign-in")
     check_admin(key)
-    renewed = remote.sessions.renewed(session)
+    renewed = remote.sessions.renew(session)
     return CodecUser(share=("key", key.id), cookie=None if renewed is None else remote.sessions.cookie(renewed))
 
 
 def session_of(request: Request[Any, Any, Any], remote: RemoteCodec) -> Session | None:
-    """The session in the browser's cookie, if it is a good one. Whether its key still is, the caller asks."""
+    """The session in the browser's cookie, if it is valid. The caller must check that its key still is."""
     cookie = request.cookies.get(COOKIE)
     return None if cookie is None else remote.sessions.read(cookie)
 
@@ -188,13 +189,13 @@ def check_admin(key: ApiKey | RememberedKey) -> None:
 
 def check_tenant(tenant: str | None) -> None:
     if tenant is not None:
-        raise Forbidden("payloads hold entries of all tenants; this API key is for one")
+        raise Forbidden("payloads hold entries of all tenants; this API key is for one tenant")
 
 
 async def read_json_body(request: Request[Any, Any, Any], budget: ByteBudget, reservation: Reservation) -> bytes:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise UnsupportedMediaType(f"the content type {kind or '(none)'} is not understood; send application/json")
+        raise UnsupportedMediaType(f"the content type {kind or '(none)'} is not supported; send application/json")
     return await read_body(request, max_bytes=MAX_BODY_BYTES, budget=budget, reservation=reservation)
 
 
@@ -211,14 +212,14 @@ def cors_headers(request: Request[Any, Any, Any], remote: RemoteCodec) -> dict[s
 
 
 def with_cors(handle: Callable[..., Response[Any]], remote: RemoteCodec) -> Callable[..., Response[Any]]:
-    """Errors as the Web UI's pages may read them: one that they cannot read they take for a lost connection."""
+    """The error handler with CORS headers: the Web UI reports an error that it may not read as a lost connection."""
 
-    def handled(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-        told = handle(request, error)
-        told.headers.update(cors_headers(request, remote))
-        return told
+    def handle_with_cors(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        response = handle(request, error)
+        response.headers.update(cors_headers(request, remote))
+        return response
 
-    return handled
+    return handle_with_cors
 
 
 def router(remote: RemoteCodec) -> Router:
@@ -228,7 +229,7 @@ def router(remote: RemoteCodec) -> Router:
     return Router(
         path=PATH,
         opt={ACCESS: access_of(remote)},
-        # The preflight first: Litestar answers OPTIONS itself for a route that has no handler of its own by then.
+        # The preflight first: Litestar adds its own OPTIONS handler to a route that has none by then.
         route_handlers=[preflight, encode, decode],
         dependencies={"remote": Provide(provide)},
         exception_handlers={kind: with_cors(handle, remote) for kind, handle in HANDLERS.items()},

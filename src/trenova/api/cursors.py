@@ -1,4 +1,4 @@
-"""Positions in lists, as text that clients hand back unread."""
+"""Positions in lists, encoded as opaque text for clients."""
 
 import base64
 import binascii
@@ -24,5 +24,5 @@ def decode(cursor: str, kind: type[Position]) -> Position:
     with suppress(binascii.Error, ValueError, msgspec.DecodeError):
         position = decoder.decode(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     if not isinstance(position, kind):
-        raise InvalidRequest("the cursor is not one that this list has given out", hint="start again without a cursor")
+        raise InvalidRequest("the cursor was not issued by this list", hint="start again without a cursor")
     return position

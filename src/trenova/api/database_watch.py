@@ -1,9 +1,8 @@
-"""Whether the database is unreachable: found out by asking it, so that no request waits for what will not come.
+"""Finds out whether the database is unreachable by probing it, so that no request waits for an answer in vain.
 
-What a lookup of keys meets is its own affair: a lock, a slow disk, many others. So a lookup that is slow or fails
-raises a doubt, and only probes that are not let in say that the database is unreachable. Each has a connection of its
-own: nobody brings that about by filling the pools. A database that answers, whatever it answers, is reachable: keys can
-be revoked in it.
+A slow or failing lookup of keys can have its own cause: a lock, a slow disk, many other lookups. So it only raises a
+doubt, and only failed probes show that the database is unreachable. Each probe has a connection of its own, so that
+full pools do not count. A database that answers anything is reachable: keys can be revoked in it.
 """
 
 import asyncio
@@ -23,11 +22,11 @@ log = structlog.get_logger()
 # A lookup takes a millisecond.
 DOUBT_AFTER_S = 2.0
 PROBE_TIMEOUT_S = 3.0
-# A restart that is over within a second is none of anybody's business.
+# So many in a row are an outage: a restart that takes less than a second is not.
 FAILED_PROBES = 2
 PROBE_EVERY_S = 1.0
-# Why a database refuses us that is there. One without a free connection keeps some for its operators, and serves those
-# that it has: keys can be revoked, and looked up.
+# Errors of a database that is reachable. One without a free connection reserves some for its operators and serves
+# those that are open: keys can be revoked and looked up.
 REACHABLE_REASONS = frozenset({"other", "too_many_connections"})
 # How long a cancelled task may take to end before it is cancelled again.
 CANCEL_AGAIN_S = 0.1
@@ -35,23 +34,23 @@ NO_ANSWER = f"the database did not answer within {PROBE_TIMEOUT_S:g} seconds"
 
 
 class DatabaseWatch:
-    """`reason` says why nobody reaches the database; None: it answers, as far as is known.
+    """`reason` says why the database is unreachable; None: it answers, as far as is known.
 
-    `lost` is called whenever it becomes unreachable.
+    `on_lost` is called whenever it becomes unreachable.
     """
 
-    def __init__(self, probe: Callable[[], Awaitable[None]], lost: Callable[[], None]) -> None:
+    def __init__(self, probe: Callable[[], Awaitable[None]], on_lost: Callable[[], None]) -> None:
         self.probe = probe
-        self.lost = lost
+        self.on_lost = on_lost
         self.reason: Reason | None = None
-        self.refusal_text = ""
-        """In the database's own words: for the log."""
-        self.settled = asyncio.Event()
-        """No doubt is open: the database answers, or it is known that it does not."""
-        self.settled.set()
-        self.asking: asyncio.Task[None] | None = None
+        self.error_text = ""
+        """The database's own words, for the log."""
+        self.is_known = asyncio.Event()
+        """Set while no doubt is open: it is known whether the database answers."""
+        self.is_known.set()
+        self.probing: asyncio.Task[None] | None = None
         self.probes: set[asyncio.Task[None]] = set()
-        """Those that have not ended. One that is dropped ends late."""
+        """Those that are still running. A cancelled one takes a while to end."""
 
     @property
     def is_unreachable(self) -> bool:
@@ -59,60 +58,61 @@ class DatabaseWatch:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """End with the block."""
+        """Cancel all probes when the block ends."""
         try:
             yield
         finally:
-            if self.asking is not None:
-                self.asking.cancel()
+            if self.probing is not None:
+                self.probing.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
-                    await self.asking
+                    await self.probing
             await cancel_all(self.probes)
 
     def doubt(self) -> None:
-        if self.asking is None:
-            self.settled.clear()
-            # In a context of its own: what it finds is not about the request that raised the doubt.
-            self.asking = asyncio.create_task(self.ask(), context=Context())
+        """Start probing, unless that is under way."""
+        if self.probing is None:
+            self.is_known.clear()
+            # In a fresh context: its log lines are not about the request that raised the doubt.
+            self.probing = asyncio.create_task(self.probe_until_reachable(), context=Context())
 
-    async def settle(self) -> None:
-        """Doubt, and return when it is known whether the database answers."""
+    async def find_out(self) -> None:
+        """Start probing, and return once it is known whether the database answers."""
         self.doubt()
-        await self.settled.wait()
+        await self.is_known.wait()
 
-    async def ask(self) -> None:
-        """Ask until there is an answer. However this ends, keys are looked up again afterwards."""
-        unanswered = 0
+    async def probe_until_reachable(self) -> None:
+        """Probe until there is an answer. However this ends, keys are looked up again afterwards."""
+        failed = 0
         try:
-            while (refusal := await self.refusal()) is not None:
-                unanswered += 1
-                if unanswered >= FAILED_PROBES:
-                    self.believe(refusal)
+            while (error := await self.probe_error()) is not None:
+                failed += 1
+                if failed >= FAILED_PROBES:
+                    self.mark_unreachable(error)
                 await asyncio.sleep(PROBE_EVERY_S)
             if self.reason is not None:
                 log.info("database is reachable again")
         except Exception:  # a bug: the next doubt begins anew
             log.exception("probing the database failed")
         finally:
-            self.asking = self.reason = None
-            self.settled.set()
+            self.probing = self.reason = None
+            self.is_known.set()
 
-    def believe(self, refusal: str) -> None:
-        known, self.reason, self.refusal_text = self.reason, reason_of(refusal), refusal
-        self.settled.set()
+    def mark_unreachable(self, error: str) -> None:
+        known, self.reason, self.error_text = self.reason, reason_of(error), error
+        self.is_known.set()
         if known is None:
-            log.warning("database is unreachable", error=refusal, hint=self.reason.next_step)
-            self.lost()
+            log.warning("database is unreachable", error=error, hint=self.reason.next_step)
+            self.on_lost()
 
-    async def refusal(self) -> str | None:
-        """Why a probe was not let in; None when it had any answer."""
+    async def probe_error(self) -> str | None:
+        """Why a probe found the database unreachable; None when it got any answer."""
         for late in self.probes:
             late.cancel()
         probe = asyncio.create_task(self.probe_once())
         self.probes.add(probe)
-        probe.add_done_callback(self.ended)
+        probe.add_done_callback(self.discard_probe)
         try:
-            # Shielded: nobody waits until a probe that is given up has ended.
+            # Shielded: nothing waits for a cancelled probe to end.
             async with own_timeout(PROBE_TIMEOUT_S):
                 await asyncio.shield(probe)
         except TimeoutError:
@@ -128,14 +128,14 @@ class DatabaseWatch:
     async def probe_once(self) -> None:
         await self.probe()
 
-    def ended(self, probe: asyncio.Task[None]) -> None:
+    def discard_probe(self, probe: asyncio.Task[None]) -> None:
         self.probes.discard(probe)
         if not probe.cancelled():
-            probe.exception()  # or asyncio says that nobody has looked at it
+            probe.exception()  # or asyncio logs that it was never retrieved
 
 
 async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel them, and return when they have ended.
+    """Cancel the tasks, and return when they have ended.
 
     Cancelled once, psycopg asks the server to cancel, and waits up to ten seconds for a silent one; cancelled again, it
     closes the connection.

@@ -81,7 +81,7 @@ async def list_dead_letters(  # noqa: PLR0913, PLR0917 - one for each parameter 
         store = services.store.dead_letters
         return await store.page(tenant=owner, parked=STATES[of_state], before=cursor, limit=limit, bodies=bodies)
 
-    letters = await run_read(services.searches, caller.share, request, read_page)
+    letters = await run_read(services.search_slots, caller.share, request, read_page)
     more = len(letters) == limit or is_full(letter.body for letter in letters)
     return DeadLetterList(dead_letters=letters, next_cursor=str(letters[-1].id) if more else None)
 
@@ -97,7 +97,7 @@ async def read_dead_letter(
     letter_id: FromPath[uuid.UUID], caller: NamedDependency[Caller], services: NamedDependency[Services]
 ) -> DeadLetter:
     """Read one, with its body."""
-    async with services.reads.turn(caller.share):
+    async with services.read_slots.slot(caller.share):
         return await services.store.dead_letters.find(letter_id, tenant=caller.tenant)
 
 

@@ -1,4 +1,4 @@
-"""Taking entries in and giving them back."""
+"""Routes that add, list and read entries."""
 
 import asyncio
 import time
@@ -56,11 +56,12 @@ class EntryList(msgspec.Struct, frozen=True):
     summary="Add entries",
     responses={
         202: answers(
-            Accepted, "Accepted: Temporal has persisted every entry. Spooled: this server's disk has, until then"
+            Accepted,
+            "Accepted: Temporal has persisted every entry. Spooled: this server's disk has, until Temporal does",
         ),
-        201: answers(Accepted, "Stored, every entry (with `wait=stored`)"),
+        201: answers(Accepted, "Every entry is stored (with `wait=stored`)"),
         207: answers(
-            Accepted, "Parked, at least one of the entries (with `wait=stored`); `state` and `reason` say which"
+            Accepted, "At least one entry is parked (with `wait=stored`); `state` and `reason` say which and why"
         ),
         **problems(400, 401, 403, 408, 413, 415, 422, 503),
     },
@@ -78,20 +79,22 @@ async def add_entries(
         ),
     ] = None,
     *,
-    partial: Annotated[bool, QueryParameter(description="Accept the good entries even if others are refused.")] = False,
+    partial: Annotated[
+        bool, QueryParameter(description="Accept the valid entries even if others are invalid.")
+    ] = False,
     idempotency_key: Annotated[
         str | None,
         HeaderParameter(
             name="Idempotency-Key",
             min_length=1,
             max_length=MAX_IDEMPOTENCY_KEY,
-            description="Makes the ids of entries without one, so that the same request can be sent again.",
+            description="Determines the ids of entries without one, so that the same request can be sent again.",
         ),
     ] = None,
 ) -> Response[bytes]:
-    """Take in one entry (an object), several (an array), or one a line (NDJSON)."""
+    """Add one entry (an object), several (an array), or one per line (NDJSON)."""
     began = time.monotonic()
-    circumstances = intake.RequestContext(
+    context = intake.RequestContext(
         received_at=datetime.now(UTC), tenant=caller.tenant, idempotency_key=idempotency_key
     )
     limits = services.settings.limits
@@ -101,7 +104,7 @@ async def add_entries(
         body = await read_body(
             request, max_bytes=limits.max_request_bytes, budget=services.body_budget, reservation=reservation
         )
-        checked, total = await read_entries(request, body, circumstances, limits)
+        checked, total = await read_entries(request, body, context, limits)
         ENTRIES_REFUSED.inc(checked.bad)
         if not checked.sealed or (checked.bad and not partial):
             raise InvalidEntries(checked.problems, bad=checked.bad, total=total)
@@ -109,47 +112,47 @@ async def add_entries(
     ACKNOWLEDGED.observe(time.monotonic() - began)
     for one in placed:
         (ENTRIES_SPOOLED if one.batch.state == "spooled" else ENTRIES_ACCEPTED).inc(len(one.entries))
-    refusals = InvalidEntryList.of(checked) if partial else NO_INVALID_ENTRIES
-    if wait == "stored" and (answer := await stored_response(placed, refusals, services)):
+    invalid = InvalidEntryList.of(checked) if partial else NO_INVALID_ENTRIES
+    if wait == "stored" and (answer := await stored_response(placed, invalid, services)):
         return answer
-    return json_response(entries_response.accepted_body(placed, refusals), status_code=202)
+    return json_response(entries_response.accepted_body(placed, invalid), status_code=202)
 
 
 async def stored_response(
-    placed: Sequence[PlacedEntries], refusals: InvalidEntryList, services: Services
+    placed: Sequence[PlacedEntries], invalid: InvalidEntryList, services: Services
 ) -> Response[bytes] | None:
-    """The answer once all entries are stored or parked; None where that takes too long, or cannot be read.
+    """The answer once all entries are stored or parked; None if that takes too long or cannot be read.
 
-    They are accepted all the same: no error of this wait may have them sent again.
+    They are accepted in any case: an error of this wait must not make the client send them again.
     """
     wait_s = services.settings.api.wait_stored_seconds
     if not await wait_until_stored(placed, wait_s) or services.lookups.watch.is_unreachable:
         return None
     try:
         async with asyncio.timeout(wait_s):
-            body, status = await entries_response.stored_body(placed, refusals, services.store)
+            body, status = await entries_response.stored_body(placed, invalid, services.store)
     except TimeoutError:
-        log.warning("receipts not read", error=f"no answer within {wait_s:g} s")
+        log.warning("receipts could not be read", error=f"no answer within {wait_s:g} s")
         return None
     except TrenovaError as error:
-        log.warning("receipts not read", error=error.message, hint=error.hint)
+        log.warning("receipts could not be read", error=error.message, hint=error.hint)
         return None
     except Exception as error:
-        log.error("receipts not read", error=type(error).__name__, exc_info=error)  # noqa: TRY400 - as a field
+        log.error("receipts could not be read", error=type(error).__name__, exc_info=error)  # noqa: TRY400 - as a field
         return None
     return json_response(body, status_code=status)
 
 
 async def read_entries(
-    request: Request[Any, Any, Any], body: bytes, circumstances: intake.RequestContext, limits: LimitSettings
+    request: Request[Any, Any, Any], body: bytes, context: intake.RequestContext, limits: LimitSettings
 ) -> tuple[intake.CheckResult, int]:
-    """The checked entries of the body, and how many it held."""
+    """The checked entries of the body, and how many it holds."""
 
     def check() -> tuple[intake.CheckResult, int]:
         raws = bodies.split_entries(body, content_type=request.headers.get("content-type", ""), limits=limits)
-        return intake.check(raws, circumstances, limits), len(raws)
+        return intake.check(raws, context, limits), len(raws)
 
-    # A large request takes long enough to check that others would notice.
+    # Checking a large request takes long enough to delay others.
     return await run_off_loop(check, large=len(body) >= OFF_LOOP_BYTES)
 
 
@@ -170,11 +173,9 @@ async def list_entries(
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
-    tenant: Annotated[
-        str | None, text_parameter("Whose entries; needed by nobody whose key is for one tenant.")
-    ] = None,
+    tenant: Annotated[str | None, text_parameter("Whose entries. Not needed with a key for one tenant.")] = None,
     actor: Annotated[str | None, text_parameter("The actor's id.")] = None,
-    action: Annotated[str | None, text_parameter("The action, or its beginning and `*`.")] = None,
+    action: Annotated[str | None, text_parameter("The action, or its beginning followed by `*`.")] = None,
     target: Annotated[str | None, text_parameter("The target's id.")] = None,
     outcome: FromQuery[Outcome | None] = None,
     occurred_from: Annotated[str | None, text_parameter("Not before this time (RFC 3339).", name="from")] = None,
@@ -183,17 +184,18 @@ async def list_entries(
     order: Annotated[
         Literal["newest", "stored"],
         QueryParameter(
-            description="`newest`: by `occurred_at`, backwards. `stored`: as stored, forwards, to follow the log."
+            description="`newest`: by `occurred_at`, newest first. `stored`: in the order of storing, oldest first, to "
+            "follow the log."
         ),
     ] = "newest",
     cursor: Annotated[
-        str | None, text_parameter("`next_cursor` of the page before; with `order=stored` also `now`.")
+        str | None, text_parameter("`next_cursor` of the previous page; with `order=stored` also `now`.")
     ] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
 ) -> Response[bytes]:
     """Page through entries. Pages never shift or repeat, whatever is stored meanwhile.
 
-    With `order=stored` there is always a `next_cursor`: ask again with it to get what has been stored since.
+    With `order=stored` there is always a `next_cursor`: use it later to get what has been stored since.
     """
     filters = Filters(
         tenant=caller.tenant_to_read(tenant),
@@ -207,13 +209,13 @@ async def list_entries(
     )
     search = services.store.search
 
-    async def page_of() -> Page:
+    async def read_page() -> Page:
         if order == "stored":
             return await search.feed(filters, after=await feed_position(cursor, services.store), limit=limit)
         before = None if cursor is None else cursors.decode(cursor, PagePosition)
         return await search.page(filters, after=before, limit=limit)
 
-    page = await run_read(services.searches, caller.share, request, page_of)
+    page = await run_read(services.search_slots, caller.share, request, read_page)
     next_cursor = None if page.next is None else cursors.encode(page.next)
     return json_response(
         msgspec.json.encode({"entries": [msgspec.Raw(body) for body in page.bodies], "next_cursor": next_cursor})
@@ -236,12 +238,12 @@ async def read_entry(
     services: NamedDependency[Services],
     tenant: Annotated[str | None, text_parameter("Whose entry, if several tenants have one with this id.")] = None,
 ) -> Response[bytes]:
-    """Read a stored entry. An accepted one is not there yet."""
-    async with services.reads.turn(caller.share):
+    """Read a stored entry. An entry that is only accepted is not found yet."""
+    async with services.read_slots.slot(caller.share):
         _, leaf = single_entry(await services.store.entries.find(entry_id, tenant=caller.tenant_to_read(tenant)))
     if leaf.body is None:
         raise Removed(
-            "the content of this entry has been removed", hint="its place in the log is still proved by …/proof"
+            "the content of this entry has been removed", hint="its place in the log can still be proved: GET …/proof"
         )
     return json_response(leaf.body)
 

@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can do its work."""
+"""Liveness and readiness of the process."""
 
 import asyncio
 from datetime import timedelta
@@ -33,25 +33,25 @@ log = structlog.get_logger()
 
 CHECK_TIMEOUT_S = 5
 MAX_AGE_S = 1.0
-ASK_LIMIT = timedelta(seconds=CHECK_TIMEOUT_S)
-NO_ANSWER = "away (no answer in time)"
+CHECK_LIMIT = timedelta(seconds=CHECK_TIMEOUT_S)
+NO_ANSWER = "no answer in time"
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`ok`, or what is wrong, for each part that the API needs."""
+    """`ok`, or the problem, for each part that the API needs."""
 
     ready: bool
     temporal: str
-    """With a spool that has room, entries are taken in while it is unreachable, and the process is ready; not while it
-    refuses this server."""
+    """While Temporal is unreachable, the process is ready if it has a spool with room for entries; not while Temporal
+    denies access."""
     temporal_hint: str = ""
-    """What an operator can do about it; left out when it is ok."""
+    """What an operator can do about it; absent when it is ok."""
     database: str
-    """While this is unreachable, entries are taken in from whoever has a key that it confirmed lately."""
+    """While the database is unreachable, entries are accepted with API keys that it confirmed recently."""
     keys: str
-    """Whether this process can read what it encrypts. What others have sent is no part of this."""
+    """Whether this process can decrypt what it encrypts. Payloads of others are not checked."""
     spool: str
-    """`off`, `ok`, how many batches wait in it, or `full`."""
+    """`off`, `ok`, or how many batches wait in it and whether it is at its limit."""
 
 
 @get(
@@ -72,18 +72,18 @@ async def livez() -> str:
     opt={ACCESS: PUBLIC},
     operation_class=WithoutKey,
     summary="Can the process do its work?",
-    responses={503: answers(Ready, "A part is away"), **problems(400)},
+    responses={503: answers(Ready, "A part is not available"), **problems(400)},
     tags=["operation"],
 )
 async def readyz(services: NamedDependency[Services]) -> Response[Ready]:
-    """Ask Temporal and the database, and try this process's own keys. 200 when entries can be taken in, else 503."""
-    fault, database, keys = await services.parts.get()
+    """Check Temporal, the database and this process's own keys. 200 when entries can be accepted, else 503."""
+    fault, database, keys = await services.readiness.get()
     spool = services.ingest.spool
-    # What Temporal refuses is not spooled: it might never be delivered.
-    spools = isinstance(fault, TemporalUnreachable) and spool is not None and not spool.is_full
-    lets_in = database == "ok" or accepts_remembered_keys(services.lookups)
+    # While Temporal denies access nothing is spooled: it might never be delivered.
+    can_spool = isinstance(fault, TemporalUnreachable) and spool is not None and not spool.is_full
+    can_authenticate = database == "ok" or accepts_remembered_keys(services.lookups)
     ready = Ready(
-        ready=(fault is None or spools) and lets_in and keys == "ok",
+        ready=(fault is None or can_spool) and can_authenticate and keys == "ok",
         temporal="ok" if fault is None else fault.message,
         temporal_hint="" if fault is None else fault.hint or "",
         database=database,
@@ -101,19 +101,19 @@ Checks = tuple[ConnectionFault | None, str, str]
 
 
 def cached_checks(client: Client, store: Store, breaker: Breaker, lookups: KeyLookups) -> CachedAnswer[Checks]:
-    """Temporal, the database and the keys, looked at once for all who ask at the same time.
+    """Checks of Temporal, the database and the keys, run once for all requests at the same time.
 
-    Nobody needs a key to ask. A flood of questions must not take the connections that the answer needs.
+    The route is public: a flood of requests must not use up the connections that the checks need.
     """
 
-    async def ask() -> Checks:
+    async def check() -> Checks:
         return await asyncio.gather(
             check_temporal(client, breaker),
             check_database(store, lookups.watch),
             try_codec(client.data_converter.payload_codec),
         )
 
-    return CachedAnswer(ask, keep_s=MAX_AGE_S)
+    return CachedAnswer(check, max_age_s=MAX_AGE_S)
 
 
 def spool_state(spool: Spool | None) -> str:
@@ -121,26 +121,27 @@ def spool_state(spool: Spool | None) -> str:
         return "off"
     if not spool.file_bytes:
         return "ok"
-    return ("full: " if spool.is_full else "") + f"batches that wait for Temporal: {len(spool.file_bytes)}"
+    waiting = f"{len(spool.file_bytes)} batches wait for Temporal"
+    return f"at its limit: {waiting}" if spool.is_full else waiting
 
 
 async def check_temporal(client: Client, breaker: Breaker) -> ConnectionFault | None:
-    """What is known to be wrong, else what a question to Temporal finds."""
+    """The known fault of Temporal, else what a call to it finds."""
     if breaker.fault is not None:
         return breaker.fault
     try:
-        await check_reachable(client, ASK_LIMIT)
+        await check_reachable(client, CHECK_LIMIT)
     except (TemporalUnreachable, TemporalDenied) as fault:
-        # From now on it is asked every second, and its return is noticed.
+        # From now on it is probed every second, so that its recovery is noticed.
         breaker.doubt()
         return fault
     return None
 
 
 async def check_database(store: Store, watch: DatabaseWatch) -> str:
-    """`ok`, or what is wrong, in words for anybody: what the database itself says names it, and is in the log."""
+    """`ok`, or the problem in words for the public: the database's own words reveal its address, and are logged."""
     if watch.reason is None:
-        # Before the limit, so that the next who asks is told what the probes have found meanwhile.
+        # Before the limit, so that the next request is answered with what the probes have found.
         doubt = asyncio.get_running_loop().call_later(DOUBT_AFTER_S, watch.doubt)
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_S):
@@ -159,14 +160,14 @@ async def query_database(store: Store, watch: DatabaseWatch) -> str:
         log.warning("database is not ready", error=error.message, hint=error.hint)
         return "too slow"
     except Unavailable as error:
-        await watch.settle()
+        await watch.find_out()
         if watch.reason is not None:
             return f"unreachable: {watch.reason.plain}"
         log.warning("database is not ready", error=error.message, hint=error.hint)
-        return f"away: {reason_of(error.message).plain}"
+        return f"unavailable: {reason_of(error.message).plain}"
     except DatabaseFault as error:
         log.warning("database is not ready", error=error.message, hint=error.hint)
-        return "it refuses this program; the log says why"
+        return "it rejects this program; the log says why"
     except TrenovaError as error:
         return error.message
     return "ok"

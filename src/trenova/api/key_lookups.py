@@ -1,4 +1,4 @@
-"""Looking up the keys of many requests in one round trip. From memory only while nobody reaches the database."""
+"""Looks up the API keys of many requests in one query, and in memory only while the database is unreachable."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -11,7 +11,7 @@ from trenova.errors import Unavailable
 from trenova.store import Store
 from trenova.store.api_keys import ApiKey, PresentedKey, parse_key
 
-# A connection can die without a word. Every request behind it would wait with it.
+# A connection can die silently, and every request behind it would wait with it.
 ANSWER_LIMIT_S = 10
 SILENT = "the database did not answer within {} seconds"
 
@@ -21,26 +21,26 @@ class DatabaseSilent(Unavailable):
 
 
 class DatabaseLost(Exception):
-    """Nobody reaches the database any more: the lookup is given up."""
+    """The database has become unreachable: the lookup is given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """A request that waits."""
+    """A waiting request."""
 
     key: PresentedKey
-    found: asyncio.Future[ApiKey | None]
+    result: asyncio.Future[ApiKey | None]
 
     def fail(self, error: Exception) -> None:
-        if not self.found.done():
-            self.found.set_exception(error)
+        if not self.result.done():
+            self.result.set_exception(error)
 
 
 class KeyLookups:
-    """Requests that come while a query runs wait for the next one, which looks all of them up together.
+    """Requests that arrive while a query runs wait for the next one, which looks all of them up together.
 
-    A query begins after each of its requests has come, so a key that was revoked before is never let in. While the
-    database is unreachable nobody asks it but the watch, and nobody waits.
+    A query starts after each of its requests has arrived, so a key that was revoked before is never accepted. While the
+    database is unreachable only the watch queries it, and no request waits.
     """
 
     def __init__(self, store: Store, *, remember_s: float) -> None:
@@ -48,82 +48,83 @@ class KeyLookups:
         self.memory = RememberedKeys(remember_s)
         self.watch = DatabaseWatch(store.knock, self.give_up)
         self.waiting: list[Lookup] = []
-        self.asked: list[Lookup] = []
-        self.running: asyncio.Task[None] | None = None
+        self.in_query: list[Lookup] = []
+        self.task: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
-        """Nothing of it runs on after the block: the store may close."""
+    async def running(self) -> AsyncIterator[None]:
+        """Fail what waits and end all tasks when the block ends: the store may then be closed."""
         async with self.watch.running():
             try:
                 yield
             finally:
-                self.fail_all(Unavailable("this process stops"))
-                await cancel_all([self.running] if self.running else [])
+                self.fail_all(Unavailable("this process is stopping"))
+                await cancel_all([self.task] if self.task else [])
 
     async def find(self, key: str | PresentedKey, *, from_memory: bool = False) -> ApiKey | RememberedKey | None:
-        """The good key with this text, or once presented; None when it is malformed, unknown or revoked.
+        """The valid key with this text, or one presented before; None if it is malformed, unknown or revoked.
 
-        Raises Unavailable when that cannot be found out, nor `from_memory` where that will do.
+        While the database is unreachable a remembered key is returned, if `from_memory`. Raises Unavailable if neither
+        can be found out.
         """
-        asked = key if isinstance(key, PresentedKey) else parse_key(key)
+        presented = key if isinstance(key, PresentedKey) else parse_key(key)
         if not self.watch.is_unreachable:
             try:
-                return await self.looked_up(asked)
+                return await self.look_up(presented)
             except DatabaseLost:
                 pass
-        if from_memory and (known := self.memory.find(asked)) is not None:
+        if from_memory and (known := self.memory.find(presented)) is not None:
             return known
         reason = self.watch.reason
         raise Unavailable(
-            f"this API key cannot be looked up: {self.watch.refusal_text}", hint=reason.next_step if reason else None
+            f"this API key cannot be looked up: {self.watch.error_text}", hint=reason.next_step if reason else None
         )
 
-    async def looked_up(self, key: PresentedKey) -> ApiKey | None:
-        found: asyncio.Future[ApiKey | None] = asyncio.get_running_loop().create_future()
-        self.waiting.append(Lookup(key, found))
-        if self.running is None:
-            self.running = asyncio.create_task(self.run())
-        return await found
+    async def look_up(self, key: PresentedKey) -> ApiKey | None:
+        result: asyncio.Future[ApiKey | None] = asyncio.get_running_loop().create_future()
+        self.waiting.append(Lookup(key, result))
+        if self.task is None:
+            self.task = asyncio.create_task(self.run())
+        return await result
 
     async def run(self) -> None:
         try:
             while self.waiting:
-                self.asked, self.waiting = self.waiting, []
-                await self.answer(self.asked)
+                self.in_query, self.waiting = self.waiting, []
+                await self.answer(self.in_query)
         finally:
-            # Given up, and the database came back before this had ended: others wait already.
-            self.running = asyncio.create_task(self.run()) if self.waiting else None
+            # Cancelled, and the database was reachable again before this had ended: others wait already.
+            self.task = asyncio.create_task(self.run()) if self.waiting else None
 
-    async def answer(self, asked: Sequence[Lookup]) -> None:
+    async def answer(self, lookups: Sequence[Lookup]) -> None:
         try:
-            answers = await self.answers([each.key for each in asked])
+            keys = await self.query_twice([each.key for each in lookups])
         except Exception as error:  # noqa: BLE001 - each request that waits gets it
-            for each in asked:
+            for each in lookups:
                 each.fail(error)
             return
-        for each, answer in zip(asked, answers, strict=True):
-            if not each.found.done():
-                each.found.set_result(answer)
+        for each, key in zip(lookups, keys, strict=True):
+            if not each.result.done():
+                each.result.set_result(key)
 
-    async def answers(self, keys: Sequence[PresentedKey]) -> Sequence[ApiKey | None]:
-        """Asks a second time when the database lets others in: a connection may break, or the server restart."""
+    async def query_twice(self, keys: Sequence[PresentedKey]) -> Sequence[ApiKey | None]:
+        """Query again if the database turns out to be reachable: a connection may break, or the server restart."""
         try:
-            return await self.ask(keys)
+            return await self.query(keys)
         except DatabaseSilent:
-            if self.watch.settled.is_set():
+            if self.watch.is_known.is_set():
                 raise
         except Unavailable:
             pass
-        # `give_up` ends this where the database turns out to be unreachable.
+        # `give_up` ends this if the database turns out to be unreachable.
         try:
             async with asyncio.timeout(ANSWER_LIMIT_S):
-                await self.watch.settle()
+                await self.watch.find_out()
         except TimeoutError:
             raise DatabaseSilent(SILENT.format(ANSWER_LIMIT_S)) from None
-        return await self.ask(keys)
+        return await self.query(keys)
 
-    async def ask(self, keys: Sequence[PresentedKey]) -> Sequence[ApiKey | None]:
+    async def query(self, keys: Sequence[PresentedKey]) -> Sequence[ApiKey | None]:
         began = self.memory.clock()
         doubt = asyncio.get_running_loop().call_later(DOUBT_AFTER_S, self.watch.doubt)
         try:
@@ -133,16 +134,16 @@ class KeyLookups:
             raise DatabaseSilent(SILENT.format(ANSWER_LIMIT_S)) from None
         finally:
             doubt.cancel()
-        self.memory.take(keys, answers, began)
+        self.memory.update(keys, answers, began)
         return answers
 
     def give_up(self) -> None:
-        """The database is unreachable: whoever waits for it waits no longer."""
+        """Fail every request that waits: the database is unreachable."""
         self.fail_all(DatabaseLost())
-        if self.running is not None:
-            self.running.cancel()
+        if self.task is not None:
+            self.task.cancel()
 
     def fail_all(self, error: Exception) -> None:
-        for each in (*self.asked, *self.waiting):
+        for each in (*self.in_query, *self.waiting):
             each.fail(error)
         self.waiting = []

@@ -1,12 +1,12 @@
-"""A tenant's log as C2SP tlog-tiles has it: checkpoint, tiles and entry bundles, and the keys to check them with.
+"""A tenant's ledger in the form of C2SP tlog-tiles: checkpoint, tiles and entry bundles, and the keys to verify them.
 
-It holds no content: hashes alone. `api.publicLogs` shows it to anybody, but for the logs of the system's own tenants.
+It holds no content, only hashes. `api.publicLogs` makes it public, except for the ledgers of system tenants.
 
-To its readers a log is a set of files (c2sp.org/tlog-tiles, "APIs": "a finite set of static resources which can be
-fetched with HTTP GET requests, and which can be efficiently cached"). So each file has one URL, in the one spelling of
-"Merkle Tree" ("no additional leading zeroes", "zero-padded 3-digit path elements"), queries mean nothing, and each file
-has a validator. Entry bundles "SHOULD be compressed at the HTTP layer" ("Log entries"): ours are not. They are
-hashes and lengths, and gzip takes half a percent off a full bundle.
+To its readers a transparency log is a set of files (c2sp.org/tlog-tiles, "APIs": "a finite set of static resources
+which can be fetched with HTTP GET requests, and which can be efficiently cached"). So each file has one URL, in the one
+spelling of "Merkle Tree" ("no additional leading zeroes", "zero-padded 3-digit path elements"), queries are ignored,
+and each file has a validator. Entry bundles "SHOULD be compressed at the HTTP layer" ("Log entries"): ours are not.
+They consist of hashes and lengths, and gzip saves half a percent of a full bundle.
 """
 
 from collections.abc import Sequence
@@ -31,10 +31,10 @@ from trenova.runtime.http.byte_budget import Share
 from trenova.store.ledgers import Ledgers
 
 TEXT, BYTES = "text/plain", "application/octet-stream"
-NO_LEDGER = "no log of this tenant"
-# What a path names never changes: a log only grows, and a partial tile that has grown has another path.
+NO_LEDGER = "this tenant has no log"
+# The content of a path never changes: a ledger only grows, and a partial tile that has grown has another path.
 IMMUTABLE = "max-age=31536000, immutable"
-# Whoever waited until an entry is stored finds it in the log a second later at the latest.
+# A client that waited until its entry was stored finds it in the checkpoint a second later at the latest.
 ONE_SECOND = "max-age=1"
 NOT_MODIFIED = 304
 
@@ -66,15 +66,15 @@ TenantName = Annotated[str, PathParameter(pattern=rf"^[A-Za-z0-9._-]{{1,128}}{EN
 async def read_checkpoint(
     tenant: TenantName, request: Request[Any, Share, Any], services: NamedDependency[Services]
 ) -> Response[bytes]:
-    """Read what the log says of itself now."""
+    """Read the signed head of the log."""
     check_spelling(request, f"/v1/log/{tenant}/checkpoint")
-    async with services.reads.turn(request.auth):
+    async with services.read_slots.slot(request.auth):
         signed = await services.store.ledgers.newest(tenant)
         if signed is None:
             raise NotFound(NO_LEDGER)
         note = await services.store.cosignatures.cosigned(tenant, signed.size)
     return file_response(
-        request, note or signed.note, kind=TEXT, kept=ONE_SECOND, open_=is_shown_to_everyone(services, tenant)
+        request, note or signed.note, kind=TEXT, max_age=ONE_SECOND, is_public=is_shown_to_everyone(services, tenant)
     )
 
 
@@ -98,12 +98,16 @@ async def read_tile(
     except VerificationError as error:
         raise NotFound(error.message) from None
     check_spelling(request, f"/v1/log/{tenant}/{tile.path}")
-    logs = services.store.ledgers
-    async with services.reads.turn(request.auth):
-        content = await (read_bundle(logs, tenant, tile) if tile.level == ENTRIES else read_hashes(logs, tenant, tile))
+    ledgers = services.store.ledgers
+    async with services.read_slots.slot(request.auth):
+        content = await (
+            read_bundle(ledgers, tenant, tile) if tile.level == ENTRIES else read_hashes(ledgers, tenant, tile)
+        )
     if content is None:
-        raise NotFound("the log has not reached this tile, or not its width")
-    return file_response(request, content, kind=BYTES, kept=IMMUTABLE, open_=is_shown_to_everyone(services, tenant))
+        raise NotFound("the log has not reached this tile or its width yet")
+    return file_response(
+        request, content, kind=BYTES, max_age=IMMUTABLE, is_public=is_shown_to_everyone(services, tenant)
+    )
 
 
 @get(
@@ -112,7 +116,7 @@ async def read_tile(
     media_type=TEXT,
     summary="Read the keys that verify the log's checkpoints",
     responses={
-        200: answers(str, "Verifier keys (C2SP signed-note), one a line, the log's own first", TEXT),
+        200: answers(str, "Verifier keys (C2SP signed-note), one per line, the log's own first", TEXT),
         **problems(400, 401, 403, 404, 503),
     },
     tags=["log"],
@@ -120,11 +124,15 @@ async def read_tile(
 async def read_key(
     tenant: TenantName, request: Request[Any, Share, Any], services: NamedDependency[Services]
 ) -> Response[bytes]:
-    """Read the tenant's verifier keys. Compare them with what the log's owner has told you over another channel."""
+    """Read the tenant's verifier keys. Compare them with those that the log's owner sent you by another channel."""
     check_spelling(request, f"/v1/tenants/{tenant}/key")
     lines = [f"{key.text}\n" for key in services.log_keys.of(tenant)]
     return file_response(
-        request, "".join(lines).encode(), kind=TEXT, kept=ONE_SECOND, open_=is_shown_to_everyone(services, tenant)
+        request,
+        "".join(lines).encode(),
+        kind=TEXT,
+        max_age=ONE_SECOND,
+        is_public=is_shown_to_everyone(services, tenant),
     )
 
 
@@ -133,37 +141,37 @@ def is_shown_to_everyone(services: Services, tenant: str) -> bool:
 
 
 def check_spelling(request: Request[Any, Any, Any], path: str) -> None:
-    """Refuse every other spelling of the path that the router takes: final and double slashes, percent signs.
+    """Raise NotFound for every other spelling of the path that the router accepts: extra slashes, percent-encoding.
 
-    Caches and archives would keep each as a file of its own.
+    Caches and archives would keep each spelling as a separate file.
     """
     if request.scope["raw_path"] != path.encode():
-        raise NotFound(f"this file has one address: {path}")
+        raise NotFound(f"the address of this file is {path}")
 
 
 def file_response(
-    request: Request[Any, Any, Any], content: bytes, *, kind: str, kept: str, open_: bool
+    request: Request[Any, Any, Any], content: bytes, *, kind: str, max_age: str, is_public: bool
 ) -> Response[bytes]:
-    """The content with its validator, or that it is still what the caller has (RFC 9110 §13.1.2)."""
+    """The content with its validator, or 304 if the client has it already (RFC 9110 §13.1.2)."""
     tag = f'"{sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": f"{'public' if open_ else 'private'}, {kept}"}
+    headers = {"ETag": tag, "Cache-Control": f"{'public' if is_public else 'private'}, {max_age}"}
     if matches(request.headers.getall("if-none-match", []), tag):
         return Response(content=b"", status_code=NOT_MODIFIED, media_type=kind, headers=headers)
     return Response(content=content, media_type=kind, headers=headers)
 
 
-def matches(known: Sequence[str], tag: str) -> bool:
-    """Whether a list of entity tags names this one. Weak ones count, as the comparison is to be a weak one."""
-    tags = [each.strip().removeprefix("W/") for line in known for each in line.split(",")]
+def matches(headers: Sequence[str], tag: str) -> bool:
+    """Whether a list of entity tags contains this one, by weak comparison."""
+    tags = [each.strip().removeprefix("W/") for line in headers for each in line.split(",")]
     return tag in tags or "*" in tags
 
 
-async def read_hashes(logs: Ledgers, tenant: str, tile: Tile) -> bytes | None:
-    """The tile at the width asked for, also when it has grown since; None while it has not so many hashes."""
-    found = (await logs.tiles(tenant, [(tile.level, tile.index)])).get((tile.level, tile.index), b"")
-    return found[: tile.width * HASH_BYTES] if len(found) >= tile.width * HASH_BYTES else None
+async def read_hashes(ledgers: Ledgers, tenant: str, tile: Tile) -> bytes | None:
+    """The tile at the requested width, also if it has grown since; None while it has fewer hashes."""
+    content = (await ledgers.tiles(tenant, [(tile.level, tile.index)])).get((tile.level, tile.index), b"")
+    return content[: tile.width * HASH_BYTES] if len(content) >= tile.width * HASH_BYTES else None
 
 
-async def read_bundle(logs: Ledgers, tenant: str, tile: Tile) -> bytes | None:
-    found = await logs.commitments(tenant, tile.index * WIDTH, tile.width)
-    return tiles.encode_bundle(found) if len(found) == tile.width else None
+async def read_bundle(ledgers: Ledgers, tenant: str, tile: Tile) -> bytes | None:
+    commitments = await ledgers.commitments(tenant, tile.index * WIDTH, tile.width)
+    return tiles.encode_bundle(commitments) if len(commitments) == tile.width else None

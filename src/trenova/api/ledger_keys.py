@@ -1,4 +1,4 @@
-"""The public halves of the keys that sign the logs. The API never signs, so it keeps nothing else of them."""
+"""The public keys that verify checkpoints. The API never signs, so it keeps nothing else of the signing keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,28 +17,28 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerKeys:
-    """The keys that verify the checkpoints of all logs whose origins begin with `prefix`; none where none is known."""
+    """The keys that verify the checkpoints of all ledgers whose origins begin with `prefix`; empty if unknown."""
 
     prefix: str
     keys: tuple[VerifierKey, ...] = ()
 
     def of(self, tenant: str) -> tuple[VerifierKey, ...]:
-        """The tenant's verifier keys, its log's own first. NotFound where this server was given none."""
+        """The tenant's verifier keys, its ledger's own first. Raises NotFound if this server has none."""
         if not self.keys:
             raise NotFound(
-                "this server does not know the logs' keys",
+                "this server does not have the keys of the logs",
                 hint="ask its operator for them",
-                note="give the API the signing key's file, or hand out what `trenova keys public` prints",
+                note="configure the signing key of the API, or give clients what `trenova keys public` prints",
             )
         return tuple(replace(key, name=checkpoint.origin(self.prefix, tenant)) for key in self.keys)
 
 
 def load_ledger_keys(settings: Settings, environ: Mapping[str, str]) -> LedgerKeys:
-    """The keys as the workers have them. Without a good one everything but the route of the keys works as it does."""
+    """The keys that the workers sign with. Without a valid one, only the route that returns the keys fails."""
     try:
         return public_keys_of(load_signer(settings, environ))
     except InvalidConfiguration as error:
-        log.warning("started without the logs' keys", error=error.message)
+        log.warning("started without the keys of the logs", error=error.message)
         return LedgerKeys(prefix=settings.ledger.origin)
 
 

@@ -30,17 +30,17 @@ from trenova.store import Store
     opt={ACCESS: requires(READERS, without_database=True)},
     media_type="text/plain",
     summary="Metrics for Prometheus",
-    responses={200: answers(str, "Counters of this process", "text/plain"), **problems(400, 401, 403, 503)},
+    responses={200: answers(str, "Metrics of this process", "text/plain"), **problems(400, 401, 403, 503)},
     tags=["operation"],
 )
 async def metrics(caller: NamedDependency[Caller], services: NamedDependency[Services]) -> Response[bytes]:
-    """Counters of this process, over all tenants, so only for a key that may read any tenant."""
+    """Metrics of this process, over all tenants, so only for a key that may read any tenant."""
     if caller.tenant is not None:
-        raise Forbidden("metrics cover all tenants; this API key reads one")
+        raise Forbidden("metrics cover all tenants; this API key is for one tenant")
     unreachable = services.lookups.watch.is_unreachable
     await asyncio.gather(
-        *(each.refresh() for each in services.from_temporal),
-        # A scrape does not wait for a database that is known not to answer.
+        *(each.refresh() for each in services.temporal_metrics),
+        # A scrape does not wait for a database that is known to be unreachable.
         *(() if unreachable else (count_parked(services.store), measure_reconciliation(services.store))),
         services.open_keys.check(),
     )
@@ -56,7 +56,7 @@ async def metrics(caller: NamedDependency[Caller], services: NamedDependency[Ser
 
 
 async def count_parked(store: Store) -> None:
-    """While the database is away the last numbers stay."""
+    """Update the metrics. While the database is unavailable they keep their last values."""
     with suppress(Unavailable):
         count, since = await store.dead_letters.parked()
         ENTRIES_PARKED.set(count)

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says that the handlers' signatures cannot, and the page that shows it without a network."""
+"""What the OpenAPI document needs beyond the handlers' signatures, and the page that shows it without a network."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +28,9 @@ from trenova.api.problems import PROBLEM_TYPE, STATUS, Problem
 from trenova.domain.entry import Draft
 
 DOCS = "/docs"
-# Beside the page rather than below it: everything under /docs is the page itself.
+# Not below /docs, where every path shows the page itself.
 ASSETS = "/docs-assets"
-# The end of a text in a pattern that Python and JSON Schema read alike: Python's $ lets a line end follow.
+# The end of a text, in patterns for both Python and JSON Schema: Python's $ also matches before a final line end.
 END = r"(?![\s\S])"
 
 
@@ -40,13 +40,13 @@ def answers(kind: type[Any], description: str, media_type: str = "application/js
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
-    """The errors that a route answers with."""
+    """The responses for the errors of a route."""
     titles = dict(STATUS.values())
     return {status: answers(Problem, titles[status], PROBLEM_TYPE) for status in statuses}
 
 
 def entry_schema() -> dict[str, Any]:
-    """The JSON Schema of an entry as it is sent, with its parts in line."""
+    """The JSON Schema of an entry as clients send it, with all its parts inlined."""
     (schema,), parts = msgspec.json.schema_components([Draft], ref_template="{name}")
     inlined = inline(parts[schema["$ref"]], parts)
     assert isinstance(inlined, dict)
@@ -70,12 +70,12 @@ def inline(node: Any, parts: dict[str, Any]) -> Any:
 
 @dataclass
 class EntriesBody(Operation):
-    """The operation that takes entries: the body is read by hand, so it is described by hand."""
+    """The operation that adds entries. Its handler reads the body itself, so it is described here."""
 
     def __post_init__(self) -> None:
         entry = entry_schema()
         one_or_more: Any = {"oneOf": [entry, {"type": "array", "items": entry, "minItems": 1}]}
-        lines: Any = {"type": "string", "description": "One entry a line."}
+        lines: Any = {"type": "string", "description": "One entry per line."}
         self.request_body = RequestBody(
             required=True,
             description="One entry, an array of entries, or NDJSON.",
@@ -88,23 +88,23 @@ class EntriesBody(Operation):
 
 @dataclass
 class EntryBody(Operation):
-    """The operation that takes one entry, read by hand."""
+    """An operation whose handler reads one entry from the body itself."""
 
     def __post_init__(self) -> None:
-        one = OpenAPIMediaType(schema=entry_schema())  # type: ignore[arg-type]  # a schema as JSON will do
+        one = OpenAPIMediaType(schema=entry_schema())  # type: ignore[arg-type]  # a schema as JSON works, too
         self.request_body = RequestBody(required=True, description="One entry.", content={"application/json": one})
 
 
 @dataclass
 class WithoutKey(Operation):
-    """An operation that asks for no API key. Litestar leaves an empty `security` out, which means the opposite."""
+    """A public operation. Litestar omits an empty `security` set in another way, which would mean the opposite."""
 
     def __post_init__(self) -> None:
         self.security = []
 
 
 def operation_id(handler: HTTPRouteHandler, _method: object, path: list[str | PathParameterDefinition]) -> str:
-    """The handler's name, and the parameters of the path where a handler has several paths."""
+    """The handler's name, with the parameters of the path if the handler has several paths."""
     names = [part.name for part in path if not isinstance(part, str)] if len(handler.paths) > 1 else []
     return "_".join([handler.handler_name, *names])
 
@@ -130,7 +130,7 @@ def config() -> OpenAPIConfig:
                 js_url=f"{ASSETS}/swagger-ui-bundle.js",
                 css_url=f"{ASSETS}/swagger-ui.css",
                 standalone_preset_js_url=f"{ASSETS}/swagger-ui-standalone-preset.js",
-                favicon="",  # Litestar's own would be fetched from another server
+                favicon="",  # Litestar's default is fetched from another server
             ),
         ],
     )

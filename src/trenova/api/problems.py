@@ -1,7 +1,7 @@
-"""Errors as RFC 9457 problem documents. One table says which error has which status.
+"""Answers errors with RFC 9457 problem documents. One table has the status of each error.
 
-A document says what the error's type lets a client read (`errors.Told`). What the operator needs is in the log, in a
-line with the request's id.
+A document contains what the error's type lets a client read (`errors.ClientMessage`). What the operator needs is in the
+log, in a line with the request id.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 PROBLEM_TYPE = "application/problem+json"
 SERVER_ERROR, INTERNAL_ERROR = 500, "Internal error"
-# Of the problems of entries in one answer. The list is cut at 1,000 entries before (`domain.intake`).
+# Of the entry problems in one answer. `domain.intake` has cut the list at 1,000 entries before.
 MAX_LISTED_BYTES = 256 * KIB
 
 STATUS: Mapping[type[errors.TrenovaError], tuple[int, str]] = {
@@ -44,7 +44,7 @@ STATUS: Mapping[type[errors.TrenovaError], tuple[int, str]] = {
 
 
 class FieldProblem(msgspec.Struct, frozen=True):
-    """One thing wrong with one entry of the request."""
+    """One problem of one entry of the request."""
 
     index: int
     """Position of the entry in the request, from 0."""
@@ -63,24 +63,24 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hint: str | None = None
     errors: list[FieldProblem] | None = None
     more_errors: int | None = None
-    """So many more entries are wrong than `errors` lists."""
+    """How many more entries are invalid than `errors` lists."""
     request_id: str | None = None
-    """With a status of 500 and above: what the operator finds this request by in the server's log."""
+    """With a status of 500 and above: the id by which the operator finds this request in the server's log."""
 
 
 def reason_of(title: str) -> str:
-    """A title as metrics have it. There are as many as titles: nothing a caller sends makes a new one."""
+    """The metric label of a title. Labels are fixed: nothing that a client sends adds one."""
     return title.lower().replace(" ", "_")
 
 
-# From the start, so that the first one is seen to be one more than none.
+# Created at the start, so that the first error is counted as an increase from 0.
 for _, _title in STATUS.values():
     REQUESTS_REFUSED.labels(reason=reason_of(_title))
 REQUESTS_REFUSED.labels(reason=reason_of(INTERNAL_ERROR))
 
 
 def field_problems(problems: Sequence[errors.EntryProblem]) -> list[FieldProblem]:
-    """The problems as they are shown: no more than MAX_LISTED_BYTES of them, but for the first."""
+    """The problems to list: the first, and more up to MAX_LISTED_BYTES."""
     shown: list[FieldProblem] = []
     size = 0
     for problem in problems:
@@ -107,39 +107,39 @@ def answer_our_error(request: Request[Any, Any, Any], error: errors.TrenovaError
         return problem_response(server_problem(client_message(request, error), status, title), headers)
     problem = Problem(title=title, status=status, detail=error.for_client.detail, hint=error.for_client.hint)
     if isinstance(error, errors.InvalidEntries):
-        found = field_problems(error.problems)
-        problem = msgspec.structs.replace(problem, errors=found, more_errors=error.bad - len(found) or None)
+        listed = field_problems(error.problems)
+        problem = msgspec.structs.replace(problem, errors=listed, more_errors=error.bad - len(listed) or None)
     return problem_response(problem, headers)
 
 
 def log_for_operator(error: errors.TrenovaError, status: int) -> None:
-    """Log what no client reads. Of a refusal that is the client's own affair there is nothing to tell."""
+    """Log what the client does not see. Most client errors have nothing more to log."""
     if status >= SERVER_ERROR:
         fields = {"hint": error.hint} if error.hint else {}
         if error.retryable and error.__cause__:
-            # Of Temporal or a disk. Nothing of a database is a cause: its own text may quote a row.
+            # From Temporal or a disk. Database errors are never causes: their text may quote a row.
             fields["cause"] = " ".join(str(error.__cause__).split())
         log.log(WARNING if error.retryable else ERROR, "request failed", error=error.message, status=status, **fields)
     elif isinstance(error, errors.RequestError) and error.note:
         log.info("request denied", error=error.message, status=status, note=error.note)
 
 
-def server_problem(told: errors.ClientMessage, status: int, title: str) -> Problem:
-    """The problem document of what is this server's fault."""
-    return Problem(title=title, status=status, detail=told.detail, hint=told.hint, request_id=request_id())
+def server_problem(message: errors.ClientMessage, status: int, title: str) -> Problem:
+    """The problem document of a server error."""
+    return Problem(title=title, status=status, detail=message.detail, hint=message.hint, request_id=request_id())
 
 
 def answer_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    """Unknown paths, wrong methods, bodies over the limit, parameters of the wrong type."""
+    """Answer unknown paths, wrong methods, bodies over the limit and parameters of the wrong type."""
     if error.status_code >= SERVER_ERROR:
         return answer_unexpected_error(request, error)
     detail = f"{error.detail}: {request.method} {request.url.path}"
     if isinstance(error.extra, list):
-        found = (
+        problems = (
             f"{public_name(request, each.get('key', ''))}: {plain_words(each.get('message', ''))}"
             for each in error.extra
         )
-        detail = "; ".join(found) or detail
+        detail = "; ".join(problems) or detail
     title = {404: "Not found", 405: "Method not allowed", 413: "Request too large"}.get(
         error.status_code, "Invalid request"
     )
@@ -148,21 +148,21 @@ def answer_http_exception(request: Request[Any, Any, Any], error: HTTPException)
 
 
 def public_name(request: Request[Any, Any, Any], parameter: str) -> str:
-    """What the client calls a parameter of the handler."""
+    """The name by which clients know a parameter of the handler."""
     field = request.route_handler.parsed_fn_signature.parameters.get(parameter)
     described = field.kwarg_definition if field else None
     return (described.name if isinstance(described, ParameterKwarg) else None) or parameter
 
 
 def answer_unexpected_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """A bug. The client learns nothing of it but where to look; the log has the rest."""
+    """Answer a bug. The client gets only the request id; the log has the rest."""
     REQUESTS_REFUSED.labels(reason=reason_of(INTERNAL_ERROR)).inc()
     log.error("request failed", path=request.url.path, method=request.method, exc_info=error)
-    told = client_message(request, errors.TrenovaError(type(error).__name__))
-    return problem_response(server_problem(told, SERVER_ERROR, INTERNAL_ERROR), {})
+    message = client_message(request, errors.TrenovaError(type(error).__name__))
+    return problem_response(server_problem(message, SERVER_ERROR, INTERNAL_ERROR), {})
 
 
-# Unless it is told, a cache may keep a 404 for as long as it likes (RFC 9111 §4.2.2): what is missing may come soon.
+# By default a cache may keep a 404 (RFC 9111 §4.2.2), but what is missing may exist soon.
 NO_STORE = {"Cache-Control": "no-store"}
 
 

@@ -1,4 +1,4 @@
-"""Proofs, as JSON and as receipts that other people's tools check."""
+"""Routes for inclusion and consistency proofs, as JSON and as receipts that other tools can check."""
 
 import uuid
 from base64 import b64encode
@@ -27,15 +27,15 @@ NO_ENTRY = "no stored entry with this id"
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where an entry is in its tenant's log, and what proves it. Bytes are standard base64."""
+    """The place of an entry in its tenant's log, and its proof. Bytes are standard base64."""
 
     index: int
     """Position in the tenant's log, from 0."""
     salt: str | None = None
-    """16 bytes; absent once the body is removed."""
+    """16 bytes; absent once the body has been removed."""
     leaf_hash: str
     tree_size: int
-    """Of the checkpoint."""
+    """Size of the tree that the checkpoint signs."""
     proof: list[str]
     """32-byte hashes, leaf to root."""
     checkpoint: str
@@ -43,19 +43,19 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Consistency(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The log at size `from` is a beginning of the log at size `to`."""
+    """Proof that the log at size `from` is the beginning of the log at size `to`."""
 
     old: int = msgspec.field(name="from")
     new: int = msgspec.field(name="to")
     proof: list[str]
     """32-byte hashes, standard base64 (RFC 6962)."""
     checkpoint: str | None = None
-    """C2SP signed note of the size `to`; absent where no checkpoint was signed at just that size."""
+    """C2SP signed note of the size `to`; absent if no checkpoint was signed at exactly that size."""
 
 
 @dataclass
 class ProofOperation(Operation):
-    """The operation with two forms of its answer; Litestar describes one."""
+    """The operation with two media types; Litestar describes one."""
 
     def __post_init__(self) -> None:
         assert self.responses is not None
@@ -82,11 +82,11 @@ async def read_proof(
     tenant: Annotated[str | None, text_parameter("Whose entry, if several tenants have one with this id.")] = None,
     form: Annotated[
         Literal["json", "tlog-proof"] | None,
-        QueryParameter(name="format", description="`tlog-proof` is the text that `Accept: text/plain` gives, too."),
+        QueryParameter(name="format", description="`tlog-proof` is the text that `Accept: text/plain` also selects."),
     ] = None,
 ) -> Response[bytes]:
-    """Prove that a stored entry is in its log, as of the newest checkpoint. Works too once its body is removed."""
-    async with services.reads.turn(caller.share):
+    """Prove that a stored entry is in its log, as of the newest checkpoint, even if its body has been removed."""
+    async with services.read_slots.slot(caller.share):
         owner, leaf = single_entry(await services.store.entries.find(entry_id, tenant=caller.tenant_to_read(tenant)))
         signed, path = await prove_inclusion(services.store, owner, leaf)
     as_text = request.accept.best_match([JSON, TEXT]) == TEXT if form is None else form == "tlog-proof"
@@ -108,24 +108,26 @@ async def read_consistency(
     services: NamedDependency[Services],
     old: Annotated[int, QueryParameter(name="from", ge=0, le=MAX_SIZE, description="The older size.")],
     new: Annotated[
-        int | None, QueryParameter(name="to", ge=0, le=MAX_SIZE, description="The newer size; else the newest.")
+        int | None, QueryParameter(name="to", ge=0, le=MAX_SIZE, description="The newer size; default: the newest.")
     ] = None,
-    tenant: Annotated[str | None, text_parameter("Whose log; needed by nobody whose key is for one tenant.")] = None,
+    tenant: Annotated[str | None, text_parameter("Whose log. Not needed with a key for one tenant.")] = None,
 ) -> Response[bytes]:
     """Prove that nothing of the older log was changed, removed or moved."""
     owner = caller.tenant_to_read(tenant)
     if owner is None:
-        raise InvalidRequest("this API key reads every tenant", hint="name one: ?tenant=…")
-    async with services.reads.turn(caller.share):
+        raise InvalidRequest("this API key may read every tenant", hint="name one: ?tenant=…")
+    async with services.read_slots.slot(caller.share):
         logs = services.store.ledgers
         newest = await logs.newest(owner)
         if newest is None:
-            raise NotFound("no log of this tenant")
+            raise NotFound("this tenant has no log")
         size = newest.size if new is None else new
         if size > newest.size:
-            raise InvalidRequest(f"the log has {newest.size} entries, so there is nothing to prove of size {size}")
+            raise InvalidRequest(f"the log has {newest.size} entries, fewer than the size {size}")
         if old > size:
-            raise InvalidRequest(f"a log of size {size} cannot begin with one of size {old}; `from` is the older size")
+            raise InvalidRequest(
+                f"a log of size {size} cannot begin with one of size {old}; `from` must be the older size"
+            )
         path = await logs.consistency(owner, old, size)
         signed = newest if size == newest.size else await logs.at(owner, size)
         note = None if signed is None else signed.note.decode()
@@ -133,21 +135,21 @@ async def read_consistency(
     return Response(content=msgspec.json.encode(answer), media_type=JSON)
 
 
-def single_entry(found: dict[str, Leaf]) -> tuple[str, Leaf]:
-    """The entry, with its tenant, that a request means."""
-    if not found:
+def single_entry(leaves: dict[str, Leaf]) -> tuple[str, Leaf]:
+    """The tenant and the leaf of the only entry found. Raises NotFound, or InvalidRequest if there are several."""
+    if not leaves:
         raise NotFound(NO_ENTRY)
-    if len(found) > 1:
-        raise InvalidRequest(f"{len(found)} tenants have an entry with this id", hint="name one: ?tenant=…")
-    return next(iter(found.items()))
+    if len(leaves) > 1:
+        raise InvalidRequest(f"{len(leaves)} tenants have an entry with this id", hint="name one: ?tenant=…")
+    return next(iter(leaves.items()))
 
 
 async def prove_inclusion(store: Store, tenant: str, leaf: Leaf) -> tuple[StoredCheckpoint, tuple[bytes, ...]]:
-    """The newest checkpoint and the path, leaf→root, that proves the entry under it."""
+    """The newest checkpoint, and the path from leaf to root that proves the entry under it."""
     logs = await store.ledgers.provable({tenant: [leaf.index]})
     if tenant not in logs:
-        unsigned = "no checkpoint of this log is signed yet"
-        raise Unavailable(unsigned, hint="start a worker: it signs when it starts", to_client=unsigned)
+        unsigned = "no checkpoint of this log has been signed yet"
+        raise Unavailable(unsigned, hint="start a worker: it signs checkpoints when it starts", to_client=unsigned)
     paths = logs[tenant].inclusions({leaf.index: hashing.leaf(leaf.commitment)})
     return logs[tenant].signed, paths[leaf.index]
 

@@ -1,7 +1,7 @@
-"""Public logs for pages of any site: cross-origin requests (Fetch §3.3) to what `api.publicLogs` shows to anybody.
+"""Lets pages of any site read public ledgers: cross-origin requests (Fetch §3.3) to what `api.publicLogs` makes public.
 
-Never to anything that asks for a key: neither to other routes, nor to the logs of the system's own tenants, nor to any
-log while `api.publicLogs` is off. A page cannot send `Authorization` along: `*` allows every header but that.
+Never to anything that needs a key: other routes, the ledgers of system tenants, and every ledger while `api.publicLogs`
+is off. A page cannot send `Authorization`: `*` allows every header except that one.
 """
 
 import re
@@ -11,7 +11,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from trenova.store.search import SYSTEM_TENANT_PREFIX
 
-# Also of paths that no log has: a page must be able to tell a tile that is missing from a server that does not answer.
+# Also paths that no ledger has: a page must be able to distinguish a missing tile from an unreachable server.
 LEDGER_PATH = re.compile(r"/v1/(?:log/(?P<log>[^/]+)/.*|tenants/(?P<tenant>[^/]+)/key)", re.DOTALL)
 ANY_ORIGIN = ((b"access-control-allow-origin", b"*"),)
 READABLE_HEADERS = ((b"access-control-expose-headers", b"ETag, Retry-After, X-Request-Id"),)
@@ -23,7 +23,7 @@ PREFLIGHT = (
 
 
 class PublicLedgers:
-    """The application with its public logs open to the pages of other sites, errors included."""
+    """The application, with CORS headers on the answers for public ledgers, including errors."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -34,20 +34,20 @@ class PublicLedgers:
             return
         added = (*ANY_ORIGIN, *(PREFLIGHT if scope["method"] == "OPTIONS" else READABLE_HEADERS))
 
-        async def send_opened(message: Message) -> None:
+        async def send_with_cors(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *added]
             await send(message)
 
-        await self.app(scope, receive, send_opened)
+        await self.app(scope, receive, send_with_cors)
 
 
 def is_public(tenant: str) -> bool:
-    """Whether the tenant's log is shown where logs are public."""
+    """Whether the tenant's ledger is public while `api.publicLogs` is on."""
     return not tenant.startswith(SYSTEM_TENANT_PREFIX)
 
 
 def is_public_path(path: str) -> bool:
-    """Whether the path is one of a log that is shown."""
-    found = LEDGER_PATH.fullmatch(path)
-    return found is not None and is_public(found["log"] or found["tenant"])
+    """Whether the path belongs to a public ledger."""
+    match = LEDGER_PATH.fullmatch(path)
+    return match is not None and is_public(match["log"] or match["tenant"])

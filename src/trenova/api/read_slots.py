@@ -1,7 +1,7 @@
-"""Whose read runs next: so many at once, and no caller more than half of them while it has no right to all.
+"""Limits how many reads of a kind run at once, and gives each caller at most half of the slots.
 
-A read that is more than a look at one row holds a connection for as long as the database takes. So each kind has a
-number of places, each caller has a share of them, and whoever waits in a long line is told to come back.
+A read that is more than one row holds a connection for as long as the database takes. So each kind of read has a
+number of slots, each caller a share of them, and a caller whose queue is too long or slow is told to try again.
 """
 
 import asyncio
@@ -16,100 +16,102 @@ from trenova.errors import Busy, InvalidRequest, TooManyReads
 from trenova.runtime.http.byte_budget import Share
 
 WAIT_S = 10
-# Of one caller. A page of a user interface asks for several things at once.
+# Per caller. A page of a user interface sends several requests at once.
 MAX_WAITING = 32
 
 Result = TypeVar("Result")
 
 
 class ReadSlots:
-    def __init__(self, places: int) -> None:
-        self.places = places
-        self.most = max(1, places // 2)
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self.per_caller = max(1, slots // 2)
         self.running: Counter[Share] = Counter()
-        self.lanes: OrderedDict[Share, deque[asyncio.Future[None]]] = OrderedDict()
+        self.queues: OrderedDict[Share, deque[asyncio.Future[None]]] = OrderedDict()
 
     @asynccontextmanager
-    async def turn(self, share: Share) -> AsyncIterator[None]:
-        """Run the block in this caller's turn. Raises TooManyReads, and Busy when others take too long."""
-        await self.begin(share)
+    async def slot(self, share: Share) -> AsyncIterator[None]:
+        """Run the block in a slot of this caller. Raises TooManyReads, or Busy when others hold the slots too long."""
+        await self.acquire(share)
         try:
             yield
         finally:
-            self.end(share)
+            self.release(share)
 
-    async def begin(self, share: Share) -> None:
-        if share not in self.lanes and self.may_run(share):
+    async def acquire(self, share: Share) -> None:
+        if share not in self.queues and self.may_run(share):
             self.running[share] += 1
             return
-        lane = self.lanes.setdefault(share, deque())
-        if len(lane) >= MAX_WAITING:
-            raise too_many_reads(self.most)
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        lane.append(place)
+        queue = self.queues.setdefault(share, deque())
+        if len(queue) >= MAX_WAITING:
+            raise too_many_reads(self.per_caller)
+        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        queue.append(granted)
         try:
             async with asyncio.timeout(WAIT_S):
-                await place
+                await granted
         except BaseException as error:
-            self.give_up(share, place)
+            self.give_up(share, granted)
             if isinstance(error, TimeoutError):
-                raise (too_many_reads(self.most) if self.running[share] >= self.most else all_slots_busy()) from None
+                raise (
+                    too_many_reads(self.per_caller) if self.running[share] >= self.per_caller else all_slots_busy()
+                ) from None
             raise
 
-    def give_up(self, share: Share, place: asyncio.Future[None]) -> None:
-        if place.done() and not place.cancelled():
-            self.end(share)  # its turn came in the same moment
+    def give_up(self, share: Share, granted: asyncio.Future[None]) -> None:
+        if granted.done() and not granted.cancelled():
+            self.release(share)  # the slot was granted at the same moment
             return
-        lane = self.lanes[share]
-        lane.remove(place)
-        if not lane:
-            del self.lanes[share]
+        queue = self.queues[share]
+        queue.remove(granted)
+        if not queue:
+            del self.queues[share]
 
     def may_run(self, share: Share) -> bool:
-        return self.running.total() < self.places and self.running[share] < self.most
+        return self.running.total() < self.slots and self.running[share] < self.per_caller
 
-    def end(self, share: Share) -> None:
+    def release(self, share: Share) -> None:
         self.running[share] -= 1
         if not self.running[share]:
             del self.running[share]
-        for waiting in list(self.lanes):
+        for waiting in list(self.queues):
             if self.may_run(waiting):
-                self.admit(waiting)
+                self.grant(waiting)
 
-    def admit(self, share: Share) -> None:
-        """Let the first of this caller run, and put its others behind all callers."""
-        lane = self.lanes[share]
-        place = lane.popleft()
-        if lane:
-            self.lanes.move_to_end(share)
+    def grant(self, share: Share) -> None:
+        """Grant a slot to this caller's first request, and put its others behind those of all callers."""
+        queue = self.queues[share]
+        granted = queue.popleft()
+        if queue:
+            self.queues.move_to_end(share)
         else:
-            del self.lanes[share]
-        if not place.done():
+            del self.queues[share]
+        if not granted.done():
             self.running[share] += 1
-            place.set_result(None)
+            granted.set_result(None)
 
 
 async def run_read(
-    turns: ReadSlots, share: Share, request: Request[Any, Any, Any], work: Callable[[], Awaitable[Result]]
+    slots: ReadSlots, share: Share, request: Request[Any, Any, Any], work: Callable[[], Awaitable[Result]]
 ) -> Result:
-    """The result of the work in its turn. When the client hangs up the work is cancelled, its statement with it."""
+    """The result of the work in a slot. When the client disconnects, the work and its statement are cancelled."""
 
     async def run() -> Result:
-        async with turns.turn(share):
+        async with slots.slot(share):
             return await work()
 
-    running, gone = asyncio.create_task(run()), asyncio.create_task(wait_for_disconnect(request))
+    running, disconnected = asyncio.create_task(run()), asyncio.create_task(wait_for_disconnect(request))
     try:
-        await asyncio.wait({running, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({running, disconnected}, return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             return running.result()
-        raise InvalidRequest("the client hung up before it was answered")
+        raise InvalidRequest("the client disconnected before it was answered")
     finally:
-        for task in (running, gone):
+        for task in (running, disconnected):
             task.cancel()
         with suppress(asyncio.CancelledError, Exception):
-            await gone
-        # Until the database has let go of the statement, its connection is not free.
+            await disconnected
+        # The connection is not free until the database has ended the statement.
         await asyncio.wait({running})
 
 
@@ -118,13 +120,13 @@ async def wait_for_disconnect(request: Request[Any, Any, Any]) -> None:
         pass
 
 
-def too_many_reads(most: int) -> TooManyReads:
+def too_many_reads(slots: int) -> TooManyReads:
     return TooManyReads(
-        f"{most} reads of this kind already run for this tenant, as many as may, and others wait",
+        f"{slots} reads of this kind already run for this tenant, which is its limit, and others wait",
         retry_after_s=WAIT_S,
-        hint="send fewer at once, and narrow searches by from and to",
+        hint="send fewer at once, and narrow searches with from and to",
     )
 
 
 def all_slots_busy() -> Busy:
-    return Busy("all places for reads of this kind are taken by others", retry_after_s=WAIT_S)
+    return Busy("all slots for reads of this kind are in use by others", retry_after_s=WAIT_S)

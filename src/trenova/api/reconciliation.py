@@ -1,4 +1,4 @@
-"""What the comparisons of closed runs with the stored batches have found, for the metrics. The database keeps it."""
+"""Metrics of the reconciliation, which compares closed runs with stored batches. The database keeps its findings."""
 
 from contextlib import suppress
 
@@ -7,16 +7,16 @@ from prometheus_client import Gauge
 from trenova.errors import Unavailable
 from trenova.store import Store
 
-BATCHES = Gauge("trenova_recovered_batches", "Batches that were stored from the history of a workflow that was over")
+BATCHES = Gauge("trenova_recovered_batches", "Batches that were stored from the history of a workflow that had closed")
 ENTRIES = Gauge("trenova_recovered_entries", "Entries of these batches")
-RECOVERED = Gauge("trenova_recovery_timestamp_seconds", "When the last of these batches was stored; 0: none was")
-MISSING = Gauge("trenova_batches_missing", "Accepted batches whose workflows are over and that cannot be stored, now")
-LOST = Gauge("trenova_batches_lost", "Batches that were missing when Temporal forgot or deleted their workflows")
-FINISHED = Gauge("trenova_reconciliation_finished_timestamp_seconds", "When the last comparison ended; 0: none has")
+RECOVERED = Gauge("trenova_recovery_timestamp_seconds", "When the last of these batches was stored; 0: never")
+MISSING = Gauge("trenova_batches_missing", "Accepted batches whose workflows have closed and that cannot be stored now")
+LOST = Gauge("trenova_batches_lost", "Missing batches whose workflows Temporal has removed")
+FINISHED = Gauge("trenova_reconciliation_finished_timestamp_seconds", "When the last comparison finished; 0: never")
 
 
 async def measure_reconciliation(store: Store) -> None:
-    """While the database is away the last numbers stay."""
+    """Update the metrics. While the database is unavailable they keep their last values."""
     with suppress(Unavailable):
         found = await store.reconciliation.findings()
         BATCHES.set(found.recovered_batches)

@@ -1,7 +1,7 @@
-"""API keys that the database has confirmed lately, for the time while nobody reaches it.
+"""Remembers API keys that the database confirmed recently, for the time while it is unreachable.
 
-They are written down with each answer of the database and read only while it is unreachable. Of a key's text nothing is
-kept but the digest that the database has, too.
+Each answer of the database updates them; they are read only while it is unreachable. Of a key's text only the digest
+is kept, which the database has, too.
 """
 
 import heapq
@@ -14,16 +14,16 @@ from hmac import compare_digest
 
 from trenova.store.api_keys import ApiKey, PresentedKey, Role
 
-# Some 5 MB. Whoever has more keys in use is told 503 with those that were used the longest ago.
+# Some 5 MB. With more keys in use, those used the longest ago are answered 503.
 MAX_KEYS = 10_000
-# So many are dropped at once that looking for whose they are costs the requests in between nothing.
+# So many are dropped together that finding the tenant with the most keys costs little per request.
 DROPPED_TOGETHER = 100
 
 
 def seconds_since_boot() -> float:
-    """Seconds of a clock that nobody sets, and that goes on while the machine is suspended, where there is such a one.
+    """Seconds of a clock that cannot be set and, where the system has one, also counts while it is suspended.
 
-    `time.monotonic` stands still then, and a key would be good for that much longer.
+    `time.monotonic` stops then, and a key would stay valid for that much longer.
     """
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
@@ -35,25 +35,27 @@ class RememberedKey:
     role: Role
     digest: bytes = field(repr=False)
     confirmed_at: float
-    """When the lookup began that found the key good, by the clock of `RememberedKeys`."""
+    """When the lookup began that confirmed the key, by the clock of `RememberedKeys`."""
 
 
 class RememberedKeys:
-    """At most `most`, each for `keep_s` seconds after it was last confirmed. With 0 seconds nothing is kept."""
+    """At most `max_keys`, each for `keep_s` seconds after it was last confirmed. With 0 seconds nothing is kept."""
 
-    def __init__(self, keep_s: float, *, most: int = MAX_KEYS, clock: Callable[[], float] = seconds_since_boot) -> None:
+    def __init__(
+        self, keep_s: float, *, max_keys: int = MAX_KEYS, clock: Callable[[], float] = seconds_since_boot
+    ) -> None:
         self.keep_s = keep_s
-        self.most = most
+        self.max_keys = max_keys
         self.clock = clock
         self.keys: dict[str, RememberedKey] = {}
         self.of_tenant: defaultdict[str | None, OrderedDict[str, RememberedKey]] = defaultdict(OrderedDict)
         """The same keys, in the order in which they were confirmed."""
 
-    def take(self, asked: Sequence[PresentedKey], answers: Sequence[ApiKey | None], confirmed_at: float) -> None:
-        """What the database has said of these keys. Those that it does not know, or no longer, are forgotten."""
+    def update(self, keys: Sequence[PresentedKey], answers: Sequence[ApiKey | None], confirmed_at: float) -> None:
+        """Remember the keys that the database has confirmed, and forget those that it does not know."""
         if not self.keep_s:
             return
-        for presented, answer in zip(asked, answers, strict=True):
+        for presented, answer in zip(keys, answers, strict=True):
             if answer is None:
                 self.forget(presented)
             else:
@@ -65,18 +67,18 @@ class RememberedKeys:
             known.confirmed_at = at
             self.of_tenant[known.tenant].move_to_end(key.id)
             return
-        if known is not None:  # another database has been put in place of the one that knew it
+        if known is not None:  # another database has replaced the one that knew it
             self.drop(known)
         self.add(RememberedKey(id=key.id, tenant=key.tenant, role=key.role, digest=presented.digest, confirmed_at=at))
 
     def add(self, key: RememberedKey) -> None:
-        if len(self.keys) >= self.most:
+        if len(self.keys) >= self.max_keys:
             self.make_room()
         self.keys[key.id] = key
         self.of_tenant[key.tenant][key.id] = key
 
     def forget(self, presented: PresentedKey) -> None:
-        """Only with the right secret: ids are no secret, and nobody else may have a key forgotten."""
+        """Forget the key, if the secret is right: ids are not secret, and must not be enough to make it forget one."""
         known = self.keys.get(presented.id)
         if known is not None and compare_digest(known.digest, presented.digest):
             self.drop(known)
@@ -110,5 +112,5 @@ class RememberedKeys:
         return self.clock() - key.confirmed_at < self.keep_s
 
     def has_any(self, roles: AbstractSet[Role]) -> bool:
-        """Whether a request with one of these roles could be let in."""
+        """Whether any remembered key has one of these roles."""
         return any(key.role in roles and self.is_good(key) for key in self.keys.values())

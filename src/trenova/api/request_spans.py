@@ -1,4 +1,4 @@
-"""One span for each request, named after its route."""
+"""A tracing span for each request, named after its route."""
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -7,7 +7,7 @@ from trenova import tracing
 
 
 class RequestSpans:
-    """The application with a span around each of its requests. Neither path nor query is told: they name tenants."""
+    """The application with a span around each request. Path and query are not recorded: they name tenants."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -18,12 +18,12 @@ class RequestSpans:
             return
         with tracing.current.request(scope["method"], scope["headers"]) as answer:
 
-            async def send_noted(message: Message) -> None:
+            async def send_and_record(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     answer.status = message["status"]
                 await send(message)
 
             try:
-                await self.app(scope, receive, send_noted)
+                await self.app(scope, receive, send_and_record)
             finally:
                 answer.route = scope.get("path_template")

@@ -1,4 +1,4 @@
-"""The API as a process."""
+"""The API server process."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ PORT_SETTING = "api.port (TRENOVA_API__PORT)"
 
 
 def run(settings: Settings, environ: Mapping[str, str]) -> None:
-    """Serve until SIGTERM or Ctrl-C, then answer the requests that are under way and end. `environ` holds the keys."""
+    """Serve until SIGTERM or Ctrl-C, then answer the requests under way and end. `environ` holds the keys."""
     run_to_end(serve(settings, environ))
 
 
@@ -129,7 +129,7 @@ async def check_at_start(store: Store) -> None:
 
 @contextmanager
 def spool_of(settings: Settings) -> Iterator[Spool | None]:
-    """The spool if there is to be one. Raises InvalidConfiguration when it would keep entries in plain text."""
+    """The spool, if one is configured. Raises InvalidConfiguration if it would hold entries in plain text."""
     spool = settings.api.spool
     if spool.folder is None:
         yield None
@@ -142,5 +142,5 @@ def spool_of(settings: Settings) -> Iterator[Spool | None]:
         raise InvalidConfiguration(
             [problem], hint="turn temporal.security.enableEncryption on, or set api.spool.folder to null"
         )
-    with Spool.open(spool.folder, spool.max_bytes) as opened:
-        yield opened
+    with Spool.open(spool.folder, spool.max_bytes) as open_spool:
+        yield open_spool

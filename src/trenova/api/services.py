@@ -1,4 +1,4 @@
-"""What the routes work with."""
+"""What the handlers work with."""
 
 from dataclasses import dataclass
 
@@ -20,9 +20,9 @@ from trenova.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """One dependency of the routes, not eight: Litestar starts a task for each that could be made beside another.
+    """One dependency of the handlers instead of eight: Litestar starts a task for each of several independent ones.
 
-    Those tasks were a third of the time that the API spent on a request with a single entry.
+    Those tasks took a third of the time that the API spends on a request with one entry.
     """
 
     settings: Settings
@@ -30,16 +30,16 @@ class Services:
     client: Client
     ingest: GroupCommit
     body_budget: ByteBudget
-    searches: ReadSlots
-    """Of searches and lists, which may take long."""
-    reads: ReadSlots
-    """Of everything else that is read from the database, by its index."""
+    search_slots: ReadSlots
+    """For searches and lists, which may take long."""
+    read_slots: ReadSlots
+    """For everything else that is read from the database, by an index."""
     lookups: KeyLookups
     open_keys: KeyWatch
-    parts: CachedAnswer[tuple[ConnectionFault | None, str, str]]
-    """What `/readyz` says of Temporal, the database and the keys."""
-    from_temporal: tuple[ThrottledRefresh, ...]
-    """Metrics whose numbers Temporal keeps."""
+    readiness: CachedAnswer[tuple[ConnectionFault | None, str, str]]
+    """What `/readyz` reports of Temporal, the database and the keys."""
+    temporal_metrics: tuple[ThrottledRefresh, ...]
+    """Metrics whose values come from Temporal."""
     log_keys: LedgerKeys
     core: SdkRuntime | None
-    """None where the SDK measures nothing."""
+    """None if the SDK measures nothing."""

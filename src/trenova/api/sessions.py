@@ -1,9 +1,9 @@
-"""Sessions of a browser: what an API key opens for a while, in a cookie that only this service can make.
+"""Browser sessions, opened with an API key and kept in a cookie that only this service can make.
 
-Nothing of a session is kept here: the cookie holds all of it, sealed under the encryption keys that every API process
-has. So each process of several takes it, and it outlives a restart. It holds what the database compares of an API key,
-never the key, and that is compared with each request: a session ends with its key. It ends by itself after half an hour
-without use, and after eight hours in any case.
+The server stores nothing: the cookie holds the whole session, sealed under the encryption keys that every API process
+has. So every process accepts it, and it survives a restart. It holds the digest of an API key, never the key, and the
+digest is looked up for every request: a session ends with its key. It also ends after half an hour without use, and
+after eight hours in any case.
 """
 
 import base64
@@ -22,13 +22,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from trenova.keys.keyring import Keyring
 from trenova.store.api_keys import PresentedKey
 
-# The prefix has browsers refuse it from other hosts, from plain HTTP, and for a part of the paths.
+# With this prefix browsers reject the cookie from other hosts, over plain HTTP, and for some paths only.
 COOKIE = "__Host-trenova-session"
 IDLE_S, MAX_AGE_S = 30 * 60, 8 * 60 * 60
-# A session that is in use is told so no more often: each time is another cookie.
+# A session in use gets a new cookie no more often than this.
 RENEWED_AFTER_S = 60
 NONCE_BYTES = 12
-# Far above what is ever sealed.
+# Far longer than any sealed session.
 MAX_COOKIE_CHARACTERS = 1024
 # Changing it ends every session.
 PURPOSE = b"trenova/session/v1"
@@ -36,7 +36,7 @@ PURPOSE = b"trenova/session/v1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Who has signed in, and since when, in seconds since 1970."""
+    """Who has signed in, and when, in seconds since 1970."""
 
     key: PresentedKey
     opened_at: int
@@ -44,7 +44,7 @@ class Session:
 
 
 class SessionFields(msgspec.Struct, frozen=True, array_like=True):
-    """A session as it is written before it is sealed."""
+    """The fields of a session that are sealed."""
 
     key_id: str
     digest: bytes
@@ -54,7 +54,7 @@ class SessionFields(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """Opens sessions, and knows them again. The first secret seals, each opens."""
+    """Creates and reads sessions. The first secret seals, and each can open."""
 
     secrets: tuple[bytes, ...] = field(repr=False)
     clock: Callable[[], float] = time.time
@@ -64,12 +64,12 @@ class Sessions:
         return Session(key=key, opened_at=now, used_at=now)
 
     def cookie(self, session: Session) -> str:
-        """What the browser is to keep, as the value of `Set-Cookie`."""
+        """The value of `Set-Cookie` for the session."""
         left = session.opened_at + MAX_AGE_S - session.used_at
         return set_cookie(self.seal(session), max_age_s=min(IDLE_S, left))
 
-    def renewed(self, session: Session) -> Session | None:
-        """The session as it is used now; None where the cookie says so well enough."""
+    def renew(self, session: Session) -> Session | None:
+        """The session with the current time as its last use; None if its cookie is recent enough."""
         now = int(self.clock())
         return replace(session, used_at=now) if now - session.used_at >= RENEWED_AFTER_S else None
 
@@ -81,8 +81,8 @@ class Sessions:
         return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 
     def read(self, text: str) -> Session | None:
-        """The session in a cookie; None for what this service has not sealed, and for one that has ended."""
-        plain = self.unsealed(text)
+        """The session in a cookie; None if this service has not sealed it, or it has ended."""
+        plain = self.unseal(text)
         if plain is None:
             return None
         sealed = msgspec.json.decode(plain, type=SessionFields)
@@ -92,7 +92,7 @@ class Sessions:
         key = PresentedKey(sealed.key_id, sealed.digest)
         return Session(key=key, opened_at=sealed.opened_at, used_at=sealed.used_at)
 
-    def unsealed(self, text: str) -> bytes | None:
+    def unseal(self, text: str) -> bytes | None:
         if len(text) > MAX_COOKIE_CHARACTERS or not text.isascii():
             return None
         try:
@@ -108,7 +108,7 @@ class Sessions:
 
 
 def sessions_of(keyring: Keyring) -> Sessions:
-    """Those of every process that holds these keys; of this process alone where there are none."""
+    """Sessions that every process with these keys accepts; without keys, only this process."""
     ids = sorted(keyring.ids, key=lambda key_id: (key_id != keyring.encrypting_id, key_id))
     secrets = [derive_secret(keyring.keys[key_id].secret) for key_id in ids]
     return Sessions(tuple(secrets) or (os.urandom(32),))

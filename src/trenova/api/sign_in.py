@@ -1,7 +1,7 @@
-"""The page on which an admin key opens the codec endpoint to the Web UI in the same browser, by a session's cookie.
+"""The sign-in page: an admin key opens the codec endpoint to the Web UI in the same browser, through a session cookie.
 
-Without scripts: a form that sends the key in the body of a POST to this origin, never in an address. The Web UI's pages
-then call with their browser's cookies ("Include cross-origin credentials").
+The page has no scripts: a form sends the key in the body of a POST to this origin, never in a URL. The Web UI's pages
+then send the cookie with their calls ("Include cross-origin credentials").
 """
 
 import base64
@@ -41,7 +41,7 @@ HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
-    # The form's own origin has to be told, or nobody can tell this page from another.
+    # The browser must send the form's origin, so that this page can be distinguished from others.
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
@@ -55,56 +55,57 @@ SIGN_OUT_FORM = """<form method="post" action="sign-out"><button>Sign out</butto
 
 
 def error_page(request: Request[Any, Any, Any], error: TrenovaError) -> Response[str]:
-    """An error as the page shows it, said and counted as any other."""
-    told = answer_our_error(request, error)
-    problem = msgspec.json.decode(told.content, type=Problem)
+    """The page with an error, which is logged and counted like any other."""
+    response = answer_our_error(request, error)
+    problem = msgspec.json.decode(response.content, type=Problem)
     why = f'<p class="error" role="alert">{escape(problem.detail)}</p>'
     hint = f"<p>{escape(problem.hint)}</p>" if problem.hint else ""
     if problem.request_id:
         hint += f"<p>Request id: {escape(problem.request_id)}</p>"
-    return page("Sign in", why + hint + SIGN_IN_FORM, status=problem.status, headers=told.headers)
+    return page("Sign in", why + hint + SIGN_IN_FORM, status=problem.status, headers=response.headers)
 
 
 @get("/sign-in", include_in_schema=False)
 async def show_page(
     request: Request[Any, Any, Any], services: NamedDependency[Services], remote: NamedDependency[RemoteCodec]
 ) -> Response[str]:
-    """The form, or who is signed in."""
+    """Show the form, or the key that is signed in."""
     session = session_of(request, remote)
-    found = None if session is None else await services.lookups.find(session.key)
-    if found is None:
+    key = None if session is None else await services.lookups.find(session.key)
+    if key is None:
         return page("Sign in", SIGN_IN_FORM)
     origins = "".join(
         f'<li><a href="{escape(origin)}" rel="noreferrer">{escape(origin)}</a></li>'
         for origin in remote.settings.ui_origins
     )
-    told = (
-        f"<p>This browser is signed in with the API key {escape(found.id)}. It reads payloads in</p><ul>{origins}</ul>"
+    content = (
+        f"<p>This browser is signed in with the API key {escape(key.id)}. It can decode payloads in</p>"
+        f"<ul>{origins}</ul>"
     )
-    return page("Signed in", told + SIGN_OUT_FORM)
+    return page("Signed in", content + SIGN_OUT_FORM)
 
 
 @post("/sign-in", include_in_schema=False, status_code=303)
 async def sign_in(
     request: Request[Any, Any, Any], services: NamedDependency[Services], remote: NamedDependency[RemoteCodec]
 ) -> Response[str]:
-    """Open a session for the key in the form. The next page is got anew, so that reloading it sends no key again."""
+    """Open a session for the key in the form, and redirect, so that reloading the page does not send the key again."""
     check_same_origin(request)
     with services.body_budget.reserve(("codec", "sign-in")) as reservation:
         body = await read_body(request, max_bytes=MAX_FORM_BYTES, budget=services.body_budget, reservation=reservation)
-    key = parse_key(key_from_form(request, body))
-    found = await services.lookups.find(key)
-    if found is None:
+    presented = parse_key(key_from_form(request, body))
+    key = await services.lookups.find(presented)
+    if key is None:
         raise Unauthenticated("the API key is unknown or revoked")
-    check_admin(found)
-    log.info("signed in", key_id=found.id)
-    cookie = remote.sessions.cookie(remote.sessions.open(key))
+    check_admin(key)
+    log.info("signed in", key_id=key.id)
+    cookie = remote.sessions.cookie(remote.sessions.open(presented))
     return Response(content="", status_code=303, headers={**HEADERS, "Location": "sign-in", "Set-Cookie": cookie})
 
 
 @post("/sign-out", include_in_schema=False, status_code=303)
 async def sign_out(request: Request[Any, Any, Any]) -> Response[str]:
-    """Take the cookie away. Whoever has copied it ends with the API key."""
+    """Delete the cookie. A copy of it stays valid until the session or the API key ends."""
     check_same_origin(request)
     return Response(
         content="", status_code=303, headers={**HEADERS, "Location": "sign-in", "Set-Cookie": EXPIRED_COOKIE}
@@ -112,28 +113,29 @@ async def sign_out(request: Request[Any, Any, Any]) -> Response[str]:
 
 
 def check_same_origin(request: Request[Any, Any, Any]) -> None:
-    """Refuse a form that another origin's page has sent, and plain HTTP, over which no browser keeps the cookie."""
+    """Raise Forbidden for a form from a page of another origin, and for plain HTTP, over which cookies are not kept."""
     origin = origin_of(request)
-    told = request.headers.get("sec-fetch-site")
-    # A proxy may name another host to this server than the browser names to it; the browser's own word counts more.
+    fetch_site = request.headers.get("sec-fetch-site")
+    # Behind a proxy, `Host` may differ from the host that the browser sees, so the browser's own header is preferred.
     same = (
-        told == "same-origin"
-        if told is not None
+        fetch_site == "same-origin"
+        if fetch_site is not None
         else bool(origin.netloc) and origin.netloc == request.headers.get("host")
     )
     if not same:
         raise Forbidden(
-            "only the sign-in page itself may send this", hint="open it in the browser, and send it from there"
+            "only the sign-in page itself may send this form",
+            hint="open the page in the browser, and send the form there",
         )
     if origin.scheme != "https" and not is_loopback(origin.hostname or ""):
         raise Forbidden(
-            "a browser keeps the session's cookie only over https, and on the machine itself",
-            hint="put TLS in front of the API, and open this page by its https address",
+            "a browser keeps the session cookie only over https, or on this machine itself",
+            hint="put TLS in front of the API, and open this page at its https address",
         )
 
 
 def origin_of(request: Request[Any, Any, Any]) -> SplitResult:
-    """The parts of the header `Origin`; none of one that is no address."""
+    """The parts of the header `Origin`; all empty if it is not a URL."""
     try:
         return urlsplit(request.headers.get("origin", ""))
     except ValueError:
@@ -143,11 +145,11 @@ def origin_of(request: Request[Any, Any, Any]) -> SplitResult:
 def key_from_form(request: Request[Any, Any, Any], body: bytes) -> str:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != FORM:
-        raise UnsupportedMediaType(f"the content type {kind or '(none)'} is not understood; send {FORM}")
+        raise UnsupportedMediaType(f"the content type {kind or '(none)'} is not supported; send {FORM}")
     try:
         (key,) = parse_qs(body.decode("ascii"), max_num_fields=4)["key"]
     except (ValueError, KeyError):
-        raise InvalidRequest("the form has no API key in it", hint="paste the key into the field") from None
+        raise InvalidRequest("the form contains no API key", hint="paste the key into the field") from None
     return key.strip()
 
 

@@ -1,4 +1,4 @@
-"""Runs of our schedules that stand still, for the metrics: the later runs of that schedule are skipped."""
+"""Metrics of stuck runs of our schedules: later runs of such a schedule are skipped."""
 
 from prometheus_client import Gauge
 from temporalio.client import Client, WorkflowExecution
@@ -9,11 +9,13 @@ from trenova.domain.schedules import SCHEDULES
 EVERY_S = 30.0
 # A task may fail once or twice on a machine that stalls, or while workers of two releases run.
 STUCK_ATTEMPTS = 3
-# One run of each at a time, and those that an operator has triggered beside it.
+# One run of each at a time, and any that operators have triggered.
 MAX_RUNS = 20
 RUNNING = f"TemporalScheduledById IN ({', '.join(map(repr, SCHEDULES))}) AND ExecutionStatus = 'Running'"
 
-STUCK = Gauge("trenova_schedule_stuck", "1 when no worker gets on with a run of this schedule", ["schedule"])
+STUCK = Gauge(
+    "trenova_schedule_stuck", "1 while a run of this schedule is stuck: workers fail repeatedly", ["schedule"]
+)
 for each in SCHEDULES:
     STUCK.labels(schedule=each).set(0)
 
@@ -29,11 +31,11 @@ async def measure_stuck_schedules(client: Client) -> None:
 
 
 async def is_stuck(client: Client, run: WorkflowExecution) -> bool:
-    """Whether workers fail to work on it again and again: a key that is missing, or another release's workflow."""
+    """Whether workers fail repeatedly at the run, because a key is missing or the workflow is of another release."""
     try:
-        found = await client.get_workflow_handle(run.id, run_id=run.run_id).describe()
+        description = await client.get_workflow_handle(run.id, run_id=run.run_id).describe()
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
         return False
-    return found.raw_description.pending_workflow_task.attempt >= STUCK_ATTEMPTS
+    return description.raw_description.pending_workflow_task.attempt >= STUCK_ATTEMPTS

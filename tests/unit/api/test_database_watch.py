@@ -53,7 +53,7 @@ async def until(true: Callable[[], bool]) -> None:
 async def test_one_probe_that_is_refused_is_no_outage() -> None:
     database = Database(CLOSED)
     async with watching(database) as watch:
-        await watch.settle()
+        await watch.find_out()
         assert not watch.is_unreachable
         assert not database.lost
 
@@ -61,14 +61,14 @@ async def test_one_probe_that_is_refused_is_no_outage() -> None:
 async def test_two_are_and_an_answer_ends_it() -> None:
     database = Database(*[CLOSED] * 10)
     async with watching(database) as watch:
-        await watch.settle()
+        await watch.find_out()
         assert watch.reason is not None
         assert watch.reason.name == "unreachable"
         watch.doubt()
         await until(lambda: not watch.is_unreachable)
         assert database.lost == 1
         assert not database.errors
-        await watch.settle()
+        await watch.find_out()
         assert not watch.is_unreachable
 
 
@@ -91,7 +91,7 @@ async def test_two_are_and_an_answer_ends_it() -> None:
 async def test_a_database_that_answers_anything_else_is_there(answer: Exception) -> None:
     database = Database(*[answer] * 10)
     async with watching(database) as watch:
-        await watch.settle()
+        await watch.find_out()
         assert not watch.is_unreachable
     assert not database.lost
 
@@ -111,7 +111,7 @@ async def test_a_database_that_answers_anything_else_is_there(answer: Exception)
 )
 async def test_a_database_that_lets_nobody_in_is_not(said: str, reason: str) -> None:
     async with watching(Database(*[Unavailable(REFUSED + said)] * 2)) as watch:
-        await watch.settle()
+        await watch.find_out()
         assert watch.reason is not None
         assert watch.reason.name == reason
 
@@ -121,7 +121,7 @@ async def test_silence_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database()
     watch = DatabaseWatch(asyncio.Event().wait, database.give_up)  # type: ignore[arg-type]
     async with watch.running(), asyncio.timeout(GENEROUS_S):
-        await watch.settle()
+        await watch.find_out()
         assert watch.reason is not None
         assert watch.reason.name == "no_answer"
 
@@ -147,7 +147,7 @@ async def test_a_probe_that_is_given_up_keeps_nobody_waiting(monkeypatch: pytest
     watch = DatabaseWatch(probe, database.give_up)
     async with asyncio.timeout(GENEROUS_S):
         async with watch.running():
-            await watch.settle()
+            await watch.find_out()
             assert watch.reason is not None
             assert watch.reason.name == "no_answer"
             await asyncio.sleep(1)
@@ -168,7 +168,7 @@ async def test_what_this_process_stands_still_is_not_held_against_the_database(m
     database = Database()
     watch = DatabaseWatch(probe, database.give_up)
     async with watch.running(), asyncio.timeout(GENEROUS_S):
-        await watch.settle()
+        await watch.find_out()
     assert asked == 1
     assert not database.lost
 
@@ -176,6 +176,6 @@ async def test_what_this_process_stands_still_is_not_held_against_the_database(m
 async def test_a_watch_that_ends_says_nothing_of_the_database() -> None:
     with capture_logs() as logged:
         async with watching(Database(*[CLOSED] * 100_000)) as watch:
-            await watch.settle()
+            await watch.find_out()
         assert not watch.is_unreachable
     assert [each["event"] for each in logged] == ["database is unreachable"]

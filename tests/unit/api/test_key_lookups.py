@@ -81,7 +81,7 @@ async def test_a_database_that_lets_in_and_answers_no_query_is_unreachable() -> 
     database = Database()
     lookups = database.lookups()
     async with asyncio.timeout(GENEROUS_S):
-        async with lookups.watching():
+        async with lookups.running():
             assert await lookups.find(TEXT) == KEY
             database.lookup = database.probe = for_ever
             found = await asyncio.gather(*(lookups.find(TEXT, from_memory=True) for _ in range(10)))
@@ -93,14 +93,14 @@ async def test_a_database_that_lets_in_and_answers_no_query_is_unreachable() -> 
 
 async def test_a_request_does_not_wait_for_a_watch_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_lookups, "ANSWER_LIMIT_S", 0.1)
-    monkeypatch.setattr(DatabaseWatch, "refusal", lambda _: for_ever())
+    monkeypatch.setattr(DatabaseWatch, "probe_error", lambda _: for_ever())
     database = Database()
     database.lookup = refused
     lookups = database.lookups()
     async with asyncio.timeout(GENEROUS_S):
         with pytest.raises(Unavailable, match="did not answer"):
             await lookups.find(TEXT)
-        asking: Any = lookups.watch.asking
+        asking: Any = lookups.watch.probing
         await database_watch.cancel_all([asking])
 
 
@@ -108,7 +108,7 @@ async def test_with_no_connection_left_the_one_that_there_is_goes_on_looking_key
     database = Database()
     database.probe = refused
     lookups = database.lookups()
-    async with lookups.watching(), asyncio.timeout(GENEROUS_S):
+    async with lookups.running(), asyncio.timeout(GENEROUS_S):
         database.lookup = lambda: asyncio.sleep(0.5)
         assert await lookups.find(TEXT) == KEY
         assert not lookups.watch.is_unreachable
@@ -121,11 +121,11 @@ async def test_who_still_waits_at_the_end_is_told_and_nothing_runs_on() -> None:
     database = Database()
     lookups = database.lookups()
     async with asyncio.timeout(GENEROUS_S):
-        async with lookups.watching():
+        async with lookups.running():
             database.lookup = for_ever
             waiting = [asyncio.create_task(lookups.find(TEXT)) for _ in range(2)]
             while not database.under_way:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0)
         assert not database.under_way
-        assert lookups.running is None
+        assert lookups.task is None
         assert {type(each) for each in await asyncio.gather(*waiting, return_exceptions=True)} == {Unavailable}

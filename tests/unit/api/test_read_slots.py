@@ -10,16 +10,16 @@ ACME, GLOBEX, INITECH = ("tenant", "acme"), ("tenant", "globex"), ("tenant", "in
 
 
 class Reads:
-    """Reads that end when they are told to; `begun` has whose have begun, in order."""
+    """Reads that end on request; `begun` lists whose have begun, in order."""
 
-    def __init__(self, places: int) -> None:
-        self.turns = ReadSlots(places)
+    def __init__(self, slots: int) -> None:
+        self.slots = ReadSlots(slots)
         self.begun: list[Share] = []
         self.ends: list[asyncio.Event] = []
         self.tasks: list[asyncio.Task[None]] = []
 
     async def run(self, share: Share) -> None:
-        async with self.turns.turn(share):
+        async with self.slots.slot(share):
             self.begun.append(share)
             end = asyncio.Event()
             self.ends.append(end)
@@ -28,12 +28,12 @@ class Reads:
     async def ask(self, share: Share) -> asyncio.Task[None]:
         task = asyncio.create_task(self.run(share))
         self.tasks.append(task)
-        await settled()
+        await let_tasks_run()
         return task
 
     async def end(self, number: int) -> None:
         self.ends[number].set()
-        await settled()
+        await let_tasks_run()
 
     async def stop(self) -> None:
         for task in self.tasks:
@@ -41,7 +41,7 @@ class Reads:
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
-async def settled() -> None:
+async def let_tasks_run() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
 
@@ -54,7 +54,7 @@ async def test_one_tenant_leaves_half_of_the_places_to_others() -> None:
     await reads.end(0)
     assert reads.begun == [ACME, ACME, GLOBEX, ACME]
     await reads.stop()
-    assert (reads.turns.running, reads.turns.lanes) == ({}, {})
+    assert (reads.slots.running, reads.slots.queues) == ({}, {})
 
 
 async def test_those_who_wait_take_turns_by_tenant() -> None:
@@ -84,10 +84,10 @@ async def test_who_gives_up_waiting_leaves_the_line() -> None:
     await reads.ask(ACME)
     waiting = await reads.ask(ACME)
     waiting.cancel()
-    await settled()
-    assert reads.turns.lanes == {}
+    await let_tasks_run()
+    assert reads.slots.queues == {}
     await reads.end(0)
-    assert reads.turns.running == {}
+    assert reads.slots.running == {}
     await reads.stop()
 
 
@@ -98,8 +98,8 @@ async def test_a_turn_that_comes_as_its_caller_goes_is_handed_on() -> None:
     reads.ends[0].set()
     await asyncio.sleep(0)
     going.cancel()
-    await settled()
+    await let_tasks_run()
     assert len(reads.begun) >= 2
     assert not staying.done()
     await reads.stop()
-    assert reads.turns.running == {}
+    assert reads.slots.running == {}

@@ -33,12 +33,12 @@ def clock() -> Clock:
 
 
 def memory(clock: Clock, *, keep_s: float = 60, most: int = 10_000) -> RememberedKeys:
-    return RememberedKeys(keep_s, most=most, clock=clock)
+    return RememberedKeys(keep_s, max_keys=most, clock=clock)
 
 
 def take(kept: RememberedKeys, *keys: ApiKey) -> None:
     asked = [parse_key(text(int(each.id, 16))) for each in keys]
-    kept.take(asked, keys, kept.clock())
+    kept.update(asked, keys, kept.clock())
 
 
 def test_a_key_is_good_for_so_long_after_it_was_last_confirmed_and_no_longer(clock: Clock) -> None:
@@ -57,7 +57,7 @@ def test_a_key_is_good_for_so_long_after_it_was_last_confirmed_and_no_longer(clo
 def test_a_key_that_a_lookup_found_revoked_is_forgotten(clock: Clock) -> None:
     kept = memory(clock)
     take(kept, key(1))
-    kept.take([parse_key(text(1))], [None], clock.now)
+    kept.update([parse_key(text(1))], [None], clock.now)
     assert kept.find(parse_key(text(1))) is None
     assert not kept.keys
     assert not kept.of_tenant
@@ -69,7 +69,7 @@ def test_the_id_alone_neither_lets_in_nor_has_a_key_forgotten(clock: Clock) -> N
     wrong = parse_key(text(1) + "x")
     assert wrong.id == key(1).id
     assert kept.find(wrong) is None
-    kept.take([wrong], [None], clock.now)
+    kept.update([wrong], [None], clock.now)
     assert kept.find(parse_key(text(1))) is not None
 
 

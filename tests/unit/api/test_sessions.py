@@ -60,7 +60,7 @@ def test_it_ends_after_half_an_hour_without_use_and_after_eight_hours_in_any_cas
         clock.now += IDLE_S - 1
         session = ours.read(text)
         assert session is not None
-        renewed = ours.renewed(session)
+        renewed = ours.renew(session)
         assert renewed is not None
         text = ours.seal(renewed)
     clock.now = began + MAX_AGE_S - 1
@@ -75,9 +75,9 @@ def test_it_ends_after_half_an_hour_without_use_and_after_eight_hours_in_any_cas
 def test_a_cookie_is_renewed_once_a_minute_and_lives_no_longer_than_the_session(clock: Clock) -> None:
     ours = of(clock, "k")
     session = ours.open(KEY)
-    assert ours.renewed(session) is None
+    assert ours.renew(session) is None
     clock.now += RENEWED_AFTER_S
-    assert ours.renewed(session) is not None
+    assert ours.renew(session) is not None
     assert f"; Path=/; Max-Age={IDLE_S}; Secure; HttpOnly; SameSite=Strict" in ours.cookie(session)
     late = replace(session, used_at=session.opened_at + MAX_AGE_S - 60)
     assert "; Max-Age=60; " in ours.cookie(late)
