@@ -187,6 +187,6 @@ async def test_entries_that_are_accepted_are_so_although_their_receipts_cannot_b
         finally:
             await owner.execute("GRANT SELECT ON checkpoints TO trenova_api")
     assert (answer.status_code, answer.json()["entries"][0]["state"]) == (202, "accepted")
-    (line,) = [each for each in site.logged if each["event"] == "receipts not read"]
+    (line,) = [each for each in site.logged if each["event"] == "receipts could not be read"]
     assert "permission denied for table checkpoints" in line["error"]
     assert line["request_id"] == answer.headers["X-Request-Id"]

@@ -24,7 +24,7 @@ from trenova.api import (
     stuck_schedules,
 )
 from trenova.api.codec import RemoteCodec
-from trenova.api.instruments import ENTRIES_ACCEPTED, REQUESTS_REFUSED
+from trenova.api.instruments import ENTRIES_ACCEPTED, REQUESTS_FAILED
 from trenova.api.key_lookups import KeyLookups
 from trenova.api.ledger_keys import LedgerKeys
 from trenova.api.problems import HANDLERS, INTERNAL_ERROR, reason_of
@@ -48,7 +48,7 @@ def create(  # noqa: PLR0913 - everything that the caller has opened
     settings: Settings,
     store: Store,
     client: Client,
-    log_keys: LedgerKeys,
+    ledger_keys: LedgerKeys,
     remote: RemoteCodec | None = None,
     *,
     spool: Spool | None = None,
@@ -74,7 +74,7 @@ def create(  # noqa: PLR0913 - everything that the caller has opened
             ThrottledRefresh(last_verification.measure_last_verification, client, every_s=last_verification.EVERY_S),
             ThrottledRefresh(stuck_schedules.measure_stuck_schedules, client, every_s=stuck_schedules.EVERY_S),
         ),
-        log_keys=log_keys,
+        ledger_keys=ledger_keys,
         core=core,
     )
     app = Litestar(
@@ -122,7 +122,7 @@ def create(  # noqa: PLR0913 - everything that the caller has opened
     if settings.telemetry.traces:
         app.asgi_handler = RequestSpans(app.asgi_handler)
     # Outermost: unknown paths, bugs, and failures in the layers above are answered with a request id, too.
-    app.asgi_handler = RequestIds(app.asgi_handler, REQUESTS_REFUSED.labels(reason=reason_of(INTERNAL_ERROR)).inc)
+    app.asgi_handler = RequestIds(app.asgi_handler, REQUESTS_FAILED.labels(reason=reason_of(INTERNAL_ERROR)).inc)
     return app
 
 

@@ -16,7 +16,7 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 from trenova.api import bodies, cursors, entries_response
 from trenova.api.auth import ACCESS, READERS, WRITERS, Caller, requires
 from trenova.api.entries_response import NO_INVALID_ENTRIES, Accepted, InvalidEntryList
-from trenova.api.instruments import ACKNOWLEDGED, ENTRIES_ACCEPTED, ENTRIES_REFUSED, ENTRIES_SPOOLED
+from trenova.api.instruments import ACKNOWLEDGED, ENTRIES_ACCEPTED, ENTRIES_INVALID, ENTRIES_SPOOLED
 from trenova.api.openapi import EntriesBody, answers, problems
 from trenova.api.proofs import single_entry
 from trenova.api.query import QUERY, parse_time, text_parameter
@@ -105,7 +105,7 @@ async def add_entries(
             request, max_bytes=limits.max_request_bytes, budget=services.body_budget, reservation=reservation
         )
         checked, total = await read_entries(request, body, context, limits)
-        ENTRIES_REFUSED.inc(checked.bad)
+        ENTRIES_INVALID.inc(checked.bad)
         if not checked.sealed or (checked.bad and not partial):
             raise InvalidEntries(checked.problems, bad=checked.bad, total=total)
         placed = await services.ingest.add([entry for _, entry in checked.sealed])

@@ -126,7 +126,7 @@ async def read_key(
 ) -> Response[bytes]:
     """Read the tenant's verifier keys. Compare them with those that the log's owner sent you by another channel."""
     check_spelling(request, f"/v1/tenants/{tenant}/key")
-    lines = [f"{key.text}\n" for key in services.log_keys.of(tenant)]
+    lines = [f"{key.text}\n" for key in services.ledger_keys.of(tenant)]
     return file_response(
         request,
         "".join(lines).encode(),

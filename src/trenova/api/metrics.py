@@ -16,7 +16,7 @@ from trenova.api.instruments import (
     SPOOL_BYTES,
     SPOOL_DAMAGED,
     SPOOL_MAX_BYTES,
-    TEMPORAL_AWAY,
+    TEMPORAL_UNREACHABLE,
 )
 from trenova.api.openapi import answers, problems
 from trenova.api.reconciliation import measure_reconciliation
@@ -45,7 +45,7 @@ async def metrics(caller: NamedDependency[Caller], services: NamedDependency[Ser
         services.open_keys.check(),
     )
     DATABASE_UNREACHABLE.set(unreachable)
-    TEMPORAL_AWAY.set(services.ingest.breaker.fault is not None)
+    TEMPORAL_UNREACHABLE.set(services.ingest.breaker.fault is not None)
     if spool := services.ingest.spool:
         SPOOL_BATCHES.set(len(spool.file_bytes))
         SPOOL_BYTES.set(spool.used_bytes)

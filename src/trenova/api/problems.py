@@ -15,7 +15,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import ParameterKwarg
 
 from trenova import errors
-from trenova.api.instruments import REQUESTS_REFUSED
+from trenova.api.instruments import REQUESTS_FAILED
 from trenova.api.request_effects import client_message
 from trenova.config import KIB
 from trenova.domain.decoding_errors import plain_words
@@ -75,8 +75,8 @@ def reason_of(title: str) -> str:
 
 # Created at the start, so that the first error is counted as an increase from 0.
 for _, _title in STATUS.values():
-    REQUESTS_REFUSED.labels(reason=reason_of(_title))
-REQUESTS_REFUSED.labels(reason=reason_of(INTERNAL_ERROR))
+    REQUESTS_FAILED.labels(reason=reason_of(_title))
+REQUESTS_FAILED.labels(reason=reason_of(INTERNAL_ERROR))
 
 
 def field_problems(problems: Sequence[errors.EntryProblem]) -> list[FieldProblem]:
@@ -96,7 +96,7 @@ def answer_our_error(request: Request[Any, Any, Any], error: errors.TrenovaError
     status, title = next(
         (STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), (SERVER_ERROR, INTERNAL_ERROR)
     )
-    REQUESTS_REFUSED.labels(reason=reason_of(title)).inc()
+    REQUESTS_FAILED.labels(reason=reason_of(title)).inc()
     log_for_operator(error, status)
     headers = {}
     if isinstance(error, errors.Unavailable):
@@ -143,7 +143,7 @@ def answer_http_exception(request: Request[Any, Any, Any], error: HTTPException)
     title = {404: "Not found", 405: "Method not allowed", 413: "Request too large"}.get(
         error.status_code, "Invalid request"
     )
-    REQUESTS_REFUSED.labels(reason=reason_of(title)).inc()
+    REQUESTS_FAILED.labels(reason=reason_of(title)).inc()
     return problem_response(Problem(title=title, status=error.status_code, detail=detail), dict(error.headers or {}))
 
 
@@ -156,7 +156,7 @@ def public_name(request: Request[Any, Any, Any], parameter: str) -> str:
 
 def answer_unexpected_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer a bug. The client gets only the request id; the log has the rest."""
-    REQUESTS_REFUSED.labels(reason=reason_of(INTERNAL_ERROR)).inc()
+    REQUESTS_FAILED.labels(reason=reason_of(INTERNAL_ERROR)).inc()
     log.error("request failed", path=request.url.path, method=request.method, exc_info=error)
     message = client_message(request, errors.TrenovaError(type(error).__name__))
     return problem_response(server_problem(message, SERVER_ERROR, INTERNAL_ERROR), {})

@@ -18,10 +18,10 @@ FINISHED = Gauge("trenova_reconciliation_finished_timestamp_seconds", "When the 
 async def measure_reconciliation(store: Store) -> None:
     """Update the metrics. While the database is unavailable they keep their last values."""
     with suppress(Unavailable):
-        found = await store.reconciliation.findings()
-        BATCHES.set(found.recovered_batches)
-        ENTRIES.set(found.recovered_entries)
-        RECOVERED.set(found.recovered_at.timestamp() if found.recovered_at else 0)
-        MISSING.set(found.missing)
-        LOST.set(found.lost)
-        FINISHED.set(found.finished_at.timestamp() if found.finished_at else 0)
+        findings = await store.reconciliation.findings()
+        BATCHES.set(findings.recovered_batches)
+        ENTRIES.set(findings.recovered_entries)
+        RECOVERED.set(findings.recovered_at.timestamp() if findings.recovered_at else 0)
+        MISSING.set(findings.missing)
+        LOST.set(findings.lost)
+        FINISHED.set(findings.finished_at.timestamp() if findings.finished_at else 0)

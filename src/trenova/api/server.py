@@ -43,8 +43,8 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     async with AsyncExitStack() as resources:
         spool = resources.enter_context(spool_of(settings))
         store = await resources.enter_async_context(store_of(process.database_url, settings.database))
-        log_keys = load_ledger_keys(settings, environ)
-        application = app.create(settings, store, client, log_keys, remote, spool=spool, core=process.sdk)
+        ledger_keys = load_ledger_keys(settings, environ)
+        application = app.create(settings, store, client, ledger_keys, remote, spool=spool, core=process.sdk)
         config = server_config(application, drain_s=settings.api.drain_seconds)
         server = Server(config, process.manager, process.stop)
         await check_at_start(store)

@@ -40,6 +40,6 @@ class Services:
     """What `/readyz` reports of Temporal, the database and the keys."""
     temporal_metrics: tuple[ThrottledRefresh, ...]
     """Metrics whose values come from Temporal."""
-    log_keys: LedgerKeys
+    ledger_keys: LedgerKeys
     core: SdkRuntime | None
     """None if the SDK measures nothing."""
