@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup programs promtool dev run run-worker logs test lint format manifest bench chaos lock clean
+.PHONY: help setup programs promtool dev run run-worker logs test test-fast fuzz lint format manifest bench chaos lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -55,8 +55,17 @@ run-worker: $(STAMP) ## Run the worker (configuration: config/config.yaml)
 logs: $(STAMP) ## Follow the logs of everything that runs on this machine
 	@exec $(BIN)/trenova logs --follow $(ARGS)
 
-test: $(STAMP) programs promtool ## Run all tests against a real Temporal server and a real PostgreSQL
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+# Four at a time, also on two cores: most tests wait for a process half of their time.
+PYTEST = $(BIN)/python -m pytest $(if $(findstring ::,$(ARGS)),,--numprocesses 4 --dist loadfile --no-loadscope-reorder)
+
+test: $(STAMP) programs promtool ## Run all tests against real servers (one: ARGS=tests/unit/test_config.py::test_name)
+	@$(PYTEST) $(ARGS)
+
+test-fast: $(STAMP) ## Run the tests that need no server, in under a minute (ARGS as for test)
+	@$(PYTEST) $(or $(ARGS),tests/unit)
+
+fuzz: $(STAMP) ## Send the API many generated requests, some minutes long (EXAMPLES=500 for more of them)
+	@SCHEMATHESIS_EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/python -m pytest tests/contract/test_api_openapi.py $(ARGS)
 
 # One test reads the real Web UI in a real browser, which distributions call chromium or chromium-browser. Another one
 # compiles a few lines of C, to run a server under a clock that jumps.

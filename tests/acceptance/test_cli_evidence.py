@@ -24,6 +24,8 @@ from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.note import COSIGNATURE, parse
 from trenova.ledger.signing import Signer
 
+pytestmark = pytest.mark.long
+
 STANDALONE = Path(__file__).parents[2] / "src/trenova/ledger/evidence/verify_evidence.py"
 COUNT = 600
 

@@ -22,6 +22,8 @@ from trenova.api.sessions import COOKIE
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 
+pytestmark = pytest.mark.long
+
 PAGE = Path(__file__).parents[2] / "docs/encryption.md"
 HERE = "<!-- run by tests/acceptance/test_codec_sign_in.py -->"
 

@@ -20,6 +20,8 @@ from acceptance.test_journey import Server, Servers, answers
 from conftest import new_tenant
 from trenova.dev import ports
 
+pytestmark = pytest.mark.long
+
 place, servers = test_journey.place, test_journey.servers
 
 SENDERS = 2

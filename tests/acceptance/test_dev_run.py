@@ -23,6 +23,8 @@ import pytest
 from trenova.dev import orphans, ports
 from trenova.dev.process import last_lines
 
+pytestmark = pytest.mark.long
+
 LIMIT_S = 240
 PARTS = ("worker", "api", "temporal", "postgres")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 
@@ -26,6 +27,8 @@ from trenova.codec.key_usage.open_workflows import payloads_by_key_id, read_even
 from trenova.dev.postgres import Postgres
 from trenova.domain.batch import workflow_id
 from trenova.domain.schedules import VERIFY_SCHEDULE
+
+pytestmark = pytest.mark.long
 
 WRITERS = 2
 # So many between two steps, that each step meets work of the one before.

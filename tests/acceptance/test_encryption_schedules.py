@@ -4,6 +4,7 @@ from pathlib import Path
 
 import httpx
 import psycopg
+import pytest
 
 from acceptance.conftest import entry_of
 from acceptance.encrypted import STRICT, Site, encrypting, new_key, site
@@ -13,6 +14,8 @@ from contract.store.whole_log import past_triggers
 from databases import Database, own_database
 from trenova.dev.postgres import Postgres
 from trenova.domain.schedules import SCHEDULES, VERIFY_SCHEDULE
+
+pytestmark = pytest.mark.long
 
 TEXT = "a key that is made of text, and means others by its format"
 RAW = {"TRENOVA_TEMPORAL__SECURITY__KEY_FORMAT": "raw32"}

@@ -12,6 +12,8 @@ from acceptance.conftest import LIMIT_S, Ended, User
 from acceptance.encrypted import ENABLED, STRICT, Site, encrypting, new_key, site
 from trenova.dev.postgres import Postgres
 
+pytestmark = pytest.mark.long
+
 
 def not_verified(ended: Ended) -> list[str]:
     """The problems; fails unless the command says in every way that it found some."""

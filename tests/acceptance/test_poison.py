@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 from temporalio.common import RawValue
@@ -25,6 +26,8 @@ from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.domain.batch import BATCH_WORKFLOW
 from trenova.keys.loading import load_keyring
+
+pytestmark = pytest.mark.long
 
 PLAIN = Payload(metadata={"encoding": b"json/plain"}, data=b'{"batch_id":"x","entries":[]}')
 

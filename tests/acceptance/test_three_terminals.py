@@ -24,6 +24,8 @@ from trenova.dev import orphans, ports
 from trenova.dev.process import last_lines
 from trenova.runtime.installation.folder import Folder
 
+pytestmark = pytest.mark.long
+
 CHECKOUT = Path(__file__).parents[2]
 # Longer than a worker takes to ask its database for something.
 MISSES_IT_S = 6

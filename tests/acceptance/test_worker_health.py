@@ -26,6 +26,8 @@ from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.worker.health_page import PORT_SETTING
 
+pytestmark = pytest.mark.long
+
 
 def health_on(port: int, **variables: str) -> dict[str, str]:
     return {"TRENOVA_WORKER__HEALTH__PORT": str(port), **variables}

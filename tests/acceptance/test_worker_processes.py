@@ -18,6 +18,8 @@ from acceptance.test_worker_health import becomes, collected, health_on, is_read
 from trenova.dev.ports import choose, reserve
 from trenova.dev.postgres import Postgres
 
+pytestmark = pytest.mark.long
+
 
 def two_ports() -> int:
     """The first of two free ports beside each other."""

@@ -20,6 +20,8 @@ from chaos.rig import new_folder, rig_running
 from acceptance.conftest import environment, until
 from trenova.errors import PartFailed
 
+pytestmark = pytest.mark.long
+
 CHECKOUT = Path(__file__).parents[2]
 SEED = 20
 ENTRIES, RATE = 3_000, 250

@@ -16,6 +16,8 @@ from trenova.dev import schema
 from trenova.dev.postgres import DATABASE, Postgres
 from workflow.outage import Scene, scene, scheduled, seen, waits
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 async def servers(folder: Path) -> AsyncIterator[Scene]:

@@ -20,6 +20,8 @@ from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.store import schema
 
+pytestmark = pytest.mark.long
+
 Owner = psycopg.AsyncConnection[tuple[object, ...]]
 
 NO_WORKER_READY = {"TrenovaNoWorkerReady", "TrenovaWorkerNotReady"}

@@ -20,6 +20,8 @@ from trenova.doctor.causes import causes
 from trenova.doctor.finding import Finding, State
 from trenova.runtime.installation import logins
 
+pytestmark = pytest.mark.long
+
 Fault = AbstractAsyncContextManager[object]
 KEYS_WRONG = encrypting("a", a=new_key())
 

@@ -28,6 +28,8 @@ from trenova.ledger.signing import Signer
 from trenova.runtime.installation import logins
 from trenova.store import Store, schema
 
+pytestmark = pytest.mark.long
+
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 SILENT_S = 60  # as in silent.c
 HOST, NAMESPACE = "TRENOVA_TEMPORAL__HOST_PORT", "TRENOVA_TEMPORAL__NAMESPACE"

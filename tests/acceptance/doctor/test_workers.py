@@ -4,12 +4,16 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from acceptance.conftest import LIMIT_S
 from acceptance.doctor.conftest import DoctorReport, doctor
 from acceptance.encrypted import Site, encrypting, new_key, site
 from conftest import new_tenant
 from examples import entry
 from trenova.dev.postgres import Postgres
+
+pytestmark = pytest.mark.long
 
 NO_DATABASE = {"TRENOVA_DATABASE__URL": "postgresql://trenova@127.0.0.1:1/trenova"}
 
