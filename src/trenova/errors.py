@@ -66,8 +66,15 @@ class ClientMessage:
     hint: str | None = None
 
 
+DATABASE_SETTING = "{database_setting}"
+"""In the texts of an error, replaced by its `database_setting` when they are read."""
+
+
 class TrenovaError(Exception):
     """What went wrong in one line; `hint` is the operator's next step, if there is one."""
+
+    database_setting = "database.url"
+    """The setting from which the address of the database was read. The store does not know it; its callers set it."""
 
     retryable = False
     effect: Effect = "unknown"
@@ -83,8 +90,22 @@ class TrenovaError(Exception):
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.raw_message = message
+        self.raw_hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+    @property
+    def message(self) -> str:
+        return self.with_setting(self.raw_message)
+
+    @property
+    def hint(self) -> str | None:
+        return None if self.raw_hint is None else self.with_setting(self.raw_hint)
+
+    def with_setting(self, text: str) -> str:
+        return text.replace(DATABASE_SETTING, self.database_setting)
 
     @property
     def for_client(self) -> ClientMessage:
@@ -235,7 +256,11 @@ class InvalidConfiguration(TrenovaError):
 
     def __init__(self, problems: Sequence[str], *, hint: str | None = None) -> None:
         super().__init__("invalid configuration: " + "; ".join(problems), hint=hint)
-        self.problems = tuple(problems)
+        self.raw_problems = tuple(problems)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return tuple(self.with_setting(problem) for problem in self.raw_problems)
 
 
 class NotSealed(TrenovaError):

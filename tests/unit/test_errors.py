@@ -32,3 +32,12 @@ def test_it_names_every_error_and_what_each_is_one_of() -> None:
         if isinstance(kind, type) and issubclass(kind, errors.TrenovaError) and kind is not errors.TrenovaError
     }
     assert tree.keys() == {*ours, ApiError}
+
+
+def test_the_texts_of_an_error_name_the_setting_of_the_databases_address() -> None:
+    setting = errors.DATABASE_SETTING
+    error = errors.InvalidConfiguration([f"{setting}: no address"], hint=f"set {setting}")
+    assert (error.problems, error.hint) == (("database.url: no address",), "set database.url")
+    error.database_setting = "database.ownerUrl"
+    assert (error.problems, error.hint) == (("database.ownerUrl: no address",), "set database.ownerUrl")
+    assert error.message == str(error) == "invalid configuration: database.ownerUrl: no address"

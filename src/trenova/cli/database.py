@@ -23,10 +23,10 @@ Result = TypeVar("Result")
 @contextmanager
 def explain_missing_rights(login: Login, settings: Settings) -> Iterator[None]:
     """Name, in an error about a missing right within this block, the login that was used and the one that is needed."""
-    from trenova.runtime.installation.settings import naming, setting_of
+    from trenova.runtime.installation.settings import name_database_setting, setting_of
     from trenova.runtime.process import database_url
 
-    with naming(login, settings):
+    with name_database_setting(login, settings):
         try:
             yield
         except (DatabaseFault, Forbidden) as fault:

@@ -12,7 +12,7 @@ from trenova.doctor.context import LOGIN, CheckContext
 from trenova.doctor.finding import Finding, Kind, State, Verdict, failure, not_checked
 from trenova.errors import InvalidConfiguration, TrenovaError
 from trenova.runtime.connection.own_time import sleep_own_time
-from trenova.runtime.installation.settings import naming
+from trenova.runtime.installation.settings import name_database_setting
 
 # All checks that may meet a frozen part share one limit, with those that wait for them, so that a run ends within about
 # ten seconds. A check of a part that has answered before has its own, longer limit, for a machine under load.
@@ -70,7 +70,7 @@ async def run_check(
         await asyncio.wait({asking, own or end}, return_when=asyncio.FIRST_COMPLETED)
         if not asking.done():
             return finding_of(check, timeout_verdict(check))
-        with naming(LOGIN, context.settings):
+        with name_database_setting(LOGIN, context.settings):
             return finding_of(check, asking.result())
     except Exception as error:  # noqa: BLE001 - a bug in one check must not hide the findings of the others
         return finding_of(check, failure(*explain_error(error)))

@@ -18,7 +18,7 @@ from trenova.errors import InvalidConfiguration
 from trenova.runtime.connection import connect
 from trenova.runtime.installation import logins
 from trenova.runtime.installation.running import Running, read_running
-from trenova.runtime.installation.settings import api_address, load_settings, naming, source_of
+from trenova.runtime.installation.settings import api_address, load_settings, name_database_setting, source_of
 from trenova.runtime.process import database_url
 from trenova.store import Store
 
@@ -79,7 +79,7 @@ class CheckContext:
         async with AsyncExitStack() as stack:
             database = None
             if settings.database.url is not None:
-                with naming(LOGIN, settings):
+                with name_database_setting(LOGIN, settings):
                     store = Store.open(database_url(settings), pool_size=POOL_SIZE)
                     database = await stack.enter_async_context(store)
             key = {"Authorization": f"Bearer {options.api_key}"} if options.api_key else {}

@@ -1,6 +1,6 @@
-"""What a process of ours stands on, and what holds no entry: each part is used by several programs.
+"""Foundations that several programs share and that hold no entry.
 
-`connection` is the way to Temporal and the errors on it, `temporal_sdk` the SDK's runtime, `http` how our HTTP servers
-read requests, `installation` the data folder and the settings of what runs from it, `systemd` the service manager.
-May import: codec, keys, config, domain, errors; no database and no workflow.
+`bootstrap` is what API server and worker set up at start, `connection` the client of Temporal and the causes of its
+errors, `temporal_sdk` the SDK's runtime, `http` what our HTTP servers share, `installation` the data folder and the
+settings that follow from it, `systemd` the service manager. May import: codec, keys, config, tracing, errors.
 """

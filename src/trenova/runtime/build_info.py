@@ -1,30 +1,27 @@
-"""What a metrics page says of the program itself: its release, and which encryption keys it holds, by their ids.
-
-May import: codec.
-"""
+"""The metrics about the program itself: its release, and the ids and fingerprints of its encryption keys."""
 
 from prometheus_client import Gauge, disable_created_metrics
 
 from trenova import __version__
 from trenova.keys.keyring import Keyring
 
-BUILD = Gauge("trenova_build_info", "The release that runs", ["version"])
+BUILD = Gauge("trenova_build_info", "The release that is running", ["version"])
 KEYS = Gauge(
     "trenova_encryption_key_info",
-    "Encryption keys of this process: the one that encrypts, and all others",
+    "Encryption keys of this process: the one that encrypts, and those that only decrypt",
     ["id", "use"],
 )
 
 FINGERPRINTS = Gauge(
     "trenova_encryption_key_fingerprint_info",
-    "Fingerprints of the keys of this process: one id has the same one in every process",
+    "Fingerprints of the keys of this process; one id must have the same fingerprint in every process",
     ["id", "fingerprint"],
 )
 
 
 def publish(keyring: Keyring) -> None:
-    """Once at start. Ids are names that an operator chose, and stand in every payload; a key is never shown."""
-    # When each counter began, on a line of its own for each: nobody asks for it.
+    """Publish the metrics, once at start. Ids are chosen by an operator and in every payload; keys are never shown."""
+    # Without a line per counter for the time when it was created.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     BUILD.labels(version=__version__).set(1)
     for key_id in keyring.ids:

@@ -1,11 +1,10 @@
-"""Keeping processes small that hold batches: blocks of a megabyte or two that live for a moment.
+"""Keeps the memory of our processes small although they allocate batches: short-lived blocks of a megabyte or two.
 
-Each thread would get heaps of its own from glibc, and they only grow; two are enough. Blocks are taken from them,
-not mapped one by one: the system would clear every page of every block, which took a third of a worker's time. Python
-frees at once what nobody refers to, but a workflow that has ended is a ring of objects that refer to each other, and
-holds its batch until the collector comes by; by itself that comes after a hundred batches or more. So it comes twice a
-second. What is free goes back to the system, but seldom: taking it again costs a fault and a cleared page for every
-4 KiB. May import: nothing.
+glibc gives each thread its own heaps, which only grow; two are enough. Blocks come from these heaps instead of being
+mapped one by one: the system would clear every page of every block, which took a third of a worker's time. Python frees
+unreferenced objects at once, but a finished workflow is a reference cycle and holds its batch until the garbage
+collector runs, by default after a hundred batches or more; so it runs twice a second. Free memory goes back to the
+system, but rarely: each 4 KiB that is needed again costs a page fault and a cleared page.
 """
 
 import asyncio
@@ -16,25 +15,25 @@ from contextlib import suppress
 from trenova.config import MIB
 
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of malloc.h
-LARGE_BYTES = 32 * MIB  # the most that glibc takes from a heap; set, so that it does not move by itself
+LARGE_BYTES = 32 * MIB  # the largest block from a heap; setting it stops glibc from adapting it
 ARENAS = 2
-COLLECT_EVERY_S = 0.5  # takes some milliseconds, once what was imported is left out
-COLLECTIONS_A_TRIM = 10  # with one each time a worker took a tenth more processor time, for some tens of MiB less
+COLLECT_EVERY_S = 0.5  # takes a few milliseconds once imported modules are frozen
+COLLECTIONS_PER_TRIM = 10  # a trim each time cost a worker 10 % more processor time, and saved some tens of MiB
 
 
 def limit_heaps() -> None:
-    """For this process, before it starts threads. Does nothing where the C library has no such setting."""
+    """Limit the heaps of this process before it starts threads. Does nothing if the C library has no such setting."""
     with suppress(OSError, AttributeError, TypeError):
         c_library().mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
         c_library().mallopt(M_ARENA_MAX, ARENAS)
 
 
 async def keep_collecting() -> None:
-    """Collect rings and give free memory back, again and again until cancelled."""
+    """Collect reference cycles and return free memory to the system, until cancelled."""
     gc.collect()
-    gc.freeze()  # modules and classes stay anyway: nobody need look at them again
+    gc.freeze()  # modules and classes stay anyway, so the collector can skip them
     while True:
-        for _ in range(COLLECTIONS_A_TRIM):
+        for _ in range(COLLECTIONS_PER_TRIM):
             await asyncio.sleep(COLLECT_EVERY_S)
             gc.collect()
         with suppress(OSError, AttributeError, TypeError):
@@ -42,5 +41,5 @@ async def keep_collecting() -> None:
 
 
 def c_library() -> ctypes.CDLL:
-    """Raises OSError or TypeError where there is none to be found by this way."""
+    """The C library of this process. Raises OSError or TypeError if it cannot be loaded this way."""
     return ctypes.CDLL(None)

@@ -1,4 +1,4 @@
-"""What the servers write: lines for people on a terminal, one JSON object a line anywhere else."""
+"""The log output of the servers: lines for people on a terminal, one JSON object per line elsewhere."""
 
 import logging
 import sys
@@ -21,7 +21,7 @@ SHARED_PROCESSORS: list[Any] = [
 
 
 def escape_event(_: object, __: str, event: EventDict) -> EventDict:
-    """For a terminal: control characters of the message as escapes. Values get them from the renderer."""
+    """For a terminal: escape control characters in the message. The renderer escapes those in the values."""
     return {**event, "event": escape_unprintable(str(event.get("event", "")))}
 
 
@@ -32,20 +32,17 @@ def escape_unprintable(text: str) -> str:
 
 
 def add_file(file: Path) -> None:
-    """Write everything to this file, too, as JSON; `trenova logs` reads it.
-
-    A file that is set aside meanwhile is opened anew.
-    """
+    """Also write everything to this file, as JSON for `trenova logs`. A rotated file is opened again."""
     handler = WatchedFileHandler(file, encoding="utf-8")
     handler.setFormatter(formatter([structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]))
     logging.getLogger().addHandler(handler)
 
 
 def set_up(log: LogSettings) -> None:
-    """Send structlog's and the standard library's records (uvicorn's, Temporal's) the same way, to standard error."""
+    """Send the records of structlog and of the standard library (uvicorn's, Temporal's) to standard error alike."""
     console = log.format == "console" or (log.format == "auto" and sys.stderr.isatty())
     rendering: list[Any] = (
-        # Plain tracebacks: the default ones show local variables, and with them entries and keys.
+        # Plain tracebacks: the default ones show local variables, which may be entries and keys.
         [
             escape_event,
             structlog.dev.ConsoleRenderer(
@@ -59,10 +56,10 @@ def set_up(log: LogSettings) -> None:
     handler.setFormatter(formatter(rendering))
     logging.basicConfig(handlers=[handler], level=log.level.upper(), force=True)
     if log.level == "info":
-        # It tells every request that we make, and every scrape of our metrics makes one.
+        # httpx logs every request, and every scrape of our metrics makes one.
         logging.getLogger("httpx").setLevel(logging.WARNING)
     structlog.configure(
-        # First of all: what is not written costs nothing.
+        # The filter comes first, so that a dropped line costs nothing.
         processors=[
             structlog.stdlib.filter_by_level,
             *SHARED_PROCESSORS,

@@ -1,7 +1,4 @@
-"""What the API and the worker are alike in as processes: the loop they run on, the database they need, how they stop.
-
-May import: config, errors, memory.
-"""
+"""What our server processes share: their event loop, their stop signals, and the address of their database."""
 
 import asyncio
 import signal
@@ -14,27 +11,27 @@ from trenova.runtime.heap import limit_heaps
 
 
 def run_to_end(program: Coroutine[Any, Any, None]) -> None:
-    """Run the program of this process, and end with it."""
+    """Run the program of this process until it returns."""
     limit_heaps()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(program)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    import uvloop  # noqa: PLC0415 - not there on every platform
+    import uvloop  # noqa: PLC0415 - not available on every platform
 
     return uvloop.new_event_loop()
 
 
 def on_stop_signal(call: Callable[[], object]) -> None:
-    """Have the running loop call this on SIGTERM and on Ctrl-C, each time, instead of ending the process."""
+    """Make the running loop call this on every SIGTERM and Ctrl-C instead of ending the process."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, call)
 
 
 def database_url(settings: Settings) -> str:
-    """The address of the database, with its password. Raises InvalidConfiguration when there is none."""
+    """The address of the database, with its password. Raises InvalidConfiguration if none is set."""
     if settings.database.url is None:
         raise InvalidConfiguration(
             ["database.url: nothing given, expected postgresql://user:password@host:5432/trenova"],

@@ -1,6 +1,6 @@
-"""What the service manager (systemd) is told of a process, as `sd_notify(3)` defines it: it is ready, lives, stops.
+"""Notifications to the service manager (systemd) by `sd_notify(3)`: ready, alive, stopping.
 
-Nothing is sent, and nothing costs anything, where no manager asks for it by `NOTIFY_SOCKET`. May import: nothing.
+Nothing is sent unless the manager asks for it by `NOTIFY_SOCKET`.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ READY, ALIVE, STOPPING = b"READY=1", b"WATCHDOG=1", b"STOPPING=1"
 
 @dataclass(frozen=True, slots=True)
 class ServiceManager:
-    """Where it listens, None for nowhere, and how long it waits for the next sign of life, None for ever."""
+    """Its socket, None for none, and the interval of its watchdog, None for no watchdog."""
 
     address: str | None = None
     watchdog_s: float | None = None
 
     def notify(self, message: bytes) -> None:
-        """Send it, or not at all: a manager that does not listen must not stop what it manages."""
+        """Send the message if possible: a manager that does not listen must not stop the process."""
         if self.address is None:
             return
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sending:
@@ -28,17 +28,18 @@ class ServiceManager:
             sending.sendto(message, self.address)
 
     async def send_keepalives(self) -> None:
-        """Signs of life from the running loop until cancelled. A loop that is stuck sends none, and is killed."""
+        """Send keepalives from the running loop until cancelled. A blocked loop sends none, and is killed."""
         while self.watchdog_s is not None:
             self.notify(ALIVE)
             await asyncio.sleep(self.watchdog_s / 2)
 
 
 def service_manager_of(environ: Mapping[str, str], pid: int) -> ServiceManager:
-    """The manager that has started this process. A watchdog that waits for another process' signs is none of ours."""
+    """The manager that started this process. A watchdog that expects keepalives of another process is ignored."""
     address = environ.get("NOTIFY_SOCKET") or None
     if address and address.startswith("@"):
         address = "\0" + address[1:]  # an abstract socket
-    waits = environ.get("WATCHDOG_USEC", "")
-    asked = environ.get("WATCHDOG_PID") in {None, str(pid)} and waits.isdecimal() and int(waits) > 0
-    return ServiceManager(address, int(waits) / 1_000_000 if asked else None)
+    interval_us = environ.get("WATCHDOG_USEC", "")
+    is_ours = environ.get("WATCHDOG_PID") in {None, str(pid)}
+    has_watchdog = is_ours and interval_us.isdecimal() and int(interval_us) > 0
+    return ServiceManager(address, int(interval_us) / 1_000_000 if has_watchdog else None)

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from psycopg.errors import InsufficientPrivilege
 
-from trenova.errors import Forbidden, NotFound
+from trenova.errors import DATABASE_SETTING, Forbidden, NotFound
 from trenova.store.pool import Pool
 from trenova.store.sql import sql
 
@@ -121,7 +121,7 @@ def operators_only() -> Iterator[None]:
     except InsufficientPrivilege:
         raise Forbidden(
             "this database login may not make or revoke API keys",
-            hint="set database.url to a login with the role trenova_operator",
+            hint=f"set {DATABASE_SETTING} to a login with the role trenova_operator",
         ) from None
 
 

@@ -7,11 +7,13 @@ one for all of recovering, starting and stopping. In another language than Engli
 import re
 from dataclasses import dataclass
 
+from trenova.errors import DATABASE_SETTING
+
 ABANDONED = (
     "while it recovers, its process `postgres: startup` is there and uses processor and disk: then wait, however long "
     "it takes; with no such process it never ends: stop it with `pg_ctl stop -m immediate`, and start it"
 )
-ELSE = "start PostgreSQL, or correct database.url"
+ELSE = f"start PostgreSQL, or correct {DATABASE_SETTING}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from trenova.config import LimitSettings
 from trenova.domain.seal_check import DEFAULT_LIMITS
-from trenova.errors import InvalidConfiguration
+from trenova.errors import DATABASE_SETTING, InvalidConfiguration
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store import schema
 from trenova.store.api_keys import ApiKeys
@@ -94,7 +94,7 @@ class Store:
         async with self.pool.transaction() as connection:
             version = (await connection.execute(text("SHOW server_version_num"))).scalar_one()
             if int(version) < OLDEST_SERVER:
-                raise InvalidConfiguration([f"database.url: PostgreSQL {version} found, 15 or newer needed"])
+                raise InvalidConfiguration([f"{DATABASE_SETTING}: PostgreSQL {version} found, 15 or newer needed"])
             await connection.run_sync(schema.check)
 
     async def knock(self) -> None:

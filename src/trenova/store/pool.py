@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from trenova.errors import InvalidConfiguration, Unavailable
+from trenova.errors import DATABASE_SETTING, InvalidConfiguration, Unavailable
 from trenova.store.service_file import with_host_of_service
 from trenova.store.sqlstates import meaning
 
@@ -95,10 +95,10 @@ def sqlalchemy_url(url: str) -> URL:
         parsed = make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):  # the latter for a port that is no number
         raise InvalidConfiguration(
-            ["database.url: (hidden) given, expected postgresql://user:password@host:port/database"]
+            [f"{DATABASE_SETTING}: (hidden) given, expected postgresql://user:password@host:port/database"]
         ) from None
     if parsed.get_backend_name() not in {"postgresql", "postgres"}:
-        raise InvalidConfiguration([f"database.url: {parsed.drivername}:// given, expected postgresql://"])
+        raise InvalidConfiguration([f"{DATABASE_SETTING}: {parsed.drivername}:// given, expected postgresql://"])
     return parsed.set(drivername="postgresql+psycopg")
 
 

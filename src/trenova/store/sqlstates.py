@@ -7,6 +7,7 @@ and which may quote an entry.
 import psycopg
 
 from trenova.errors import (
+    DATABASE_SETTING,
     Blocked,
     DatabaseFault,
     LedgerDamaged,
@@ -66,7 +67,8 @@ def away(error: psycopg.Error) -> Unavailable:
         )
     if error.sqlstate == READ_ONLY:
         return Unavailable(
-            f"the database only reads: {reason}", hint="point database.url at the primary, or let this one write again"
+            f"the database only reads: {reason}",
+            hint=f"point {DATABASE_SETTING} at the primary, or let this one write again",
         )
     return Unavailable(f"the database is away: {reason}", hint=reason_of(reason).next_step)
 
@@ -75,8 +77,8 @@ def fault(error: psycopg.Error) -> DatabaseFault:
     reason = error.diag.message_primary or type(error).__name__
     return DatabaseFault(
         f"the database refuses the program: {reason} (SQLSTATE {error.sqlstate or UNKNOWN})",
-        hint="see that the login of database.url has the role of this process: docs/deploying.md, Who may do what"
+        hint=f"check that the login of {DATABASE_SETTING} has this process's role: docs/deploying.md, Who may do what"
         if error.sqlstate == NO_RIGHT
-        else "run `trenova migrate`, and see that the login of database.url has the role of this process",
+        else f"run `trenova migrate`, and check that the login of {DATABASE_SETTING} has this process's role",
         code=error.sqlstate or UNKNOWN,
     )

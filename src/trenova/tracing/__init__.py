@@ -1,6 +1,6 @@
-"""Where the time of a request goes, from its head to the database, told to a collector by OpenTelemetry.
+"""OpenTelemetry traces of a request, from its headers to the database.
 
-Off until `start`: then every span is nothing, and nothing of OpenTelemetry is imported. May import: errors.
+Off until `start`: before that every span does nothing, and OpenTelemetry is not imported. May import: errors.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,30 +11,30 @@ from typing import Any
 from trenova.errors import InvalidConfiguration
 
 Headers = Iterable[tuple[bytes, bytes]]
-# The span in which a request is: what a batch that carries its entries follows from. None where there is none.
+# The span of a request, as the origin of the batches with its entries. None if there is none.
 Origin = Any
 
 
 @dataclass(slots=True)
 class Answer:
-    """What is known of a request only in the end: None for a path that no route has, and without an answer."""
+    """Filled in at the end of a request. `route` is None if no route has the path, `status` if there was no answer."""
 
     route: str | None = None
     status: int | None = None
 
 
 class Tracing:
-    """Tracing that is off."""
+    """Disabled tracing, and the interface of enabled tracing."""
 
-    def request(self, method: str, headers: Headers) -> AbstractContextManager[Answer]:  # noqa: ARG002 - of those that are on
-        """A span around a request, which goes on with the trace of its caller if its headers name one."""
+    def request(self, method: str, headers: Headers) -> AbstractContextManager[Answer]:  # noqa: ARG002 - for enabled tracing
+        """A span around a request. It continues the trace of its caller if its headers name one."""
         return nullcontext(Answer())
 
     def origin(self) -> Origin:
         return None
 
-    def batch(self, origins: Iterable[Origin]) -> AbstractContextManager[object]:  # noqa: ARG002 - the same
-        """A span around the start of a batch: a child of the first request in it, linked to the others."""
+    def batch(self, origins: Iterable[Origin]) -> AbstractContextManager[object]:  # noqa: ARG002 - as above
+        """A span around the start of a batch: a child of its first request, linked to the others."""
         return nullcontext()
 
     def append(self) -> AbstractContextManager[object]:
@@ -42,7 +42,7 @@ class Tracing:
         return nullcontext()
 
     def interceptors(self) -> Sequence[Any]:
-        """What carries a trace through Temporal: interceptors of a client, and of the workers that use it."""
+        """Interceptors that carry a trace through Temporal, for a client and the workers that use it."""
         return ()
 
 
@@ -50,13 +50,13 @@ current = Tracing()
 
 
 def start(part: str) -> None:
-    """Trace this process, which is the `part` of Trenova. Raises InvalidConfiguration without OpenTelemetry."""
-    global current  # noqa: PLW0603 - a process has one, as it has one page of metrics
+    """Trace this process as this part of Trenova. Raises InvalidConfiguration without OpenTelemetry."""
+    global current  # noqa: PLW0603 - one per process, like its page of metrics
     try:
-        from trenova.tracing.opentelemetry import OpenTelemetry, collector  # noqa: PLC0415 - costs those who want it
+        from trenova.tracing.opentelemetry import OpenTelemetry, collector  # noqa: PLC0415 - imported only when needed
     except ImportError:
         raise InvalidConfiguration(
-            ["telemetry.traces: true given, and OpenTelemetry is not installed"],
-            hint="install requirements/otel.txt in place of requirements/run.txt, or set telemetry.traces to false",
+            ["telemetry.traces: true given, but OpenTelemetry is not installed"],
+            hint="install requirements/otel.txt instead of requirements/run.txt, or set telemetry.traces to false",
         ) from None
     current = OpenTelemetry(part, collector())

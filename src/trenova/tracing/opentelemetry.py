@@ -1,4 +1,4 @@
-"""Tracing that is on. Where to, how many and under which name is said by OpenTelemetry's own variables."""
+"""Enabled tracing. OpenTelemetry's own variables set the collector, the sampling and the service name."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -14,7 +14,7 @@ from temporalio.contrib.opentelemetry import TracingInterceptor
 
 from trenova.tracing import Answer, Headers, Origin, Tracing
 
-# Any other is some client's own word, and might be anything.
+# Any other method is arbitrary text of a client.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SERVER_ERROR = 500
 
@@ -24,34 +24,34 @@ def collector() -> SpanExporter:
 
 
 class OpenTelemetry(Tracing):
-    """Spans of this process, sent from a thread of their own; those that do not get away are dropped.
+    """Spans of this process, sent by a background thread; those that cannot be sent are dropped.
 
-    Dying loses the spans of some seconds and nothing else. A process that ends well sends them first.
+    A crash loses only the spans of the last seconds. A process that ends normally sends them first.
     """
 
     def __init__(self, part: str, exporter: SpanExporter) -> None:
-        named = Resource.create({SERVICE_NAME: f"trenova-{part}"}).merge(OTELResourceDetector().detect())
-        # Ours alone: a library that asks OpenTelemetry for its tracer finds none, and adds nothing.
-        self.provider = TracerProvider(resource=named)
+        resource = Resource.create({SERVICE_NAME: f"trenova-{part}"}).merge(OTELResourceDetector().detect())
+        # Not the global provider: libraries that look for one find none, and add no spans.
+        self.provider = TracerProvider(resource=resource)
         self.provider.add_span_processor(BatchSpanProcessor(WithoutErrorText(exporter)))
         self.tracer = self.provider.get_tracer("trenova")
 
     @contextmanager
     def request(self, method: str, headers: Headers) -> Iterator[Answer]:
-        known = method if method in METHODS else "_OTHER"
-        # No baggage: what a caller puts there would travel through Temporal in plain text.
+        method_name = method if method in METHODS else "_OTHER"
+        # No baggage: it would travel through Temporal in plain text.
         caller = TraceContextTextMapPropagator().extract(
             {name.decode(): value.decode() for name, value in trace_headers(headers)}
         )
         answer = Answer()
         with self.tracer.start_as_current_span(
-            known, caller, kind=SpanKind.SERVER, attributes={"http.request.method": known}
+            method_name, caller, kind=SpanKind.SERVER, attributes={"http.request.method": method_name}
         ) as span:
             try:
                 yield answer
             finally:
                 if answer.route is not None:
-                    span.update_name(f"{known} {answer.route}")
+                    span.update_name(f"{method_name} {answer.route}")
                     span.set_attribute("http.route", answer.route)
                 if answer.status is not None:
                     span.set_attribute("http.response.status_code", answer.status)
@@ -63,7 +63,7 @@ class OpenTelemetry(Tracing):
         return span if span.is_valid else None
 
     def batch(self, origins: Iterable[Origin]) -> AbstractContextManager[object]:
-        # One that is recorded comes first: else the trace of its caller would end where the batch begins.
+        # A sampled request comes first, or the trace of its caller would end where the batch begins.
         requests: list[SpanContext] = sorted(filter(None, origins), key=lambda each: not each.trace_flags.sampled)
         parent = trace.set_span_in_context(NonRecordingSpan(requests[0])) if requests else None
         return self.tracer.start_as_current_span("start batch", parent, links=[Link(each) for each in requests[1:]])
@@ -82,7 +82,7 @@ def trace_headers(headers: Headers) -> Iterator[tuple[bytes, bytes]]:
 
 
 class WithoutErrorText(SpanExporter):
-    """Lets no text of an error out: it may quote what it met, and a trace must not hold the content of an entry."""
+    """Removes the text of errors, which may quote an entry; a trace must not hold content."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self.exporter = exporter
@@ -98,7 +98,7 @@ class WithoutErrorText(SpanExporter):
 
 
 def without_error_text(span: ReadableSpan) -> ReadableSpan:
-    """The span without events and without a description of its status."""
+    """The span without its events and without the description of its status."""
     return ReadableSpan(
         name=span.name,
         context=span.context,

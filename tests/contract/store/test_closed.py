@@ -34,7 +34,7 @@ async def reason(url: str) -> str:
         with pytest.raises(Unavailable) as refused:
             await store.check()
     found = connection_errors.reason_of(refused.value.message)
-    assert refused.value.hint == found.next_step
+    assert refused.value.raw_hint == found.next_step
     return found.name
 
 

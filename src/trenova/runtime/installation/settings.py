@@ -9,14 +9,11 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from trenova import config
-from trenova.errors import DatabaseFault, Forbidden, InvalidConfiguration, Unavailable
+from trenova.errors import InvalidConfiguration, TrenovaError
 from trenova.runtime.installation import DEFAULT_DATA_DIR, logins
 from trenova.runtime.installation.folder import Folder
 from trenova.runtime.installation.logins import Login
 from trenova.runtime.installation.running import read_running
-
-SERVERS_SETTING = "database.url"
-"""The setting from which API and worker read the database's address. The store's errors always name this one."""
 
 
 def load_settings(
@@ -74,20 +71,16 @@ def setting_of(login: Login) -> str:
 
 def source_of(settings: config.Settings, login: Login) -> str:
     """The setting that the address of loaded settings came from."""
-    return SERVERS_SETTING if own_url(settings, login) is None else setting_of(login)
+    return TrenovaError.database_setting if own_url(settings, login) is None else setting_of(login)
 
 
 @contextmanager
-def naming(login: Login, settings: config.Settings) -> Iterator[None]:
-    """What the database's errors within this block say of `database.url` they say of the setting that was read."""
+def name_database_setting(login: Login, settings: config.Settings) -> Iterator[None]:
+    """Make errors of the database within this block name the setting from which its address was read."""
     try:
         yield
-    except (DatabaseFault, Forbidden, InvalidConfiguration, Unavailable) as error:
-        source = source_of(settings, login)
-        error.message = error.message.replace(SERVERS_SETTING, source)
-        error.hint = error.hint and error.hint.replace(SERVERS_SETTING, source)
-        if isinstance(error, InvalidConfiguration):
-            error.problems = tuple(problem.replace(SERVERS_SETTING, source) for problem in error.problems)
+    except TrenovaError as error:
+        error.database_setting = source_of(settings, login)
         raise
 
 

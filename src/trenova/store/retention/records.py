@@ -10,7 +10,7 @@ from psycopg.errors import InsufficientPrivilege
 
 from trenova.domain.entry import Entry
 from trenova.domain.intake import encoder
-from trenova.errors import Forbidden
+from trenova.errors import DATABASE_SETTING, Forbidden
 from trenova.ledger.hashing import SALT_BYTES
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store import records
@@ -44,5 +44,5 @@ def owners_only() -> Iterator[None]:
     except InsufficientPrivilege:
         raise Forbidden(
             "the database role of the application may not change retention policies or legal holds",
-            hint="set database.url to the role that runs `trenova migrate`",
+            hint=f"set {DATABASE_SETTING} to the role that runs `trenova migrate`",
         ) from None
