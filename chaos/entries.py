@@ -1,4 +1,4 @@
-"""What is sent. An entry follows from its place alone, so nobody has to remember a million of them to compare."""
+"""What is sent. An entry follows from its place alone, so a million of them can be compared without being kept."""
 
 import uuid
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ RUN_BITS = 48
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Who makes up requests, all for one tenant. With two senders each request is sent twice at about the same time."""
+    """A source of requests, all for one tenant. With two senders each request is sent twice at about the same time."""
 
     number: int
     tenant: str
     entries_each: int
     senders: int = 1
     wait_every: int = 0
-    """One request in so many asks for `wait=stored`; 0: none."""
+    """One request in this many uses `wait=stored`; 0: none."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where an entry comes from. `position` is that in its request, from 0."""
+    """Where an entry comes from. `position` counts from 0 within its request."""
 
     author: int
     request: int
@@ -60,7 +60,7 @@ def id_of(run: int, place: Place) -> uuid.UUID:
 
 
 def place_of(run: int, id_: uuid.UUID) -> Place | None:
-    """The place that an id of this run holds; None for an id that is none of ours."""
+    """The place that an id of this run holds; None for any other id."""
     author = id_.int >> 64 & ((1 << AUTHOR_BITS) - 1)
     request = id_.int >> POSITION_BITS & ((1 << REQUEST_BITS) - 1)
     place = Place(author, request, id_.int & ((1 << POSITION_BITS) - 1))
@@ -92,5 +92,5 @@ def request_body(run: int, author: Author, request: int) -> bytes:
 
 
 def stored_bytes(run: int, tenant: str, place: Place) -> bytes:
-    """The canonical bytes that must be stored, but for `received_at`."""
+    """The canonical bytes that must be stored, except for `received_at`."""
     return msgspec.json.encode(entry(run, tenant, place), order="sorted")

@@ -18,9 +18,9 @@ from trenova.dev import process_state, watchdog
 
 LEAST_DELAY_S, MOST_DELAY_S = 0.02, 0.8
 MOST_NTH = 6
-# A disk fails long enough that something meets it. Much longer, and nothing but waiting is seen.
+# A disk fails long enough to hit some call. Much longer would only test waiting.
 LEAST_STORAGE_S, MOST_STORAGE_S = 1.5, 4.0
-# A recovery that gets on is never cut short by the rig's own watch; a run cannot wait for ever all the same.
+# The rig's own watch never interrupts a recovery that makes progress, but a run cannot wait forever.
 DATABASE_LIMIT_S = 600
 
 BACKENDS = "SELECT pid FROM pg_stat_activity WHERE starts_with(usename, 'trenova_dev_') ORDER BY pid"
@@ -28,7 +28,7 @@ TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Injected:
+class InjectedFault:
     """A fault that was injected: it struck at `struck` and everything was back, and ready, at `back` (wall clock)."""
 
     fault: Fault
@@ -40,12 +40,12 @@ class Injected:
     """Entries, during an outage."""
 
 
-async def inject(rig: Rig, fault: Fault) -> Injected:
-    """Do it, hold it, mend it, and come back when every part is ready."""
+async def inject(rig: Rig, fault: Fault) -> InjectedFault:
+    """Inject the fault, hold it, undo it, and return when every part is ready."""
     struck = time.time()
     calls = await KINDS[fault.kind](rig, fault)
     await rig.revive()
-    return Injected(fault=fault, struck=struck, back=time.time(), calls=calls or 0)
+    return InjectedFault(fault=fault, struck=struck, back=time.time(), calls=calls or 0)
 
 
 async def kill(rig: Rig, fault: Fault) -> None:
@@ -83,7 +83,7 @@ async def slow(rig: Rig, fault: Fault) -> None:
 
 
 async def hang(rig: Rig, fault: Fault) -> None:
-    """Nothing comes through and nobody is told; in the end the connections are reset."""
+    """No data passes and neither side notices; in the end the connections are reset."""
     link = rig.links[fault.target]
     link.hang()
     try:
@@ -94,7 +94,7 @@ async def hang(rig: Rig, fault: Fault) -> None:
 
 
 async def backend(rig: Rig, fault: Fault) -> None:
-    """SIGKILL for one process of PostgreSQL that serves us: the server then ends all others and recovers."""
+    """SIGKILL for one backend process of PostgreSQL: the server then ends all others and recovers."""
     await database_back(rig)
     async with await rig.connect() as connection:
         found = [int(str(pid)) for (pid,) in await (await connection.execute(BACKENDS)).fetchall()]
@@ -107,7 +107,7 @@ async def backend(rig: Rig, fault: Fault) -> None:
 async def recovery(rig: Rig, fault: Fault) -> None:
     """The same, and SIGABRT for the startup process that recovers from it, as when it panics: then nothing recovers.
 
-    Where it has recovered before it was found, it is a `backend` like any other.
+    If it recovers before the startup process is found, this is the same as `backend`.
     """
     await database_back(rig)
     server = rig.processes["postgres"]
@@ -129,14 +129,14 @@ def abort_startup(server: int) -> bool:
 
 
 async def terminate(rig: Rig, _fault: Fault) -> None:
-    """PostgreSQL closes every connection of ours, in good order."""
+    """PostgreSQL closes every connection of ours in an orderly way."""
     await database_back(rig)
     async with await rig.connect() as connection:
         await connection.execute(TERMINATE)
 
 
 async def storage(rig: Rig, fault: Fault) -> int:
-    """PostgreSQL's writes or flushes fail. It may go down over it, which is right, and is started again."""
+    """PostgreSQL's writes or flushes fail. It may exit because of it, which is correct, and is restarted."""
     log = rig.folder / f"strace-{fault.number}.log"
     pids = [process.pid for process in rig.pids("postgres")]
     async with syscalls.failing(pids, fault.target, 1 + fault.choice % MOST_NTH, log):
@@ -146,7 +146,7 @@ async def storage(rig: Rig, fault: Fault) -> int:
     with suppress(asyncio.CancelledError):
         await checkpoint
     await database_back(rig)
-    return syscalls.injected(log)
+    return syscalls.count_injected(log)
 
 
 async def flush_all(rig: Rig) -> None:
@@ -157,14 +157,14 @@ async def flush_all(rig: Rig) -> None:
 
 
 async def database_back(rig: Rig) -> None:
-    """Wait until it lets us in. What ended meanwhile, or has nothing left that works on it, is started again."""
+    """Wait until it accepts connections. Parts that exited or are stuck are restarted."""
     try:
         async with asyncio.timeout(DATABASE_LIMIT_S):
             while not await rig.postgres.is_ready(0):
                 await rig.revive()
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        raise await state.explained(rig, f"PostgreSQL let nobody in for {DATABASE_LIMIT_S} s") from None
+        raise await state.error_with_state(rig, f"PostgreSQL accepted no connection for {DATABASE_LIMIT_S} s") from None
 
 
 KINDS: dict[plan.Kind, Callable[[Rig, Fault], Awaitable[int | None]]] = {

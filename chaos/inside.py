@@ -1,4 +1,4 @@
-"""The same, counted where it lies: in the tables, by the auditor's own check, and in Temporal."""
+"""The same, counted inside: in the tables, by the auditor's own check, and in Temporal."""
 
 import uuid
 from bisect import bisect_right

@@ -1,4 +1,4 @@
-"""What the writers know: which requests were sent and which were acknowledged. The test's own memory."""
+"""The journal of the writers: which requests were sent and which were acknowledged."""
 
 import os
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 Kind = Literal["sent", "acknowledged", "stored", "retried", "refused"]
-"""`stored`: acknowledged after `wait=stored`. `retried`: no acknowledgement, sent again. `refused`: never to be sent
-again, which no request of ours should be."""
+"""`stored`: acknowledged after `wait=stored`. `retried`: no acknowledgement, sent again. `refused`: rejected
+for good, which must not happen to any request of ours."""
 KINDS = get_args(Kind)
 
 
@@ -27,7 +27,7 @@ class Note:
 
 
 class Journal:
-    """Written line by line, each with one write, so that a reader sees what is behind it."""
+    """Written line by line, each with one write, so that a reader never sees half a line for long."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -51,7 +51,7 @@ class Reader:
     rest: str = ""
 
     def new(self) -> Iterator[Note]:
-        """What has come since the last time."""
+        """The notes since the last call."""
         if not self.path.exists():
             return
         with self.path.open(encoding="ascii") as file:
@@ -65,13 +65,13 @@ class Reader:
 
 @dataclass(slots=True)
 class Memory:
-    """What a journal comes to. Requests are (author, request)."""
+    """What a journal adds up to. Requests are (author, request)."""
 
     sent: set[tuple[int, int]] = field(default_factory=set)
     acknowledged: dict[tuple[int, int], float] = field(default_factory=dict)
     """When each request was acknowledged for the first time."""
     newest: float = 0
-    """When one was for the last time."""
+    """When the last acknowledgement came."""
     retries: int = 0
     refused: list[tuple[int, int]] = field(default_factory=list)
 

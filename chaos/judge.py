@@ -1,4 +1,4 @@
-"""The questions after a run, and what it came to."""
+"""The checks after a run, and its outcome."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -23,8 +23,8 @@ MOST_RECEIPTS = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """How much was looked at. Counts are of entries, unless they are named."""
+class CheckCounts:
+    """How much was checked. Counts are of entries, unless the name says otherwise."""
 
     sent: int
     acknowledged: int
@@ -37,22 +37,22 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a run came to."""
+    """The outcome of a run."""
 
-    checked: Checked
+    checked: CheckCounts
     recoveries: Sequence[Recovery]
     waits: Times | None
     """From a request's acknowledgement until it was stored."""
     retries: int
     seconds: float
     deaths: Sequence[str]
-    """Parts that ended by themselves, or were of no use; they were started again."""
+    """Parts that exited on their own or were stuck; they were restarted."""
     given_up: int = 0
-    """How many of those were of no use."""
+    """How many of those were stuck."""
 
     @property
     def holds(self) -> bool:
-        """Nothing at all was found wrong. A recovery that took too long is told, and is nothing wrong."""
+        """Whether there is no finding. A recovery that took too long is reported, but is not a finding."""
         return not self.checked.findings.counts
 
 
@@ -98,8 +98,8 @@ async def check(  # noqa: PLR0913 - what is looked at, each from its own side
     load: Load,
     kept: Mapping[str, Sequence[bytes]],
     say: Say,
-) -> Checked:
-    """Ask everything. `kept`: by tenant, the checkpoints that were served while it ran."""
+) -> CheckCounts:
+    """Run every check. `kept`: by tenant, the checkpoints that were served during the run."""
     findings, tenants, began = outside.findings, load.tenants, time.monotonic()
     tally = Tally(load.job.run, load.authors, load.memory, findings)
     for author, request in load.memory.refused:
@@ -113,7 +113,7 @@ async def check(  # noqa: PLR0913 - what is looked at, each from its own side
     if sum(counts.values()) != tally.stored:
         findings.add("gap", f"{tally.stored} entries over HTTP, {sum(counts.values())} in the table")
     say("checking checkpoints and receipts")
-    # The system's own log tells of the API key that the writers have.
+    # The system's own ledger records the API key of the writers.
     keys = await outside.keys([*tenants, SYSTEM_TENANT])
     good = await outside.checkpoints(kept, keys)
     lines = read_lines(Path(load.job.receipts))
@@ -123,7 +123,7 @@ async def check(  # noqa: PLR0913 - what is looked at, each from its own side
     await inside.letters(owner, findings)
     await inside.ended_badly(client, findings)
     say(f"checked in {time.monotonic() - began:.0f} s")
-    return Checked(
+    return CheckCounts(
         sent=tally.entries_in(load.memory.sent),
         acknowledged=tally.entries_in(load.memory.acknowledged),
         stored=tally.stored,

@@ -1,4 +1,4 @@
-"""A connection between two parts that a fault can spoil: a small TCP relay that cuts, slows or swallows."""
+"""A connection between two parts that a fault can disturb: a small TCP relay that cuts, slows or hangs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -49,7 +49,7 @@ class Link:
         try:
             far_reader, far_writer = await asyncio.open_connection(LOCALHOST, self.to_port)
         except OSError:
-            near_writer.transport.abort()  # nobody listens there: the caller finds a connection that is reset
+            near_writer.transport.abort()  # no listener: the caller sees a connection that is reset
             return
         pair = {near_writer, far_writer}
         self._writers |= pair
@@ -79,4 +79,4 @@ class Link:
             writer.write(data)
             await writer.drain()
         if writer.can_write_eof():
-            writer.write_eof()  # the other way may still have something to say
+            writer.write_eof()  # the other direction may still have data

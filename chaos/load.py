@@ -1,4 +1,4 @@
-"""The writers' process as the run sees it: started, followed through its journal, told to stop."""
+"""The writers' process as the run sees it: start it, follow its journal, stop it."""
 
 import asyncio
 import os
@@ -19,13 +19,13 @@ from trenova.dev.process import last_lines
 from trenova.errors import PartFailed
 
 REPOSITORY = Path(__file__).parents[1]
-# Machines stall; what has not moved for so long will not move any more.
+# Machines stall for less; without progress for this long there will be none.
 STUCK_S = 300
 
 
 @dataclass(slots=True)
 class Load:
-    """What is sent, and what is known of it."""
+    """The load of a run, and what its journal says."""
 
     job: Job
     log: Path
@@ -46,11 +46,11 @@ class Load:
 
     @property
     def acknowledged(self) -> int:
-        """Entries, as far as the journal is read."""
+        """How many entries, as far as the journal has been read."""
         return sum(self.authors[author].entries_each for author, _ in self.memory.acknowledged)
 
     def read(self) -> None:
-        """Take what the journal has got. Raises when the writers are not there to write it any more."""
+        """Read the new lines of the journal. Raises PartFailed if the writers have exited with an error."""
         for note in self.reader.new():
             self.memory.take(note)
         if self.child is not None and self.child.returncode:
@@ -58,7 +58,7 @@ class Load:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Send meanwhile. Comes back when everything that was sent is acknowledged; TimeoutError if that is never."""
+        """Send during the block. Returns when everything that was sent is acknowledged; TimeoutError after STUCK_S."""
         file = Path(self.job.journal).with_name("job.json")
         file.write_bytes(msgspec.json.encode(self.job))
         with self.log.open("wb") as log:
@@ -69,7 +69,7 @@ class Load:
                 stderr=log,
                 cwd=REPOSITORY,
                 env=own_environment(os.environ),
-                start_new_session=True,  # Ctrl-C is for the run, which then ends it
+                start_new_session=True,  # Ctrl-C reaches only the run, which then stops it
             )
         try:
             yield

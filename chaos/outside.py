@@ -1,4 +1,4 @@
-"""The product as anybody sees it over HTTP: entries, checkpoints, proofs and receipts."""
+"""The product as a client sees it over HTTP: entries, checkpoints, proofs and receipts."""
 
 from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -29,8 +29,8 @@ class Consistency(msgspec.Struct, frozen=True):
     proof: list[str]
 
 
-class Receipted(msgspec.Struct, frozen=True):
-    """What `wait=stored` said of an entry. The proof may be absent: the entry is stored all the same."""
+class EntryReceipt(msgspec.Struct, frozen=True):
+    """The answer to `wait=stored` for one entry. The proof may be absent although the entry is stored."""
 
     id: str
     index: int | None = None
@@ -41,7 +41,7 @@ class Receipted(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Outside:
-    """A reader with a key for all tenants. Everything it reads it checks with what anybody could check it with."""
+    """A reader with a key for all tenants. It checks everything only with what any client has."""
 
     url: str
     api_key: str = field(repr=False)
@@ -64,7 +64,7 @@ class Outside:
                 cursor = {"cursor": page.next_cursor}
 
     async def keys(self, tenants: Sequence[str]) -> dict[str, tuple[VerifierKey, ...]]:
-        """The verifier keys of the logs that there are."""
+        """The verifier keys of the ledgers that exist."""
         async with self.http() as http:
             found = {tenant: await http.get(f"/v1/tenants/{tenant}/key") for tenant in tenants}
         return {
@@ -78,13 +78,13 @@ class Outside:
     ) -> dict[str, list[bytes]]:
         """Prove that every checkpoint that was seen is a beginning of the next one, and the last of what is there now.
 
-        Returns those with a good signature. Sound proofs chain: the log never showed two histories.
+        Returns those with a valid signature. Valid proofs chain: then the ledger never showed two histories.
         """
         good: dict[str, list[bytes]] = {}
         async with self.http() as http:
             for tenant, messages in seen.items():
                 now = await content(http, f"/v1/log/{tenant}/checkpoint", {})
-                origin, of_log = named(keys.get(tenant, ()))
+                origin, of_log = origin_and_keys(keys.get(tenant, ()))
                 heads: list[Checkpoint] = []
                 for message in [*messages, now]:
                     try:
@@ -104,28 +104,28 @@ class Outside:
             path = [b64decode(each) for each in answer.proof]
             verify.consistency(size=old.size, root=old.root, new_size=new.size, new_root=new.root, path=path)
         except (VerificationError, httpx.HTTPStatusError) as error:
-            self.findings.add("checkpoint", f"{tenant}: {old.size} is no beginning of {new.size}: {error}")
+            self.findings.add("checkpoint", f"{tenant}: {old.size} is not a beginning of {new.size}: {error}")
 
     async def receipts(self, lines: Sequence[bytes], keys: Mapping[str, Sequence[VerifierKey]]) -> int:
         """Check that each receipt proves the body that is served today. Returns how many had a proof."""
         proved = 0
         async with self.http() as http:
             for line in lines:
-                said = msgspec.json.decode(line, type=Receipted)
+                said = msgspec.json.decode(line, type=EntryReceipt)
                 if said.proof is None or said.index is None or said.checkpoint is None:
                     continue
                 proved += 1
                 try:
                     head = checkpoint.parse(note.parse(said.checkpoint.encode()).text)
                     body = await content(http, f"/v1/entries/{said.id}", {})
-                    origin, of_log = named(keys.get(head.origin.rpartition("/")[2], ()))
+                    origin, of_log = origin_and_keys(keys.get(head.origin.rpartition("/")[2], ()))
                     receipt.check(receipt_of(said), body=body, origin=origin, keys=of_log, check=signing.check)
                 except (VerificationError, httpx.HTTPStatusError) as error:
                     self.findings.add("receipt", f"of {said.id} does not hold: {error}")
         return proved
 
 
-def receipt_of(said: Receipted) -> Receipt:
+def receipt_of(said: EntryReceipt) -> Receipt:
     return Receipt(
         index=said.index or 0,
         path=tuple(b64decode(each) for each in said.proof or ()),
@@ -140,6 +140,6 @@ async def content(http: httpx.AsyncClient, path: str, asked: Mapping[str, Any]) 
     return answer.content
 
 
-def named(keys: Sequence[VerifierKey]) -> tuple[str, Sequence[VerifierKey]]:
-    """The log that its keys are named after, and they."""
+def origin_and_keys(keys: Sequence[VerifierKey]) -> tuple[str, Sequence[VerifierKey]]:
+    """The origin in the names of the keys, and the keys."""
     return next((key.name for key in keys), ""), keys

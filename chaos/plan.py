@@ -1,4 +1,4 @@
-"""Which faults come in which order: everything that chance decides, decided beforehand from a seed."""
+"""Which faults come in which order. A seed decides everything that is random, before the run begins."""
 
 import random
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ Kind = Literal[
 ]
 PARTS = ("api", "worker", "temporal", "postgres")
 LINKS = ("client-api", "api-temporal", "worker-temporal", "api-postgres", "worker-postgres")
-# What PostgreSQL is told when it writes or flushes; see `syscalls`.
+# The errors that PostgreSQL gets when it writes or flushes; see `syscalls`.
 STORAGE = ("fdatasync:EIO", "fsync:EIO", "pwrite64:ENOSPC", "pwrite64:EIO", "pwritev:ENOSPC")
 ALL = "+".join(PARTS)
 
@@ -54,7 +54,7 @@ IMPATIENT_SHARE = 0.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault. `hold_s`: how long a part stays dead, stopped or spoiled before it is mended.
+    """One fault. `hold_s`: how long a part stays dead, stopped or disturbed before it is restored.
 
     `at` says when it strikes: a share, from 0 to 1, of the time between it and the fault before. `impatient`: it does
     not wait until the run has recovered from the fault before.
@@ -67,9 +67,9 @@ class Fault:
     at: float
     impatient: bool
     choice: int
-    """What else is left to chance, such as which of several processes: a large number."""
+    """A large random number for other choices, such as which of several processes."""
     least: int = 0
-    """Of an outage: so many entries must be accepted before it ends."""
+    """For an outage: this many entries must be accepted before it ends."""
 
     @property
     def name(self) -> str:

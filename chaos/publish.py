@@ -8,7 +8,8 @@ from chaos import report
 
 def main(report_file: Path, page: Path) -> None:
     page.write_text(
-        report.replaced(page.read_text(encoding="utf-8"), report_file.read_text(encoding="utf-8")), encoding="utf-8"
+        report.replace_section(page.read_text(encoding="utf-8"), report_file.read_text(encoding="utf-8")),
+        encoding="utf-8",
     )
 
 

@@ -1,4 +1,4 @@
-"""How long it took after each fault, from the moment that everything was back, until entries went through again."""
+"""How long it took after each fault, from the moment when every part was ready, until entries were stored again."""
 
 import math
 from bisect import bisect_left
@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chaos.faults import Injected
+from chaos.faults import InjectedFault
 
 LIMIT_S = 30.0
 
@@ -15,17 +15,17 @@ LIMIT_S = 30.0
 class Recovery:
     """Seconds from `back` to the first new acknowledgement and to the first append that stored something new.
 
-    None where another fault struck before.
+    None if another fault struck first.
     """
 
-    injected: Injected
+    injected: InjectedFault
     acknowledged_s: float | None
     stored_s: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
-    """Of one kind of fault, in seconds; `count` of them were measured."""
+    """The times of one kind of fault, in seconds; `count` were measured."""
 
     count: int
     median: float
@@ -33,7 +33,9 @@ class Times:
     worst: float
 
 
-def recoveries(injected: Sequence[Injected], acknowledged: Sequence[float], stored: Sequence[float]) -> list[Recovery]:
+def recoveries(
+    injected: Sequence[InjectedFault], acknowledged: Sequence[float], stored: Sequence[float]
+) -> list[Recovery]:
     """`acknowledged` and `stored` are times in order, of the clock of `injected`."""
     ends = [each.struck for each in injected[1:]] + [math.inf]
     return [
@@ -52,7 +54,7 @@ def first_after(times: Sequence[float], begin: float, end: float) -> float | Non
 
 
 def waits(acknowledged: Mapping[tuple[int, int], float], stored: Mapping[tuple[int, int], float]) -> Times | None:
-    """How long requests were accepted and not yet stored: the whole journey of each, through whatever struck it."""
+    """The times from acknowledged to stored, for each request, with all faults in between."""
     return times([max(0.0, stored[each] - at) for each, at in acknowledged.items() if each in stored])
 
 
@@ -83,6 +85,6 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def missed(found: Iterable[Recovery]) -> list[Recovery]:
+def over_limit(found: Iterable[Recovery]) -> list[Recovery]:
     """Those that took longer than the limit."""
     return [each for each in found if max(each.acknowledged_s or 0, each.stored_s or 0) > LIMIT_S]

@@ -1,11 +1,11 @@
-"""What a run came to, for the screen, as JSON and as Markdown."""
+"""The outcome of a run, for the screen, as JSON and as Markdown."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from chaos import recovery
-from chaos.conduct import Asked
+from chaos.conduct import RunPlan
 from chaos.judge import Outcome
 from chaos.recovery import LIMIT_S, Times
 from trenova.errors import InvalidRequest
@@ -18,17 +18,17 @@ def rows(outcome: Outcome) -> Iterator[tuple[str, ...]]:
     """A row for each kind of fault and target, and one for all."""
     named = recovery.by_name(outcome.recoveries)
     for name, (count, acknowledged, stored) in named.items():
-        yield (name, str(count), *shown(acknowledged), *shown(stored))
+        yield (name, str(count), *time_cells(acknowledged), *time_cells(stored))
     every = outcome.recoveries
     yield (
         "all",
         str(len(every)),
-        *shown(recovery.times([each.acknowledged_s for each in every])),
-        *shown(recovery.times([each.stored_s for each in every])),
+        *time_cells(recovery.times([each.acknowledged_s for each in every])),
+        *time_cells(recovery.times([each.stored_s for each in every])),
     )
 
 
-def shown(times: Times | None) -> tuple[str, str, str]:
+def time_cells(times: Times | None) -> tuple[str, str, str]:
     return ("–", "–", "–") if times is None else (f"{times.median:.1f}", f"{times.p99:.1f}", f"{times.worst:.1f}")
 
 
@@ -49,40 +49,40 @@ def counts(outcome: Outcome) -> dict[str, int]:
         "entries verified in trees": checked.verified,
         "checkpoints kept and proved": checked.checkpoints,
         "receipts checked": checked.receipts,
-        "tries without an acknowledgement": outcome.retries,
-        f"recoveries over {LIMIT_S:.0f} s": len(recovery.missed(outcome.recoveries)),
-        "faults struck again before recovery": sum(
+        "attempts without an acknowledgement": outcome.retries,
+        f"recoveries over {LIMIT_S:.0f} s": len(recovery.over_limit(outcome.recoveries)),
+        "faults before the recovery from the last one": sum(
             each.acknowledged_s is None or each.stored_s is None for each in outcome.recoveries
         ),
-        "parts that ended by themselves": len(outcome.deaths) - outcome.given_up,
-        "parts that ran and were of no use": outcome.given_up,
+        "parts that exited on their own": len(outcome.deaths) - outcome.given_up,
+        "parts that ran but were stuck": outcome.given_up,
     }
 
 
-def markdown(command: str, asked: Asked, outcome: Outcome, machine: str) -> str:
+def markdown(command: str, run_plan: RunPlan, outcome: Outcome, machine: str) -> str:
     """A section of the documentation, and after it what a reader of this one run may want to know."""
-    named = [("Findings", outcome.checked.findings.told), ("Parts that were started again", outcome.deaths)]
-    lines = [section(command, asked, outcome, machine)]
+    named = [("Findings", outcome.checked.findings.examples), ("Parts that were started again", outcome.deaths)]
+    lines = [section(command, run_plan, outcome, machine)]
     for title, said in named:
         if said:
             lines += [f"## {title}", "", *(f"- {each}" for each in said), ""]
     return "\n".join(lines)
 
 
-def section(command: str, asked: Asked, outcome: Outcome, machine: str) -> str:
+def section(command: str, run_plan: RunPlan, outcome: Outcome, machine: str) -> str:
     verdict = "nothing was lost, doubled or changed" if outcome.holds else "**FAILED**"
     lines = [
         TITLE,
         "",
         f"{machine}",
         "",
-        f"`{command}`, seed {asked.seed}, {outcome.seconds:.0f} s of load and faults: {verdict}.",
+        f"`{command}`, seed {run_plan.seed}, {outcome.seconds:.0f} s of load and faults: {verdict}.",
         "",
         "| | |",
         "|---|---:|",
         *(f"| {name} | {count:,} |" for name, count in counts(outcome).items()),
         "",
-        f"{waited(outcome)} A time to recover goes from the moment when everything is back and ready.",
+        f"{describe_waits(outcome)} A time to recover goes from the moment when everything is back and ready.",
         "",
         f"| {' | '.join(COLUMNS)} |",
         f"|---{'|---:' * (len(COLUMNS) - 1)}|",
@@ -94,7 +94,7 @@ def section(command: str, asked: Asked, outcome: Outcome, machine: str) -> str:
     return "\n".join(lines)
 
 
-def replaced(page: str, report: str) -> str:
+def replace_section(page: str, report: str) -> str:
     """The page with this report's run in place of the one that it has. A page has one, and ends with it."""
     before, found, _ = page.partition(f"{TITLE}\n")
     _, told, run = report.partition(f"{TITLE}\n")
@@ -103,7 +103,7 @@ def replaced(page: str, report: str) -> str:
     return f"{before}{TITLE}\n{run.partition(NEXT)[0].rstrip()}\n"
 
 
-def waited(outcome: Outcome) -> str:
+def describe_waits(outcome: Outcome) -> str:
     times = outcome.waits
     if times is None:
         return "Nothing was stored."
@@ -114,7 +114,7 @@ def waited(outcome: Outcome) -> str:
 
 
 def slow(outcome: Outcome) -> Iterator[str]:
-    for each in recovery.missed(outcome.recoveries):
+    for each in recovery.over_limit(outcome.recoveries):
         fault = each.injected.fault
         yield (
             f"fault {fault.number}, {fault.name} for {fault.hold_s:.1f} s: acknowledged after "
@@ -126,16 +126,16 @@ def seconds(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f} s"
 
 
-def document(command: str, asked: Asked, outcome: Outcome) -> dict[str, Any]:
+def document(command: str, run_plan: RunPlan, outcome: Outcome) -> dict[str, Any]:
     """Everything, with the single recoveries."""
     return {
         "command": command,
-        "seed": asked.seed,
+        "seed": run_plan.seed,
         "holds": outcome.holds,
         "seconds": outcome.seconds,
         "counts": counts(outcome),
         "accepted to stored": None if outcome.waits is None else asdict(outcome.waits),
-        "findings": {"counts": outcome.checked.findings.counts, "told": outcome.checked.findings.told},
+        "findings": {"counts": outcome.checked.findings.counts, "told": outcome.checked.findings.examples},
         "deaths": list(outcome.deaths),
         "faults": [asdict(each) for each in outcome.recoveries],
     }

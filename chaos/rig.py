@@ -1,4 +1,4 @@
-"""The product, whole and real, in a folder of its own, with a link in every connection between its parts."""
+"""The whole product in its own folder, with a link in every connection between its parts."""
 
 import asyncio
 import os
@@ -44,14 +44,14 @@ class Rig:
     """Of the worker's own pages."""
     processes: dict[str, Process] = field(default_factory=dict)
     busy: set[str] = field(default_factory=set)
-    """Parts that are dead because of us."""
+    """Parts that a fault has stopped."""
     deaths: list[str] = field(default_factory=list)
-    """Parts that ended although no fault ended them, or that ran and were of no use, with the end of their logs."""
+    """Parts that exited without a fault, or that ran but were stuck, with the end of their logs."""
     given_up: int = 0
-    """How many of those ran and were of no use."""
+    """How many of those ran but were stuck."""
     watches: dict[str, tuple[Process, Watchdog]] = field(default_factory=dict)
     looked_at: float = 0.0
-    """When it was last asked, by the monotonic clock, whether parts that run are still of any use."""
+    """When the watchdogs last checked the running parts, by the monotonic clock."""
 
     @property
     def url(self) -> str:
@@ -63,7 +63,7 @@ class Rig:
         return f"http://{ports.LOCALHOST}:{self.links['client-api'].to_port}"
 
     async def start(self, name: str) -> None:
-        """Start a part and come back when it is ready. A start that fails is no reason to give up: tried again."""
+        """Start a part and return when it is ready. A start that fails is tried again."""
         for left in reversed(range(TRIES)):
             try:
                 self.processes[name] = await Process.start(self.parts[name])
@@ -86,7 +86,7 @@ class Rig:
                     group.create_task(self.start(name))
 
     async def kill(self, names: tuple[str, ...]) -> None:
-        """SIGKILL, all at once."""
+        """SIGKILL, all together."""
         self.busy.update(names)
         for name in names:
             self.processes[name].send(Signals.SIGKILL)
@@ -112,7 +112,7 @@ class Rig:
                 process.send_signal(signal)
 
     async def revive(self) -> None:
-        """Start again what has ended by itself, and what runs and is of no use any more; remember both."""
+        """Restart parts that exited on their own and parts that are stuck; remember both."""
         await self.give_up_useless()
         for name in START_ORDER:
             process = self.processes[name]
@@ -123,7 +123,7 @@ class Rig:
             await self.start(name)
 
     async def give_up_useless(self) -> None:
-        """As `trenova dev` does, with its own eyes. Looks are counted, so they must not come faster than its own."""
+        """Restart stuck parts, by the watchdogs of `trenova dev`. They count their checks, so keep their interval."""
         if time.monotonic() - self.looked_at < watchdog.CHECK_EVERY_S:
             return
         self.looked_at = time.monotonic()
@@ -137,7 +137,7 @@ class Rig:
                 await self.start(name)
 
     def watch_of(self, name: str, process: Process) -> Watchdog | None:
-        """One for each run of a part, as it remembers what it saw."""
+        """The watchdog of this process of the part: each process has its own, which remembers what it saw."""
         if process.part.watchdog is None:
             return None
         if name not in self.watches or self.watches[name][0] is not process:
@@ -154,8 +154,8 @@ class Rig:
     async def stop(self) -> None:
         for name in reversed(START_ORDER):
             if name in self.processes:
-                self.signal(name, Signals.SIGCONT)  # one that is paused would never end
-                self.processes[name].hurry()  # what was to be learned has been learned
+                self.signal(name, Signals.SIGCONT)  # a paused process would never exit
+                self.processes[name].hurry()  # its state is not needed any more
                 await self.processes[name].stop()
 
 
@@ -177,7 +177,7 @@ def new_folder() -> Path:
 async def rig_running(folder: Path) -> AsyncIterator[Rig]:
     """Everything ready. Whatever is started here is stopped here, however the block ends."""
     for name in os.environ.keys() - own_environment(os.environ).keys():
-        del os.environ[name]  # nobody's own server or settings
+        del os.environ[name]  # no other server or settings
     postgres, temporal, api_port = Postgres(folder / "data"), Temporal(folder / "data"), ports.choose()
     async with AsyncExitStack() as stack:
         links = {
@@ -219,7 +219,7 @@ async def rig_running(folder: Path) -> AsyncIterator[Rig]:
 
 
 def through(part: Part, name: str, rig: Rig, folder: Path) -> Part:
-    """The part with its connections led through its links, and nobody's config file in its folder."""
+    """The part with its connections through its links, and a folder without a configuration file."""
     database = make_url(part.env["TRENOVA_DATABASE__URL"]).set(port=rig.links[f"{name}-postgres"].port)
     env = {key: value for key, value in part.env.items() if not key.startswith("TRENOVA_API__CODEC")} | {
         "TRENOVA_DATABASE__URL": database.render_as_string(hide_password=False),

@@ -3,9 +3,9 @@
     python -m chaos.run                                                    # a few minutes
     python -m chaos.run --minutes 20 --faults 200 --entries 1000000 --storage
 
-It starts a PostgreSQL, a Temporal, an API and a worker of its own in a temporary folder and stops them again. Exit code
+It starts its own PostgreSQL, Temporal, API server and worker in a temporary folder and stops them again. Exit code
 0: nothing lost, doubled, changed or unprovable. `--seed` gives the same faults, targets and pauses in the same order;
-what each of them meets is up to the machine.
+what each of them hits depends on the machine.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chaos import plan, report, syscalls
-from chaos.conduct import Asked, Run, background
+from chaos.conduct import Run, RunPlan, background
 from chaos.judge import Outcome, judge
 from chaos.load import Load
 from chaos.rig import Rig, new_folder, rig_running
@@ -36,7 +36,7 @@ from trenova.errors import TrenovaError
 
 MINUTES, FAULTS, ENTRIES, TENANTS = 4.0, 40, 100_000, 5
 LARGEST_SEED = 1_000_000
-# Sent faster than asked, so that a run which loses time to its faults still reaches its entries.
+# Sent faster than asked, so that a run that loses time to its faults still reaches its entries.
 AHEAD = 1.2
 
 console = Console()
@@ -58,19 +58,23 @@ def options() -> argparse.Namespace:
 
 
 def main() -> int:
-    given = options()
+    arguments = options()
     command = command_of(sys.argv[1:])
-    seed = random.randrange(LARGEST_SEED) if given.seed is None else given.seed
-    schedule = plan.faults(seed, given.faults, plan.DECK + (plan.STORAGE_DECK if given.storage else ()))
-    asked = Asked(seed=seed, schedule=schedule, entries=given.entries, seconds=given.minutes * 60)
-    if given.outage is not None:
-        asked = Asked(seed=seed, schedule=(plan.outage(given.outage),), entries=given.entries, seconds=None)
+    seed = random.randrange(LARGEST_SEED) if arguments.seed is None else arguments.seed
+    schedule = plan.faults(seed, arguments.faults, plan.DECK + (plan.STORAGE_DECK if arguments.storage else ()))
+    run_plan = RunPlan(seed=seed, schedule=schedule, entries=arguments.entries, seconds=arguments.minutes * 60)
+    if arguments.outage is not None:
+        run_plan = RunPlan(
+            seed=seed, schedule=(plan.outage(arguments.outage),), entries=arguments.entries, seconds=None
+        )
     try:
-        if given.storage:
+        if arguments.storage:
             syscalls.require()
         load_before = os.getloadavg()[0]
-        tell(f"{command}: seed {seed}, load average {load_before:.1f} on {os.cpu_count()} cores")
-        outcome = asyncio.run(interruptible(whole(asked, rate=AHEAD * given.entries / (given.minutes * 60))))
+        print_line(f"{command}: seed {seed}, load average {load_before:.1f} on {os.cpu_count()} cores")
+        outcome = asyncio.run(
+            interruptible(run_from_scratch(run_plan, rate=AHEAD * arguments.entries / (arguments.minutes * 60)))
+        )
     except TrenovaError as error:
         for note in getattr(error, "__notes__", ()):
             print(note, file=sys.stderr)
@@ -80,17 +84,17 @@ def main() -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("Stopped.", file=sys.stderr)
         return 130
-    show(asked, outcome)
-    if given.report:
-        given.report.write_text(report.markdown(command, asked, outcome, machine(load_before)), encoding="utf-8")
-        given.report.with_suffix(".json").write_bytes(
-            msgspec.json.format(msgspec.json.encode(report.document(command, asked, outcome)))
+    show(run_plan, outcome)
+    if arguments.report:
+        arguments.report.write_text(report.markdown(command, run_plan, outcome, machine(load_before)), encoding="utf-8")
+        arguments.report.with_suffix(".json").write_bytes(
+            msgspec.json.format(msgspec.json.encode(report.document(command, run_plan, outcome)))
         )
     return 0 if outcome.holds else 1
 
 
 def command_of(argv: Sequence[str]) -> str:
-    """What to type to have the same again. Where its report went is of no interest."""
+    """The command that repeats this run, without the option for the report."""
     kept = [word for at, word in enumerate(argv) if "--report" not in argv[max(0, at - 1) : at + 1]]
     return f'make chaos ARGS="{shlex.join(kept)}"' if kept else "make chaos"
 
@@ -102,67 +106,67 @@ def machine(load_before: float) -> str:
     )
 
 
-async def whole(asked: Asked, *, rate: float) -> Outcome:
+async def run_from_scratch(run_plan: RunPlan, *, rate: float) -> Outcome:
     """A run from an empty folder to its outcome. The folder stays if it ends badly."""
     folder, keep = new_folder(), True
     try:
-        tell(f"starting everything in {folder}")
+        print_line(f"starting everything in {folder}")
         async with rig_running(folder) as rig:
-            outcome = await run_in(rig, asked, rate)
+            outcome = await run_in(rig, run_plan, rate)
         keep = not outcome.holds
     except asyncio.CancelledError:
         keep = False
         raise
     finally:
         if keep:
-            tell(f"the logs stay in {folder}")
+            print_line(f"the logs stay in {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
     return outcome
 
 
-async def run_in(rig: Rig, asked: Asked, rate: float) -> Outcome:
+async def run_in(rig: Rig, run_plan: RunPlan, rate: float) -> Outcome:
     job = Job(
         url=rig.url,
         api_key=rig.api_key,
-        run=asked.seed,
+        run=run_plan.seed,
         tenants=TENANTS,
         rate=rate,
         journal=str(rig.folder / "journal"),
         receipts=str(rig.folder / "receipts"),
     )
-    run = Run(rig, Load(job, rig.folder / "writers.log"), asked, tell)
+    run = Run(rig, Load(job, rig.folder / "writers.log"), run_plan, print_line)
     watch = Watch(rig.url, rig.api_key, run.load.tenants)
     async with background(watch.run()):
         await run.until_calm()
     return await judge(
-        run, {tenant: list(each) for tenant, each in watch.seen.items()}, time.monotonic() - run.began, tell
+        run, {tenant: list(each) for tenant, each in watch.seen.items()}, time.monotonic() - run.began, print_line
     )
 
 
 async def interruptible(work: Coroutine[Any, Any, Result]) -> Result:
-    """Stops what it has started also when it is told to end."""
+    """Run the work; SIGTERM cancels it, so that it stops what it has started."""
     task = asyncio.create_task(work)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await task
 
 
-def tell(what: str) -> None:
+def print_line(what: str) -> None:
     console.print(f"{time.strftime('%H:%M:%S')} {what}", highlight=False, soft_wrap=True)
 
 
-def show(asked: Asked, outcome: Outcome) -> None:
+def show(run_plan: RunPlan, outcome: Outcome) -> None:
     table = Table("fault", "times", "ack’d s", "p99", "max", "stored s", "p99", "max")
     for row in report.rows(outcome):
         table.add_row(*row)
     console.print(table)
     for name, count in report.counts(outcome).items():
         console.print(f"{count:>12,} {name}", highlight=False)
-    console.print(report.waited(outcome), highlight=False)
-    for line in (*report.slow(outcome), *outcome.deaths, *outcome.checked.findings.told):
+    console.print(report.describe_waits(outcome), highlight=False)
+    for line in (*report.slow(outcome), *outcome.deaths, *outcome.checked.findings.examples):
         console.print(line, highlight=False, soft_wrap=True, markup=False)
     verdict = "holds: nothing lost, doubled, changed or unprovable" if outcome.holds else "DOES NOT HOLD"
-    console.print(f"{verdict} (seed {asked.seed})", highlight=False)
+    console.print(f"{verdict} (seed {run_plan.seed})", highlight=False)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How every part is at this moment, for whoever reads how a run ended that waited in vain."""
+"""The state of every part at this moment, for the report of a run that timed out."""
 
 import asyncio
 from collections.abc import Awaitable, Iterator, Mapping
@@ -17,7 +17,7 @@ LAST_LINES = 5
 MOST_PROCESSES = 20
 
 
-async def explained(rig: Rig, message: str) -> PartFailed:
+async def error_with_state(rig: Rig, message: str) -> PartFailed:
     """The error to raise, with the state of all parts as its notes."""
     error = PartFailed(message, hint="the state of every part is above; the logs are in the folder of the run")
     for line in await describe_parts(rig):
@@ -27,7 +27,7 @@ async def explained(rig: Rig, message: str) -> PartFailed:
 
 async def describe_parts(rig: Rig) -> list[str]:
     """For each part its processes, what it answers, and the end of its log; then what died before."""
-    answers = await answered(rig)
+    answers = await ask_parts(rig)
     lines: list[str] = []
     for name in START_ORDER:
         lines.append(f"{name}: {answers[name]}")
@@ -37,7 +37,7 @@ async def describe_parts(rig: Rig) -> list[str]:
     return [*lines, *(f"before: {death}" for death in rig.deaths[-LAST_LINES:])]
 
 
-async def answered(rig: Rig) -> Mapping[str, str]:
+async def ask_parts(rig: Rig) -> Mapping[str, str]:
     asked: dict[str, Awaitable[str]] = {
         "postgres": database(rig),
         "temporal": temporal(rig),
@@ -49,7 +49,7 @@ async def answered(rig: Rig) -> Mapping[str, str]:
 
 async def database(rig: Rig) -> str:
     said = await rig.postgres.connection_problem()
-    return "lets us in" if said is None else f"lets nobody in: {said}"
+    return "accepts connections" if said is None else f"accepts no connection: {said}"
 
 
 async def temporal(rig: Rig) -> str:
@@ -66,7 +66,7 @@ async def page(url: str) -> str:
 
 
 def processes(rig: Rig, name: str) -> Iterator[str]:
-    """A line for each process, zombies too: one that nobody takes notice of is what to look for."""
+    """A line for each process, zombies too: a zombie that its parent does not reap is a likely cause."""
     found = rig.pids(name)
     for process in found[:MOST_PROCESSES]:
         with suppress(psutil.Error):

@@ -42,7 +42,7 @@ async def failing(pids: Sequence[int], target: str, nth: int, log: Path) -> Asyn
     )
     try:
         async with asyncio.timeout(ATTACH_LIMIT_S):
-            while not any(map(traced, pids)) and child.returncode is None:  # noqa: ASYNC110 - strace cannot call
+            while not any(map(is_traced, pids)) and child.returncode is None:  # noqa: ASYNC110 - strace cannot call
                 await asyncio.sleep(CHECK_EVERY_S)
         if child.returncode is not None:
             assert child.stderr is not None
@@ -53,7 +53,7 @@ async def failing(pids: Sequence[int], target: str, nth: int, log: Path) -> Asyn
             )
         yield
     finally:
-        # Detached, the processes run on as if nothing had been.
+        # Once detached, the processes continue normally.
         with suppress(ProcessLookupError):
             child.terminate()
         with suppress(TimeoutError):
@@ -61,10 +61,10 @@ async def failing(pids: Sequence[int], target: str, nth: int, log: Path) -> Asyn
         with suppress(ProcessLookupError):
             child.kill()
         await child.wait()
-        tell_again(pids[0])
+        resend_signals(pids[0])
 
 
-def tell_again(server: int) -> None:
+def resend_signals(server: int) -> None:
     """Have PostgreSQL look for what strace may have kept from it: detaching, it swallows a signal now and then.
 
     Both only say "look": at which children have ended, and at what they asked for.
@@ -74,14 +74,14 @@ def tell_again(server: int) -> None:
             os.kill(server, signal)
 
 
-def traced(pid: int) -> bool:
+def is_traced(pid: int) -> bool:
     with suppress(OSError):
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
         return "TracerPid:\t0\n" not in status
     return False
 
 
-def injected(log: Path) -> int:
+def count_injected(log: Path) -> int:
     """How many calls were answered with an error."""
     with suppress(OSError):
         return log.read_text(encoding="utf-8", errors="replace").count("(INJECTED)")

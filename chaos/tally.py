@@ -13,26 +13,26 @@ from chaos.journal import Memory
 
 # Added by the server; everything else must be there byte for byte.
 RECEIVED_AT = re.compile(rb'"received_at":"[0-9TZ:.-]{20,27}",')
-# Of each kind of finding, so many are told one by one.
-MOST_TOLD = 20
+# How many findings of each kind are listed one by one.
+MOST_EXAMPLES = 20
 MOST_COUNTED = 255
 
 
-class Named(msgspec.Struct, frozen=True):
+class EntryId(msgspec.Struct, frozen=True):
     id: uuid.UUID
 
 
 @dataclass(slots=True)
 class Findings:
-    """What is wrong, by kind. The first of each kind are told, all are counted."""
+    """What is wrong, by kind. All are counted, and the first of each kind are listed."""
 
     counts: dict[str, int] = field(default_factory=dict)
-    told: list[str] = field(default_factory=list)
+    examples: list[str] = field(default_factory=list)
 
     def add(self, kind: str, what: str) -> None:
         self.counts[kind] = self.counts.get(kind, 0) + 1
-        if self.counts[kind] <= MOST_TOLD:
-            self.told.append(f"{kind}: {what}")
+        if self.counts[kind] <= MOST_EXAMPLES:
+            self.examples.append(f"{kind}: {what}")
 
     def count(self, kind: str) -> int:
         return self.counts.get(kind, 0)
@@ -54,7 +54,7 @@ class Tally:
         """Count stored entries of this tenant, and compare each with what was sent."""
         for body in bodies:
             self.stored += 1
-            place = entries.place_of(self.run, msgspec.json.decode(body, type=Named).id)
+            place = entries.place_of(self.run, msgspec.json.decode(body, type=EntryId).id)
             author = None if place is None or place.author >= len(self.authors) else self.authors[place.author]
             if place is None or author is None or author.tenant != tenant or place.position >= author.entries_each:
                 self.findings.add("never sent", f"{tenant}: {body[:120].decode(errors='replace')}")
@@ -68,7 +68,7 @@ class Tally:
                 self.findings.add("changed", f"{tenant}: {place} has other bytes than were sent")
 
     def judge(self) -> None:
-        """Say what is lost and what is doubled, once everything stored is taken."""
+        """Report what is lost and what is doubled, once everything stored is counted."""
         for author, request in sorted(self.memory.acknowledged):
             counted = self.times_stored.get((author, request), bytearray(self.authors[author].entries_each))
             for position, times in enumerate(counted):

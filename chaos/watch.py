@@ -1,4 +1,4 @@
-"""A reader of the logs who keeps every checkpoint it is shown, while everything dies around it."""
+"""A reader of the ledgers that keeps every checkpoint it receives while the parts die."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Watch:
         ) as http:
             while True:
                 for tenant in self.tenants:
-                    # A part that is away has nothing to say; what it says when it answers is kept.
+                    # A part that is unreachable serves no checkpoint; each one that is served is kept.
                     with suppress(httpx.HTTPError):
                         answer = await http.get(f"/v1/log/{tenant}/checkpoint")
                         if answer.is_success:

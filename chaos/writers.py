@@ -1,6 +1,6 @@
 """The load, a process of its own: every request keeps its ids and is sent again until it is acknowledged.
 
-Told to stop (SIGTERM), it begins no request any more and ends when those under way are acknowledged.
+After SIGTERM it begins no further request, and exits when the requests in flight are acknowledged.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from chaos import entries
 from chaos.entries import Author, Place
 from chaos.journal import Journal, Kind, Note
 
-# A client that is told nothing for so long tries again; longer than a `wait=stored` answers by itself.
+# A client without a response for this long sends again; longer than the limit of `wait=stored`.
 ANSWER_LIMIT_S = 40
 PAUSE_S = 0.25
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send where. `rate` is in entries a second over all authors; who is late catches up."""
+    """What to send where. `rate` is in entries a second over all authors; an author that is late catches up."""
 
     url: str
     api_key: str
@@ -37,8 +37,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A file that gets a line for the first entry of every request that was answered `stored`."""
 
 
-class Told(msgspec.Struct, frozen=True):
-    """What is read of an acknowledged entry."""
+class EntryState(msgspec.Struct, frozen=True):
+    """The fields of an acknowledged entry that are checked."""
 
     id: uuid.UUID
     state: str
@@ -105,7 +105,7 @@ class Writers:
                 await asyncio.sleep(PAUSE_S)
                 continue
             if answer.is_success:
-                self.acknowledged(author, request, answer)
+                self.note_acknowledgement(author, request, answer)
                 return
             if httpx.codes.is_client_error(answer.status_code):
                 print(f"refused with {answer.status_code}: {answer.text[:500]}", file=sys.stderr, flush=True)
@@ -114,10 +114,10 @@ class Writers:
             self.note("retried", author, request)
             await asyncio.sleep(PAUSE_S)
 
-    def acknowledged(self, author: Author, request: int, answer: httpx.Response) -> None:
-        """Believe nothing that does not name every entry that was sent, in order."""
-        told = msgspec.json.decode(answer.content, type=Answer).entries
-        read = [msgspec.json.decode(each, type=Told) for each in told]
+    def note_acknowledgement(self, author: Author, request: int, answer: httpx.Response) -> None:
+        """Note an acknowledgement only if it names every entry that was sent, in order."""
+        answers = msgspec.json.decode(answer.content, type=Answer).entries
+        read = [msgspec.json.decode(each, type=EntryState) for each in answers]
         expected = [entries.id_of(self.job.run, Place(author.number, request, at)) for at in range(author.entries_each)]
         if [each.id for each in read] != expected:
             print(f"request {author.number}/{request}: the answer names other entries", file=sys.stderr, flush=True)
@@ -125,7 +125,7 @@ class Writers:
             return
         if answer.status_code == httpx.codes.CREATED:
             with Path(self.job.receipts).open("ab") as file:
-                file.write(bytes(told[0]) + b"\n")
+                file.write(bytes(answers[0]) + b"\n")
             self.note("stored", author, request)
         else:
             self.note("acknowledged", author, request)

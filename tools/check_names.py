@@ -126,7 +126,7 @@ def read_baseline(file: Path) -> Counter[str]:
     return Counter({name: int(count) for name, count in pairs})
 
 
-def unknown(found: Sequence[Offender], baseline: Counter[str]) -> list[Offender]:
+def beyond_baseline(found: Sequence[Offender], baseline: Counter[str]) -> list[Offender]:
     """All offenders of each name that occurs more often than the baseline allows."""
     counts = Counter(each.name for each in found)
     return [each for each in found if counts[each.name] > baseline[each.name]]
@@ -153,7 +153,7 @@ def main(arguments: Sequence[str], root: Path = CHECKOUT, baseline_file: Path = 
         return 0
     if "--shrink" in arguments:
         write_baseline(baseline_file, found, baseline)
-    new = unknown(found, baseline)
+    new = beyond_baseline(found, baseline)
     for each in new:
         print(each, file=sys.stderr)
     if new:

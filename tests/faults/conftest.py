@@ -16,7 +16,7 @@ import pytest
 from chaos import entries, judge
 from chaos.entries import Place
 from chaos.journal import Journal, Kind, Note
-from chaos.judge import Checked
+from chaos.judge import CheckCounts
 from chaos.load import Load
 from chaos.outside import Outside
 from chaos.tally import Findings
@@ -98,7 +98,7 @@ class Small:
             await self.owner.execute("SET LOCAL session_replication_role = replica")
             await self.owner.execute(statement.encode())
 
-    async def checked(self) -> Checked:
+    async def check(self) -> CheckCounts:
         self.load.read()
         return await judge.check(
             outside=Outside(self.api_url, self.api_key, Findings()),
@@ -111,8 +111,8 @@ class Small:
             say=lambda _: None,
         )
 
-    async def found(self) -> dict[str, int]:
-        return (await self.checked()).findings.counts
+    async def count_findings(self) -> dict[str, int]:
+        return (await self.check()).findings.counts
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from trenova.dev.ports import LOCALHOST, choose
 
 
 @asynccontextmanager
-async def linked() -> AsyncIterator[tuple[Link, asyncio.StreamReader, asyncio.StreamWriter]]:
+async def open_link() -> AsyncIterator[tuple[Link, asyncio.StreamReader, asyncio.StreamWriter]]:
     """A connection through a link to somebody who answers with what he is told."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -33,7 +33,7 @@ async def linked() -> AsyncIterator[tuple[Link, asyncio.StreamReader, asyncio.St
 
 async def test_bytes_pass_in_both_directions() -> None:
     data = bytes(range(256)) * 4_000
-    async with linked() as (_, reader, writer), asyncio.timeout(GENEROUS_S):
+    async with open_link() as (_, reader, writer), asyncio.timeout(GENEROUS_S):
         writer.write(data)
         assert await reader.readexactly(len(data)) == data
         writer.write_eof()
@@ -41,7 +41,7 @@ async def test_bytes_pass_in_both_directions() -> None:
 
 
 async def test_a_cut_resets_the_connection_and_the_next_one_passes() -> None:
-    async with linked() as (link, reader, writer), asyncio.timeout(GENEROUS_S):
+    async with open_link() as (link, reader, writer), asyncio.timeout(GENEROUS_S):
         writer.write(b"x")
         await reader.readexactly(1)
         link.cut()
@@ -73,7 +73,7 @@ async def test_a_reset_behind_it_is_a_reset_before_it() -> None:
 
 
 async def test_nothing_passes_while_it_hangs() -> None:
-    async with linked() as (link, reader, writer), asyncio.timeout(GENEROUS_S):
+    async with open_link() as (link, reader, writer), asyncio.timeout(GENEROUS_S):
         link.hang()
         writer.write(b"x")
         answer = asyncio.create_task(reader.readexactly(1))

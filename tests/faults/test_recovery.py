@@ -1,11 +1,13 @@
 """Times to recover, from known times of faults, acknowledgements and appends."""
 
 from chaos import plan, recovery
-from chaos.faults import Injected
+from chaos.faults import InjectedFault
 from chaos.recovery import Times
 
 SCHEDULE = plan.faults(1, 3, [("kill", "api")])
-INJECTED = [Injected(fault=fault, struck=at, back=at + 2) for fault, at in zip(SCHEDULE, (10, 20, 90), strict=True)]
+INJECTED = [
+    InjectedFault(fault=fault, struck=at, back=at + 2) for fault, at in zip(SCHEDULE, (10, 20, 90), strict=True)
+]
 
 
 def test_a_recovery_is_the_time_from_being_back_to_the_first_of_each() -> None:
@@ -22,7 +24,7 @@ def test_a_fault_that_struck_before_leaves_no_time() -> None:
 
 def test_what_took_longer_than_the_limit_is_missed() -> None:
     found = recovery.recoveries(INJECTED, [12, 22, 92], [12, 53, 121])
-    assert [each.injected.fault.number for each in recovery.missed(found)] == [2]
+    assert [each.injected.fault.number for each in recovery.over_limit(found)] == [2]
 
 
 def test_times_are_summed_up_for_each_kind() -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from chaos import report
-from chaos.conduct import Asked
-from chaos.judge import Checked, Outcome
+from chaos.conduct import RunPlan
+from chaos.judge import CheckCounts, Outcome
 from chaos.run import command_of
 from chaos.tally import Findings
 
@@ -19,7 +19,7 @@ def test_a_report_takes_the_place_of_the_run_on_the_page_and_of_nothing_else() -
     findings.add("lost", "acknowledged and not stored")
     counts = {"sent": 7, "acknowledged": 7, "stored": 6, "verified": 6, "checkpoints": 1, "receipts": 0}
     outcome = Outcome(
-        checked=Checked(findings=findings, **counts),
+        checked=CheckCounts(findings=findings, **counts),
         recoveries=(),
         waits=None,
         retries=3,
@@ -27,17 +27,17 @@ def test_a_report_takes_the_place_of_the_run_on_the_page_and_of_nothing_else() -
         deaths=["postgres ended with exit code 1: the last line"],
         given_up=1,
     )
-    made = report.markdown("make chaos", Asked(seed=5, schedule=(), entries=7, seconds=60), outcome, "On a machine:")
+    made = report.markdown("make chaos", RunPlan(seed=5, schedule=(), entries=7, seconds=60), outcome, "On a machine:")
     assert "postgres ended with exit code 1: the last line" in made
     page = PAGE.read_text()
-    replaced = report.replaced(page, made)
-    before, title, after = replaced.partition("## A run\n")
+    page_with_report = report.replace_section(page, made)
+    before, title, after = page_with_report.partition("## A run\n")
     assert (before, title) == page.partition("## A run\n")[:2]
     assert "`make chaos`, seed 5, 61 s of load and faults: **FAILED**." in after
     assert "| lost | 1 |" in after
-    assert "| parts that ran and were of no use | 1 |" in after
+    assert "| parts that ran but were stuck | 1 |" in after
     assert "the last line" not in after
-    assert report.replaced(replaced, made) == replaced
+    assert report.replace_section(page_with_report, made) == page_with_report
 
 
 def test_the_command_is_told_without_the_place_of_its_report() -> None:
@@ -48,4 +48,4 @@ def test_the_command_is_told_without_the_place_of_its_report() -> None:
 
 def test_what_is_no_report_replaces_nothing() -> None:
     with pytest.raises(InvalidRequest, match="there is no section"):
-        report.replaced(PAGE.read_text(), "# Another page\n")
+        report.replace_section(PAGE.read_text(), "# Another page\n")

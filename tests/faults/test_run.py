@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from chaos import faults, plan, run
-from chaos.conduct import Asked
+from chaos.conduct import RunPlan
 from chaos.rig import new_folder, rig_running
 
 from acceptance.conftest import environment, until
@@ -31,9 +31,11 @@ WITHOUT_POSTGRES = 500
 async def test_nothing_acknowledged_is_lost_or_doubled_whatever_dies() -> None:
     outage = replace(plan.outage(0, least=WITHOUT_POSTGRES), number=len(plan.SHORT_DECK) + 1)
     schedule = (*plan.faults(SEED, len(plan.SHORT_DECK), plan.SHORT_DECK), outage)
-    outcome = await run.whole(Asked(seed=SEED, schedule=schedule, entries=ENTRIES, seconds=None), rate=RATE)
+    outcome = await run.run_from_scratch(
+        RunPlan(seed=SEED, schedule=schedule, entries=ENTRIES, seconds=None), rate=RATE
+    )
     checked = outcome.checked
-    assert outcome.holds, checked.findings.told
+    assert outcome.holds, checked.findings.examples
     assert [each.injected.fault for each in outcome.recoveries] == list(schedule)
     assert outcome.recoveries[-1].injected.accepted >= WITHOUT_POSTGRES
     assert ENTRIES <= checked.acknowledged <= checked.stored == checked.verified
@@ -51,19 +53,19 @@ async def test_a_run_that_waits_in_vain_ends_and_shows_how_every_part_is(monkeyp
             rig.signal("postgres", signal.SIGSTOP)
             with pytest.raises(PartFailed, match="PostgreSQL let nobody in for 1 s") as failure:
                 await faults.database_back(rig)
-            told = "\n".join(failure.value.__notes__)
+            notes = "\n".join(failure.value.__notes__)
             pids = [rig.processes[name].pid for name in ("postgres", "temporal", "worker")]
             assert not rig.deaths
     finally:
         shutil.rmtree(folder)
-    assert "postgres: lets nobody in: no answer within 5 s" in told
-    assert f"{pids[0]} stopped, " in told
-    assert re.search("stopped, .* s of processor time: postgres: checkpointer", told)
-    assert "temporal: answers" in told
-    assert "api: does not answer (ConnectError)\n  no process" in told
-    assert re.search('^worker: 503 {"ready":false', told, re.MULTILINE)
-    assert all(f"  {pid} " in told for pid in pids)
-    assert "  | " in told
+    assert "postgres: accepts no connection: no answer within 5 s" in notes
+    assert f"{pids[0]} stopped, " in notes
+    assert re.search("stopped, .* s of processor time: postgres: checkpointer", notes)
+    assert "temporal: answers" in notes
+    assert "api: does not answer (ConnectError)\n  no process" in notes
+    assert re.search('^worker: 503 {"ready":false', notes, re.MULTILINE)
+    assert all(f"  {pid} " in notes for pid in pids)
+    assert "  | " in notes
 
 
 def of_folder(folder: str) -> list[psutil.Process]:
