@@ -118,6 +118,7 @@ $(BENCH_STAMP): $(STAMP) requirements/bench.txt
 endif
 
 bench: $(BENCH_STAMP) ## Measure Trenova against the limits of this machine and the alternatives (ARGS=--quick, --scaling, --filled, --million, --trees, --indexes, --pollers)
+	@$(BIN)/python benchmarks/start.py
 	@$(BIN)/python benchmarks/codec.py tests/data/collections/cloudtrail-invictus-stratus-attack.ndjson.gz
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
 
