@@ -47,8 +47,7 @@ def main() -> None:
     for name, measured in times.items():
         wall, cpu = zip(*measured, strict=True)
         print(
-            f"{name:<42} {min(wall):8.0f} {statistics.median(wall):7.0f}"
-            f" {min(cpu):14.0f} {statistics.median(cpu):7.0f}"
+            f"{name:<42} {min(wall):8.0f} {statistics.median(wall):7.0f} {min(cpu):14.0f} {statistics.median(cpu):7.0f}"
         )
 
 

@@ -14,10 +14,15 @@ from acceptance.test_cli_help import COMMANDS
 from trenova.dev import ports
 
 READER_LEFT = 141
-# Every command, one after the other in a fork of one process, with a standard output without a reader.
+# Every command, one after the other in a fork of one process, with a standard output without a reader. What is slow to
+# import is imported once.
 WALK = """
 import os, sys
+import typer.rich_utils
+from trenova.cli.command_table import COMMANDS, load_command
 from trenova.cli.main import main
+for name in COMMANDS:
+    load_command(name)
 for line in sys.stdin.read().splitlines():
     reading, writing = os.pipe()
     os.close(reading)
@@ -28,11 +33,14 @@ for line in sys.stdin.read().splitlines():
     os.close(writing)
     print(os.waitstatus_to_exitcode(os.wait()[1]), line, flush=True)
 """
-# The same with files for the output of each, reported as JSON. What is slow to import is imported once.
+# The same with files for the output of each, reported as JSON.
 WALK_WITH_ERRORS = """
 import json, os, pathlib, shlex, sys
-import trenova.runtime.event_loop, trenova.doctor.context, trenova.keys.signing, trenova.store.migrate
+import trenova.client, trenova.doctor.context, trenova.keys.signing, trenova.runtime.event_loop, trenova.store.migrate
+from trenova.cli.command_table import COMMANDS, load_command
 from trenova.cli.main import main
+for name in COMMANDS:
+    load_command(name)
 for line in sys.stdin.read().splitlines():
     if os.fork() == 0:
         for number, name in (1, "out"), (2, "err"):

@@ -39,7 +39,7 @@ async def test_content_is_removed_after_its_days_unless_it_is_held(
     trenova.add({}, {"action": "billing.refund"}, {})
     await age(owner, trenova.tenant)
     mine = ("--tenant", trenova.tenant)
-    assert trenova("retention", "set", *mine, "--days", "30").lines == [f"{trenova.tenant}: kept 30 days"]
+    assert trenova("retention", "set", *mine, "--days", "30").lines == [f"{trenova.tenant}: kept for 30 days"]
     placed = trenova(
         "hold", "place", *mine, "--action", "billing.*", "--name", "Case 17", "--reason", "Court order", "--by", "ada"
     )

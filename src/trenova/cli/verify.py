@@ -43,10 +43,10 @@ def verify(
     ] = None,
     live: Annotated[bool, typer.Option("--live", help="Check the ledgers in the database instead of files.")] = False,
     tenant: Annotated[str | None, typer.Option(help="With --live: check only this tenant's ledger.")] = None,
-    key: Annotated[list[str] | None, typer.Option(help="A verifier key of the log: <name>+<id>+<base64>.")] = None,
+    key: Annotated[list[str] | None, typer.Option(help="A verifier key of the ledger: <name>+<id>+<base64>.")] = None,
     known: Annotated[
         list[Path] | None,
-        typer.Option(help="A checkpoint saved earlier, which the log must extend.", dir_okay=False),
+        typer.Option(help="A checkpoint saved earlier, which the ledger must extend.", dir_okay=False),
     ] = None,
     cosignatures: Annotated[
         int | None, typer.Option(min=1, help="How many of the witnesses must have cosigned; default: all.")
@@ -144,7 +144,7 @@ def split_keys(value: str, option: str) -> list[str]:
 
 
 def parse_key(text: str, algorithm: int) -> VerifierKey:
-    """The key of a log (ED25519) or of a witness (COSIGNATURE). Neither can replace the other."""
+    """The key of a ledger (ED25519) or of a witness (COSIGNATURE). Neither can replace the other."""
     from trenova.ledger import note
     from trenova.ledger.note import COSIGNATURE, ED25519
 
@@ -153,6 +153,6 @@ def parse_key(text: str, algorithm: int) -> VerifierKey:
     except VerificationError as error:
         raise typer.BadParameter(error.message) from None
     if key.algorithm != algorithm:
-        owner = {ED25519: "a log (type 1), for --key", COSIGNATURE: "a witness (type 4), for --witness"}
+        owner = {ED25519: "a ledger (type 1), for --key", COSIGNATURE: "a witness (type 4), for --witness"}
         raise typer.BadParameter(f"{key.name} is the key of {owner[key.algorithm]}")
     return key

@@ -61,10 +61,10 @@ def claims_by_tenant(known: Sequence[TrustedCheckpoint], keys_of: KeysOf, tenant
             owner, claimed = claim(checkpoint.message, keys_of)
         except VerificationError as error:
             raise NotChecked(
-                f"{checkpoint.name}: {error.message}", hint="give the key of that log with --key"
+                f"{checkpoint.name}: {error.message}", hint="give the key of that ledger with --key"
             ) from None
         if tenant not in {"", owner}:
-            raise NotChecked(f"{checkpoint.name}: a checkpoint of the log of {owner}, but --tenant is {tenant}")
+            raise NotChecked(f"{checkpoint.name}: a checkpoint of the ledger of {owner}, but --tenant is {tenant}")
         claims.setdefault(owner, []).append(claimed)
     return claims
 
