@@ -89,5 +89,5 @@ def test_mistakes_are_one_error_and_one_hint(trenova: User, stranger: User) -> N
 def test_a_database_that_is_away_is_one_error_and_one_hint_without_its_password(trenova: User) -> None:
     url = "postgresql://u:hunter2@127.0.0.1:1/d"
     error, hint = trenova("api-key", "list", TRENOVA_DATABASE__URL=url).complaint()
-    assert error.startswith("the database is away: ")
+    assert error.startswith("the database is unavailable: ")
     assert "hunter2" not in error + hint

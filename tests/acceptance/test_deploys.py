@@ -179,7 +179,7 @@ def test_a_process_that_finds_no_database_can_be_stopped(command: str, servers: 
     alone = servers.with_(TRENOVA_DATABASE__URL=nowhere)
     with alone.running(command) as process:
         said: dict[str, Any] = process.has_logged("waiting" if command == "worker" else "started without a database")
-        assert said["error"].startswith("the database is away: ")
+        assert said["error"].startswith("the database is unavailable: ")
         process.stop()
 
 

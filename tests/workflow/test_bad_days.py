@@ -25,7 +25,7 @@ async def servers(folder: Path) -> AsyncIterator[Scene]:
         yield opened
 
 
-ONLY_READS = "the database only reads: "
+ONLY_READS = "the database is read-only: "
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ ONLY_READS = "the database only reads: "
         pytest.param(
             ["ALTER ROLE trenova_dev_worker CONNECTION LIMIT 0"],
             ["ALTER ROLE trenova_dev_worker CONNECTION LIMIT -1"],
-            "the database is away: ",
+            "the database is unavailable: ",
             id="out of connections",
         ),
     ],

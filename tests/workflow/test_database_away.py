@@ -32,7 +32,7 @@ async def test_a_batch_waits_in_its_first_attempt_and_is_stored_when_the_databas
 ) -> None:
     async with away.worker() as store, asyncio.timeout(GENEROUS_S):
         handle = await away.start(tenant)
-        assert (await waits(handle, why="the database is away: ")).startswith("the database is away: ")
+        assert (await waits(handle, why="the database is unavailable: ")).startswith("the database is unavailable: ")
         assert not (await seen(handle)).failed
         away.network.mode = "pass"
         result = await handle.result()

@@ -33,7 +33,7 @@ def explain_missing_rights(login: Login, settings: Settings) -> Iterator[None]:
             from trenova.store import logins as store_logins
 
             url, role = database_url(settings), login.role or store_logins.OWNER
-            raise store_logins.explained(fault, url, role, setting_of(login)) from None
+            raise store_logins.explain(fault, url, role, setting_of(login)) from None
 
 
 def use_store(settings: Settings, use: Callable[[Store], Awaitable[Result]], login: Login = logins.OPERATOR) -> Result:

@@ -26,7 +26,7 @@ REPLACE_FORMER = (
 async def check_answers(context: CheckContext) -> Verdict:
     database_url(context.settings)
     try:
-        server = await server_status.server(context.store.pool)
+        server = await server_status.read_server(context.store.pool)
     except Unavailable as error:
         restart = context.options.database_restart
         if restart is None or connection_errors.reason_of(error.message).name != "unreachable":
@@ -45,7 +45,7 @@ async def check_schema(context: CheckContext) -> Verdict:
 
 
 async def check_rights(context: CheckContext) -> Verdict:
-    rights = await server_status.rights(context.store.pool)
+    rights = await server_status.read_rights(context.store.pool)
     if not rights.roles and not rights.spare:
         return failure("the login has none of the roles that the migrations create", GRANT_ROLE)
     if rights.missing:
@@ -79,10 +79,10 @@ async def check_objects(context: CheckContext) -> Verdict:
 
 
 async def check_writes(context: CheckContext) -> Verdict:
-    server = await server_status.server(context.store.pool)
+    server = await server_status.read_server(context.store.pool)
     if server.is_standby:
         return failure("the database is a read-only standby", f"point {context.database_setting} at the primary")
-    if server.only_reads:
+    if server.is_read_only:
         return failure(
             "the database is read-only (default_transaction_read_only is on)",
             "turn default_transaction_read_only off for the server, the database and the login; "
@@ -93,7 +93,7 @@ async def check_writes(context: CheckContext) -> Verdict:
 
 async def check_clock(context: CheckContext) -> Verdict:
     before = datetime.now(UTC)
-    server = await server_status.server(context.store.pool)
+    server = await server_status.read_server(context.store.pool)
     return clock_verdict("the database's", skew(server.now, before, datetime.now(UTC)))
 
 

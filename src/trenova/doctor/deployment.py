@@ -232,7 +232,7 @@ async def check_backups(context: CheckContext) -> Verdict:
     """Whether backups are being made. Only a restore can show that one can be restored."""
     if context.options.backup_check is not None:
         return await run_backup_check(context.options.backup_check)
-    archiving = await server_status.archiving(context.store.pool)
+    archiving = await server_status.read_archiving(context.store.pool)
     step = "set up continuous archiving, or give a check of your own: --backup-check 'pgbackrest --stanza=main check'"
     if not archiving.is_on:
         return failure("no sign of backups: PostgreSQL's archive_mode is off, and no --backup-check is given", step)

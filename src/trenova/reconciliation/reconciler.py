@@ -65,7 +65,7 @@ class Reconciler:
                         yield done
                 done = sum_of(done, ReconciliationResult(runs=len(page)))
                 yield done
-        await self.findings.go_on_from(latest, all_compared=since is None)
+        await self.findings.set_until(latest, all_compared=since is None)
         yield msgspec.structs.replace(done, finished_at=datetime.now(UTC))
 
     async def examine(self, run: ClosedRun, *, again: bool = False) -> ReconciliationResult:
@@ -73,7 +73,7 @@ class Reconciler:
         try:
             return await self.store(run, again=again)
         except NotFound:
-            await self.findings.lose(run)
+            await self.findings.mark_lost(run)
             return ReconciliationResult()
         except SINGLE_BATCH_ERRORS as error:
             return await self.note_missing(run, error.message)
@@ -101,7 +101,7 @@ class Reconciler:
         if parked_places and await self.findings.letters(own_id):
             missing = []  # an earlier comparison has stored or parked them
         if missing:
-            await self.findings.find(run, None)
+            await self.findings.note_missing(run, None)
             await self.entries.append(own_id, missing, run_id=run.run_id)
         elif not again:
             return ReconciliationResult()
@@ -118,7 +118,7 @@ class Reconciler:
         log.error("batch not recovered", run_id=run.run_id, ended_as=run.ended_as, reason=reason)
         if not is_api_batch(run.workflow_id):
             return ReconciliationResult(foreign=1)
-        await self.findings.find(run, reason)
+        await self.findings.note_missing(run, reason)
         return ReconciliationResult(missing=1)
 
 

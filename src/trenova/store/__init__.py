@@ -1,11 +1,15 @@
-"""Memory: PostgreSQL, where an entry is kept once and for ever.
+"""The store: PostgreSQL, where each entry is stored exactly once.
 
-`entries` appends entries (`rows`) to the logs and grows their trees (`trees`), `checkpoints` signs quiet logs anew,
-`cosignatures` keeps what witnesses say of them, `logs` reads what proofs are made of, `proofs` makes them, `evidence`
-makes files of them, `verification` checks the logs where they lie, `search` pages through entries, `batches` knows what
-became of a batch, `retention` what must go and what must stay, `api_keys` who may ask, `schema` tells which one is
-there, `migrate` brings it up to date. Longer SQL lies in `sql/`. May import:
-ledger, domain, config, errors.
+- Writing: `entries` stores batches through `appending`; `dead_letters` holds and retries what is parked; `records`
+  appends changes beside the ledgers; `checkpoints` signs quiet ledgers again; `batches` says what became of a batch.
+- Proving: `ledgers` reads checkpoints, tiles and entries, `proofs` makes proofs of them and `evidence` files;
+  `cosignatures` and `checkpoint_conflicts` hold what witnesses answered; `verification` checks the stored ledgers.
+- Reading: `search` pages through entries; `reconciliation` compares closed workflow runs with stored batches.
+- Deciding: `retention` has policies, holds and removals; `api_keys` who may use the API.
+- The database itself: `pool`, `sqlstates` and `connection_errors` for connections and errors, `schema`, `migrate` and
+  `migrations`, `roles` and `logins`, `server_status`, `catalog` for what the migrations made. SQL is in `sql`.
+
+May import: ledger, domain, config, tracing, threads, errors.
 """
 
 from trenova.store.database import Store

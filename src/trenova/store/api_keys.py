@@ -1,7 +1,8 @@
-"""API keys: who may ask for what. Only a hash of the secret is kept.
+"""API keys: who may do what. Only a hash of the secret is stored.
 
-A key reads `trn_<id>_<secret>`: the prefix lets scanners for leaked secrets know it, the id finds the row, the secret
-has 256 random bits. So a plain SHA-256 is enough: a slow hash defends guessable passwords, and every request would pay.
+A key is `trn_<id>_<secret>`: scanners for leaked secrets recognize the prefix, the id finds the row, and the secret has
+256 random bits. So a plain SHA-256 is enough: a slow hash protects guessable passwords, and would slow down every
+request.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from psycopg.errors import InsufficientPrivilege
+from psycopg.rows import class_row
 
 from trenova.errors import DATABASE_SETTING, Forbidden, NotFound
 from trenova.store.pool import Pool
@@ -33,7 +35,7 @@ ID_BYTES, SECRET_BYTES = 6, 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A key as it is kept. `tenant` None: any tenant."""
+    """A key as it is stored, a row of `api_keys.sql`. `tenant` is None for any tenant."""
 
     id: str
     name: str
@@ -45,14 +47,14 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewApiKey:
-    """A key at the one moment when its text is known."""
+    """A new key, at the only moment when its text is known."""
 
     id: str
     text: str = field(repr=False)
 
 
 class PresentedKey(NamedTuple):
-    """A key as it is looked up: what is kept of the text that somebody sent."""
+    """A key as it is looked up: its id, and the hash of its secret."""
 
     id: str
     digest: bytes
@@ -63,12 +65,12 @@ class PresentedKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ApiKeys:
-    """What is changed here is recorded in the same transaction, and soon an entry of the system's log."""
+    """Each change is recorded in the same transaction, and soon an entry of the system's ledger."""
 
     pool: Pool
 
     async def create(self, *, tenant: str | None, role: Role, name: str, by: str) -> NewApiKey:
-        """Raises Forbidden for any login but the operator's, or the owner's."""
+        """Create a key. Raises Forbidden for any login but those of operators and the owner."""
         key_id, secret = secrets.token_hex(ID_BYTES), secrets.token_urlsafe(SECRET_BYTES)
         row = {"id": key_id, "hash": digest(secret), "name": name, "tenant": tenant, "role": role, "by": by}
         async with self.pool.cursor() as cursor:
@@ -77,62 +79,60 @@ class ApiKeys:
         return NewApiKey(id=key_id, text=f"{PREFIX}_{key_id}_{secret}")
 
     async def find(self, key: str) -> ApiKey | None:
-        """The good key with this text; None when it is malformed, unknown or revoked."""
-        (found,) = await self.find_all([parse_key(key)])
-        return found
+        """The valid key with this text; None for a text that is malformed, unknown or revoked."""
+        (api_key,) = await self.find_all([parse_key(key)])
+        return api_key
 
-    async def find_all(self, asked: Sequence[PresentedKey]) -> Sequence[ApiKey | None]:
-        """As `find`, for many at once in one round trip. The database compares the hashes, and shows none."""
-        columns = {"ids": [key_id for key_id, _ in asked], "hashes": [hash_ for _, hash_ in asked]}
+    async def find_all(self, presented: Sequence[PresentedKey]) -> Sequence[ApiKey | None]:
+        """As `find`, for many keys in one round trip. The database compares the hashes, and returns only matches."""
+        columns = {"ids": [key.id for key in presented], "hashes": [key.digest for key in presented]}
         async with self.pool.cursor() as cursor:
             await cursor.execute(FIND, columns)
-            good = {
-                (key_id, bytes(hash_)): ApiKey(
+            valid = {
+                PresentedKey(key_id, hash_): ApiKey(
                     id=key_id, name=name, tenant=tenant, role=role, created_at=created_at, revoked_at=None
                 )
                 for key_id, hash_, name, tenant, role, created_at in await cursor.fetchall()
             }
-        return [good.get(one) for one in asked]
+        return [valid.get(key) for key in presented]
 
     async def list(self) -> list[ApiKey]:
-        """Every key, oldest first, revoked ones too."""
+        """Every key, oldest first, including revoked ones."""
         async with self.pool.cursor() as cursor:
+            cursor.row_factory = class_row(ApiKey)
             await cursor.execute(LIST)
-            return [
-                ApiKey(id=key_id, name=name, tenant=tenant, role=role, created_at=created_at, revoked_at=revoked_at)
-                for key_id, name, tenant, role, created_at, revoked_at in await cursor.fetchall()
-            ]
+            return await cursor.fetchall()
 
     async def revoke(self, key_id: str, *, by: str) -> None:
         """The key stops working with the next request. Revoking twice keeps the first time. Forbidden as `create`."""
         async with self.pool.cursor() as cursor:
             with operators_only():
                 await cursor.execute(REVOKE, {"id": key_id, "by": by})
-                ((found,),) = await cursor.fetchall()
-        if found is None:
+                ((revoked_id,),) = await cursor.fetchall()
+        if revoked_id is None:
             raise NotFound(f"there is no API key with the id {key_id}", hint="list them: trenova api-key list")
 
 
 @contextmanager
 def operators_only() -> Iterator[None]:
-    """Say which login may do this."""
+    """Report which login may do this."""
     try:
         yield
     except InsufficientPrivilege:
         raise Forbidden(
-            "this database login may not make or revoke API keys",
+            "this database login may not create or revoke API keys",
             hint=f"set {DATABASE_SETTING} to a login with the role trenova_operator",
         ) from None
 
 
 def parse_key(key: str) -> PresentedKey:
-    """Of any text: one that is no key of ours gets an id that no key has."""
-    key_id, secret = split(key)
+    """Takes any text: one that is not a key of ours gets an id that no key has."""
+    key_id, secret = split_key(key)
     return PresentedKey(key_id, digest(secret))
 
 
-def split(key: str) -> tuple[str, str]:
-    """The id and the secret; an id that no key has for a text that is none of ours."""
+def split_key(key: str) -> tuple[str, str]:
+    """The id and the secret; both empty for a text that is not a key of ours."""
     prefix, _, rest = key.partition("_")
     key_id, _, secret = rest.partition("_")
     return (key_id, secret) if prefix == PREFIX and key.isascii() and key.isprintable() else ("", "")

@@ -1,4 +1,4 @@
-"""The store as its users see it: its parts, over one pool of connections, or over three."""
+"""The store as its users see it: its parts, over one pool of connections or three."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,13 +24,16 @@ from trenova.store.reconciliation import Reconciliation
 from trenova.store.records import Records
 from trenova.store.retention import Holds, Policies, Removals
 from trenova.store.search import Search
+from trenova.store.sql import sql
+
+SERVER_VERSION, PING = sql("server_version"), sql("ping")
 
 OLDEST_SERVER = 150_000  # PostgreSQL 15, as server_version_num
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Everything this program keeps. Open one with `Store.open`."""
+    """Everything that this program stores. Open it with `Store.open`."""
 
     pool: Pool
     entries: Entries
@@ -60,16 +63,16 @@ class Store:
         signer: LedgerSigner | None = None,
         limits: LimitSettings = DEFAULT_LIMITS,
     ) -> AsyncIterator["Store"]:
-        """Without a `signer` nothing can be appended. What is beyond the `limits` of the API is parked, not stored.
+        """Without a `signer` nothing can be appended. Entries beyond the `limits` of the API are parked, not stored.
 
-        With a `search_pool_size` searches and lists have so many connections of their own, and looking up API keys has
-        one: neither waits for the other, nor for anything else. Without, all share those of `pool_size`.
+        With a `search_pool_size` searches and lists have that many connections to themselves, and looking up API keys
+        has one: neither waits for the other, nor for anything else. Without, all share those of `pool_size`.
         """
-        async with AsyncExitStack() as opened:
-            pool = searches = lookups = await opened.enter_async_context(Pool.open(url, size=pool_size))
+        async with AsyncExitStack() as stack:
+            pool = searches = lookups = await stack.enter_async_context(Pool.open(url, size=pool_size))
             if search_pool_size:
-                searches = await opened.enter_async_context(Pool.open(url, size=search_pool_size))
-                lookups = await opened.enter_async_context(Pool.open(url, size=1))
+                searches = await stack.enter_async_context(Pool.open(url, size=search_pool_size))
+                lookups = await stack.enter_async_context(Pool.open(url, size=1))
             yield cls(
                 pool,
                 Entries(pool, signer, limits),
@@ -90,19 +93,19 @@ class Store:
             )
 
     async def check(self) -> None:
-        """Raise Unavailable when the database does not answer, SchemaMismatch when it holds another schema."""
+        """Raise Unavailable when the database does not answer, SchemaMismatch when it has another schema."""
         async with self.pool.transaction() as connection:
-            version = (await connection.execute(text("SHOW server_version_num"))).scalar_one()
+            version = (await connection.execute(text(SERVER_VERSION))).scalar_one()
             if int(version) < OLDEST_SERVER:
-                raise InvalidConfiguration([f"{DATABASE_SETTING}: PostgreSQL {version} found, 15 or newer needed"])
+                raise InvalidConfiguration([f"{DATABASE_SETTING}: PostgreSQL 15 or newer is needed, this is {version}"])
             await connection.run_sync(schema.check)
 
     async def knock(self) -> None:
-        """Raise Unavailable when a new connection is not let in, or has no answer to the least of questions."""
+        """Raise Unavailable when a new connection is rejected, or gets no answer to the simplest statement."""
         async with self.unpooled.transaction() as connection:
-            await connection.execute(text("SELECT 1"))
+            await connection.execute(text(PING))
 
     async def ping(self) -> None:
         """Raise Unavailable when the database does not answer."""
         async with self.pool.transaction() as connection:
-            await connection.execute(text("SELECT 1"))
+            await connection.execute(text(PING))

@@ -1,4 +1,4 @@
-"""Transactions on pooled connections to PostgreSQL, with its errors in this project's words."""
+"""Transactions on pooled connections to PostgreSQL, with its errors as this project's own."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,23 +16,23 @@ from trenova.store.service_file import with_host_of_service
 from trenova.store.sqlstates import meaning
 
 CONNECT_TIMEOUT_S = 10
-# Longer than any statement of ours; a statement that takes longer than this waits for something that will not come.
+# Longer than any statement of ours takes: one that exceeds it waits for something that will not come.
 STATEMENT_TIMEOUT_MS = 60_000
-# A server that vanishes without a word (its host, a firewall) is noticed by the kernel: after 30 s without an
-# acknowledgement of what was sent, or without one to the questions it asks of a silent connection.
+# The kernel notices a server that vanishes silently (its host, a firewall): after 30 s without an acknowledgement of
+# what was sent, or of the probes on an idle connection.
 DEAD_PEER: dict[str, Any] = {
     "tcp_user_timeout": 30_000,
     "keepalives_idle": 15,
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
-# How every session of ours begins.
+# The settings of every session of ours.
 SESSION = f"-c timezone=UTC -c client_min_messages=error -c statement_timeout={STATEMENT_TIMEOUT_MS}"
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """At most `size` connections, made when they are first needed, so a database may come up after its users."""
+    """At most `size` connections, opened when they are first needed, so a database may start after its users."""
 
     engine: AsyncEngine
 
@@ -44,7 +44,7 @@ class Pool:
             pool_size=size,
             max_overflow=0,
             pool_timeout=CONNECT_TIMEOUT_S,
-            # A connection that died while it lay in the pool is replaced instead of failing somebody's request.
+            # A connection that died in the pool is replaced instead of failing a request.
             pool_pre_ping=True,
         )
         try:
@@ -54,26 +54,26 @@ class Pool:
 
     @classmethod
     def unpooled(cls, url: str) -> "Pool":
-        """A new connection for each transaction, closed behind it: nobody else can be in its way."""
+        """A new connection for each transaction, closed after it: no other use can hold it up."""
         return cls(engine_of(url, poolclass=NullPool))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that commits when the block ends and vanishes when it raises."""
-        with translated():
+        with translate_errors():
             async with self.engine.begin() as connection:
                 try:
                     yield connection
                 except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
-                    if only_reads(error):
-                        # A failover may have left this session at the server that was the primary, and a session keeps
-                        # the settings it began with. A new one finds out where to write.
+                    if is_read_only(error):
+                        # A failover may have left this session at the former primary, and a session keeps the settings
+                        # it began with. A new one finds out where to write.
                         await connection.invalidate()
                     raise
 
     @asynccontextmanager
     async def cursor(self) -> AsyncIterator[psycopg.AsyncCursor[Any]]:
-        """The same, as psycopg's own cursor: for COPY and for SQL that lies in files."""
+        """The same, as psycopg's own cursor: for COPY and for the SQL in files."""
         async with self.transaction() as connection:
             driver = (await connection.get_raw_connection()).driver_connection
             async with cast("psycopg.AsyncConnection[Any]", driver).cursor() as cursor:
@@ -84,7 +84,7 @@ def engine_of(url: str, **pooling: Any) -> AsyncEngine:
     return create_async_engine(
         with_host_of_service(sqlalchemy_url(url)),
         **pooling,
-        # What is looked for and who asks does not belong in a log, not even with a bug of ours.
+        # Parameters say what is searched for and by whom. They must not reach a log, not even through a bug of ours.
         hide_parameters=True,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_S, **DEAD_PEER, "options": SESSION},
     )
@@ -93,7 +93,7 @@ def engine_of(url: str, **pooling: Any) -> AsyncEngine:
 def sqlalchemy_url(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except (sqlalchemy.exc.ArgumentError, ValueError):  # the latter for a port that is no number
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: for a port that is not a number
         raise InvalidConfiguration(
             [f"{DATABASE_SETTING}: (hidden) given, expected postgresql://user:password@host:port/database"]
         ) from None
@@ -102,16 +102,16 @@ def sqlalchemy_url(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg")
 
 
-def only_reads(error: psycopg.Error | sqlalchemy.exc.DBAPIError) -> bool:
-    refused = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
-    return isinstance(refused, psycopg.errors.ReadOnlySqlTransaction)
+def is_read_only(error: psycopg.Error | sqlalchemy.exc.DBAPIError) -> bool:
+    original = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
+    return isinstance(original, psycopg.errors.ReadOnlySqlTransaction)
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """The database's errors in this project's words: Unavailable, RowRejected, LedgerDamaged or DatabaseFault.
+def translate_errors() -> Iterator[None]:
+    """Raise the database's errors as Unavailable, RowRejected, LedgerDamaged or DatabaseFault.
 
-    Without their causes: the driver's own text may quote a row, and whoever catches these may log them.
+    Without their causes: the driver's own text may quote a row, and code that catches these may log them.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""The database roles of the kinds of process, and their rights as the migrations grant them."""
+"""The database role of each kind of process, and its rights as the migrations grant them."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 API, WORKER, OPERATOR = "trenova_api", "trenova_worker", "trenova_operator"
 FORMER = "trenova_app"
-"""Of releases with one role for all: API and worker in one. A login in it works on, and should be moved."""
+"""Of releases with one role for API and worker. A login in it still works, and should be moved."""
 
 Columns = AbstractSet[str] | None
 """None: all of them."""
 Table = Mapping[str, Columns]
-"""The columns by kind of right, as `INSERT`."""
+"""The columns by kind of right, such as `INSERT`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +40,10 @@ LOGS = dict.fromkeys(
 DECISIONS = dict.fromkeys(
     ("legal_holds", "removals", "retention_policies", "retention_positions", "system_records"), READ
 )
-LOOK_AT_EXPIRED = frozenset({"expired_entries(text,bigint)", "retention_days(text)"})
+PREVIEW_REMOVAL = frozenset({"expired_entries(text,bigint)", "retention_days(text)"})
 FIND_KEYS = "find_api_keys(text[],bytea[])"
 
-# What workers change, beside what they read.
+# What workers change, beyond what they read.
 APPENDING: Mapping[str, Table] = {
     "batches": {"INSERT": columns("tenant batch_id run_id first_index stored duplicate")},
     "checkpoints": {"INSERT": columns("tenant size note")},
@@ -76,15 +76,15 @@ ROLES: Mapping[str, Role] = {
     ),
     WORKER: Role(
         tables=with_rights({**LOGS, **DECISIONS, "api_keys": KEY}, APPENDING),
-        functions=LOOK_AT_EXPIRED | REMOVING,
+        functions=PREVIEW_REMOVAL | REMOVING,
         temporary=True,
     ),
     OPERATOR: Role(
         tables={**LOGS, **DECISIONS, "api_keys": KEY},
-        functions=LOOK_AT_EXPIRED
+        functions=PREVIEW_REMOVAL
         | {FIND_KEYS, "create_api_key(text,bytea,text,text,text,text)", "revoke_api_key(text,text)"},
     ),
 }
 
 FORMER_RIGHTS = Role(tables={"api_keys": READ, "dead_letters": {"UPDATE": columns("body sent")}}, functions=frozenset())
-"""What the former role has beside the rights of API and worker."""
+"""What the former role has beyond the rights of API and worker."""

@@ -1,4 +1,4 @@
-"""Finding entries: pages from the newest back, and the feed of everything in the order in which it was stored."""
+"""Finding entries: pages from the newest back, and the feed of all entries in the order in which they were stored."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -32,9 +32,9 @@ from trenova.errors import SearchTooWide, StatementTimeout
 from trenova.store.pages import MAX_PAGE_BYTES, is_full
 from trenova.store.pool import Pool
 
-# Somebody waits for the answer, and a search that walks far holds one of few connections meanwhile.
+# A caller waits for the answer, and a search that walks far holds one of few connections.
 SEARCH_LIMIT_MS = 20_000
-# They belong to the system; a search over all tenants leaves them out.
+# Tenants of the system; a search over all tenants leaves them out.
 SYSTEM_TENANT_PREFIX = TENANT_PREFIX
 
 entries = table(
@@ -62,19 +62,19 @@ class Filters:
     outcome: str | None = None
     occurred_from: datetime | None = None
     occurred_to: datetime | None = None
-    """Up to, but not including this moment."""
+    """Up to, but not including, this moment."""
     text: str | None = None
-    """Occurs anywhere in the entry, in whatever case."""
+    """A text that occurs anywhere in the entry, regardless of case."""
 
 
-# Positions come back from clients: they hold nothing that PostgreSQL cannot take.
+# Clients send positions back: they must hold nothing that PostgreSQL cannot take.
 Text = Annotated[str, Meta(pattern=r"^[^\0]*\Z")]
 XID = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Index = Annotated[int, Meta(ge=-1, le=2**63 - 1)]
 
 
 class PagePosition(msgspec.Struct, frozen=True, array_like=True, tag="page"):
-    """The last entry of a page; the next page begins right after it, whatever has been stored since."""
+    """The last entry of a page. The next page begins right after it, whatever has been stored since."""
 
     occurred_at: Time
     tenant: Text
@@ -116,34 +116,34 @@ class Search:
         Raises SearchTooWide when the page is not found within SEARCH_LIMIT_MS.
         """
         query = page_query(filters, after=after, limit=limit + 1)
-        rows = await self.rows(small(query, newest_first))
-        bodies = [bytes(row.body) for row in rows[:limit]]
+        rows = await self.fetch(limit_bytes(query, newest_first))
+        bodies = [row.body for row in rows[:limit]]
         last = rows[len(bodies) - 1] if len(rows) > limit or is_full(bodies) else None
         return Page(bodies=bodies, next=last and PagePosition(last.occurred_at, last.tenant, last.id))
 
     async def feed(self, filters: Filters, *, after: FeedPosition, limit: int) -> Page:
-        """What was stored after a position, oldest first. `next` is always a position to go on from.
+        """What was stored after a position, oldest first. `next` is always a position to continue from.
 
-        Only transactions below every running one are shown, so nothing can appear later before a position that was
-        given out: following the feed misses nothing and repeats nothing. Raises SearchTooWide like `page`.
+        Shows only transactions below every running one, so nothing can appear later before a position that was
+        returned: following the feed misses nothing and repeats nothing. Raises SearchTooWide like `page`.
         """
         end = await self.now()
-        rows = await self.rows(small(feed_query(filters, after=after, end=end, limit=limit), as_stored))
-        bodies = [bytes(row.body) for row in rows]
+        rows = await self.fetch(limit_bytes(feed_query(filters, after=after, end=end, limit=limit), as_stored))
+        bodies = [row.body for row in rows]
         if len(rows) == limit or is_full(bodies):
             after = FeedPosition(int(rows[-1].xid), rows[-1].tenant, rows[-1].index)
         else:
-            # Everything up to `end` has been looked at: whoever asks again need not look at it again.
+            # Everything up to `end` has been searched: the next call need not search it again.
             after = max(after, end)
         return Page(bodies=bodies, next=after)
 
     async def now(self) -> FeedPosition:
-        """The position at which the feed goes on with whatever is not settled yet."""
+        """The position from which the feed continues with the transactions that are still running."""
         async with self.pool.transaction() as connection:
             xid = (await connection.execute(select(func.pg_snapshot_xmin(func.pg_current_snapshot())))).scalar_one()
         return FeedPosition(int(xid) - 1, LAST_TENANT, 0)
 
-    async def rows(self, query: Select[Any]) -> Sequence[Any]:
+    async def fetch(self, query: Select[Any]) -> Sequence[Any]:
         try:
             async with self.pool.transaction() as connection:
                 await connection.execute(WALK_IN_ORDER)
@@ -151,15 +151,15 @@ class Search:
                 return rows
         except StatementTimeout:
             raise SearchTooWide(
-                f"the search was given up: it looks at too many entries for {SEARCH_LIMIT_MS // 1000} s",
-                hint="narrow it: by tenant, actor, target or action, else by from and to",
+                f"the search was stopped: it did not get through its entries in {SEARCH_LIMIT_MS // 1000} s",
+                hint="narrow it by tenant, actor, target or action, or else by from and to",
             ) from None
 
 
 # Every search walks along an index that has the order of its page, and stops when the page is full. Left to itself the
-# planner guesses from samples: it reads and sorts a whole log for one page, because it takes a text for rare, or looks
-# for a tenant among everybody's newest entries, because it takes that tenant for busy. So it may not sort what an index
-# has in order, and plans for any values, which it can do from the shape of the search alone.
+# planner guesses from samples: it reads and sorts a whole ledger for one page, because it takes a text for rare, or
+# looks for a tenant among the newest entries of all, because it takes that tenant for busy. So it may not sort what an
+# index has in order, and must plan for any values, which it can do from the shape of the search alone.
 WALK_IN_ORDER = select(
     func.set_config("enable_sort", "off", True),
     func.set_config("plan_cache_mode", "force_generic_plan", True),
@@ -167,7 +167,7 @@ WALK_IN_ORDER = select(
 )
 
 
-def small(query: Select[Any], order: Callable[[Any], list[ColumnElement[Any]]]) -> Select[Any]:
+def limit_bytes(query: Select[Any], order: Callable[[Any], list[ColumnElement[Any]]]) -> Select[Any]:
     """The first rows of the query, up to the one with which they exceed MAX_PAGE_BYTES."""
     found = query.subquery("found")
     # The length of a body is known without reading it.
@@ -185,10 +185,10 @@ def as_stored(columns: Any) -> list[ColumnElement[Any]]:
 
 
 def page_query(filters: Filters, *, after: PagePosition | None, limit: int) -> Select[Any]:
-    """The rows of a page. Each shape is bounded by an index, whatever the values are, where one can do it."""
+    """The rows of a page. An index bounds each shape, whatever the values are, where an index can."""
     party = filters.actor is not None or filters.target is not None
     if filters.tenant is None and party:
-        # No index holds an actor of all tenants: the newest of each log, merged.
+        # No index holds an actor across tenants: the newest of each ledger, merged.
         logs = select(heads.c.tenant).where(belongs(heads.c.tenant, filters)).subquery("logs")
         return merged(logs, entries.c.tenant == logs.c.tenant, filters, after, limit)
     if filters.tenant is not None and filters.action is not None and filters.action.endswith("*") and not party:
@@ -201,7 +201,7 @@ def page_query(filters: Filters, *, after: PagePosition | None, limit: int) -> S
 
 
 def newest(filters: Filters, after: PagePosition | None, limit: int) -> Select[Any]:
-    # Within a tenant its name says nothing, and the indexes that begin with it go on with these two.
+    # Within one tenant its name decides nothing, and the indexes that begin with it continue with these two.
     place = [entries.c.occurred_at, entries.c.tenant, entries.c.id]
     compared = place if filters.tenant is None else [entries.c.occurred_at, entries.c.id]
     query = select(entries.c.body, *place).where(*conditions(filters))
@@ -222,12 +222,12 @@ def merged(
 
 
 def actions_beginning(tenant: str, beginning: str) -> FromClause:
-    """The tenant's distinct actions with this beginning: one look into the index for each, however many entries."""
+    """The tenant's distinct actions with this beginning: one index lookup for each, however many entries."""
 
     def least(condition: ColumnElement[bool]) -> Label[Any]:
-        there = (entries.c.tenant == tenant, entries.c.body.is_not(None))
-        found = select(func.min(entries.c.action)).where(*there, condition)
-        return found.scalar_subquery().label("action")
+        has_body = (entries.c.tenant == tenant, entries.c.body.is_not(None))
+        action = select(func.min(entries.c.action)).where(*has_body, condition)
+        return action.scalar_subquery().label("action")
 
     first = select(least(entries.c.action >= beginning)).cte("found", recursive=True)
     following = select(least(entries.c.action > first.c.action)).where(func.starts_with(first.c.action, beginning))
@@ -236,7 +236,7 @@ def actions_beginning(tenant: str, beginning: str) -> FromClause:
 
 
 def feed_query(filters: Filters, *, after: FeedPosition, end: FeedPosition, limit: int) -> Select[Any]:
-    """The rows of the feed behind `after`, in transactions up to that of `end`."""
+    """The rows of the feed after `after`, in transactions up to that of `end`."""
     stored = (
         select(entries.c.body, entries.c.index)
         .where(
@@ -247,7 +247,7 @@ def feed_query(filters: Filters, *, after: FeedPosition, end: FeedPosition, limi
             > tuple_(xid8(after.xid), after.tenant, after.index),
             *conditions(filters),
         )
-        # Has each batch read by its indexes, and not, say, all entries of an action once for each batch.
+        # So that each batch is read by its indexes, and not, say, all entries of an action once for each batch.
         .order_by(entries.c.index)
         .limit(limit)
         .lateral("stored")
@@ -258,7 +258,7 @@ def feed_query(filters: Filters, *, after: FeedPosition, end: FeedPosition, limi
         .select_from(batches.join(stored, true()))
         .where(
             batches.c.xid <= xid8(end.xid),
-            # Says less than the position's own condition, but the index understands it.
+            # Weaker than the condition on the position, but one that the index can use.
             batches.c.xid >= xid8(after.xid),
             belongs(batches.c.tenant, filters),
         )
@@ -274,7 +274,7 @@ def belongs(tenant: ColumnElement[str], filters: Filters) -> ColumnElement[bool]
 
 
 def conditions(filters: Filters) -> list[ColumnElement[bool]]:
-    """What is asked of an entry, but for its tenant: above all that its body is still there."""
+    """The conditions on an entry, except for its tenant; first of all that its body is still there."""
     wanted: list[ColumnElement[bool]] = [entries.c.body.is_not(None)]
     if filters.actor is not None:
         wanted.append(entries.c.actor_id == filters.actor)
@@ -283,14 +283,14 @@ def conditions(filters: Filters) -> list[ColumnElement[bool]]:
     if filters.target is not None:
         wanted.append(entries.c.target_id == filters.target)
     if filters.outcome is not None:
-        # In the text of the statement, so that every plan may use the index of the outcomes other than success.
+        # In the text of the statement, so that every plan can use the index of the outcomes other than success.
         wanted.append(entries.c.outcome == literal(filters.outcome, String, literal_execute=True))
     if filters.occurred_from is not None:
         wanted.append(entries.c.occurred_at >= filters.occurred_from)
     if filters.occurred_to is not None:
         wanted.append(entries.c.occurred_at < filters.occurred_to)
     if filters.text is not None:
-        # As it stands in the canonical JSON: escaped, without the quotation marks around it.
+        # As in the canonical JSON: escaped, without the quotation marks around it.
         escaped = msgspec.json.encode(filters.text)[1:-1].decode()
         wanted.append(func.convert_from(entries.c.body, "UTF8").icontains(escaped, autoescape=True))
     return wanted
@@ -303,5 +303,5 @@ def action_is(action: str) -> ColumnElement[bool]:
 
 
 def xid8(number: int) -> ColumnElement[Any]:
-    """PostgreSQL has no cast from a number to a transaction id, only from its text."""
+    """The number as a transaction id. PostgreSQL can cast only its text."""
     return cast(literal(str(number)), Xid8())

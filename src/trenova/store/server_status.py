@@ -1,9 +1,9 @@
-"""What an operator wants to know of the database itself: which server, which login, and whether its rights fit."""
+"""What an operator needs to know of the database itself: which server, which login, and whether its rights fit."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 from trenova.store import roles
 from trenova.store.pool import Pool
@@ -12,58 +12,62 @@ from trenova.store.sql import sql
 
 SERVER, RIGHTS, POWERS, ARCHIVING = sql("server"), sql("rights"), sql("powers"), sql("archiving")
 
-NOTHING: roles.Table = {}
+NO_RIGHTS: roles.Table = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class Server(NamedTuple):
     number: int
-    """As 180001 for 18.1."""
+    """Such as 180001 for 18.1."""
     version: str
     database: str
     login: str
     is_standby: bool
-    only_reads: bool
-    """New transactions only read, by a setting of the server, the database or the login."""
+    is_read_only: bool
+    """Whether a setting of the server, the database or the login makes new transactions read-only."""
     now: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """Where the login's rights differ from those of its role, as `INSERT on entries`, `UPDATE (size) on heads`."""
+    """Where the login's rights differ from those of its role: `INSERT on entries`, `UPDATE (size) on heads`."""
 
     roles: tuple[str, ...]
-    """Those of ours that it is in; none for the owner of the tables, and for a login that was put into none."""
+    """Our roles that it is in; none for the owner of the tables, and for a login that is in no role."""
     missing: tuple[str, ...]
     spare: tuple[str, ...]
 
 
+class TableRight(NamedTuple):
+    """A row of `rights.sql`: one kind of right that the login has on a table."""
+
+    table: str
+    is_owner: bool
+    kind: str
+    columns: Sequence[str]
+    is_whole: bool
+    """Whether these are all columns."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archiving:
-    """What a server that is backed up continuously tells of that. Whether anything can be restored it does not know."""
+    """What the server reports of its continuous backup. It does not know whether that can be restored."""
 
     is_on: bool
     archived_at: datetime | None
     failed_at: datetime | None
 
 
-async def server(pool: Pool) -> Server:
+async def read_server(pool: Pool) -> Server:
     async with pool.cursor() as cursor:
         await cursor.execute(SERVER)
-        ((number, version, database, login, is_standby, only_reads, now),) = await cursor.fetchall()
-    return Server(
-        number=number,
-        version=version.split()[0],
-        database=database,
-        login=login,
-        is_standby=is_standby,
-        only_reads=only_reads,
-        now=now,
-    )
+        (row,) = await cursor.fetchall()
+    server = Server._make(row)
+    version, *_ = server.version.split()  # some builds append their name
+    return server._replace(version=version)
 
 
-async def rights(pool: Pool) -> Rights:
-    """A login in several roles needs, and may do, what all of them may."""
+async def read_rights(pool: Pool) -> Rights:
+    """A login in several roles needs the rights of all of them, and may have these."""
     every = frozenset().union(*(role.functions for role in roles.ROLES.values()))
     async with pool.cursor() as cursor:
         await cursor.execute(POWERS, {"roles": [*roles.ROLES, roles.FORMER], "functions": sorted(every)})
@@ -71,8 +75,8 @@ async def rights(pool: Pool) -> Rights:
         if is_superuser:
             return Rights(roles=(), missing=(), spare=("SUPERUSER",))
         await cursor.execute(RIGHTS)
-        found = await cursor.fetchall()
-    owned = dict.fromkeys(f"ownership of {table}" for table, owns, *_ in found if owns)
+        table_rights = [TableRight._make(row) for row in await cursor.fetchall()]
+    owned = dict.fromkeys(f"ownership of {right.table}" for right in table_rights if right.is_owner)
     if owned:
         return Rights(roles=(), missing=(), spare=(*powers, *owned))
     mine = [roles.ROLES[name] for name in member if name in roles.ROLES]
@@ -83,14 +87,16 @@ async def rights(pool: Pool) -> Rights:
     if temporary != needs_temporary:
         (missing if needs_temporary else spare).append("TEMPORARY on the database")
     extra = [roles.FORMER_RIGHTS] if roles.FORMER in member else []
-    missing += lacking(mine, found)
-    spare += beyond([*mine, *extra], found)
+    missing += missing_rights(mine, table_rights)
+    spare += spare_rights([*mine, *extra], table_rights)
     return Rights(roles=tuple(member), missing=tuple(missing), spare=tuple(spare))
 
 
-def lacking(mine: Sequence[Role], found: Sequence[Sequence[Any]]) -> Iterator[str]:
-    """The rights of these roles that a row of `rights.sql` does not tell of."""
-    held = {(table, kind): None if whole else frozenset(columns) for table, _, kind, columns, whole in found}
+def missing_rights(mine: Sequence[Role], table_rights: Sequence[TableRight]) -> Iterator[str]:
+    """The rights of these roles that the login does not have."""
+    granted = {
+        (right.table, right.kind): None if right.is_whole else frozenset(right.columns) for right in table_rights
+    }
     needed = dict.fromkeys(
         (table, kind, columns)
         for role in mine
@@ -98,27 +104,29 @@ def lacking(mine: Sequence[Role], found: Sequence[Sequence[Any]]) -> Iterator[st
         for kind, columns in sorted(rights.items())
     )
     for table, kind, columns in needed:
-        has: Columns = held.get((table, kind), frozenset())
+        has: Columns = granted.get((table, kind), frozenset())
         if has is not None and (columns is None or not columns <= has):
-            yield said(table, kind, columns if columns is None else columns - has)
+            yield text_of(table, kind, columns if columns is None else columns - has)
 
 
-def beyond(mine: Sequence[Role], found: Sequence[Sequence[Any]]) -> Iterator[str]:
-    """The rights that none of these roles has."""
-    for table, _, kind, columns, whole in found:
-        allowed = [role.tables.get(table, NOTHING)[kind] for role in mine if kind in role.tables.get(table, NOTHING)]
+def spare_rights(mine: Sequence[Role], table_rights: Sequence[TableRight]) -> Iterator[str]:
+    """The rights of the login that none of these roles has."""
+    for right in table_rights:
+        tables = [role.tables.get(right.table, NO_RIGHTS) for role in mine]
+        allowed = [table[right.kind] for table in tables if right.kind in table]
         if None in allowed:
             continue
-        more = [column for column in columns if not any(column in (some or ()) for some in allowed)]
+        more = [column for column in right.columns if not any(column in (some or ()) for some in allowed)]
         if more:
-            yield said(table, kind, None if whole and len(more) == len(columns) else frozenset(more))
+            is_whole = right.is_whole and len(more) == len(right.columns)
+            yield text_of(right.table, right.kind, None if is_whole else frozenset(more))
 
 
-def said(table: str, kind: str, columns: Columns) -> str:
+def text_of(table: str, kind: str, columns: Columns) -> str:
     return f"{kind} on {table}" if columns is None else f"{kind} ({', '.join(sorted(columns))}) on {table}"
 
 
-async def archiving(pool: Pool) -> Archiving:
+async def read_archiving(pool: Pool) -> Archiving:
     async with pool.cursor() as cursor:
         await cursor.execute(ARCHIVING)
         ((mode, archived_at, failed_at),) = await cursor.fetchall()

@@ -1,8 +1,8 @@
-"""The host that libpq's service file names, told to psycopg.
+"""The host in libpq's service file, handed to psycopg.
 
-A name that only libpq knows is looked up inside of it, and the whole process stands still meanwhile: for half a minute
-where the name server does not answer. A name that psycopg knows is looked up beside everything else. Login, password
-and certificates stay in the file, and are read there for each connection.
+libpq looks up a name that only it knows, and blocks the whole process: for half a minute where the name server does not
+answer. psycopg looks up a name that it knows without blocking. Login, password and certificates stay in the file, and
+libpq reads them for each connection.
 """
 
 import os
@@ -13,23 +13,25 @@ from sqlalchemy.engine import URL
 
 
 def with_host_of_service(url: URL) -> URL:
-    """The address with host and port of its service, as the file has them now; any other address as it is."""
+    """The address with the host and port that its service has in the file now; any other address unchanged."""
     service = url.query.get("service") or os.environ.get("PGSERVICE")
     if not isinstance(service, str) or url.host or {"host", "hostaddr"} & url.query.keys():
         return url
-    named = settings_of(service)
-    return url.update_query_dict({name: named[name] for name in ("host", "port") if name in named and "host" in named})
+    settings = settings_of(service)
+    return url.update_query_dict(
+        {name: settings[name] for name in ("host", "port") if name in settings and "host" in settings}
+    )
 
 
 def settings_of(service: str) -> Mapping[str, str]:
-    """What libpq reads for it, with its own defaults. Nothing where it cannot: a connection then says why."""
+    """The settings that libpq reads for the service, with its defaults. Empty where it cannot: connecting says why."""
     before = os.environ.get("PGSERVICE")
     os.environ["PGSERVICE"] = service
     try:
-        found = pq.Conninfo.get_defaults()
+        options = pq.Conninfo.get_defaults()
     finally:
         if before is None:
             del os.environ["PGSERVICE"]
         else:
             os.environ["PGSERVICE"] = before
-    return {option.keyword.decode(): option.val.decode() for option in found if option.val is not None}
+    return {option.keyword.decode(): option.val.decode() for option in options if option.val is not None}

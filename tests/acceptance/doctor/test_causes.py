@@ -112,7 +112,9 @@ CASES = {
         words="failed to dial temporal client",
     ),
     "PostgreSQL stopped": Case(
-        make=lambda installation: installation.while_stopped("postgres"), cause="database", words="the database is away"
+        make=lambda installation: installation.while_stopped("postgres"),
+        cause="database",
+        words="the database is unavailable",
     ),
     "PostgreSQL frozen": Case(
         make=lambda installation: freeze(installation, "postgres"),
@@ -160,7 +162,7 @@ CASES = {
         words="a worker answers in plain text",
     ),
     "worker without its database": Case(
-        make=worker_without_database, cause="storing", words="workers cannot store: the database is away"
+        make=worker_without_database, cause="storing", words="workers cannot store: the database is unavailable"
     ),
     "API with another key": Case(
         make=lambda installation: installation.restarted_with("api", KEYS_WRONG),

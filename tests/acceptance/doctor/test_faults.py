@@ -166,7 +166,7 @@ async def test_an_unreachable_database_is_named_without_its_password(place: Site
     report = await doctor(place, TRENOVA_DATABASE__URL="postgresql://trenova:hunter2@127.0.0.1:1/trenova")
     assert report.exit_code == 13
     fault = report.fault("database")
-    assert fault.startswith("the database is away: ")
+    assert fault.startswith("the database is unavailable: ")
     assert "start PostgreSQL, or correct database.url" in fault
     assert "hunter2" not in str(report)
     assert report.findings["parked entries"]["cause"] == "`database` failed"
@@ -186,7 +186,7 @@ async def test_a_database_that_accepts_no_connections_is_named_with_the_next_ste
         url = f"postgresql://trenova:secret@127.0.0.1:{silent.getsockname()[1]}/trenova"
         report = await doctor(place, TRENOVA_DATABASE__URL=url)
     assert report.exit_code == 13
-    assert "look at its machine and its disk for what hangs" in report.fault("database")
+    assert "check its machine and its disk for what hangs" in report.fault("database")
 
 
 async def test_a_schema_that_is_too_old_is_named(place: Site, owner: Owner) -> None:

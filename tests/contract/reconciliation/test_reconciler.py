@@ -175,7 +175,7 @@ async def test_whoever_died_behind_the_append_is_followed_by_one_who_knows_what_
     await handle.terminate()
     await place.listed(handle.first_execution_run_id)
     run = closed(handle)
-    await place.store.reconciliation.find(run, None)
+    await place.store.reconciliation.note_missing(run, None)
     await place.store.entries.append(handle.id.removeprefix("audit-batch-"), sent, run_id=run.run_id)
     before = await place.store.reconciliation.findings()
     done = await place.reconcile(compare_all=False)

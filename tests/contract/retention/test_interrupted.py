@@ -29,7 +29,7 @@ async def test_a_step_whose_connection_is_killed_leaves_nothing_and_the_next_run
     async with held(postgres, owner, tenant) as holder:
         attempt = asyncio.create_task(run(store, tenant))
         await owner.execute("SELECT pg_terminate_backend(%s)", [await waiting_for(owner, holder)])
-        with pytest.raises(Unavailable, match="the database is away"):
+        with pytest.raises(Unavailable, match="the database is unavailable"):
             await attempt
     assert await rows(owner, tenant) == before
     await run(store, tenant)

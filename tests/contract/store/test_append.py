@@ -177,7 +177,7 @@ async def test_a_body_that_is_no_sealed_entry_is_parked_with_its_position_and_it
 
 async def test_appending_without_a_database_says_that_it_is_away_and_never_the_password(tenant: str) -> None:
     async with Store.open(f"postgresql://somebody:secret-word@127.0.0.1:{choose()}/trenova", signer=SIGNER) as nowhere:
-        with pytest.raises(Unavailable, match="the database is away") as failure:
+        with pytest.raises(Unavailable, match="the database is unavailable") as failure:
             await nowhere.entries.append(batch_id(), bodies(tenant, 1))
     assert failure.value.retryable
     assert "secret-word" not in f"{failure.value.message} {failure.value.hint}"

@@ -60,7 +60,7 @@ async def test_a_verification_gives_way_to_whoever_wants_a_table(
             verifying = Verifier(url=postgres.worker_url, keys=SIGNER.keys, workers=workers)
             return [verdict async for verdict in verifying.logs(progress, tenant=tenant)]
 
-        with pytest.raises(Blocked, match="another transaction is in the way"):
+        with pytest.raises(Blocked, match="blocked by another transaction"):
             await verdicts()
         await asyncio.to_thread(taken[0].result, GENEROUS_S)
         assert [verdict.places for verdict in await verdicts()] == [[]]
@@ -92,7 +92,7 @@ async def test_a_migration_that_finds_a_table_taken_for_long_says_so_and_leaves_
     monkeypatch.setattr(migrate, "LOCK_TIMEOUT", "100ms")
     async with await psycopg.AsyncConnection.connect(old) as reading:
         await reading.execute("SELECT count(*) FROM entries")
-        with pytest.raises(Blocked, match="another transaction is in the way") as failure:
+        with pytest.raises(Blocked, match="blocked by another transaction") as failure:
             await asyncio.to_thread(migrate.upgrade, old)
         assert "pg_stat_activity" in str(failure.value.hint)
         found = await reading.execute("SELECT version_num FROM schema_version")

@@ -100,7 +100,7 @@ async def test_a_schema_of_a_newer_release_is_refused_and_left_alone(empty: str)
 
 
 async def test_migrating_where_no_database_answers_says_so() -> None:
-    with pytest.raises(Unavailable, match="the database is away"):
+    with pytest.raises(Unavailable, match="the database is unavailable"):
         await asyncio.to_thread(migrate.upgrade, f"postgresql://somebody@127.0.0.1:{choose()}/trenova")
 
 

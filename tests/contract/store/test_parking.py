@@ -267,7 +267,7 @@ async def test_a_damaged_log_keeps_no_letters_waiting_but_its_own(
         assert await retry_all(store, api_store, tenant) == RetryResult(tried=9, stored=9)
         (letter,) = await store.dead_letters.page(tenant=damaged, limit=2)
         assert (letter.code, letter.attempts) == ("database", 2)
-        assert letter.reason == "two rows claim one place of the table entries (entries_by_index)"
+        assert letter.reason == "two rows have one key of the table entries (entries_by_index)"
         assert letter.next_try_at is not None
         assert letter.next_try_at - letter.tried_at == pytest.approx(PAUSE, abs=timedelta(seconds=60))
     finally:

@@ -304,7 +304,7 @@ async def test_tables_and_functions_of_a_workers_own_in_place_of_ours_are_not_lo
 async def test_the_rights_of_each_login_are_found_right(place: Place) -> None:
     for role, name in NAMES.items():
         async with Pool.open(getattr(place.database, f"{name}_url"), size=1) as pool:
-            assert await server_status.rights(pool) == server_status.Rights(roles=(role,), missing=(), spare=())
+            assert await server_status.read_rights(pool) == server_status.Rights(roles=(role,), missing=(), spare=())
 
 
 async def test_what_is_missing_and_what_is_too_much_is_named(place: Place) -> None:
@@ -319,7 +319,7 @@ async def test_what_is_missing_and_what_is_too_much_is_named(place: Place) -> No
         await place.owner.execute(change.format(right).encode())
     try:
         async with Pool.open(place.database.api_url, size=1) as pool:
-            found = await server_status.rights(pool)
+            found = await server_status.read_rights(pool)
     finally:
         for _, back, right in changes:
             await place.owner.execute(back.format(right).encode())

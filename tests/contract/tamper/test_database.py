@@ -40,7 +40,7 @@ async def spoiler(made: Database) -> AsyncIterator[Owner]:
 
 
 async def found(connection: Owner) -> list[str]:
-    expected = manifest.expected()
+    expected = manifest.read_manifest()
     places = differences(expected, await describe(connection.cursor(), manifest.names_in(expected)))
     assert all(place.next_step for place in places)
     return [str(place).removeprefix("database: ") for place in places]
@@ -48,7 +48,7 @@ async def found(connection: Owner) -> list[str]:
 
 async def test_the_manifest_is_that_of_a_fresh_database(spoiler: Owner) -> None:
     described = await describe(spoiler.cursor(), None)
-    assert manifest.text(described) == manifest.text(manifest.expected()), "run `make manifest`"
+    assert manifest.text(described) == manifest.text(manifest.read_manifest()), "run `make manifest`"
 
 
 async def test_a_fresh_database_has_no_differences_for_whoever_looks(made: Database, workers: Executor) -> None:

@@ -17,8 +17,8 @@ from trenova.errors import (
 
 
 def test_what_may_pass_by_itself_is_tried_by_the_retry_policy() -> None:
-    failure = activity_failure(Unavailable("the database is away"))
-    assert (failure.message, failure.type) == ("the database is away", "Unavailable")
+    failure = activity_failure(Unavailable("the database is unavailable"))
+    assert (failure.message, failure.type) == ("the database is unavailable", "Unavailable")
     assert (failure.non_retryable, failure.next_retry_delay) == (False, None)
 
 

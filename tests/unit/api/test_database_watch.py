@@ -13,7 +13,7 @@ from trenova.api import database_watch
 from trenova.api.database_watch import DatabaseWatch
 from trenova.errors import DatabaseFault, StatementTimeout, Unavailable
 
-REFUSED = "the database is away: connection failed: connection to server at 10.0.0.1, port 5432 failed: "
+REFUSED = "the database is unavailable: connection failed: connection to server at 10.0.0.1, port 5432 failed: "
 CLOSED = Unavailable(f"{REFUSED}Connection refused")
 
 
@@ -85,7 +85,7 @@ async def test_two_are_and_an_answer_ends_it() -> None:
         Unavailable(f"{REFUSED}FATAL: remaining connection slots are reserved for roles with the SUPERUSER attribute"),
         Unavailable(f'{REFUSED}FATAL: too many connections for role "x"'),
         StatementTimeout("the database is too slow: canceling statement due to user request"),
-        DatabaseFault("the database refuses the program: permission denied (SQLSTATE 42501)"),
+        DatabaseFault("the database denies this login a right: permission denied (SQLSTATE 42501)"),
     ],
 )
 async def test_a_database_that_answers_anything_else_is_there(answer: Exception) -> None:

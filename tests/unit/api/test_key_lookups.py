@@ -24,7 +24,7 @@ KEY = ApiKey(
     revoked_at=None,
 )
 TEXT = f"trn_{KEY.id}_secret"
-FULL = Unavailable('the database is away: connection failed: FATAL: too many connections for role "x"')
+FULL = Unavailable('the database is unavailable: connection failed: FATAL: too many connections for role "x"')
 
 
 class Database:

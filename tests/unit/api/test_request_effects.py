@@ -17,7 +17,7 @@ REQUEST = cast(
 @pytest.mark.parametrize(
     ("error", "changed"),
     [
-        (Unavailable("the database is away"), "this request has changed nothing"),
+        (Unavailable("the database is unavailable"), "this request has changed nothing"),
         (DatabaseFault("a right is missing"), "it is not known whether this request took effect"),
     ],
 )
@@ -35,7 +35,7 @@ def test_a_hint_that_is_the_callers_is_told() -> None:
 
 
 def test_once_something_may_have_been_changed_no_error_says_that_nothing_was() -> None:
-    error = Unavailable("the database is away")
+    error = Unavailable("the database is unavailable")
     with pytest.raises(Unavailable), effect_unknown_on_error():
         raise error
     assert client_message(REQUEST, error).detail.endswith("it is not known whether this request took effect")

@@ -1,8 +1,7 @@
-"""Whether the database's own description of our objects is what the migrations made.
+"""Whether the objects of the database are still what the migrations made.
 
-`manifest.json` is that description of a freshly migrated database, as `make manifest` writes it. `description` reads
-the same from any database, and `comparison` names what is missing, changed, or there without a migration. `check` does
-both.
+`manifest.json` describes a freshly migrated database; `make manifest` writes it. `description` reads the same from any
+database, `comparison` names what is missing, changed, or not from a migration, and `check` does both.
 """
 
 from trenova.store.catalog.check import check

@@ -6,51 +6,57 @@ from typing import Any
 from trenova.domain.verification import DamagedPlace
 from trenova.store.catalog.description import Description
 
-MADE = "as the migrations make it"
+MADE = "as the migrations made it"
 FIND_OUT = "find out who changed it: only the owner of the tables or a superuser can"
-RESTORE = f"{FIND_OUT}; make it as src/trenova/store/migrations does"
+RESTORE = f"{FIND_OUT}; restore it as in src/trenova/store/migrations"
 DROP = f"{FIND_OUT}; remove it, then run `trenova verify --live`"
 
 
-def differences(expected: Description, found: Description) -> list[DamagedPlace]:
-    """One place for each object that is missing, is there and should not be, or is another."""
-    return [*missing(expected, found), *strange(expected, found), *changed(expected, found)]
+def differences(expected: Description, actual: Description) -> list[DamagedPlace]:
+    """One place for each object that is missing, must not exist, or was changed."""
+    return [
+        *missing_objects(expected, actual),
+        *unexpected_objects(expected, actual),
+        *changed_objects(expected, actual),
+    ]
 
 
-def missing(expected: Description, found: Description) -> Iterator[DamagedPlace]:
-    for name in sorted(expected.keys() - found.keys()):
-        if not inside(name, expected, found):
+def missing_objects(expected: Description, actual: Description) -> Iterator[DamagedPlace]:
+    for name in sorted(expected.keys() - actual.keys()):
+        if not is_of_missing_table(name, expected, actual):
             yield place(name, f"it {MADE}", "none", RESTORE)
 
 
-def strange(expected: Description, found: Description) -> Iterator[DamagedPlace]:
-    for name in sorted(found.keys() - expected.keys()):
-        facts = ", ".join(f"{fact} {said(value)}" for fact, value in sorted(found[name].items()))
-        yield place(name, "none: no migration makes it", facts or "one", DROP)
+def unexpected_objects(expected: Description, actual: Description) -> Iterator[DamagedPlace]:
+    for name in sorted(actual.keys() - expected.keys()):
+        facts = ", ".join(f"{fact} {text_of(value)}" for fact, value in sorted(actual[name].items()))
+        yield place(name, "none: no migration made it", facts or "one", DROP)
 
 
-def changed(expected: Description, found: Description) -> Iterator[DamagedPlace]:
-    for name in sorted(expected.keys() & found.keys()):
-        ours, theirs = expected[name], found[name]
+def changed_objects(expected: Description, actual: Description) -> Iterator[DamagedPlace]:
+    for name in sorted(expected.keys() & actual.keys()):
+        ours, theirs = expected[name], actual[name]
         facts = [fact for fact in sorted(ours.keys() | theirs.keys()) if ours.get(fact) != theirs.get(fact)]
         if facts:
             yield place(
                 name,
-                ", ".join(f"{fact} {said(ours.get(fact))}" for fact in facts),
-                ", ".join(f"{fact} {said(theirs.get(fact))}" for fact in facts),
+                ", ".join(f"{fact} {text_of(ours.get(fact))}" for fact in facts),
+                ", ".join(f"{fact} {text_of(theirs.get(fact))}" for fact in facts),
                 RESTORE,
             )
 
 
-def inside(name: str, expected: Description, found: Description) -> bool:
-    """Whether what is missing belongs to a table that is missing itself, and is named with it."""
-    gone = {each.removeprefix("table ") for each in expected.keys() - found.keys() if each.startswith("table ")}
+def is_of_missing_table(name: str, expected: Description, actual: Description) -> bool:
+    """Whether a missing object belongs to a table that is missing itself, and is reported with it."""
+    missing_tables = {
+        each.removeprefix("table ") for each in expected.keys() - actual.keys() if each.startswith("table ")
+    }
     kind, _, rest = name.partition(" ")
     owner = rest.partition(".")[0] if kind == "column" else rest.rpartition(" on ")[2]
-    return kind != "table" and owner in gone
+    return kind != "table" and owner in missing_tables
 
 
-def said(value: Any) -> str:
+def text_of(value: Any) -> str:
     match value:
         case None:
             return "none"

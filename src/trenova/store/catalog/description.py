@@ -1,4 +1,4 @@
-"""What the database's catalogs say of our tables, functions, triggers, grants and roles, in words that compare."""
+"""What the database's catalogs say of our tables, functions, triggers, grants and roles, in comparable words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ Cursor = psycopg.AsyncCursor[Any]
 Description = dict[str, dict[str, Any]]
 """Facts of each object by its name: `trigger append_only on entries`."""
 
-PLACE, SHADOWS, SEARCH_PATHS = sql("catalog/location"), sql("catalog/shadows"), sql("catalog/search_paths")
+LOCATION, SHADOWS = sql("catalog/location"), sql("catalog/shadows")
+SEARCH_PATHS, SET_PATH = sql("catalog/search_paths"), sql("catalog/set_path")
 OBJECTS = [
     sql(f"catalog/{kind}")
     for kind in ("tables", "columns", "constraints", "indexes", "triggers", "functions", "grants", "settings")
 ]
-ROLES, STRANGERS = sql("catalog/roles"), sql("catalog/unexpected")
-SET_PATH = "SELECT set_config('search_path', %(path)s, true)"
+ROLES, UNEXPECTED = sql("catalog/roles"), sql("catalog/unexpected")
 # Each of them turns off triggers, policies, or errors of a damaged disk.
 SETTINGS = ["session_replication_role", "row_security", "zero_damaged_pages", "ignore_checksum_failure"]
 FOR = " to "
@@ -35,16 +35,16 @@ class Names:
 
 
 async def describe(cursor: Cursor, names: Names | None) -> Description:
-    """Everything with these names, and what may not be beside them; None: everything, as in a fresh database.
+    """The objects with these names, and what must not exist beside them; all objects, as of a fresh database, for None.
 
     Changes the search path of the open transaction. Raises SchemaMismatch where there is no schema of ours.
     """
-    await cursor.execute(PLACE)
-    place = await cursor.fetchone()
-    if place is None:
+    await cursor.execute(LOCATION)
+    row = await cursor.fetchone()
+    if row is None:
         raise SchemaMismatch("the database has no Trenova schema yet", hint=LATEST_HINT)
-    schema, owner, schema_name, path = place
-    asked: dict[str, Any] = {
+    schema, owner, schema_name, path = row
+    parameters: dict[str, Any] = {
         "schema": schema,
         "schema_name": schema_name,
         "owner": owner,
@@ -55,35 +55,35 @@ async def describe(cursor: Cursor, names: Names | None) -> Description:
         "roles": names.roles if names else None,
     }
     # First, in the session's own search path.
-    found = await shadows(cursor, asked, path) if names else {}
+    description = await read_shadows(cursor, parameters, path) if names else {}
     # So that the catalogs write all names in one way.
     await cursor.execute(SET_PATH, {"path": f"pg_catalog, {schema}"})
     for query in OBJECTS:
-        found |= await objects(cursor, query, asked)
+        description |= await read_objects(cursor, query, parameters)
     if names is None:
-        asked |= {"tables": of_kind(found, "table"), "roles": grantees(found)}
-    for query in (ROLES, STRANGERS):
-        found |= await objects(cursor, query, asked)
-    return found
+        parameters |= {"tables": of_kind(description, "table"), "roles": grantees(description)}
+    for query in (ROLES, UNEXPECTED):
+        description |= await read_objects(cursor, query, parameters)
+    return description
 
 
-async def objects(cursor: Cursor, query: str, asked: Mapping[str, Any]) -> Description:
-    await cursor.execute(query, asked)
+async def read_objects(cursor: Cursor, query: str, parameters: Mapping[str, Any]) -> Description:
+    await cursor.execute(query, parameters)
     return dict(await cursor.fetchall())
 
 
-async def shadows(cursor: Cursor, asked: Mapping[str, Any], path: list[str]) -> Description:
-    """What stands before ours in this session's search path, and in those that are set for roles."""
+async def read_shadows(cursor: Cursor, parameters: Mapping[str, Any], path: list[str]) -> Description:
+    """What comes before ours in this session's search path, and in those that are set for roles."""
     await cursor.execute(SEARCH_PATHS)
     paths = dict(await cursor.fetchall())
-    found = {}
+    shadows = {}
     for whose, text in {"this session": None, **paths}.items():
         if text is not None:
             await cursor.execute(SET_PATH, {"path": text})
-        await cursor.execute(SHADOWS, asked)
+        await cursor.execute(SHADOWS, parameters)
         for (name,) in await cursor.fetchall():
-            found[f"{name} in the search path of {whose}"] = {"schemas": path if text is None else text}
-    return found
+            shadows[f"{name} in the search path of {whose}"] = {"schemas": path if text is None else text}
+    return shadows
 
 
 def of_kind(description: Description, kind: str) -> list[str]:

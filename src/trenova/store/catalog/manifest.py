@@ -1,4 +1,4 @@
-"""The description of a freshly migrated database, as it is kept with the program."""
+"""The description of a freshly migrated database, which comes with the program."""
 
 import json
 from functools import cache
@@ -10,13 +10,13 @@ MANIFEST = "manifest.json"
 
 
 @cache
-def expected() -> Description:
-    described: Description = json.loads((files(__package__) / MANIFEST).read_text(encoding="utf-8"))
-    return described
+def read_manifest() -> Description:
+    description: Description = json.loads((files(__package__) / MANIFEST).read_text(encoding="utf-8"))
+    return description
 
 
 def names_in(description: Description) -> Names:
-    """The names of what is described: what else there is in a database is of interest where it touches these."""
+    """The names of the described objects: other objects of a database matter only where they touch these."""
 
     def of(kind: str) -> list[str]:
         return [name.removeprefix(f"{kind} ") for name in description if name.startswith(f"{kind} ")]
@@ -30,5 +30,5 @@ def names_in(description: Description) -> Names:
 
 
 def text(description: Description) -> str:
-    """As the file holds it: one fact a line, in an order that does not change."""
+    """The text of the file: one fact a line, in a stable order."""
     return json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False) + "\n"

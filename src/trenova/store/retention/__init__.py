@@ -1,8 +1,8 @@
-"""How long content is kept: policies, legal holds, and the removal of what is past both.
+"""How long content is kept: policies, legal holds, and the removal of expired content.
 
-`policies` and `holds` are written by the owner of the schema only, so that who has the application's role cannot decide
-what is kept. `removal` goes through the logs in small transactions; the database itself decides what may go (the
-functions of r0006_retention.sql). `records` appends the entry that tells of a change, in the change's own transaction.
+Only the owner of the schema writes `policies` and `holds`, so that the application's role cannot decide what is kept.
+`removal` goes through the ledgers in small transactions; the database itself decides what may be removed (the functions
+of r0006_retention.sql). `records` appends the entry that reports a change, in the transaction of the change.
 """
 
 from trenova.store.retention.holds import Hold, Holds

@@ -1,10 +1,11 @@
-"""Legal holds: what retention leaves alone, however old it is."""
+"""Legal holds: entries that retention does not remove, however old they are."""
 
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import uuid_utils.compat
+from psycopg.rows import class_row
 
 from trenova.domain.entry import Entry, Party
 from trenova.domain.retention import recording_tenant
@@ -20,10 +21,10 @@ LEGAL_HOLD = "legal_hold"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matching:
-    """What a hold is for, as the filters of a search; None does not restrict."""
+    """Which entries a hold covers, like the filters of a search; None does not restrict."""
 
     tenant: str
-    """`*`: every tenant."""
+    """`*` for every tenant."""
     actor: str | None = None
     action: str | None = None
     """The action, or its beginning followed by `*`."""
@@ -48,17 +49,17 @@ class Hold(Matching):
 class Holds:
     pool: Pool
     signer: LedgerSigner | None = None
-    """Needed to place and release, not to read: both are entries in the tenant's log, or the system's for `*`."""
+    """Needed to place and release, not to read: both are entries in the tenant's ledger; for `*` in the system's."""
 
     async def list(self) -> list[Hold]:
-        """Oldest first, released ones too."""
+        """Oldest first, including released ones."""
         async with self.pool.cursor() as cursor:
+            cursor.row_factory = class_row(Hold)
             await cursor.execute(HOLDS)
-            names = [column.name for column in cursor.description or ()]
-            return [Hold(**dict(zip(names, row, strict=True))) for row in await cursor.fetchall()]
+            return await cursor.fetchall()
 
     async def place(self, matching: Matching, *, name: str, reason: str, by: str) -> uuid.UUID:
-        """The hold's id. Once this returns, nothing that it matches is removed: it waits for the removal that runs.
+        """Returns the hold's id. From then on nothing that it matches is removed: it waits for a running removal.
 
         Raises Forbidden for any role but the schema's owner.
         """
@@ -67,7 +68,7 @@ class Holds:
             with owners_only():
                 await cursor.execute(PLACE_HOLD, {**filters, "name": name, "reason": reason, "by": by})
                 ((id_, at),) = await cursor.fetchall()
-                told = Entry(
+                report = Entry(
                     id=uuid_utils.compat.uuid7(),
                     tenant=recording_tenant(matching.tenant),
                     occurred_at=at,
@@ -79,20 +80,20 @@ class Holds:
                     comment=reason,
                     metadata={filter_: value for filter_, value in filters.items() if value is not None},
                 )
-                await append_decision(cursor, self.signer, told)
-        placed: uuid.UUID = id_
-        return placed
+                await append_decision(cursor, self.signer, report)
+        hold_id: uuid.UUID = id_
+        return hold_id
 
     async def release(self, id_: uuid.UUID, *, reason: str, by: str) -> None:
-        """What the hold kept may go with the next run. NotFound unless it is in force, Forbidden as `place`."""
+        """The next run may remove what the hold covered. Raises NotFound unless in force, Forbidden as `place`."""
         async with self.pool.cursor() as cursor:
             with owners_only():
                 await cursor.execute(RELEASE_HOLD, {"id": id_, "reason": reason, "by": by})
-                found = await cursor.fetchone()
-                if found is None:
+                row = await cursor.fetchone()
+                if row is None:
                     raise NotFound(f"there is no hold {id_} in force", hint="list them: trenova hold list")
-                tenant, name, at = found
-                told = Entry(
+                tenant, name, at = row
+                report = Entry(
                     id=uuid_utils.compat.uuid7(),
                     tenant=recording_tenant(tenant),
                     occurred_at=at,
@@ -103,4 +104,4 @@ class Holds:
                     outcome="success",
                     comment=reason,
                 )
-                await append_decision(cursor, self.signer, told)
+                await append_decision(cursor, self.signer, report)
