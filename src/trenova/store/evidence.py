@@ -143,7 +143,7 @@ async def earlier(ledgers: Ledgers, tenant: str, head: Checkpoint, message: byte
 async def read_tiles(
     ledgers: Ledgers, tenant: str, spans: Sequence[Span], size: int, before: Mapping[tuple[int, int], bytes]
 ) -> dict[tuple[int, int], bytes]:
-    """The tiles that these spans need; reads only those not in `before`, as the next tile's path shares most of them."""
+    """The tiles that these spans need; only those not in `before` are read: the next path shares most of them."""
     needed = [(tile.level, tile.index) for tile in tiles.cover(prove.nodes(*spans), size)]
     missing = [place for place in needed if place not in before]
     new = await ledgers.tiles(tenant, missing) if missing else {}
