@@ -140,7 +140,7 @@ async def test_a_head_that_was_set_back_does_not_sign_a_second_history(
 
 async def test_nothing_is_appended_without_a_signing_key(postgres: Postgres, tenant: str) -> None:
     async with Store.open(postgres.worker_url) as store:
-        with pytest.raises(InvalidConfiguration, match="without a signing key"):
+        with pytest.raises(InvalidConfiguration, match="no signing key, so it can append nothing"):
             await store.entries.append(batch_id(), bodies(tenant, 1))
-        with pytest.raises(InvalidConfiguration, match="without a signing key"):
+        with pytest.raises(InvalidConfiguration, match="no signing key, so it can append nothing"):
             await store.checkpoints.sign_anew()
