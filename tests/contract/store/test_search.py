@@ -196,7 +196,7 @@ async def test_a_search_that_the_database_gives_up_is_to_be_narrowed_and_not_sen
         while not cancelled:
             waiting = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
             cancelled = (await owner.execute(waiting, [holder.info.backend_pid])).rowcount
-        with pytest.raises(SearchTooWide, match="given up") as failure:
+        with pytest.raises(SearchTooWide, match="the search was stopped") as failure:
             await searching
     assert isinstance(failure.value, InvalidRequest)
     assert not failure.value.retryable
