@@ -117,9 +117,9 @@ $(BENCH_STAMP): $(STAMP) requirements/bench.txt
 	@touch $@
 endif
 
-bench: $(BENCH_STAMP) ## Measure Trenova against the limits of this machine and the alternatives (ARGS=--quick, --scaling, --filled, --million, --trees, --indexes, --pollers)
-	@$(BIN)/python benchmarks/start.py
-	@$(BIN)/python benchmarks/codec.py tests/data/collections/cloudtrail-invictus-stratus-attack.ndjson.gz
+bench: $(BENCH_STAMP) ## Measure Trenova against the limits of this machine and the alternatives (other measurements: ARGS=--help)
+	@$(if $(filter-out --quick,$(ARGS)),,$(BIN)/python benchmarks/start.py)
+	@$(if $(filter-out --quick,$(ARGS)),,$(BIN)/python benchmarks/codec.py tests/data/collections/cloudtrail-invictus-stratus-attack.ndjson.gz)
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
 
 chaos: $(STAMP) ## Kill, stop, cut off and starve every part under load, then prove that nothing was lost (ARGS="--minutes 20 --faults 200 --entries 1000000 --storage")

@@ -1,8 +1,8 @@
-"""What each index beside the primary key costs on writing: the same rows by COPY, with all of them and without each.
+"""What each index besides the primary key costs when writing: the same rows by COPY, with all and without each.
 
-Each run drops indexes in a transaction, copies its rows and rolls back, so that every run meets the same indexes. It
-leaves dead rows behind: an empty table is emptied again, a large one grows a little with every run, whatever the
-variant, and each round begins with another one.
+Each run drops indexes in a transaction, copies its rows and rolls back, so that every run has the same indexes. It
+leaves dead rows: an empty table is truncated again; a large one grows a little with every run of any variant, so each
+round begins with another variant.
 """
 
 import time
@@ -12,12 +12,12 @@ from typing import Any
 from benchmarks.entries import COLUMNS
 from benchmarks.measurement import Measurement
 from benchmarks.meter import measuring
-from benchmarks.report import Spread, over, rate, shown, spread
+from benchmarks.report import Spread, format_spread, over, rate, spread
 from benchmarks.rounds import Round, Say
 from benchmarks.scaling import fill, generated
 from benchmarks.servers import Servers
+from benchmarks.text_table import format_table
 from psycopg import sql
-from rich.table import Table
 
 MOST_ROWS = 1_000_000
 FAILED_EACH = 20
@@ -25,7 +25,7 @@ ALL, NONE = "all indexes", "the primary key alone"
 OUTCOME = [name for name, _ in COLUMNS].index("outcome")
 NOTES = {
     "rows": f"300 bytes; ten tenants, 1,000 actors, 100,000 targets, random ids; one of {FAILED_EACH} failed",
-    "spared": "part of the time of writing, and of PostgreSQL's CPU time, that is spared without the index",
+    "saved": "part of the time of writing, and of PostgreSQL's CPU time, that is saved without the index",
 }
 
 Bytes = Mapping[str, float]
@@ -101,25 +101,27 @@ async def run(servers: Servers, name: str, dropped: Sequence[str], rows: Sequenc
     return Measurement(contestant=name, entries=len(rows), seconds=seconds, cpu_s=meter.cpu_s)
 
 
-def table(rounds: Sequence[Round], sizes: Bytes, most: int) -> Table:
-    """A row for each index; ratios are taken within a round."""
-    made = Table(title=f"Medians of {len(rounds)} rounds (lowest–highest)", title_justify="left")
-    headings = ("", "bytes a row", *(f"{what}, {rows:,} rows" for rows in (0, most) for what in ("spared %", "CPU %")))
-    for heading in headings:
-        made.add_column(heading, justify="right" if heading else "left")
-    variants = [NONE, *(f"without {name}" for name in sizes if at(0, f"without {name}") in rounds[0])]
-    for variant in variants:
+def tables(rounds: Sequence[Round], sizes: Bytes, most: int) -> str:
+    """A table for each number of rows, with a row for each index; ratios are taken within a round."""
+    return "\n".join(table(rounds, sizes, rows) for rows in (0, most))
+
+
+def table(rounds: Sequence[Round], sizes: Bytes, rows: int) -> str:
+    lines = []
+    for variant in [NONE, *(f"without {name}" for name in sizes if at(0, f"without {name}") in rounds[0])]:
         name = variant.removeprefix("without ")
-        spared = [
-            shown(saved(rounds, rows, variant, value), 100) for rows in (0, most) for value in (wall_s, postgres_cpu_s)
-        ]
-        made.add_row(name.removeprefix("entries_"), f"{sizes[name]:.1f}" if name in sizes else "", *spared)
-    speeds = [shown(over(rounds, at(rows, ALL), rate)) for rows in (0, most)]
-    made.caption = f"entries/s with {ALL}: {speeds[0]} at 0 rows, {speeds[1]} at {most:,}"
-    return made
+        bytes_a_row = f"{sizes[name]:.1f}" if name in sizes else ""
+        savings = [format_spread(saving(rounds, rows, variant, value), 100) for value in (wall_s, postgres_cpu_s)]
+        lines.append((name.removeprefix("entries_"), bytes_a_row, *savings))
+    speed = format_spread(over(rounds, at(rows, ALL), rate))
+    title = (
+        f"{rows:,} rows: what is saved without each index, median of {len(rounds)} rounds (lowest–highest); "
+        f"{speed} entries/s with {ALL}"
+    )
+    return format_table(title, ("", "bytes a row", "time %", "CPU %"), lines)
 
 
-def saved(rounds: Sequence[Round], rows: int, variant: str, value: Callable[[Measurement], float]) -> Spread | None:
+def saving(rounds: Sequence[Round], rows: int, variant: str, value: Callable[[Measurement], float]) -> Spread | None:
     return spread(1 - value(each[at(rows, variant)]) / value(each[at(rows, ALL)]) for each in rounds)
 
 

@@ -17,11 +17,11 @@ from benchmarks.entries import texts
 from benchmarks.link import far
 from benchmarks.measurement import Measurement
 from benchmarks.meter import measuring
-from benchmarks.report import Spread, over, shown, spread
+from benchmarks.report import Spread, format_spread, number, over, spread
 from benchmarks.rounds import Round, Say
 from benchmarks.servers import Servers
+from benchmarks.text_table import format_table
 from prometheus_client.parser import text_string_to_metric_families
-from rich.table import Table
 
 from trenova.config import LimitSettings
 from trenova.dev import programs
@@ -80,12 +80,12 @@ def at(delay_ms: int, settings: str) -> str:
 
 
 def sealed_backlog() -> Backlog:
-    made = []
-    for number in range(FULL + SMALL):
-        circumstances = intake.RequestContext(received_at=datetime.now(UTC), tenant=f"t-{number % TENANTS}")
-        raws = list(texts(FULL_ENTRIES if number < FULL else SMALL_ENTRIES))
-        made.append([sealed for _, sealed in intake.check(raws, circumstances, LimitSettings()).sealed])
-    return made
+    backlog = []
+    for batch in range(FULL + SMALL):
+        context = intake.RequestContext(received_at=datetime.now(UTC), tenant=f"t-{batch % TENANTS}")
+        raws = list(texts(FULL_ENTRIES if batch < FULL else SMALL_ENTRIES))
+        backlog.append([sealed for _, sealed in intake.check(raws, context, LimitSettings()).sealed])
+    return backlog
 
 
 async def run(servers: Servers, settings: str, delay_ms: int, backlog: Backlog) -> Measurement:
@@ -150,26 +150,44 @@ async def sdk_counts(health_port: int) -> dict[str, float]:
     return counts
 
 
-def table(rounds: Sequence[Round]) -> Table:
-    made = Table(title=f"Medians of {len(rounds)} rounds (lowest–highest)", title_justify="left")
-    for heading in ("", "seconds", "ratio", "worker CPU s, ratio", "peak MiB", "polls", "pollers"):
-        made.add_column(heading, justify="right" if heading else "left")
-    for delay_ms in DELAYS_MS:
-        for settings in SETTINGS:
-            name = at(delay_ms, settings)
-            made.add_row(
-                name,
-                shown(over(rounds, name, seconds)),
-                shown(ratio(rounds, delay_ms, settings, seconds)),
-                shown(ratio(rounds, delay_ms, settings, worker_cpu_s)),
-                shown(over(rounds, name, lambda measured: measured.peak_mib["worker"])),
-                shown(over(rounds, name, lambda measured: measured.sdk.get("PollWorkflowTaskQueue"))),
-                " + ".join(
-                    shown(over(rounds, name, lambda measured, kind=kind: measured.sdk.get(kind)))  # type: ignore[misc]
-                    for kind in ("workflow_task", "sticky_workflow_task")
-                ),
+def tables(rounds: Sequence[Round]) -> str:
+    """Two tables for each distance of Temporal: times and ratios, then memory and polls."""
+    return "\n".join(
+        part for delay_ms in DELAYS_MS for part in (speed_table(rounds, delay_ms), poll_table(rounds, delay_ms))
+    )
+
+
+def speed_table(rounds: Sequence[Round], delay_ms: int) -> str:
+    rows = [
+        (
+            settings,
+            format_spread(over(rounds, at(delay_ms, settings), seconds)),
+            format_spread(ratio(rounds, delay_ms, settings, seconds)),
+            format_spread(ratio(rounds, delay_ms, settings, worker_cpu_s)),
+        )
+        for settings in SETTINGS
+    ]
+    title = f"Temporal {delay_ms} ms away: median of {len(rounds)} rounds (lowest–highest)"
+    return format_table(title, ("", "seconds", "ratio", "CPU ratio"), rows)
+
+
+def poll_table(rounds: Sequence[Round], delay_ms: int) -> str:
+    rows = []
+    for settings in SETTINGS:
+        name = at(delay_ms, settings)
+        pollers = [
+            over(rounds, name, lambda measured, kind=kind: measured.sdk.get(kind))  # type: ignore[misc]
+            for kind in ("workflow_task", "sticky_workflow_task")
+        ]
+        rows.append(
+            (
+                settings,
+                format_spread(over(rounds, name, lambda measured: measured.peak_mib["worker"])),
+                format_spread(over(rounds, name, lambda measured: measured.sdk.get("PollWorkflowTaskQueue"))),
+                " + ".join(number(each.median) if each else "" for each in pollers),
             )
-    return made
+        )
+    return format_table(f"Temporal {delay_ms} ms away", ("", "peak MiB", "polls", "pollers"), rows)
 
 
 def ratio(

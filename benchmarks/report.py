@@ -1,4 +1,4 @@
-"""From rounds to medians, spread, ratios with their targets, a table, a JSON file and a picture."""
+"""From rounds to medians, spreads, ratios with their targets, tables and a JSON file."""
 
 import os
 import platform
@@ -17,8 +17,7 @@ from benchmarks.contestants import bare_start, copy_limit, dbos_queue, insert_ap
 from benchmarks.contestants import workflow_per_entry as per_entry
 from benchmarks.measurement import Measurement
 from benchmarks.rounds import BULK, FLOODED, QUARTER, QUIET, SINGLE, Round
-from rich.console import Console
-from rich.table import Table
+from benchmarks.text_table import format_notes, format_table
 
 PACKAGES = (
     "temporalio",
@@ -35,7 +34,7 @@ MS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """Of the rounds."""
+    """Median, lowest and highest value of the rounds."""
 
     median: float
     low: float
@@ -44,7 +43,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """A target, and what became of it: the median of the ratios of each round."""
+    """A target and the measured value: the median of the ratios of each round."""
 
     target: str
     at_least: float | None = None
@@ -72,7 +71,7 @@ def rate(measured: Measurement) -> float:
 
 
 def verdicts(rounds: Sequence[Round]) -> list[Verdict]:
-    """The targets of the main comparison. Ratios are taken within a round, where both met the same weather."""
+    """The targets of the main comparison. Ratios are taken within a round, under the same conditions."""
 
     def ratio(above: str, below: str, value: Callable[[Measurement], float | None] = rate) -> Spread:
         found = spread(
@@ -118,7 +117,7 @@ OURS = (BULK, SINGLE, QUARTER, QUIET, FLOODED)
 
 
 def rows_verdict(rounds: Sequence[Round]) -> Verdict:
-    """Of the largest table against the empty one."""
+    """The speed with the largest table relative to the empty one."""
     empty, *_, largest = rounds[0]
     found = spread(rate(each[largest]) / rate(each[empty]) for each in rounds)
     assert found is not None
@@ -141,65 +140,98 @@ def stored_p99(measured: Measurement) -> float | None:
     return measured.stored_after.p99 if measured.stored_after else None
 
 
-def show(console: Console, rounds: Sequence[Round], found: Sequence[Verdict], notes: Mapping[str, str]) -> None:
-    console.print(speeds(rounds), costs(rounds))
+def print_report(rounds: Sequence[Round], found: Sequence[Verdict], notes: Mapping[str, str]) -> None:
+    print()
+    print(speeds(rounds))
+    for title, p50, p99 in (
+        ("Milliseconds from the request to its acknowledgement", ack_p50, ack_p99),
+        ("Milliseconds from the acknowledgement until all of the request is stored", stored_p50, stored_p99),
+    ):
+        print(times(title, rounds, p50, p99))
+    print(costs(rounds))
+    print(temporal_costs(rounds))
     if found:
-        console.print(targets(found))
-    for name, note in notes.items():
-        console.print(f"[bold]{name}[/]: {note}", highlight=False)
+        print(targets(found))
+    print(format_notes(list(notes.items())))
 
 
-def speeds(rounds: Sequence[Round]) -> Table:
-    table = Table(title=f"Median of {len(rounds)} rounds (lowest–highest)", title_justify="left")
-    for heading in ("", "entries/s", "ack p50 ms", "ack p99 ms", "stored after p50 ms", "p99 ms", "refused"):
-        table.add_column(heading, justify="left" if not heading else "right")
+def speeds(rounds: Sequence[Round]) -> str:
+    rows = []
     for name in rounds[0]:
-        values = [over(rounds, name, value) for value in (ack_p50, ack_p99, stored_p50, stored_p99)]
-        refused = sum(each[name].refused for each in rounds)
-        table.add_row(
-            name, shown(over(rounds, name, rate)), *(shown(value, MS) for value in values), str(refused or "")
-        )
-    return table
+        busy = sum(each[name].refused for each in rounds)
+        rows.append((name, format_spread(over(rounds, name, rate)), str(busy or "")))
+    title = f"Entries stored a second: median of {len(rounds)} rounds (lowest–highest)"
+    return format_table(title, ("", "entries/s", "503 answers"), rows)
 
 
-def costs(rounds: Sequence[Round]) -> Table:
-    table = Table(title="For a thousand entries (medians), and the highest memory", title_justify="left")
-    for heading in ("", "CPU seconds", "actions", "history KiB", "peak MiB"):
-        table.add_column(heading, justify="right" if heading in {"actions", "history KiB"} else "left")
+def times(
+    title: str,
+    rounds: Sequence[Round],
+    p50: Callable[[Measurement], float | None],
+    p99: Callable[[Measurement], float | None],
+) -> str:
+    """A row for each contestant for which these times were measured."""
+    rows = [
+        (name, *(format_spread(over(rounds, name, value), MS) for value in (p50, p99)))
+        for name in rounds[0]
+        if over(rounds, name, p50) is not None
+    ]
+    return format_table(title, ("", "p50", "p99"), rows)
+
+
+def costs(rounds: Sequence[Round]) -> str:
+    rows = []
+    for name, measured in rounds[0].items():
+        parts = dict.fromkeys([*measured.cpu_s, *measured.peak_mib])
+        for number, part in enumerate(parts):
+            spent = [each[name].cpu_per_thousand[part] for each in rounds if part in each[name].cpu_s]
+            peak = max(each[name].peak_mib.get(part, 0) for each in rounds)
+            rows.append(
+                (
+                    name if number == 0 else "",
+                    part,
+                    f"{statistics.median(spent):.3g}" if spent else "",
+                    f"{peak:.0f}" if peak else "",
+                )
+            )
+    title = "CPU seconds a thousand entries (median), and the highest memory, of each part"
+    return format_table(title, ("", "part", "CPU seconds", "peak MiB"), rows)
+
+
+def temporal_costs(rounds: Sequence[Round]) -> str:
+    rows = []
     for name in rounds[0]:
-        parts = rounds[0][name].cpu_s
-        cpu = {part: statistics.median(each[name].cpu_per_thousand[part] for each in rounds) for part in parts}
-        peaks = {part: max(each[name].peak_mib.get(part, 0) for each in rounds) for part in rounds[0][name].peak_mib}
         actions = over(rounds, name, lambda measured: measured.actions)
         history = over(rounds, name, lambda measured: measured.history_bytes)
-        table.add_row(
-            name,
-            ", ".join(f"{part} {spent:.3g}" for part, spent in cpu.items()),
-            f"{actions.median:.3g}" if actions else "",
-            f"{history.median / 1024:,.0f}" if history else "",
-            ", ".join(f"{part} {peak:.0f}" for part, peak in peaks.items()),
-        )
-    return table
+        if actions or history:
+            rows.append(
+                (
+                    name,
+                    f"{actions.median:.3g}" if actions else "",
+                    f"{history.median / 1024:,.0f}" if history else "",
+                )
+            )
+    return format_table("Temporal, for a thousand entries (medians)", ("", "actions", "history KiB"), rows)
 
 
-def targets(found: Sequence[Verdict]) -> Table:
-    table = Table(title="Targets", title_justify="left")
-    for heading in ("", "target", "median", "lowest–highest", ""):
-        table.add_column(heading, justify="right" if heading else "left")
+def targets(found: Sequence[Verdict]) -> str:
+    rows = []
     for verdict in found:
         bound = f"≥ {verdict.at_least:g}" if verdict.at_least is not None else f"≤ {verdict.at_most:g}"
         value = verdict.value
-        table.add_row(
-            verdict.target,
-            bound,
-            number(value.median),
-            f"{number(value.low)}–{number(value.high)}",
-            "[green]ok[/]" if verdict.ok else "[red]missed[/]",
+        rows.append(
+            (
+                verdict.target,
+                bound,
+                number(value.median),
+                f"{number(value.low)}–{number(value.high)}",
+                "ok" if verdict.ok else "missed",
+            )
         )
-    return table
+    return format_table("Targets", ("", "target", "median", "lowest–highest", ""), rows)
 
 
-def shown(value: Spread | None, factor: float = 1) -> str:
+def format_spread(value: Spread | None, factor: float = 1) -> str:
     if value is None:
         return ""
     low, high = number(value.low * factor), number(value.high * factor)
@@ -207,25 +239,25 @@ def shown(value: Spread | None, factor: float = 1) -> str:
 
 
 def number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three figures of anything
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three significant digits
 
 
 def document(
     command: str, rounds: Sequence[Round], found: Sequence[Verdict], notes: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Everything: what ran where, each run of each round, the medians, the verdicts."""
+    """The content of the JSON file: the command, the machine, each run of each round, the medians and the verdicts."""
     return {
         "command": command,
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "notes": dict(notes),
-        "rounds": [{name: described(measured) for name, measured in each.items()} for each in rounds],
+        "rounds": [{name: measurement_fields(measured) for name, measured in each.items()} for each in rounds],
         "entries_per_s": {name: over(rounds, name, rate) for name in rounds[0]},
         "targets": [asdict(verdict) | {"ok": verdict.ok} for verdict in found],
     }
 
 
-def described(measured: Measurement) -> dict[str, Any]:
+def measurement_fields(measured: Measurement) -> dict[str, Any]:
     return asdict(measured) | {
         "entries_per_s": measured.entries_per_s,
         "cpu_s_per_thousand": measured.cpu_per_thousand,

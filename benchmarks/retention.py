@@ -1,10 +1,10 @@
-"""Whether space comes back: a log that gains as much as retention takes from it, cycle after cycle.
+"""Whether space is reused: a ledger that gains as many entries as retention removes, for several cycles.
 
     python -m benchmarks.retention
     python -m benchmarks.retention --entries 200000 --cycles 4
 
-Each cycle appends entries that are past their retention, removes them beside a writer of the same log, and vacuums as
-autovacuum does. Real CloudTrail entries, PostgreSQL in a folder of its own.
+Each cycle appends entries that are past their retention, removes them while another writer appends to the same ledger,
+and vacuums as autovacuum does. Real CloudTrail entries, PostgreSQL in a folder of its own.
 """
 
 import argparse
@@ -23,8 +23,7 @@ from typing import Any
 
 import psycopg
 from benchmarks.entries import texts
-from rich.console import Console
-from rich.table import Table
+from benchmarks.text_table import format_table
 
 from trenova.config import LimitSettings
 from trenova.dev import schema
@@ -118,7 +117,7 @@ async def sizes(owner: Owner) -> Sequence[int]:
     return found
 
 
-async def measure(entries: int, cycles: int, console: Console) -> None:
+async def measure(entries: int, cycles: int) -> None:
     signer = LedgerSigner(prefix="bench/v1/log", secrets=(Signer(name="bench", seed=bytes(range(32))),))
     with tempfile.TemporaryDirectory(prefix="trenova-bench-") as name:
         folder = Path(name)
@@ -135,35 +134,36 @@ async def measure(entries: int, cycles: int, console: Console) -> None:
                 for number in range(cycles):
                     sys.stderr.write(f"cycle {number + 1} of {cycles}\n")
                     done.append(await cycle(store, owner, entries))
-    console.print(table(entries, done))
+    print(tables(entries, done))
 
 
-def table(entries: int, cycles: Sequence[Cycle]) -> Table:
-    made = Table(title=f"{entries:,} entries a cycle; MiB of table + TOAST + indexes", title_justify="left")
-    for heading in (
-        "cycle",
-        "filled",
-        "after VACUUM",
-        "stored/s",
-        "removed/s",
-        "longest step s",
-        "append ms",
-        "beside",
-    ):
-        made.add_column(heading, justify="right")
+def tables(entries: int, cycles: Sequence[Cycle]) -> str:
+    speeds, space = [], []
     for number, each in enumerate(cycles, start=1):
-        made.add_row(
-            str(number),
-            mib(each.filled),
-            mib(each.vacuumed),
-            f"{each.stored_a_second:,.0f}",
-            f"{each.removed_a_second:,.0f}",
-            f"{each.longest_step_s:.2f}",
-            spread(each.alone_ms),
-            spread(each.beside_ms),
+        speeds.append(
+            (
+                str(number),
+                f"{each.stored_a_second:,.0f}",
+                f"{each.removed_a_second:,.0f}",
+                f"{each.longest_step_s:.2f}",
+                spread(each.alone_ms),
+                spread(each.beside_ms),
+            )
         )
-    made.caption = f"append: {SMALL_BATCH} entries to the same log, median (most), alone and beside the removal"
-    return made
+        space.append((str(number), mib(each.filled), mib(each.vacuumed)))
+    append = (
+        f"append: milliseconds for {SMALL_BATCH} entries to the same ledger, median (most), alone and during removal"
+    )
+    return "\n".join(
+        (
+            format_table(
+                f"{entries:,} entries a cycle; {append}",
+                ("cycle", "stored/s", "removed/s", "longest step s", "append", "during removal"),
+                speeds,
+            ),
+            format_table("MiB of table + TOAST + indexes", ("cycle", "filled", "after VACUUM"), space),
+        )
+    )
 
 
 def mib(parts: Sequence[int]) -> str:
@@ -175,11 +175,15 @@ def spread(took_ms: Sequence[float]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.retention", description=__doc__)
-    parser.add_argument("--entries", type=int, default=100_000, help="entries that come and go in a cycle")
-    parser.add_argument("--cycles", type=int, default=4, help="how often")
-    asked = parser.parse_args()
-    asyncio.run(measure(asked.entries, asked.cycles, Console(width=160)))
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.retention", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--entries", type=int, default=100_000, help="entries appended and removed in a cycle (default 100000)"
+    )
+    parser.add_argument("--cycles", type=int, default=4, help="number of cycles (default 4)")
+    options = parser.parse_args()
+    asyncio.run(measure(options.entries, options.cycles))
 
 
 if __name__ == "__main__":
