@@ -1,4 +1,4 @@
-"""Group commit against a real Temporal server, with a network that loses things."""
+"""Group commit against a real Temporal server, with a lossy network."""
 
 import asyncio
 import uuid
@@ -20,10 +20,10 @@ from trenova.store import Store
 
 
 def entries(tenant: str, number: int, *, padding: int = 0) -> list[SealedEntry]:
-    return [sealed(tenant, padding) for _ in range(number)]
+    return [seal_entry(tenant, padding) for _ in range(number)]
 
 
-def sealed(tenant: str, padding: int) -> SealedEntry:
+def seal_entry(tenant: str, padding: int) -> SealedEntry:
     id_ = uuid.uuid4()
     comment = f'"comment":"{"x" * padding}",' if padding else ""
     body = (
@@ -51,11 +51,11 @@ async def far_commit(far_client: Client) -> AsyncIterator[GroupCommit]:
 @pytest.fixture
 async def far_client(proxy: LossyProxy, settings: Settings) -> Client:
     """A client that reaches Temporal through the proxy."""
-    away = settings.temporal.model_copy(update={"host_port": proxy.address})
-    return await connect(away, converter())
+    far = settings.temporal.model_copy(update={"host_port": proxy.address})
+    return await connect(far, converter())
 
 
-async def test_a_lone_entry_leaves_at_once_and_alone(client: Client) -> None:
+async def test_a_lone_entry_is_sent_at_once_and_alone(client: Client) -> None:
     commit = GroupCommit(client)
     (placed,) = await commit.add(entries(new_tenant(), 1))
     assert len(placed.entries) == 1
@@ -102,17 +102,17 @@ async def test_a_rest_follows_a_shared_batch_and_never_a_lone_entry(
         await commit.add(entries(new_tenant(), 1))
     assert not rests
     await asyncio.gather(*(commit.add(entries(new_tenant(), 1)) for _ in range(20)))
-    assert len(rests) == 1  # the first left alone, the others together
+    assert len(rests) == 1  # the first was sent alone, the others together
 
 
-async def test_who_comes_during_a_rest_leaves_together_after_it(client: Client) -> None:
+async def test_requests_during_a_rest_are_sent_together_after_it(client: Client) -> None:
     commit = GroupCommit(client)
     commit.start_rest(0.02)
     answers = await asyncio.gather(*(commit.add(entries(new_tenant(), 1)) for _ in range(20)))
     assert len({placed.batch.batch_id for answer in answers for placed in answer}) == 1
 
 
-async def test_a_failing_temporal_fails_those_who_wait_and_nobody_after(
+async def test_an_outage_fails_the_waiting_requests_and_none_after_it(
     proxy: LossyProxy, far_commit: GroupCommit
 ) -> None:
     await far_commit.add(entries(new_tenant(), 1))
@@ -174,21 +174,23 @@ async def test_a_request_lost_on_the_way_is_sent_again(
     assert await size_of(store, tenant) == 3
 
 
-async def test_past_its_bound_the_queue_says_come_back(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_beyond_its_limit_the_queue_answers_busy_with_a_retry_time(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(group, "MAX_WAITING_BYTES", 10_000)
     commit = GroupCommit(client)
     tenant = new_tenant()
     results = await asyncio.gather(
         *(commit.add(entries(tenant, 1, padding=3000)) for _ in range(30)), return_exceptions=True
     )
-    refused = [result for result in results if isinstance(result, Unavailable)]
-    assert refused
-    assert all(error.retry_after_s >= 1 for error in refused)
+    rejected = [result for result in results if isinstance(result, Unavailable)]
+    assert rejected
+    assert all(error.retry_after_s >= 1 for error in rejected)
     assert any(isinstance(result, list) for result in results)
     await commit.add(entries(tenant, 1))
 
 
-async def test_a_caller_that_goes_away_leaves_no_trace(client: Client) -> None:
+async def test_a_cancelled_caller_leaves_nothing_in_the_queue(client: Client) -> None:
     commit = GroupCommit(client)
     tenant = new_tenant()
     callers = [asyncio.create_task(commit.add(entries(tenant, 200, padding=2000))) for _ in range(10)]

@@ -1,4 +1,4 @@
-"""The spool on a real disk: what is in it survives, what is broken is in nobody's way, what fails leaves nothing."""
+"""The spool on a real disk: its batches survive, damaged files block no others, failed writes leave nothing."""
 
 import errno
 import os
@@ -31,7 +31,7 @@ def names(folder: Path) -> list[str]:
     return sorted(each.name for each in folder.iterdir() if each.name != ".lock")
 
 
-async def test_what_was_put_is_found_by_the_next_process_oldest_first(tmp_path: Path) -> None:
+async def test_spooled_batches_are_found_by_the_next_process_oldest_first(tmp_path: Path) -> None:
     parcels = [parcel() for _ in range(5)]
     with Spool.open(tmp_path / "a" / "spool", ROOM) as spool:
         for each in parcels:
@@ -46,14 +46,14 @@ async def test_what_was_put_is_found_by_the_next_process_oldest_first(tmp_path: 
         assert (spool.used_bytes, spool.filled.is_set(), names(spool.folder)) == (0, False, [])
 
 
-async def test_the_folder_and_its_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+async def test_only_the_owner_can_read_the_folder_and_its_files(tmp_path: Path) -> None:
     with Spool.open(tmp_path / "spool", ROOM) as spool:
         await spool.put(parcel())
         assert {oct(each.stat().st_mode & 0o777) for each in spool.folder.iterdir()} == {"0o600"}
         assert oct(spool.folder.stat().st_mode & 0o777) == "0o700"
 
 
-async def test_a_file_that_nobody_was_promised_is_removed_at_the_next_start(tmp_path: Path) -> None:
+async def test_an_unacknowledged_file_is_removed_at_the_next_start(tmp_path: Path) -> None:
     (tmp_path / f"{uuid_utils.uuid7()}.new").write_bytes(b"half of it")
     with Spool.open(tmp_path, ROOM) as spool:
         assert (spool.oldest_first(), names(tmp_path)) == ([], [])
@@ -78,7 +78,7 @@ async def test_a_damaged_file_is_set_aside_and_counted_now_and_after_a_restart(t
         assert (spool.oldest_first(), spool.damaged) == ([good.batch_id], 2)
 
 
-async def test_a_name_that_is_no_batch_of_the_spool_reads_no_file(tmp_path: Path) -> None:
+async def test_a_name_that_is_not_a_batch_of_the_spool_reads_no_file(tmp_path: Path) -> None:
     (tmp_path / "secret.batch").write_bytes(b"")
     (tmp_path / "spool").mkdir()
     with Spool.open(tmp_path / "spool", ROOM) as spool:
@@ -86,7 +86,7 @@ async def test_a_name_that_is_no_batch_of_the_spool_reads_no_file(tmp_path: Path
     assert (tmp_path / "secret.batch").exists()
 
 
-async def test_a_full_spool_takes_nothing_more_until_something_has_left(tmp_path: Path) -> None:
+async def test_a_full_spool_accepts_nothing_until_a_batch_was_removed(tmp_path: Path) -> None:
     with Spool.open(tmp_path, 4 * BLOCK_BYTES) as spool:
         first = parcel()
         for each in (first, parcel(BLOCK_BYTES), parcel()):
@@ -101,7 +101,7 @@ async def test_a_full_spool_takes_nothing_more_until_something_has_left(tmp_path
         assert len(names(tmp_path)) == 3
 
 
-def test_a_second_process_on_the_folder_is_refused_and_a_killed_one_holds_nothing(tmp_path: Path) -> None:
+def test_a_second_process_cannot_open_the_folder_unless_the_first_was_killed(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from trenova.ingest.spool import Spool\n"
         f"with Spool.open(Path({str(tmp_path)!r}), {ROOM}): print('held', flush=True); time.sleep(600)"
@@ -126,7 +126,7 @@ def test_a_second_process_on_the_folder_is_refused_and_a_killed_one_holds_nothin
 
 
 @pytest.mark.parametrize("place", ["/proc/spool", "/dev/null/spool"])
-def test_a_folder_that_cannot_be_made_is_refused_by_name(place: str) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error_that_names_it(place: str) -> None:
     with (
         pytest.raises(InvalidConfiguration, match=f"api.spool.folder: {place} cannot be used"),
         Spool.open(Path(place), ROOM),
@@ -134,7 +134,7 @@ def test_a_folder_that_cannot_be_made_is_refused_by_name(place: str) -> None:
         pass
 
 
-async def test_a_disk_that_takes_half_a_file_leaves_nothing_of_it(tmp_path: Path) -> None:
+async def test_a_partly_written_file_is_removed(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with Spool.open(tmp_path, ROOM) as spool:
         resource.setrlimit(resource.RLIMIT_FSIZE, (BLOCK_BYTES, before[1]))
@@ -147,7 +147,7 @@ async def test_a_disk_that_takes_half_a_file_leaves_nothing_of_it(tmp_path: Path
         await spool.put(parcel(2 * BLOCK_BYTES))
 
 
-async def test_a_folder_that_has_gone_takes_nothing(tmp_path: Path) -> None:
+async def test_nothing_is_accepted_into_a_missing_folder(tmp_path: Path) -> None:
     with Spool.open(tmp_path / "spool", ROOM) as spool:
         spool.folder.rename(tmp_path / "elsewhere")
         with pytest.raises(Unavailable, match="cannot store the entries"):
@@ -158,7 +158,7 @@ async def test_a_folder_that_has_gone_takes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failing", [1, 2], ids=["of the file", "of the folder"])
-async def test_after_a_failed_fsync_nothing_of_the_file_is_trusted(
+async def test_after_a_failed_fsync_the_file_is_removed(
     tmp_path: Path, failing: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []
@@ -172,6 +172,6 @@ async def test_after_a_failed_fsync_nothing_of_the_file_is_trusted(
         monkeypatch.setattr(os, "fsync", fsync)
         with pytest.raises(Unavailable, match="cannot store the entries"):
             await spool.put(parcel())
-        # Nobody asks again: the second fsync of a file may succeed with its content lost.
+        # Not retried: a second fsync may succeed although the content was lost.
         assert len(synced) == failing
         assert (spool.oldest_first(), spool.used_bytes, names(tmp_path)) == ([], 0, [])

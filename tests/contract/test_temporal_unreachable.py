@@ -1,4 +1,4 @@
-"""Group commit while Temporal is away, behind a network that loses things: nobody waits, nothing piles up."""
+"""Group commit while Temporal is unreachable, behind a lossy network: no caller waits, nothing piles up."""
 
 import asyncio
 import os
@@ -38,8 +38,8 @@ async def proxy(temporal: Temporal) -> AsyncIterator[LossyProxy]:
 @pytest.fixture
 async def far_client(proxy: LossyProxy, settings: Settings) -> Client:
     """A client that reaches Temporal through the proxy, connected."""
-    away = settings.temporal.model_copy(update={"host_port": proxy.address})
-    client = await connect(away, converter())
+    far = settings.temporal.model_copy(update={"host_port": proxy.address})
+    client = await connect(far, converter())
     assert await client.service_client.check_health()
     return client
 
@@ -52,19 +52,19 @@ def waiting_in(folder: Path) -> list[Path]:
     return list(folder.glob("*.batch"))
 
 
-async def known_to_be_away(commit: GroupCommit) -> None:
+async def wait_until_unreachable(commit: GroupCommit) -> None:
     commit.breaker.doubt()
     async with asyncio.timeout(GENEROUS_S):
         await commit.breaker.unreachable.wait()
 
 
-async def known_to_be_back(commit: GroupCommit) -> None:
+async def wait_until_reachable(commit: GroupCommit) -> None:
     async with asyncio.timeout(GENEROUS_S):
         await commit.breaker.reachable.wait()
 
 
 @pytest.mark.parametrize("mode", ["refuse", "lose requests", "lose answers"])
-async def test_while_temporal_is_away_callers_are_sent_away_at_once_and_let_in_when_it_is_back(
+async def test_while_temporal_is_unreachable_requests_fail_at_once_and_succeed_once_it_is_available_again(
     proxy: LossyProxy, far_client: Client, mode: str
 ) -> None:
     commit = GroupCommit(far_client)
@@ -72,16 +72,16 @@ async def test_while_temporal_is_away_callers_are_sent_away_at_once_and_let_in_w
         proxy.mode = mode  # type: ignore[assignment]
         if mode == "refuse":
             proxy.cut()
-        # One is under way and tries on; those who wait for their turn are told as soon as it is known.
+        # One batch is in flight and keeps trying; requests that wait for a batch fail as soon as the outage is known.
         first = asyncio.create_task(commit.add(entries(new_tenant(), 1)))
         await asyncio.sleep(0)
         waiting = [asyncio.create_task(commit.add(entries(new_tenant(), 1))) for _ in range(50)]
         async with asyncio.timeout(GENEROUS_S):
-            told = await asyncio.gather(*waiting, return_exceptions=True)
-            assert {each.effect for each in told if isinstance(each, Unavailable)} == {"nothing"}
-            assert all(isinstance(each, Unavailable) for each in told)
+            errors = await asyncio.gather(*waiting, return_exceptions=True)
+            assert {each.effect for each in errors if isinstance(each, Unavailable)} == {"nothing"}
+            assert all(isinstance(each, Unavailable) for each in errors)
             assert commit.breaker.unreachable.is_set()
-            # Were they to wait for a call each, this would take an hour.
+            # If each waited for a call, this would take an hour.
             for _ in range(1000):
                 with pytest.raises(Unavailable, match="Temporal is unreachable") as caught:
                     await commit.add(entries(new_tenant(), 1))
@@ -90,45 +90,47 @@ async def test_while_temporal_is_away_callers_are_sent_away_at_once_and_let_in_w
         assert len(commit.waiters) <= 1
         proxy.mode = "pass"
         proxy.cut()
-        await known_to_be_back(commit)
+        await wait_until_reachable(commit)
         await commit.add(entries(new_tenant(), 1))
         await asyncio.gather(first, return_exceptions=True)
         assert (commit.queue.waiting_bytes, commit.waiters) == (0, {})
 
 
-async def test_one_slow_start_closes_the_door_for_nobody(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_slow_start_fails_no_other_request(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(breaker, "DOUBT_AFTER_S", 0)
     monkeypatch.setattr(breaker, "PROBE_TIMEOUT", timedelta(seconds=GENEROUS_S))
     commit = GroupCommit(client)
     async with commit.running():
-        ended = asyncio.Event()
-        slow = asyncio.create_task(commit.breaker.run_start(ended.wait))
+        finished = asyncio.Event()
+        slow = asyncio.create_task(commit.breaker.run_start(finished.wait))
         async with asyncio.timeout(GENEROUS_S):
-            while commit.breaker.probing is None:  # noqa: ASYNC110 - a doubt is told to nobody
+            while commit.breaker.probing is None:  # noqa: ASYNC110 - there is no event for a doubt
                 await asyncio.sleep(0)
             await commit.breaker.probing
         assert not commit.breaker.unreachable.is_set()
         await commit.add(entries(new_tenant(), 1))
-        ended.set()
+        finished.set()
         assert await slow
 
 
-async def test_a_single_probe_asks_however_many_doubt(proxy: LossyProxy, far_client: Client) -> None:
+async def test_there_is_a_single_probe_however_many_requests_raise_a_doubt(
+    proxy: LossyProxy, far_client: Client
+) -> None:
     commit = GroupCommit(far_client)
     async with commit.running():
         proxy.mode = "refuse"
         proxy.cut()
-        await known_to_be_away(commit)
-        asking = commit.breaker.probing
+        await wait_until_unreachable(commit)
+        probing = commit.breaker.probing
         for _ in range(100):
             commit.breaker.doubt()
-        assert commit.breaker.probing is asking
+        assert commit.breaker.probing is probing
         proxy.mode = "pass"
-        await known_to_be_back(commit)
+        await wait_until_reachable(commit)
         assert commit.breaker.probing is None
 
 
-async def test_spooled_batches_reach_temporal_by_themselves_and_later_ones_go_there_directly(
+async def test_spooled_batches_are_delivered_automatically_and_later_ones_go_to_temporal_directly(
     proxy: LossyProxy, far_client: Client, worker: None, store: Store, tmp_path: Path
 ) -> None:
     drained: list[int] = []
@@ -144,12 +146,12 @@ async def test_spooled_batches_reach_temporal_by_themselves_and_later_ones_go_th
             assert set(spool.oldest_first()) == batches
             assert not await wait_until_stored(answers[0], GENEROUS_S)
             proxy.mode = "pass"
-            await known_to_be_back(commit)
+            await wait_until_reachable(commit)
             (direct,) = await commit.add(entries(tenant, 1))
             assert direct.batch.state == "accepted"
             while await size_of(store, tenant) < 61:  # noqa: ASYNC110 - the database cannot call
                 await asyncio.sleep(0.1)
-            # Told last, when the file is gone too.
+            # Called last, after the file was removed.
             while sum(drained) < 60:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.05)
         assert sum(drained) == 60
@@ -161,7 +163,7 @@ async def test_spooled_batches_reach_temporal_by_themselves_and_later_ones_go_th
 async def test_a_batch_whose_answer_was_lost_is_spooled_under_its_id_and_stored_once(
     proxy: LossyProxy, far_client: Client, worker: None, store: Store, tmp_path: Path
 ) -> None:
-    """Temporal has persisted it, and nobody here knows. The spool sends the same batch once more."""
+    """Temporal has persisted it, but its answer was lost. The spool sends the same batch again."""
     with Spool.open(tmp_path, 8 * MIB) as spool:
         commit = GroupCommit(far_client, spool)
         async with commit.running(), asyncio.timeout(GENEROUS_S):
@@ -181,7 +183,7 @@ async def test_a_batch_whose_answer_was_lost_is_spooled_under_its_id_and_stored_
         assert (part.stored, part.duplicate) == (3, 0)
 
 
-async def test_dying_between_temporals_answer_and_the_removal_of_the_file_doubles_nothing(
+async def test_a_crash_between_temporals_answer_and_the_removal_of_the_file_duplicates_nothing(
     proxy: LossyProxy, far_client: Client, worker: None, store: Store, tmp_path: Path
 ) -> None:
     tenant = new_tenant()
@@ -192,11 +194,11 @@ async def test_dying_between_temporals_answer_and_the_removal_of_the_file_double
             proxy.cut()
             (placed,) = await commit.add(entries(tenant, 3))
             file = spool.path(placed.batch.batch_id)
-            left = file.read_bytes()
+            content = file.read_bytes()
             proxy.mode = "pass"
             while await size_of(store, tenant) < 3 or file.exists():  # noqa: ASYNC110 - the database cannot call
                 await asyncio.sleep(0.1)
-    file.write_bytes(left)  # what such a death leaves
+    file.write_bytes(content)  # as such a crash leaves it
     drained: list[int] = []
     with Spool.open(tmp_path, 8 * MIB) as spool:
         commit = GroupCommit(far_client, spool, on_drained=drained.append)
@@ -209,7 +211,7 @@ async def test_dying_between_temporals_answer_and_the_removal_of_the_file_double
     assert (part.stored, part.duplicate) == (3, 0)
 
 
-async def test_a_damaged_file_keeps_no_other_from_leaving(
+async def test_a_damaged_file_does_not_stop_the_delivery_of_others(
     proxy: LossyProxy, far_client: Client, worker: None, store: Store, tmp_path: Path
 ) -> None:
     tenant = new_tenant()
@@ -229,24 +231,24 @@ async def test_a_damaged_file_keeps_no_other_from_leaving(
     assert sorted(each.suffix for each in contents(tmp_path)) == ["", ".damaged"]
 
 
-async def test_a_batch_that_temporal_refuses_stays_and_keeps_no_other_from_leaving(
+async def test_a_batch_that_temporal_rejects_stays_and_does_not_stop_the_delivery_of_others(
     client: Client, worker: None, store: Store, tmp_path: Path
 ) -> None:
     tenant = new_tenant()
     too_large = Payload(metadata={"encoding": b"json/plain"}, data=b" " * 3 * MIB)
-    refused = Parcel(batch_id=str(uuid_utils.uuid7()), entries=1, payload=too_large, fairness=Priority())
+    rejected = Parcel(batch_id=str(uuid_utils.uuid7()), entries=1, payload=too_large, fairness=Priority())
     with Spool.open(tmp_path, 8 * MIB) as spool:
-        await spool.put(refused)
+        await spool.put(rejected)
         for _ in range(5):
             await spool.put(await parcel_of(client, entries(tenant, 1)))
         commit = GroupCommit(client, spool)
         async with commit.running(), asyncio.timeout(GENEROUS_S):
             while await size_of(store, tenant) < 5 or len(spool.file_bytes) > 1:  # noqa: ASYNC110 - the database cannot call
                 await asyncio.sleep(0.1)
-        assert (spool.oldest_first(), spool.damaged) == ([refused.batch_id], 0)
+        assert (spool.oldest_first(), spool.damaged) == ([rejected.batch_id], 0)
 
 
-async def test_a_spool_that_takes_nothing_acknowledges_nothing(
+async def test_a_spool_that_cannot_write_acknowledges_nothing(
     proxy: LossyProxy, far_client: Client, tmp_path: Path
 ) -> None:
     with Spool.open(tmp_path / "spool", 8 * MIB) as spool:
@@ -254,7 +256,7 @@ async def test_a_spool_that_takes_nothing_acknowledges_nothing(
         async with commit.running(), asyncio.timeout(GENEROUS_S):
             proxy.mode = "refuse"
             proxy.cut()
-            await known_to_be_away(commit)
+            await wait_until_unreachable(commit)
             spool.folder.rename(tmp_path / "elsewhere")
             with pytest.raises(Unavailable, match="cannot store the entries"):
                 await commit.add(entries(new_tenant(), 1))
@@ -263,17 +265,15 @@ async def test_a_spool_that_takes_nothing_acknowledges_nothing(
             assert spool.oldest_first() == [placed.batch.batch_id]
 
 
-async def test_what_is_encrypted_lies_in_no_file_of_the_spool(
-    proxy: LossyProxy, settings: Settings, tmp_path: Path
-) -> None:
+async def test_files_of_the_spool_hold_no_plain_text(proxy: LossyProxy, settings: Settings, tmp_path: Path) -> None:
     marker = "marker-in-a-tenants-name"
     proxy.mode = "refuse"
     security = SecuritySettings(enableEncryption=True)
     keyring = load_keyring(security, {"TEMPORAL_ENCRYPTION_KEY": generate_key().text})
     secret = data_converter_for(security, keyring, max_sent_bytes=MAX_SENT_BYTES)
-    away = settings.temporal.model_copy(update={"host_port": proxy.address})
+    far = settings.temporal.model_copy(update={"host_port": proxy.address})
     with Spool.open(tmp_path, 8 * MIB) as spool:
-        commit = GroupCommit(await connect(away, secret, lazy=True), spool)
+        commit = GroupCommit(await connect(far, secret, lazy=True), spool)
         async with commit.running(), asyncio.timeout(GENEROUS_S):
             await commit.add(entries(marker, 1))
             assert len(spool.oldest_first()) == 1

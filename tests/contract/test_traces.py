@@ -1,4 +1,4 @@
-"""What a trace says of batches and errors, on the real way into Temporal."""
+"""What traces show of batches and errors, with a real Temporal server."""
 
 import asyncio
 import sys
@@ -21,34 +21,34 @@ SAMPLED, NOT_SAMPLED = "01", "00"
 
 
 @pytest.fixture
-def told() -> InMemorySpanExporter:
+def exporter() -> InMemorySpanExporter:
     return InMemorySpanExporter()
 
 
 @pytest.fixture
-def on(monkeypatch: pytest.MonkeyPatch, told: InMemorySpanExporter) -> Iterator[OpenTelemetry]:
-    traces = OpenTelemetry("test", told)
-    monkeypatch.setattr(tracing, "current", traces)
-    yield traces
-    traces.provider.shutdown()
+def traces(monkeypatch: pytest.MonkeyPatch, exporter: InMemorySpanExporter) -> Iterator[OpenTelemetry]:
+    tracer = OpenTelemetry("test", exporter)
+    monkeypatch.setattr(tracing, "current", tracer)
+    yield tracer
+    tracer.provider.shutdown()
 
 
 async def test_a_batch_is_a_child_of_its_first_sampled_request_and_linked_to_the_others(
-    on: OpenTelemetry, told: InMemorySpanExporter, settings: Settings
+    traces: OpenTelemetry, exporter: InMemorySpanExporter, settings: Settings
 ) -> None:
     commit = GroupCommit(await connect(settings.temporal, converter()))
     tenant = new_tenant()
 
     async def request(number: int, flag: str) -> None:
         caller = f"00-{number:032x}-{number:016x}-{flag}"
-        with on.request("POST", [(b"traceparent", caller.encode())]):
+        with traces.request("POST", [(b"traceparent", caller.encode())]):
             await commit.add(entries(tenant, 1))
 
-    # The first leaves at once, the others gather meanwhile.
+    # The first is sent at once; the others gather in the meantime.
     flags = {1: SAMPLED, 2: NOT_SAMPLED, 3: SAMPLED, 4: SAMPLED}
     await asyncio.gather(*(request(number, flag) for number, flag in flags.items()))
-    on.provider.force_flush()
-    spans = told.get_finished_spans()
+    traces.provider.force_flush()
+    spans = exporter.get_finished_spans()
     requests = {span.context.trace_id: span for span in spans if span.name == "POST"}
     batches = {span.context.trace_id: span for span in spans if span.name == "start batch"}
     assert requests.keys() == {1, 3, 4}
@@ -62,28 +62,28 @@ async def test_a_batch_is_a_child_of_its_first_sampled_request_and_linked_to_the
     assert {span.context.trace_id for span in starts} == {1, 3}
 
 
-def test_of_an_error_only_that_there_was_one_is_told(on: OpenTelemetry, told: InMemorySpanExporter) -> None:
-    with pytest.raises(ValueError, match="content"), on.append():
+def test_the_text_of_an_error_is_not_exported(traces: OpenTelemetry, exporter: InMemorySpanExporter) -> None:
+    with pytest.raises(ValueError, match="content"), traces.append():
         raise ValueError("content of an entry")
-    on.provider.force_flush()
-    (span,) = told.get_finished_spans()
+    traces.provider.force_flush()
+    (span,) = exporter.get_finished_spans()
     assert span.status.status_code is StatusCode.ERROR
     assert span.name == "append"
     assert "content" not in span.to_json()
 
 
-def test_a_method_that_nobody_knows_and_headers_that_are_none_are_not_repeated(
-    on: OpenTelemetry, told: InMemorySpanExporter
+def test_unknown_methods_and_invalid_headers_are_not_exported(
+    traces: OpenTelemetry, exporter: InMemorySpanExporter
 ) -> None:
-    with on.request("SECRET", [(b"traceparent", b"\xff"), (b"tracestate", b"\xff"), (b"x", b"\xff")]):
+    with traces.request("SECRET", [(b"traceparent", b"\xff"), (b"tracestate", b"\xff"), (b"x", b"\xff")]):
         pass
-    on.provider.force_flush()
-    (span,) = told.get_finished_spans()
+    traces.provider.force_flush()
+    (span,) = exporter.get_finished_spans()
     assert (span.name, span.parent) == ("_OTHER", None)
     assert "SECRET" not in span.to_json()
 
 
-def test_without_opentelemetry_a_process_that_is_to_trace_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_opentelemetry_the_error_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     before = tracing.current
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     monkeypatch.delitem(sys.modules, "trenova.tracing.opentelemetry")

@@ -1,4 +1,4 @@
-"""The tree in the module's description is that of its classes."""
+"""The tree in the module's docstring is that of its classes."""
 
 import re
 
@@ -23,7 +23,7 @@ def described() -> dict[type[Exception], type[Exception]]:
     return found
 
 
-def test_it_names_every_error_and_what_each_is_one_of() -> None:
+def test_the_tree_names_every_error_and_its_base() -> None:
     tree = described()
     assert {kind: kind.__base__ for kind in tree} == tree
     ours = {

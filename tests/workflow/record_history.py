@@ -1,9 +1,9 @@
-"""Record the histories in `histories/` again: real workflows on a real Temporal server, beside a real PostgreSQL.
+"""Record the histories in `histories/`: real workflows on a real Temporal server and a real PostgreSQL.
 
     .venv/bin/python tests/workflow/record_history.py
 
-Recorded histories stand for workflows that run while a new release is installed. So never replace one because its
-replay fails; add new ones beside it. A file that exists is left as it is.
+Recorded histories stand for workflows that are open while a new release is installed. So never replace one because its
+replay fails; add new ones. Existing files are not changed.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ async def main() -> None:
             ):
                 await record_waiting(client, postgres)
                 await record_gated(client, postgres)
-                await record_others(client)
+                await record_plain_batches(client)
                 await record_parked(client, postgres)
                 await record_retention(client)
                 await record_reconciliation(client)
@@ -67,7 +67,7 @@ async def main() -> None:
 
 
 async def record_waiting(client: Client, postgres: Postgres) -> None:
-    """A batch whose first attempts find a database without tables for it."""
+    """A batch whose first attempts find a database without tables."""
     batch = Batch(batch_id="waiting", entries=[msgspec.Raw(body("acme", id=next(IDS)))])
     running = asyncio.create_task(run(client, batch))
     await asyncio.sleep(2)
@@ -77,7 +77,7 @@ async def record_waiting(client: Client, postgres: Postgres) -> None:
 
 
 async def record_gated(client: Client, postgres: Postgres) -> None:
-    """A batch that waits in its first durable attempt for a database that lets nobody in."""
+    """A batch that waits in its first durable attempt for a database that accepts no connection."""
     batch = Batch(batch_id="gated", entries=[msgspec.Raw(body("acme", id=next(IDS)))])
     async with await postgres.connect(DATABASE) as operator:
         await operator.execute("ALTER ROLE trenova_dev_worker CONNECTION LIMIT 0")
@@ -90,7 +90,7 @@ async def record_gated(client: Client, postgres: Postgres) -> None:
 
 
 async def record_parked(client: Client, postgres: Postgres) -> None:
-    """A batch with an entry that the database refuses, and the retry that stores it."""
+    """A batch with an entry that the database rejects, and the retry that stores it."""
     entries = [msgspec.Raw(body("acme", id=next(IDS), action=action)) for action in ("shipment.update", POISON)]
     async with rule_of(postgres.owner_url):
         await run(client, Batch(batch_id="parked", entries=entries))
@@ -102,7 +102,7 @@ async def record_parked(client: Client, postgres: Postgres) -> None:
 
 
 async def record_retention(client: Client) -> None:
-    """A night in which nothing is past its time."""
+    """A night in which nothing is past its retention."""
     await client.execute_workflow(RetentionWorkflow.run, id=workflow_id("retained"), task_queue=TASK_QUEUE)
     await save(client, "retained")
 
@@ -114,19 +114,19 @@ async def record_reconciliation(client: Client) -> None:
 
 
 async def record_verifications(client: Client, postgres: Postgres) -> None:
-    """The nightly check of sound logs, and of a damaged one."""
+    """The nightly verification of sound ledgers, and of a damaged one."""
     await client.execute_workflow(VerifyLogsWorkflow.run, id=workflow_id("verified"), task_queue=TASK_QUEUE)
     await save(client, "verified")
-    async with await postgres.connect(DATABASE) as somebody:
-        await somebody.execute("SET session_replication_role = replica")
-        await somebody.execute("UPDATE entries SET actor_id = 'x' WHERE tenant = 'acme' AND index = 0")
+    async with await postgres.connect(DATABASE) as intruder:
+        await intruder.execute("SET session_replication_role = replica")
+        await intruder.execute("UPDATE entries SET actor_id = 'x' WHERE tenant = 'acme' AND index = 0")
     try:
         await client.execute_workflow(VerifyLogsWorkflow.run, id=workflow_id("damaged"), task_queue=TASK_QUEUE)
     except WorkflowFailureError:
         await save(client, "damaged")
 
 
-async def record_others(client: Client) -> None:
+async def record_plain_batches(client: Client) -> None:
     await client.execute_workflow("ProcessAuditBatchWorkflow", id=workflow_id("without-input"), task_queue=TASK_QUEUE)
     await save(client, "without-input")
     entries = [msgspec.Raw(body(tenant, id=next(IDS))) for tenant in ("acme", "globex", "acme")]
@@ -147,10 +147,10 @@ async def run(client: Client, batch: Batch) -> None:
 async def save(client: Client, name: str) -> None:
     file = HISTORIES / f"{name}.json"
     if file.exists():
-        sys.stdout.write(f"{file} is there already\n")
+        sys.stdout.write(f"{file} exists already\n")
         return
     history = await client.get_workflow_handle(workflow_id(name)).fetch_history()
-    # Stack traces name files of the machine that recorded them; nothing in a replay looks at those paths.
+    # Stack traces contain paths of the recording machine; a replay does not use them.
     text = re.sub(r'(File \\")[^"]*?(?:site-packages|src)/', r"\1", history.to_json())
     file.write_text(text + "\n", encoding="utf-8")
     sys.stdout.write(f"{file} recorded, {len(history.events)} events\n")

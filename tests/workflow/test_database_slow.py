@@ -20,7 +20,7 @@ from trenova.workflows import ProcessAuditBatchWorkflow
 pytestmark = pytest.mark.usefixtures("worker")
 
 
-async def test_a_batch_that_has_to_wait_for_a_lock_is_stored_once_and_a_cancelled_one_ends(
+async def test_a_batch_that_waits_for_a_lock_is_stored_once_and_a_cancelled_one_is_cancelled(
     client: Client, store: Store, postgres: Postgres, tenant: str
 ) -> None:
     batches = [
@@ -38,7 +38,7 @@ async def test_a_batch_that_has_to_wait_for_a_lock_is_stored_once_and_a_cancelle
         while not (await waiting.describe()).raw_description.pending_activities:  # noqa: ASYNC110 - no event for it
             await asyncio.sleep(0.1)
         await cancelled.cancel()
-        # While the lock is held: once it is free, the batch may be stored before Temporal tells of the cancellation.
+        # While the lock is held: once it is free, the batch may be stored before the cancellation arrives.
         with pytest.raises(WorkflowFailureError) as failure:
             await cancelled.result()
     assert is_cancelled_exception(failure.value.cause)

@@ -1,4 +1,4 @@
-"""Workflows that were started by an earlier release go on under this one: recorded histories are replayed."""
+"""Workflows that an earlier release started continue under this one: recorded histories are replayed."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -27,7 +27,7 @@ def history(file: Path) -> WorkflowHistory:
     return WorkflowHistory.from_json(workflow_id(file.stem), file.read_text(encoding="utf-8"))
 
 
-def test_there_is_a_history_of_every_way_a_workflow_can_go() -> None:
+def test_there_is_a_history_of_every_path_of_every_workflow() -> None:
     assert {file.stem for file in HISTORIES} >= {
         *("without-input", "stored", "waiting", "gated", "invalid"),
         *("parked", "retried", "retained", "reconciled"),
@@ -47,7 +47,7 @@ async def test_a_recorded_history_can_be_replayed(sandbox: SandboxedWorkflowRunn
     await replayer(workflows, sandbox, data_converter()).replay_workflow(history(file))
 
 
-# As if somebody had changed the workflow without thinking of those that run.
+# A change of the workflow that ignores open runs.
 @workflow.defn(name="ProcessAuditBatchWorkflow", sandboxed=False)
 class WaitsFirst:
     @workflow.run
@@ -67,7 +67,9 @@ class StoresByAnotherName:
 
 
 @pytest.mark.parametrize("changed", [WaitsFirst, StoresByAnotherName])
-async def test_a_changed_workflow_would_be_noticed(sandbox: SandboxedWorkflowRunner, changed: type) -> None:
+async def test_an_incompatible_change_of_a_workflow_is_detected(
+    sandbox: SandboxedWorkflowRunner, changed: type
+) -> None:
     (stored,) = [file for file in HISTORIES if file.stem == "stored"]
     with pytest.raises(NondeterminismError):
         await replayer([changed], sandbox, data_converter()).replay_workflow(history(stored))

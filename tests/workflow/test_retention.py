@@ -42,7 +42,7 @@ async def old(store: Store, postgres: Postgres, tenant: str) -> list[bytes]:
     return bodies
 
 
-async def left(owner: Owner, tenant: str) -> tuple[int, int]:
+async def count_left(owner: Owner, tenant: str) -> tuple[int, int]:
     """Entries with content, and removals."""
     found = await owner.execute(
         "SELECT (SELECT count(*) FROM entries WHERE tenant = %(t)s AND body IS NOT NULL),"
@@ -60,7 +60,7 @@ async def test_what_is_past_its_retention_is_removed_and_the_history_can_be_repl
     result = await handle.result()
     assert (result.logs, result.entries, result.bytes) == (1, 1500, sum(map(len, old)))
     assert result.finished_at is not None
-    assert await left(owner, tenant) == (4, 2)
+    assert await count_left(owner, tenant) == (4, 2)
     await replayer([RetentionWorkflow], sandbox, client.data_converter).replay_workflow(await handle.fetch_history())
 
 
@@ -72,7 +72,7 @@ async def test_an_attempt_that_loses_its_database_is_followed_by_one_that_does_t
         handle = await start(client, tenant)
         await owner.execute("SELECT pg_terminate_backend(%s)", [await waiting_for(owner, holder)])
     assert (await handle.result()).entries == 1500
-    assert await left(owner, tenant) == (4, 2)
+    assert await count_left(owner, tenant) == (4, 2)
 
 
 @pytest.mark.usefixtures("old")
@@ -108,5 +108,5 @@ async def test_the_schedule_removes_at_two_and_never_twice_at_once(client: Clien
     assert (next_time.hour, next_time.minute) == (2, 0)
     await handle.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
     async with asyncio.timeout(GENEROUS_S):
-        while (await left(owner, tenant))[0] > 4:  # noqa: ASYNC110 - PostgreSQL has no event for it
+        while (await count_left(owner, tenant))[0] > 4:  # noqa: ASYNC110 - PostgreSQL has no event for it
             await asyncio.sleep(0.2)

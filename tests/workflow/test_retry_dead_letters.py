@@ -1,4 +1,4 @@
-"""Parked entries are tried again by the clock: the schedule starts the workflow, and the workflow stores them."""
+"""Parked entries are retried by a schedule: it starts the workflow, and the workflow stores them."""
 
 import asyncio
 import uuid
@@ -17,7 +17,7 @@ from trenova.workflows import RETRY_SCHEDULE
 pytestmark = pytest.mark.usefixtures("worker", "scheduled")
 
 
-async def test_the_schedule_stores_what_the_database_takes_by_now(
+async def test_the_schedule_stores_parked_entries_that_the_database_accepts_by_now(
     client: Client, store: Store, api_store: Store, postgres: Postgres, tenant: str
 ) -> None:
     async with rule_of(postgres.owner_url):
@@ -27,7 +27,7 @@ async def test_the_schedule_stores_what_the_database_takes_by_now(
     found = (await schedule.describe()).schedule
     assert found.policy.overlap == ScheduleOverlapPolicy.SKIP
     assert [interval.every for interval in found.spec.intervals] == [timedelta(minutes=5)]
-    # Behind the run of this very moment, if there is one: it began before the letter was due.
+    # After a run that is open now, if there is one: it began before the dead letter was due.
     await schedule.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
     async with asyncio.timeout(GENEROUS_S):
         while await store.dead_letters.page(tenant=tenant, limit=1):  # noqa: ASYNC110 - PostgreSQL has no event for it

@@ -1,4 +1,4 @@
-"""The nightly check of the logs, on a real Temporal server and a real PostgreSQL."""
+"""The nightly verification of the ledgers, on a real Temporal server and a real PostgreSQL."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ async def start(client: Client, tenant: str) -> WorkflowHandle[VerifyLogsWorkflo
     )
 
 
-async def test_a_sound_log_is_counted_and_the_history_can_be_replayed(
+async def test_a_sound_ledger_is_counted_and_the_history_can_be_replayed(
     client: Client, store: Store, tenant: str, sandbox: SandboxedWorkflowRunner
 ) -> None:
     for count in (3, 400):
@@ -57,8 +57,8 @@ async def test_damage_fails_the_workflow_with_the_places_and_is_an_error_in_the_
     cause = failure.value.cause
     assert isinstance(cause, ApplicationError)
     assert (cause.type, cause.non_retryable) == ("LedgerDamaged", True)
-    said = f"{tenant}: entry 3: expected actor_id as the body has it, got another"
-    assert cause.message == f"damaged places in the ledgers: 1; the first: {said}"
+    place = f"{tenant}: entry 3: expected actor_id as the body has it, got another"
+    assert cause.message == f"damaged places in the ledgers: 1; the first: {place}"
     assert cause.details[0]["places"][0]["place"] == "entry 3"
     logged = capsys.readouterr().out
     assert "ledger damaged" in logged
@@ -66,7 +66,7 @@ async def test_damage_fails_the_workflow_with_the_places_and_is_an_error_in_the_
     assert "secret" not in logged + json.dumps(cause.details)
 
 
-async def test_a_log_that_is_not_there_fails_the_workflow_at_once(client: Client, tenant: str) -> None:
+async def test_a_missing_ledger_fails_the_workflow_at_once(client: Client, tenant: str) -> None:
     with pytest.raises(WorkflowFailureError) as failure:
         await (await start(client, tenant)).result()
     assert isinstance(failure.value.cause, ActivityError)
@@ -75,7 +75,7 @@ async def test_a_log_that_is_not_there_fails_the_workflow_at_once(client: Client
 
 
 @pytest.mark.usefixtures("scheduled")
-async def test_the_nightly_schedule_is_made_once_and_stays_paused_when_an_operator_has_paused_it(
+async def test_the_nightly_schedule_is_created_once_and_stays_paused_once_an_operator_has_paused_it(
     client: Client,
 ) -> None:
     handle = client.get_schedule_handle(VERIFY_SCHEDULE)
@@ -90,7 +90,7 @@ async def test_the_nightly_schedule_is_made_once_and_stays_paused_when_an_operat
 
 
 @pytest.mark.usefixtures("scheduled")
-async def test_the_metrics_tell_what_the_last_nightly_check_found(
+async def test_the_metrics_show_the_result_of_the_last_nightly_verification(
     client: Client, owner: Owner, store: Store, tenant: str
 ) -> None:
     await store.entries.append(str(uuid.uuid4()), bodies(tenant, 10))

@@ -46,10 +46,10 @@ class Spool:
     def open(cls, folder: Path, max_bytes: int) -> Iterator[Self]:
         """The spool of this folder with the batches that an earlier process left. Raises InvalidConfiguration."""
         spool = cls(folder, max_bytes)
-        with ExitStack() as held:
+        with ExitStack() as resources:
             try:
                 make_folder(folder)
-                held.enter_context(lock_folder(folder))
+                resources.enter_context(lock_folder(folder))
                 spool.load()
             except OSError as error:
                 raise InvalidConfiguration(

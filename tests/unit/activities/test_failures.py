@@ -1,4 +1,4 @@
-"""When an attempt at storing is followed by the next."""
+"""When a failed attempt is followed by the next."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ from trenova.errors import (
 )
 
 
-def test_what_may_pass_by_itself_is_tried_by_the_retry_policy() -> None:
+def test_an_error_that_may_pass_is_retried_by_the_retry_policy() -> None:
     failure = activity_failure(Unavailable("the database is unavailable"))
     assert (failure.message, failure.type) == ("the database is unavailable", "Unavailable")
     assert (failure.non_retryable, failure.next_retry_delay) == (False, None)
@@ -33,7 +33,7 @@ def test_what_may_pass_by_itself_is_tried_by_the_retry_policy() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_needs_somebody_is_tried_seldom_but_never_given_up(error: TrenovaError) -> None:
+def test_an_error_that_needs_an_operator_is_retried_rarely_but_never_given_up(error: TrenovaError) -> None:
     failure = activity_failure(error)
     assert not failure.non_retryable
     assert failure.next_retry_delay == OPERATOR_RETRY_DELAY == timedelta(minutes=5)

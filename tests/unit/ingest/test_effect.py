@@ -1,4 +1,4 @@
-"""What is said of a request whose start Temporal may have taken in all the same, and of one that it has taken in."""
+"""The effect of a request that Temporal may have accepted all the same, and of one that it has accepted."""
 
 import asyncio
 from types import SimpleNamespace
@@ -20,19 +20,19 @@ from trenova.ingest.start import Handle, Parcel
 LOST = (RPCError("x", RPCStatusCode.DEADLINE_EXCEEDED, b""), RuntimeError("no connection"))
 UNREADABLE = (
     EncryptionKeyNotFound("encryption key not found for ID: k9"),
-    msgspec.ValidationError("expected an object, got what nobody may read"),
-    RuntimeError("what nobody may read"),
+    msgspec.ValidationError("expected an object, got secret content"),
+    RuntimeError("secret content"),
 )
 
 
 def answer_with(monkeypatch: pytest.MonkeyPatch, *errors: Exception) -> None:
-    """Have tries to start a batch fail so, one after the other."""
+    """Make the attempts to start a batch fail with these errors, one after the other."""
     answers = list(errors)
 
-    async def call(client: Client, parcel: Parcel) -> None:
+    async def start_workflow(client: Client, parcel: Parcel) -> None:
         raise answers.pop(0)
 
-    monkeypatch.setattr(start, "start_workflow", call)
+    monkeypatch.setattr(start, "start_workflow", start_workflow)
     monkeypatch.setattr(start, "PAUSE_S", 0)
 
 
@@ -51,19 +51,19 @@ async def failure() -> Unavailable:
         (RPCStatusCode.UNAUTHENTICATED, TemporalDenied),
     ],
 )
-async def test_a_try_whose_answer_was_lost_may_have_been_taken_in_whatever_the_next_is_told(
+async def test_after_a_lost_answer_the_effect_is_unknown_whatever_the_next_attempt_fails_with(
     monkeypatch: pytest.MonkeyPatch, status: RPCStatusCode, kind: type[Unavailable]
 ) -> None:
-    refused = RPCError("x", status, b"")
-    answer_with(monkeypatch, refused)
+    rejected = RPCError("x", status, b"")
+    answer_with(monkeypatch, rejected)
     assert (await failure()).effect == "nothing"
     for lost in LOST:
-        answer_with(monkeypatch, lost, refused)
+        answer_with(monkeypatch, lost, rejected)
         error = await failure()
         assert (type(error), error.effect) == (kind, "unknown")
 
 
-async def test_a_temporal_that_turns_out_to_refuse_may_have_kept_what_had_no_answer() -> None:
+async def test_a_denial_that_is_known_later_leaves_the_effect_of_an_unanswered_start_unknown() -> None:
     breaker = Breaker(cast("Client", None), lambda: None)
     breaker.doubt = lambda: None  # type: ignore[method-assign]
     breaker.fault = TemporalDenied("x")
@@ -77,7 +77,7 @@ async def test_a_temporal_that_turns_out_to_refuse_may_have_kept_what_had_no_ans
 
 
 class Workflow:
-    """One whose result cannot be had."""
+    """A workflow whose result cannot be read."""
 
     id = "some-workflow"
 
@@ -89,13 +89,13 @@ class Workflow:
 
 
 @pytest.mark.parametrize("error", UNREADABLE, ids=lambda error: type(error).__name__)
-async def test_entries_that_are_accepted_are_so_although_the_result_cannot_be_read(error: Exception) -> None:
+async def test_accepted_entries_remain_accepted_although_the_result_cannot_be_read(error: Exception) -> None:
     placed = [PlacedEntries(batch=AcceptedBatch("b", cast("Handle", Workflow(error))), entries=[])]
     with capture_logs() as logged:
         answers = await asyncio.gather(*(wait_until_stored(placed, 60) for _ in range(3)))
     assert answers == [False] * 3
     assert [each["event"] for each in logged] == ["waiting for a batch failed"]
-    assert "nobody may read" not in str(logged)
+    assert "secret content" not in str(logged)
 
 
 @pytest.mark.parametrize("error", [*UNREADABLE, LOST[0]], ids=lambda error: type(error).__name__)
@@ -110,4 +110,4 @@ async def test_a_replay_that_has_begun_has_although_its_result_cannot_be_read(er
     with capture_logs() as logged:
         assert await dead_letters.run_retry(cast("Services", services)) == RetryResult()
     assert [each["event"] for each in logged] == ["waiting for a retry of dead letters failed"]
-    assert "nobody may read" not in str(logged)
+    assert "secret content" not in str(logged)

@@ -1,4 +1,4 @@
-"""Which entries leave together, and in whose turn."""
+"""Which entries share a batch, and in whose turn."""
 
 import uuid
 from collections import Counter
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from trenova.domain.entry import SealedEntry
 from trenova.ingest.queue import BatchLimits, Piece, Queue, Request, split_in_halves
 
-CAPS = BatchLimits(max_entries=10, max_bytes=1000)
+LIMITS = BatchLimits(max_entries=10, max_bytes=1000)
 SIZES = st.lists(st.integers(1, 1500), min_size=1, max_size=30)
 
 
@@ -22,16 +22,16 @@ def bytes_of(batch: list[SealedEntry]) -> int:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), SIZES), min_size=1, max_size=8))
-def test_every_entry_leaves_once_in_its_order_and_no_batch_is_over_its_caps(asked: list[tuple[str, list[int]]]) -> None:
-    queue = Queue(CAPS)
+def test_every_entry_is_sent_once_in_order_and_no_batch_exceeds_its_limits(asked: list[tuple[str, list[int]]]) -> None:
+    queue = Queue(LIMITS)
     requests = [request(tenant, sizes) for tenant, sizes in asked]
     for each in requests:
         queue.put(each)
     left: dict[Request, list[SealedEntry]] = {each: [] for each in requests}
     while pieces := queue.take():
         batch = [entry for piece in pieces for entry in piece.entries]
-        assert 0 < len(batch) <= CAPS.max_entries
-        assert bytes_of(batch) <= CAPS.max_bytes or len(batch) == 1
+        assert 0 < len(batch) <= LIMITS.max_entries
+        assert bytes_of(batch) <= LIMITS.max_bytes or len(batch) == 1
         for piece in pieces:
             left[piece.request] += piece.entries
     assert all(left[each] == list(each.entries) for each in requests)
@@ -49,8 +49,8 @@ def test_halves_hold_everything_in_order_and_about_as_much(sizes: list[list[int]
     assert abs(bytes_of(first) - bytes_of(second)) <= 2 * max(len(entry.body) for entry in whole)
 
 
-def test_a_flood_of_one_tenant_does_not_hold_up_the_others() -> None:
-    queue = Queue(CAPS)
+def test_a_flood_of_one_tenant_does_not_delay_the_others() -> None:
+    queue = Queue(LIMITS)
     for _ in range(50):
         queue.put(request("flood", [100] * 10))
     queue.put(request("quiet", [100]))
@@ -60,15 +60,15 @@ def test_a_flood_of_one_tenant_does_not_hold_up_the_others() -> None:
 
 
 def test_small_requests_of_many_tenants_share_a_batch() -> None:
-    queue = Queue(CAPS)
+    queue = Queue(LIMITS)
     for tenant in "abcdefgh":
         queue.put(request(tenant, [100]))
     assert len(queue.take()) == 8
     assert queue.take() == []
 
 
-def test_what_a_caller_no_longer_waits_for_does_not_leave() -> None:
-    queue = Queue(CAPS)
+def test_entries_of_a_cancelled_caller_are_not_sent() -> None:
+    queue = Queue(LIMITS)
     gone, stays = request("a", [100] * 25), request("a", [100])
     queue.put(gone)
     queue.put(stays)
@@ -80,7 +80,7 @@ def test_what_a_caller_no_longer_waits_for_does_not_leave() -> None:
 
 
 def test_requests_that_hold_several_tenants_have_a_lane_of_their_own() -> None:
-    queue = Queue(CAPS)
+    queue = Queue(LIMITS)
     mixed = Request([*request("a", [1]).entries, *request("b", [1]).entries])
     queue.put(mixed)
     assert list(queue.lanes) == [""]

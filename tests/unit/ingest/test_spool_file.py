@@ -1,4 +1,4 @@
-"""What is read from a spool file is what was written, or nothing."""
+"""A spool file is read exactly as it was written, or not at all."""
 
 import uuid
 
@@ -27,14 +27,14 @@ def test_a_file_has_a_header_of_70_bytes_and_the_payload_as_temporal_gets_it() -
     assert content[HEADER_BYTES:] == payload
 
 
-def test_a_batch_comes_back_without_its_tenant_which_the_file_does_not_name() -> None:
-    found = unpack(ID, pack(PARCEL))
-    assert (found.batch_id, found.entries, found.payload) == (ID, 3, PARCEL.payload)
-    assert found.fairness == Priority()
+def test_a_batch_is_read_without_its_tenant_which_the_file_does_not_name() -> None:
+    parcel = unpack(ID, pack(PARCEL))
+    assert (parcel.batch_id, parcel.entries, parcel.payload) == (ID, 3, PARCEL.payload)
+    assert parcel.fairness == Priority()
     assert b"acme" not in pack(PARCEL)
 
 
-def test_no_file_that_is_shorter_or_longer_or_differs_in_a_byte_is_taken_for_a_batch() -> None:
+def test_a_file_that_is_shorter_or_longer_or_differs_in_a_byte_is_damaged() -> None:
     content = pack(PARCEL)
     broken = [content[:end] for end in range(len(content))]
     broken += [content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :] for at in range(len(content))]

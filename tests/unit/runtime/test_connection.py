@@ -1,4 +1,4 @@
-"""What the settings become when a process reaches for Temporal: on this machine, on a cluster, on Temporal Cloud."""
+"""The connection that follows from the settings: on this machine, on a cluster, on Temporal Cloud."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def tls(**settings: object) -> TlsSettings:
     return TlsSettings.model_validate(settings)
 
 
-async def test_on_this_machine_nothing_is_secured() -> None:
+async def test_on_this_machine_there_is_neither_tls_nor_an_api_key() -> None:
     config = await connection_of(Settings().temporal)
     assert config.target_host == "localhost:7233"
     assert not config.tls
@@ -83,7 +83,7 @@ async def test_certificates_given_as_text_reach_temporal(tmp_path: Path) -> None
     )
 
 
-def test_a_private_authority_needs_no_certificate_of_our_own(tmp_path: Path) -> None:
+def test_a_private_authority_needs_no_client_certificate(tmp_path: Path) -> None:
     authority = Authority(tmp_path).certificate
     assert tls_of(tls(caFile=authority)) == TLSConfig(server_root_ca_cert=authority.read_bytes())
 
@@ -95,7 +95,7 @@ def test_an_authority_may_be_in_a_bundle_with_text_between_and_certificates_that
     assert tls_of(tls(caFile=bundle)) == TLSConfig(server_root_ca_cert=bundle.read_bytes())
 
 
-def test_a_text_that_is_no_pem_is_an_error_that_names_its_setting_and_not_the_text() -> None:
+def test_text_that_is_not_pem_is_an_error_that_names_its_setting_but_not_the_text() -> None:
     with pytest.raises(InvalidConfiguration) as caught:
         tls_of(tls(certData="hunter2", keyData="hunter3", caData="hunter4"))
     assert [problem.partition(": ")[0] for problem in caught.value.problems] == [
@@ -109,7 +109,7 @@ def test_a_text_that_is_no_pem_is_an_error_that_names_its_setting_and_not_the_te
 @pytest.mark.parametrize(
     "given", ["localhost:99999", "localhost:0", "localhost:http", "localhost", "https://localhost:7233", "a b:7233"]
 )
-def test_an_address_that_cannot_be_is_an_error_of_the_configuration(given: str) -> None:
+def test_an_impossible_address_is_an_error_of_the_configuration(given: str) -> None:
     with pytest.raises(InvalidConfiguration) as caught:
         load({"TEMPORAL_ADDRESS": given})
     assert caught.value.problems == (
@@ -118,7 +118,7 @@ def test_an_address_that_cannot_be_is_an_error_of_the_configuration(given: str) 
 
 
 @pytest.mark.parametrize("given", ["localhost:7233", "[::1]:1", "10.0.0.1:65535", "temporal_frontend.example:7233"])
-def test_hosts_and_addresses_with_a_port_are_taken(given: str) -> None:
+def test_hosts_and_addresses_with_a_port_are_valid(given: str) -> None:
     assert load({"TEMPORAL_ADDRESS": given}).temporal.host_port == given
 
 
@@ -130,20 +130,20 @@ def test_hosts_and_addresses_with_a_port_are_taken(given: str) -> None:
         ("TEMPORAL_GRPC_META_TEAM", "hunter2\n", "temporal.grpcMeta"),
     ],
 )
-def test_what_cannot_be_a_header_is_an_error_that_hides_it(variable: str, given: str, key: str) -> None:
-    """The SDK would leave it out, and Temporal say that there is none."""
+def test_a_value_that_cannot_be_a_header_is_an_error_that_hides_it(variable: str, given: str, key: str) -> None:
+    """The SDK would drop it, and Temporal would report that there is none."""
     with pytest.raises(InvalidConfiguration) as caught:
         load({variable: given})
     assert caught.value.message.startswith(f"invalid configuration: {key}: (hidden) given, expected ")
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_name_that_no_certificate_can_have_is_an_error() -> None:
+def test_a_name_that_no_certificate_can_contain_is_an_error() -> None:
     with pytest.raises(InvalidConfiguration, match=r"temporal\.tls\.serverName: .not a name!. given"):
         load({"TEMPORAL_TLS_SERVER_NAME": "not a name!"})
 
 
-def test_tls_is_the_choice_of_the_sdk_unless_it_is_given() -> None:
+def test_the_sdk_decides_about_tls_unless_it_is_configured() -> None:
     assert tls_of(tls()) is None
     assert tls_of(tls(enabled=True)) is True
     assert tls_of(tls(enabled=False, certData="c", keyData="k")) is False
@@ -158,12 +158,12 @@ def test_a_certificate_without_its_key_is_an_error(half: str, tmp_path: Path) ->
 
 
 def test_a_certificate_that_cannot_be_read_is_an_error_that_names_setting_and_file(tmp_path: Path) -> None:
-    missing = tmp_path / "gone.pem"
+    missing = tmp_path / "missing.pem"
     with pytest.raises(InvalidConfiguration, match=f"temporal.tls.certFile: {missing} cannot be read: No such file"):
         tls_of(tls(certFile=missing, keyData="k"))
 
 
-async def test_nobody_at_the_address_is_unavailable_in_the_words_of_the_guide() -> None:
+async def test_a_refused_connection_is_reported_in_the_words_of_the_guide() -> None:
     address = f"127.0.0.1:{ports.choose()}"
     with pytest.raises(Unavailable, match=f"failed to dial temporal client at {address}") as caught:
         await connect(TemporalSettings.model_validate({"hostPort": address}), DataConverter.default)

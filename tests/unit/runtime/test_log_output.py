@@ -1,4 +1,4 @@
-"""What servers write on a terminal: nothing that somebody's names make it do."""
+"""Log lines on a terminal: names in them cannot control it."""
 
 import logging
 import sys
@@ -22,7 +22,9 @@ def restored() -> Iterator[None]:
 
 @pytest.mark.usefixtures("restored")
 @pytest.mark.parametrize("form", ["console", "json"])
-def test_a_name_with_escapes_and_line_ends_is_one_harmless_line(capsys: pytest.CaptureFixture[str], form: str) -> None:
+def test_a_name_with_escapes_and_line_breaks_is_one_harmless_line(
+    capsys: pytest.CaptureFixture[str], form: str
+) -> None:
     set_up(LogSettings.model_validate({"format": form}))
     bad = "by hand\x1b[2J\r\nworker stopped\u202e\x9b1m"
     structlog.get_logger().info("batch stored", workflow_id=bad)

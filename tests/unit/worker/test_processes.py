@@ -1,4 +1,4 @@
-"""One place of `trenova worker --processes`, whichever process is in it."""
+"""One place of `trenova worker --processes`, whichever process fills it."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ from conftest import GENEROUS_S
 from trenova.worker.processes import LONGEST_PAUSE_S, Place
 
 ENDS_AT_ONCE = [sys.executable, "-c", "pass"]
-REFUSALS = [(socket, "socketpair", errno.EMFILE), (subprocess, "Popen", errno.EAGAIN)]
+FAILURES = [(socket, "socketpair", errno.EMFILE), (subprocess, "Popen", errno.EAGAIN)]
 
 
 def place() -> Place:
@@ -26,16 +26,16 @@ def files() -> int:
     return int(psutil.Process().num_fds())
 
 
-@pytest.mark.parametrize(("module", "call", "number"), REFUSALS, ids=["channel", "process"])
-def test_what_the_system_refuses_is_tried_again_after_a_pause(
+@pytest.mark.parametrize(("module", "call", "number"), FAILURES, ids=["channel", "process"])
+def test_a_process_that_cannot_be_started_is_retried_after_a_pause(
     module: ModuleType, call: str, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object, **__: object) -> object:
+    def fail(*_: object, **__: object) -> object:
         raise OSError(number, os.strerror(number))
 
     one, before = place(), files()
-    with monkeypatch.context() as refusing:
-        refusing.setattr(module, call, refuse)
+    with monkeypatch.context() as failing:
+        failing.setattr(module, call, fail)
         one.supervise(100.0)
         assert (one.process, one.channel, one.due, one.is_hopeless) == (None, None, 101.0, False)
         one.supervise(101.0)

@@ -1,4 +1,4 @@
-"""What the settings make of a worker's slots and pollers."""
+"""The slots and pollers of a worker that follow from the settings."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from trenova.config import WorkerSettings
 from trenova.worker.tuning import pollers_of, tuner_of
 
 
-def test_without_targets_there_are_as_many_slots_as_are_set() -> None:
+def test_without_targets_there_are_as_many_slots_as_configured() -> None:
     size = WorkerSettings(maxConcurrentActivityExecutionSize=7, maxConcurrentWorkflowTaskExecutionSize=5)
     assert tuner_of(size) == WorkerTuner.create_composite(
         workflow_supplier=FixedSizeSlotSupplier(5),
@@ -33,7 +33,7 @@ def test_without_targets_there_are_as_many_slots_as_are_set() -> None:
     [({"targetMemory": 0.8}, (0.8, 1.0)), ({"targetCpu": 0.9}, (1.0, 0.9))],
     ids=["memory", "cpu"],
 )
-def test_with_a_target_they_are_the_most_and_storing_at_once_stays_as_it_is(
+def test_with_a_target_the_slots_are_maxima_and_quick_attempts_stay_unchanged(
     resources: dict[str, Any], targets: tuple[float, float]
 ) -> None:
     tuner = ResourceBasedTunerConfig(*targets)
@@ -53,5 +53,5 @@ def test_with_a_target_they_are_the_most_and_storing_at_once_stays_as_it_is(
         (3, PollerBehaviorAutoscaling(minimum=1, maximum=3, initial=3)),
     ],
 )
-def test_pollers_are_as_many_as_are_set_or_follow_the_load(most: int | None, expected: PollerBehavior) -> None:
+def test_the_number_of_pollers_is_fixed_or_follows_the_load(most: int | None, expected: PollerBehavior) -> None:
     assert pollers_of(4, most) == expected
