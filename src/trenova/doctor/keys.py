@@ -67,7 +67,8 @@ async def check_configured_keys(context: CheckContext) -> Verdict:
             problems = f"encryption key not found for ID: {security.encryption_key_id}: {problems}"
         return failure(problems, error.hint or "`trenova keys check --offline` lists the keys")
     if ring.encrypting_id is None:
-        return ok(f"encryption is off; {many(len(ring.keys), 'key decrypts', 'keys decrypt')}")
+        decrypting = many(len(ring.keys), "key decrypts", "keys decrypt") if ring.keys else "no key is configured"
+        return ok(f"encryption is off; {decrypting}")
     others = len(ring.keys) - 1
     return ok(f"{ring.encrypting_id} encrypts and decrypts{f', and {others} more decrypt' if others else ''}")
 
