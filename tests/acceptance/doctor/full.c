@@ -1,4 +1,4 @@
-/* A disk without room, for one process: preloaded, it takes all free blocks away from what the file system tells. */
+/* A full disk, for one process: preloaded, it makes every file system report one free block. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <sys/statvfs.h>

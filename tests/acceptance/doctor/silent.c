@@ -1,4 +1,4 @@
-/* A name server that does not answer, for one process: preloaded, it has names of `.silent` looked up for a minute. */
+/* A name server that does not answer, for one process: preloaded, it makes the lookup of a `.silent` name take a minute. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netdb.h>
