@@ -28,8 +28,8 @@ def doctor(
 ) -> None:
     """Check the installation: report what is wrong, why, and what to do next. Changes nothing.
 
-    The first line is the cause to fix first. Exit code 0: all is well; 3: warnings only; else the kind of that cause:
-    10 configuration, 11 this machine, 12 Temporal, 13 database, 14 encryption keys, 15 workers, 16 API, 17 logs.
+    The first line is the cause to fix first. Exit code 0: no problem; 3: warnings only; else the kind of that cause:
+    10 configuration, 11 this machine, 12 Temporal, 13 database, 14 encryption keys, 15 workers, 16 API, 17 ledgers.
 
     Example: trenova doctor --api-url https://audit.example.com
     """
