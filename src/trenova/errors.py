@@ -138,12 +138,12 @@ class UnsupportedMediaType(InvalidRequest):
 
 
 class SearchTooWide(InvalidRequest):
-    """The search looked at too many entries. The same search would again; a narrower one is found at once."""
+    """The search scanned too many entries, and would again. A narrower search succeeds at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryProblem:
-    """One thing wrong with one entry: its 0-based position in the request and the field as a JSON Pointer."""
+    """One problem of one entry: its 0-based position in the request, and the field as a JSON Pointer."""
 
     index: int
     field: str
@@ -151,7 +151,7 @@ class EntryProblem:
 
 
 class InvalidEntries(RequestError):
-    """One or more entries of a readable request are wrong: `bad` of them, the first of which are named."""
+    """`bad` entries of a readable request are invalid; `problems` names the first of them."""
 
     def __init__(self, problems: Sequence[EntryProblem], *, bad: int, total: int) -> None:
         super().__init__(
@@ -166,31 +166,31 @@ class RequestTooLarge(RequestError):
 
 
 class RequestTooSlow(RequestError):
-    """The body of the request comes more slowly than the least rate. Nothing was taken in."""
+    """The body of the request arrives below the minimum rate. Nothing was accepted."""
 
 
 class Unauthenticated(RequestError):
-    """No API key, or one that is unknown or revoked (deliberately not told apart)."""
+    """No API key, or one that is unknown or revoked (deliberately not distinguished)."""
 
 
 class Forbidden(RequestError):
-    """The API key is good, but its role or tenant does not allow this."""
+    """The API key is valid, but its role or tenant does not permit this."""
 
 
 class NotChecked(TrenovaError):
-    """Nothing was verified, for a reason that says nothing of what was to be verified."""
+    """Nothing was verified, for a reason that says nothing about the data."""
 
 
 class NotFound(RequestError):
-    """There is no such thing, or none that this API key may see (deliberately not told apart)."""
+    """Nothing there, or nothing that this API key may see (deliberately not distinguished)."""
 
 
 class Removed(NotFound):
-    """The entry was stored, and its content has been removed since; what proves its place has not."""
+    """The entry was stored, and its content was removed since. Its place in the ledger can still be proved."""
 
 
 class Unavailable(TrenovaError):
-    """A part this needs is away or full. Nothing was taken in; the same request may be sent again."""
+    """A part is unreachable or at its limit. Nothing was accepted; the same request may be sent again."""
 
     retryable = True
     effect: Effect = "nothing"
@@ -204,35 +204,32 @@ class Unavailable(TrenovaError):
         self.to_client = to_client or self.to_client
 
     def of_something_sent(self) -> "Unavailable":
-        """This error, of a request that may have been taken in all the same, in an earlier try."""
+        """This error, for a request that an earlier attempt may have completed."""
         self.effect = "unknown"
         return self
 
 
 class TemporalUnreachable(Unavailable, failure_type="TemporalAway"):
-    """Temporal did not answer. What it was sent it may have kept all the same: the same id finds out."""
+    """Temporal did not answer. It may have persisted the request; repeating it with the same id finds out."""
 
     effect = "unknown"
 
     @classmethod
     def instead_of(cls, error: Unavailable) -> "TemporalUnreachable":
-        """The same, of a request of which something was sent."""
+        """The same error for a request of which something was sent."""
         return cls(error.message, retry_after_s=error.retry_after_s, hint=error.hint, to_client=error.to_client)
 
 
 class TemporalDenied(Unavailable, failure_type="TemporalRefuses"):
-    """Temporal answers, and refuses: it does not take our credentials, or has no such namespace.
-
-    What it refuses it has not kept.
-    """
+    """Temporal answers and denies access: the credentials or the namespace are wrong. It has persisted nothing."""
 
 
 class StatementTimeout(Unavailable):
-    """A statement took longer than it may, or an administrator of the database cancelled it."""
+    """A statement exceeded its timeout, or an administrator of the database cancelled it."""
 
 
 class Busy(Unavailable):
-    """As much is under way as this server does at once. Nothing is wrong, so message and hint are the caller's."""
+    """This server is at its limit. Nothing is wrong with it, so the client may read message and hint."""
 
     @property
     def for_client(self) -> ClientMessage:
@@ -240,19 +237,19 @@ class Busy(Unavailable):
 
 
 class TooManyReads(Busy):
-    """As many reads of this caller run as may, and others of it wait."""
+    """This caller is at its limit of concurrent and of waiting reads."""
 
 
 class Blocked(Unavailable):
-    """Another transaction holds what this one needs, and this one gave way."""
+    """Another transaction holds a lock that this one needs, and this one was aborted."""
 
 
 class WitnessUnavailable(Unavailable):
-    """A witness answers that it cannot: with 429, or with 500 and above. It may be able to for other logs."""
+    """A witness answers 429, or 500 and above: it cannot cosign now. It may still cosign other ledgers."""
 
 
 class InvalidConfiguration(TrenovaError):
-    """Settings that cannot work. `problems` has one line for each, with key, value given and value expected."""
+    """Settings that cannot work. `problems` has one line per problem: the key, its value and what was expected."""
 
     def __init__(self, problems: Sequence[str], *, hint: str | None = None) -> None:
         super().__init__("invalid configuration: " + "; ".join(problems), hint=hint)
@@ -264,7 +261,7 @@ class InvalidConfiguration(TrenovaError):
 
 
 class NotSealed(TrenovaError):
-    """A body that is no sealed entry: it reached the worker by another way than the API."""
+    """A body that is not a sealed entry: it did not reach the worker through the API."""
 
 
 class SchemaMismatch(TrenovaError):
@@ -272,7 +269,7 @@ class SchemaMismatch(TrenovaError):
 
 
 class DatabaseFault(TrenovaError):
-    """The database refuses the program itself: a table or a right is missing, or there is a bug on either side.
+    """The database rejects the program itself: a table or a right is missing, or one of the two has a bug.
 
     `code` is PostgreSQL's SQLSTATE.
     """
@@ -283,20 +280,20 @@ class DatabaseFault(TrenovaError):
 
 
 class RowRejected(TrenovaError):
-    """The database refuses a row for that row's own sake. `reason` may quote the row, and so belongs beside it only."""
+    """The database rejects this row. `reason` may quote the row, so it may only be stored beside it."""
 
     def __init__(self, *, code: str, reason: str) -> None:
         super().__init__(
-            f"the database refuses a row (SQLSTATE {code})", hint="the database's log says which rule it breaks"
+            f"the database rejects a row (SQLSTATE {code})", hint="the database's log names the rule that it breaks"
         )
         self.code = code
         self.reason = reason
 
 
 class LedgerDamaged(TrenovaError, failure_type="LogDamaged"):
-    """What is stored of a tenant's log contradicts itself. Nothing is built upon it."""
+    """The stored ledger of a tenant contradicts itself. Nothing is appended to it."""
 
-    to_client = "what is stored of this log contradicts itself, so it proves nothing until it is restored"
+    to_client = "the stored ledger contradicts itself, so it proves nothing until it is restored"
 
 
 class PartFailed(TrenovaError):
@@ -304,19 +301,19 @@ class PartFailed(TrenovaError):
 
 
 class OutputFailed(TrenovaError):
-    """Standard output takes no more, as on a full disk."""
+    """Standard output cannot be written, for example to a full disk."""
 
 
 class ReaderLeft(OutputFailed):
-    """Whoever read standard output has left, as `head` does. Nobody is told of it."""
+    """The reader of standard output has closed it, as `head` does. It is not reported."""
 
 
 class VerificationError(TrenovaError):
-    """A proof, checkpoint, signature or evidence file does not hold. The message says where, expected and found."""
+    """A proof, checkpoint, signature or evidence file does not hold. The message says where, and what was expected."""
 
 
 class CheckpointConflict(VerificationError):
-    """A witness refuses a checkpoint, or a published file contradicts it: `answer` is what it says."""
+    """A witness or a published file contradicts one of our checkpoints; `answer` is its content."""
 
     def __init__(self, message: str, *, status: int = 0, answer: bytes = b"") -> None:
         super().__init__(message)
@@ -336,20 +333,20 @@ class EncryptionKeyNotFound(PayloadError):
 
 
 class DecryptionFailed(PayloadError):
-    """The key does not open the payload: it is another key under the same id, or the payload was changed."""
+    """The key does not decrypt the payload: it is another key under the same id, or the payload was changed."""
 
 
 class PlaintextRefused(PayloadError):
-    """The payload came without encryption, and `requireEncryption` is on."""
+    """The payload is not encrypted, and `requireEncryption` is on."""
 
 
 class InvalidPayload(PayloadError):
-    """The payload is broken inside, wrapped in too many layers, or too large once decompressed."""
+    """The payload is malformed, nested in too many layers, or too large once decompressed."""
 
 
 class DecodedTooLarge(InvalidPayload):
-    """The payloads that are decoded together become larger than they may."""
+    """Payloads that are decoded together exceed the size limit once decompressed."""
 
 
 class PayloadTooLarge(PayloadError):
-    """The payload is larger, as it would be sent, than Temporal takes. Nothing was sent."""
+    """The encoded payload is larger than Temporal accepts. Nothing was sent."""

@@ -117,7 +117,7 @@ class OneConnection(LossyProxy):
     """Lets the first connection through, and no other."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.mode = "refuse" if self.asked else "pass"
+        self.mode = "refuse" if self.attempts else "pass"
         await super().serve(reader, writer)
 
 

@@ -1,4 +1,4 @@
-"""A real TCP proxy in front of a server, which loses what it is told to lose."""
+"""A real TCP proxy in front of a server that loses requests or answers on demand."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,18 +9,18 @@ Mode = Literal["pass", "lose answers", "lose requests", "refuse"]
 
 
 class LossyProxy:
-    """`lose answers`: the server gets everything, the client hears nothing. `lose requests`: the other way round."""
+    """`lose answers`: the server gets everything, the client nothing. `lose requests`: the server gets nothing."""
 
     def __init__(self, host: str, port: int) -> None:
         self.target = (host, port)
         self.mode: Mode = "pass"
         self.connections: set[asyncio.StreamWriter] = set()
         self.lost = asyncio.Event()
-        """Something has been lost."""
+        """Set once something was lost."""
         self.delay_s = 0.0
-        """How long everything is under way, each way."""
-        self.asked = 0
-        """How many connections were asked for."""
+        """The delay in each direction."""
+        self.attempts = 0
+        """The number of connections that clients tried to open."""
         self.port = 0
 
     @property
@@ -43,7 +43,7 @@ class LossyProxy:
             writer.close()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.asked += 1
+        self.attempts += 1
         if self.mode == "refuse":
             writer.close()
             return

@@ -187,7 +187,7 @@ async def test_no_proof_is_given_that_does_not_hold(
     with capture_logs([merge_contextvars]) as logged:
         response = await api.get(f"/v1/entries/{id_}/proof")
     assert response.status_code == 500
-    assert response.json()["detail"].startswith("what is stored of this log contradicts itself")
+    assert response.json()["detail"].startswith("the stored ledger contradicts itself")
     (told,) = [line for line in logged if line["request_id"] == response.json()["request_id"]]
     assert told["error"].startswith(f"the ledger of {keys.tenant} cannot be proved: ")
     (again,) = await send(api, entry(id=str(id_)))

@@ -9,8 +9,8 @@ LINE = re.compile(r"^((?:[│ ]   )*)[├└]── (\S+)", re.MULTILINE)
 ELSEWHERE = {"client.ApiError": ApiError}
 
 
-def described() -> dict[type[Exception], type[Exception]]:
-    """Each class of the tree and the one that it hangs on. What is no class groups those below it."""
+def tree_in_docstring() -> dict[type[Exception], type[Exception]]:
+    """Each class of the tree and its parent. A line that is not a class only groups those below it."""
     found: dict[type[Exception], type[Exception]] = {}
     above: list[type[Exception]] = [errors.TrenovaError]
     for match in LINE.finditer(errors.__doc__ or ""):
@@ -24,7 +24,7 @@ def described() -> dict[type[Exception], type[Exception]]:
 
 
 def test_the_tree_names_every_error_and_its_base() -> None:
-    tree = described()
+    tree = tree_in_docstring()
     assert {kind: kind.__base__ for kind in tree} == tree
     ours = {
         kind

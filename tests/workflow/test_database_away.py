@@ -54,7 +54,7 @@ async def test_a_backlog_is_stored_in_the_order_of_arrival_and_new_batches_do_no
         for handle in backlog:
             await wait_until_scheduled(handle)
         # Without the gate each batch would have connected twice by now. The gate connects a few times a minute.
-        assert servers.network.asked < BACKLOG
+        assert servers.network.attempts < BACKLOG
         assert [failed for handle in backlog if (failed := (await pending_attempt(handle)).failed)] == []
         # From then on each batch that leaves the queue shows that others wait behind it.
         await asyncio.sleep(store_gate.BACKLOG_AFTER.total_seconds())

@@ -32,7 +32,7 @@ async def start(client: Client, tenant: str) -> WorkflowHandle[RetentionWorkflow
 
 @pytest.fixture
 async def old(store: Store, postgres: Postgres, tenant: str) -> list[bytes]:
-    """1,500 entries of the tenant that are past its retention, in a log with two more."""
+    """1,500 entries of the tenant that are past its retention, in a ledger with two more."""
     received_at = datetime.now(UTC) - timedelta(days=90)
     bodies = [body(tenant, id=str(uuid.uuid4()), received_at=received_at) for _ in range(1500)]
     await store.entries.append(str(uuid.uuid4()), bodies)
@@ -53,7 +53,7 @@ async def count_left(owner: Owner, tenant: str) -> tuple[int, int]:
     return entries, removals
 
 
-async def test_what_is_past_its_retention_is_removed_and_the_history_can_be_replayed(
+async def test_content_past_its_retention_is_removed_and_the_history_can_be_replayed(
     client: Client, owner: Owner, tenant: str, old: list[bytes], sandbox: SandboxedWorkflowRunner
 ) -> None:
     handle = await start(client, tenant)
@@ -65,7 +65,7 @@ async def test_what_is_past_its_retention_is_removed_and_the_history_can_be_repl
 
 
 @pytest.mark.usefixtures("old")
-async def test_an_attempt_that_loses_its_database_is_followed_by_one_that_does_the_rest(
+async def test_after_an_attempt_loses_its_database_the_next_one_does_the_rest(
     client: Client, postgres: Postgres, owner: Owner, tenant: str
 ) -> None:
     async with held(postgres, owner, tenant) as holder:
@@ -76,7 +76,7 @@ async def test_an_attempt_that_loses_its_database_is_followed_by_one_that_does_t
 
 
 @pytest.mark.usefixtures("old")
-async def test_a_second_one_leaves_its_slot_to_batches_and_waits_for_its_turn(
+async def test_a_second_removal_frees_its_slot_for_batches_and_waits(
     client: Client, postgres: Postgres, owner: Owner, tenant: str
 ) -> None:
     async with held(postgres, owner, tenant) as holder:
@@ -84,7 +84,7 @@ async def test_a_second_one_leaves_its_slot_to_batches_and_waits_for_its_turn(
         await waiting_for(owner, holder)
         second = await start(client, tenant)
         async with asyncio.timeout(GENEROUS_S):
-            while "another one runs in this worker" not in await last_failure(second):  # noqa: ASYNC110 - no event for it
+            while "another activity of this kind is running" not in await last_failure(second):  # noqa: ASYNC110 - no event for it
                 await asyncio.sleep(0.1)
     assert [(await each.result()).entries for each in (first, second)] == [1500, 0]
 
@@ -94,13 +94,13 @@ async def last_failure(handle: WorkflowHandle[RetentionWorkflow, RetentionResult
     return "".join(each.last_failure.message for each in pending)
 
 
-async def test_a_log_without_a_policy_is_no_work(client: Client, tenant: str) -> None:
+async def test_a_ledger_without_a_policy_is_skipped(client: Client, tenant: str) -> None:
     result = await (await start(client, tenant)).result()
     assert (result.logs, result.entries, result.bytes) == (0, 0, 0)
 
 
 @pytest.mark.usefixtures("old", "scheduled")
-async def test_the_schedule_removes_at_two_and_never_twice_at_once(client: Client, owner: Owner, tenant: str) -> None:
+async def test_the_schedule_removes_at_two_with_one_run_at_a_time(client: Client, owner: Owner, tenant: str) -> None:
     handle = client.get_schedule_handle(RETENTION_SCHEDULE)
     found = await handle.describe()
     assert found.schedule.policy.overlap == ScheduleOverlapPolicy.SKIP

@@ -22,9 +22,11 @@ def bytes_of(batch: list[SealedEntry]) -> int:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), SIZES), min_size=1, max_size=8))
-def test_every_entry_is_sent_once_in_order_and_no_batch_exceeds_its_limits(asked: list[tuple[str, list[int]]]) -> None:
+def test_every_entry_is_sent_once_in_order_and_no_batch_exceeds_its_limits(
+    sizes_of_requests: list[tuple[str, list[int]]],
+) -> None:
     queue = Queue(LIMITS)
-    requests = [request(tenant, sizes) for tenant, sizes in asked]
+    requests = [request(tenant, sizes) for tenant, sizes in sizes_of_requests]
     for each in requests:
         queue.put(each)
     left: dict[Request, list[SealedEntry]] = {each: [] for each in requests}
