@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ import psutil
 import pytest
 import uuid_utils
 
+import preloaded
 from conftest import new_tenant
 from trenova.dev import orphans, ports
 from trenova.dev.process import last_lines
@@ -95,9 +96,15 @@ class Ended:
 
 
 def run(argv: Sequence[str], folder: Path, stdin: bytes = b"", **variables: str) -> Ended:
-    ended = subprocess.run(
-        argv, cwd=folder, env=environment(**variables), input=stdin, capture_output=True, timeout=LIMIT_S, check=False
-    )
+    return run_in(environment(**variables), argv, folder, stdin)
+
+
+def run_in(env: Mapping[str, str], argv: Sequence[str], folder: Path, stdin: bytes = b"") -> Ended:
+    """What has become of a program in this environment: of `trenova` in a fork, where that makes no difference."""
+    if preloaded.is_possible(argv, env):
+        code, out, err = preloaded.run(argv[1:], environment=env, folder=folder, stdin=stdin, limit_s=LIMIT_S)
+        return Ended(code, out.decode(), err.decode())
+    ended = subprocess.run(argv, cwd=folder, env=env, input=stdin, capture_output=True, timeout=LIMIT_S, check=False)
     return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 
 

@@ -15,6 +15,7 @@ import httpx
 import psutil
 from temporalio.client import Client
 
+import preloaded
 from acceptance.conftest import (
     BESIDE_PYTHON,
     LIMIT_S,
@@ -25,6 +26,7 @@ from acceptance.conftest import (
     environment,
     free_ports,
     home,
+    run_in,
     with_ids,
 )
 from databases import Database, urls_of
@@ -98,7 +100,7 @@ def argument_of(process: psutil.Process, flag: str) -> str:
 class Program:
     """A `trenova api` or `trenova worker` that runs."""
 
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | preloaded.AsyncCommand
     log: Path
 
     async def stop(self) -> None:
@@ -143,16 +145,15 @@ class Site:
     ) -> Program:
         """`trenova api` or `trenova worker`, ready; `before` is what stands before the command."""
         log = self.folder / f"{name}-{len(list(self.folder.iterdir()))}.log"
+        argv, env = [*before, str(BESIDE_PYTHON / "trenova"), name], self.environment(variables, name)
+        process: asyncio.subprocess.Process | preloaded.AsyncCommand
         with log.open("wb") as file:
-            process = await asyncio.create_subprocess_exec(
-                *before,
-                str(BESIDE_PYTHON / "trenova"),
-                name,
-                stdout=file,
-                stderr=file,
-                env=self.environment(variables, name),
-                cwd=self.folder,
-            )
+            if preloaded.is_possible(argv, env):
+                process = preloaded.start_logging(argv[1:], environment=env, folder=self.folder, log=file)
+            else:
+                process = await asyncio.create_subprocess_exec(
+                    *argv, stdout=file, stderr=file, env=env, cwd=self.folder
+                )
         async with asyncio.timeout(LIMIT_S):
             while not (await self.answers() if name == "api" else logged in log.read_bytes()):
                 assert process.returncode is None, last_lines(log)
@@ -192,19 +193,8 @@ class Site:
 
     async def command(self, *words: str, **variables: str) -> Ended:
         """`trenova` with these words, ended."""
-        process = await asyncio.create_subprocess_exec(
-            str(BESIDE_PYTHON / "trenova"),
-            *words,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=self.environment(variables),
-            cwd=self.folder,
-        )
-        async with asyncio.timeout(LIMIT_S):
-            out, err = await process.communicate()
-        assert process.returncode is not None
-        return Ended(process.returncode, out.decode(), err.decode())
+        argv, env = [str(BESIDE_PYTHON / "trenova"), *words], self.environment(variables)
+        return await asyncio.to_thread(run_in, env, argv, self.folder)
 
     async def cli(self, *words: str) -> Ended:
         return await asyncio.to_thread(temporal_cli, self.temporal.address, self.folder, *words)

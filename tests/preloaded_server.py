@@ -1,0 +1,150 @@
+"""The process behind `preloaded`: it has imported what commands import, and forks itself for each one.
+
+Run as `python preloaded_server.py LISTENING_FD ADDRESS`. It ends when the process that started it does, which closes
+its standard input. A request is a line of JSON with the arguments, the environment and the folder, and comes with
+three descriptors: the streams of the command. The answers are two lines: the pid, and later the exit code.
+"""
+
+import importlib
+import json
+import os
+import random
+import selectors
+import shutil
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+# What is slow to import. None of our modules that define metrics: a server shows only those of what it imports itself.
+MODULES = (
+    "alembic.command",
+    "cryptography.hazmat.primitives.asymmetric.ed25519",
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "cryptography.hazmat.primitives.kdf.hkdf",
+    "httpx",
+    "litestar",
+    "litestar.openapi",
+    "psutil",
+    "psycopg_pool",
+    "pydantic",
+    "rich.console",
+    "rich.progress",
+    "rich.table",
+    "sqlalchemy.ext.asyncio",
+    "stamina",
+    "structlog",
+    "temporalio.client",
+    "temporalio.worker",
+    "typer.rich_utils",
+    "uvicorn",
+    "uvloop",
+    "trenova.cli.main",
+    "trenova.client",
+    "trenova.codec.compose",
+    "trenova.keys.signing",
+    "trenova.ledger.verify",
+    "trenova.runtime.installation.settings",
+    "trenova.store",
+)
+MAX_REQUEST_BYTES = 1024 * 1024
+
+
+def serve(listener: socket.socket) -> dict[str, Any]:
+    """Answer requests; returns in each forked process, with its request."""
+    wake, woken = socket.socketpair()
+    for end in (wake, woken, listener):
+        end.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
+    # Ctrl-C at the tests is for them: they end this process by their own end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    running: dict[int, socket.socket] = {}
+    with selectors.DefaultSelector() as selector:
+        for source in (listener, wake, sys.stdin):
+            selector.register(source, selectors.EVENT_READ)
+        while True:
+            ready = {key.fileobj for key, _ in selector.select()}
+            if wake in ready:
+                wake.recv(4096)
+                report_ended(running)
+            if listener in ready:
+                connection, _ = listener.accept()
+                request = fork(connection, running)
+                if request is not None:
+                    signal.set_wakeup_fd(-1)
+                    for each in (listener, wake, woken):
+                        each.close()
+                    return request
+            if sys.stdin in ready:
+                shutil.rmtree(Path(sys.argv[2]).parent)
+                os._exit(0)
+
+
+def report_ended(running: dict[int, socket.socket]) -> None:
+    while running:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        with running.pop(pid) as connection:
+            try:
+                connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
+            except OSError:
+                continue  # nobody waits for this one
+
+
+def fork(connection: socket.socket, running: dict[int, socket.socket]) -> dict[str, Any] | None:
+    """None in this process, the request in the new one."""
+    connection.setblocking(True)
+    data, streams, *_ = socket.recv_fds(connection, MAX_REQUEST_BYTES, 3)
+    while not data.endswith(b"\n"):
+        data += connection.recv(MAX_REQUEST_BYTES)
+    pid = os.fork()
+    if pid:
+        for stream in streams:
+            os.close(stream)
+        connection.sendall(b"%d\n" % pid)
+        running[pid] = connection
+        return None
+    for each in (connection, *running.values()):
+        each.close()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    for stream in streams:
+        if stream > 2:
+            os.close(stream)
+    request: dict[str, Any] = json.loads(data)
+    return request
+
+
+def become(request: dict[str, Any]) -> None:
+    """Be the process that was asked for, in all that a new one has of its own."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    time.tzset()
+    random.seed()
+    sys.argv = ["trenova", *request["arguments"]]
+    sys.path[0] = str(Path(sys.executable).parent)  # as Python sets it for a script
+
+
+def main() -> None:
+    for module in MODULES:
+        importlib.import_module(module)
+    from prometheus_client import REGISTRY  # noqa: PLC0415 - after what could define metrics
+
+    assert not [name for name in REGISTRY._names_to_collectors if name.startswith("trenova_")]
+    with socket.socket(fileno=int(sys.argv[1])) as listener:
+        request = serve(listener)
+    become(request)
+    from trenova.cli.main import main as trenova  # noqa: PLC0415 - imported above
+
+    trenova()
+
+
+if __name__ == "__main__":
+    main()
