@@ -1,4 +1,4 @@
-"""A Temporal and a database of these tests' own, so that every closed run and every stored batch is one of theirs."""
+"""A Temporal and a database for these tests alone, so that every closed run and every stored batch is theirs."""
 
 import asyncio
 import uuid
@@ -59,7 +59,7 @@ class Place:
             yield
 
     async def listed(self, *run_ids: str | None) -> None:
-        """Return when Temporal lists these runs as closed; its list is a moment behind."""
+        """Wait until Temporal lists these runs as closed; its list lags for a moment."""
         async with asyncio.timeout(GENEROUS_S):
             while not set(run_ids) <= {run.run_id async for page in closed_runs(self.client, None) for run in page}:
                 pass
@@ -73,7 +73,7 @@ class Place:
         return [done async for done in reconciler.run(compare_all=compare_all)][-1]
 
     async def stored(self, tenant: str) -> list[bytes]:
-        """The bodies in the tenant's log, in order; fails unless the indexes have no gap."""
+        """The bodies in the tenant's ledger, in order; fails unless the indexes have no gap."""
         async with await psycopg.AsyncConnection.connect(self.owner_url) as connection:
             found = await connection.execute(
                 "SELECT index, body FROM entries WHERE tenant = %s ORDER BY index", [tenant]

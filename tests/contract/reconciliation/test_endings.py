@@ -60,7 +60,7 @@ async def signalled_and_terminated(_: Place, handle: Handle) -> list[str | None]
 
 
 async def started_again_without_input(place: Place, handle: Handle) -> list[str | None]:
-    """The terminated run is no more the latest one of its id, and the latest one completes like any other."""
+    """The terminated run is no longer the latest one of its id, and the latest one completes like any other."""
     await handle.terminate()
     again = await place.client.start_workflow("ProcessAuditBatchWorkflow", id=handle.id, task_queue="audit-queue")
     async with place.worker():
@@ -100,7 +100,7 @@ async def test_a_batch_whose_workflow_ended_without_storing_it_is_stored_once(
     again = await place.reconcile()
     assert (again.batches, again.missing) == (0, 0)
     assert again.runs == done.runs
-    # Also the worker, which takes what is still open, stores nothing twice.
+    # The worker, which runs what is still open, stores nothing twice either.
     async with place.worker():
         await place.client.get_workflow_handle(handle.id).describe()
         assert await place.stored(tenant) == sent
@@ -108,7 +108,7 @@ async def test_a_batch_whose_workflow_ended_without_storing_it_is_stored_once(
     assert handle.id in {run.workflow_id for run in found}
 
 
-async def test_a_run_that_timed_out_is_no_exception(place: Place, tenant: str) -> None:
+async def test_a_run_that_timed_out_is_recovered_like_any_other(place: Place, tenant: str) -> None:
     sent = bodies(tenant, 1)
     handle = await place.accept(sent, run_timeout=timedelta(seconds=1))
     await place.listed(handle.first_execution_run_id)

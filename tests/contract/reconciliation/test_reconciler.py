@@ -1,4 +1,4 @@
-"""What is compared, what is noted of it, and that nothing that strangers write stops the comparison of the rest."""
+"""What is compared, what is noted of it, and that no foreign input stops the comparison of the rest."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ def encrypted(**keys: str) -> DataConverter:
 
 
 async def ended(place: Place, payload: Payload, id_: str) -> str:
-    """A run with this input that somebody has terminated."""
+    """A terminated run with this input."""
     plain = await Client.connect(place.client.service_client.config.target_host, data_converter=DataConverter.default)
     handle = await plain.start_workflow("ProcessAuditBatchWorkflow", RawValue(payload), id=id_, task_queue=TASK_QUEUE)
     await handle.terminate()
@@ -60,14 +60,14 @@ async def test_what_cannot_be_read_is_noted_and_stops_none_of_the_others(place: 
     ids = {name: workflow_id(str(uuid.uuid4())) for name in names}
     before = (await place.store.reconciliation.findings()).missing
     runs = [await ended(place, payload, ids[name]) for name, payload in zip(names, payloads, strict=True)]
-    # The same under an id that the API gives to nobody; and a good one behind them all.
+    # The same under an id that the API never assigns; and a valid one after them all.
     runs.append(await ended(place, locked, "by-hand\0" + "x" * 300))
     good = await place.accept(sent[:1])
     await good.terminate()
     await place.listed(*runs, good.first_execution_run_id)
 
     done = await place.reconcile()
-    # What can be read and is no batch is parked, as a worker does.
+    # What can be read but is not a batch is parked, as a worker does.
     assert (done.stored, done.parked, done.missing, done.foreign) == (1, 3, 3, 1)
     assert await place.stored(tenant) == sent[:1]
     found = {run.workflow_id: run.reason for run in await place.store.reconciliation.missing(1000)}
@@ -75,7 +75,7 @@ async def test_what_cannot_be_read_is_noted_and_stops_none_of_the_others(place: 
     assert found[ids["unknown"]] == found[ids["none"]] == "the input of the workflow is not a batch"
     assert (await place.store.reconciliation.findings()).missing == before + 3
 
-    # With the key it is stored; what is deleted in Temporal is no longer waited for.
+    # With the key it is stored; what was deleted in Temporal is given up.
     both = data_converter_for(
         SecuritySettings(), load_keyring(SecuritySettings(), {"TEMPORAL_ENCRYPTION_KEY_theirs": KEY})
     )
@@ -90,7 +90,7 @@ async def test_what_cannot_be_read_is_noted_and_stops_none_of_the_others(place: 
     assert findings.recovered_entries >= 2
 
 
-async def test_a_run_that_stored_another_batch_under_the_same_id_does_not_speak_for_the_first(
+async def test_a_run_that_stored_another_batch_under_the_same_id_does_not_count_for_the_first(
     place: Place, tenant: str
 ) -> None:
     sent, forged = bodies(tenant, 3), body(tenant, id=str(uuid.uuid4()))
@@ -108,7 +108,7 @@ async def test_a_run_that_stored_another_batch_under_the_same_id_does_not_speak_
 
 
 async def test_a_batch_cannot_be_stored_under_the_id_of_another_workflow(place: Place, tenant: str) -> None:
-    """The id stands in the payload, which whoever starts a workflow writes."""
+    """The id is in the payload, which the starter of a workflow writes."""
     sent, forged = bodies(tenant, 2), body(tenant, id=str(uuid.uuid4()))
     first = await place.accept(sent)
     batch_id = first.id.removeprefix("audit-batch-")
@@ -128,7 +128,7 @@ async def test_a_batch_cannot_be_stored_under_the_id_of_another_workflow(place: 
     assert await place.stored(tenant) == [forged, *sent]
 
 
-async def test_what_the_database_refuses_is_parked_once(place: Place, tenant: str) -> None:
+async def test_what_the_database_rejects_is_parked_once(place: Place, tenant: str) -> None:
     sent = [body(tenant, id=str(uuid.uuid4()), action=POISON), *bodies(tenant, 1)]
     async with rule_of(place.owner_url):
         handle = await place.accept(sent)
@@ -142,7 +142,7 @@ async def test_what_the_database_refuses_is_parked_once(place: Place, tenant: st
         assert (again.batches, again.stored, again.parked) == (0, 0, 0)
         letters = await place.store.dead_letters.page(tenant=tenant, limit=10)
         assert [letter.body for letter in letters] == [sent[0]] * 2
-    # An operator has put another entry in its place: the one that was refused does not come back.
+    # An operator has replaced it by another entry: the rejected one does not come back.
     edited = body(tenant, id=str(uuid.uuid4()))
     async with Store.open(place.owner_url) as operator:
         key = await operator.api_keys.create(tenant=tenant, role="admin", name="ada", by="ada")
@@ -154,7 +154,7 @@ async def test_what_the_database_refuses_is_parked_once(place: Place, tenant: st
     assert await place.stored(tenant) == sent[1:]
 
 
-async def test_letters_of_another_run_under_the_same_id_do_not_speak_for_the_first(place: Place, tenant: str) -> None:
+async def test_letters_of_another_run_under_the_same_id_do_not_count_for_the_first(place: Place, tenant: str) -> None:
     sent = [body(tenant, id=str(uuid.uuid4()), action=POISON)]
     first = await place.accept(sent)
     await first.terminate()
@@ -167,7 +167,7 @@ async def test_letters_of_another_run_under_the_same_id_do_not_speak_for_the_fir
         assert [letter.body for letter in await place.store.dead_letters.page(tenant=tenant, limit=10)] == sent
 
 
-async def test_whoever_died_behind_the_append_is_followed_by_one_who_knows_what_was_found(
+async def test_after_a_crash_behind_the_append_the_next_run_still_reports_the_finding(
     place: Place, tenant: str
 ) -> None:
     sent = bodies(tenant, 2)
@@ -196,7 +196,7 @@ def closed(handle: Handle) -> ClosedRun:
     )
 
 
-async def test_a_comparison_goes_on_where_the_last_one_ended_and_all_are_compared_once_a_day(
+async def test_a_comparison_continues_where_the_last_one_ended_and_all_runs_are_compared_once_a_day(
     place: Place, tenant: str
 ) -> None:
     async with place.worker():
@@ -218,7 +218,7 @@ async def test_a_comparison_goes_on_where_the_last_one_ended_and_all_are_compare
     assert until.since_all < timedelta(hours=1)
 
 
-async def test_batches_of_a_release_that_noted_no_run_are_not_taken_for_missing(place: Place, tenant: str) -> None:
+async def test_batches_of_a_release_that_noted_no_run_do_not_count_as_missing(place: Place, tenant: str) -> None:
     handle = await place.accept(bodies(tenant, 1))
     sent = bodies(tenant, 1)
     await place.store.entries.append(handle.id.removeprefix("audit-batch-"), sent)
@@ -228,7 +228,7 @@ async def test_batches_of_a_release_that_noted_no_run_are_not_taken_for_missing(
     assert await place.stored(tenant) == sent
 
 
-async def test_nothing_at_all_is_nothing_to_do(place: Place) -> None:
+async def test_without_closed_runs_there_is_nothing_to_do(place: Place) -> None:
     handle = await place.client.start_workflow(
         "ProcessAuditBatchWorkflow", id=f"check-{uuid.uuid4()}", task_queue=TASK_QUEUE
     )

@@ -1,4 +1,4 @@
-"""Logs of many ages, the owner's store, which may say what is kept, and what a removal leaves."""
+"""Ledgers with entries of many ages, the owner's store, which may set policies, and what a removal leaves."""
 
 import json
 import uuid
@@ -38,7 +38,7 @@ def workers() -> Iterator[Executor]:
 
 @pytest.fixture
 async def empty(postgres: Postgres) -> AsyncIterator[str]:
-    """The owner's address of a database of its own, where a default for all tenants concerns no other test."""
+    """The owner's address of a database for one test, where a default for all tenants affects no other test."""
     async with own_database(postgres) as made:
         yield made.owner_url
 
@@ -59,7 +59,7 @@ async def run(store: Store, tenant: str, *, dry_run: bool = False) -> list[Remov
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What is left of a log: of each entry, whether all of its content is there; no entry has a part of it."""
+    """What is left of a ledger: for each entry, whether all of its content is there; no entry has a part of it."""
 
     there: dict[int, bool]
     told: list[dict[str, Any]]

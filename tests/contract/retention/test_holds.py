@@ -1,4 +1,4 @@
-"""What is under a legal hold stays, however old it is, until the hold is released."""
+"""Entries under a legal hold stay, however old they are, until the hold is released."""
 
 import asyncio
 import uuid
@@ -30,7 +30,7 @@ TARGETS = {
 
 
 @pytest.mark.parametrize("why", TARGETS)
-async def test_a_hold_keeps_just_what_matches_it(
+async def test_a_hold_keeps_exactly_what_matches_it(
     store: Store, keeper: Store, owner: Owner, tenant: str, why: str
 ) -> None:
     matching, kept = TARGETS[why]
@@ -52,7 +52,9 @@ async def test_a_hold_keeps_just_what_matches_it(
     assert (await rows(owner, tenant)).removed == [index for index in range(7) if index not in kept]
 
 
-async def test_a_hold_on_all_tenants_keeps_everybodys(store: Store, keeper: Store, owner: Owner, tenant: str) -> None:
+async def test_a_hold_on_all_tenants_keeps_entries_of_every_tenant(
+    store: Store, keeper: Store, owner: Owner, tenant: str
+) -> None:
     await stored(store, *aged(tenant, 90))
     await keeper.policies.set(tenant, DAYS, by="ada")
     hold = await keeper.holds.place(Matching(tenant="*", target="s-1"), **WORDS)
@@ -61,7 +63,7 @@ async def test_a_hold_on_all_tenants_keeps_everybodys(store: Store, keeper: Stor
     await keeper.holds.release(hold, reason="Closed", by="bob")
 
 
-async def test_what_a_hold_kept_goes_once_it_is_released_and_the_log_tells_all_of_it(
+async def test_what_a_hold_kept_is_removed_after_its_release_and_the_ledger_reports_all_of_it(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
     await stored(store, *aged(tenant, *[90] * 5))
@@ -83,9 +85,7 @@ async def test_what_a_hold_kept_goes_once_it_is_released_and_the_log_tells_all_o
     assert (released["action"], released["comment"], released["actor"]["id"]) == ("hold.release", "Closed", "bob")
 
 
-async def test_a_hold_is_listed_with_who_placed_and_who_released_it_and_released_once(
-    keeper: Store, tenant: str
-) -> None:
+async def test_a_hold_is_listed_with_its_placement_and_release_and_released_once(keeper: Store, tenant: str) -> None:
     id_ = await keeper.holds.place(Matching(tenant=tenant, actor="u-1"), **WORDS)
     await keeper.holds.release(id_, reason="Closed", by="bob")
     with pytest.raises(NotFound, match="no hold"):
@@ -97,7 +97,7 @@ async def test_a_hold_is_listed_with_who_placed_and_who_released_it_and_released
     assert (hold.placed_by, hold.released_by, hold.release_reason) == ("ada", "bob", "Closed")
 
 
-async def test_placing_a_hold_waits_for_the_removal_that_runs(
+async def test_placing_a_hold_waits_for_a_running_removal(
     store: Store, keeper: Store, postgres: Postgres, owner: Owner, tenant: str
 ) -> None:
     await stored(store, *aged(tenant, 90))
@@ -115,7 +115,7 @@ async def test_placing_a_hold_waits_for_the_removal_that_runs(
     assert (await rows(owner, tenant)).removed == []
 
 
-async def test_the_application_places_and_releases_nothing_and_sets_no_policy(
+async def test_the_application_cannot_place_or_release_holds_or_set_policies(
     store: Store, keeper: Store, tenant: str
 ) -> None:
     id_ = await keeper.holds.place(Matching(tenant=tenant), **WORDS)

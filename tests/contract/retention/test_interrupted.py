@@ -1,4 +1,4 @@
-"""A removal that is torn off leaves whole steps, each with the entry that tells of it, and the next run goes on."""
+"""A removal that is interrupted leaves whole steps, each with the entry that reports it, and the next run continues."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ async def test_a_step_whose_connection_is_killed_leaves_nothing_and_the_next_run
     await stored(store, *aged(tenant, *[90] * 1200))
     await keeper.policies.set(tenant, DAYS, by="ada")
     before = await rows(owner, tenant)
-    # With the content gone, it waits for the head to tell of it.
+    # With the content removed, it waits for the head to append the entry that reports it.
     async with held(postgres, owner, tenant) as holder:
         attempt = asyncio.create_task(run(store, tenant))
         await owner.execute("SELECT pg_terminate_backend(%s)", [await waiting_for(owner, holder)])

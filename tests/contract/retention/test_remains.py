@@ -1,4 +1,4 @@
-"""What is left of removed content in PostgreSQL's files, and that the recipe of docs/retention.md takes it away."""
+"""What is left of removed content in PostgreSQL's files, and that the recipe of docs/retention.md removes it."""
 
 import random
 import re
@@ -70,7 +70,7 @@ def name_of(database: Database) -> str:
 
 
 async def filled(keeper: Store, tenant: str) -> None:
-    """Three old entries with the marks among sixty that stay."""
+    """Store three old entries with the marks among sixty that stay."""
     old = datetime.now(UTC) - timedelta(days=DAYS + 10)
     await stored(
         keeper, *aged(tenant, DAYS + 10, comment=INLINE.decode()), *aged(tenant, DAYS + 10, comment=TOAST.decode())

@@ -1,4 +1,4 @@
-"""What a run removes, what it leaves, and what the log tells of it."""
+"""What a run removes, what it leaves, and what the ledger reports of it."""
 
 import asyncio
 import io
@@ -25,11 +25,11 @@ from trenova.store.retention.holds import Matching
 from trenova.store.search import START_OF_FEED, Filters
 from trenova.store.verification import Verifier
 
-STEP = 1000  # entries that go in one transaction
-PATIENCE = 1000  # entries together that are too young, behind which nothing is looked for
+STEP = 1000  # entries that are removed in one transaction
+PATIENCE = 1000  # consecutive entries that are too young, after which the walk ends
 
 
-async def test_what_is_older_than_its_policy_goes_and_the_log_tells_of_it(
+async def test_what_is_older_than_its_policy_is_removed_and_the_ledger_reports_it(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
     old = aged(tenant, 90, 60, 31)
@@ -55,7 +55,7 @@ async def test_what_is_older_than_its_policy_goes_and_the_log_tells_of_it(
     assert told["occurred_at"].endswith("Z")
 
 
-async def test_a_second_run_removes_nothing_and_tells_nothing(
+async def test_a_second_run_removes_nothing_and_reports_nothing(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
     await stored(store, *aged(tenant, 90, 60, 1))
@@ -73,7 +73,7 @@ async def test_without_a_policy_everything_is_kept(store: Store, owner: Owner, t
     assert (await rows(owner, tenant)).removed == []
 
 
-async def test_a_long_log_goes_in_steps_and_each_tells_what_it_removed(
+async def test_a_long_ledger_is_emptied_in_steps_and_each_reports_what_it_removed(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
     await stored(store, *aged(tenant, *[90] * 2300, 1, 1))
@@ -96,7 +96,7 @@ async def test_age_is_by_the_servers_time_of_receipt_not_by_what_the_sender_says
     assert (await rows(owner, tenant)).removed == [0]
 
 
-async def test_a_clock_that_ran_ahead_keeps_nothing_but_its_own_entry(
+async def test_a_clock_that_ran_ahead_keeps_only_its_own_entry(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
     # Earlier releases stored what was received in the future.
@@ -127,7 +127,7 @@ async def test_what_was_received_in_the_future_is_as_old_as_it_is_stored(
     assert (await rows(owner, tenant)).removed == [*range(len(ahead) + 1)]
 
 
-async def test_the_walk_ends_behind_many_entries_that_are_too_young(
+async def test_the_walk_ends_after_many_entries_that_are_too_young(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
     await stored(store, *aged(tenant, 90, *[1] * PATIENCE, 90))
@@ -136,7 +136,7 @@ async def test_the_walk_ends_behind_many_entries_that_are_too_young(
     assert (await rows(owner, tenant)).removed == [0]
 
 
-async def test_what_tells_of_a_policy_and_of_a_removal_stays_for_ever(
+async def test_entries_that_report_policies_and_removals_stay_for_ever(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
     await stored(store, *aged(tenant, 90))
@@ -151,7 +151,7 @@ async def test_what_tells_of_a_policy_and_of_a_removal_stays_for_ever(
     assert [entry["action"] for entry in left.told] == ["retention.set", "retention.remove"]
 
 
-async def test_a_policy_of_its_own_goes_over_the_default_and_the_system_is_spared(
+async def test_a_policy_of_a_tenant_overrides_the_default_and_the_system_is_exempt(
     empty: str,
 ) -> None:
     async with Store.open(empty, signer=SIGNER) as store:
@@ -170,7 +170,7 @@ async def test_a_policy_of_its_own_goes_over_the_default_and_the_system_is_spare
         assert len(system.bodies) == 2
 
 
-async def test_a_dry_run_tells_the_same_and_changes_nothing(
+async def test_a_dry_run_reports_the_same_and_changes_nothing(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
     await stored(store, *aged(tenant, *[90] * 1100), *aged(tenant, 1))
@@ -218,7 +218,7 @@ async def test_what_is_left_proves_verifies_and_keeps_its_ids(
     assert (again.stored, again.duplicate) == (0, 300)
 
 
-async def test_readers_do_not_find_it_and_followers_find_what_tells_of_it(
+async def test_readers_do_not_find_it_and_followers_find_the_entry_that_reports_it(
     store: Store, keeper: Store, tenant: str
 ) -> None:
     old, young = aged(tenant, *[90] * 3, action="shipment.create"), aged(tenant, 1, action="shipment.update")
@@ -254,13 +254,13 @@ async def test_a_removed_entry_is_gone_for_the_api_and_is_proved(
     assert [entry["action"] for entry in listed] == ["retention.remove", "retention.set"]
 
 
-async def test_entries_are_stored_meanwhile_and_nothing_is_lost(
+async def test_entries_are_stored_during_a_removal_and_nothing_is_lost(
     store: Store, keeper: Store, postgres: Postgres, owner: Owner, tenant: str
 ) -> None:
     await stored(store, *aged(tenant, *[90] * 2500))
     await keeper.policies.set(tenant, DAYS, by="ada")
     fresh = [aged(tenant, *[1] * 20) for _ in range(20)]
-    # A connection for each, as they wait for the log in turns: nobody may wait for another's connection as well.
+    # A connection for each, as they take turns on the ledger: none may wait for a connection as well.
     async with Store.open(postgres.worker_url, pool_size=len(fresh), signer=SIGNER) as writer:
         storing = asyncio.gather(*(stored(writer, *bodies) for bodies in fresh))
         found = await asyncio.gather(run(store, tenant), run(store, tenant))
@@ -272,7 +272,7 @@ async def test_entries_are_stored_meanwhile_and_nothing_is_lost(
     assert list(left.there) == list(range(2500 + 400 + 1 + len(left.removals)))
 
 
-async def test_a_damaged_log_is_reported_and_keeps_all_it_has(
+async def test_a_damaged_ledger_is_reported_and_keeps_all_entries(
     store: Store, keeper: Store, owner: Owner, tenant: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await stored(store, *aged(tenant, 90, 90))
@@ -285,7 +285,7 @@ async def test_a_damaged_log_is_reported_and_keeps_all_it_has(
         await past_triggers(owner, f"DELETE FROM {table} WHERE tenant = %s", tenant)
 
 
-async def test_what_tells_of_holds_stays_and_what_dry_runs_like_it_goes(
+async def test_entries_that_report_holds_stay_and_those_that_only_look_like_it_are_removed(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
     await keeper.policies.set(tenant, 1, by="ada")
@@ -293,7 +293,7 @@ async def test_what_tells_of_holds_stays_and_what_dry_runs_like_it_goes(
     await keeper.holds.release(hold, reason="over", by="ada")
     (told,) = [entry for entry in (await rows(owner, tenant)).told if entry["action"] == "hold.place"]
     forged = {**told, "id": str(uuid.uuid4())}
-    # As a release stored it that took such names from anybody: the worker of this one parks it.
+    # As an earlier release stored it, which accepted such names from clients: the worker of this one parks it.
     await append_as_system(store, json.dumps(forged, separators=(",", ":"), sort_keys=True).encode())
     await past_triggers(
         owner, "UPDATE entries SET received_at = received_at - interval '90 days' WHERE tenant = %s", tenant

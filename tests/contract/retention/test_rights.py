@@ -1,4 +1,4 @@
-"""What the database refuses to somebody who has the application's role, and to the owner of the tables."""
+"""What the database denies to the application's role, and to the owner of the tables."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ async def attacker(postgres: Postgres) -> AsyncIterator[Connection]:
 
 @pytest.fixture(autouse=True)
 async def log(store: Store, keeper: Store, tenant: str) -> None:
-    """One entry that is removed, one that a hold keeps, and one that is too young; all kept by more than a right."""
+    """One entry that is removed, one that a hold keeps, and one that is too young; all protected."""
     await stored(store, *aged(tenant, 90), *aged(tenant, 90, action="billing.refund"), *aged(tenant, 1))
     await keeper.policies.set(tenant, DAYS, by="ada")
     await keeper.holds.place(Matching(tenant=tenant, action="billing.*"), name="Case 17", reason="Order", by="ada")
@@ -55,12 +55,12 @@ async def log(store: Store, keeper: Store, tenant: str) -> None:
         "CREATE OR REPLACE FUNCTION retention_days(of_tenant text) RETURNS integer LANGUAGE sql AS 'SELECT 1'",
     ],
 )
-async def test_the_application_cannot_widen_what_goes(attacker: Connection, statement: str) -> None:
+async def test_the_application_cannot_widen_what_is_removed(attacker: Connection, statement: str) -> None:
     with pytest.raises(InsufficientPrivilege):
         await attacker.execute(statement)
 
 
-async def test_a_removal_that_nothing_tells_of_is_refused_at_the_commit(
+async def test_a_removal_that_no_entry_reports_is_rejected_at_the_commit(
     attacker: Connection, store: Store, owner: Owner, tenant: str
 ) -> None:
     await stored(store, *aged(tenant, 90))
@@ -70,7 +70,7 @@ async def test_a_removal_that_nothing_tells_of_is_refused_at_the_commit(
     assert await rows(owner, tenant) == before
 
 
-async def test_tables_of_the_attackers_own_in_place_of_ours_are_not_looked_at(
+async def test_tables_of_the_attacker_in_place_of_ours_are_not_used(
     attacker: Connection, owner: Owner, tenant: str
 ) -> None:
     await attacker.execute("CREATE TEMPORARY TABLE retention_policies (tenant text, days integer)")
@@ -84,7 +84,7 @@ async def test_tables_of_the_attackers_own_in_place_of_ours_are_not_looked_at(
 
 
 @pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
-async def test_an_old_snapshot_which_does_not_know_a_hold_is_refused(
+async def test_an_old_snapshot_that_does_not_contain_a_hold_is_rejected(
     attacker: Connection, tenant: str, level: str
 ) -> None:
     await attacker.execute(f"BEGIN ISOLATION LEVEL {level}")
@@ -93,7 +93,7 @@ async def test_an_old_snapshot_which_does_not_know_a_hold_is_refused(
 
 
 @pytest.mark.parametrize("start", [-1, 0, 1, 10**12])
-async def test_no_place_to_start_from_removes_more_or_hides_anything(
+async def test_no_start_index_removes_more_or_hides_anything(
     attacker: Connection, store: Store, owner: Owner, tenant: str, start: int
 ) -> None:
     await stored(store, *aged(tenant, 90))
@@ -118,20 +118,18 @@ async def test_no_place_to_start_from_removes_more_or_hides_anything(
         "actor_id = 'x'",
     ],
 )
-async def test_a_trigger_lets_the_owner_change_nothing_but_content_to_nothing(
-    owner: Owner, tenant: str, change: str
-) -> None:
+async def test_a_trigger_lets_the_owner_only_remove_content(owner: Owner, tenant: str, change: str) -> None:
     with pytest.raises(InsufficientPrivilege, match="the log is append-only: UPDATE on entries is refused"):
         await owner.execute(f"UPDATE entries SET {change} WHERE tenant = %s AND index = 1", [tenant])
 
 
 @pytest.mark.parametrize("change", ["body = 'x'", ALL_OF_IT, "actor_id = 'x'"])
-async def test_there_is_no_way_back(owner: Owner, tenant: str, change: str) -> None:
+async def test_removed_content_cannot_be_put_back(owner: Owner, tenant: str, change: str) -> None:
     with pytest.raises(InsufficientPrivilege, match="the log is append-only: UPDATE on entries is refused"):
         await owner.execute(f"UPDATE entries SET {change} WHERE tenant = %s AND index = 0", [tenant])
 
 
-async def test_a_row_that_has_lost_a_part_of_its_content_is_refused_even_without_triggers(
+async def test_a_row_that_has_lost_a_part_of_its_content_is_rejected_even_without_triggers(
     owner: Owner, tenant: str
 ) -> None:
     async with owner.transaction(force_rollback=True):
@@ -152,12 +150,12 @@ async def test_a_row_that_has_lost_a_part_of_its_content_is_refused_even_without
         "TRUNCATE removals",
     ],
 )
-async def test_what_was_decided_and_done_is_kept_from_the_owner_too(owner: Owner, statement: str) -> None:
+async def test_even_the_owner_cannot_change_decisions_and_removals(owner: Owner, statement: str) -> None:
     with pytest.raises(InsufficientPrivilege, match="the log is append-only"):
         await owner.execute(statement)
 
 
-async def test_a_hold_that_was_released_stays_so(owner: Owner, keeper: Store, tenant: str) -> None:
+async def test_a_released_hold_stays_released(owner: Owner, keeper: Store, tenant: str) -> None:
     id_ = await keeper.holds.place(Matching(tenant=tenant), name="x", reason="x", by="x")
     await keeper.holds.release(id_, reason="x", by="x")
     with pytest.raises(InsufficientPrivilege, match="the log is append-only: UPDATE on legal_holds"):
@@ -166,7 +164,7 @@ async def test_a_hold_that_was_released_stays_so(owner: Owner, keeper: Store, te
         )
 
 
-async def test_the_removal_that_is_kept_names_its_entry(owner: Owner, tenant: str) -> None:
+async def test_the_stored_removal_names_its_entry(owner: Owner, tenant: str) -> None:
     found = await owner.execute(
         "SELECT r.indexes::text, r.entries, r.days, r.entry_id FROM removals AS r WHERE tenant = %s", [tenant]
     )

@@ -1,4 +1,4 @@
-"""Appending: every entry once, at the next index of its tenant's log, whatever comes again."""
+"""Appending: every entry once, at the next index of its tenant's ledger, however often it comes."""
 
 import uuid
 from typing import Any
@@ -18,7 +18,7 @@ Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 
 
 async def log(owner: Owner, tenant: str) -> list[bytes]:
-    """The tenant's log, after checking that its indexes run from 0 without a gap up to its head."""
+    """The tenant's ledger, after checking that its indexes run from 0 without a gap up to its head."""
     rows = await (
         await owner.execute("SELECT index, body FROM entries WHERE tenant = %s ORDER BY index", [tenant])
     ).fetchall()
@@ -36,7 +36,7 @@ def sizes(result: BatchResult) -> dict[str, int]:
     return {head.tenant: head.size for head in result.heads}
 
 
-async def test_entries_stand_in_the_log_in_the_order_of_the_batch_with_their_exact_bytes(
+async def test_entries_are_stored_in_the_order_of_the_batch_with_their_exact_bytes(
     store: Store, owner: Owner, tenant: str
 ) -> None:
     sent, name = bodies(tenant, 50), batch_id()
@@ -46,7 +46,7 @@ async def test_entries_stand_in_the_log_in_the_order_of_the_batch_with_their_exa
     assert await log(owner, tenant) == sent
 
 
-async def test_the_same_batch_again_changes_nothing_and_gives_the_same_counts(
+async def test_the_same_batch_again_changes_nothing_and_returns_the_same_counts(
     store: Store, owner: Owner, tenant: str
 ) -> None:
     sent, name = bodies(tenant, 5), batch_id()
@@ -66,7 +66,7 @@ async def test_overlapping_batches_store_what_they_share_once(store: Store, owne
     assert await log(owner, tenant) == sent
 
 
-async def test_a_batch_of_nothing_but_duplicates_is_noted_as_such(store: Store, owner: Owner, tenant: str) -> None:
+async def test_a_batch_of_duplicates_only_is_noted_as_such(store: Store, owner: Owner, tenant: str) -> None:
     sent, name = bodies(tenant, 3), batch_id()
     await store.entries.append(batch_id(), sent)
     for _ in range(2):
@@ -164,7 +164,7 @@ def spoiled(tenant: str, old: bytes, new: bytes) -> bytes:
         pytest.param(b'"t-', b'"t ', id="a tenant with a space"),
     ],
 )
-async def test_a_body_that_is_no_sealed_entry_is_parked_with_its_position_and_its_neighbour_stored(
+async def test_a_body_that_is_not_a_sealed_entry_is_parked_with_its_position_and_its_neighbour_stored(
     store: Store, owner: Owner, tenant: str, old: bytes, new: bytes
 ) -> None:
     name, bad, good = batch_id(), spoiled(tenant, old, new), body(tenant)
@@ -175,7 +175,9 @@ async def test_a_body_that_is_no_sealed_entry_is_parked_with_its_position_and_it
     assert await parked.fetchall() == [(1, bad, "not_sealed")]
 
 
-async def test_appending_without_a_database_says_that_it_is_away_and_never_the_password(tenant: str) -> None:
+async def test_appending_without_a_database_says_that_it_is_unavailable_and_never_shows_the_password(
+    tenant: str,
+) -> None:
     async with Store.open(f"postgresql://somebody:secret-word@127.0.0.1:{choose()}/trenova", signer=SIGNER) as nowhere:
         with pytest.raises(Unavailable, match="the database is unavailable") as failure:
             await nowhere.entries.append(batch_id(), bodies(tenant, 1))

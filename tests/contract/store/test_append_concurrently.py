@@ -1,4 +1,4 @@
-"""Many writers at the same logs at once."""
+"""Many writers to the same ledgers at once."""
 
 import asyncio
 import random
@@ -16,7 +16,7 @@ from trenova.store import Store
 WRITERS, BATCHES, ENTRIES = 8, 30, 10
 
 
-async def test_concurrent_writers_at_many_tenants_leave_no_gap_no_double_and_no_deadlock(
+async def test_concurrent_writers_for_many_tenants_leave_no_gap_no_double_and_no_deadlock(
     postgres: Postgres, owner: psycopg.AsyncConnection[tuple[Any, ...]]
 ) -> None:
     tenants = [new_tenant() for _ in range(6)]

@@ -1,4 +1,4 @@
-"""An append that is torn off in the middle leaves nothing, and the next attempt stores everything once."""
+"""An append that is interrupted leaves nothing, and the next attempt stores everything once."""
 
 import asyncio
 import uuid
@@ -21,7 +21,7 @@ Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 
 @asynccontextmanager
 async def held(postgres: Postgres, owner: Owner, tenant: str) -> AsyncIterator[int]:
-    """Hold the tenant's head; gives the number of this connection. An append waits for it, its rows copied."""
+    """Lock the tenant's head; yields the process id of this connection. An append waits for it, its rows copied."""
     await owner.execute("INSERT INTO heads (tenant) VALUES (%s) ON CONFLICT DO NOTHING", [tenant])
     async with await psycopg.AsyncConnection.connect(postgres.owner_url) as holder:
         await holder.execute("SELECT FROM heads WHERE tenant = %s FOR UPDATE", [tenant])
@@ -29,7 +29,7 @@ async def held(postgres: Postgres, owner: Owner, tenant: str) -> AsyncIterator[i
 
 
 async def waiting_for(owner: Owner, holder: int) -> int:
-    """The server process that waits for what `holder` holds."""
+    """The server process that waits for a lock of `holder`."""
     question = "SELECT pid FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
     async with asyncio.timeout(GENEROUS_S):
         while not (found := await (await owner.execute(question, [holder])).fetchone()):  # noqa: ASYNC110 - PostgreSQL has no event for it
@@ -39,7 +39,7 @@ async def waiting_for(owner: Owner, holder: int) -> int:
 
 
 async def check_log(store: Store, owner: Owner, tenant: str, sent: list[bytes]) -> None:
-    """Nothing is there; then the next attempt stores it all."""
+    """Check that nothing is stored, and that the next attempt stores everything."""
     left = await owner.execute(
         "SELECT (SELECT count(*) FROM entries WHERE tenant = %(t)s), (SELECT size FROM heads WHERE tenant = %(t)s),"
         " (SELECT count(*) FROM batches WHERE tenant = %(t)s)",
@@ -67,7 +67,7 @@ async def test_a_connection_that_is_killed_leaves_nothing_and_the_next_attempt_s
     await check_log(store, owner, tenant, sent)
 
 
-async def test_an_attempt_that_is_cancelled_leaves_nothing_and_its_connection_is_good_for_the_next(
+async def test_an_attempt_that_is_cancelled_leaves_nothing_and_its_connection_is_usable_for_the_next(
     postgres: Postgres, owner: Owner, tenant: str
 ) -> None:
     sent = bodies(tenant, 20)

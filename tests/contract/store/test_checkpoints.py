@@ -1,4 +1,4 @@
-"""Signing anew: when keys change, quiet logs get checkpoints with the signatures that they lack."""
+"""Signing again: when keys change, quiet ledgers get checkpoints with the signatures that they lack."""
 
 import asyncio
 import uuid
@@ -30,7 +30,7 @@ OLD, BOTH, NEW = (replace(SIGNER, secrets=keys) for keys in ((OLD_KEY,), (OLD_KE
 
 @pytest.fixture(scope="module")
 async def place(postgres: Postgres) -> AsyncIterator[Database]:
-    """A database of its own: what is signed anew are all logs that there are, and other tests' may still grow."""
+    """A database for one test: all its ledgers are signed again, and those of other tests may still grow."""
     async with own_database(postgres) as made:
         yield made
 
@@ -67,7 +67,7 @@ async def append(url: str, signer: LedgerSigner, tenant: str, count: int = 3) ->
         await store.entries.append(str(uuid.uuid4()), bodies(tenant, count))
 
 
-async def test_a_rotation_signs_quiet_logs_with_both_keys_and_busy_ones_with_those_of_their_writer(
+async def test_a_rotation_signs_quiet_ledgers_with_both_keys_and_busy_ones_with_those_of_their_writer(
     url: str, owner: Owner
 ) -> None:
     quiet, busy = new_tenant(), new_tenant()
@@ -88,7 +88,7 @@ async def test_a_rotation_signs_quiet_logs_with_both_keys_and_busy_ones_with_tho
     assert await check_log(owner, busy, signer=BOTH) == [3, 4]
 
 
-async def test_logs_that_were_never_signed_and_those_under_another_origin_are_signed(
+async def test_ledgers_that_were_never_signed_and_those_under_another_origin_are_signed(
     url: str, owner: Owner, tenant: str
 ) -> None:
     await append(url, OLD, tenant)
@@ -125,7 +125,7 @@ async def test_a_witness_that_has_cosigned_stays_on_the_note(url: str, owner: Ow
         ),
     ],
 )
-async def test_a_log_that_is_not_the_signed_one_is_reported_and_the_others_are_signed(
+async def test_a_ledger_that_is_not_the_signed_one_is_reported_and_the_others_are_signed(
     url: str, owner: Owner, damage: LiteralString, complaint: str, size: int
 ) -> None:
     before, spoiled, after = (f"{new_tenant()}-{place}" for place in ("a", "b", "c"))

@@ -1,4 +1,4 @@
-"""Why a real database lets nobody in, told from its own words."""
+"""Why a real database accepts no connection, decided by its own words."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ async def reason(url: str) -> str:
 
 
 async def stopped(server: int) -> psutil.Process:
-    """The server's startup process, stopped as soon as it is there."""
+    """The server's startup process, stopped as soon as it exists."""
     found: list[psutil.Process] = []
 
     async def stops() -> bool:
@@ -53,7 +53,7 @@ async def stopped(server: int) -> psutil.Process:
     return found[0]
 
 
-async def test_every_reason_of_a_database_that_lets_nobody_in_has_its_name_and_its_next_step(folder: Path) -> None:
+async def test_every_reason_why_a_database_accepts_no_connection_has_a_name_and_a_next_step(folder: Path) -> None:
     postgres = Postgres(folder / f"closed-{os.urandom(4).hex()}")
     async with postgres.part() as part:
         async with running(part) as server:
@@ -78,7 +78,7 @@ async def test_every_reason_of_a_database_that_lets_nobody_in_has_its_name_and_i
 
 
 def lets_in(postgres: Postgres, refusal: str | None = None) -> Callable[[], Awaitable[bool]]:
-    """Whether it lets us in, or refuses in these words."""
+    """Whether it accepts a connection, or rejects it in these words."""
 
     async def look() -> bool:
         said = await postgres.connection_problem()

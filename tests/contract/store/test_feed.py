@@ -1,4 +1,4 @@
-"""Following the log: whatever order transactions end in, nothing is missed and nothing comes twice."""
+"""Following the feed: in whatever order transactions end, nothing is missed and nothing comes twice."""
 
 import asyncio
 import uuid
@@ -17,7 +17,7 @@ PAGE = 7
 
 
 async def follow(store: Store, filters: Filters, position: FeedPosition) -> tuple[list[bytes], FeedPosition]:
-    """Everything there is to read now, and where to go on."""
+    """Everything that can be read now, and the position to continue from."""
     seen: list[bytes] = []
     while True:
         page = await store.search.feed(filters, after=position, limit=PAGE)
@@ -42,7 +42,7 @@ async def until(store: Store, filters: Filters, position: FeedPosition, count: i
 
 @asynccontextmanager
 async def open_transaction(postgres: Postgres) -> AsyncIterator[psycopg.AsyncConnection[object]]:
-    """A transaction that has its number and does not end before the block does."""
+    """A transaction that has its id and ends with the block."""
     async with await psycopg.AsyncConnection.connect(postgres.owner_url) as connection:
         await connection.execute("SELECT pg_current_xact_id()")
         yield connection
@@ -66,7 +66,7 @@ async def test_a_transaction_that_stays_open_hides_later_ones_until_it_ends(
     assert await until(store, filters, position, 2) == late
 
 
-async def test_the_present_position_is_before_whatever_is_not_settled_yet(
+async def test_the_current_position_is_before_every_transaction_that_is_still_running(
     store: Store, postgres: Postgres, tenant: str
 ) -> None:
     await store.entries.append(str(uuid.uuid4()), bodies(tenant, 1))
@@ -106,7 +106,7 @@ async def test_filters_narrow_the_feed_and_duplicates_do_not_appear_again(store:
     assert (await follow(store, Filters(tenant=tenant), START_OF_FEED))[0] == [wanted, other]
 
 
-async def test_a_follower_who_finds_nothing_goes_on_behind_what_others_have_stored(store: Store, tenant: str) -> None:
+async def test_a_follower_who_finds_nothing_continues_after_what_others_have_stored(store: Store, tenant: str) -> None:
     filters = Filters(tenant=tenant)
     _, before = await follow(store, filters, START_OF_FEED)
     others = new_tenant()

@@ -45,7 +45,9 @@ async def test_an_entry_is_proved_from_what_is_read(store: Store, tenant: str) -
     )
 
 
-async def test_a_stretch_is_read_in_the_order_of_the_log_and_ends_where_the_log_ends(store: Store, tenant: str) -> None:
+async def test_a_stretch_is_read_in_the_order_of_the_ledger_and_ends_where_the_ledger_ends(
+    store: Store, tenant: str
+) -> None:
     sent = bodies(tenant, COUNT)
     await store.entries.append(str(uuid.uuid4()), sent)
     for first, count in ((0, COUNT), (0, 1), (255, 2), (10, 512), (590, 100), (COUNT, 5), (0, 0)):
@@ -77,7 +79,7 @@ async def test_checkpoints_are_found_where_appends_ended(store: Store, tenant: s
     assert await store.ledgers.at(tenant, 4) is None
 
 
-async def test_what_is_not_there_is_not_found(store: Store, tenant: str) -> None:
+async def test_what_does_not_exist_is_not_found(store: Store, tenant: str) -> None:
     await store.entries.append(str(uuid.uuid4()), bodies(tenant, 1))
     nobody = new_tenant()
     assert await store.ledgers.newest(nobody) is None

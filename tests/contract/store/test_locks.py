@@ -1,4 +1,4 @@
-"""A table that one wants alone while another reads it for long: neither waits for ever, nor holds others up."""
+"""A session that wants a table to itself while another reads it for long: neither waits for ever or blocks others."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ BEFORE = "0005"
 
 
 def take_table(url: str) -> None:
-    # A test that fails must end, too.
+    # So that a failing test ends, too.
     with psycopg.connect(url, options=f"-c lock_timeout={GENEROUS_S}s") as connection:
         connection.execute("LOCK TABLE entries IN ACCESS EXCLUSIVE MODE")
 
@@ -40,7 +40,7 @@ def until_somebody_waits(url: str) -> None:
             time.sleep(0.05)
 
 
-async def test_a_verification_gives_way_to_whoever_wants_a_table(
+async def test_a_verification_gives_way_to_a_session_that_waits_for_a_table(
     store: Store, postgres: Postgres, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store.entries.append(str(uuid.uuid4()), bodies(tenant, 2 * WIDTH + 1))
@@ -73,7 +73,7 @@ async def old(postgres: Postgres) -> AsyncIterator[str]:
         yield made.owner_url
 
 
-async def test_a_migration_lets_others_through_while_it_waits_and_goes_on_when_the_table_is_free(old: str) -> None:
+async def test_a_migration_lets_others_through_while_it_waits_and_continues_when_the_table_is_free(old: str) -> None:
     async with await psycopg.AsyncConnection.connect(old) as reading, asyncio.timeout(GENEROUS_S):
         await reading.execute("SELECT count(*) FROM entries")
         upgraded = asyncio.create_task(asyncio.to_thread(migrate.upgrade, old))
@@ -85,7 +85,7 @@ async def test_a_migration_lets_others_through_while_it_waits_and_goes_on_when_t
         assert await upgraded == schema.latest()
 
 
-async def test_a_migration_that_finds_a_table_taken_for_long_says_so_and_leaves_everything_as_it_was(
+async def test_a_migration_that_finds_a_table_locked_for_long_says_so_and_changes_nothing(
     old: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrate, "PATIENCE_S", 1)

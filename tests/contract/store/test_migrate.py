@@ -1,4 +1,4 @@
-"""Bringing databases to the schema of this program, each test with a database of its own."""
+"""Migrating databases to the schema of this program; each test has its own database."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -67,7 +67,7 @@ def test_the_revisions_are_those_that_alembic_knows() -> None:
     assert [script.revision for script in scripts] == schema.revisions()[::-1]
 
 
-async def test_programs_that_migrate_at_the_same_time_do_it_one_after_the_other(empty: str) -> None:
+async def test_programs_that_migrate_at_once_do_so_one_after_the_other(empty: str) -> None:
     revisions = await asyncio.gather(*(asyncio.to_thread(migrate.upgrade, empty) for _ in range(4)))
     assert set(revisions) == {schema.latest()}
     assert await tables(empty) == TABLES
@@ -81,14 +81,14 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(empty: str) 
     assert await tables(empty) == {"api_keys"}
 
 
-async def test_a_database_without_schema_is_refused_with_the_command_that_mends_it(empty: str) -> None:
+async def test_a_database_without_a_schema_is_an_error_that_names_the_command_to_run(empty: str) -> None:
     async with Store.open(empty) as store:
         with pytest.raises(SchemaMismatch, match="no Trenova schema yet") as failure:
             await store.check()
     assert "trenova migrate" in str(failure.value.hint)
 
 
-async def test_a_schema_of_a_newer_release_is_refused_and_left_alone(empty: str) -> None:
+async def test_a_schema_of_a_newer_release_is_an_error_and_left_unchanged(empty: str) -> None:
     await asyncio.to_thread(migrate.upgrade, empty)
     await at_revision(empty, "9999")
     with pytest.raises(SchemaMismatch, match="9999, which is newer than this program"):
@@ -107,7 +107,7 @@ async def test_migrating_where_no_database_answers_says_so() -> None:
 @pytest.mark.parametrize(
     "url", ["mysql://root:secret-word@localhost/x", "secret-word", "", "postgresql://host:secret-word/x"]
 )
-async def test_an_address_of_something_else_is_an_error_of_the_configuration_that_shows_no_password(url: str) -> None:
+async def test_the_address_of_something_else_is_a_configuration_error_that_shows_no_password(url: str) -> None:
     with pytest.raises(InvalidConfiguration, match=r"database\.url") as failure:
         await asyncio.to_thread(migrate.upgrade, url)
     assert "secret-word" not in failure.value.message

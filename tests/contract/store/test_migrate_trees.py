@@ -1,4 +1,4 @@
-"""A database with entries, made before there were trees, gets the trees of its logs."""
+"""A database with entries from before the trees gets the trees of its ledgers."""
 
 import asyncio
 import uuid
@@ -60,7 +60,7 @@ async def test_stored_entries_become_the_leaves_of_trees_that_the_first_worker_s
         assert [verdict.places async for verdict in verifier.logs(lambda *_: None)] == [[]] * len(SIZES)
 
 
-async def test_a_log_with_a_gap_is_not_migrated_and_left_as_it_was(old: str) -> None:
+async def test_a_ledger_with_a_gap_is_not_migrated_and_left_unchanged(old: str) -> None:
     async with await psycopg.AsyncConnection.connect(old, autocommit=True) as owner:
         await owner.execute("UPDATE heads SET size = 3000 WHERE tenant = 'acme'")
         with pytest.raises(Exception, match="the log of acme has 2500 entries, expected 3000"):

@@ -1,4 +1,4 @@
-"""Rows that the database refuses: only they are parked, with their exact bytes, and none is ever dropped."""
+"""Rows that the database rejects: only they are parked, with their exact bytes, and none is ever dropped."""
 
 import json
 import uuid
@@ -36,7 +36,7 @@ def poison(tenant: str, **fields: Any) -> bytes:
 
 
 async def log(owner: Owner, tenant: str) -> list[bytes]:
-    """The tenant's log, after checking that its indexes run from 0 without a gap up to its head."""
+    """The tenant's ledger, after checking that its indexes run from 0 without a gap up to its head."""
     found = await owner.execute("SELECT index, body FROM entries WHERE tenant = %s ORDER BY index", [tenant])
     rows = await found.fetchall()
     head = await (await owner.execute("SELECT size FROM heads WHERE tenant = %s", [tenant])).fetchone()
@@ -46,9 +46,9 @@ async def log(owner: Owner, tenant: str) -> list[bytes]:
 
 
 async def retry_all(store: Store, api_store: Store, tenant: str) -> RetryResult:
-    """Have the tenant's letters tried now, as an operator would; what became of them.
+    """Have the tenant's letters retried now, as an operator would; returns what became of them.
 
-    Letters that other tests have parked may be due by now and are tried with them: they are not counted.
+    Letters that other tests have parked may be due by now and are retried with them: they are not counted.
     """
     before = {each.id: each for each in await store.dead_letters.page(tenant=tenant, limit=1000)}
     await api_store.dead_letters.make_due(tenant=tenant)
@@ -82,7 +82,7 @@ async def test_only_the_bad_rows_are_parked_and_the_others_stored_in_order(
         assert each.next_try_at - each.parked_at == pytest.approx(PAUSE, abs=timedelta(seconds=60))
 
 
-async def test_the_same_batch_again_parks_nothing_twice_and_gives_the_same_counts(
+async def test_the_same_batch_again_parks_nothing_twice_and_returns_the_same_counts(
     store: Store, owner: Owner, tenant: str, rule: Rule
 ) -> None:
     sent, name = [*bodies(tenant, 3), poison(tenant)], str(uuid.uuid4())
@@ -104,7 +104,7 @@ async def test_a_neighbour_of_another_tenant_is_stored(store: Store, owner: Owne
     assert len(await log(owner, other)) == 2
 
 
-async def test_where_the_first_with_an_id_is_refused_the_next_has_its_own_chance(
+async def test_where_the_first_entry_with_an_id_is_rejected_the_next_one_is_tried(
     store: Store, owner: Owner, tenant: str, rule: Rule
 ) -> None:
     same = str(uuid.uuid4())
@@ -128,7 +128,7 @@ async def test_where_the_first_with_an_id_is_refused_the_next_has_its_own_chance
         ),
     ],
 )
-async def test_a_body_that_is_no_entry_is_parked_too(
+async def test_a_body_that_is_not_an_entry_is_parked_too(
     store: Store, owner: Owner, tenant: str, unsealed: bytes, named: set[str]
 ) -> None:
     sent, name = unsealed.replace(b"%s", tenant.encode()), str(uuid.uuid4())
@@ -142,7 +142,7 @@ async def test_a_body_that_is_no_entry_is_parked_too(
     assert letter.reason.startswith("not a sealed entry: ")
 
 
-async def test_a_batch_of_nothing_but_rubbish_is_parked_and_nobody_gets_a_log(store: Store) -> None:
+async def test_a_batch_of_rubbish_is_parked_and_creates_no_ledger(store: Store) -> None:
     name = str(uuid.uuid4())
     result = await store.entries.append(name, [b"{}", b"[]"])
     assert (result.stored, result.duplicate, result.parked, result.heads) == (0, 0, 2, [])
@@ -150,7 +150,7 @@ async def test_a_batch_of_nothing_but_rubbish_is_parked_and_nobody_gets_a_log(st
     assert await store.batches.find(name) == []
 
 
-async def test_once_the_rule_is_lifted_the_next_try_stores_what_was_parked(
+async def test_once_the_rule_is_removed_the_next_retry_stores_what_was_parked(
     store: Store, api_store: Store, owner: Owner, tenant: str, rule: Rule
 ) -> None:
     bad = [poison(tenant) for _ in range(20)]
@@ -166,7 +166,7 @@ async def test_once_the_rule_is_lifted_the_next_try_stores_what_was_parked(
     assert await retry_all(store, api_store, tenant) == RetryResult()
 
 
-async def test_the_pauses_between_tries_grow_up_to_a_day_and_never_end(
+async def test_the_pauses_between_retries_grow_up_to_a_day_and_retries_never_end(
     store: Store, api_store: Store, owner: Owner, tenant: str, rule: Rule
 ) -> None:
     await store.entries.append(str(uuid.uuid4()), [poison(tenant)])
@@ -181,7 +181,7 @@ async def test_the_pauses_between_tries_grow_up_to_a_day_and_never_end(
     assert pauses == [pytest.approx(each, abs=timedelta(seconds=1)) for each in expected]
 
 
-async def test_nothing_is_tried_before_its_time(store: Store, tenant: str, rule: Rule) -> None:
+async def test_nothing_is_retried_before_it_is_due(store: Store, tenant: str, rule: Rule) -> None:
     await store.entries.append(str(uuid.uuid4()), [poison(tenant)])
     while (await store.dead_letters.retry(100)).tried:
         pass  # other tests' letters
@@ -189,7 +189,7 @@ async def test_nothing_is_tried_before_its_time(store: Store, tenant: str, rule:
     assert letter.attempts == 1
 
 
-async def test_two_that_retry_at_once_never_try_the_same(
+async def test_two_workers_that_retry_at_once_never_retry_the_same_letter(
     store: Store, api_store: Store, owner: Owner, tenant: str, rule: Rule
 ) -> None:
     await store.entries.append(str(uuid.uuid4()), [poison(tenant)])
@@ -242,7 +242,7 @@ async def test_a_letter_whose_id_is_taken_by_other_content_stays_parked(
     assert (letter.code, letter.body) == ("duplicate", bad)
 
 
-async def test_a_letter_whose_entry_has_come_again_is_that_entry(
+async def test_a_letter_whose_entry_was_sent_again_is_that_entry(
     store: Store, api_store: Store, owner: Owner, tenant: str, rule: Rule
 ) -> None:
     bad = poison(tenant)
@@ -254,7 +254,7 @@ async def test_a_letter_whose_entry_has_come_again_is_that_entry(
     assert len(await log(owner, tenant)) == 1
 
 
-async def test_a_damaged_log_keeps_no_letters_waiting_but_its_own(
+async def test_a_damaged_ledger_holds_up_only_its_own_letters(
     store: Store, api_store: Store, owner: Owner, tenant: str, rule: Rule
 ) -> None:
     damaged, sent, others = new_tenant(), str(uuid.uuid4()), [poison(tenant) for _ in range(9)]
@@ -276,10 +276,10 @@ async def test_a_damaged_log_keeps_no_letters_waiting_but_its_own(
     assert len(await log(owner, damaged)) == 3
 
 
-async def test_a_letter_that_the_database_refuses_to_settle_keeps_no_others_waiting(
+async def test_a_letter_that_the_database_does_not_let_us_settle_holds_up_no_others(
     store: Store, api_store: Store, owner: Owner, tenant: str, rule: Rule
 ) -> None:
-    """Somebody has made it name another entry than its body."""
+    """Its row was changed to name another entry than its body."""
     name = str(uuid.uuid4())
     await store.entries.append(name, [poison(tenant) for _ in range(6)])
     await rule.lift()
@@ -292,7 +292,7 @@ async def test_a_letter_that_the_database_refuses_to_settle_keeps_no_others_wait
     assert len(await log(owner, tenant)) == 5
 
 
-async def test_a_letter_of_another_tenant_is_not_there(store: Store, tenant: str, rule: Rule) -> None:
+async def test_a_letter_of_another_tenant_is_not_found(store: Store, tenant: str, rule: Rule) -> None:
     await store.entries.append(str(uuid.uuid4()), [poison(tenant)])
     (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
     with pytest.raises(NotFound):
@@ -300,7 +300,7 @@ async def test_a_letter_of_another_tenant_is_not_there(store: Store, tenant: str
     assert await store.dead_letters.page(tenant=new_tenant(), limit=2) == []
 
 
-async def test_the_content_of_what_is_refused_is_in_no_message(store: Store, tenant: str, rule: Rule) -> None:
+async def test_the_content_of_a_rejected_entry_is_in_no_message(store: Store, tenant: str, rule: Rule) -> None:
     await store.entries.append(str(uuid.uuid4()), [poison(tenant)])
     (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
     assert MARKER not in repr(letter)
@@ -309,7 +309,7 @@ async def test_the_content_of_what_is_refused_is_in_no_message(store: Store, ten
     assert MARKER not in f"{error} {error.message} {error.hint}"
 
 
-async def test_a_right_that_is_missing_parks_nothing(store: Store, owner: Owner, tenant: str) -> None:
+async def test_a_missing_right_parks_nothing(store: Store, owner: Owner, tenant: str) -> None:
     await owner.execute("REVOKE INSERT ON entries FROM trenova_worker")
     try:
         with pytest.raises(DatabaseFault, match="permission denied"):

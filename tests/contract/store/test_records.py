@@ -1,4 +1,4 @@
-"""Changes beside the logs: recorded with the change, appended once, and missed where they are not."""
+"""Changes beside the ledgers: recorded with the change, appended once, and reported where they are missing."""
 
 import asyncio
 import json
@@ -74,7 +74,7 @@ async def edited(place: Place) -> uuid.UUID:
     return letter.id
 
 
-async def test_keys_that_are_made_and_revoked_are_entries_each_once(place: Place) -> None:
+async def test_keys_that_are_created_and_revoked_are_entries_once_each(place: Place) -> None:
     made = await place.operator.api_keys.create(tenant=None, role="admin", name="x", by="ada")
     await place.operator.api_keys.revoke(made.id, by="bob")
     await place.operator.api_keys.revoke(made.id, by="bob")
@@ -87,7 +87,7 @@ async def test_keys_that_are_made_and_revoked_are_entries_each_once(place: Place
     assert await place.damage() == []
 
 
-async def test_a_worker_that_dies_while_it_appends_leaves_the_record_for_the_next(place: Place) -> None:
+async def test_a_worker_that_is_killed_while_it_appends_leaves_the_record_for_the_next(place: Place) -> None:
     await place.operator.api_keys.create(tenant="acme", role="writer", name="", by="ada")
     await place.worker.records.append_pending()
     await place.operator.api_keys.create(tenant="acme", role="reader", name="", by="ada")
@@ -107,7 +107,7 @@ async def test_a_worker_that_dies_while_it_appends_leaves_the_record_for_the_nex
     assert [each["metadata"]["role"] for each in await place.told()] == ["writer", "reader"]
 
 
-async def test_an_edit_is_told_before_what_it_left_is_stored(place: Place) -> None:
+async def test_an_edit_is_reported_before_the_edited_entry_is_stored(place: Place) -> None:
     letter = await edited(place)
     assert (await place.worker.dead_letters.retry(10)).stored == 1
     told, stored = await place.told("acme")
@@ -120,7 +120,7 @@ async def test_an_edit_is_told_before_what_it_left_is_stored(place: Place) -> No
     assert await place.damage() == []
 
 
-async def test_an_edit_takes_a_good_admin_key_of_that_tenant(place: Place) -> None:
+async def test_an_edit_needs_a_valid_admin_key_of_that_tenant(place: Place) -> None:
     await place.worker.entries.append("poor", [b'{"tenant": "acme"}'])
     (letter,) = await place.worker.dead_letters.page(tenant="acme", limit=2)
     keys = place.operator.api_keys
@@ -135,7 +135,7 @@ async def test_an_edit_takes_a_good_admin_key_of_that_tenant(place: Place) -> No
             )
 
 
-async def test_keys_and_letters_that_are_changed_past_the_triggers_are_named(place: Place) -> None:
+async def test_keys_and_letters_that_are_changed_without_the_triggers_are_named(place: Place) -> None:
     letter = await edited(place)
     await place.operator.api_keys.create(tenant="acme", role="writer", name="", by="ada")
     made = await place.operator.api_keys.create(tenant="acme", role="reader", name="", by="ada")
@@ -156,7 +156,7 @@ async def test_keys_and_letters_that_are_changed_past_the_triggers_are_named(pla
         assert [each for each in await place.damage() if expected in each], change
 
 
-async def test_what_was_there_before_the_roles_gets_a_baseline(postgres: Postgres, workers: Executor) -> None:
+async def test_keys_from_before_the_roles_get_a_baseline(postgres: Postgres, workers: Executor) -> None:
     async with (
         own_database(postgres, "0008") as database,
         await psycopg.AsyncConnection.connect(database.owner_url, autocommit=True) as owner,

@@ -1,4 +1,4 @@
-"""What readers find of an entry whose body was removed: nothing to read, and everything that proves its place."""
+"""What readers find of an entry whose body was removed: no content, and everything that proves its place."""
 
 import uuid
 from typing import Any
@@ -15,7 +15,7 @@ from trenova.store.search import START_OF_FEED, Filters
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 
 
-async def test_searches_pass_over_it(store: Store, owner: Owner, tenant: str) -> None:
+async def test_searches_skip_it(store: Store, owner: Owner, tenant: str) -> None:
     sent = bodies(tenant, 4)
     await store.entries.append(str(uuid.uuid4()), sent)
     await past_triggers(owner, REMOVE + "index = 1", tenant)

@@ -1,4 +1,4 @@
-"""What the database itself refuses, to the application and to the owner of the tables."""
+"""What the database itself denies, to the application and to the owner of the tables."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -50,7 +50,7 @@ SPOILING = [
 
 
 @pytest.mark.parametrize("statement", SPOILING)
-async def test_the_application_cannot_change_the_log(application: Connection, statement: str) -> None:
+async def test_the_application_cannot_change_the_ledger(application: Connection, statement: str) -> None:
     with pytest.raises(InsufficientPrivilege, match="permission denied for table"):
         await application.execute(statement)
 

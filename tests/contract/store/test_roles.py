@@ -1,4 +1,4 @@
-"""What API, worker and command line may do in the database: each tries all of it, and gets what is written down."""
+"""What API, worker and command line may do in the database: each tries everything, and gets what its role lists."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ NAMES = {roles.API: "api", roles.WORKER: "worker", roles.OPERATOR: "operator"}
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A database of its own with something to spoil, and the logins to it."""
+    """A database for one test with rows to tamper with, and its logins."""
 
     database: Database
     owner: Connection
@@ -102,7 +102,7 @@ def may(role: Role, table: str, kind: str, column: str | None) -> bool:
 
 
 @pytest.mark.parametrize("role", ROLES, ids=NAMES.get)
-async def test_a_login_can_do_with_each_table_and_column_what_is_written_down_and_nothing_else(
+async def test_a_login_can_do_with_each_table_and_column_what_its_role_lists_and_nothing_else(
     place: Place, role: str
 ) -> None:
     tried, wrong = 0, []
@@ -127,9 +127,7 @@ async def is_refused(connection: Connection, statement: sql.Composed) -> bool:
 
 
 @pytest.mark.parametrize("role", ROLES, ids=NAMES.get)
-async def test_a_login_can_call_the_functions_that_are_written_down_and_no_other_of_ours(
-    place: Place, role: str
-) -> None:
+async def test_a_login_can_call_the_functions_that_its_role_lists_and_no_other_of_ours(place: Place, role: str) -> None:
     found = await place.owner.execute(
         "SELECT p.oid::regprocedure::text, has_function_privilege(%s, p.oid, 'EXECUTE') FROM pg_proc AS p"
         " WHERE p.pronamespace = 'public'::regnamespace",
@@ -140,7 +138,7 @@ async def test_a_login_can_call_the_functions_that_are_written_down_and_no_other
     assert functions.keys() > ROLES[role].functions
 
 
-async def test_every_function_of_ours_pins_what_names_mean(place: Place) -> None:
+async def test_every_function_of_ours_sets_its_search_path(place: Place) -> None:
     found = await place.owner.execute(
         "SELECT p.oid::regprocedure::text, p.proconfig FROM pg_proc AS p WHERE p.pronamespace = 'public'::regnamespace"
     )
@@ -148,8 +146,8 @@ async def test_every_function_of_ours_pins_what_names_mean(place: Place) -> None
     assert [name for name, settings in await found.fetchall() if pinned not in (settings or ())] == []
 
 
-async def test_nothing_of_ours_is_for_everybody(place: Place) -> None:
-    """What a login that is in none of the roles gets, and each function that a later migration makes."""
+async def test_no_function_of_ours_is_public(place: Place) -> None:
+    """Neither for a login without a role, nor for functions that a later migration makes."""
     await place.owner.execute("CREATE FUNCTION made_later() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
     found = await place.owner.execute(
         "SELECT c.relname::text FROM pg_class AS c, aclexplode(c.relacl) AS a"
@@ -180,7 +178,7 @@ FORGING = [
     "UPDATE dead_letters SET sent = NULL, edited_by = NULL",
     "UPDATE dead_letters SET batch_id = 'x', ordinal = 9",
     "UPDATE dead_letters SET stored_at = now() WHERE stored_at IS NULL",
-    # Checkpoints and what witnesses have said of them
+    # Checkpoints and cosignatures
     "UPDATE checkpoints SET note = 'forged'",
     "UPDATE checkpoints SET signed_at = now()",
     "INSERT INTO checkpoints (tenant, size, note, signed_at) VALUES ('acme', 99, 'x', now())",
@@ -195,7 +193,7 @@ FORGING = [
     "INSERT INTO batches (xid, tenant, batch_id, first_index, stored, duplicate) VALUES ('1', 'x', 'x', 0, 0, 0)",
     "INSERT INTO batches (tenant, batch_id, first_index, stored, duplicate, stored_at) SELECT 'x', 'x', 0, 0, 0, now()",
     "UPDATE batches SET stored = 0",
-    # What is kept, and what tells of changes
+    # Retention, and records of changes
     "INSERT INTO retention_policies (tenant, days, set_by) VALUES ('acme', 1, 'x')",
     "UPDATE legal_holds SET released_at = now(), released_by = 'x', release_reason = 'x'",
     "INSERT INTO removals (tenant, indexes, entries, bytes, days, cut_off) VALUES ('x', '{[1,2)}', 1, 1, 1, now())",
@@ -243,7 +241,7 @@ async def test_no_login_can_forge_anything_or_get_around_its_rights(place: Place
 
 
 async def let_through(connection: Connection, statements: Sequence[str]) -> list[str]:
-    """Those that are not refused, at the latest when their transaction commits."""
+    """The statements that are not rejected, at the latest when their transaction commits."""
     found = []
     for statement in statements:
         try:
@@ -286,7 +284,7 @@ async def test_triggers_stop_even_the_owner(place: Place) -> None:
     assert await let_through(place.owner, OF_THE_OWNER) == []
 
 
-async def test_tables_and_functions_of_a_workers_own_in_place_of_ours_are_not_looked_at(place: Place) -> None:
+async def test_tables_and_functions_of_a_worker_in_place_of_ours_are_not_used(place: Place) -> None:
     async with place.login(roles.WORKER) as connection:
         await connection.execute("CREATE TEMPORARY TABLE entries (LIKE public.entries)")
         await connection.execute("CREATE TEMPORARY TABLE system_records (LIKE public.system_records)")
@@ -301,13 +299,13 @@ async def test_tables_and_functions_of_a_workers_own_in_place_of_ours_are_not_lo
             )
 
 
-async def test_the_rights_of_each_login_are_found_right(place: Place) -> None:
+async def test_each_login_has_exactly_the_rights_of_its_role(place: Place) -> None:
     for role, name in NAMES.items():
         async with Pool.open(getattr(place.database, f"{name}_url"), size=1) as pool:
             assert await server_status.read_rights(pool) == server_status.Rights(roles=(role,), missing=(), spare=())
 
 
-async def test_what_is_missing_and_what_is_too_much_is_named(place: Place) -> None:
+async def test_missing_and_spare_rights_are_named(place: Place) -> None:
     changes = [
         ("GRANT {} TO trenova_api", "REVOKE {} FROM trenova_api", "UPDATE (body, sent) ON dead_letters"),
         ("GRANT {} TO trenova_api", "REVOKE {} FROM trenova_api", "DELETE ON entries"),

@@ -20,7 +20,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 async def put(store: Store, tenant: str, **fields: Any) -> uuid.UUID:
-    """Store one entry; gives its id."""
+    """Store one entry and return its id."""
     stored = body(tenant, **fields)
     await append_as_system(store, stored)
     return ids([stored])[0]
@@ -56,7 +56,7 @@ async def test_other_signs_in_an_action_mean_themselves(store: Store, tenant: st
     assert await found(store, tenant, action=pattern) == set()
 
 
-async def test_an_underline_in_the_beginning_of_an_action_is_no_wildcard(store: Store, tenant: str) -> None:
+async def test_an_underscore_in_the_beginning_of_an_action_is_not_a_wildcard(store: Store, tenant: str) -> None:
     exact = await put(store, tenant, action="a_b.c")
     await put(store, tenant, action="axb.c")
     assert await found(store, tenant, action="a_*") == {exact}
@@ -99,15 +99,15 @@ async def test_a_text_is_found_anywhere_in_an_entry_as_it_was_written(store: Sto
 
 
 @pytest.mark.parametrize(("text", "count"), [("%", 0), ("_", 0), ("\\", 0), ('"', 0), ("HELLO", 1), ("hello w", 1)])
-async def test_a_text_is_found_in_whatever_case_and_wildcards_mean_themselves(
+async def test_a_text_is_found_in_any_case_and_wildcards_mean_themselves(
     store: Store, tenant: str, text: str, count: int
 ) -> None:
     await put(store, tenant, action="a.b", actor={"type": "u", "id": "1"}, comment="Hello World")
-    # `received_at` is a key of every entry and has an underline in it.
+    # `received_at` is a key of every entry and has an underscore in it.
     assert len(await found(store, tenant, text=text)) == (1 if text == "_" else count)
 
 
-async def test_filters_hold_together(store: Store, tenant: str) -> None:
+async def test_filters_apply_together(store: Store, tenant: str) -> None:
     wanted = await put(store, tenant, action="a.b", outcome="denied", comment="x")
     await put(store, tenant, action="a.b", outcome="denied", comment="y")
     await put(store, tenant, action="a.c", outcome="denied", comment="x")
@@ -134,7 +134,7 @@ async def test_pages_of_entries_with_one_time_neither_miss_nor_repeat(store: Sto
 
 
 @pytest.mark.parametrize("wanted", ["actor", "target", "actor and beginning", "beginning"])
-async def test_pages_that_are_merged_from_logs_or_actions_neither_miss_nor_repeat(store: Store, wanted: str) -> None:
+async def test_pages_that_are_merged_from_ledgers_or_actions_neither_miss_nor_repeat(store: Store, wanted: str) -> None:
     name, one = uuid.uuid4().hex, wanted == "beginning"
     tenants = [new_tenant()] if one else [*(new_tenant() for _ in range(3)), f"_{new_tenant()}"]
     party = {"actor": {"type": "user", "id": name}, "target": {"type": "user", "id": name}}
@@ -176,19 +176,17 @@ async def test_a_search_over_all_tenants_leaves_out_the_systems_own_unless_it_is
     assert await found(store, system, text=marker) == {other}
 
 
-async def test_an_entry_without_a_time_of_its_own_is_found_by_the_time_of_its_receipt(
-    store: Store, tenant: str
-) -> None:
+async def test_an_entry_without_a_time_is_found_by_the_time_of_its_receipt(store: Store, tenant: str) -> None:
     sent = await put(store, tenant)
     assert await found(store, tenant, occurred_from=RECEIVED_AT, occurred_to=RECEIVED_AT + timedelta.resolution) == {
         sent
     }
 
 
-async def test_a_search_that_the_database_gives_up_is_to_be_narrowed_and_not_sent_again(
+async def test_a_search_that_the_database_stops_is_to_be_narrowed_and_not_retried(
     store: Store, postgres: Postgres, owner: psycopg.AsyncConnection[tuple[Any, ...]], tenant: str
 ) -> None:
-    """The database tells a search that took too long as it tells one that was cancelled, which needs no waiting."""
+    """The database reports a search that took too long like one that was cancelled, which takes no waiting."""
     async with await psycopg.AsyncConnection.connect(postgres.owner_url) as holder, asyncio.timeout(GENEROUS_S):
         await holder.execute("LOCK TABLE entries")
         searching = asyncio.create_task(found(store, tenant))

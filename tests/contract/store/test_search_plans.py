@@ -1,4 +1,4 @@
-"""Searches stay fast: what PostgreSQL does for each, on a log of very unequal tenants.
+"""Searches stay fast: what PostgreSQL does for each, with tenants of very unequal sizes.
 
 Before the first ANALYZE and after it: a search may touch a small multiple of its page, however long the log is.
 """
@@ -52,7 +52,7 @@ class Log:
 
 @pytest.fixture(scope="module")
 async def filled(postgres: Postgres) -> AsyncIterator[Log]:
-    """A database of its own with the rows."""
+    """A database for this module with the rows."""
     async with own_database(postgres) as made:
         async with await psycopg.AsyncConnection.connect(made.owner_url, autocommit=True) as owner:
             first_xid = await fill(owner)
@@ -71,7 +71,7 @@ async def fill(owner: Connection) -> int:
     )
     found = await owner.execute("SELECT pg_current_xact_id()::text::bigint + 1")
     (first,) = (await found.fetchone()) or (0,)
-    # The feed shows transactions that are over: as many as there are batches have to be.
+    # The feed shows transactions that have ended: there must be as many as there are batches.
     batches = (ROWS + GONE) // BATCH
     await owner.execute(
         f"DO $$ BEGIN FOR i IN 1..{batches} LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
@@ -129,7 +129,7 @@ class Plan:
 
     @property
     def entries(self) -> int:
-        """Rows of `entries` that were looked at, those that a filter threw away included."""
+        """Rows of `entries` that were read, including those that a filter dropped."""
         return sum(
             round((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
             for node in self.nodes()
@@ -186,7 +186,7 @@ def deep(tenant: str) -> PagePosition:
 
 HOUR: dict[str, Any] = {"occurred_from": MIDDLE, "occurred_to": MIDDLE + timedelta(hours=1)}
 
-# Each with the rows of `entries` that it may look at.
+# Each with the rows of `entries` that it may read.
 PAGES = {
     "tenant": (page(tenant="large"), PAGE),
     "small tenant": (page(tenant="small-7"), PAGE),
@@ -231,7 +231,7 @@ PAGES = {
     "everybody, busy actor, deep": (page(after=deep("large"), actor="user-0"), 50 * PAGE),
     "everybody, target": (page(target="s-77"), PAGE),
 }
-# Each row lies in a page of the table; the rest are steps down indexes, of a few pages each.
+# Each row is in a page of the table; the rest are steps down indexes, of a few pages each.
 STEPS = 60
 LOGS = SMALL_TENANTS + 4
 A_STEP_FOR_EACH_LOG = {"everybody, rare actor", "everybody, busy actor, deep", "everybody, target"}
@@ -249,7 +249,7 @@ async def test_a_page_is_found_by_walking_an_index(reader: Connection, name: str
 
 
 @pytest.mark.parametrize("wanted", [{"text": "nowhere"}, {"outcome": "denied"}], ids=str)
-async def test_what_no_index_knows_is_looked_for_in_the_order_of_the_page(
+async def test_what_no_index_holds_is_searched_in_the_order_of_the_page(
     reader: Connection, wanted: dict[str, Any]
 ) -> None:
     plan = await searched(reader, page(**wanted))

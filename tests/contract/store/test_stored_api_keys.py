@@ -1,4 +1,4 @@
-"""API keys as they are kept."""
+"""API keys as they are stored."""
 
 import hashlib
 from typing import Any
@@ -14,7 +14,7 @@ Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 
 
 def secret_of(new: NewApiKey) -> str:
-    """All of it: the alphabet of secrets has an underline, too."""
+    """All of it: the alphabet of secrets has an underscore, too."""
     return new.text.removeprefix(f"trn_{new.id}_")
 
 
@@ -74,7 +74,7 @@ async def test_revoking_an_unknown_key_says_so(store: Store) -> None:
         await store.api_keys.revoke("ffffff", by="test")
 
 
-async def test_texts_that_are_no_key_are_not_found(store: Store, tenant: str) -> None:
+async def test_texts_that_are_not_keys_are_not_found(store: Store, tenant: str) -> None:
     new = await store.api_keys.create(tenant=tenant, role="writer", name="billing", by="test")
     secret = secret_of(new)
     wrong = [

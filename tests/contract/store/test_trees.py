@@ -1,4 +1,4 @@
-"""The trees that appends grow: stored with the entries in one transaction, and right in every byte."""
+"""The trees that appends extend: stored with the entries in one transaction, and right in every byte."""
 
 import asyncio
 import random
@@ -27,7 +27,7 @@ def batch_id() -> str:
     return str(uuid.uuid4())
 
 
-async def test_a_log_grows_over_the_edges_of_tiles_and_every_append_is_signed(
+async def test_a_ledger_grows_over_the_edges_of_tiles_and_every_append_is_signed(
     store: Store, owner: Owner, tenant: str
 ) -> None:
     sizes, size = [], 0
@@ -43,7 +43,7 @@ async def test_a_log_grows_over_the_edges_of_tiles_and_every_append_is_signed(
     assert await check_log(owner, tenant) == sizes
 
 
-async def test_a_batch_of_nothing_but_duplicates_signs_nothing_and_gives_the_root_that_is_there(
+async def test_a_batch_of_duplicates_only_signs_nothing_and_returns_the_stored_root(
     store: Store, owner: Owner, tenant: str
 ) -> None:
     sent = bodies(tenant, 3)
@@ -55,7 +55,7 @@ async def test_a_batch_of_nothing_but_duplicates_signs_nothing_and_gives_the_roo
     assert await check_log(owner, tenant) == [3]
 
 
-async def test_many_writers_at_many_tenants_leave_trees_that_are_right_in_every_byte(
+async def test_many_writers_for_many_tenants_leave_trees_that_are_right_in_every_byte(
     postgres: Postgres, owner: Owner
 ) -> None:
     tenants = [new_tenant() for _ in range(5)]
@@ -111,7 +111,7 @@ async def test_a_connection_that_is_killed_after_the_insert_leaves_nothing_of_th
         ),
     ],
 )
-async def test_nothing_is_built_upon_a_tile_of_another_length(
+async def test_nothing_is_appended_to_a_tile_of_another_length(
     store: Store, owner: Owner, tenant: str, damage: str
 ) -> None:
     await store.entries.append(batch_id(), bodies(tenant, 300))

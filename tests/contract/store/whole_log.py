@@ -1,4 +1,4 @@
-"""Checking a stored log from its bytes alone, with nothing of the code that stored it."""
+"""Checking a stored ledger from its bytes alone, without the code that stored it."""
 
 from typing import Any, LiteralString
 
@@ -21,7 +21,7 @@ async def rows(owner: Owner, query: LiteralString, tenant: str) -> list[tuple[An
 
 
 async def check_log(owner: Owner, tenant: str, *, signer: LedgerSigner = SIGNER) -> list[int]:
-    """The sizes at which the log was signed, after checking all of it: every commitment, tile, root and signature."""
+    """The sizes at which the ledger was signed, after checking every commitment, tile, root and signature."""
     entries = await rows(
         owner, "SELECT index, salt, commitment, body FROM entries WHERE tenant = %s ORDER BY index", tenant
     )
@@ -61,7 +61,7 @@ async def check_tiles(owner: Owner, tenant: str, leaves: list[bytes]) -> None:
 
 
 async def past_triggers(owner: Owner, statement: LiteralString, tenant: str) -> None:
-    """What only somebody who has the whole database in his hands can do."""
+    """Run a statement without triggers, as only a superuser can."""
     async with owner.transaction():
         await owner.execute("SET LOCAL session_replication_role = replica")
         await owner.execute(statement, [tenant])

@@ -1,4 +1,4 @@
-"""A log of any size of which only those tiles are stored that prove one of its entries.
+"""A ledger of any size, of which only the tiles are stored that prove one of its entries.
 
 All other nodes are random hashes, so that no hash can stand in for another one; the root is that of RFC 6962 over them.
 """
@@ -63,7 +63,7 @@ class WideLog:
 
 @asynccontextmanager
 async def planted(owner: Owner, tenant: str, *, size: int, index: int) -> AsyncIterator[WideLog]:
-    """Such a log, in the database until the block ends. Whoever verified all logs later would look for its entries."""
+    """Such a ledger, in the database until the block ends. Verifying all ledgers later would miss its entries."""
     yield await plant(owner, tenant, size=size, index=index)
     for table in ("entries", "tiles", "checkpoints", "heads"):
         await past_triggers(owner, f"DELETE FROM {table} WHERE tenant = %s", tenant)

@@ -1,4 +1,4 @@
-"""A log that somebody with the whole database in his hands may spoil, and that is gone after the test."""
+"""A ledger for a superuser to tamper with, which is deleted after the test."""
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -24,7 +24,7 @@ COUNT = 600  # two whole tiles, a part of one, and a tile above them
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Victim:
-    """A log of 600 entries, stored by appends that ended at 100, 512, 590 and 600."""
+    """A ledger of 600 entries, stored by appends that ended at 100, 512, 590 and 600."""
 
     tenant: str
     store: Store
@@ -70,7 +70,7 @@ async def victim(store: Store, postgres: Postgres, owner: Owner, workers: Execut
     await made(store, tenant)
     spoiled = Victim(tenant=tenant, store=store, owner=owner, url=postgres.worker_url, workers=workers)
     yield spoiled
-    # Other tests sign all logs that are there.
+    # Other tests sign all stored ledgers.
     for table in ("entries", "tiles", "checkpoints", "heads", "batches"):
         await spoiled.tamper(f"DELETE FROM {table} WHERE tenant = %s")
     await spoiled.tamper("DELETE FROM cosignatures WHERE substring(origin FROM '[^/]*$') = %s")

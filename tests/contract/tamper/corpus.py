@@ -1,4 +1,4 @@
-"""Good and mutated checkpoints, receipts, keys and evidence files: what was changed, and whether it must be refused.
+"""Good and mutated checkpoints, receipts, keys and evidence files: what was changed, and whether it must be rejected.
 
 The same bytes each time, from `unit.ledger.sample_ledgers`. `test_corpus` gives every case to every verifier: the
 package, `trenova verify`, verify_evidence.py, and the lines of docs/proofs.md. A rule that one of them does not
@@ -67,10 +67,10 @@ class Evidence:
 
 
 def spellings_of_base64(text: str) -> dict[str, str]:
-    """Other spellings of the same bytes, and of none."""
+    """Other spellings of the same bytes, and of no bytes."""
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     bare = text.rstrip("=")
-    loose = letters[(letters.index(bare[-1]) + 1) % 64]  # the bits that the last letter has too many
+    loose = letters[(letters.index(bare[-1]) + 1) % 64]  # the surplus bits of the last letter
     padded = {"no padding": bare, "loose bits": bare[:-1] + loose + text[len(bare) :]} if bare != text else {}
     return padded | {
         "too much padding": text + "=",
@@ -89,7 +89,7 @@ def packed_as(data: bytes) -> bytes:
 
 
 def signed(text: str, signer: signing.Signer = SIGNER) -> str:
-    """A note that the log's own key has signed, whatever it says."""
+    """A note with a signature of the ledger's key, whatever its text."""
     return signing.sign_text(text, [signer]).decode()
 
 
@@ -101,14 +101,14 @@ def cosigned(message: str, *witnesses: signing.Signer) -> str:
 
 
 def relabelled() -> str:
-    """Globex's checkpoint with its good signature under acme's name and key id: one secret signs for both."""
+    """Globex's checkpoint with its valid signature under acme's name and key id: one secret signs for both."""
     parsed = note.parse(GLOBEX.signed(301).encode())
     line = replace(parsed.signatures[0], name=ORIGIN, key_id=SIGNER.key.id)
     return replace(parsed, signatures=(line,)).encode().decode()
 
 
 def notes() -> Iterator[tuple[str, str, bool]]:
-    """Checkpoints of acme's 300 entries: what was changed, the note, and whether it must be refused."""
+    """Checkpoints of acme's 300 entries: what was changed, the note, and whether it must be rejected."""
     unknown = "— somebody.example/else " + b64encode(bytes(68)).decode() + "\n"
     yield "nothing", GOOD_NOTE, False
     yield "a signature of an unknown key", GOOD_NOTE + unknown, False
@@ -239,7 +239,7 @@ def receipts() -> Iterator[Receipt]:
 
 
 def with_other_keys() -> Iterator[Receipt]:
-    """A good receipt, checked with another key than that of the log, or with the key in another spelling."""
+    """A valid receipt, checked with another key than that of the ledger, or with the key in another spelling."""
     body, key, good = ACME.entries[INDEX][1], SIGNER.key.text, of(INDEX).decode()
 
     def case(name: str, data: str, *, key: str) -> Receipt:
@@ -300,7 +300,7 @@ def with_note(message: str) -> list[str]:
 
 
 def whole() -> Iterator[Evidence]:
-    """Good files, and the file under each mutated checkpoint."""
+    """Valid files, and the file under each mutated checkpoint."""
     yield case("nothing", FILE, refused=False)
     yield case("nothing, without a key", FILE, key=None, refused=False)
     yield case("packed", packed_as(FILE), refused=False)
@@ -315,7 +315,7 @@ def whole() -> Iterator[Evidence]:
 
 
 def other_logs() -> Iterator[Evidence]:
-    """Files of other logs and of other keys."""
+    """Files of other ledgers and of other keys."""
     foreign = (
         GLOBEX.evidence(first=FIRST, count=COUNT).decode().replace(spelled(GLOBEX.signed(301)), spelled(relabelled()))
     )
@@ -444,7 +444,7 @@ def proofs() -> Iterator[Evidence]:
 
 
 def bodies() -> Iterator[Evidence]:
-    """Bodies in another form than theirs."""
+    """Bodies in another form."""
     body = LINES[2].partition('"body":')[2][:-2]
     yield case(
         "a plain body as base64", line(2, f'"body":{body}', f'"body_base64":"{b64encode(body.encode()).decode()}"')
@@ -463,7 +463,7 @@ def bodies() -> Iterator[Evidence]:
 
 
 def orders() -> Iterator[Evidence]:
-    """Lines away, twice, in another order, and behind the end."""
+    """Lines that are missing, repeated, in another order, and after the end."""
     yield case("entries in another order", [*LINES[:2], LINES[3], LINES[2], *LINES[4:]])
     yield case("an entry twice", [*LINES[:3], LINES[2], *LINES[3:]])
     yield case("an entry away", [*LINES[:2], *LINES[3:]])
@@ -491,7 +491,7 @@ def orders() -> Iterator[Evidence]:
 
 
 def packings() -> Iterator[Evidence]:
-    """The file packed, and the packing spoiled."""
+    """The file packed, and the packing damaged."""
     packed = packed_as(FILE)
     for cut in (2, 10, len(packed) // 2, len(packed) - 8, len(packed) - 1):
         yield case(f"packed, {cut} bytes of it", packed[:cut])

@@ -159,7 +159,7 @@ async def test_a_table_of_the_same_name_as_the_temporary_one_is_not_written_to(
     [("RETURN NULL;", "got none"), ("NEW.body := '{}';", "got others")],
     ids=["drops", "changes"],
 )
-async def test_an_entry_that_is_not_parked_as_it_is_stops_its_batch(
+async def test_an_entry_that_is_parked_with_other_bytes_stops_its_batch(
     store: Store, owner: Owner, tenant: str, statements: LiteralString, said: str
 ) -> None:
     sent = [*bodies(tenant, 2), b"no entry"]

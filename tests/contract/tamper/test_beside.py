@@ -1,4 +1,4 @@
-"""What a superuser does to the tables beside the log is found, and named with tenant and place."""
+"""What a superuser does to the tables beside the ledgers is found, and named with tenant and place."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ ROTATED = LedgerSigner(prefix=SIGNER.prefix, secrets=(*SIGNER.secrets, Signer(na
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """A database of its own, where a policy for all tenants concerns no other test."""
+    """A database for one test, where a policy for all tenants affects no other test."""
 
     database: Database
     store: Store
@@ -44,7 +44,7 @@ class Site:
         await self.store.entries.append(str(uuid.uuid4()), sent)
 
     async def made(self) -> str:
-        """A tenant whose log has been through everything: 17 entries, the first five without their content."""
+        """A tenant whose ledger has seen everything: 17 entries, the first five without their content."""
         tenant = new_tenant()
         await self.append(*aged(tenant, 40, 40, 40, 40, 40))
         await self.store.policies.set(tenant, 30, by="ada")  # entry 5
@@ -72,7 +72,7 @@ async def site(postgres: Postgres, workers: Executor) -> AsyncIterator[Site]:
         yield Site(database=database, store=store, owner=owner, workers=workers)
 
 
-async def test_nothing_is_found_where_nobody_has_touched_anything_while_everything_goes_on(site: Site) -> None:
+async def test_nothing_is_found_in_untouched_tables_while_everything_goes_on(site: Site) -> None:
     tenant, other = await site.made(), await site.made()
     await site.store.policies.set("*", 700, by="ada")
     await site.store.holds.place(Matching(tenant="*", target="s-7"), name="All", reason="Law", by="ada")
@@ -191,7 +191,7 @@ async def test_each_kind_of_tampering_is_one_place_that_is_named(site: Site, sta
     assert [one for one in found if re.match(place, f"{one.place}: expected {one.expected}, got {one.got}")], found
 
 
-async def test_a_policy_for_all_tenants_that_nobody_has_told_of_is_named(site: Site) -> None:
+async def test_a_policy_for_all_tenants_that_no_entry_reports_is_named(site: Site) -> None:
     await site.store.policies.set("*", 700, by="ada")
     await site.owner.execute("UPDATE retention_policies SET days = 1 WHERE tenant = '*'")
     try:
@@ -201,7 +201,7 @@ async def test_a_policy_for_all_tenants_that_nobody_has_told_of_is_named(site: S
     assert (place.tenant, place.place) == ("_trenova", "retention policy of *")
 
 
-async def test_what_a_sender_writes_under_the_names_of_such_entries_is_not_believed(site: Site) -> None:
+async def test_entries_that_a_client_sends_under_such_names_do_not_count(site: Site) -> None:
     tenant = await site.made()
     told = {"action": "retention.set", "target": {"type": "log", "id": tenant}, "metadata": {"days": 1}}
     held = {"action": "hold.place", "target": {"type": "legal_hold", "id": str(uuid.uuid4())}}
@@ -209,8 +209,8 @@ async def test_what_a_sender_writes_under_the_names_of_such_entries_is_not_belie
     assert await site.found(tenant) == []
 
 
-async def test_a_policy_and_a_hold_whose_entries_have_gone_with_their_age_are_no_finding(site: Site) -> None:
-    """As retention left them before it kept such entries."""
+async def test_a_policy_and_a_hold_whose_entries_were_removed_with_their_age_are_not_reported(site: Site) -> None:
+    """As retention left them when it did not keep such entries yet."""
     tenant = await site.made()
     await past_triggers(site.owner, f"{REMOVE}index IN (5, 6)", tenant)
     (place,) = await site.found(tenant)

@@ -1,4 +1,4 @@
-"""One corpus of good and mutated files, and every verifier of the same opinion on each."""
+"""One corpus of valid and mutated files, on each of which all verifiers agree."""
 
 import io
 import json
@@ -33,14 +33,14 @@ def files() -> list[corpus.Evidence]:
     return list(corpus.evidence())
 
 
-def test_the_corpus_says_each_thing_once(receipts: list[corpus.Receipt], files: list[corpus.Evidence]) -> None:
+def test_the_corpus_holds_each_case_once(receipts: list[corpus.Receipt], files: list[corpus.Evidence]) -> None:
     for cases in (receipts, files):
         names = [case.name for case in cases]
         assert sorted(set(names)) == sorted(names)
         assert {case.refused for case in cases} == {True, False}
 
 
-def test_package_and_page_have_one_opinion_of_each_receipt(receipts: list[corpus.Receipt]) -> None:
+def test_package_and_page_agree_on_each_receipt(receipts: list[corpus.Receipt]) -> None:
     opinions = {case.name: (refused_by_package(case), refused_by_hand(case)) for case in receipts}
     assert opinions == {case.name: (case.refused, case.refused) for case in receipts}
 
@@ -64,7 +64,7 @@ def refused_by_hand(case: corpus.Receipt) -> bool:
     return False
 
 
-def test_package_and_script_have_one_opinion_of_each_file(
+def test_package_and_script_agree_on_each_file(
     files: list[corpus.Evidence],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -82,7 +82,7 @@ def test_package_and_script_have_one_opinion_of_each_file(
             harmless("".join(said[len(form)]))
         opinions[case.name] = refused_by_checker(case), code not in {PROVED, CONSISTENT}
         assert (code == CONSISTENT) == (case.key is None and not case.refused)
-        if code != 2:  # a witness's key for a log's is wrong use, and no verdict
+        if code != 2:  # a witness's key in place of a ledger's is a usage error, not a verdict
             agree(case, json.loads(said[1].out))
     assert opinions == {case.name: (case.refused, case.refused) for case in files}
 
@@ -104,14 +104,12 @@ def agree(case: corpus.Evidence, theirs: dict[str, Any]) -> None:
 
 
 def harmless(text: str) -> None:
-    """Nothing that rewrites a terminal or hides in it, and no line that goes on for ever but for JSON."""
+    """Check that nothing rewrites a terminal or hides in it, and that only JSON has very long lines."""
     assert [sign for sign in text if sign != "\n" and not sign.isprintable()] == []
     assert all(len(line) <= 600 or line.startswith("{") for line in text.splitlines())
 
 
-def test_the_command_has_the_same_opinion_and_prints_nothing_harmful(
-    files: list[corpus.Evidence], tmp_path: Path
-) -> None:
+def test_the_command_agrees_and_prints_nothing_harmful(files: list[corpus.Evidence], tmp_path: Path) -> None:
     by_key: dict[str | None, list[tuple[str, bool]]] = defaultdict(list)
     for number, case in enumerate(files):
         (tmp_path / f"{number}.evidence").write_bytes(case.data)

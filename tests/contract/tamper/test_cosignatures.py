@@ -1,4 +1,4 @@
-"""Cosignatures that do not fit the log any more are found in the running database."""
+"""Cosignatures that no longer fit the ledger are found in the running database."""
 
 from datetime import UTC, datetime
 
@@ -36,7 +36,7 @@ async def places(victim: Victim) -> list[str]:
     return [f"{each.place}: {each.got}" for each in verdict.places if WITNESS.name in f"{each.place} {each.expected}"]
 
 
-async def test_cosignatures_of_what_the_log_says_fit(victim: Victim) -> None:
+async def test_cosignatures_of_the_stored_ledger_fit(victim: Victim) -> None:
     await cosign(victim, 100, COUNT)
     assert await places(victim) == []
 
@@ -68,7 +68,7 @@ async def test_a_cosignature_that_does_not_fit_is_named(victim: Victim, statemen
     assert found in await places(victim)
 
 
-async def test_a_log_that_only_a_witness_knows_of_is_missed(victim: Victim) -> None:
+async def test_a_ledger_that_only_a_witness_knows_is_missed(victim: Victim) -> None:
     await cosign(victim, COUNT)
     for table in ("entries", "tiles", "checkpoints", "heads", "batches"):
         await victim.tamper(f"DELETE FROM {table} WHERE tenant = %s")

@@ -1,4 +1,4 @@
-"""Whatever differs from what the migrations made is named: by a superuser's hand, in a database of its own."""
+"""Whatever a superuser changes of what the migrations made is named. Each test has its own database."""
 
 import asyncio
 import re
@@ -33,7 +33,7 @@ async def made(postgres: Postgres) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def spoiler(made: Database) -> AsyncIterator[Owner]:
-    """A superuser whose changes are taken back after the test."""
+    """A superuser whose changes are rolled back after the test."""
     async with await psycopg.AsyncConnection.connect(made.owner_url) as connection:
         yield connection
         await connection.rollback()
@@ -51,7 +51,7 @@ async def test_the_manifest_is_that_of_a_fresh_database(spoiler: Owner) -> None:
     assert manifest.text(described) == manifest.text(manifest.read_manifest()), "run `make manifest`"
 
 
-async def test_a_fresh_database_has_no_differences_for_whoever_looks(made: Database, workers: Executor) -> None:
+async def test_a_fresh_database_has_no_differences_for_any_login(made: Database, workers: Executor) -> None:
     for url in (made.owner_url, made.worker_url):
         assert await Verifier(url=url, keys=SIGNER.keys, workers=workers).database() == []
 
@@ -216,7 +216,7 @@ async def test_each_difference_is_named(spoiler: Owner, statement: str, place: s
         "CREATE SCHEMA other; CREATE TABLE other.entries ()",
     ],
 )
-async def test_what_an_operator_may_have_besides_is_no_difference(spoiler: Owner, statement: str) -> None:
+async def test_what_an_operator_may_add_is_not_a_difference(spoiler: Owner, statement: str) -> None:
     await spoiler.execute(statement.encode())
     assert await found(spoiler) == []
 

@@ -1,4 +1,4 @@
-"""The same doings, seen by who holds nothing but an evidence file, the log's key, and perhaps an older checkpoint."""
+"""The same tampering, seen by a reader of an evidence file with the ledger's key and perhaps an older checkpoint."""
 
 import io
 
@@ -17,7 +17,7 @@ from trenova.store.verification import claim
 
 
 async def verdict(victim: Victim, *, kept: bytes | None = None, proved: bytes | None = None) -> Verdict:
-    """Of a file of the whole log; `kept` is what the reader holds, `proved` what the file was told to continue."""
+    """Of a file of the whole ledger; `kept` is the reader's checkpoint, `proved` the one the file must continue."""
     keys = SIGNER.keys(victim.tenant)
     known = [proved] if proved else []
     source = await evidence(victim.store.ledgers, victim.tenant, keys=keys, known=known)
@@ -84,13 +84,13 @@ async def test_removed_bodies_are_counted_and_everything_else_is_proved(victim: 
         "DELETE FROM tiles WHERE tenant = %s AND level = 1",
     ],
 )
-async def test_what_is_not_there_keeps_the_file_from_being_written(victim: Victim, statement: str) -> None:
+async def test_missing_rows_prevent_the_file_from_being_written(victim: Victim, statement: str) -> None:
     await victim.tamper(statement)
     with pytest.raises(LedgerDamaged, match=f"the ledger of {victim.tenant}"):
         await verdict(victim)
 
 
-async def test_a_checkpoint_of_another_key_is_refused(victim: Victim) -> None:
+async def test_a_checkpoint_of_another_key_is_rejected(victim: Victim) -> None:
     leaves = [hashing.leaf(one) for one in await victim.store.ledgers.commitments(victim.tenant, 0, COUNT)]
     note = STRANGER.sign(victim.tenant, size=COUNT, root=tree.root_of(leaves))
     await victim.tamper(f"UPDATE checkpoints SET note = '\\x{note.hex()}' WHERE tenant = %s AND size = {COUNT}")
@@ -98,7 +98,7 @@ async def test_a_checkpoint_of_another_key_is_refused(victim: Victim) -> None:
         await verdict(victim)
 
 
-async def test_a_log_that_was_rolled_back_is_older_than_what_a_reader_has_kept(victim: Victim) -> None:
+async def test_a_ledger_that_was_rolled_back_is_older_than_what_a_reader_has_kept(victim: Victim) -> None:
     kept = await victim.checkpoint(590)
     await roll_back(victim)
     await victim.tamper("DELETE FROM checkpoints WHERE tenant = %s AND size > 512")
@@ -109,7 +109,7 @@ async def test_a_log_that_was_rolled_back_is_older_than_what_a_reader_has_kept(v
 
 
 async def test_a_fork_from_a_common_beginning_is_found_by_the_readers_of_its_two_histories(victim: Victim) -> None:
-    """The log shows one reader 590 entries, is rolled back to 512, and goes on with others for the next reader."""
+    """The ledger shows one reader 590 entries, is rolled back to 512, and continues with others for the next reader."""
     first_reader = await victim.checkpoint(590)
     await roll_back(victim)
     await victim.tamper("DELETE FROM checkpoints WHERE tenant = %s AND size > 512")
@@ -124,6 +124,6 @@ async def test_a_fork_from_a_common_beginning_is_found_by_the_readers_of_its_two
     assert (await verdict(victim, kept=common, proved=common)).holds
 
 
-async def test_a_checkpoint_of_another_log_ties_nothing(victim: Victim) -> None:
+async def test_a_checkpoint_of_another_ledger_proves_nothing(victim: Victim) -> None:
     with pytest.raises(InvalidRequest, match="the checkpoint is of the ledger"):
         await verdict(victim, proved=SIGNER.sign("somebody-else", size=1, root=bytes(32)))

@@ -1,4 +1,4 @@
-"""A checkpoint that its reader kept: what happens to a text on its way is forgiven, or the error names the file."""
+"""A checkpoint that its reader kept: what happens to a text in transit is forgiven, or the error names the file."""
 
 import sys
 from collections.abc import Callable
@@ -45,7 +45,7 @@ REFUSED: dict[str, Callable[[str], bytes]] = {
 def verify(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
-    """One of the two verifiers, in a folder with a good file; gives exit code and what is written on both streams."""
+    """One of the two verifiers, in a folder with a valid file; returns the exit code and both streams."""
     monkeypatch.chdir(tmp_path)
     Path("acme.evidence").write_bytes(ACME.evidence())
 
@@ -62,7 +62,7 @@ def verify(
 
 
 @pytest.mark.parametrize("how", FORGIVEN)
-def test_what_changes_no_character_of_a_line_is_forgiven(verify: Callable[..., tuple[int, str, str]], how: str) -> None:
+def test_changes_outside_the_lines_are_forgiven(verify: Callable[..., tuple[int, str, str]], how: str) -> None:
     Path("kept.checkpoint").write_bytes(FORGIVEN[how](KEPT))
     code, out, err = verify("--key", KEY, "--known", "kept.checkpoint")
     assert (code, err) == (0, "")
@@ -70,7 +70,7 @@ def test_what_changes_no_character_of_a_line_is_forgiven(verify: Callable[..., t
 
 
 @pytest.mark.parametrize("how", REFUSED)
-def test_what_is_wrong_with_a_kept_checkpoint_is_said_of_its_file_and_never_of_the_evidence(
+def test_a_kept_checkpoint_that_is_wrong_is_an_error_of_its_file_and_never_of_the_evidence(
     verify: Callable[..., tuple[int, str, str]], how: str
 ) -> None:
     Path("kept.checkpoint").write_bytes(REFUSED[how](KEPT))
@@ -79,7 +79,7 @@ def test_what_is_wrong_with_a_kept_checkpoint_is_said_of_its_file_and_never_of_t
     assert err.startswith("error: nothing was checked: kept.checkpoint: ")
 
 
-def test_a_checkpoint_that_is_not_there_is_named(verify: Callable[..., tuple[int, str, str]]) -> None:
+def test_a_missing_checkpoint_file_is_named(verify: Callable[..., tuple[int, str, str]]) -> None:
     code, out, err = verify("--key", KEY, "--known", "absent.checkpoint")
     assert (code, out) == (2, "")
     assert "nothing was checked: absent.checkpoint: cannot be read: No such file" in err
@@ -88,7 +88,7 @@ def test_a_checkpoint_that_is_not_there_is_named(verify: Callable[..., tuple[int
 def test_without_a_key_a_checkpoint_of_another_key_is_a_finding_of_the_file(
     verify: Callable[..., tuple[int, str, str]],
 ) -> None:
-    """Whoever kept it may be right, and the file's own keys may be anybody's."""
+    """The kept checkpoint may be right, and the file's own keys may be anybody's."""
     Path("kept.checkpoint").write_text(ACME.signed(200, STRANGER))
     code, out, _ = verify("--known", "kept.checkpoint")
     assert code == 1
@@ -97,14 +97,12 @@ def test_without_a_key_a_checkpoint_of_another_key_is_a_finding_of_the_file(
 
 
 @pytest.mark.parametrize("words", [["--key", ""], ["--key", "\ufeff\r\n"], ["--key", KEY, "--key", " "]])
-def test_a_key_that_is_empty_is_not_one_that_was_left_out(
-    verify: Callable[..., tuple[int, str, str]], words: list[str]
-) -> None:
+def test_an_empty_key_is_not_an_omitted_key(verify: Callable[..., tuple[int, str, str]], words: list[str]) -> None:
     code, out, err = verify(*words)
     assert (code, out) == (2, "")
     assert "--key is empty, expected a verifier key" in err
 
 
 @pytest.mark.parametrize("key", [f"\ufeff{KEY}\r\n", f"  {KEY}  ", f"{KEY}\n{STRANGER.key.text}\n"])
-def test_a_key_may_come_as_a_file_of_keys_has_it(verify: Callable[..., tuple[int, str, str]], key: str) -> None:
+def test_a_key_may_be_given_as_a_file_of_keys_holds_it(verify: Callable[..., tuple[int, str, str]], key: str) -> None:
     assert verify("--key", key)[0] == 0

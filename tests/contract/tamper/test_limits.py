@@ -1,4 +1,4 @@
-"""Evidence files that say little and unpack to much: both verifiers refuse them in little memory and name the limit."""
+"""Evidence files that unpack to much: both verifiers reject them in little memory and name the limit."""
 
 import gzip
 import json
@@ -22,8 +22,8 @@ HEADER, REST = GOOD.split(b"\n", 1)
 TILE, *_ = REST.split(b"\n", 1)
 
 
-# Runs a verifier as a shell would, and writes down the most memory that it and its processes had. Asked from outside,
-# Linux counts in what this process, which makes the files, had before it became the verifier.
+# Runs a verifier as a shell would, and prints the peak memory of it and its processes. Measured from outside,
+# Linux would include what this process, which makes the files, had before it became the verifier.
 MEASURED = """
 import resource, runpy, sys
 from pathlib import Path
@@ -38,7 +38,7 @@ finally:
 
 
 def refused(verifier: str, file: Path) -> tuple[int, dict[str, object], int]:
-    """Exit code, verdict, and the most memory that one of the verifier's processes had, in bytes."""
+    """Exit code, verdict, and the peak memory of the verifier's processes, in bytes."""
     report = file.with_suffix(".memory")
     arguments = [str(report), *VERIFIERS[verifier], str(file), "--json", "--key", SIGNER.key.text]
     ended = subprocess.run([sys.executable, "-c", MEASURED, *arguments], capture_output=True, text=True, check=False)
@@ -69,7 +69,7 @@ def packed(path: Path, start: bytes, unit: bytes, size: int, end: bytes = b"") -
         pytest.param(GOOD, b"\0", "limit", "more than", id="no end"),
     ],
 )
-def test_a_bomb_is_refused_in_little_memory(tmp_path: Path, start: bytes, unit: bytes, kind: str, told: str) -> None:
+def test_a_bomb_is_rejected_in_little_memory(tmp_path: Path, start: bytes, unit: bytes, kind: str, told: str) -> None:
     file = packed(tmp_path / "bomb", start, unit, 350 * MIB)
     assert file.stat().st_size < 6 * MIB
     for verifier in VERIFIERS:

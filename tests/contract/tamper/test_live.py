@@ -15,7 +15,7 @@ STRANGER = LedgerSigner(prefix=SIGNER.prefix, secrets=(signing.Signer(name="x", 
 OTHER_BODY = "convert_to(replace(convert_from(body, 'UTF8'), 'u-1', 'u-2'), 'UTF8')"
 
 
-async def test_a_log_that_nobody_touched_has_no_damaged_place(victim: Victim) -> None:
+async def test_an_untouched_ledger_has_no_damaged_place(victim: Victim) -> None:
     verdict = await victim.verdict()
     assert verdict.places == []
     assert (verdict.size, verdict.removed, verdict.checkpoints, verdict.unsigned) == (COUNT, 0, 4, 0)
@@ -156,7 +156,7 @@ async def test_a_changed_tile_is_named_with_the_entry_the_tile_above_and_the_fir
     assert first.startswith("checkpoint 512 (and 2 later ones): expected the root")
 
 
-async def test_a_tile_that_is_gone_is_named(victim: Victim) -> None:
+async def test_a_missing_tile_is_named(victim: Victim) -> None:
     await victim.tamper("DELETE FROM tiles WHERE tenant = %s AND level = 1")
     assert [place.partition(":")[0] for place in await victim.places()] == [
         "tile 0 of level 1, hash 0",
@@ -188,7 +188,7 @@ async def test_a_head_that_was_set_back_is_contradicted_by_rows_tiles_and_checkp
     ]
 
 
-async def test_a_tail_that_was_rolled_back_is_found_by_the_checkpoints_that_are_kept(victim: Victim) -> None:
+async def test_a_tail_that_was_rolled_back_is_found_by_the_remaining_checkpoints(victim: Victim) -> None:
     await roll_back(victim)
     (place,) = await victim.places()
     assert place == "head: expected 600 entries or more, as checkpoint 600 (and 1 more) says, got 512 entries"
@@ -206,7 +206,7 @@ async def test_a_tail_that_was_rolled_back_with_its_checkpoints_is_found_by_one_
     assert place == "head: expected 590 entries or more, as your checkpoint 590 says, got 512 entries"
 
 
-async def test_a_log_that_is_gone_altogether_is_found_by_a_checkpoint_that_a_reader_has_kept(victim: Victim) -> None:
+async def test_a_deleted_ledger_is_found_by_a_checkpoint_that_a_reader_has_kept(victim: Victim) -> None:
     mine = claim(await victim.checkpoint(590), SIGNER.keys)[1]
     await victim.tamper("DELETE FROM entries WHERE tenant = %s")
     await victim.tamper("DELETE FROM tiles WHERE tenant = %s")
@@ -218,7 +218,7 @@ async def test_a_log_that_is_gone_altogether_is_found_by_a_checkpoint_that_a_rea
     assert behind == "head: expected 590 entries or more, as your checkpoint 590 says, got 0 entries"
 
 
-async def test_checkpoints_that_another_key_signed_are_not_the_logs(victim: Victim) -> None:
+async def test_checkpoints_that_another_key_signed_do_not_count(victim: Victim) -> None:
     leaves = [hashing.leaf(one) for one in await victim.store.ledgers.commitments(victim.tenant, 0, COUNT)]
     note = STRANGER.sign(victim.tenant, size=COUNT, root=tree.root_of(leaves))
     await victim.tamper(f"UPDATE checkpoints SET note = '\\x{note.hex()}' WHERE tenant = %s AND size = {COUNT}")
@@ -227,7 +227,7 @@ async def test_checkpoints_that_another_key_signed_are_not_the_logs(victim: Vict
     assert await victim.places(signer=STRANGER) == []
 
 
-async def test_after_a_rotation_older_checkpoints_of_a_former_key_are_counted_and_are_no_damage(
+async def test_after_a_rotation_older_checkpoints_of_a_former_key_are_counted_and_are_not_damage(
     victim: Victim,
 ) -> None:
     leaves = [hashing.leaf(one) for one in await victim.store.ledgers.commitments(victim.tenant, 0, 100)]
@@ -237,10 +237,10 @@ async def test_after_a_rotation_older_checkpoints_of_a_former_key_are_counted_an
     assert (verdict.places, verdict.checkpoints, verdict.unsigned) == ([], 4, 1)
 
 
-async def test_a_history_that_was_written_anew_and_signed_with_the_logs_own_key_is_told_by_an_older_checkpoint(
+async def test_a_history_that_was_rewritten_and_signed_with_the_ledgers_key_is_found_by_an_older_checkpoint(
     victim: Victim,
 ) -> None:
-    """Somebody who holds the key, too, changes an entry and everything above it, and forgets one checkpoint."""
+    """An attacker who has the key, too, changes an entry and everything above it, and forgets one checkpoint."""
     await victim.tamper(
         "UPDATE entries AS e SET (salt, commitment, body) = ("
         " SELECT o.salt, o.commitment, o.body FROM entries AS o WHERE o.tenant = e.tenant AND o.index = 9"
@@ -263,14 +263,16 @@ async def test_a_history_that_was_written_anew_and_signed_with_the_logs_own_key_
     assert [place for place in found if place.startswith("checkpoint 590: expected the root")]
 
 
-async def test_two_checkpoints_that_a_forked_log_showed_to_two_readers_contradict_each_other(victim: Victim) -> None:
+async def test_two_checkpoints_that_a_forked_ledger_showed_to_two_readers_contradict_each_other(victim: Victim) -> None:
     told = SIGNER.sign(victim.tenant, size=550, root=hashing.EMPTY_ROOT)
     _, fork = claim(told, SIGNER.keys)
     (place,) = await victim.places(known=(fork,))
     assert place.startswith(f"your checkpoint 550: expected the root {hashing.EMPTY_ROOT.hex()} that was signed, got ")
 
 
-async def test_bodies_that_were_removed_past_the_log_are_named_and_everything_else_is_proved(victim: Victim) -> None:
+async def test_bodies_that_were_removed_without_the_ledger_are_named_and_everything_else_is_proved(
+    victim: Victim,
+) -> None:
     await victim.tamper(REMOVE + "index IN (8, 9, 400)")
     verdict = await victim.verdict()
     assert verdict.removed == 3
@@ -278,7 +280,7 @@ async def test_bodies_that_were_removed_past_the_log_are_named_and_everything_el
     assert await victim.places() == [f"entries 8–9: {said}", f"entry 400: {said}"]
 
 
-async def test_an_entry_that_somebody_sent_tells_of_no_removal(victim: Victim) -> None:
+async def test_an_entry_that_a_client_sent_reports_no_removal(victim: Victim) -> None:
     await victim.tamper(REMOVE + "index = 8")
     forged = body(victim.tenant, action="retention.remove", metadata={"indexes": [[0, 600]]})
     await append_as_system(victim.store, forged)

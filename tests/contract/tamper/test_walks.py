@@ -1,4 +1,4 @@
-"""Entries that an index does not find are named, although they lie in the table."""
+"""Entries that an index does not find are named, although they are in the table."""
 
 import pytest
 
@@ -15,8 +15,8 @@ UPDATE pg_index SET indisready = true, indisvalid = true WHERE indexrelid = '{in
 
 
 @pytest.mark.parametrize("index", walks.INDEXES)
-async def test_entries_that_an_index_has_never_seen_are_named(victim: Victim, owner: Owner, index: str) -> None:
-    """Somebody turned the index off while entries came, and on again."""
+async def test_entries_that_an_index_does_not_hold_are_named(victim: Victim, owner: Owner, index: str) -> None:
+    """The index was turned off while entries were stored, and on again."""
     await owner.execute(STALE.format(index=index).encode())
     try:
         sent = aged(victim.tenant, 1, 1, 1, outcome="denied")

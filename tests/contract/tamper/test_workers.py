@@ -17,7 +17,7 @@ if __name__ == "__main__":
 """
 
 
-def test_they_end_with_the_process_that_opened_them_even_when_it_is_killed() -> None:
+def test_they_end_with_the_process_that_started_them_even_when_it_is_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True) as opener:
         assert opener.stdout is not None
         worker = psutil.Process(int(opener.stdout.readline()))
