@@ -14,7 +14,7 @@ from conftest import GENEROUS_S, Keys, new_tenant, serving
 from contract import log_reader
 from contract.log_reader import Fetch
 from contract.store.whole_log import REMOVE, past_triggers
-from contract.store.wide_log import planted
+from contract.store.wide_log import with_wide_log
 from examples import SIGNER, append_as_system, bodies
 from trenova.config import Settings
 from trenova.dev.ports import choose
@@ -97,7 +97,7 @@ async def test_the_tiles_of_a_log_of_ten_million_are_found_by_their_long_names(
     api: httpx.AsyncClient, keys: Keys, owner: Owner
 ) -> None:
     fetch = fetch_from(api, keys.tenant)
-    async with planted(owner, keys.tenant, size=10_000_000, index=4_999_999) as log:
+    async with with_wide_log(owner, keys.tenant, size=10_000_000, index=4_999_999) as log:
         tiles = {
             log_reader.path(str(row), index, len(hashes) // 32): hashes for (row, index), hashes in log.tiles().items()
         }

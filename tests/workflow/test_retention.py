@@ -11,7 +11,7 @@ from temporalio.client import Client, ScheduleOverlapPolicy, WorkflowHandle
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from conftest import GENEROUS_S, replayer
-from contract.store.test_append_interrupted import held, waiting_for
+from contract.store.test_append_interrupted import hold_head, process_waiting_for
 from examples import SIGNER, body
 from trenova.config import TASK_QUEUE
 from trenova.dev.postgres import Postgres
@@ -68,9 +68,9 @@ async def test_content_past_its_retention_is_removed_and_the_history_can_be_repl
 async def test_after_an_attempt_loses_its_database_the_next_one_does_the_rest(
     client: Client, postgres: Postgres, owner: Owner, tenant: str
 ) -> None:
-    async with held(postgres, owner, tenant) as holder:
+    async with hold_head(postgres, owner, tenant) as holder:
         handle = await start(client, tenant)
-        await owner.execute("SELECT pg_terminate_backend(%s)", [await waiting_for(owner, holder)])
+        await owner.execute("SELECT pg_terminate_backend(%s)", [await process_waiting_for(owner, holder)])
     assert (await handle.result()).entries == 1500
     assert await count_left(owner, tenant) == (4, 2)
 
@@ -79,9 +79,9 @@ async def test_after_an_attempt_loses_its_database_the_next_one_does_the_rest(
 async def test_a_second_removal_frees_its_slot_for_batches_and_waits(
     client: Client, postgres: Postgres, owner: Owner, tenant: str
 ) -> None:
-    async with held(postgres, owner, tenant) as holder:
+    async with hold_head(postgres, owner, tenant) as holder:
         first = await start(client, tenant)
-        await waiting_for(owner, holder)
+        await process_waiting_for(owner, holder)
         second = await start(client, tenant)
         async with asyncio.timeout(GENEROUS_S):
             while "another activity of this kind is running" not in await last_failure(second):  # noqa: ASYNC110 - no event for it

@@ -25,14 +25,14 @@ from trenova.store.reconciliation import ClosedRun
 KEY = generate_key().text
 
 
-def encrypted(**keys: str) -> DataConverter:
+def encrypting_converter(**keys: str) -> DataConverter:
     security = SecuritySettings(enableEncryption=True, encryptionKeyID=next(iter(keys)))
     return data_converter_for(
         security, load_keyring(security, {f"TEMPORAL_ENCRYPTION_KEY_{id_}": text for id_, text in keys.items()})
     )
 
 
-async def ended(place: Place, payload: Payload, id_: str) -> str:
+async def run_and_terminate(place: Place, payload: Payload, id_: str) -> str:
     """A terminated run with this input."""
     plain = await Client.connect(place.client.service_client.config.target_host, data_converter=DataConverter.default)
     handle = await plain.start_workflow("ProcessAuditBatchWorkflow", RawValue(payload), id=id_, task_queue=TASK_QUEUE)
@@ -46,7 +46,7 @@ def as_json(data: bytes) -> Payload:
 
 async def test_what_cannot_be_read_is_noted_and_stops_none_of_the_others(place: Place, tenant: str) -> None:
     sent = bodies(tenant, 2)
-    (locked,) = await encrypted(theirs=KEY).encode([Batch(entries=[msgspec.Raw(sent[1])])])
+    (locked,) = await encrypting_converter(theirs=KEY).encode([Batch(entries=[msgspec.Raw(sent[1])])])
     deep = b'{"batch_id":"x","entries":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}"
     names = ["locked", "text", "two", "deep", "unknown", "none"]
     payloads = [
@@ -59,9 +59,9 @@ async def test_what_cannot_be_read_is_noted_and_stops_none_of_the_others(place: 
     ]
     ids = {name: workflow_id(str(uuid.uuid4())) for name in names}
     before = (await place.store.reconciliation.findings()).missing
-    runs = [await ended(place, payload, ids[name]) for name, payload in zip(names, payloads, strict=True)]
+    runs = [await run_and_terminate(place, payload, ids[name]) for name, payload in zip(names, payloads, strict=True)]
     # The same under an id that the API never assigns; and a valid one after them all.
-    runs.append(await ended(place, locked, "by-hand\0" + "x" * 300))
+    runs.append(await run_and_terminate(place, locked, "by-hand\0" + "x" * 300))
     good = await place.accept(sent[:1])
     await good.terminate()
     await place.listed(*runs, good.first_execution_run_id)
@@ -174,7 +174,7 @@ async def test_after_a_crash_behind_the_append_the_next_run_still_reports_the_fi
     handle = await place.accept(sent)
     await handle.terminate()
     await place.listed(handle.first_execution_run_id)
-    run = closed(handle)
+    run = closed_run(handle)
     await place.store.reconciliation.note_missing(run, None)
     await place.store.entries.append(handle.id.removeprefix("audit-batch-"), sent, run_id=run.run_id)
     before = await place.store.reconciliation.findings()
@@ -187,7 +187,7 @@ async def test_after_a_crash_behind_the_append_the_next_run_still_reports_the_fi
     assert await place.stored(tenant) == sent
 
 
-def closed(handle: Handle) -> ClosedRun:
+def closed_run(handle: Handle) -> ClosedRun:
     return ClosedRun(
         run_id=str(handle.first_execution_run_id),
         workflow_id=handle.id,

@@ -43,13 +43,13 @@ async def empty(postgres: Postgres) -> AsyncIterator[str]:
         yield made.owner_url
 
 
-def aged(tenant: str, *days: float, **fields: Any) -> list[bytes]:
+def old_bodies(tenant: str, *days: float, **fields: Any) -> list[bytes]:
     """Bodies that were received so many days ago."""
     now = datetime.now(UTC)
     return [body(tenant, id=str(uuid.uuid4()), received_at=now - timedelta(days=age), **fields) for age in days]
 
 
-async def stored(store: Store, *bodies: bytes) -> None:
+async def store_bodies(store: Store, *bodies: bytes) -> None:
     await store.entries.append(str(uuid.uuid4()), bodies)
 
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from conftest import GENEROUS_S
-from contract.retention.conftest import DAYS, Owner, aged, rows, run, stored
+from contract.retention.conftest import DAYS, Owner, old_bodies, rows, run, store_bodies
 from trenova.dev.postgres import Postgres
 from trenova.errors import Forbidden, NotFound
 from trenova.store import Store
@@ -43,7 +43,9 @@ async def test_a_hold_keeps_exactly_what_matches_it(
         {"occurred_at": (MIDDLE - timedelta(microseconds=1)).isoformat()},
         {"occurred_at": MIDDLE.isoformat()},
     )
-    await stored(store, *aged(tenant, 90, **at), *(each for other in others for each in aged(tenant, 90, **other)))
+    await store_bodies(
+        store, *old_bodies(tenant, 90, **at), *(each for other in others for each in old_bodies(tenant, 90, **other))
+    )
     await keeper.policies.set(tenant, DAYS, by="ada")
     await keeper.holds.place(replace(matching, tenant=tenant), **WORDS)
     (looked,) = await run(store, tenant, dry_run=True)
@@ -55,7 +57,7 @@ async def test_a_hold_keeps_exactly_what_matches_it(
 async def test_a_hold_on_all_tenants_keeps_entries_of_every_tenant(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
-    await stored(store, *aged(tenant, 90))
+    await store_bodies(store, *old_bodies(tenant, 90))
     await keeper.policies.set(tenant, DAYS, by="ada")
     hold = await keeper.holds.place(Matching(tenant="*", target="s-1"), **WORDS)
     await run(store, tenant)
@@ -66,9 +68,9 @@ async def test_a_hold_on_all_tenants_keeps_entries_of_every_tenant(
 async def test_what_a_hold_kept_is_removed_after_its_release_and_the_ledger_reports_all_of_it(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
-    await stored(store, *aged(tenant, *[90] * 5))
-    await stored(store, *aged(tenant, *[90] * 3, action="billing.refund"))
-    await stored(store, *aged(tenant, *[90] * 2))
+    await store_bodies(store, *old_bodies(tenant, *[90] * 5))
+    await store_bodies(store, *old_bodies(tenant, *[90] * 3, action="billing.refund"))
+    await store_bodies(store, *old_bodies(tenant, *[90] * 2))
     await keeper.policies.set(tenant, DAYS, by="ada")
     hold = await keeper.holds.place(Matching(tenant=tenant, action="billing.*"), **WORDS)
     for _ in range(2):
@@ -100,7 +102,7 @@ async def test_a_hold_is_listed_with_its_placement_and_release_and_released_once
 async def test_placing_a_hold_waits_for_a_running_removal(
     store: Store, keeper: Store, postgres: Postgres, owner: Owner, tenant: str
 ) -> None:
-    await stored(store, *aged(tenant, 90))
+    await store_bodies(store, *old_bodies(tenant, 90))
     await keeper.policies.set(tenant, DAYS, by="ada")
     async with await psycopg.AsyncConnection.connect(postgres.worker_url) as remover:
         await remover.execute("SELECT remove_entries(%s, 0)", [tenant])

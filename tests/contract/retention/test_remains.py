@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from contract.retention.conftest import DAYS, Owner, aged, run, stored
+from contract.retention.conftest import DAYS, Owner, old_bodies, run, store_bodies
 from databases import Database, own_database
 from examples import SIGNER, body
 from trenova.dev.postgres import Postgres
@@ -48,7 +48,7 @@ async def test_the_recipe_leaves_nothing_of_removed_content_in_the_files_of_the_
     ):
         await superuser.set_autocommit(True)
         folder = await files_of(superuser)
-        await filled(keeper, "t-remains")
+        await fill(keeper, "t-remains")
         await superuser.execute("ANALYZE entries")
         await superuser.execute("CHECKPOINT")
         assert traces(folder) == {INLINE, ACTOR, TOAST[:1000]}
@@ -69,15 +69,19 @@ def name_of(database: Database) -> str:
     return str(psycopg.conninfo.conninfo_to_dict(database.owner_url)["dbname"])
 
 
-async def filled(keeper: Store, tenant: str) -> None:
+async def fill(keeper: Store, tenant: str) -> None:
     """Store three old entries with the marks among sixty that stay."""
     old = datetime.now(UTC) - timedelta(days=DAYS + 10)
-    await stored(
-        keeper, *aged(tenant, DAYS + 10, comment=INLINE.decode()), *aged(tenant, DAYS + 10, comment=TOAST.decode())
+    await store_bodies(
+        keeper,
+        *old_bodies(tenant, DAYS + 10, comment=INLINE.decode()),
+        *old_bodies(tenant, DAYS + 10, comment=TOAST.decode()),
     )
     marked = body(tenant, id=str(uuid.uuid4()), received_at=old, actor={"type": "user", "id": ACTOR.decode()})
-    await stored(keeper, marked)
+    await store_bodies(keeper, marked)
     for batch in range(3):
         young = [{"type": "user", "id": f"u-{batch}-{number}"} for number in range(20)]
         now = datetime.now(UTC)
-        await stored(keeper, *(body(tenant, id=str(uuid.uuid4()), received_at=now, actor=actor) for actor in young))
+        await store_bodies(
+            keeper, *(body(tenant, id=str(uuid.uuid4()), received_at=now, actor=actor) for actor in young)
+        )

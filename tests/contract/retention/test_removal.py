@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from conftest import Keys
-from contract.retention.conftest import DAYS, Owner, aged, rows, run, stored
+from contract.retention.conftest import DAYS, Owner, old_bodies, rows, run, store_bodies
 from contract.store.test_feed import until
 from contract.store.whole_log import past_triggers
 from examples import SIGNER, append_as_system, ids
@@ -32,8 +32,8 @@ PATIENCE = 1000  # consecutive entries that are too young, after which the walk 
 async def test_what_is_older_than_its_policy_is_removed_and_the_ledger_reports_it(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
-    old = aged(tenant, 90, 60, 31)
-    await stored(store, *old, *aged(tenant, 29, 1))
+    old = old_bodies(tenant, 90, 60, 31)
+    await store_bodies(store, *old, *old_bodies(tenant, 29, 1))
     await keeper.policies.set(tenant, DAYS, by="ada")
     before = datetime.now(UTC)
     (step,) = await run(store, tenant)
@@ -58,7 +58,7 @@ async def test_what_is_older_than_its_policy_is_removed_and_the_ledger_reports_i
 async def test_a_second_run_removes_nothing_and_reports_nothing(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
-    await stored(store, *aged(tenant, 90, 60, 1))
+    await store_bodies(store, *old_bodies(tenant, 90, 60, 1))
     await keeper.policies.set(tenant, DAYS, by="ada")
     await run(store, tenant)
     before = await rows(owner, tenant)
@@ -68,7 +68,7 @@ async def test_a_second_run_removes_nothing_and_reports_nothing(
 
 
 async def test_without_a_policy_everything_is_kept(store: Store, owner: Owner, tenant: str) -> None:
-    await stored(store, *aged(tenant, 30_000))
+    await store_bodies(store, *old_bodies(tenant, 30_000))
     assert await run(store, tenant) == []
     assert (await rows(owner, tenant)).removed == []
 
@@ -76,7 +76,7 @@ async def test_without_a_policy_everything_is_kept(store: Store, owner: Owner, t
 async def test_a_long_ledger_is_emptied_in_steps_and_each_reports_what_it_removed(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
-    await stored(store, *aged(tenant, *[90] * 2300, 1, 1))
+    await store_bodies(store, *old_bodies(tenant, *[90] * 2300, 1, 1))
     await keeper.policies.set(tenant, DAYS, by="ada")
     steps = await run(store, tenant)
     assert [(step.entries, step.more) for step in steps] == [(STEP, True), (STEP, True), (300, False)]
@@ -88,9 +88,9 @@ async def test_a_long_ledger_is_emptied_in_steps_and_each_reports_what_it_remove
 async def test_age_is_by_the_servers_time_of_receipt_not_by_what_the_sender_says(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
-    said_new = aged(tenant, 90, occurred_at="2999-01-01T00:00:00Z")
-    said_old = aged(tenant, 1, occurred_at="1999-01-01T00:00:00Z")
-    await stored(store, *said_new, *said_old)
+    said_new = old_bodies(tenant, 90, occurred_at="2999-01-01T00:00:00Z")
+    said_old = old_bodies(tenant, 1, occurred_at="1999-01-01T00:00:00Z")
+    await store_bodies(store, *said_new, *said_old)
     await keeper.policies.set(tenant, DAYS, by="ada")
     await run(store, tenant)
     assert (await rows(owner, tenant)).removed == [0]
@@ -100,12 +100,12 @@ async def test_a_clock_that_ran_ahead_keeps_only_its_own_entry(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
     # Earlier releases stored what was received in the future.
-    await append_as_system(store, *aged(tenant, 90, -5000, *[80] * 1200))
+    await append_as_system(store, *old_bodies(tenant, 90, -5000, *[80] * 1200))
     await keeper.policies.set(tenant, DAYS, by="ada")
     await run(store, tenant)
     left = await rows(owner, tenant)
     assert left.removed == [0, *range(2, 1202)]
-    await stored(store, *aged(tenant, 40))
+    await store_bodies(store, *old_bodies(tenant, 40))
     await run(store, tenant)
     assert [told["indexes"] for told in left.removals] == [[[0, 0], [2, 1000]], [[1001, 1201]]]
     assert (await rows(owner, tenant)).removals[-1]["indexes"] == [[1205, 1205]]
@@ -114,9 +114,9 @@ async def test_a_clock_that_ran_ahead_keeps_only_its_own_entry(
 async def test_what_was_received_in_the_future_is_as_old_as_it_is_stored(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
-    ahead = aged(tenant, *[-2_000_000] * (PATIENCE + 200))
+    ahead = old_bodies(tenant, *[-2_000_000] * (PATIENCE + 200))
     await append_as_system(store, *ahead)
-    await stored(store, *aged(tenant, 90))
+    await store_bodies(store, *old_bodies(tenant, 90))
     await keeper.policies.set(tenant, DAYS, by="ada")
     await run(store, tenant)
     assert (await rows(owner, tenant)).removed == []  # stored today, and the walk ends behind so many young ones
@@ -130,7 +130,7 @@ async def test_what_was_received_in_the_future_is_as_old_as_it_is_stored(
 async def test_the_walk_ends_after_many_entries_that_are_too_young(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
-    await stored(store, *aged(tenant, 90, *[1] * PATIENCE, 90))
+    await store_bodies(store, *old_bodies(tenant, 90, *[1] * PATIENCE, 90))
     await keeper.policies.set(tenant, DAYS, by="ada")
     assert [step.next_index for step in await run(store, tenant)] == [PATIENCE + 1]
     assert (await rows(owner, tenant)).removed == [0]
@@ -139,7 +139,7 @@ async def test_the_walk_ends_after_many_entries_that_are_too_young(
 async def test_entries_that_report_policies_and_removals_stay_for_ever(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
-    await stored(store, *aged(tenant, 90))
+    await store_bodies(store, *old_bodies(tenant, 90))
     await keeper.policies.set(tenant, DAYS, by="ada")
     await run(store, tenant)
     await past_triggers(
@@ -156,7 +156,7 @@ async def test_a_policy_of_a_tenant_overrides_the_default_and_the_system_is_exem
 ) -> None:
     async with Store.open(empty, signer=SIGNER) as store:
         for tenant in ("acme", "globex", "initech", "_trenova"):
-            await append_as_system(store, *aged(tenant, 90, 20))
+            await append_as_system(store, *old_bodies(tenant, 90, 20))
         await store.policies.set("*", DAYS, by="ada")
         await store.policies.set("globex", None, by="ada")
         await store.policies.set("initech", 10, by="ada")
@@ -173,7 +173,7 @@ async def test_a_policy_of_a_tenant_overrides_the_default_and_the_system_is_exem
 async def test_a_dry_run_reports_the_same_and_changes_nothing(
     store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
-    await stored(store, *aged(tenant, *[90] * 1100), *aged(tenant, 1))
+    await store_bodies(store, *old_bodies(tenant, *[90] * 1100), *old_bodies(tenant, 1))
     await keeper.policies.set(tenant, DAYS, by="ada")
     before = await rows(owner, tenant)
     looked = await run(store, tenant, dry_run=True)
@@ -186,7 +186,7 @@ async def test_a_dry_run_reports_the_same_and_changes_nothing(
 async def test_without_a_signing_key_nothing_is_removed(
     postgres: Postgres, store: Store, keeper: Store, owner: Owner, tenant: str
 ) -> None:
-    await stored(store, *aged(tenant, 90))
+    await store_bodies(store, *old_bodies(tenant, 90))
     await keeper.policies.set(tenant, DAYS, by="ada")
     async with Store.open(postgres.worker_url) as unsigned:
         with pytest.raises(InvalidConfiguration, match="signing key"):
@@ -197,9 +197,9 @@ async def test_without_a_signing_key_nothing_is_removed(
 async def test_what_is_left_proves_verifies_and_keeps_its_ids(
     store: Store, keeper: Store, postgres: Postgres, tenant: str, workers: Executor
 ) -> None:
-    old = aged(tenant, *[90] * 300)
-    await stored(store, *old)
-    await stored(store, *aged(tenant, *[1] * 20))
+    old = old_bodies(tenant, *[90] * 300)
+    await store_bodies(store, *old)
+    await store_bodies(store, *old_bodies(tenant, *[1] * 20))
     early = await store.ledgers.newest(tenant)
     await keeper.policies.set(tenant, DAYS, by="ada")
     await run(store, tenant)
@@ -221,8 +221,11 @@ async def test_what_is_left_proves_verifies_and_keeps_its_ids(
 async def test_readers_do_not_find_it_and_followers_find_the_entry_that_reports_it(
     store: Store, keeper: Store, tenant: str
 ) -> None:
-    old, young = aged(tenant, *[90] * 3, action="shipment.create"), aged(tenant, 1, action="shipment.update")
-    await stored(store, *old, *young)
+    old, young = (
+        old_bodies(tenant, *[90] * 3, action="shipment.create"),
+        old_bodies(tenant, 1, action="shipment.update"),
+    )
+    await store_bodies(store, *old, *young)
     await keeper.policies.set(tenant, DAYS, by="ada")
     await run(store, tenant)
     for filters in (
@@ -240,8 +243,8 @@ async def test_readers_do_not_find_it_and_followers_find_the_entry_that_reports_
 async def test_a_removed_entry_is_gone_for_the_api_and_is_proved(
     store: Store, keeper: Store, keys: Keys, api: httpx.AsyncClient
 ) -> None:
-    old = aged(keys.tenant, 90)
-    await stored(store, *old)
+    old = old_bodies(keys.tenant, 90)
+    await store_bodies(store, *old)
     await keeper.policies.set(keys.tenant, DAYS, by="ada")
     await run(store, keys.tenant)
     (id_,) = ids(old)
@@ -257,12 +260,12 @@ async def test_a_removed_entry_is_gone_for_the_api_and_is_proved(
 async def test_entries_are_stored_during_a_removal_and_nothing_is_lost(
     store: Store, keeper: Store, postgres: Postgres, owner: Owner, tenant: str
 ) -> None:
-    await stored(store, *aged(tenant, *[90] * 2500))
+    await store_bodies(store, *old_bodies(tenant, *[90] * 2500))
     await keeper.policies.set(tenant, DAYS, by="ada")
-    fresh = [aged(tenant, *[1] * 20) for _ in range(20)]
+    fresh = [old_bodies(tenant, *[1] * 20) for _ in range(20)]
     # A connection for each, as they take turns on the ledger: none may wait for a connection as well.
     async with Store.open(postgres.worker_url, pool_size=len(fresh), signer=SIGNER) as writer:
-        storing = asyncio.gather(*(stored(writer, *bodies) for bodies in fresh))
+        storing = asyncio.gather(*(store_bodies(writer, *bodies) for bodies in fresh))
         found = await asyncio.gather(run(store, tenant), run(store, tenant))
         await storing
     assert sum(step.entries for steps in found for step in steps) == 2500
@@ -275,7 +278,7 @@ async def test_entries_are_stored_during_a_removal_and_nothing_is_lost(
 async def test_a_damaged_ledger_is_reported_and_keeps_all_entries(
     store: Store, keeper: Store, owner: Owner, tenant: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await stored(store, *aged(tenant, 90, 90))
+    await store_bodies(store, *old_bodies(tenant, 90, 90))
     await keeper.policies.set(tenant, DAYS, by="ada")
     await past_triggers(owner, "DELETE FROM tiles WHERE tenant = %s", tenant)
     assert await run(store, tenant) == []

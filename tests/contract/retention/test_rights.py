@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from contract.retention.conftest import CONTENT, DAYS, Owner, aged, rows, run, stored
+from contract.retention.conftest import CONTENT, DAYS, Owner, old_bodies, rows, run, store_bodies
 from trenova.dev.postgres import Postgres
 from trenova.store import Store
 from trenova.store.retention.holds import Matching
@@ -26,7 +26,9 @@ async def attacker(postgres: Postgres) -> AsyncIterator[Connection]:
 @pytest.fixture(autouse=True)
 async def log(store: Store, keeper: Store, tenant: str) -> None:
     """One entry that is removed, one that a hold keeps, and one that is too young; all protected."""
-    await stored(store, *aged(tenant, 90), *aged(tenant, 90, action="billing.refund"), *aged(tenant, 1))
+    await store_bodies(
+        store, *old_bodies(tenant, 90), *old_bodies(tenant, 90, action="billing.refund"), *old_bodies(tenant, 1)
+    )
     await keeper.policies.set(tenant, DAYS, by="ada")
     await keeper.holds.place(Matching(tenant=tenant, action="billing.*"), name="Case 17", reason="Order", by="ada")
     await run(store, tenant)
@@ -63,7 +65,7 @@ async def test_the_application_cannot_widen_what_is_removed(attacker: Connection
 async def test_a_removal_that_no_entry_reports_is_rejected_at_the_commit(
     attacker: Connection, store: Store, owner: Owner, tenant: str
 ) -> None:
-    await stored(store, *aged(tenant, 90))
+    await store_bodies(store, *old_bodies(tenant, 90))
     before = await rows(owner, tenant)
     with pytest.raises(InsufficientPrivilege, match="without the entry"):
         await attacker.execute("SELECT remove_entries(%s, 0)", [tenant])
@@ -96,7 +98,7 @@ async def test_an_old_snapshot_that_does_not_contain_a_hold_is_rejected(
 async def test_no_start_index_removes_more_or_hides_anything(
     attacker: Connection, store: Store, owner: Owner, tenant: str, start: int
 ) -> None:
-    await stored(store, *aged(tenant, 90))
+    await store_bodies(store, *old_bodies(tenant, 90))
     await attacker.execute("BEGIN")
     await attacker.execute("SELECT remove_entries(%s, %s)", [tenant, start])
     await attacker.execute("ROLLBACK")

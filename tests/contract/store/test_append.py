@@ -141,7 +141,7 @@ async def test_a_batch_that_is_not_stored_is_not_found(store: Store) -> None:
     assert await store.batches.find(batch_id()) == []
 
 
-def spoiled(tenant: str, old: bytes, new: bytes) -> bytes:
+def altered_body(tenant: str, old: bytes, new: bytes) -> bytes:
     whole = body(tenant, comment="here")
     assert old in whole
     return whole.replace(old, new)
@@ -167,7 +167,7 @@ def spoiled(tenant: str, old: bytes, new: bytes) -> bytes:
 async def test_a_body_that_is_not_a_sealed_entry_is_parked_with_its_position_and_its_neighbour_stored(
     store: Store, owner: Owner, tenant: str, old: bytes, new: bytes
 ) -> None:
-    name, bad, good = batch_id(), spoiled(tenant, old, new), body(tenant)
+    name, bad, good = batch_id(), altered_body(tenant, old, new), body(tenant)
     result = await store.entries.append(name, [good, bad])
     assert (result.stored, result.parked) == (1, 1)
     assert await log(owner, tenant) == [good]

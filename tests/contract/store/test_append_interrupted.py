@@ -20,7 +20,7 @@ Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 
 
 @asynccontextmanager
-async def held(postgres: Postgres, owner: Owner, tenant: str) -> AsyncIterator[int]:
+async def hold_head(postgres: Postgres, owner: Owner, tenant: str) -> AsyncIterator[int]:
     """Lock the tenant's head; yields the process id of this connection. An append waits for it, its rows copied."""
     await owner.execute("INSERT INTO heads (tenant) VALUES (%s) ON CONFLICT DO NOTHING", [tenant])
     async with await psycopg.AsyncConnection.connect(postgres.owner_url) as holder:
@@ -28,7 +28,7 @@ async def held(postgres: Postgres, owner: Owner, tenant: str) -> AsyncIterator[i
         yield holder.info.backend_pid
 
 
-async def waiting_for(owner: Owner, holder: int) -> int:
+async def process_waiting_for(owner: Owner, holder: int) -> int:
     """The server process that waits for a lock of `holder`."""
     question = "SELECT pid FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
     async with asyncio.timeout(GENEROUS_S):
@@ -59,9 +59,9 @@ async def test_a_connection_that_is_killed_leaves_nothing_and_the_next_attempt_s
     store: Store, postgres: Postgres, owner: Owner, tenant: str
 ) -> None:
     sent = bodies(tenant, 20)
-    async with held(postgres, owner, tenant) as holder:
+    async with hold_head(postgres, owner, tenant) as holder:
         attempt = asyncio.create_task(store.entries.append(str(uuid.uuid4()), sent))
-        await owner.execute("SELECT pg_terminate_backend(%s)", [await waiting_for(owner, holder)])
+        await owner.execute("SELECT pg_terminate_backend(%s)", [await process_waiting_for(owner, holder)])
         with pytest.raises(Unavailable, match="the database is unavailable"):
             await attempt
     await check_log(store, owner, tenant, sent)
@@ -72,9 +72,9 @@ async def test_an_attempt_that_is_cancelled_leaves_nothing_and_its_connection_is
 ) -> None:
     sent = bodies(tenant, 20)
     async with Store.open(postgres.worker_url, pool_size=1, signer=SIGNER) as store:
-        async with held(postgres, owner, tenant) as holder:
+        async with hold_head(postgres, owner, tenant) as holder:
             attempt = asyncio.create_task(store.entries.append(str(uuid.uuid4()), sent))
-            await waiting_for(owner, holder)
+            await process_waiting_for(owner, holder)
             attempt.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await attempt

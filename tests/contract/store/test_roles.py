@@ -237,10 +237,10 @@ FORGING = [
 @pytest.mark.parametrize("role", ROLES, ids=NAMES.get)
 async def test_no_login_can_forge_anything_or_get_around_its_rights(place: Place, role: str) -> None:
     async with place.login(role) as connection:
-        assert await let_through(connection, FORGING) == []
+        assert await find_allowed(connection, FORGING) == []
 
 
-async def let_through(connection: Connection, statements: Sequence[str]) -> list[str]:
+async def find_allowed(connection: Connection, statements: Sequence[str]) -> list[str]:
     """The statements that are not rejected, at the latest when their transaction commits."""
     found = []
     for statement in statements:
@@ -281,7 +281,7 @@ OF_THE_OWNER = [
 
 
 async def test_triggers_stop_even_the_owner(place: Place) -> None:
-    assert await let_through(place.owner, OF_THE_OWNER) == []
+    assert await find_allowed(place.owner, OF_THE_OWNER) == []
 
 
 async def test_tables_and_functions_of_a_worker_in_place_of_ours_are_not_used(place: Place) -> None:

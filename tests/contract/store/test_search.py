@@ -26,7 +26,7 @@ async def put(store: Store, tenant: str, **fields: Any) -> uuid.UUID:
     return ids([stored])[0]
 
 
-async def found(store: Store, tenant: str, **wanted: Any) -> set[uuid.UUID]:
+async def find_ids(store: Store, tenant: str, **wanted: Any) -> set[uuid.UUID]:
     page = await store.search.page(Filters(tenant=tenant, **wanted), after=None, limit=100)
     return set(ids(list(page.bodies)))
 
@@ -34,37 +34,37 @@ async def found(store: Store, tenant: str, **wanted: Any) -> set[uuid.UUID]:
 async def test_actor_and_target_are_found_by_their_exact_id(store: Store, tenant: str) -> None:
     ada = await put(store, tenant, actor={"type": "user", "id": "ada"}, target={"type": "user", "id": "bob"})
     bob = await put(store, tenant, actor={"type": "user", "id": "bob"}, target={"type": "user", "id": "ada%"})
-    assert await found(store, tenant, actor="ada") == {ada}
-    assert await found(store, tenant, target="bob") == {ada}
-    assert await found(store, tenant, actor="bob", target="ada%") == {bob}
-    assert await found(store, tenant, actor="Ada") == await found(store, tenant, target="ada") == set()
+    assert await find_ids(store, tenant, actor="ada") == {ada}
+    assert await find_ids(store, tenant, target="bob") == {ada}
+    assert await find_ids(store, tenant, actor="bob", target="ada%") == {bob}
+    assert await find_ids(store, tenant, actor="Ada") == await find_ids(store, tenant, target="ada") == set()
 
 
 async def test_an_action_is_found_whole_or_by_its_beginning_with_a_star(store: Store, tenant: str) -> None:
     update = await put(store, tenant, action="shipment.update")
     updated = await put(store, tenant, action="shipment.update_all")
     other = await put(store, tenant, action="shipmentxupdate")
-    assert await found(store, tenant, action="shipment.update") == {update}
-    assert await found(store, tenant, action="shipment.update*") == {update, updated}
-    assert await found(store, tenant, action="shipment.*") == {update, updated}
-    assert await found(store, tenant, action="*") == {update, updated, other}
+    assert await find_ids(store, tenant, action="shipment.update") == {update}
+    assert await find_ids(store, tenant, action="shipment.update*") == {update, updated}
+    assert await find_ids(store, tenant, action="shipment.*") == {update, updated}
+    assert await find_ids(store, tenant, action="*") == {update, updated, other}
 
 
 @pytest.mark.parametrize("pattern", ["shipment%*", "%*", "shipment_*", "shipment\\*", "ship*update*", "*.update*"])
 async def test_other_signs_in_an_action_mean_themselves(store: Store, tenant: str, pattern: str) -> None:
     await put(store, tenant, action="shipment.update")
-    assert await found(store, tenant, action=pattern) == set()
+    assert await find_ids(store, tenant, action=pattern) == set()
 
 
 async def test_an_underscore_in_the_beginning_of_an_action_is_not_a_wildcard(store: Store, tenant: str) -> None:
     exact = await put(store, tenant, action="a_b.c")
     await put(store, tenant, action="axb.c")
-    assert await found(store, tenant, action="a_*") == {exact}
+    assert await find_ids(store, tenant, action="a_*") == {exact}
 
 
 async def test_the_outcome_is_found(store: Store, tenant: str) -> None:
     of = {outcome: await put(store, tenant, outcome=outcome) for outcome in ("success", "failure", "denied")}
-    assert {outcome: await found(store, tenant, outcome=outcome) for outcome in of} == {
+    assert {outcome: await find_ids(store, tenant, outcome=outcome) for outcome in of} == {
         outcome: {each} for outcome, each in of.items()
     }
 
@@ -72,9 +72,9 @@ async def test_the_outcome_is_found(store: Store, tenant: str) -> None:
 async def test_a_span_of_time_holds_its_beginning_and_not_its_end(store: Store, tenant: str) -> None:
     times = [NOON + timedelta(microseconds=each) for each in (-1, 0, 1, 2)]
     _, at, after, end = [await put(store, tenant, occurred_at=each.isoformat()) for each in times]
-    assert await found(store, tenant, occurred_from=times[1], occurred_to=times[3]) == {at, after}
-    assert await found(store, tenant, occurred_from=times[2]) == {after, end}
-    assert await found(store, tenant, occurred_from=NOON, occurred_to=NOON) == set()
+    assert await find_ids(store, tenant, occurred_from=times[1], occurred_to=times[3]) == {at, after}
+    assert await find_ids(store, tenant, occurred_from=times[2]) == {after, end}
+    assert await find_ids(store, tenant, occurred_from=NOON, occurred_to=NOON) == set()
 
 
 HARD_TEXTS = [
@@ -95,7 +95,7 @@ async def test_a_text_is_found_anywhere_in_an_entry_as_it_was_written(store: Sto
     comment = await put(store, tenant, comment=f"before {text} after")
     nested = await put(store, tenant, metadata={"deep": [{text: 1}]})
     await put(store, tenant, comment="say hello new temp 100 sure snakeXcase Gruse slash")
-    assert await found(store, tenant, text=text) == {comment, nested}
+    assert await find_ids(store, tenant, text=text) == {comment, nested}
 
 
 @pytest.mark.parametrize(("text", "count"), [("%", 0), ("_", 0), ("\\", 0), ('"', 0), ("HELLO", 1), ("hello w", 1)])
@@ -104,15 +104,15 @@ async def test_a_text_is_found_in_any_case_and_wildcards_mean_themselves(
 ) -> None:
     await put(store, tenant, action="a.b", actor={"type": "u", "id": "1"}, comment="Hello World")
     # `received_at` is a key of every entry and has an underscore in it.
-    assert len(await found(store, tenant, text=text)) == (1 if text == "_" else count)
+    assert len(await find_ids(store, tenant, text=text)) == (1 if text == "_" else count)
 
 
 async def test_filters_apply_together(store: Store, tenant: str) -> None:
     wanted = await put(store, tenant, action="a.b", outcome="denied", comment="x")
     await put(store, tenant, action="a.b", outcome="denied", comment="y")
     await put(store, tenant, action="a.c", outcome="denied", comment="x")
-    assert await found(store, tenant, action="a.b", outcome="denied", text='comment":"x') == set()
-    assert await found(store, tenant, action="a.b", outcome="denied", text="x") == {wanted}
+    assert await find_ids(store, tenant, action="a.b", outcome="denied", text='comment":"x') == set()
+    assert await find_ids(store, tenant, action="a.b", outcome="denied", text="x") == {wanted}
 
 
 async def test_pages_of_entries_with_one_time_neither_miss_nor_repeat(store: Store, tenant: str) -> None:
@@ -173,12 +173,12 @@ async def test_a_search_over_all_tenants_leaves_out_the_systems_own_unless_it_is
     other = await put(store, system, comment=marker)
     page = await store.search.page(Filters(text=marker), after=None, limit=10)
     assert ids(list(page.bodies)) == [one]
-    assert await found(store, system, text=marker) == {other}
+    assert await find_ids(store, system, text=marker) == {other}
 
 
 async def test_an_entry_without_a_time_is_found_by_the_time_of_its_receipt(store: Store, tenant: str) -> None:
     sent = await put(store, tenant)
-    assert await found(store, tenant, occurred_from=RECEIVED_AT, occurred_to=RECEIVED_AT + timedelta.resolution) == {
+    assert await find_ids(store, tenant, occurred_from=RECEIVED_AT, occurred_to=RECEIVED_AT + timedelta.resolution) == {
         sent
     }
 
@@ -189,7 +189,7 @@ async def test_a_search_that_the_database_stops_is_to_be_narrowed_and_not_retrie
     """The database reports a search that took too long like one that was cancelled, which takes no waiting."""
     async with await psycopg.AsyncConnection.connect(postgres.owner_url) as holder, asyncio.timeout(GENEROUS_S):
         await holder.execute("LOCK TABLE entries")
-        searching = asyncio.create_task(found(store, tenant))
+        searching = asyncio.create_task(find_ids(store, tenant))
         cancelled = 0
         while not cancelled:
             waiting = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"

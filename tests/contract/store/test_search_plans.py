@@ -155,7 +155,7 @@ class Plan:
 DIALECT = make_url("postgresql+psycopg://").get_dialect()()
 
 
-async def explained(reader: Connection, query: Select[Any] | str, values: Mapping[str, Any] | None = None) -> Plan:
+async def explain(reader: Connection, query: Select[Any] | str, values: Mapping[str, Any] | None = None) -> Plan:
     """Run the query as a prepared statement."""
     if isinstance(query, str):
         statement, given = query, dict(values or {})
@@ -171,9 +171,9 @@ async def explained(reader: Connection, query: Select[Any] | str, values: Mappin
     return Plan(found[0]["Plan"])
 
 
-async def searched(reader: Connection, query: Select[Any]) -> Plan:
+async def explain_search(reader: Connection, query: Select[Any]) -> Plan:
     await reader.execute(str(WALK_IN_ORDER.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True})).encode())
-    return await explained(reader, query)
+    return await explain(reader, query)
 
 
 def page(*, after: PagePosition | None = None, **wanted: Any) -> Select[Any]:
@@ -240,7 +240,7 @@ A_STEP_FOR_EACH_LOG = {"everybody, rare actor", "everybody, busy actor, deep", "
 @pytest.mark.parametrize("name", PAGES)
 async def test_a_page_is_found_by_walking_an_index(reader: Connection, name: str) -> None:
     query, most = PAGES[name]
-    plan = await searched(reader, query)
+    plan = await explain_search(reader, query)
     everywhere = name in A_STEP_FOR_EACH_LOG
     assert plan.read_whole <= ({"heads"} if everywhere else set()), plan.root
     assert plan.entries <= most, plan.root
@@ -252,7 +252,7 @@ async def test_a_page_is_found_by_walking_an_index(reader: Connection, name: str
 async def test_what_no_index_holds_is_searched_in_the_order_of_the_page(
     reader: Connection, wanted: dict[str, Any]
 ) -> None:
-    plan = await searched(reader, page(**wanted))
+    plan = await explain_search(reader, page(**wanted))
     assert (plan.read_whole, plan.sorted) == (set(), 0), plan.root
 
 
@@ -283,7 +283,7 @@ async def test_the_feed_is_read_from_its_position(
     reader: Connection, log: Log, place: str, wanted: dict[str, Any], most: int
 ) -> None:
     position = FeedPosition(log.xid(int(PLACES[place] * (ROWS + GONE))), "large", 0)
-    plan = await searched(reader, feed(position, log, **wanted))
+    plan = await explain_search(reader, feed(position, log, **wanted))
     assert plan.read_whole == set(), plan.root
     assert plan.entries <= most, plan.root
     assert plan.sorted <= most, plan.root
@@ -292,7 +292,7 @@ async def test_the_feed_is_read_from_its_position(
 
 @pytest.mark.parametrize("tenant", ["large", None])
 async def test_an_entry_is_found_by_its_id(kept: Connection, tenant: str | None) -> None:
-    plan = await explained(kept, ENTRY, {"id": uuid.uuid4(), "tenant": tenant})
+    plan = await explain(kept, ENTRY, {"id": uuid.uuid4(), "tenant": tenant})
     assert plan.read_whole <= {"heads"}, plan.root
     assert plan.pages <= 5 * LOGS, plan.root
 
@@ -304,12 +304,12 @@ async def test_receipts_are_found_by_their_ids(kept: Connection) -> None:
         "ids": [uuid.uuid4() for _ in range(PAGE)],
         "at_most": [4096] * PAGE,
     }
-    plan = await explained(kept, RECEIPTS, asked)
+    plan = await explain(kept, RECEIPTS, asked)
     assert plan.read_whole == set(), plan.root
     assert plan.pages <= 5 * PAGE, plan.root
 
 
 async def test_a_batch_is_found_by_its_id(kept: Connection) -> None:
-    plan = await explained(kept, BATCH_COUNTS, {"batch_id": "batch-7"})
+    plan = await explain(kept, BATCH_COUNTS, {"batch_id": "batch-7"})
     assert plan.read_whole <= {"heads"}, plan.root
     assert plan.pages <= STEPS, plan.root

@@ -62,7 +62,7 @@ class WideLog:
 
 
 @asynccontextmanager
-async def planted(owner: Owner, tenant: str, *, size: int, index: int) -> AsyncIterator[WideLog]:
+async def with_wide_log(owner: Owner, tenant: str, *, size: int, index: int) -> AsyncIterator[WideLog]:
     """Such a ledger, in the database until the block ends. Verifying all ledgers later would miss its entries."""
     yield await plant(owner, tenant, size=size, index=index)
     for table in ("entries", "tiles", "checkpoints", "heads"):

@@ -53,7 +53,7 @@ class Victim:
         return signed.note
 
 
-async def made(store: Store, tenant: str, counts: tuple[int, ...] = (100, 412, 78, 10)) -> None:
+async def store_ledger(store: Store, tenant: str, counts: tuple[int, ...] = (100, 412, 78, 10)) -> None:
     for count in counts:
         await store.entries.append(str(uuid.uuid4()), bodies(tenant, count))
 
@@ -67,7 +67,7 @@ def workers() -> Iterator[Executor]:
 @pytest.fixture
 async def victim(store: Store, postgres: Postgres, owner: Owner, workers: Executor) -> AsyncIterator[Victim]:
     tenant = new_tenant()
-    await made(store, tenant)
+    await store_ledger(store, tenant)
     spoiled = Victim(tenant=tenant, store=store, owner=owner, url=postgres.worker_url, workers=workers)
     yield spoiled
     # Other tests sign all stored ledgers.

@@ -100,7 +100,7 @@ def cosigned(message: str, *witnesses: signing.Signer) -> str:
     return data.decode()
 
 
-def relabelled() -> str:
+def relabelled_note() -> str:
     """Globex's checkpoint with its valid signature under acme's name and key id: one secret signs for both."""
     parsed = note.parse(GLOBEX.signed(301).encode())
     line = replace(parsed.signatures[0], name=ORIGIN, key_id=SIGNER.key.id)
@@ -122,16 +122,16 @@ def notes() -> Iterator[tuple[str, str, bool]]:
     yield "an empty extension line", signed(TEXT + "\n"), True
     yield "an empty line and another", signed(TEXT + "\nmore\n"), True
     yield "signed by another key", ACME.signed(300, STRANGER), True
-    yield "another log's checkpoint under this key's name", relabelled(), True
+    yield "another log's checkpoint under this key's name", relabelled_note(), True
     yield "another log's checkpoint", GLOBEX.signed(301), True
     yield "another log's name in the text", GOOD_NOTE.replace(ORIGIN, f"{PREFIX}/globex", 1), True
     yield "cosigned only, with the log's secret", cosigned(TEXT + "\n" + unknown, AS_WITNESS), True
     yield "the log's signature twice", GOOD_NOTE + LINE, True
     yield "a good and a bad signature", GOOD_NOTE + LINE.replace(LINE[-12:-3], "AAAAAAAAA"), True
-    yield "the signature's last byte cut off", TEXT + "\n" + reworked(LINE, lambda data: data[:-1]), True
-    yield "a byte behind the signature", TEXT + "\n" + reworked(LINE, lambda data: data + b"\0"), True
-    yield "another key id", TEXT + "\n" + reworked(LINE, lambda data: b"\0\0\0\0" + data[4:]), True
-    yield "no signature bytes", TEXT + "\n" + reworked(LINE, lambda data: data[:4]), True
+    yield "the signature's last byte cut off", TEXT + "\n" + rework_line(LINE, lambda data: data[:-1]), True
+    yield "a byte behind the signature", TEXT + "\n" + rework_line(LINE, lambda data: data + b"\0"), True
+    yield "another key id", TEXT + "\n" + rework_line(LINE, lambda data: b"\0\0\0\0" + data[4:]), True
+    yield "no signature bytes", TEXT + "\n" + rework_line(LINE, lambda data: data[:4]), True
     yield "upper case in the signer's name", TEXT + "\n" + LINE.replace("acme", "Acme"), True
     yield "a hyphen for the dash", GOOD_NOTE.replace("—", "-"), True
     yield "two spaces behind the dash", GOOD_NOTE.replace("— ", "—  "), True
@@ -155,10 +155,10 @@ def notes() -> Iterator[tuple[str, str, bool]]:
     yield "another root, signed", signed(TEXT.replace(ROOT, b64encode(bytes(32)).decode())), True
     yield "a space behind the origin, signed", signed(TEXT.replace("acme", "acme ")), True
     yield "more than a mebibyte", GOOD_NOTE + "— x " + b64encode(bytes(1 << 20)).decode() + "\n", True
-    yield from respelled()
+    yield from respelled_notes()
 
 
-def respelled() -> Iterator[tuple[str, str, bool]]:
+def respelled_notes() -> Iterator[tuple[str, str, bool]]:
     """Checkpoints with a number or with base64 in another spelling."""
     for how, spelled in NUMBERS.items():
         yield f"the size with {how}, signed", signed(TEXT.replace("\n300\n", f"\n{spelled('300')}\n")), True
@@ -169,7 +169,7 @@ def respelled() -> Iterator[tuple[str, str, bool]]:
         yield f"the signature with {how}", GOOD_NOTE.replace(data, text), True
 
 
-def reworked(line: str, change: Callable[[bytes], bytes]) -> str:
+def rework_line(line: str, change: Callable[[bytes], bytes]) -> str:
     mark, name, data = line.rstrip("\n").split(" ")
     return f"{mark} {name} {b64encode(change(b64decode(data))).decode()}\n"
 
@@ -286,17 +286,17 @@ def line(at: int, old: str, new: str) -> list[str]:
     return [*LINES[:at], LINES[at].replace(old, new, 1), *LINES[at + 1 :]]
 
 
-def spelled(value: object) -> str:
+def json_of(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def headed(**members: object) -> list[str]:
-    return [spelled(HEADER | members) + "\n", *LINES[1:]]
+def with_header(**members: object) -> list[str]:
+    return [json_of(HEADER | members) + "\n", *LINES[1:]]
 
 
 def with_note(message: str) -> list[str]:
     last = {"end": True, "entries": COUNT, "checkpoint": message}
-    return [spelled(HEADER | {"checkpoint": message}) + "\n", *LINES[1:-1], spelled(last) + "\n"]
+    return [json_of(HEADER | {"checkpoint": message}) + "\n", *LINES[1:-1], json_of(last) + "\n"]
 
 
 def whole() -> Iterator[Evidence]:
@@ -317,7 +317,9 @@ def whole() -> Iterator[Evidence]:
 def other_logs() -> Iterator[Evidence]:
     """Files of other ledgers and of other keys."""
     foreign = (
-        GLOBEX.evidence(first=FIRST, count=COUNT).decode().replace(spelled(GLOBEX.signed(301)), spelled(relabelled()))
+        GLOBEX.evidence(first=FIRST, count=COUNT)
+        .decode()
+        .replace(json_of(GLOBEX.signed(301)), json_of(relabelled_note()))
     )
     yield case("another log's file under its own key", GLOBEX.evidence(), key=GLOBEX_KEY, refused=False)
     yield case("another log's file", GLOBEX.evidence())
@@ -356,8 +358,8 @@ def headers() -> Iterator[Evidence]:
     ):
         for given in (KEY, None):
             yield case(
-                f"keys {len(spelled(keys))} {str(keys)[-40:]}, {'a' if given else 'no'} key",
-                headed(keys=keys),
+                f"keys {len(json_of(keys))} {str(keys)[-40:]}, {'a' if given else 'no'} key",
+                with_header(keys=keys),
                 key=given,
             )
     for name in ("first", "count"):
@@ -365,14 +367,14 @@ def headers() -> Iterator[Evidence]:
         for how, number in NUMBERS.items():
             yield case(f"{name} with {how}", line(0, f'"{name}":{right}', f'"{name}":{number(right)}'))
         for value in (None, right, [HEADER[name]], HEADER[name] + 1, HEADER[name] - 1, -1, float(right)):
-            yield case(f"{name} {value!r}", headed(**{name: value}))
+            yield case(f"{name} {value!r}", with_header(**{name: value}))
     for version in ("1.0", "true", '"1"', "2", "01", "1e0", "+1", "null", "-1", "1_0", "\uff11"):
         yield case(f"version {version!a}", line(0, '"version":1', f'"version":{version}'))
-    yield case("another format", headed(format="trenova-evidence "))
+    yield case("another format", with_header(format="trenova-evidence "))
     for tenant in ("globex", "", "acme\u202e", "\x9b31macme", 7, None, "acme\u200b", "a" * 10_000):
-        yield case(f"tenant {tenant!r:.40}", headed(tenant=tenant))
+        yield case(f"tenant {tenant!r:.40}", with_header(tenant=tenant))
     for origin in (f"{PREFIX}/globex", "", "acme", f"{ORIGIN}\x1b[31m", f"{ORIGIN}\u202e", 7, None, "x" * 100_000):
-        yield case(f"origin {origin!r:.60}", headed(origin=origin))
+        yield case(f"origin {origin!r:.60}", with_header(origin=origin))
     yield case("half a surrogate pair", line(0, '"tenant":"acme"', '"tenant":"\\ud800"'))
     yield case("half a surrogate pair in bytes", line(0, '"tenant":"acme"', '"tenant":"\ud800"'))
     yield case("a letter escaped", line(0, '"tenant":"acme"', '"tenant":"\\u0061cme"'))
@@ -383,7 +385,7 @@ def headers() -> Iterator[Evidence]:
     yield case("a member twice, once false", line(0, '"tenant":"acme",', '"tenant":"globex","tenant":"acme",'))
     yield case(
         "members in another order",
-        line(0, '"tenant":"acme","origin":' + spelled(ORIGIN), '"origin":' + spelled(ORIGIN) + ',"tenant":"acme"'),
+        line(0, '"tenant":"acme","origin":' + json_of(ORIGIN), '"origin":' + json_of(ORIGIN) + ',"tenant":"acme"'),
     )
     yield case("a member away", line(0, '"tenant":"acme",', ""))
     yield case("a list for the header", ["[1]\n", *LINES[1:]])
@@ -391,25 +393,26 @@ def headers() -> Iterator[Evidence]:
 
 def earlier() -> Iterator[Evidence]:
     """Earlier checkpoints, and headers too large."""
-    yield case("earlier not a list", headed(earlier={}))
-    yield case("earlier without a proof", headed(earlier=[{"checkpoint": ACME.signed(100)}]))
+    yield case("earlier not a list", with_header(earlier={}))
+    yield case("earlier without a proof", with_header(earlier=[{"checkpoint": ACME.signed(100)}]))
     yield case(
         "an earlier checkpoint of another key",
-        headed(earlier=[HEADER["earlier"][0] | {"checkpoint": ACME.signed(100, STRANGER)}]),
+        with_header(earlier=[HEADER["earlier"][0] | {"checkpoint": ACME.signed(100, STRANGER)}]),
     )
     yield case(
-        "an earlier checkpoint of another log", headed(earlier=[HEADER["earlier"][0] | {"checkpoint": relabelled()}])
+        "an earlier checkpoint of another log",
+        with_header(earlier=[HEADER["earlier"][0] | {"checkpoint": relabelled_note()}]),
     )
     yield case(
         "an earlier checkpoint with a longer proof",
-        headed(earlier=[HEADER["earlier"][0] | {"consistency": [*HEADER["earlier"][0]["consistency"], ROOT]}]),
+        with_header(earlier=[HEADER["earlier"][0] | {"consistency": [*HEADER["earlier"][0]["consistency"], ROOT]}]),
     )
-    yield case("101 earlier checkpoints", headed(earlier=HEADER["earlier"] * 101))
-    yield case("a first line of two mebibytes", headed(tenant="x" * (2 << 20)))
+    yield case("101 earlier checkpoints", with_header(earlier=HEADER["earlier"] * 101))
+    yield case("a first line of two mebibytes", with_header(tenant="x" * (2 << 20)))
     for depth in (900, 995, 100_000):
         yield case(
             f"{depth} lists in each other",
-            headed(keys="K")[0].replace('"K"', "[" * depth + "]" * depth) + "".join(LINES[1:]),
+            with_header(keys="K")[0].replace('"K"', "[" * depth + "]" * depth) + "".join(LINES[1:]),
         )
 
 

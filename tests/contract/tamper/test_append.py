@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from contract.retention.conftest import aged
+from contract.retention.conftest import old_bodies
 from contract.store.whole_log import check_log
 from examples import SIGNER, bodies
 from trenova.dev.postgres import Postgres
@@ -171,7 +171,7 @@ async def test_an_entry_that_is_parked_with_other_bytes_stops_its_batch(
 
 async def test_a_removal_that_leaves_content_behind_is_undone(postgres: Postgres, owner: Owner, tenant: str) -> None:
     async with Store.open(postgres.owner_url, signer=SIGNER) as keeper:
-        await keeper.entries.append(str(uuid.uuid4()), aged(tenant, 40, 40, 40))
+        await keeper.entries.append(str(uuid.uuid4()), old_bodies(tenant, 40, 40, 40))
         await keeper.policies.set(tenant, 30, by="ada")
         keeps = "RETURN NULL;"
         async with trigger(owner, "entries", "UPDATE", f"NEW.tenant = '{tenant}' AND NEW.index = 1", keeps):

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from conftest import new_tenant
-from contract.retention.conftest import aged
+from contract.retention.conftest import old_bodies
 from contract.store.whole_log import REMOVE, Owner, past_triggers
 from databases import Database, own_database
 from examples import SIGNER, bodies
@@ -46,7 +46,7 @@ class Site:
     async def made(self) -> str:
         """A tenant whose ledger has seen everything: 17 entries, the first five without their content."""
         tenant = new_tenant()
-        await self.append(*aged(tenant, 40, 40, 40, 40, 40))
+        await self.append(*old_bodies(tenant, 40, 40, 40, 40, 40))
         await self.store.policies.set(tenant, 30, by="ada")  # entry 5
         matching = Matching(tenant=tenant, action="billing.*")
         await self.store.holds.place(matching, name="Audit", reason="Tax", by="ada")  # 6
@@ -54,11 +54,11 @@ class Site:
         released = await self.store.holds.place(matching, name="Case", reason="Court", by="ada")  # 7
         await self.store.holds.release(released, reason="Closed", by="bob")  # 8
         await self.append(*bodies(tenant, 3))  # 9 to 11, received long ago, too
-        await self.append(*aged(tenant, 1, 1))  # 12, 13
+        await self.append(*old_bodies(tenant, 1, 1))  # 12, 13
         await self.store.removals.remove(tenant, 0)  # 14
-        await self.append(*aged(tenant, 40))  # 15: not yet removed
+        await self.append(*old_bodies(tenant, 40))  # 15: not yet removed
         unsealed = json.dumps({"tenant": tenant, "id": str(uuid.uuid4())}).encode()
-        await self.append(*aged(tenant, 1), unsealed)  # 16
+        await self.append(*old_bodies(tenant, 1), unsealed)  # 16
         return tenant
 
 
@@ -80,7 +80,7 @@ async def test_nothing_is_found_in_untouched_tables_while_everything_goes_on(sit
 
     async def goes_on() -> None:
         for number in range(40):
-            await site.append(*aged(tenant, 40, 1, *[2] * number))
+            await site.append(*old_bodies(tenant, 40, 1, *[2] * number))
             await site.store.removals.remove(tenant, 0)
 
     going = asyncio.create_task(goes_on())
@@ -205,7 +205,7 @@ async def test_entries_that_a_client_sends_under_such_names_do_not_count(site: S
     tenant = await site.made()
     told = {"action": "retention.set", "target": {"type": "log", "id": tenant}, "metadata": {"days": 1}}
     held = {"action": "hold.place", "target": {"type": "legal_hold", "id": str(uuid.uuid4())}}
-    await site.append(*aged(tenant, 0, **told), *aged(tenant, 0, **held))
+    await site.append(*old_bodies(tenant, 0, **told), *old_bodies(tenant, 0, **held))
     assert await site.found(tenant) == []
 
 

@@ -39,7 +39,7 @@ async def spoiler(made: Database) -> AsyncIterator[Owner]:
         await connection.rollback()
 
 
-async def found(connection: Owner) -> list[str]:
+async def find_differences(connection: Owner) -> list[str]:
     expected = manifest.read_manifest()
     places = differences(expected, await describe(connection.cursor(), manifest.names_in(expected)))
     assert all(place.next_step for place in places)
@@ -198,7 +198,7 @@ async def test_a_fresh_database_has_no_differences_for_any_login(made: Database,
 async def test_each_difference_is_named(spoiler: Owner, statement: str, place: str) -> None:
     await spoiler.execute("SET allow_system_table_mods = on")
     await spoiler.execute(statement.encode())
-    places = await found(spoiler)
+    places = await find_differences(spoiler)
     assert [each for each in places if re.match(place, each)], places
 
 
@@ -218,7 +218,7 @@ async def test_each_difference_is_named(spoiler: Owner, statement: str, place: s
 )
 async def test_what_an_operator_may_add_is_not_a_difference(spoiler: Owner, statement: str) -> None:
     await spoiler.execute(statement.encode())
-    assert await found(spoiler) == []
+    assert await find_differences(spoiler) == []
 
 
 async def test_a_schema_of_another_name_has_no_differences(postgres: Postgres) -> None:
@@ -228,7 +228,7 @@ async def test_a_schema_of_another_name_has_no_differences(postgres: Postgres) -
         url = f"{database.owner_url}?options=-csearch_path%3D%22Our%5C%20log%22"
         await asyncio.to_thread(migrate.upgrade, url)
         async with await psycopg.AsyncConnection.connect(url) as connection:
-            assert await found(connection) == []
+            assert await find_differences(connection) == []
 
 
 async def test_a_database_without_our_schema_says_so(postgres: Postgres) -> None:

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from contract.store.whole_log import REMOVE
-from contract.tamper.conftest import COUNT, Victim, made
+from contract.tamper.conftest import COUNT, Victim, store_ledger
 from contract.tamper.test_live import OTHER_BODY, STRANGER, roll_back
 from examples import SIGNER
 from trenova.errors import InvalidRequest, LedgerDamaged
@@ -29,7 +29,7 @@ async def verdict(victim: Victim, *, kept: bytes | None = None, proved: bytes | 
     return check.check(io.BytesIO(content), check_signature=signing.check, keys=keys, known=mine)
 
 
-def found(verdict: Verdict) -> list[tuple[str, int | None]]:
+def findings_of(verdict: Verdict) -> list[tuple[str, int | None]]:
     return [(str(damage.kind), damage.first) for damage in verdict.damages]
 
 
@@ -67,7 +67,7 @@ async def test_a_change_is_named_by_the_verifier_of_the_file(
     victim: Victim, statement: str, places: list[tuple[str, int | None]]
 ) -> None:
     await victim.tamper(statement)
-    assert found(await verdict(victim)) == places
+    assert findings_of(await verdict(victim)) == places
 
 
 async def test_removed_bodies_are_counted_and_everything_else_is_proved(victim: Victim) -> None:
@@ -103,7 +103,7 @@ async def test_a_ledger_that_was_rolled_back_is_older_than_what_a_reader_has_kep
     await roll_back(victim)
     await victim.tamper("DELETE FROM checkpoints WHERE tenant = %s AND size > 512")
     assert (await verdict(victim)).holds
-    assert found(await verdict(victim, kept=kept)) == [("older", None)]
+    assert findings_of(await verdict(victim, kept=kept)) == [("older", None)]
     with pytest.raises(LedgerDamaged, match="has 512 entries, but had 590"):
         await verdict(victim, proved=kept)
 
@@ -113,11 +113,11 @@ async def test_a_fork_from_a_common_beginning_is_found_by_the_readers_of_its_two
     first_reader = await victim.checkpoint(590)
     await roll_back(victim)
     await victim.tamper("DELETE FROM checkpoints WHERE tenant = %s AND size > 512")
-    await made(victim.store, victim.tenant, (100,))
+    await store_ledger(victim.store, victim.tenant, (100,))
     assert await victim.places() == []
     assert (await verdict(victim)).holds
-    assert found(await verdict(victim, kept=first_reader)) == [("inconsistent", None)]
-    assert ("inconsistent", None) in found(await verdict(victim, proved=first_reader))
+    assert findings_of(await verdict(victim, kept=first_reader)) == [("inconsistent", None)]
+    assert ("inconsistent", None) in findings_of(await verdict(victim, proved=first_reader))
     (place,) = await victim.places(known=(claim(first_reader, SIGNER.keys)[1],))
     assert place.startswith("your checkpoint 590: expected the root")
     common = await victim.checkpoint(512)

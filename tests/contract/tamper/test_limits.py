@@ -37,7 +37,7 @@ finally:
 """
 
 
-def refused(verifier: str, file: Path) -> tuple[int, dict[str, object], int]:
+def run_verifier(verifier: str, file: Path) -> tuple[int, dict[str, object], int]:
     """Exit code, verdict, and the peak memory of the verifier's processes, in bytes."""
     report = file.with_suffix(".memory")
     arguments = [str(report), *VERIFIERS[verifier], str(file), "--json", "--key", SIGNER.key.text]
@@ -45,7 +45,7 @@ def refused(verifier: str, file: Path) -> tuple[int, dict[str, object], int]:
     return ended.returncode, json.loads(ended.stdout), int(report.read_text()) << 10
 
 
-def packed(path: Path, start: bytes, unit: bytes, size: int, end: bytes = b"") -> Path:
+def pack_file(path: Path, start: bytes, unit: bytes, size: int, end: bytes = b"") -> Path:
     """A gzip file of `start`, at least `size` bytes of repeated units, and `end`."""
     block = unit * max(1, MIB // len(unit))
     with gzip.open(path, "wb", compresslevel=1) as file:
@@ -70,10 +70,10 @@ def packed(path: Path, start: bytes, unit: bytes, size: int, end: bytes = b"") -
     ],
 )
 def test_a_bomb_is_rejected_in_little_memory(tmp_path: Path, start: bytes, unit: bytes, kind: str, told: str) -> None:
-    file = packed(tmp_path / "bomb", start, unit, 350 * MIB)
+    file = pack_file(tmp_path / "bomb", start, unit, 350 * MIB)
     assert file.stat().st_size < 6 * MIB
     for verifier in VERIFIERS:
-        code, verdict, memory = refused(verifier, file)
+        code, verdict, memory = run_verifier(verifier, file)
         assert code == 1
         damages = verdict["damages"]
         assert isinstance(damages, list)
@@ -83,9 +83,9 @@ def test_a_bomb_is_rejected_in_little_memory(tmp_path: Path, start: bytes, unit:
 
 def test_a_good_file_of_large_entries_takes_little_memory(tmp_path: Path) -> None:
     """Half a MiB each, as large as entries can be, so that one tile alone has 128 MiB."""
-    file = packed(tmp_path / "large", b"", large(257), 1)
+    file = pack_file(tmp_path / "large", b"", large(257), 1)
     for verifier in VERIFIERS:
-        code, verdict, memory = refused(verifier, file)
+        code, verdict, memory = run_verifier(verifier, file)
         assert (code, verdict["entries"], verdict["damages"]) == (0, 257, [])
         assert memory < MOST_MEMORY, verifier
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from contract.retention.conftest import aged
+from contract.retention.conftest import old_bodies
 from contract.tamper.conftest import Owner, Victim
 from trenova.store.verification import walks
 
@@ -19,7 +19,7 @@ async def test_entries_that_an_index_does_not_hold_are_named(victim: Victim, own
     """The index was turned off while entries were stored, and on again."""
     await owner.execute(STALE.format(index=index).encode())
     try:
-        sent = aged(victim.tenant, 1, 1, 1, outcome="denied")
+        sent = old_bodies(victim.tenant, 1, 1, 1, outcome="denied")
         await victim.store.entries.append("hidden", sent)
         await owner.execute(FRESH.format(index=index).encode())
         found = await victim.places()
