@@ -82,7 +82,7 @@ def section(command: str, run_plan: RunPlan, outcome: Outcome, machine: str) -> 
         "|---|---:|",
         *(f"| {name} | {count:,} |" for name, count in counts(outcome).items()),
         "",
-        f"{describe_waits(outcome)} A time to recover goes from the moment when everything is back and ready.",
+        f"{describe_waits(outcome)} A time to recover goes from the moment when everything is available and ready.",
         "",
         f"| {' | '.join(COLUMNS)} |",
         f"|---{'|---:' * (len(COLUMNS) - 1)}|",

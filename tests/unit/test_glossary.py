@@ -26,9 +26,21 @@ FREE_LABELS = {"le", "version", "id", "fingerprint", "age", "part"}
 
 # A phrase, as a regular expression without regard to case, what to write in its place, and why.
 FORBIDDEN: dict[str, tuple[str, str]] = {
+    r"for (?:its|their) own sake": ("rejected", "the database rejects a row because of a rule"),
+    r"mend(?:s|ed|ing)?": ("fix, repair", "the common word"),
+    r"put(?:s|ting)? right": ("fix, correct", "the common word"),
+    r"call somebody": ("operator action required", "a message says what is needed, not whom to call"),
+    r"(?:made|make|makes|making) (?:\w+ )?sure": ("check that … is …", "say what is checked"),
+    r"knows nothing of": ("does not depend on, does not import", "modules do not know things"),
     r"has to do with": ("concerns", "filler"),
-    r"at all events": ("drop it", "filler"),
+    r"at all events": ("in any case, or nothing", "not technical English"),
     r"by and by": ("gradually", "not technical English"),
+    r"of no use": ("stuck, useless", "say what does not work"),
+    r"gets? on with": ("continues, makes progress", "not technical English"),
+    r"gives? back": ("returns", "the common word"),
+    r"the latter": ("repeat the noun", "the reader must look back"),
+    r"let(?:s|ting)? (?:nobody|anybody|somebody) in": ("denies access, rejects every login", "say what is denied"),
+    r"(?:has|have) a look": ("checks, reads", "say what is done"),
 }
 # Where a phrase may stand all the same: (path, phrase, reason).
 ALLOWED: tuple[tuple[str, str, str], ...] = ()
