@@ -51,7 +51,7 @@ async def test_a_run_that_waits_in_vain_ends_and_shows_how_every_part_is(monkeyp
         async with rig_running(folder) as rig:
             await rig.kill(("api",))
             rig.signal("postgres", signal.SIGSTOP)
-            with pytest.raises(PartFailed, match="PostgreSQL let nobody in for 1 s") as failure:
+            with pytest.raises(PartFailed, match="PostgreSQL accepted no connection for 1 s") as failure:
                 await faults.database_back(rig)
             notes = "\n".join(failure.value.__notes__)
             pids = [rig.processes[name].pid for name in ("postgres", "temporal", "worker")]
