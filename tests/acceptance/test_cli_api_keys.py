@@ -1,4 +1,4 @@
-"""`trenova api-key`: made and shown once, listed without the secret, revoked with the next request."""
+"""`trenova api-key`: a key is shown once, listed without its secret, and denied with the next request once revoked."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`trenova dead-letters`: an operator sees what the database refuses, mends it and has it tried again, without SQL."""
+"""`trenova dead-letters`: an operator lists, edits and replays what the database rejected, without SQL."""
 
 import asyncio
 import base64
@@ -25,7 +25,7 @@ def rule(dev: Dev) -> Iterator[Rule]:
 
 
 def park(trenova: User, count: int = 1) -> list[dict[str, Any]]:
-    """Their letters, newest first, as JSON."""
+    """The dead letters, newest first, as JSON."""
     trenova.park(*({"id": str(uuid.uuid4()), "action": POISON} for _ in range(count)))
     found: list[dict[str, Any]] = listed(trenova)
     return found[:count]

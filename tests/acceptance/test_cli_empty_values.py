@@ -1,4 +1,4 @@
-"""A variable of a shell that is not set is an empty argument: never one that was left out."""
+"""An unset shell variable becomes an empty argument, which never counts as an absent one."""
 
 import pytest
 

@@ -106,7 +106,7 @@ def test_hostile_text_is_shown_harmless_in_a_pipe_and_on_a_terminal(trenova: Use
 
 
 def on_a_terminal(trenova: User, *words: str, columns: int = 200) -> str:
-    """What the command writes to a terminal, with the colours of which it is proud left out."""
+    """What the command writes to a terminal, without colours."""
     terminal, end = pty.openpty()
     variables = {"TRENOVA_DATA_DIR": str(trenova.data_dir), "TERM": "dumb", "COLUMNS": str(columns)}
     with subprocess.Popen(
@@ -127,7 +127,7 @@ def on_a_terminal(trenova: User, *words: str, columns: int = 200) -> str:
 def read_some(terminal: int) -> bytes:
     try:
         return os.read(terminal, 65536)
-    except OSError:  # how a terminal says that nobody writes to it any more
+    except OSError:  # how a terminal reports that it has no writer any more
         return b""
 
 
@@ -196,7 +196,7 @@ def test_tail_shows_new_entries_as_they_come_and_ctrl_c_ends_it(trenova: User) -
         rest, complaint = process.communicate()
     assert process.returncode == 130
     assert rest == b""
-    # On a machine that stalls it may have had to wait.
+    # On a machine that stalls, the command may have waited for the API.
     assert all(line.startswith(b"waiting for the API: ") for line in complaint.splitlines())
 
 
@@ -211,7 +211,7 @@ def test_tail_begins_with_entries_that_are_stored_from_now_on(trenova: User) -> 
 
 
 def is_new_entry_shown(process: subprocess.Popen[bytes], trenova: User) -> bool:
-    """Add one more entry, another one each time; whether the process has written since."""
+    """Add one more entry, a different one each time. Returns whether the process has written since."""
     trenova.add(target(f"after-{uuid.uuid4()}"))
     assert process.stdout is not None
     return bool(select.select([process.stdout], [], [], 0)[0])

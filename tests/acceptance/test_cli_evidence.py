@@ -32,7 +32,7 @@ COUNT = 600
 
 @pytest.fixture(scope="module")
 def log(dev: Dev, tmp_path_factory: pytest.TempPathFactory) -> User:
-    """A log of 600 entries that nobody tampers with, stored by two requests."""
+    """A tenant with 600 untampered entries, stored by two requests."""
     user = User(tmp_path_factory.mktemp("log"), dev.data_dir, new_tenant())
     for count in (250, COUNT - 250):
         user.add(*({"comment": f"entry {number}"} for number in range(count)))
@@ -100,7 +100,7 @@ sys.addaudithook(refuse)
 
 
 def test_a_file_is_verified_without_a_network(log: User, key: str, tmp_path: Path) -> None:
-    """In every process that it starts; and the same ban keeps a command that needs the network from working."""
+    """The ban holds in every process that it starts, and stops a command that does need the network."""
     write_evidence(log, "offline.evidence")
     (tmp_path / "sitecustomize.py").write_text(NO_NETWORK)
     assert log("verify", "offline.evidence", "--key", key, PYTHONPATH=str(tmp_path)).exit_code == 0
@@ -167,7 +167,7 @@ def test_an_older_checkpoint_is_proved_to_be_continued(log: User, key: str) -> N
 def test_an_older_state_and_another_history_are_found_by_the_checkpoint_that_a_reader_kept(
     log: User, key: str, signer: LedgerSigner
 ) -> None:
-    """Both signed with the log's own key: only who remembers can tell."""
+    """Both are signed with the ledger's own key: only a reader with an earlier checkpoint can detect it."""
     write_evidence(log, "today.evidence")
     newer, fork = log.folder / "newer.checkpoint", log.folder / "fork.checkpoint"
     newer.write_bytes(signer.sign(log.tenant, size=10_000, root=bytes(32)))
@@ -215,7 +215,7 @@ def test_cosignatures_are_required_and_counted(log: User, key: str) -> None:
 
 
 def test_nothing_is_left_of_a_file_that_was_not_completed(log: User) -> None:
-    # Ctrl-C as soon as there is a temporary file. Should the command be quicker, the file is whole.
+    # Ctrl-C as soon as there is a temporary file. If the command is quicker, the file is complete.
     folder = log.folder / "stopped"
     folder.mkdir()
     (folder / "old.gz").write_bytes(b"what was there")
@@ -247,7 +247,7 @@ def test_the_running_database_is_verified_with_all_its_logs(log: User) -> None:
     assert one["places"] == []
     ended = log("verify", "--live")
     assert ended.exit_code == 0, ended
-    # Whoever has used this server before may have had bodies removed.
+    # Other tests of this server may have removed bodies.
     assert re.fullmatch(r"sound: [\d,]+ ledgers? with [\d,]+ entries, [\d,]+ of them without a body", ended.lines[-1])
 
 

@@ -1,4 +1,4 @@
-"""Commands of the documented set-up, typed at what `trenova dev` runs, by the `temporal` beside the interpreter."""
+"""Documented `temporal` commands against what `trenova dev` runs, with the `temporal` beside the interpreter."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def temporal(dev: Dev, tmp_path: Path) -> Temporal:
         where = {
             "TEMPORAL_ADDRESS": state["temporal_address"],
             "TEMPORAL_NAMESPACE": state["temporal_namespace"],
-            "HOME": str(tmp_path),  # no profile of whoever runs the tests
+            "HOME": str(tmp_path),  # without the profile of the user who runs the tests
         }
         ended = run([str(BESIDE_PYTHON / "temporal"), *words], tmp_path, **where)
         assert ended.exit_code == 0, ended
@@ -38,7 +38,7 @@ def test_the_server_is_healthy(temporal: Temporal) -> None:
 
 def test_the_batch_of_stored_entries_is_listed_and_shown_as_completed(temporal: Temporal, trenova: User) -> None:
     trenova.add({})
-    # Temporal lists what it has started a moment later.
+    # Temporal lists a workflow a moment after its start.
     until(lambda: "ProcessAuditBatchWorkflow" in temporal("workflow", "list").out)
     newest = as_json(temporal, "workflow", "list", "--query", "WorkflowId STARTS_WITH 'audit-batch-'", "--limit", "1")
     (listed,) = newest

@@ -1,4 +1,4 @@
-"""`trenova import`: files go in once, refused lines are kept with their reasons, and every mistake says what to do."""
+"""`trenova import`: entries are stored once, refused lines are written with their reasons, errors say what to do."""
 
 import gzip
 import json

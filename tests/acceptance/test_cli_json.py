@@ -58,7 +58,7 @@ def test_an_error_of_every_command_is_one_object_on_standard_error(stranger: Use
         *_, last = each["err"].splitlines()
         error = json.loads(last)
         assert error.keys() == {"error", "problems", "hint", "exit_code"}, each
-        # A verification that could not be made is neither good nor bad.
+        # A verification that could not run has no verdict.
         code = 2 if each["words"].startswith("verify --json") else 1
         assert (error["exit_code"], each["exit_code"]) == (code, code), each
         assert "invalid configuration: " in error["error"], each

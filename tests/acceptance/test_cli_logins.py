@@ -1,4 +1,4 @@
-"""A command with the wrong login of the database says which it has, which it needs, and where that goes."""
+"""A command with the wrong database login says which one it has, which one it needs, and where to set it."""
 
 import json
 from collections.abc import Mapping
@@ -96,19 +96,19 @@ def test_a_wrong_address_is_reported_with_the_setting_it_came_from(stranger: Use
     assert hint == f"start PostgreSQL, or correct {setting}"
     no_port = NOWHERE.replace(":1/", ":x/")
     ended = stranger(*words.split(), "--json", stdin=b"", **{"TRENOVA_SIGNING_KEY": SIGNS, variable: no_port})
-    told = json.loads(ended.err)
-    assert told["problems"] == [f"{setting}: (hidden) given, expected postgresql://user:password@host:port/database"]
-    assert told["error"].endswith(told["problems"][0])
-    # The address of the servers, where there is no other.
+    error = json.loads(ended.err)
+    assert error["problems"] == [f"{setting}: (hidden) given, expected postgresql://user:password@host:port/database"]
+    assert error["error"].endswith(error["problems"][0])
+    # The address of the servers, if there is no other.
     ended = stranger(*words.split(), TRENOVA_SIGNING_KEY=SIGNS, TRENOVA_DATABASE__URL=NOWHERE)
     _, hint = ended.complaint(exit_code=ended.exit_code)
     assert hint == "start PostgreSQL, or correct database.url"
 
 
 def test_the_doctor_names_the_setting_too(stranger: User) -> None:
-    for url, said in ((NOWHERE, f"correct {OPERATOR}"), (NOWHERE.replace(":1/", ":x/"), f"{OPERATOR}: (hidden) given")):
+    for url, text in ((NOWHERE, f"correct {OPERATOR}"), (NOWHERE.replace(":1/", ":x/"), f"{OPERATOR}: (hidden) given")):
         ended = stranger("doctor", "--json", TRENOVA_DATABASE__OPERATOR_URL=url)
-        (found,) = [one for one in ended.json["findings"] if said in f"{one['cause']} {one['next_step']}"]
+        (found,) = [one for one in ended.json["findings"] if text in f"{one['cause']} {one['next_step']}"]
         assert found["state"] == "failed"
         assert "database.url" not in ended.out.replace("the API's database.url", "")
 

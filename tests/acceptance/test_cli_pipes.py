@@ -61,7 +61,7 @@ def test_the_help_of_every_command_ends_quietly_without_a_reader(stranger: User)
 
 
 def run_without_reader(user: User, *words: str, unbuffered: bool = False) -> tuple[int, str]:
-    """Exit code and standard error of a command whose standard output nobody reads."""
+    """Exit code and standard error of a command whose standard output has no reader."""
     reading, writing = os.pipe()
     os.close(reading)
     variables = {"TRENOVA_DATA_DIR": str(user.data_dir), **({"PYTHONUNBUFFERED": "1"} if unbuffered else {})}
@@ -138,7 +138,7 @@ def test_ctrl_c_ends_a_command_that_follows_without_output(trenova: User, words:
 
 
 def test_a_server_whose_log_has_no_reader_continues_to_serve(trenova: User) -> None:
-    """Its collector of logs is not what it is there for."""
+    """A lost log collector must not stop a server."""
     port = ports.choose()
     server = trenova.start("api", TRENOVA_API__PORT=str(port))
     assert server.stderr is not None

@@ -1,4 +1,4 @@
-"""`trenova retention` and `trenova hold`: said once, tried dry, done, and told in the log."""
+"""`trenova retention` and `trenova hold`: policies, dry runs, removals and holds, each recorded in the ledger."""
 
 import re
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ def actions(trenova: User) -> list[str]:
 
 
 async def age(owner: psycopg.AsyncConnection[tuple[Any, ...]], tenant: str) -> None:
-    """Let all entries be 90 days older than they are."""
+    """Make all entries of the tenant 90 days older than they are."""
     await past_triggers(
         owner, "UPDATE entries SET received_at = received_at - interval '90 days' WHERE tenant = %s", tenant
     )
@@ -54,7 +54,7 @@ async def test_content_is_removed_after_its_days_unless_it_is_held(
     table = trenova("retention", "run", *mine)
     assert [line.split()[:2] for line in table.lines] == [["tenant", "removed"], [trenova.tenant, "1"]]
     live = trenova("verify", "--live", *mine, "--json").json
-    # Entries that were made older by force are what their bodies say no more; those that are removed are sound.
+    # Entries whose columns were changed to age them no longer match their bodies; the removed ones are sound.
     assert live["removed"] == 3
     assert live["places"] == []
 

@@ -1,4 +1,4 @@
-"""`trenova verify` as it is typed: what is given empty, comes from a pipe, cannot be read, or ends in the middle."""
+"""`trenova verify` from a shell: empty arguments, pipes, unreadable files, and a database that is lost midway."""
 
 import asyncio
 import gzip
@@ -46,7 +46,7 @@ def auditor(stranger: User) -> User:
 def test_an_empty_key_is_an_error_and_not_an_absent_key(
     auditor: User, option: str, words: list[str], empty: str
 ) -> None:
-    """It is what a shell makes of "$(cat w1.key)" where that file is empty or absent."""
+    """An empty argument is what a shell makes of "$(cat w1.key)" if that file is empty or absent."""
     ended = auditor("verify", *words, option, empty, "--json", TRENOVA_SIGNING_KEY=SIGNS)
     assert (ended.exit_code, ended.out) == (2, "")
     assert f"{option} is empty, expected a verifier key" in json.loads(ended.err)["error"]
@@ -93,12 +93,12 @@ def test_the_script_names_the_pipe_that_it_cannot_read(auditor: User) -> None:
 def test_unreadable_files_are_errors_in_the_usual_form(auditor: User) -> None:
     ended = auditor("verify", "absent", "acme.evidence", ".", "--key", KEY, "--json")
     assert [(one["file"], one["verdict"]) for one in ended.objects] == [("acme.evidence", "proved")]
-    told = [json.loads(line) for line in ended.err.splitlines()]
-    assert [one["error"] for one in told] == [
+    errors = [json.loads(line) for line in ended.err.splitlines()]
+    assert [one["error"] for one in errors] == [
         "nothing was checked: absent: cannot be read: No such file or directory",
         "nothing was checked: .: cannot be read: Is a directory",
     ]
-    assert {(tuple(one), one["exit_code"]) for one in told} == {(("error", "problems", "hint", "exit_code"), 2)}
+    assert {(tuple(one), one["exit_code"]) for one in errors} == {(("error", "problems", "hint", "exit_code"), 2)}
     assert ended.exit_code == 2
     (auditor.folder / "spoiled").write_bytes(b"{}\n")
     ended = auditor("verify", "absent", "spoiled", "--json")

@@ -12,7 +12,7 @@ from trenova.cli.terminal import pipes
 
 pipes.set_up()
 _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-for limit, line in ((most, "before"), (7, "meanwhile"), (most, "afterwards")):
+for limit, line in ((most, "before"), (7, "lost"), (most, "afterwards")):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
     print(line, file=sys.stderr, flush=True)
 """

@@ -1,4 +1,4 @@
-"""How rows become columns, and how the command finds its server."""
+"""How rows become columns, and how a command finds its server."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from trenova.runtime.installation.running import read_running
         ([19, 5, 5], 33, [19, 5, 5]),
         ([19, 5, 5], 32, [19, 4, 5]),
         ([19, 50, 5], 40, [19, 12, 5]),
-        ([19, 50, 50], 10, [19, 1, 1]),  # no room at all: every column is still there
+        ([19, 50, 50], 10, [19, 1, 1]),  # far too narrow: every column is still there
     ],
 )
 def test_the_widest_columns_are_reduced_and_never_the_time(widths: list[int], screen: int, cut: list[int]) -> None:

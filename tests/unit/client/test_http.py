@@ -47,7 +47,7 @@ class Seen:
 
 
 class Server(ThreadingHTTPServer):
-    """Gives the replies in order, and the last one from then on."""
+    """Answers with the replies in order, and with the last one from then on."""
 
     daemon_threads = False
 
@@ -162,7 +162,7 @@ async def test_a_server_that_stays_busy_fails_the_call_with_its_own_message(add:
     with pytest.raises(Unavailable, match="full") as caught:
         await add(ENTRIES, retry_for_s=1.5)
     assert caught.value.hint == "wait"
-    # A second try comes a second after the first answer, unless that took so long that it would come too late.
+    # The second attempt follows a second after the first answer, unless by then the retry time is over.
     assert len(server.seen) > 1 or time.monotonic() - began > 0.5
 
 

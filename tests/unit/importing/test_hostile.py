@@ -126,5 +126,5 @@ def test_bottomless_nesting_is_refused(name: str) -> None:
         deep = {"a": deep}
     with pytest.raises(MapError, match="nested deeper than 32 levels"):
         MAPS[name]({**valid_event(name), "deep": deep}, tenant=None)
-    while deep:  # Python would free it recursively
+    while deep:  # one level at a time, as Python would free it recursively
         deep = deep.pop("a")

@@ -1,4 +1,4 @@
-"""Events of other products whose actions begin as those that Trenova keeps for itself."""
+"""Events of other products whose actions begin like those that Trenova reserves."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from trenova.importing.maps.entry import prefix_reserved
 
 
 @pytest.mark.parametrize(
-    ("action", "kept"),
+    ("action", "expected"),
     [
         ("hold.create", "github.hold.create"),
         ("api_key.revoke", "github.api_key.revoke"),
@@ -15,5 +15,5 @@ from trenova.importing.maps.entry import prefix_reserved
         ("holder.add", "holder.add"),
     ],
 )
-def test_a_reserved_action_is_prefixed_with_its_product(action: str, kept: str) -> None:
-    assert prefix_reserved("github", action) == kept
+def test_a_reserved_action_is_prefixed_with_its_product(action: str, expected: str) -> None:
+    assert prefix_reserved("github", action) == expected

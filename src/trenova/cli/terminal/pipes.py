@@ -54,7 +54,7 @@ class Output(io.FileIO):
 
 
 class Messages(io.FileIO):
-    """Standard error: a program, above all a server, goes on when its messages cannot be written.
+    """Standard error: a program, above all a server, continues when its messages cannot be written.
 
     A reader that has left does not return. A full disk may have room again: then only these bytes are lost.
     """
