@@ -22,7 +22,7 @@ SLOTS = 10
 @pytest.fixture
 async def servers(folder: Path) -> AsyncIterator[Servers]:
     """Servers whose database accepts no connection."""
-    async with open_servers(folder / f"away-{uuid.uuid4()}") as servers:
+    async with open_servers(folder / f"unreachable-{uuid.uuid4()}") as servers:
         servers.network.mode = "refuse"
         yield servers
 
