@@ -5,8 +5,8 @@ Run: python benchmarks/codec.py /path/to/cloudtrail.ndjson.gz [rounds]
 Ours: msgspec with the entries' exact bytes, zlib, AES-256-GCM, in a thread. The sample's (samples-python,
 `encryption/`): a list of dicts through `json`, AES-256-GCM only, on the event loop. Rounds alternate and the medians
 are printed, so that a machine that slows down slows both. `encode` and `decode` are from value to payload and back,
-`codec out` and `codec in` the codec alone, over the size of the plain payload. `stall` is the longest time the event
-loop stood still while a batch was encoded and decoded: a worker polls nothing then, and an API answers nobody.
+`codec out` and `codec in` the codec alone, over the size of the plain payload. `stall` is the longest time that the
+event loop was blocked while a batch was encoded and decoded: then a worker does not poll, and an API does not answer.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ TICK_S = 0.0005
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Like the batch that goes to the workflow: entries as the bytes they were made canonical in."""
+    """Like the input of the workflow: entries in their canonical bytes."""
 
     entries: list[msgspec.Raw]
 
@@ -65,7 +65,7 @@ class SampleCodec(PayloadCodec):
 
 
 async def stall_while(work: Any) -> tuple[Any, float, float]:
-    """What `work` gives, the seconds it took, and the longest gap between two ticks of the loop meanwhile."""
+    """What `work` gives, the seconds it took, and the longest gap between two ticks of the loop."""
     longest, done = 0.0, False
 
     async def tick() -> None:

@@ -25,7 +25,7 @@ from trenova.store.appending.rows import row_of_body
 COLLECTION = (
     Path(__file__).parents[1] / "tests" / "data" / "collections" / "cloudtrail-invictus-stratus-attack.ndjson.gz"
 )
-# Of rows(), with their types. `index` is the position in the list: the contestants that number nothing get it for free.
+# Of rows(), with their types. `index` is the position in the list: contestants without numbering get it for free.
 COLUMNS = (
     ("index", "int8"),
     ("tenant", "text"),
@@ -60,7 +60,7 @@ def templates() -> Sequence[bytes]:
 
 
 def texts(count: int, *, tenant: str | None = None) -> Iterator[bytes]:
-    """`count` entries as a client sends them; with `tenant` for a key that may write for any."""
+    """`count` entries as a client sends them; with `tenant` for a key for any tenant."""
     named = b"" if tenant is None else b'"tenant":"%b",' % tenant.encode()
     for template in itertools.islice(itertools.cycle(templates()), count):
         yield b'{"id":"%b",%b%b' % (str(uuid.uuid4()).encode(), named, template)
@@ -77,7 +77,7 @@ def request_bodies(requests: int, entries_each: int, *, tenants: Sequence[str | 
 
 
 def rows(count: int, *, tenant: str) -> list[tuple[Any, ...]]:
-    """The same entries sealed and taken apart: the very rows that our own worker writes, in the order of COLUMNS."""
+    """The same entries sealed, as the rows that our worker writes, in the order of COLUMNS."""
     limits = LimitSettings()
     circumstances = intake.RequestContext(received_at=datetime.now(UTC), tenant=tenant)
     return [

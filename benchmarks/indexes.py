@@ -14,7 +14,7 @@ from benchmarks.measurement import Measurement
 from benchmarks.meter import measuring
 from benchmarks.report import Spread, format_spread, over, rate, spread
 from benchmarks.rounds import Round, Say
-from benchmarks.scaling import fill, generated
+from benchmarks.scaling import fill, generate_rows
 from benchmarks.servers import Servers
 from benchmarks.text_table import format_table
 from psycopg import sql
@@ -61,7 +61,7 @@ def at(rows: int, variant: str) -> str:
 
 
 def some_failed(begin: int, count: int) -> list[tuple[Any, ...]]:
-    rows = generated(begin, begin + count)
+    rows = generate_rows(begin, begin + count)
     return [
         row if number % FAILED_EACH else (*row[:OUTCOME], "failure", *row[OUTCOME + 1 :])
         for number, row in enumerate(rows)

@@ -77,7 +77,7 @@ def evidence(rows: Rows) -> bytes:
 
 
 def floor(rows: Rows) -> bytes:
-    """Nothing but the hashing that the check of these rows cannot do without."""
+    """Only the hashing that a check of these rows needs."""
     domain = hashing.ENTRY_DOMAIN
     row = [sha256(b"\x00" + sha256(domain + salt + body).digest()).digest() for salt, body in rows]
     while len(row) > 1:
@@ -99,7 +99,7 @@ def floor_of_held(part: int, parts: int) -> None:
     floor(HELD[part * len(HELD) // parts : (part + 1) * len(HELD) // parts])
 
 
-def timed(work: Callable[[], object]) -> float:
+def seconds_of(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
@@ -115,7 +115,7 @@ def median_of(rounds: int, *works: Callable[[], object]) -> Sequence[float]:
     times: list[list[float]] = [[] for _ in works]
     for _ in range(rounds):
         for one, work in zip(times, works, strict=True):
-            one.append(timed(work))
+            one.append(seconds_of(work))
     return [statistics.median(one) for one in times]
 
 
@@ -168,7 +168,8 @@ def appending(rounds: int) -> None:
             f"{took / ENTRIES * 1e6:6.2f} µs each  ({bare / took:.2f} of one bare node hash a leaf)"
         )
     text = Checkpoint(origin=ORIGIN, size=1, root=bytes(32))
-    print(f"  signing a checkpoint: {timed(lambda: [signing.sign(text, [SIGNER]) for _ in range(1000)]) * 1e3:.0f} µs")
+    took = seconds_of(lambda: [signing.sign(text, [SIGNER]) for _ in range(1000)])
+    print(f"  signing a checkpoint: {took * 1e3:.0f} µs")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A TCP connection that takes time: whatever comes in goes out in order, so much later, however much is under way."""
+"""A TCP connection with latency: data is forwarded in order after a delay, without a limit on the data in transit."""
 
 import asyncio
 from collections import deque
@@ -13,7 +13,7 @@ CHUNK_BYTES = 256 * 1024
 
 @asynccontextmanager
 async def far(port: int, delay_s: float) -> AsyncIterator[int]:
-    """A port that leads to `port`, `delay_s` away each way."""
+    """A port that forwards to `port` with a delay of `delay_s` in each direction."""
     server = await asyncio.start_server(partial(connect, port, delay_s), LOCALHOST, 0)
     try:
         yield server.sockets[0].getsockname()[1]
@@ -29,7 +29,7 @@ async def connect(
 
 
 async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float) -> None:
-    """One direction to its end. Reads on while earlier chunks are under way: a distance delays, it does not narrow."""
+    """Forward one direction to its end. Reading continues during the delay: latency does not limit the throughput."""
     under_way: deque[bytes] = deque()
 
     def arrive() -> None:

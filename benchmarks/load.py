@@ -1,4 +1,4 @@
-"""The load generator: a process of its own that sends request bodies made beforehand and notes when they are answered.
+"""The load generator: a separate process that sends prepared request bodies and records when they are answered.
 
 Raw asyncio with httptools, because a full HTTP client costs more CPU than the API it measures. It reads nothing of an
 answer but its status and its bytes; they are decoded after the last one. Run by `load.send`, which reports its CPU, so
@@ -26,7 +26,7 @@ LENGTH_BYTES = 4
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests of one client. Without `rate` each connection sends when it has its answer; with it, `rate` a second."""
+    """Requests of one client. Each connection sends after its answer, or, with `rate`, so many requests a second."""
 
     name: str
     headers: dict[str, str]
@@ -44,7 +44,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shot(msgspec.Struct, frozen=True, array_like=True):
-    """One request. Times are of the machine's monotonic clock, which all its processes share."""
+    """One request. Times come from the machine's monotonic clock, which all processes share."""
 
     stream: str
     due: float
@@ -64,7 +64,7 @@ class EntryAnswer(msgspec.Struct):
 
 
 class Answer(msgspec.Struct):
-    """What is read of an acknowledgement; other APIs may answer without it."""
+    """The part of an acknowledgement that is read; other APIs may answer without it."""
 
     batch_id: str | None = None
     entries: list[EntryAnswer] = []
@@ -88,7 +88,7 @@ def read_bodies(file: Path) -> list[bytes]:
 
 
 async def send(folder: Path, job: Job) -> Result:
-    """Run the job in a process of its own."""
+    """Run the job in a separate process."""
     file = folder / "load-job.json"
     file.write_bytes(msgspec.json.encode(job))
     child = await asyncio.create_subprocess_exec(
@@ -158,14 +158,14 @@ class Client:
     async def run(self, begin: float) -> None:
         loop = asyncio.get_running_loop()
         made = [await loop.create_connection(Connection, HOST, self.job.port) for _ in range(self.stream.connections)]
-        work = self.closed if self.stream.rate is None else self.paced(begin, self.stream.rate)
+        work = self.run_closed_loop if self.stream.rate is None else self.paced(begin, self.stream.rate)
         async with asyncio.TaskGroup() as group:
             for _, connection in made:
                 group.create_task(work(connection))
         for transport, _ in made:
             transport.close()
 
-    async def closed(self, connection: Connection) -> None:
+    async def run_closed_loop(self, connection: Connection) -> None:
         while self.requests:
             await self.one(connection, self.requests.popleft(), time.monotonic())
 
@@ -173,7 +173,7 @@ class Client:
         return Paced(self, begin, rate)
 
     async def one(self, connection: Connection, request: bytes, due: float) -> None:
-        """Until it is acknowledged. A refusal is counted and tried again: it belongs to the time that passed."""
+        """Send until it is acknowledged. A 503 is counted and the request retried; that time counts, too."""
         while True:
             status, body = await connection.ask(request)
             if status < FIRST_CLIENT_ERROR:
@@ -189,7 +189,7 @@ class Client:
 
 
 class Paced:
-    """Requests have a time when they are due; whoever is free sends the next. A slow server cannot slow the load."""
+    """Requests have due times; any free connection sends the next. A slow server cannot slow the load."""
 
     def __init__(self, client: Client, begin: float, rate: float) -> None:
         self.client = client

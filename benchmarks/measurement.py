@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
-    """Seconds, of `count` observations."""
+    """Percentiles of `count` observations, in seconds."""
 
     p50: float
     p99: float
@@ -16,7 +16,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """One run. `seconds` goes from the first entry sent to the last entry stored, unless the contestant says else."""
+    """One run. `seconds` goes from the first entry sent to the last entry stored, unless the contestant differs."""
 
     contestant: str
     entries: int
@@ -24,7 +24,7 @@ class Measurement:
     acknowledged: Times | None = None
     """From the request (its due time, where the load is paced) to its acknowledgement."""
     stored_after: Times | None = None
-    """From the acknowledgement of a request to the moment all of it is seen in the table."""
+    """From the acknowledgement of a request until all its entries are visible in the table."""
     cpu_s: Mapping[str, float] = field(default_factory=dict)
     """CPU seconds of each part with its children, over the run."""
     peak_mib: Mapping[str, float] = field(default_factory=dict)
@@ -34,9 +34,9 @@ class Measurement:
     history_bytes: float | None = None
     """Bytes of workflow history a thousand entries."""
     refused: int = 0
-    """Answers that sent a request away (503). It was sent again."""
+    """Answers 503; the request was sent again."""
     sdk: Mapping[str, float] = field(default_factory=dict)
-    """Calls of a worker to Temporal by their names, and its pollers by their kinds, where its metrics were read."""
+    """A worker's calls to Temporal by name, and its pollers by kind, if its metrics were read."""
 
     @property
     def entries_per_s(self) -> float:

@@ -1,4 +1,4 @@
-"""CPU time and memory of the processes that take part, each with its children."""
+"""CPU time and memory of the measured processes, each with its children."""
 
 import asyncio
 import os
@@ -53,7 +53,7 @@ def family(pid: int) -> Iterator[psutil.Process]:
 
 
 def cpu_s(pid: int) -> float:
-    """Of the process, of the children that run and of those that have ended."""
+    """CPU seconds of the process, of its running children and of those that have exited."""
     total = 0.0
     for process in family(pid):
         with suppress(psutil.NoSuchProcess):
@@ -66,7 +66,7 @@ def cpu_s(pid: int) -> float:
 
 
 def memory_mib(pid: int) -> float:
-    """Of a single process the peak since its start, of a family what it holds now with shared pages counted once."""
+    """The peak of a single process since its start; of a family its present memory, shared pages counted once."""
     processes = list(family(pid))
     if len(processes) == 1:
         return peak_bytes(processes[0]) / MIB
@@ -79,7 +79,7 @@ def memory_mib(pid: int) -> float:
 
 
 def peak_bytes(process: psutil.Process) -> int:
-    """The kernel's own peak, which no sampling misses; where there is none (macOS), what it holds now."""
+    """The peak recorded by the kernel; where there is none (macOS), the present value."""
     with suppress(OSError):
         for line in Path(f"/proc/{process.pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith("VmHWM:"):

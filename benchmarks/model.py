@@ -1,4 +1,4 @@
-"""What a load needs: cores, Temporal actions and their price, bytes kept and sent, from what was measured of one entry.
+"""What a load needs: cores, Temporal actions and their price, bytes stored and sent, computed from measurements.
 
     python -m benchmarks.model
 
@@ -26,7 +26,7 @@ class Shape:
     workflows: float
 
 
-# Of docs/performance.md: medians of five rounds of CloudTrail entries on two cores, all parts on one machine.
+# From docs/performance.md: medians of five rounds of CloudTrail entries on two cores, all parts on one machine.
 BULK = Shape(
     name="500 a request",
     entries_a_request=500,
@@ -42,18 +42,18 @@ SINGLE = Shape(
 ACTIONS = 2  # of a workflow, when all goes well: decision 9
 # The most workflows that one API process started in a second, with batches that were not full.
 STARTS_S = 19
-# How busy two cores were with us when they could do no more; the rest is the load generator and waiting.
+# How busy Trenova kept two saturated cores; the rest is the load generator and waiting.
 BUSY = 0.82
 ENTRY_BYTES = 1_800  # as it is sent
 STORED_BYTES = 2_510  # of an entry with indexes and tree: decision 10
 LOG_BYTES = 2_800  # of PostgreSQL's write-ahead log, in batches of a thousand; 3,000 in batches of 33, 7,800 alone
-# What lies in Temporal of a workflow, and of a thousand compressed and encrypted entries, from the same five rounds.
+# Bytes in Temporal for a workflow, and for a thousand compressed and encrypted entries, from the same five rounds.
 WORKFLOW_BYTES, THOUSAND_ENTRIES_BYTES = 2_300, 214_000
-# An append to one tenant's log: decision 10, 8.8 ms for ten entries and 126 ms for a thousand.
+# An append to one tenant's ledger: decision 10, 8.8 ms for ten entries and 126 ms for a thousand.
 APPEND_S, APPEND_ENTRY_S = 0.0076, 0.000118
 MAX_BATCH_ENTRIES = 2_000
 
-# What is assumed, and yours to change.
+# Assumptions: change them for your installation.
 PEAK = 3  # the busiest minutes against the mean
 LOADED = 0.6  # how busy a core may be at the peak
 LEAST_PROCESSES = 2  # of the API, so that one can be lost
@@ -66,7 +66,7 @@ RETAINED_GB_HOUR = 0.00105
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """What so many entries a day need. Cores and actions a second are those of the peak."""
+    """What a number of entries a day needs. Cores and actions a second are those at the peak."""
 
     entries_a_day: int
     cores: Mapping[str, float]
@@ -122,7 +122,7 @@ def cpu_s(shape: Shape, workflows: float) -> dict[str, float]:
 
 
 def price_of(million_actions: float) -> float:
-    """Dollars of a month: each tier's price for the part that lies in it."""
+    """Dollars a month: each tier's price for the actions within it."""
     dollars, below = 0.0, 0.0
     for upto, price in ACTION_PRICES:
         dollars += max(0.0, min(million_actions, upto) - below) * price
@@ -131,12 +131,12 @@ def price_of(million_actions: float) -> float:
 
 
 def entries_s(cores: int, shape: Shape) -> float:
-    """How many entries a second so many cores store when everything shares them."""
+    """Entries a second that this many cores can store if all parts share them."""
     return cores * BUSY * THOUSAND / sum(shape.cpu_s.values())
 
 
 def tenant_entries_s(batch: int) -> float:
-    """The most that one tenant's log takes: its batches are appended one after the other."""
+    """Entries a second that one tenant's ledger can take: its batches are appended one after the other."""
     return batch / (APPEND_S + APPEND_ENTRY_S * batch)
 
 
@@ -183,7 +183,7 @@ def cores(number: float) -> str:
 
 
 def rounded(number: float) -> str:
-    """With two digits that say something, and no more."""
+    """Rounded to two significant digits."""
     if number >= 10:  # noqa: PLR2004 - where two digits are whole numbers
         return f"{number:,.0f}"
     return f"{number:.2f}" if number < 1 else f"{number:.1f}"

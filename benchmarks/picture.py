@@ -13,7 +13,7 @@ from benchmarks.rounds import FLOODED, QUARTER, QUIET, SINGLE, Round
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-# Paced runs have the rate that they were given, so they say nothing about speed.
+# Paced runs have a fixed rate, so they show nothing about speed.
 NO_SPEED = (QUARTER, QUIET, FLOODED, bare_start.NAME)
 OURS_COLOUR, OTHERS_COLOUR, LIGHT = "#0b6e4f", "#8a8f98", "#7fc8a9"
 

@@ -1,4 +1,4 @@
-"""What the worker's own settings bring: one worker and the same backlog, beside a Temporal that is near or far away.
+"""What the worker's settings bring: one worker and the same backlog, with Temporal near or far away.
 
 The backlog is started while nobody works. Then one real worker begins: seconds go from the first batch seen in
 `batches` to the last. Between worker and Temporal is a relay, also where it adds no delay. Each run begins with empty
@@ -32,7 +32,7 @@ from trenova.domain import intake
 from trenova.domain.entry import SealedEntry
 from trenova.ingest.start import parcel_of, start
 
-# The full ones come first, so that as many are held at once as there are slots. Tenants take turns.
+# The full batches come first, so that all slots hold one at once. Tenants take turns.
 FULL, FULL_ENTRIES = 10, 1_000
 SMALL, SMALL_ENTRIES = 100, 5
 TENANTS = 10
@@ -99,7 +99,7 @@ async def run(servers: Servers, settings: str, delay_ms: int, backlog: Backlog) 
         health_port = choose()
         async with running(worker(servers, SETTINGS[settings], port, health_port)) as process:
             async with measuring({"worker": process.pid, **servers.pids}) as meter:
-                await watcher.finished(LIMIT_S)
+                await watcher.wait_until_stored(LIMIT_S)
             counted = await sdk_counts(health_port)
     return Measurement(
         contestant=at(delay_ms, settings),
@@ -112,7 +112,7 @@ async def run(servers: Servers, settings: str, delay_ms: int, backlog: Backlog) 
 
 
 async def start_all(servers: Servers, backlog: Backlog) -> None:
-    """As the API starts batches: encoded once, with the tenant's turn."""
+    """Start the batches as the API does: encoded once, with the tenant as fairness key."""
     for begin in range(0, len(backlog), STARTS_AT_ONCE):
         parcels = [await parcel_of(servers.client, entries) for entries in backlog[begin : begin + STARTS_AT_ONCE]]
         await asyncio.gather(*(start(servers.client, parcel) for parcel in parcels))
@@ -133,7 +133,7 @@ async def at_once(_pid: int) -> bool:
 
 
 async def sdk_counts(health_port: int) -> dict[str, float]:
-    """The worker's calls to Temporal by their names, those that failed included, and its pollers by their kinds."""
+    """The worker's calls to Temporal by name, including failed ones, and its pollers by kind."""
     async with httpx.AsyncClient(trust_env=False) as http:
         page = (await http.get(f"http://{LOCALHOST}:{health_port}/metrics")).text
     labels = {

@@ -89,11 +89,11 @@ async def one_round(servers: Servers, trenova: Trenova, sizes: Sizes, say: Say) 
     most = (await enter(SINGLE, lambda: ours.run(trenova, SINGLE, [single]))).entries_per_s
     await enter(insert_app.NAME, lambda: insert_app.run(servers, sizes.insert, SINGLE_CONNECTIONS))
     await enter(bare_start.NAME, lambda: bare_start.run(servers, sizes.bare))
-    quarter = paced(most * QUARTER_LOAD, sizes.paced_s, QUARTER_CONNECTIONS)
+    quarter = paced_sender(most * QUARTER_LOAD, sizes.paced_s, QUARTER_CONNECTIONS)
     await enter(QUARTER, lambda: ours.run(trenova, QUARTER, [quarter]))
     share = most / SHARES
-    others = [paced(share, sizes.paced_s, 16) for _ in range(OTHERS)]
-    flood = paced(share * FLOOD, sizes.paced_s, SINGLE_CONNECTIONS, watched=False)
+    others = [paced_sender(share, sizes.paced_s, 16) for _ in range(OTHERS)]
+    flood = paced_sender(share * FLOOD, sizes.paced_s, SINGLE_CONNECTIONS, watched=False)
     await enter(QUIET, lambda: ours.run(trenova, QUIET, others, histories=0))
     await enter(FLOODED, lambda: ours.run(trenova, FLOODED, [flood, *others], histories=0))
     await enter(workflow_per_entry.NAME, lambda: workflow_per_entry.run(servers, sizes.per_entry))
@@ -102,5 +102,5 @@ async def one_round(servers: Servers, trenova: Trenova, sizes: Sizes, say: Say) 
     return done
 
 
-def paced(rate: float, seconds: float, connections: int, *, watched: bool = True) -> Sender:
+def paced_sender(rate: float, seconds: float, connections: int, *, watched: bool = True) -> Sender:
     return Sender(requests=max(1, int(rate * seconds)), rate=rate, connections=connections, watched=watched)

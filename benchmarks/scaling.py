@@ -1,4 +1,4 @@
-"""How our own path scales: worker processes, request sizes, tenants, and the size of the table."""
+"""How Trenova scales: worker processes, request sizes, tenants, and the size of the table."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from trenova.ledger import tiles
 from trenova.ledger.hashing import HASH_BYTES
 
 WORKERS = (1, 2, 4)
-# Entries a request, connections, and what part of the wanted entries is sent: small requests are slow.
+# Entries a request, connections, and by how much the number of entries is divided: small requests are slow.
 REQUESTS = ((1, 64, 10), (10, 64, 2), (100, 32, 1), (1000, 16, 1))
 TENANTS = (1, 10, 1000)
 TENANT_REQUEST = 20
@@ -154,11 +154,11 @@ def copy_chunk(url: str, begin: int, end: int) -> None:
     statement = f"COPY entries ({names}) FROM STDIN (FORMAT BINARY)".encode()
     with psycopg.connect(url) as connection, connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.set_types([kind for _, kind in COLUMNS])
-        for row in generated(begin, end):
+        for row in generate_rows(begin, end):
             copy.write_row(row)
 
 
-def generated(begin: int, end: int) -> Iterator[tuple[Any, ...]]:
+def generate_rows(begin: int, end: int) -> Iterator[tuple[Any, ...]]:
     """Rows of ten tenants in turn, random ids, a second apart: a thousand actors, a hundred thousand targets."""
     chance = random.Random(begin)
     since = datetime(2025, 1, 1, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The servers that all contestants share, in a folder of their own, on free ports of this machine.
+"""The servers that all contestants share, in a temporary folder, on free ports of this machine.
 
 PostgreSQL and Temporal start as `trenova dev` starts them: every commit on the disk, fairness on. API and worker are
 the real programs with their default settings: compression on, encryption off. Whatever is started here is stopped here.
@@ -40,7 +40,7 @@ from trenova.workflows import RECONCILE_SCHEDULE
 
 READY = "READY"
 START_LIMIT_S = 60
-# Seldom enough to cost nothing beside runs of seconds.
+# Rarely enough to cost nothing compared with runs of seconds.
 COUNT_EVERY_S = 0.05
 STOP: StopSignals = ((Signals.SIGTERM, 20), (Signals.SIGKILL, 10))
 REPOSITORY = Path(__file__).parents[1]
@@ -50,7 +50,7 @@ Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Servers:
-    """PostgreSQL and Temporal, and what the contestants need to talk to them."""
+    """PostgreSQL and Temporal, and what the contestants need to use them."""
 
     folder: Path
     postgres: Postgres
@@ -59,14 +59,14 @@ class Servers:
     client: Client
     """With our data converter: compression on, encryption off."""
     owner: Connection
-    """The owner of the tables; each statement a transaction."""
+    """A connection of the owner of the tables; each statement is a transaction."""
 
     async def new_key(self, tenant: str | None) -> str:
         async with Store.open(self.postgres.operator_url, pool_size=1) as store:
             return (await store.api_keys.create(tenant=tenant, role="writer", name="benchmark", by="test")).text
 
     async def empty_log(self) -> None:
-        """Every run of ours begins with empty tables, as the others begin with a new one."""
+        """Empty our tables before a run, as other contestants begin with a new table."""
         async with self.owner.transaction():
             await self.owner.execute("SET LOCAL session_replication_role = replica")  # past the append-only triggers
             await self.owner.execute("TRUNCATE entries, batches, heads, tiles, checkpoints")
@@ -83,7 +83,7 @@ class Servers:
         await self.owner.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(name)))
 
     async def settle(self) -> None:
-        """Nobody pays for the pages that the run before has left dirty."""
+        """Write dirty pages of the previous run, so that they do not cost the next one."""
         await self.owner.execute("CHECKPOINT")
 
     async def rows_in(self, table: str) -> int:
@@ -117,7 +117,7 @@ class Trenova:
 
 @contextmanager
 def own_folder() -> Iterator[Path]:
-    """A folder that PostgreSQL's own user may enter."""
+    """A temporary folder that PostgreSQL's system user may enter."""
     path = Path(tempfile.mkdtemp(prefix="trenova-bench-"))
     path.chmod(0o755)
     try:
@@ -130,7 +130,7 @@ def own_folder() -> Iterator[Path]:
 async def servers_running(folder: Path) -> AsyncIterator[Servers]:
     """PostgreSQL with our schema, and Temporal."""
     for name in os.environ.keys() - own_environment(os.environ).keys():
-        del os.environ[name]  # nobody's own server or settings
+        del os.environ[name]  # use no server or settings of the user
     async with AsyncExitStack() as stack:
         postgres = Postgres(folder / "data")
         started = await stack.enter_async_context(postgres_part(postgres))
@@ -177,12 +177,12 @@ async def client_of(address: str, namespace: str) -> Client:
 
 @asynccontextmanager
 async def trenova_running(servers: Servers, *, workers: int = 1) -> AsyncIterator[Trenova]:
-    """The API and so many workers, ready."""
+    """The API and this many workers, ready."""
     await leave_unreconciled(servers.client)
     async with AsyncExitStack() as stack:
         port = choose()
         described = programs.api_part(servers.postgres.folder, servers.postgres, servers.temporal, port)
-        # Without the codec endpoint for a Web UI, which does not run here, and without anybody's config file.
+        # Without the codec endpoint for a Web UI, which does not run here, and without the user's config file.
         env = {name: value for name, value in described.env.items() if not name.startswith("TRENOVA_API__CODEC")}
         api = await stack.enter_async_context(running(replace(described, env=env, folder=servers.folder)))
         made = []
@@ -199,7 +199,7 @@ async def trenova_running(servers: Servers, *, workers: int = 1) -> AsyncIterato
 
 
 async def leave_unreconciled(client: Client) -> None:
-    """Make the schedule paused, as the workers then leave it: they would store again what a run finds emptied."""
+    """Create the schedule paused; workers leave it so. Otherwise they would store entries again that a run removed."""
     paused = replace(all_schedules()[RECONCILE_SCHEDULE], state=ScheduleState(paused=True))
     with suppress(ScheduleAlreadyRunningError):
         await client.create_schedule(RECONCILE_SCHEDULE, paused)
@@ -207,7 +207,7 @@ async def leave_unreconciled(client: Client) -> None:
 
 @asynccontextmanager
 async def program(servers: Servers, module: str, *arguments: str) -> AsyncIterator[Process]:
-    """`python -m module arguments…`, from the moment it has printed READY."""
+    """`python -m module arguments…`, once it has printed READY."""
     name = f"{module.rpartition('.')[2]}-{uuid.uuid4().hex[:6]}"
     log = servers.folder / "data" / "logs" / f"{name}.log"
 
@@ -230,7 +230,7 @@ async def program(servers: Servers, module: str, *arguments: str) -> AsyncIterat
 
 
 def insert_into(table: str) -> sql.Composed:
-    """INSERT of one row in the order of COLUMNS. An entry that is there already stays, as with us."""
+    """INSERT of one row in the order of COLUMNS. An existing entry stays, as in our store."""
     return sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT (tenant, id) DO NOTHING").format(
         sql.Identifier(table),
         sql.SQL(", ").join(sql.Identifier(name) for name, _ in COLUMNS),

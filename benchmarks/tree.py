@@ -1,4 +1,4 @@
-"""What the trees cost an append: the same batches with them, and with nothing hashed, signed or kept of them.
+"""What the trees cost an append: the same batches with trees, and without hashing, signing or storing them.
 
 Both ways go through `Entries.append`. Without trees a commitment is 32 zero bytes, heads move with a frontier of zeros,
 and the checkpoint is an empty note: one row a batch that stays, so the ratio is a trifle too good.
@@ -41,7 +41,7 @@ FROM entries
 
 
 async def by_batch(servers: Servers, rounds: int, say: Say) -> tuple[list[Round], Spread]:
-    """Rounds of both ways, and the bytes an entry that the trees took in the largest batches."""
+    """Rounds with and without trees, and the bytes an entry that the trees take with the largest batches."""
     measured: list[Round] = [{} for _ in range(rounds)]
     taken: list[float] = []
     signer = LedgerSigner(prefix="bench", secrets=(Signer(name="bench", seed=bytes(32)),))

@@ -1,4 +1,4 @@
-"""The other physical limit: how long Temporal takes to persist a batch of one entry when it has nothing else to do.
+"""The other physical limit: how long Temporal takes to persist a batch of one entry on an idle server.
 
 One call after the other, on a queue that nobody polls, so that only the start itself is measured. An acknowledgement of
 ours contains such a call and cannot be faster; it competes with the workflows that it starts, these do not.

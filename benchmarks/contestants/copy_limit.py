@@ -1,4 +1,4 @@
-"""The physical limit: binary COPY of the very same rows into a table with the same indexes, and nothing else.
+"""The physical limit: binary COPY of the same rows into a table with the same indexes, and nothing else.
 
 One connection, one transaction, rows taken apart beforehand. Nobody stores these rows faster with this driver. Nothing
 is durable before the commit, nothing is checked, and one row that is there already would undo it all.

@@ -41,7 +41,7 @@ async def run(servers: Servers, entries: int) -> Measurement:
     table = await servers.new_table()
     url = servers.postgres.owner_url
     bodies = sealed_bodies(entries, tenant="dbos")
-    # Its tables, empty: what earlier rounds have left would slow it down.
+    # Empty its tables: rows of earlier rounds would slow it down.
     await servers.owner.execute("DROP SCHEMA IF EXISTS dbos CASCADE")
     try:
         async with program(servers, __name__, url, table) as worker:

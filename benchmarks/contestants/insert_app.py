@@ -85,7 +85,7 @@ async def run(servers: Servers, requests: int, connections: int) -> Measurement:
 
 
 async def listening(port: int) -> None:
-    """Uvicorn opens its port just after the application has said that it is ready."""
+    """Wait for the port: uvicorn opens it just after the application reports that it is ready."""
     async with asyncio.timeout(LISTEN_LIMIT_S):
         while ports.is_free(port):  # noqa: ASYNC110 - another process listens
             await asyncio.sleep(0.05)

@@ -29,7 +29,7 @@ from trenova.domain.reserved import SYSTEM_TENANT
 NOTE = "HTTP in → stored; API key, checks, sealing, durable acknowledgement, exactly once, numbered without gaps"
 LIMIT_S = 1800
 LOOK_EVERY_S = 0.01
-# Histories are fetched one by one, after the run; this many tell what the others hold.
+# Histories are fetched one by one after the run; this many are a sufficient sample.
 HISTORIES = 40
 # What Temporal Cloud bills: starts, activities, markers (all local activities of a task are one), timers.
 BILLED = {
@@ -38,7 +38,7 @@ BILLED = {
     EventType.EVENT_TYPE_MARKER_RECORDED,
     EventType.EVENT_TYPE_TIMER_STARTED,
 }
-# Without what the system itself says in its log: of each API key that a sender is given.
+# Without the system's own entries, one for each API key of a sender.
 SEEN = f"""
 SELECT b.batch_id, b.tenant, b.stored, pg_snapshot_xmin(pg_current_snapshot())::text
 FROM (SELECT) AS one LEFT JOIN batches AS b ON b.xid >= %s::text::xid8 AND b.tenant <> '{SYSTEM_TENANT}'
@@ -47,7 +47,7 @@ FROM (SELECT) AS one LEFT JOIN batches AS b ON b.xid >= %s::text::xid8 AND b.ten
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """One client of the API, with a tenant of its own, or several tenants in turn."""
+    """One client of the API, with its own tenant or several tenants in turn."""
 
     requests: int
     entries_each: int = 1
@@ -56,7 +56,7 @@ class Sender:
     """Requests a second, whatever the answers take; None: each connection sends when it has its answer."""
     tenants: int = 1
     tenant: str | None = None
-    """Of this name; None: a new one."""
+    """The tenant; None: a new one."""
     watched: bool = True
     """Whether its times are part of the measurement."""
 
@@ -77,7 +77,7 @@ async def run(
     expected = sum(sender.entries for sender in senders)
     async with measuring(trenova.pids) as meter, watching(servers.postgres.owner_url, expected) as watcher:
         sent = await load.send(servers.folder, job)
-        await watcher.finished(LIMIT_S)
+        await watcher.wait_until_stored(LIMIT_S)
     watched = {stream.name for stream, sender in zip(streams, senders, strict=True) if sender.watched}
     shots = [shot for shot in sent.shots if shot.stream in watched]
     actions, size = await cost(servers.client, watcher.batches, histories)
@@ -96,7 +96,7 @@ async def run(
 
 
 async def warm_up(trenova: Trenova) -> None:
-    """A process that has just started imports, connects and grows with its first requests. Nobody measures that."""
+    """Send requests that are not measured: a new process imports, connects and grows with its first requests."""
     senders = [Sender(requests=8, entries_each=250, connections=4), Sender(requests=200, connections=16)]
     await run(trenova, "warm-up", senders, histories=0)
 
@@ -122,7 +122,7 @@ def stored_after(shot: Shot, seen_at: Mapping[str, float]) -> float:
 
 
 class Watcher:
-    """Sees batches as they become visible. Reads from the oldest transaction that was still open at the last look."""
+    """Records when batches become visible. Reads from the oldest transaction that was open at the last query."""
 
     def __init__(self, connection: psycopg.AsyncConnection[tuple[str, str, int, str]], expected: int) -> None:
         self.connection = connection
@@ -166,7 +166,7 @@ class Watcher:
                     self.at.setdefault(batch_id, now)
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def finished(self, limit_s: float) -> None:
+    async def wait_until_stored(self, limit_s: float) -> None:
         assert self.looking is not None
         try:
             async with asyncio.timeout(limit_s):

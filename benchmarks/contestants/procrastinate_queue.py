@@ -54,7 +54,7 @@ async def run(servers: Servers, entries: int) -> Measurement:
 
 
 async def have_schema(servers: Servers, app: procrastinate.App) -> None:
-    """Its tables, empty: what earlier rounds have left would slow it down."""
+    """Empty its tables: rows of earlier rounds would slow it down."""
     found = await servers.owner.execute("SELECT to_regclass('procrastinate_jobs') IS NOT NULL")
     if await found.fetchone() == (True,):
         await servers.owner.execute("TRUNCATE procrastinate_jobs, procrastinate_events CASCADE")
