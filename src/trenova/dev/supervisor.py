@@ -58,7 +58,7 @@ def run(options: Options) -> int:
 async def serve(options: Options, screen: Screen) -> int:
     folder = Folder(options.data_dir)
     with folder.explain_permission_errors():
-        await wait_until_unused(folder)
+        await wait_until_free(folder)
         with folder.hold():
             remove_stale_files(folder)
             with orphans.record_this_process(folder.dev_record):
@@ -67,7 +67,7 @@ async def serve(options: Options, screen: Screen) -> int:
     return 0
 
 
-async def wait_until_unused(folder: Folder) -> None:
+async def wait_until_free(folder: Folder) -> None:
     """Return when no keeper runs in the folder. Raises PartFailed while other processes use its PostgreSQL.
 
     This includes a killed keeper, which has left its record: taking the folder would end the PostgreSQL that they use.

@@ -175,13 +175,13 @@ async def test_after_the_keeper_was_killed_the_folder_belongs_to_its_members(hom
         members.register(home, member()),
         pytest.raises(PartFailed, match=rf"in use: its PostgreSQL runs for `trenova worker` \(pid {os.getpid()}\)"),
     ):
-        await supervisor.wait_until_unused(home)
-    await supervisor.wait_until_unused(home)
+        await supervisor.wait_until_free(home)
+    await supervisor.wait_until_free(home)
 
 
 async def test_a_worker_left_over_from_trenova_dev_does_not_block_the_folder(home: Folder) -> None:
     with members.register(home, member()):
-        await supervisor.wait_until_unused(home)
+        await supervisor.wait_until_free(home)
 
 
 async def test_files_of_a_killed_run_are_removed_before_the_next_run_is_recorded(
