@@ -13,7 +13,7 @@ from trenova.ledger import tree
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.note import Note
 from trenova.ledger.tree import Frontier
-from trenova.store.appending.append import LOCK_HEADS, require
+from trenova.store.appending.append import LOCK_HEADS, require_signer
 from trenova.store.appending.trees import frontier_of
 from trenova.store.pool import Pool
 from trenova.store.sql import sql
@@ -65,7 +65,7 @@ class Checkpoints:
         start continues. A ledger that contradicts what was signed of it is reported and left unchanged, so that the
         others are signed.
         """
-        signer = require(self.signer)
+        signer = require_signer(self.signer)
         signed, after = 0, ""
         while True:
             async with self.pool.cursor() as cursor:
@@ -79,7 +79,7 @@ class Checkpoints:
 
     async def unsigned(self) -> Unsigned:
         """Read the first CHECKED ledgers, and change nothing."""
-        signer = require(self.signer)
+        signer = require_signer(self.signer)
         async with self.pool.cursor() as cursor:
             page = await read_heads(cursor, after="", limit=CHECKED)
         lacking = [head.tenant for head in page if lacks_signature(signer, head.tenant, head.note)]

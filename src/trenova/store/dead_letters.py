@@ -22,7 +22,7 @@ from trenova.errors import DatabaseFault, Forbidden, LedgerDamaged, NotFound, Ro
 from trenova.ledger.hashing import SALT_BYTES
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store import write_checks
-from trenova.store.appending.append import append, require
+from trenova.store.appending.append import append, require_signer
 from trenova.store.appending.parking import PAUSE
 from trenova.store.appending.rejected_rows import separate_rejected
 from trenova.store.appending.rows import MAX_REASON, IncomingBatch, RejectedRow, read_batch
@@ -146,7 +146,7 @@ class DeadLetters:
         or whose ledger is damaged, holds up no other. A crash before a commit leaves its letters due; a crash after it
         leaves each stored, or due later. Records of edits are appended first, in other transactions.
         """
-        signer = require(self.signer)
+        signer = require_signer(self.signer)
         await Records(self.pool, signer).append_pending()
         return await self._retry(signer, limit)
 

@@ -18,7 +18,7 @@ from trenova.domain.entry import SealedEntry
 from trenova.errors import RowRejected
 from trenova.ledger.hashing import SALT_BYTES
 from trenova.ledger.ledger_signer import LedgerSigner
-from trenova.store.appending.append import append, require
+from trenova.store.appending.append import append, require_signer
 from trenova.store.appending.parking import park
 from trenova.store.appending.rejected_rows import separate_rejected
 from trenova.store.appending.rows import IncomingBatch, read_batch
@@ -68,7 +68,7 @@ class Entries:
         All in one transaction; may be called any number of times. Raises Unavailable while the database is unreachable,
         DatabaseFault when it rejects a statement of ours, LedgerDamaged where a stored ledger contradicts itself.
         """
-        require(self.signer)
+        require_signer(self.signer)
         batch = await self._read_batch(bodies)
         if not batch.unreadable:
             # A rejected row has rolled everything back: begin again below, and find that row.

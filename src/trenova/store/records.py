@@ -21,7 +21,7 @@ from trenova.errors import LedgerDamaged, RowRejected
 from trenova.ledger.hashing import SALT_BYTES
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.store import write_checks
-from trenova.store.appending.append import append, require
+from trenova.store.appending.append import append, require_signer
 from trenova.store.appending.rows import read_batch
 from trenova.store.pool import Pool
 from trenova.store.sql import sql
@@ -63,7 +63,7 @@ class Records:
         Any number of workers may do this at once. A crash before a commit leaves its records pending; after it their
         entries are in the ledger, which the database checks before it marks them as appended.
         """
-        signer = require(self.signer)
+        signer = require_signer(self.signer)
         async with self.pool.cursor() as cursor:
             await cursor.execute(PENDING_LEDGERS, {"limit": LEDGERS_AT_ONCE})
             tenants = [tenant for (tenant,) in await cursor.fetchall()]

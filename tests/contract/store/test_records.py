@@ -31,7 +31,7 @@ class Place:
     operator: Store
     workers: Executor
 
-    async def told(self, tenant: str = "_trenova") -> list[dict[str, Any]]:
+    async def entries_of(self, tenant: str = "_trenova") -> list[dict[str, Any]]:
         found = await self.owner.execute(TOLD, [tenant])
         return [json.loads(text) for (text,) in await found.fetchall()]
 
@@ -79,7 +79,7 @@ async def test_keys_that_are_created_and_revoked_are_entries_once_each(place: Pl
     await place.operator.api_keys.revoke(made.id, by="bob")
     await place.operator.api_keys.revoke(made.id, by="bob")
     assert sum(await asyncio.gather(*(place.worker.records.append_pending() for _ in range(4)))) == 2
-    created, revoked = await place.told()
+    created, revoked = await place.entries_of()
     assert (created["action"], created["actor"]["id"]) == ("api_key.create", "ada")
     assert (revoked["action"], revoked["actor"]["id"]) == ("api_key.revoke", "bob")
     assert {created["target"]["id"], revoked["target"]["id"]} == {made.id}
@@ -101,16 +101,16 @@ async def test_a_worker_that_is_killed_while_it_appends_leaves_the_record_for_th
                 await asyncio.sleep(0.05)
         with pytest.raises(TrenovaError):
             await dying
-    assert len(await place.told()) == 1
+    assert len(await place.entries_of()) == 1
     assert await place.worker.records.append_pending() == 1
     assert await place.worker.records.append_pending() == 0
-    assert [each["metadata"]["role"] for each in await place.told()] == ["writer", "reader"]
+    assert [each["metadata"]["role"] for each in await place.entries_of()] == ["writer", "reader"]
 
 
 async def test_an_edit_is_reported_before_the_edited_entry_is_stored(place: Place) -> None:
     letter = await edited(place)
     assert (await place.worker.dead_letters.retry(10)).stored == 1
-    told, stored = await place.told("acme")
+    told, stored = await place.entries_of("acme")
     assert (told["action"], told["target"]["id"], stored["action"]) == (
         "dead_letter.edit",
         str(letter),
@@ -170,7 +170,7 @@ async def test_keys_from_before_the_roles_get_a_baseline(postgres: Postgres, wor
         place = Place(database, owner, worker, worker, operator, workers)
         assert await place.damage() == []
         await worker.records.append_pending()
-        assert [each["action"] for each in await place.told()] == ["api_key.baseline"]
+        assert [each["action"] for each in await place.entries_of()] == ["api_key.baseline"]
         await operator.api_keys.revoke("old", by="ada")
         await worker.records.append_pending()
         assert await place.damage() == []

@@ -51,7 +51,7 @@ class Log:
 
 
 @pytest.fixture(scope="module")
-async def filled(postgres: Postgres) -> AsyncIterator[Log]:
+async def filled_log(postgres: Postgres) -> AsyncIterator[Log]:
     """A database for this module with the rows."""
     async with own_database(postgres) as made:
         async with await psycopg.AsyncConnection.connect(made.owner_url, autocommit=True) as owner:
@@ -87,12 +87,12 @@ async def fill(owner: Connection) -> int:
 
 
 @pytest.fixture(scope="module", params=["never analyzed", "analyzed"])
-async def log(request: pytest.FixtureRequest, filled: Log) -> Log:
+async def log(request: pytest.FixtureRequest, filled_log: Log) -> Log:
     """In the order of the parameters: what has been analyzed stays so."""
     if request.param == "analyzed":
-        async with await psycopg.AsyncConnection.connect(filled.owner_url, autocommit=True) as owner:
+        async with await psycopg.AsyncConnection.connect(filled_log.owner_url, autocommit=True) as owner:
             await owner.execute("ANALYZE")
-    return filled
+    return filled_log
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ async def append(
     Raises LedgerDamaged where a stored tree is not as long as its ledger, and where the database returns anything but
     what was sent to it; InvalidConfiguration without a signer.
     """
-    signer = require(signer)
+    signer = require_signer(signer)
     heads, new_commitments = await insert(cursor, batch)
     grown = await extend_trees(signer, heads, new_commitments)
     counts = await write(cursor.connection, batch_id, run_id, batch, heads, grown)
@@ -65,7 +65,7 @@ async def append(
     )
 
 
-def require(signer: LedgerSigner | None) -> LedgerSigner:
+def require_signer(signer: LedgerSigner | None) -> LedgerSigner:
     if signer is None:
         raise InvalidConfiguration(["this program has no signing key, so it can append nothing"])
     return signer

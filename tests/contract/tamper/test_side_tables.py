@@ -36,14 +36,14 @@ class Site:
     owner: Owner
     workers: Executor
 
-    async def found(self, tenant: str = "", signer: LedgerSigner = SIGNER) -> list[DamagedPlace]:
+    async def find_damage(self, tenant: str = "", signer: LedgerSigner = SIGNER) -> list[DamagedPlace]:
         verifier = Verifier(url=self.database.worker_url, keys=signer.keys, workers=self.workers)
         return [place async for verdict in verifier.logs(lambda *_: None, tenant=tenant) for place in verdict.places]
 
     async def append(self, *sent: bytes) -> None:
         await self.store.entries.append(str(uuid.uuid4()), sent)
 
-    async def made(self) -> str:
+    async def fill_ledger(self) -> str:
         """A tenant whose ledger has seen everything: 17 entries, the first five without their content."""
         tenant = new_tenant()
         await self.append(*old_bodies(tenant, 40, 40, 40, 40, 40))
@@ -73,7 +73,7 @@ async def site(postgres: Postgres, workers: Executor) -> AsyncIterator[Site]:
 
 
 async def test_nothing_is_found_in_untouched_tables_while_everything_goes_on(site: Site) -> None:
-    tenant, other = await site.made(), await site.made()
+    tenant, other = await site.fill_ledger(), await site.fill_ledger()
     await site.store.policies.set("*", 700, by="ada")
     await site.store.holds.place(Matching(tenant="*", target="s-7"), name="All", reason="Law", by="ada")
     await site.store.policies.unset(other, by="bob")
@@ -86,11 +86,11 @@ async def test_nothing_is_found_in_untouched_tables_while_everything_goes_on(sit
     going = asyncio.create_task(goes_on())
     found = []
     while not going.done():
-        found += await site.found()
+        found += await site.find_damage()
     await going
     async with Store.open(site.database.worker_url, signer=ROTATED) as rotated:
         await rotated.checkpoints.sign_anew()
-    assert [str(place) for place in found + await site.found(signer=ROTATED)] == []
+    assert [str(place) for place in found + await site.find_damage(signer=ROTATED)] == []
 
 
 @pytest.mark.parametrize(
@@ -183,10 +183,10 @@ async def test_nothing_is_found_in_untouched_tables_while_everything_goes_on(sit
     ],
 )
 async def test_each_kind_of_tampering_is_one_place_that_is_named(site: Site, statement: str, place: str) -> None:
-    tenant = await site.made()
-    assert await site.found(tenant) == []
+    tenant = await site.fill_ledger()
+    assert await site.find_damage(tenant) == []
     await past_triggers(site.owner, statement, tenant)
-    found = await site.found(tenant)
+    found = await site.find_damage(tenant)
     assert {one.tenant for one in found} == {tenant}
     assert [one for one in found if re.match(place, f"{one.place}: expected {one.expected}, got {one.got}")], found
 
@@ -195,23 +195,23 @@ async def test_a_policy_for_all_tenants_that_no_entry_reports_is_named(site: Sit
     await site.store.policies.set("*", 700, by="ada")
     await site.owner.execute("UPDATE retention_policies SET days = 1 WHERE tenant = '*'")
     try:
-        (place,) = await site.found("_trenova")
+        (place,) = await site.find_damage("_trenova")
     finally:
         await site.store.policies.set("*", 700, by="ada")
     assert (place.tenant, place.place) == ("_trenova", "retention policy of *")
 
 
 async def test_entries_that_a_client_sends_under_such_names_do_not_count(site: Site) -> None:
-    tenant = await site.made()
+    tenant = await site.fill_ledger()
     told = {"action": "retention.set", "target": {"type": "log", "id": tenant}, "metadata": {"days": 1}}
     held = {"action": "hold.place", "target": {"type": "legal_hold", "id": str(uuid.uuid4())}}
     await site.append(*old_bodies(tenant, 0, **told), *old_bodies(tenant, 0, **held))
-    assert await site.found(tenant) == []
+    assert await site.find_damage(tenant) == []
 
 
 async def test_a_policy_and_a_hold_whose_entries_were_removed_with_their_age_are_not_reported(site: Site) -> None:
     """As retention left them when it did not keep such entries yet."""
-    tenant = await site.made()
+    tenant = await site.fill_ledger()
     await past_triggers(site.owner, f"{REMOVE}index IN (5, 6)", tenant)
-    (place,) = await site.found(tenant)
+    (place,) = await site.find_damage(tenant)
     assert place.place == "entries 5–6"
