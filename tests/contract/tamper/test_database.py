@@ -26,15 +26,15 @@ DROPS = "BEFORE INSERT ON entries FOR EACH ROW EXECUTE FUNCTION mine()"
 
 
 @pytest.fixture(scope="module")
-async def migrated(postgres: Postgres) -> AsyncIterator[Database]:
+async def fresh_database(postgres: Postgres) -> AsyncIterator[Database]:
     async with own_database(postgres) as database:
         yield database
 
 
 @pytest.fixture
-async def spoiler(migrated: Database) -> AsyncIterator[Owner]:
+async def spoiler(fresh_database: Database) -> AsyncIterator[Owner]:
     """A superuser whose changes are rolled back after the test."""
-    async with await psycopg.AsyncConnection.connect(migrated.owner_url) as connection:
+    async with await psycopg.AsyncConnection.connect(fresh_database.owner_url) as connection:
         yield connection
         await connection.rollback()
 
@@ -51,8 +51,8 @@ async def test_the_manifest_is_that_of_a_fresh_database(spoiler: Owner) -> None:
     assert manifest.text(described) == manifest.text(manifest.read_manifest()), "run `make manifest`"
 
 
-async def test_a_fresh_database_has_no_differences_for_any_login(migrated: Database, workers: Executor) -> None:
-    for url in (migrated.owner_url, migrated.worker_url):
+async def test_a_fresh_database_has_no_differences_for_any_login(fresh_database: Database, workers: Executor) -> None:
+    for url in (fresh_database.owner_url, fresh_database.worker_url):
         assert await Verifier(url=url, keys=SIGNER.keys, workers=workers).database() == []
 
 
