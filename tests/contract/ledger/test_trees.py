@@ -1,4 +1,4 @@
-"""Trees and proofs that other people published: the 8 leaves of the CT tests, and answers of a log of 962 million."""
+"""Trees and proofs published by others: the 8 leaves of the CT tests, and answers of a log with 962 million entries."""
 
 import json
 from base64 import b64decode

@@ -33,7 +33,7 @@ Owner = psycopg.AsyncConnection[tuple[Any, ...]]
 
 
 async def set_back(owner: Owner, tenant: str, logs: Store, signer: LedgerSigner, *, size: int) -> None:
-    """Take the last entries of a small log away as only a superuser can: rows, tiles, checkpoints, and the head."""
+    """Roll back a small ledger as only a superuser can: rows, tiles, checkpoints, and the head."""
     leaves = [hashing.leaf(each) for each in await logs.ledgers.commitments(tenant, 0, size)]
     frontier = tree.grow(Frontier(), leaves).frontier
     asked = {
@@ -56,7 +56,7 @@ async def set_back(owner: Owner, tenant: str, logs: Store, signer: LedgerSigner,
 
 
 async def forget(owner: Owner, tenant: str) -> None:
-    """Take the log away: other tests sign, and verify, all logs that are there."""
+    """Delete the ledger: other tests sign, and verify, all ledgers in the database."""
     async with owner.transaction():
         await owner.execute("SET LOCAL session_replication_role = replica")
         for table in ("entries", "tiles", "checkpoints", "heads", "batches"):
@@ -73,7 +73,7 @@ async def tenant(owner: Owner) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def damaged_note(owner: Owner, tenant: str) -> AsyncIterator[None]:
-    """The log's checkpoints are no notes, until the block ends: others sign all logs that are there."""
+    """Make the ledger's checkpoints invalid notes until the block ends; other tests sign all ledgers there are."""
 
     async def spoil(sign: bytes) -> None:
         async with owner.transaction():
@@ -93,7 +93,7 @@ async def damaged_note(owner: Owner, tenant: str) -> AsyncIterator[None]:
 
 @pytest.fixture
 def signer() -> LedgerSigner:
-    """Nobody else's logs begin with its prefix, so that others' logs in the database are passed over."""
+    """A signer with a prefix that no other test uses, so that other ledgers in the database are ignored."""
     return replace(SIGNER, prefix=f"{uuid.uuid4().hex[:12]}.example.com/log")
 
 
@@ -154,7 +154,7 @@ async def serve_app(app: Litestar, port: int) -> AsyncIterator[None]:
 
 
 def stand(folder: Path, name: str, signer: LedgerSigner) -> Stand:
-    """A witness that knows the service's logs by the one key with the name of their prefix."""
+    """A witness that knows the service's ledgers by the one key with the name of their prefix."""
     state = WitnessState(folder / name)
     key = signer.secrets[0].with_name(signer.prefix).key
     return Stand(service=server.WitnessServer(signer=state.open(name), logs=(key,), state=state), port=choose())

@@ -1,4 +1,4 @@
-"""The keys of examples, copied as they stand, protect nothing and are refused by name."""
+"""Keys copied from examples protect nothing and are an error."""
 
 from pathlib import Path
 

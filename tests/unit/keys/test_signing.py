@@ -1,4 +1,4 @@
-"""Finding the keys that sign the logs: from one place, all of them good, and never shown."""
+"""Loading the keys that sign the ledgers: from one source, all of them valid, and never shown."""
 
 from pathlib import Path
 from typing import Any

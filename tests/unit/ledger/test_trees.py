@@ -1,4 +1,4 @@
-"""Trees and proofs against the definition in RFC 6962 §2.1, written down as it stands there."""
+"""Trees and proofs against a literal implementation of the definition in RFC 6962 §2.1."""
 
 from collections.abc import Sequence
 from functools import cache
