@@ -1,4 +1,4 @@
-"""Finds out whether the database is unreachable by probing it, so that no request waits for an answer in vain.
+"""Finds out whether the database is unreachable by probing it, so that no request waits for a timeout.
 
 A slow or failing lookup of keys can have its own cause: a lock, a slow disk, many other lookups. So it only raises a
 doubt, and only failed probes show that the database is unreachable. Each probe has a connection of its own, so that

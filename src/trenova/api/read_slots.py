@@ -1,7 +1,7 @@
 """Limits how many reads of a kind run at once, and gives each caller at most half of the slots.
 
 A read that is more than one row holds a connection for as long as the database takes. So each kind of read has a
-number of slots, each caller a share of them, and a caller whose queue is too long or slow is told to try again.
+number of slots, each caller a share of them, and a caller whose queue is too long or slow must try again.
 """
 
 import asyncio

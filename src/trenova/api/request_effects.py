@@ -1,4 +1,4 @@
-"""What a server error tells the client: whether its request took effect, and what to do."""
+"""What a server error says to the client: whether its request took effect, and what to do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -19,5 +19,5 @@ class ReconciliationResult(Struct, frozen=True, kw_only=True):
     missing: int = 0
     """Batches that are missing and cannot be stored at present."""
     foreign: int = 0
-    """Unreadable runs whose ids do not come from the API, so that no client was told that they were accepted."""
+    """Unreadable runs whose ids do not come from the API, so that no client has an acknowledgement for them."""
     finished_at: datetime | None = None

@@ -1,4 +1,4 @@
-"""A circuit breaker: whether Temporal is unreachable or denies access, so that requests need not wait in vain."""
+"""A circuit breaker: whether Temporal is unreachable or denies access, so that requests need not wait for a timeout."""
 
 import asyncio
 import contextlib

@@ -294,7 +294,7 @@ def log_batch(batch: AcceptedBatch | SpooledBatch, pieces: Sequence[Piece]) -> N
 async def wait_until_stored(placed: Sequence[PlacedEntries], timeout_s: float) -> bool:
     """Wait until the batches are stored; False if that takes longer than `timeout_s`. Their workflows go on.
 
-    False at once for a spooled batch, since nobody knows how long Temporal stays unreachable; for a workflow that
+    False at once for a spooled batch, since it is unknown how long Temporal stays unreachable; for a workflow that
     failed, since the reconciliation stores its batch only minutes later; and for a result that cannot be read. Entries
     remain accepted whatever happens here.
     """

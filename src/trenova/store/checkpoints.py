@@ -60,7 +60,7 @@ class Checkpoints:
     async def sign_anew(self) -> int:
         """Sign each ledger's newest checkpoint that is missing or lacks one of our signatures; return how many.
 
-        A ledger that grows gets a new checkpoint with every append; a quiet one would keep its old key's for ever.
+        A ledger that grows gets a new checkpoint with every append; a quiet one would keep its old key's forever.
         Any number of workers may do this at once, while others append. A crash half-way leaves whole pages; the next
         start continues. A ledger that contradicts what was signed of it is reported and left unchanged, so that the
         others are signed.

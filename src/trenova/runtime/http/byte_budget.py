@@ -19,7 +19,7 @@ from trenova.errors import Busy
 # Entries are held several times over while they are read, sealed, encoded and sent: this is a fraction of the 300 MB
 # that the process may grow to.
 MAX_BYTES = 32 * MIB
-# Clients are told to try again after a second. This is a few of those.
+# Clients are asked to send again after a second. This is a few of those.
 REMEMBER_S = 10
 
 Share = tuple[str, str]

@@ -1,6 +1,6 @@
 """What the database returns of each write of an append, compared with what was sent to it. No I/O.
 
-A trigger or a rule that somebody has added may drop, swap or change rows on their way in. The tree would be signed over
+A trigger or a rule that was added may drop, swap or change rows on their way in. The tree would be signed over
 what was sent, and the ledger would hold something else. So each difference is LedgerDamaged: the transaction is rolled
 back, nothing of it is stored, and the entries wait in their workflow until the database is fixed.
 """
@@ -113,7 +113,7 @@ def check_unstored(missing: tuple[str, uuid.UUID] | None) -> None:
 def check_tiles(grown: Sequence[GrownTree], stored: Iterable[Sequence[Any]]) -> None:
     """Raise LedgerDamaged unless each tile ends, after the append, with the bytes that the tree has there.
 
-    A tile that is missing or has another length was changed by somebody, or by a broken disk. The frontier alone could
+    A tile that is missing or has another length was changed by hand, or by a broken disk. The frontier alone could
     go on signing right roots over it; but then no proof could be made of what is signed.
     """
     hashes_by_tile = {(tenant, level, index): hashes for tenant, level, index, hashes in stored}

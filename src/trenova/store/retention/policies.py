@@ -1,4 +1,4 @@
-"""How long the entries of a tenant are kept, and the default for all tenants. Without either they are kept for ever."""
+"""How long the entries of a tenant are kept, and the default for all tenants. Without either they are kept forever."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ POLICIES, SET_POLICY, UNSET_POLICY = sql("policies"), sql("set_policy"), sql("un
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """`tenant` is `*` for the default; `days` count from receipt, None means for ever."""
+    """`tenant` is `*` for the default; `days` count from receipt, None means forever."""
 
     tenant: str
     days: int | None

@@ -27,7 +27,7 @@ IMPORT_SNAPSHOT = composing.SQL("SET TRANSACTION SNAPSHOT {}")
 # Tiles in a stretch: enough that handing them over costs nothing, few enough that progress is seen.
 TILES = 16
 # A migration that wants a table to itself waits for the transaction that shares its snapshot with this one, and this
-# one would wait behind the migration for ever: PostgreSQL does not know that the two belong together. So it gives way.
+# one would wait behind the migration forever: PostgreSQL does not know that the two belong together. So it gives way.
 GIVE_WAY_MS = 1000
 
 
