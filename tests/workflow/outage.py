@@ -67,8 +67,8 @@ class Servers:
         """The index of each batch's first entry in the ledger of its tenant."""
         async with await psycopg.AsyncConnection.connect(self.postgres.owner_url) as connection:
             rows = await connection.execute("SELECT batch_id, first_index FROM batches")
-            found = {workflow_id(batch_id): index for batch_id, index in await rows.fetchall()}
-        return [found[handle.id] for handle in handles]
+            indexes = {workflow_id(batch_id): index for batch_id, index in await rows.fetchall()}
+        return [indexes[handle.id] for handle in handles]
 
     async def check_stored_once(self, tenant: str, count: int) -> None:
         """Check that `count` entries are stored, at indexes without gaps."""

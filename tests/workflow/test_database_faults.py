@@ -167,15 +167,15 @@ async def blocked_process(servers: Servers, holder: int) -> int:
 
 async def data_folder(postgres: Postgres) -> Path:
     async with await postgres.connect(DATABASE) as connection:
-        (found,) = await (await connection.execute("SHOW data_directory")).fetchone() or ("",)
-    return Path(str(found))
+        (path,) = await (await connection.execute("SHOW data_directory")).fetchone() or ("",)
+    return Path(str(path))
 
 
 async def file_of(postgres: Postgres, table: str) -> Path:
     """The file of the table, which must still be empty."""
     async with await postgres.connect(DATABASE) as connection:
-        (found,) = await (await connection.execute("SELECT pg_relation_filepath(%s)", [table])).fetchone() or ("",)
-    file = await data_folder(postgres) / str(found)
+        (path,) = await (await connection.execute("SELECT pg_relation_filepath(%s)", [table])).fetchone() or ("",)
+    file = await data_folder(postgres) / str(path)
     assert file.stat().st_size == 0
     return file
 

@@ -101,12 +101,12 @@ async def test_a_worker_that_stops_while_the_database_is_unreachable_leaves_its_
 
 async def test_a_cancelled_batch_does_not_block_the_gate(servers: Servers, tenant: str) -> None:
     async with servers.worker(), asyncio.timeout(GENEROUS_S):
-        cancelled, kept = await servers.start(tenant), await servers.start(tenant)
+        cancelled, other = await servers.start(tenant), await servers.start(tenant)
         await wait_until_waiting(cancelled)
-        await wait_until_scheduled(kept)
+        await wait_until_scheduled(other)
         await cancelled.cancel()
         servers.network.mode = "pass"
-        assert (await kept.result()).stored == 3
+        assert (await other.result()).stored == 3
 
 
 def test_an_attempt_of_the_first_release_ends_before_temporal_gives_it_to_another_worker() -> None:

@@ -44,12 +44,12 @@ async def old(store: Store, postgres: Postgres, tenant: str) -> list[bytes]:
 
 async def count_left(owner: Owner, tenant: str) -> tuple[int, int]:
     """Entries with content, and removals."""
-    found = await owner.execute(
+    rows = await owner.execute(
         "SELECT (SELECT count(*) FROM entries WHERE tenant = %(t)s AND body IS NOT NULL),"
         " (SELECT count(*) FROM removals WHERE tenant = %(t)s)",
         {"t": tenant},
     )
-    ((entries, removals),) = await found.fetchall()
+    ((entries, removals),) = await rows.fetchall()
     return entries, removals
 
 
@@ -102,9 +102,9 @@ async def test_a_ledger_without_a_policy_is_skipped(client: Client, tenant: str)
 @pytest.mark.usefixtures("old", "scheduled")
 async def test_the_schedule_removes_at_two_with_one_run_at_a_time(client: Client, owner: Owner, tenant: str) -> None:
     handle = client.get_schedule_handle(RETENTION_SCHEDULE)
-    found = await handle.describe()
-    assert found.schedule.policy.overlap == ScheduleOverlapPolicy.SKIP
-    (next_time, *_) = found.info.next_action_times
+    description = await handle.describe()
+    assert description.schedule.policy.overlap == ScheduleOverlapPolicy.SKIP
+    (next_time, *_) = description.info.next_action_times
     assert (next_time.hour, next_time.minute) == (2, 0)
     await handle.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
     async with asyncio.timeout(GENEROUS_S):

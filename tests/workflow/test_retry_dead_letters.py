@@ -24,9 +24,9 @@ async def test_the_schedule_stores_parked_entries_that_the_database_accepts_by_n
         await store.entries.append(str(uuid.uuid4()), [body(tenant, action=POISON)])
     await api_store.dead_letters.make_due(tenant=tenant)
     schedule = client.get_schedule_handle(RETRY_SCHEDULE)
-    found = (await schedule.describe()).schedule
-    assert found.policy.overlap == ScheduleOverlapPolicy.SKIP
-    assert [interval.every for interval in found.spec.intervals] == [timedelta(minutes=5)]
+    current = (await schedule.describe()).schedule
+    assert current.policy.overlap == ScheduleOverlapPolicy.SKIP
+    assert [interval.every for interval in current.spec.intervals] == [timedelta(minutes=5)]
     # After a run that is open now, if there is one: it began before the dead letter was due.
     await schedule.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
     async with asyncio.timeout(GENEROUS_S):

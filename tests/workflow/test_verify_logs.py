@@ -81,11 +81,11 @@ async def test_the_nightly_schedule_is_created_once_and_stays_paused_once_an_ope
     handle = client.get_schedule_handle(VERIFY_SCHEDULE)
     await handle.pause(note="moving house")
     await schedules.ensure_schedules(client)
-    found = await handle.describe()
-    assert found.schedule.state.paused
-    assert found.schedule.state.note == "moving house"
-    assert found.schedule.policy.overlap == ScheduleOverlapPolicy.SKIP
-    (next_time, *_) = found.info.next_action_times
+    description = await handle.describe()
+    assert description.schedule.state.paused
+    assert description.schedule.state.note == "moving house"
+    assert description.schedule.policy.overlap == ScheduleOverlapPolicy.SKIP
+    (next_time, *_) = description.info.next_action_times
     assert (next_time.hour, next_time.minute) == (3, 0)
 
 

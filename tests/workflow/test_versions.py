@@ -39,13 +39,13 @@ async def make_current(servers: Servers, build_id: str) -> None:
     )
     async with asyncio.timeout(GENEROUS_S):
         while True:
-            typed = await asyncio.create_subprocess_exec(
+            command_process = await asyncio.create_subprocess_exec(
                 Path(sys.executable).with_name("temporal"),
                 *command,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
             )
-            if await typed.wait() == 0:
+            if await command_process.wait() == 0:
                 return
 
 

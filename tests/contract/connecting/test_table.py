@@ -60,10 +60,10 @@ async def first_failure(settings: Settings) -> tuple[str, str | None]:
     )
     try:
         async with CheckContext.open(options) as context:
-            found = await checkup.run_checks(checks.CHECKS, context)
+            findings = await checkup.run_checks(checks.CHECKS, context)
     except InvalidConfiguration as error:
-        found = checkup.findings_without_settings(checks.CHECKS, error)
-    failed = next(each for each in found if each.state is State.FAILED)
+        findings = checkup.findings_without_settings(checks.CHECKS, error)
+    failed = next(each for each in findings if each.state is State.FAILED)
     return failed.cause, failed.next_step
 
 

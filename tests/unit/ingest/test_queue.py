@@ -71,14 +71,14 @@ def test_small_requests_of_many_tenants_share_a_batch() -> None:
 
 def test_entries_of_a_cancelled_caller_are_not_sent() -> None:
     queue = Queue(LIMITS)
-    gone, stays = request("a", [100] * 25), request("a", [100])
-    queue.put(gone)
-    queue.put(stays)
+    cancelled, other = request("a", [100] * 25), request("a", [100])
+    queue.put(cancelled)
+    queue.put(other)
     assert len(queue.take()[0].entries) == 10
-    queue.drop(gone)
-    queue.drop(gone)
+    queue.drop(cancelled)
+    queue.drop(cancelled)
     assert (queue.waiting_entries, queue.waiting_bytes) == (1, 100)
-    assert [piece.request for piece in queue.take()] == [stays]
+    assert [piece.request for piece in queue.take()] == [other]
 
 
 def test_requests_that_hold_several_tenants_have_a_lane_of_their_own() -> None:

@@ -107,33 +107,33 @@ def test_text_that_is_not_pem_is_an_error_that_names_its_setting_but_not_the_tex
 
 
 @pytest.mark.parametrize(
-    "given", ["localhost:99999", "localhost:0", "localhost:http", "localhost", "https://localhost:7233", "a b:7233"]
+    "value", ["localhost:99999", "localhost:0", "localhost:http", "localhost", "https://localhost:7233", "a b:7233"]
 )
-def test_an_impossible_address_is_an_error_of_the_configuration(given: str) -> None:
+def test_an_impossible_address_is_an_error_of_the_configuration(value: str) -> None:
     with pytest.raises(InvalidConfiguration) as caught:
-        load({"TEMPORAL_ADDRESS": given})
+        load({"TEMPORAL_ADDRESS": value})
     assert caught.value.problems == (
-        f"temporal.hostPort: {given!r} given, expected a host and a port from 1 to 65535, such as localhost:7233",
+        f"temporal.hostPort: {value!r} given, expected a host and a port from 1 to 65535, such as localhost:7233",
     )
 
 
-@pytest.mark.parametrize("given", ["localhost:7233", "[::1]:1", "10.0.0.1:65535", "temporal_frontend.example:7233"])
-def test_hosts_and_addresses_with_a_port_are_valid(given: str) -> None:
-    assert load({"TEMPORAL_ADDRESS": given}).temporal.host_port == given
+@pytest.mark.parametrize("value", ["localhost:7233", "[::1]:1", "10.0.0.1:65535", "temporal_frontend.example:7233"])
+def test_hosts_and_addresses_with_a_port_are_valid(value: str) -> None:
+    assert load({"TEMPORAL_ADDRESS": value}).temporal.host_port == value
 
 
 @pytest.mark.parametrize(
-    ("variable", "given", "key"),
+    ("variable", "value", "key"),
     [
         ("TEMPORAL_API_KEY", "hunter2\n", "temporal.apiKey"),
         ("TEMPORAL_API_KEY", "Bearer hunter2", "temporal.apiKey"),
         ("TEMPORAL_GRPC_META_TEAM", "hunter2\n", "temporal.grpcMeta"),
     ],
 )
-def test_a_value_that_cannot_be_a_header_is_an_error_that_hides_it(variable: str, given: str, key: str) -> None:
+def test_a_value_that_cannot_be_a_header_is_an_error_that_hides_it(variable: str, value: str, key: str) -> None:
     """The SDK would drop it, and Temporal would report that there is none."""
     with pytest.raises(InvalidConfiguration) as caught:
-        load({variable: given})
+        load({variable: value})
     assert caught.value.message.startswith(f"invalid configuration: {key}: (hidden) given, expected ")
     assert "hunter2" not in str(caught.value)
 

@@ -12,7 +12,7 @@ from trenova.runtime.log_output import set_up
 
 
 @pytest.fixture
-def restored() -> Iterator[None]:
+def restore_logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield
@@ -20,7 +20,7 @@ def restored() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-@pytest.mark.usefixtures("restored")
+@pytest.mark.usefixtures("restore_logging")
 @pytest.mark.parametrize("form", ["console", "json"])
 def test_a_name_with_escapes_and_line_breaks_is_one_harmless_line(
     capsys: pytest.CaptureFixture[str], form: str

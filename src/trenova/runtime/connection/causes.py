@@ -92,7 +92,7 @@ def cause_of_answer(target: Target, status: RPCStatusCode, message: str, error: 
     if FROM_HTTP.search(message):
         return cause_of_http_answer(target, message, reason)
     if status in UNAUTHORIZED:
-        return unauthorized(target, reason)
+        return unauthorized_fault(target, reason)
     if is_about_namespace(error):
         return faults.namespace_missing(target, message[:MAX_REASON_CHARS])
     if status is RPCStatusCode.UNIMPLEMENTED:
@@ -107,7 +107,7 @@ def cause_of_http_answer(target: Target, message: str, reason: str) -> TemporalU
     return faults.other_server(target, reason)
 
 
-def unauthorized(target: Target, reason: str) -> TemporalDenied:
+def unauthorized_fault(target: Target, reason: str) -> TemporalDenied:
     if target.has_api_key:
         return faults.api_key_denied(target, reason)
     if target.has_certificate:
