@@ -62,7 +62,7 @@ def workflow_id(batch_id: str) -> str:
 def batch_label(workflow: str) -> str:
     """The label of the batch with this workflow id: the API's batch id if the API started the workflow.
 
-    Derived only from the workflow id, which Temporal keeps unique among open workflows: a batch that somebody else
+    Derived only from the workflow id, which Temporal keeps unique among open workflows: a batch that another program
     makes cannot take the label of another one. An id that no address or text column can hold is replaced by its hash.
     """
     name = workflow.removeprefix(BATCH_WORKFLOW_PREFIX)
