@@ -62,7 +62,7 @@ class Rows:
     """What is left of a ledger: for each entry, whether all of its content is there; no entry has a part of it."""
 
     there: dict[int, bool]
-    told: list[dict[str, Any]]
+    reports: list[dict[str, Any]]
     """The entries that tell of retention and holds, in the order of the log."""
 
     @property
@@ -71,7 +71,7 @@ class Rows:
 
     @property
     def removals(self) -> list[dict[str, Any]]:
-        return [entry["metadata"] for entry in self.told if entry["action"] == "retention.remove"]
+        return [entry["metadata"] for entry in self.reports if entry["action"] == "retention.remove"]
 
 
 async def rows(owner: Owner, tenant: str) -> Rows:
@@ -80,11 +80,11 @@ async def rows(owner: Owner, tenant: str) -> Rows:
         " WHERE tenant = %s ORDER BY index",
         [tenant],
     )
-    there, told = {}, []
+    there, reports = {}, []
     for index, content, rest, kept in await found.fetchall():
         assert (content, rest) in {(0, 3), (9, 3)}
         there[index] = content == 9
         entry = json.loads(kept) if kept else {"action": ""}
         if entry["action"].startswith(("retention.", "hold.")):
-            told.append(entry)
-    return Rows(there, told)
+            reports.append(entry)
+    return Rows(there, reports)

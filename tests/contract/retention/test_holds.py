@@ -79,8 +79,8 @@ async def test_what_a_hold_kept_is_removed_after_its_release_and_the_ledger_repo
     await run(store, tenant)
     left = await rows(owner, tenant)
     assert left.removed == list(range(10))
-    assert [told["indexes"] for told in left.removals] == [[[0, 4], [8, 9]], [[5, 7]]]
-    _, placed, _, released, _ = left.told
+    assert [report["indexes"] for report in left.removals] == [[[0, 4], [8, 9]], [[5, 7]]]
+    _, placed, _, released, _ = left.reports
     assert (placed["action"], placed["comment"]) == ("hold.place", "Court order")
     assert placed["metadata"] == {"tenant": tenant, "action": "billing.*"}
     assert placed["target"] == {"type": "legal_hold", "id": str(hold), "name": "Case 17"}

@@ -35,7 +35,7 @@ async def test_a_step_whose_connection_is_killed_leaves_nothing_and_the_next_run
     await run(store, tenant)
     left = await rows(owner, tenant)
     assert left.removed == list(range(1200))
-    assert [told["entries"] for told in left.removals] == [1000, 200]
+    assert [report["entries"] for report in left.removals] == [1000, 200]
 
 
 async def test_a_process_that_is_killed_between_steps_leaves_whole_ones(
@@ -59,11 +59,11 @@ async def test_a_process_that_is_killed_between_steps_leaves_whole_ones(
         process.kill()
     await process.wait()
     left = await rows(owner, tenant)
-    assert len(left.removed) == sum(told["entries"] for told in left.removals)
+    assert len(left.removed) == sum(report["entries"] for report in left.removals)
     await run(store, tenant)
     left = await rows(owner, tenant)
     assert left.removed == list(range(COUNT))
-    spans = sorted(tuple(span) for told in left.removals for span in told["indexes"])
+    spans = sorted(tuple(span) for report in left.removals for span in report["indexes"])
     assert [first for first, _ in spans] == [0, *(last + 1 for _, last in spans[:-1])]
 
 

@@ -40,19 +40,19 @@ async def test_what_is_older_than_its_policy_is_removed_and_the_ledger_reports_i
     assert (step.entries, step.bytes, step.more) == (3, sum(map(len, old)), False)
     left = await rows(owner, tenant)
     assert left.removed == [0, 1, 2]
-    said, told = left.told
+    said, report = left.reports
     assert (said["actor"], said["action"], said["metadata"]) == (
         {"id": "ada", "type": "user"},
         "retention.set",
         {"days": DAYS},
     )
-    assert told["actor"] == {"id": "trenova-retention", "type": "system"}
-    assert told["target"] == {"id": tenant, "type": "log"}
-    metadata = told["metadata"]
+    assert report["actor"] == {"id": "trenova-retention", "type": "system"}
+    assert report["target"] == {"id": tenant, "type": "log"}
+    metadata = report["metadata"]
     cut_off = datetime.fromisoformat(metadata.pop("received_before"))
     assert abs(cut_off + timedelta(days=DAYS) - before) < timedelta(hours=1)
     assert metadata == {"entries": 3, "bytes": step.bytes, "indexes": [[0, 2]], "days": DAYS}
-    assert told["occurred_at"].endswith("Z")
+    assert report["occurred_at"].endswith("Z")
 
 
 async def test_a_second_run_removes_nothing_and_reports_nothing(
@@ -82,7 +82,7 @@ async def test_a_long_ledger_is_emptied_in_steps_and_each_reports_what_it_remove
     assert [(step.entries, step.more) for step in steps] == [(STEP, True), (STEP, True), (300, False)]
     left = await rows(owner, tenant)
     assert left.removed == list(range(2300))
-    assert [told["indexes"] for told in left.removals] == [[[0, 999]], [[1000, 1999]], [[2000, 2299]]]
+    assert [report["indexes"] for report in left.removals] == [[[0, 999]], [[1000, 1999]], [[2000, 2299]]]
 
 
 async def test_age_is_by_the_servers_time_of_receipt_not_by_what_the_sender_says(
@@ -107,7 +107,7 @@ async def test_a_clock_that_ran_ahead_keeps_only_its_own_entry(
     assert left.removed == [0, *range(2, 1202)]
     await store_bodies(store, *old_bodies(tenant, 40))
     await run(store, tenant)
-    assert [told["indexes"] for told in left.removals] == [[[0, 0], [2, 1000]], [[1001, 1201]]]
+    assert [report["indexes"] for report in left.removals] == [[[0, 0], [2, 1000]], [[1001, 1201]]]
     assert (await rows(owner, tenant)).removals[-1]["indexes"] == [[1205, 1205]]
 
 
@@ -148,7 +148,7 @@ async def test_entries_that_report_policies_and_removals_stay_for_ever(
     await run(store, tenant)
     left = await rows(owner, tenant)
     assert left.removed == [0]
-    assert [entry["action"] for entry in left.told] == ["retention.set", "retention.remove"]
+    assert [entry["action"] for entry in left.reports] == ["retention.set", "retention.remove"]
 
 
 async def test_a_policy_of_a_tenant_overrides_the_default_and_the_system_is_exempt(
@@ -271,7 +271,7 @@ async def test_entries_are_stored_during_a_removal_and_nothing_is_lost(
     assert sum(step.entries for steps in found for step in steps) == 2500
     left = await rows(owner, tenant)
     assert left.removed == list(range(2500))
-    assert sum(told["entries"] for told in left.removals) == 2500
+    assert sum(report["entries"] for report in left.removals) == 2500
     assert list(left.there) == list(range(2500 + 400 + 1 + len(left.removals)))
 
 
@@ -294,8 +294,8 @@ async def test_entries_that_report_holds_stay_and_those_that_only_look_like_it_a
     await keeper.policies.set(tenant, 1, by="ada")
     hold = await keeper.holds.place(Matching(tenant=tenant, action="none"), name="Case 17", reason="Order", by="ada")
     await keeper.holds.release(hold, reason="over", by="ada")
-    (told,) = [entry for entry in (await rows(owner, tenant)).told if entry["action"] == "hold.place"]
-    forged = {**told, "id": str(uuid.uuid4())}
+    (report,) = [entry for entry in (await rows(owner, tenant)).reports if entry["action"] == "hold.place"]
+    forged = {**report, "id": str(uuid.uuid4())}
     # As an earlier release stored it, which accepted such names from clients: the worker of this one parks it.
     await append_as_system(store, json.dumps(forged, separators=(",", ":"), sort_keys=True).encode())
     await past_triggers(
@@ -304,6 +304,6 @@ async def test_entries_that_report_holds_stay_and_those_that_only_look_like_it_a
     await run(store, tenant)
     left = await rows(owner, tenant)
     assert left.removed == [3]
-    assert [entry["action"] for entry in left.told] == [
+    assert [entry["action"] for entry in left.reports] == [
         *("retention.set", "hold.place", "hold.release", "retention.remove"),
     ]

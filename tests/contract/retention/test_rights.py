@@ -172,7 +172,7 @@ async def test_the_stored_removal_names_its_entry(owner: Owner, tenant: str) -> 
     )
     indexes, entries, days, entry_id = (await found.fetchall())[0]
     assert (indexes, entries, days) == ("{[0,1)}", 1, DAYS)
-    assert [told["id"] for told in (await rows(owner, tenant)).told][-1] == str(uuid.UUID(str(entry_id)))
+    assert [report["id"] for report in (await rows(owner, tenant)).reports][-1] == str(uuid.UUID(str(entry_id)))
 
 
 async def test_no_index_keeps_what_was_removed_or_makes_a_search_walk_through_it(owner: Owner) -> None:

@@ -128,18 +128,18 @@ async def test_a_witness_that_has_cosigned_stays_on_the_note(url: str, owner: Ow
 async def test_a_ledger_that_is_not_the_signed_one_is_reported_and_the_others_are_signed(
     url: str, owner: Owner, damage: LiteralString, complaint: str, size: int
 ) -> None:
-    before, spoiled, after = (f"{new_tenant()}-{place}" for place in ("a", "b", "c"))
-    for tenant in (before, spoiled, after):
+    before, damaged, after = (f"{new_tenant()}-{place}" for place in ("a", "b", "c"))
+    for tenant in (before, damaged, after):
         await append(url, OLD, tenant, 4)
-    await past_triggers(owner, damage, spoiled)
+    await past_triggers(owner, damage, damaged)
     async with Store.open(url, signer=BOTH) as store:
-        note_before = await newest(store, spoiled)
+        note_before = await newest(store, damaged)
         with capture_logs() as logs:
             assert await store.checkpoints.sign_anew() >= 2
-        assert await newest(store, spoiled) == note_before
+        assert await newest(store, damaged) == note_before
         for tenant in (before, after):
             assert signed_by(await newest(store, tenant), tenant, BOTH)
-    (found,) = [line for line in logs if line.get("tenant") == spoiled]
+    (found,) = [line for line in logs if line.get("tenant") == damaged]
     assert (found["event"], found["log_level"]) == ("ledger damaged", "error")
     assert (found["size"], found["signed_size"]) == (size, 4)
     assert complaint in found["error"]

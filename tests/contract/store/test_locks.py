@@ -32,7 +32,7 @@ def take_table(url: str) -> None:
         connection.execute("LOCK TABLE entries IN ACCESS EXCLUSIVE MODE")
 
 
-def until_somebody_waits(url: str) -> None:
+def until_a_session_waits(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         began = time.monotonic()
         while connection.execute(WAITING).fetchone() == (0,):
@@ -52,7 +52,7 @@ async def test_a_verification_gives_way_to_a_session_that_waits_for_a_table(
     def progress(*_: int) -> None:
         if not taken:
             taken.append(beside.submit(take_table, postgres.owner_url))
-            until_somebody_waits(postgres.owner_url)
+            until_a_session_waits(postgres.owner_url)
 
     with ThreadPoolExecutor(1) as beside, processes(1) as workers:
 
@@ -77,7 +77,7 @@ async def test_a_migration_lets_others_through_while_it_waits_and_continues_when
     async with await psycopg.AsyncConnection.connect(old) as reading, asyncio.timeout(GENEROUS_S):
         await reading.execute("SELECT count(*) FROM entries")
         upgraded = asyncio.create_task(asyncio.to_thread(migrate.upgrade, old))
-        await asyncio.to_thread(until_somebody_waits, old)
+        await asyncio.to_thread(until_a_session_waits, old)
         async with await psycopg.AsyncConnection.connect(old) as other:
             await other.execute("SELECT count(*) FROM entries")
         assert not upgraded.done()

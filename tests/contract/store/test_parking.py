@@ -208,23 +208,23 @@ async def test_an_edited_letter_is_stored_as_edited(
     same = str(uuid.uuid4())
     await store.entries.append(str(uuid.uuid4()), [poison(tenant, id=same)])
     (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)
-    mended = body(tenant, id=same, comment="mended")
+    corrected = body(tenant, id=same, comment="corrected")
     key = await store.api_keys.create(tenant=tenant, role="admin", name="test", by="test")
 
     async def edit() -> None:
         await api_store.dead_letters.edit(
-            letter.id, tenant=tenant, entry_id=uuid.UUID(same), body=mended, edited_by=key.id
+            letter.id, tenant=tenant, entry_id=uuid.UUID(same), body=corrected, edited_by=key.id
         )
 
     await edit()
     edited = await store.dead_letters.find(letter.id, tenant=tenant)
-    assert (edited.body, edited.edited_by) == (mended, key.id)
+    assert (edited.body, edited.edited_by) == (corrected, key.id)
     sent = await (await owner.execute("SELECT sent FROM dead_letters WHERE id = %s", [letter.id])).fetchone()
     assert sent == (letter.body,)
     while (await store.dead_letters.retry(100)).tried:
         pass  # with other tests' letters
-    told, stored = await log(owner, tenant)
-    assert (json.loads(told)["action"], stored) == ("dead_letter.edit", mended)
+    edit_entry, stored = await log(owner, tenant)
+    assert (json.loads(edit_entry)["action"], stored) == ("dead_letter.edit", corrected)
     with pytest.raises(NotFound):
         await edit()
 
@@ -235,7 +235,7 @@ async def test_a_letter_whose_id_is_taken_by_other_content_stays_parked(
     same = str(uuid.uuid4())
     bad = poison(tenant, id=same)
     await store.entries.append(str(uuid.uuid4()), [bad])
-    await store.entries.append(str(uuid.uuid4()), [body(tenant, id=same, comment="sent again, mended")])
+    await store.entries.append(str(uuid.uuid4()), [body(tenant, id=same, comment="sent again, corrected")])
     await rule.lift()
     assert await retry_all(store, api_store, tenant) == RetryResult(tried=1, parked=1)
     (letter,) = await store.dead_letters.page(tenant=tenant, limit=2)

@@ -69,8 +69,8 @@ async def edited(place: Place) -> uuid.UUID:
     (letter,) = await place.worker.dead_letters.page(tenant="acme", limit=2)
     key = await place.operator.api_keys.create(tenant="acme", role="admin", name="", by="ada")
     entry_id = uuid.uuid4()
-    mended = body("acme", id=str(entry_id))
-    await place.api.dead_letters.edit(letter.id, tenant="acme", entry_id=entry_id, body=mended, edited_by=key.id)
+    corrected = body("acme", id=str(entry_id))
+    await place.api.dead_letters.edit(letter.id, tenant="acme", entry_id=entry_id, body=corrected, edited_by=key.id)
     return letter.id
 
 
@@ -110,8 +110,8 @@ async def test_a_worker_that_is_killed_while_it_appends_leaves_the_record_for_th
 async def test_an_edit_is_reported_before_the_edited_entry_is_stored(place: Place) -> None:
     letter = await edited(place)
     assert (await place.worker.dead_letters.retry(10)).stored == 1
-    told, stored = await place.entries_of("acme")
-    assert (told["action"], told["target"]["id"], stored["action"]) == (
+    edit_entry, stored = await place.entries_of("acme")
+    assert (edit_entry["action"], edit_entry["target"]["id"], stored["action"]) == (
         "dead_letter.edit",
         str(letter),
         "shipment.update",

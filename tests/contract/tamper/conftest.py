@@ -68,9 +68,9 @@ def workers() -> Iterator[Executor]:
 async def victim(store: Store, postgres: Postgres, owner: Owner, workers: Executor) -> AsyncIterator[Victim]:
     tenant = new_tenant()
     await store_ledger(store, tenant)
-    spoiled = Victim(tenant=tenant, store=store, owner=owner, url=postgres.worker_url, workers=workers)
-    yield spoiled
+    victim = Victim(tenant=tenant, store=store, owner=owner, url=postgres.worker_url, workers=workers)
+    yield victim
     # Other tests sign all stored ledgers.
     for table in ("entries", "tiles", "checkpoints", "heads", "batches"):
-        await spoiled.tamper(f"DELETE FROM {table} WHERE tenant = %s")
-    await spoiled.tamper("DELETE FROM cosignatures WHERE substring(origin FROM '[^/]*$') = %s")
+        await victim.tamper(f"DELETE FROM {table} WHERE tenant = %s")
+    await victim.tamper("DELETE FROM cosignatures WHERE substring(origin FROM '[^/]*$') = %s")

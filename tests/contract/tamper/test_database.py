@@ -32,7 +32,7 @@ async def fresh_database(postgres: Postgres) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def spoiler(fresh_database: Database) -> AsyncIterator[Owner]:
+async def superuser(fresh_database: Database) -> AsyncIterator[Owner]:
     """A superuser whose changes are rolled back after the test."""
     async with await psycopg.AsyncConnection.connect(fresh_database.owner_url) as connection:
         yield connection
@@ -46,8 +46,8 @@ async def find_differences(connection: Owner) -> list[str]:
     return [str(place).removeprefix("database: ") for place in places]
 
 
-async def test_the_manifest_is_that_of_a_fresh_database(spoiler: Owner) -> None:
-    described = await describe(spoiler.cursor(), None)
+async def test_the_manifest_is_that_of_a_fresh_database(superuser: Owner) -> None:
+    described = await describe(superuser.cursor(), None)
     assert manifest.text(described) == manifest.text(manifest.read_manifest()), "run `make manifest`"
 
 
@@ -195,10 +195,10 @@ async def test_a_fresh_database_has_no_differences_for_any_login(fresh_database:
         ),
     ],
 )
-async def test_each_difference_is_named(spoiler: Owner, statement: str, place: str) -> None:
-    await spoiler.execute("SET allow_system_table_mods = on")
-    await spoiler.execute(statement.encode())
-    places = await find_differences(spoiler)
+async def test_each_difference_is_named(superuser: Owner, statement: str, place: str) -> None:
+    await superuser.execute("SET allow_system_table_mods = on")
+    await superuser.execute(statement.encode())
+    places = await find_differences(superuser)
     assert [each for each in places if re.match(place, each)], places
 
 
@@ -216,9 +216,9 @@ async def test_each_difference_is_named(spoiler: Owner, statement: str, place: s
         "CREATE SCHEMA other; CREATE TABLE other.entries ()",
     ],
 )
-async def test_what_an_operator_may_add_is_not_a_difference(spoiler: Owner, statement: str) -> None:
-    await spoiler.execute(statement.encode())
-    assert await find_differences(spoiler) == []
+async def test_what_an_operator_may_add_is_not_a_difference(superuser: Owner, statement: str) -> None:
+    await superuser.execute(statement.encode())
+    assert await find_differences(superuser) == []
 
 
 async def test_a_schema_of_another_name_has_no_differences(postgres: Postgres) -> None:

@@ -57,7 +57,7 @@ def pack_file(path: Path, start: bytes, unit: bytes, size: int, end: bytes = b""
 
 
 @pytest.mark.parametrize(
-    ("start", "unit", "kind", "told"),
+    ("start", "unit", "kind", "words"),
     [
         pytest.param(b"", b"x", "limit", "more than", id="a first line without end"),
         pytest.param(HEADER[:-3], b"[],", "limit", "more than", id="a first line of lists"),
@@ -69,7 +69,7 @@ def pack_file(path: Path, start: bytes, unit: bytes, size: int, end: bytes = b""
         pytest.param(GOOD, b"\0", "limit", "more than", id="no end"),
     ],
 )
-def test_a_bomb_is_rejected_in_little_memory(tmp_path: Path, start: bytes, unit: bytes, kind: str, told: str) -> None:
+def test_a_bomb_is_rejected_in_little_memory(tmp_path: Path, start: bytes, unit: bytes, kind: str, words: str) -> None:
     file = pack_file(tmp_path / "bomb", start, unit, 350 * MIB)
     assert file.stat().st_size < 6 * MIB
     for verifier in VERIFIERS:
@@ -77,7 +77,7 @@ def test_a_bomb_is_rejected_in_little_memory(tmp_path: Path, start: bytes, unit:
         assert code == 1
         damages = verdict["damages"]
         assert isinstance(damages, list)
-        assert any(damage["kind"] == kind and told in damage["detail"] for damage in damages)
+        assert any(damage["kind"] == kind and words in damage["detail"] for damage in damages)
         assert memory < MOST_MEMORY, verifier
 
 

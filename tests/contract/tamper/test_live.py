@@ -264,8 +264,8 @@ async def test_a_history_that_was_rewritten_and_signed_with_the_ledgers_key_is_f
 
 
 async def test_two_checkpoints_that_a_forked_ledger_showed_to_two_readers_contradict_each_other(victim: Victim) -> None:
-    told = SIGNER.sign(victim.tenant, size=550, root=hashing.EMPTY_ROOT)
-    _, fork = claim(told, SIGNER.keys)
+    forked_note = SIGNER.sign(victim.tenant, size=550, root=hashing.EMPTY_ROOT)
+    _, fork = claim(forked_note, SIGNER.keys)
     (place,) = await victim.places(known=(fork,))
     assert place.startswith(f"your checkpoint 550: expected the root {hashing.EMPTY_ROOT.hex()} that was signed, got ")
 

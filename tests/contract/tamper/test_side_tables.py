@@ -203,9 +203,9 @@ async def test_a_policy_for_all_tenants_that_no_entry_reports_is_named(site: Sit
 
 async def test_entries_that_a_client_sends_under_such_names_do_not_count(site: Site) -> None:
     tenant = await site.fill_ledger()
-    told = {"action": "retention.set", "target": {"type": "log", "id": tenant}, "metadata": {"days": 1}}
+    policy_entry = {"action": "retention.set", "target": {"type": "log", "id": tenant}, "metadata": {"days": 1}}
     held = {"action": "hold.place", "target": {"type": "legal_hold", "id": str(uuid.uuid4())}}
-    await site.append(*old_bodies(tenant, 0, **told), *old_bodies(tenant, 0, **held))
+    await site.append(*old_bodies(tenant, 0, **policy_entry), *old_bodies(tenant, 0, **held))
     assert await site.find_damage(tenant) == []
 
 

@@ -22,5 +22,5 @@ def test_they_end_with_the_process_that_started_them_even_when_it_is_killed() ->
         assert opener.stdout is not None
         worker = psutil.Process(int(opener.stdout.readline()))
         opener.kill()
-    gone, _ = psutil.wait_procs([worker], timeout=GENEROUS_S)
-    assert gone == [worker]
+    ended, _ = psutil.wait_procs([worker], timeout=GENEROUS_S)
+    assert ended == [worker]
