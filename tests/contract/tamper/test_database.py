@@ -188,7 +188,7 @@ async def test_a_fresh_database_has_no_differences_for_any_login(fresh_database:
             " CREATE CAST (text AS bytea) WITH FUNCTION b(text) AS IMPLICIT",
             "cast from text to bytea: expected none",
         ),
-        ("DROP TABLE cosignatures", "table cosignatures: expected it as the migrations make it, got none"),
+        ("DROP TABLE cosignatures", "table cosignatures: expected it as the migrations made it, got none"),
         (
             "DROP TABLE cosignatures; CREATE VIEW cosignatures AS SELECT 1 AS size",
             "table cosignatures: expected .*kind table.* got .*kind view",
