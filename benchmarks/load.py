@@ -169,8 +169,8 @@ class Client:
         while self.requests:
             await self.one(connection, self.requests.popleft(), time.monotonic())
 
-    def paced(self, begin: float, rate: float) -> "Paced":
-        return Paced(self, begin, rate)
+    def paced(self, begin: float, rate: float) -> "PacedRequests":
+        return PacedRequests(self, begin, rate)
 
     async def one(self, connection: Connection, request: bytes, due: float) -> None:
         """Send until it is acknowledged. A 503 is counted and the request retried; that time counts, too."""
@@ -188,7 +188,7 @@ class Client:
         return [Shot(self.stream.name, due, at, batch_ids(body)) for due, at, body in self.answers]
 
 
-class Paced:
+class PacedRequests:
     """Requests have due times; any free connection sends the next. A slow server cannot slow the load."""
 
     def __init__(self, client: Client, begin: float, rate: float) -> None:

@@ -46,7 +46,7 @@ class Misdeed(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Declined:
+class DeclinedRequest:
     """The answer to a request that does not continue the last cosigned checkpoint, and what it is evidence of."""
 
     answer: Answer
@@ -87,7 +87,7 @@ def verify_request(sent: AddCheckpointRequest, logs: Sequence[VerifierKey]) -> V
     return VerifiedRequest(note=with_signatures_of(note, signed), head=head, old=sent.old, path=sent.path)
 
 
-def decide(request: VerifiedRequest, remembered: LastCosigned) -> Declined | None:
+def decide(request: VerifiedRequest, remembered: LastCosigned) -> DeclinedRequest | None:
     """Why the request does not continue the last cosigned checkpoint; None if it does.
 
     Another tree of the cosigned size gets 422, not 409, which asks the log to retry with another size.
@@ -97,7 +97,7 @@ def decide(request: VerifiedRequest, remembered: LastCosigned) -> Declined | Non
     if request.old != remembered.size:
         body = f"{remembered.size}\n".encode()
         answer = Answer(status=HTTPStatus.CONFLICT, body=body, media_type=SIZE_TYPE)
-        return Declined(answer=answer, misdeed=Misdeed.FORK if forked else None)
+        return DeclinedRequest(answer=answer, misdeed=Misdeed.FORK if forked else None)
     if forked:
         return unprocessable(f"another tree of size {head.size} was cosigned", Misdeed.FORK)
     try:
@@ -109,8 +109,8 @@ def decide(request: VerifiedRequest, remembered: LastCosigned) -> Declined | Non
     return None
 
 
-def unprocessable(message: str, misdeed: Misdeed) -> Declined:
-    return Declined(answer=error_answer(HTTPStatus.UNPROCESSABLE_ENTITY, message), misdeed=misdeed)
+def unprocessable(message: str, misdeed: Misdeed) -> DeclinedRequest:
+    return DeclinedRequest(answer=error_answer(HTTPStatus.UNPROCESSABLE_ENTITY, message), misdeed=misdeed)
 
 
 def with_signatures_of(note: Note, keys: Sequence[VerifierKey]) -> Note:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from trenova.witness.decision import Declined, LastCosigned, Misdeed, VerifiedRequest
+from trenova.witness.decision import DeclinedRequest, LastCosigned, Misdeed, VerifiedRequest
 from trenova.witness.state import origin_hash
 
 log = structlog.get_logger()
@@ -41,7 +41,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def save(
-    folder: Path, request: VerifiedRequest, remembered: LastCosigned, declined: Declined, now: float
+    folder: Path, request: VerifiedRequest, remembered: LastCosigned, declined: DeclinedRequest, now: float
 ) -> Path | None:
     """The file with the declined checkpoint, written unless it exists; None if there are too many files."""
     assert declined.misdeed is not None

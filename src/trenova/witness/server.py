@@ -38,7 +38,7 @@ from trenova.witness import evidence
 from trenova.witness.decision import (
     PLAIN,
     Answer,
-    Declined,
+    DeclinedRequest,
     LastCosigned,
     VerifiedRequest,
     decide,
@@ -84,7 +84,7 @@ class WitnessServer:
         log.info("checkpoint cosigned", **log_fields(request))
         return Answer(status=HTTPStatus.OK, body=notes.parse(cosigned).signatures[-1].line.encode())
 
-    def record_declined(self, request: VerifiedRequest, remembered: LastCosigned, declined: Declined) -> None:
+    def record_declined(self, request: VerifiedRequest, remembered: LastCosigned, declined: DeclinedRequest) -> None:
         """Log a declined request, and save it if it is evidence. A full disk does not prevent the answer."""
         fields = {**log_fields(request), "cosigned_size": remembered.size, "status": declined.answer.status.value}
         if declined.misdeed is None:
