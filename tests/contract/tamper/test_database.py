@@ -59,7 +59,7 @@ async def test_a_fresh_database_has_no_differences_for_any_login(fresh_database:
 @pytest.mark.parametrize(
     ("statement", "place"),
     [
-        (f"{FUNCTION}CREATE TRIGGER mine {DROPS}", "trigger mine on entries: expected none: no migration makes it"),
+        (f"{FUNCTION}CREATE TRIGGER mine {DROPS}", "trigger mine on entries: expected none: no migration made it"),
         (
             f"{FUNCTION}CREATE TRIGGER mine {DROPS}; UPDATE pg_trigger SET tgisinternal = true WHERE tgname = 'mine'",
             "trigger mine on entries: expected none",
