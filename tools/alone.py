@@ -1,8 +1,8 @@
 """Run a command while no other process runs one under the same lock: alone.py LOCK_FILE COMMAND...
 
-`make` sets up .venv with it, on whatever Python there is, so that two `make` at once do not install into one folder.
-The kernel holds the lock for the command and all that it starts: it ends with the last of them, however they end. After
-`kill -9` of `make` alone its pip still works on the folder, and the next `make` still waits for it.
+`make` sets up .venv with it, on whatever Python there is, so that one `make` at a time installs into it. The
+kernel holds the lock for the command and all processes that it starts, until the last of them exits. After `kill -9` of
+`make` alone its pip still works on the folder, and the next `make` waits for it.
 """
 
 import fcntl
@@ -11,7 +11,7 @@ import sys
 
 
 def main(lock_file: str, command: list[str]) -> None:
-    # NFS locks only what is open for writing; elsewhere a file that may only be read will do.
+    # NFS locks only files that are open for writing; elsewhere a read-only file will do.
     descriptor = os.open(lock_file, os.O_RDWR if os.access(lock_file, os.W_OK) else os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,7 +1,7 @@
-"""Whether the files in deploy/ are what Docker, Kubernetes and systemd can read. Run by `make lint`.
+"""Check that Docker, Kubernetes and systemd can read the files in deploy/. Run by `make lint`.
 
-Nothing is started, and no network is asked: compose files and manifests are compared with schemas, overlays are built,
-the container file and the units are given to the linters of their own projects. A program that is missing is an error.
+Nothing is started, and no network is used: compose files and manifests are compared with schemas, overlays are built,
+and the container file and the units are checked by the linters of their projects. A missing program is an error.
 """
 
 import shutil
@@ -20,8 +20,8 @@ BESIDE_PYTHON = Path(sys.executable).parent
 
 # The oldest and the newest Kubernetes that the manifests are compared with.
 KUBERNETES = ("1.32", "1.37")
-BUILT = ("base", "migrate", "overlays/production", "overlays/cloud")
-# What KEDA 2.17 and newer document of a `temporal` trigger, without what newer ones call deprecated.
+OVERLAYS = ("base", "migrate", "overlays/production", "overlays/cloud")
+# The fields of a `temporal` trigger in the documentation of KEDA 2.17 and newer, without deprecated ones.
 KEDA_TRIGGER = {
     *("endpoint", "endpointFromEnv", "namespace", "taskQueue", "queueTypes", "targetQueueSize"),
     *("activationTargetQueueSize", "includeRunningWorkflowCount", "workflowTaskQueueForCount", "apiKeyFromEnv"),
@@ -66,12 +66,12 @@ def kubernetes(manifests: Path) -> Iterator[str]:
     if kubectl is None:
         yield "kubectl is missing: install 1.27 or newer; kustomize is a part of it (kubernetes.io/docs/tasks/tools)"
         return
-    for folder in BUILT:
-        built = run([kubectl, "kustomize", str(manifests / folder)])
-        if built.returncode != 0:
-            yield f"{folder}: {built.stderr.strip()}"
+    for folder in OVERLAYS:
+        rendered = run([kubectl, "kustomize", str(manifests / folder)])
+        if rendered.returncode != 0:
+            yield f"{folder}: {rendered.stderr.strip()}"
             continue
-        for manifest in yaml.safe_load_all(built.stdout):
+        for manifest in yaml.safe_load_all(rendered.stdout):
             yield from (f"{folder}: {name_of(manifest)}: {wrong}" for wrong in wrong_with(manifest))
 
 
@@ -87,11 +87,11 @@ def wrong_with(manifest: Any) -> Iterator[str]:
 
 
 def wrong_with_keda(manifest: Any) -> Iterator[str]:
-    """KEDA's own schema leaves a trigger's fields open, so a misspelt one would be found by nobody."""
+    """KEDA's own schema leaves a trigger's fields open, so it does not find a misspelt one."""
     spec = manifest["spec"]
     if manifest["kind"] == "TriggerAuthentication":
-        given = {secret["parameter"] for secret in spec["secretTargetRef"]}
-        yield from (f"{name} is nothing that the scaler takes" for name in given - KEDA_AUTHENTICATION)
+        parameters = {secret["parameter"] for secret in spec["secretTargetRef"]}
+        yield from (f"{name} is not a parameter of the scaler" for name in parameters - KEDA_AUTHENTICATION)
         return
     yield from (f"spec.{name} is not documented" for name in spec.keys() - KEDA_SCALED_OBJECT)
     for trigger in spec["triggers"]:
@@ -112,7 +112,7 @@ def systemd(units: Path) -> Iterator[str]:
             text = unit.read_text().replace("/opt/trenova/bin/trenova", sys.executable)
             (Path(folder) / unit.name).write_text(text)
         for unit in sorted(Path(folder).iterdir()):
-            # A misspelt directive is a warning to systemd, and then not there.
+            # For systemd a misspelt directive is only a warning.
             yield from filter(None, [run([analyze, "--man=no", "verify", str(unit)]).stderr.strip()])
             exposure = ["security", "--offline=yes", f"--threshold={MOST_EXPOSED}", "--no-pager", str(unit)]
             yield from complaints([analyze, *exposure])
@@ -127,9 +127,9 @@ def program_beside(name: str) -> str:
 
 
 def complaints(command: Sequence[str]) -> list[str]:
-    """What a program that ended with an error has said."""
-    ended = run(command)
-    return [] if ended.returncode == 0 else [(ended.stdout + ended.stderr).strip()]
+    """The output of a program that failed; empty if it succeeded."""
+    result = run(command)
+    return [] if result.returncode == 0 else [(result.stdout + result.stderr).strip()]
 
 
 def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:

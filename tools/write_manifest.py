@@ -1,6 +1,6 @@
-"""Write store/catalog/manifest.json: how the catalogs of a freshly migrated database describe what is ours.
+"""Write store/catalog/manifest.json: how the catalogs of a freshly migrated database describe our objects.
 
-Run it (`make manifest`) after every change of a migration. It starts a PostgreSQL of its own and stops it again.
+Run it (`make manifest`) after every change of a migration. It starts its own PostgreSQL and stops it again.
 """
 
 import asyncio

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, entry_of, environment
 from acceptance.docs.blocks import CHECKOUT, blocks_of
-from acceptance.docs.scenes import search_path
+from acceptance.docs.page_setups import search_path
 from acceptance.encrypted import Site, site
 from conftest import new_tenant
 from trenova.dev.postgres import Postgres

@@ -1,4 +1,4 @@
-"""The blocks of the documentation: what a reader types, what the page shows behind it, and who tests it."""
+"""The command blocks of the documentation: what a reader types, the output on the page, and which test runs it."""
 
 import re
 import textwrap
@@ -20,7 +20,7 @@ ANYTHING = "…"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What is typed, and the lines that the page shows as its answer."""
+    """What is typed, and the output lines that the page shows."""
 
     text: str
     shown: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class Block:
     language: str
     text: str
     note: str | None
-    """Who runs it, where that is another test; or why nobody does."""
+    """Which other test runs it, or why none does."""
 
     @property
     def commands(self) -> list[Command]:
@@ -52,12 +52,12 @@ class Block:
 
 
 def split(text: str) -> list[Command]:
-    """A terminal's commands with what each answers. A line that ends in a backslash goes on in the next."""
+    """The commands of a terminal block with their output. A line that ends in a backslash continues in the next."""
     typed: list[str] = []
     shown: list[list[str]] = []
-    goes_on = False
+    continues = False
     for line in text.splitlines():
-        if goes_on:
+        if continues:
             typed[-1] += f"\n{line}"
         elif line.startswith(PROMPTS):
             typed.append(line[2:])
@@ -65,7 +65,7 @@ def split(text: str) -> list[Command]:
         elif shown:
             shown[-1].append(line)
             continue
-        goes_on = line.endswith("\\")
+        continues = line.endswith("\\")
     return [Command(text=command, shown=tuple(lines)) for command, lines in zip(typed, shown, strict=True)]
 
 
@@ -85,6 +85,6 @@ ALL = [block for path in PAGES for block in blocks_of(path)]
 
 
 def typed_by(test: str, page: str) -> list[str]:
-    """What the page says that this test types, one command after the other."""
+    """The commands of the page that this test types, in order."""
     found = [block for block in ALL if block.page == page and block.note == f"{RUN_BY}{test}"]
     return [command.text for block in found for command in block.commands]

@@ -1,4 +1,4 @@
-"""Commands that stand within a sentence, in pages, hints and comments: there is such a command, with such options."""
+"""Every command named in a sentence of a page, a hint or a comment exists, and so do its options."""
 
 import re
 from pathlib import Path
@@ -10,12 +10,12 @@ from acceptance.docs.blocks import CHECKOUT
 from trenova.cli.main import app
 
 READ = ("README.md", "CONTRIBUTING.md", "docs/**/*.md", "deploy/**/*", "src/**/*.py", "config/*", "Makefile")
-# Behind a backtick or a prompt, up to what ends it; `trenova.client` and `trenova_api` are no commands.
+# After a backtick or a prompt, up to its end; `trenova.client` and `trenova_api` are not commands.
 COMMAND = re.compile(r"(?:`|\$ )trenova ([a-z][^`\n]*)")
 WORD = re.compile(r"[a-z][a-z-]*")
 QUOTED = re.compile(r"'[^']*'")
 OPTION = re.compile(r"--[a-z][a-z-]*")
-SAID = sorted(
+NAMED = sorted(
     {
         (found[1].strip(), str(path.relative_to(CHECKOUT)))
         for pattern in READ
@@ -26,8 +26,8 @@ SAID = sorted(
 )
 
 
-def problems_of(said: str) -> list[str]:
-    typed = re.split(r"[|;&>#]", QUOTED.sub("''", said))[0]
+def problems_of(text: str) -> list[str]:
+    typed = re.split(r"[|;&>#]", QUOTED.sub("''", text))[0]
     command: Any = get_command(app)
     for word in typed.split():
         if not hasattr(command, "commands") or not WORD.fullmatch(word):
@@ -40,10 +40,10 @@ def problems_of(said: str) -> list[str]:
 
 
 def test_every_command_that_is_named_can_be_typed() -> None:
-    problems = {f"{where}: {said}": found for said, where in SAID if (found := problems_of(said))}
+    problems = {f"{where}: {text}": found for text, where in NAMED if (found := problems_of(text))}
     assert problems == {}
 
 
 def test_commands_are_found_in_pages_and_in_the_program() -> None:
-    places = {Path(where).parts[0] for _, where in SAID}
+    places = {Path(where).parts[0] for _, where in NAMED}
     assert {"README.md", "docs", "src", "deploy"} <= places

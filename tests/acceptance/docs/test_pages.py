@@ -1,4 +1,4 @@
-"""Every command block of every page is typed here, one after the other, on an installation of its own."""
+"""Every command block of every page is typed here, one after the other, on a separate installation."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ import yaml
 
 from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, Dev, environment, run, until
 from acceptance.docs.blocks import ALL, CHECKOUT, NOT_RUN, RUN_BY, TYPED, Block, Command
-from acceptance.docs.scenes import scene_of, search_path
+from acceptance.docs.page_setups import search_path, setup_of
 from acceptance.encrypted import dev_with
 from trenova.config import Settings
 
@@ -30,44 +30,48 @@ HERE = {page: list(blocks) for page, blocks in groupby((b for b in COMMANDS if n
 
 @pytest.fixture(scope="module")
 def installation() -> Iterator[Dev]:
-    """One for all pages, whose tenants are those that the pages name."""
+    """One for all pages, with the tenants that the pages name."""
     with dev_with() as running:
         path = running.data_dir.parent
         shutil.copytree(CHECKOUT / "examples", path / "examples")
         command = [str(BESIDE_PYTHON / "trenova"), "doctor"]
-        # The worker makes its schedules last.
+        # The worker creates its schedules last.
         until(lambda: run(command, path, TRENOVA_DATA_DIR=str(running.data_dir)).exit_code == 0)
         yield running
 
 
 @pytest.mark.parametrize("page", HERE)
 def test_the_commands_of_a_page_work_one_after_the_other(page: str, installation: Dev) -> None:
-    scene = scene_of(page)
-    replaced = {**scene.replaced, "http://127.0.0.1:8080": installation.state["api_url"], **scene.prepare(installation)}
+    setup = setup_of(page)
+    replacements = {
+        **setup.replacements,
+        "http://127.0.0.1:8080": installation.state["api_url"],
+        **setup.prepare(installation),
+    }
     commands = [command for block in HERE[page] for command in block.commands]
-    output = type_all([typed(command.text, replaced) for command in commands], installation)
+    output = type_all([substitute(command.text, replacements) for command in commands], installation)
     answers = re.split(rf"^{MARK} \d+\n", output, flags=re.MULTILINE)[1:]
     assert len(answers) == len(commands), output
     for command, answer in zip(commands, answers, strict=True):
-        missing = [line for line in patterns(command, replaced) if not re.search(line, answer)]
+        missing = [line for line in expected_lines(command, replacements) if not re.search(line, answer)]
         assert missing == [], f"{command.text}\nanswers\n{answer}"
 
 
-def typed(text: str, replaced: dict[str, str]) -> str:
-    for shown, real in replaced.items():
-        text = text.replace(shown, real)
+def substitute(text: str, replacements: dict[str, str]) -> str:
+    for example, real in replacements.items():
+        text = text.replace(example, real)
     return text
 
 
-def patterns(command: Command, replaced: dict[str, str]) -> list[str]:
-    shown = tuple(typed(line, replaced) for line in command.shown)
+def expected_lines(command: Command, replacements: dict[str, str]) -> list[str]:
+    shown = tuple(substitute(line, replacements) for line in command.shown)
     return Command(text=command.text, shown=shown).patterns
 
 
 def type_all(commands: Sequence[str], installation: Dev) -> str:
-    """Everything that is written to the screen, with a line before what each command writes."""
+    """The output of all commands, with a marker line before the output of each."""
     marked = [f"printf '\\n{MARK} {number}\\n'\n{command}" for number, command in enumerate(commands)]
-    ended = subprocess.run(
+    result = subprocess.run(
         ["bash", "-c", "\n".join([PRELUDE, *marked])],
         cwd=installation.data_dir.parent,
         env=environment(
@@ -82,18 +86,18 @@ def type_all(commands: Sequence[str], installation: Dev) -> str:
         timeout=LIMIT_S,
         check=False,
     )
-    assert ended.returncode == 0, ended.stdout
-    return ended.stdout
+    assert result.returncode == 0, result.stdout
+    return result.stdout
 
 
 @pytest.mark.parametrize("block", [b for b in COMMANDS if b.note], ids=lambda block: f"{block.page}:{block.line}")
-def test_a_block_that_is_not_typed_here_says_who_types_it_or_why_nobody_does(block: Block) -> None:
+def test_a_block_that_is_not_typed_here_says_which_test_types_it_or_why_none_does(block: Block) -> None:
     assert block.note is not None
     if block.note.startswith(NOT_RUN):
         assert len(block.note.removeprefix(NOT_RUN).split()) > 2, block
         return
     test = (CHECKOUT / block.note.removeprefix(RUN_BY)).read_text()
-    # A test that plays a page reads its commands there; or it types the same, and names the page.
+    # A test reads the commands from the page, or types the same ones and names the page.
     if f'{block.page}"' not in test:
         assert block.page in test
         missing = [word for command in block.commands for word in words_of(command.text) if f'"{word}"' not in test]
@@ -101,7 +105,7 @@ def test_a_block_that_is_not_typed_here_says_who_types_it_or_why_nobody_does(blo
 
 
 def words_of(command: str) -> list[str]:
-    """The subcommands and the options: of what is typed, that which no name or number stands for."""
+    """The subcommands and the options of a command, without its arguments."""
     words = [word for word in shlex.split(command, comments=True) if not re.match(r"[A-Z_]+=", word)][1:]
     subcommands = list(takewhile(lambda word: re.fullmatch(r"[a-z-]+", word) and word[0] != "-", words))
     return [*subcommands, *(word for word in words if re.fullmatch(r"--[a-z-]+", word))]

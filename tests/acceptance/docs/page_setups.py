@@ -1,4 +1,4 @@
-"""What the pages take for granted: their examples' names, with what stands for them in a real installation."""
+"""What a page needs before its commands are typed, and the values that replace its examples."""
 
 import asyncio
 import os
@@ -15,29 +15,29 @@ from contract.store.whole_log import past_triggers
 from poison import POISON, Rule
 from trenova.dev.postgres import Postgres
 
-Replaced = Mapping[str, str]
+Replacements = Mapping[str, str]
 
 
-def nothing(_: Dev) -> Replaced:
+def prepare_nothing(_: Dev) -> Replacements:
     return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """How one page is played."""
+class PageSetup:
+    """How one page is prepared."""
 
-    prepare: Callable[[Dev], Replaced] = nothing
-    """Brings about what the page is about; returns what stands in its place in the page."""
-    replaced: Replaced = field(default_factory=dict)
-    """What stands in the page, and what is typed for it here."""
+    prepare: Callable[[Dev], Replacements] = prepare_nothing
+    """Creates the situation of the page; returns what replaces the page's examples."""
+    replacements: Replacements = field(default_factory=dict)
+    """Text of the page, and what is typed in its place."""
 
 
 def owner_url(dev: Dev) -> str:
     return Postgres(dev.data_dir, port=make_url(dev.state["database_url"]).port).owner_url
 
 
-def an_old_log(dev: Dev) -> Replaced:
-    """Entries of the tenant that the page removes, older than its policy, and one that its hold keeps."""
+def make_old_entries(dev: Dev) -> Replacements:
+    """Store entries that are older than the page's policy, so that it can remove and hold them."""
 
     async def make_old() -> None:
         async with await psycopg.AsyncConnection.connect(owner_url(dev), autocommit=True) as owner:
@@ -48,20 +48,20 @@ def an_old_log(dev: Dev) -> Replaced:
         store(api, entry_of(tenant="acme"), entry_of(tenant="acme"))
     asyncio.run(make_old())
     first = "import json, sys; print(json.loads(sys.stdin.readline())['id'])"
-    placed = f'trenova hold list --json | python -c "{first}"'
-    return {"release 3f9a0c1d-2e4b-4c5d-8e6f-7a8b9c0d1e2f": f'release "$({placed})"'}
+    first_hold = f'trenova hold list --json | python -c "{first}"'
+    return {"release 3f9a0c1d-2e4b-4c5d-8e6f-7a8b9c0d1e2f": f'release "$({first_hold})"'}
 
 
-def a_parked_entry(dev: Dev) -> Replaced:
+def park_entry(dev: Dev) -> Replacements:
     rule = Rule(owner_url(dev), "no_tests")
     asyncio.run(rule.make())
     with dev.api() as api:
         store(api, entry_of(tenant="acme", action=POISON), status=httpx.codes.MULTI_STATUS)
-        (letter,) = api.get("/v1/dead-letters", params={"tenant": "acme"}).json()["dead_letters"]
-    return {"01a206c7-35e5-7164-9a76-c072b4cd9ea1": letter["id"]}
+        (dead_letter,) = api.get("/v1/dead-letters", params={"tenant": "acme"}).json()["dead_letters"]
+    return {"01a206c7-35e5-7164-9a76-c072b4cd9ea1": dead_letter["id"]}
 
 
-def a_request_with_an_id(dev: Dev) -> Replaced:
+def send_request_with_id(dev: Dev) -> Replacements:
     with dev.api() as api:
         api.headers["X-Request-Id"] = "checkout/7f3a"
         answer = store(api, entry_of(tenant="acme"))
@@ -78,21 +78,25 @@ SECOND_DEV = "\n".join(
     ]
 )
 
-SCENES = {
-    "docs/dead-letters.md": Scene(
-        prepare=a_parked_entry, replaced={"trenova dead-letters edit": f"EDITOR='{EDITOR}' trenova dead-letters edit"}
+SETUPS = {
+    "docs/dead-letters.md": PageSetup(
+        prepare=park_entry, replacements={"trenova dead-letters edit": f"EDITOR='{EDITOR}' trenova dead-letters edit"}
     ),
-    "docs/monitoring.md": Scene(prepare=a_request_with_an_id),
-    "docs/retention.md": Scene(prepare=an_old_log),
-    "docs/encryption.md": Scene(replaced={"trenova dev": SECOND_DEV, "$OLD_KEY": "text of 32 characters and more"}),
-    # `trenova dev` does not pass as a production: a code of the table in place of 3.
-    "docs/doctor.md": Scene(replaced={"pgbackrest --stanza=main check": "true", "test $? = 3": "test $? -ge 10"}),
-    "docs/witnesses.md": Scene(replaced={"audit.example.com/v1/log": "localhost:8080/v1/log"}),
+    "docs/monitoring.md": PageSetup(prepare=send_request_with_id),
+    "docs/retention.md": PageSetup(prepare=make_old_entries),
+    "docs/encryption.md": PageSetup(
+        replacements={"trenova dev": SECOND_DEV, "$OLD_KEY": "text of 32 characters and more"}
+    ),
+    # `trenova dev` is not a production installation: any exit code of the table instead of 3.
+    "docs/doctor.md": PageSetup(
+        replacements={"pgbackrest --stanza=main check": "true", "test $? = 3": "test $? -ge 10"}
+    ),
+    "docs/witnesses.md": PageSetup(replacements={"audit.example.com/v1/log": "localhost:8080/v1/log"}),
 }
 
 
-def scene_of(page: str) -> Scene:
-    return SCENES.get(page, Scene())
+def setup_of(page: str) -> PageSetup:
+    return SETUPS.get(page, PageSetup())
 
 
 def search_path(*folders: object) -> str:
