@@ -1,4 +1,4 @@
-"""Requests that are wrong get their documented answer, and nothing of them is accepted or stored."""
+"""Invalid requests get their documented answer, and nothing of them is accepted or stored."""
 
 import json
 import uuid
@@ -25,7 +25,7 @@ async def accepted_so_far(api: httpx.AsyncClient, keys: Keys) -> float:
 
 @pytest.fixture
 async def nothing_stored(api: httpx.AsyncClient, keys: Keys) -> AsyncIterator[None]:
-    """Whatever the test sends, Temporal has taken none of it and the tenant's log is empty."""
+    """Whatever the test sends, no entry is accepted and the tenant's ledger is empty."""
     before = await accepted_so_far(api, keys)
     yield
     assert await accepted_so_far(api, keys) == before
@@ -34,7 +34,7 @@ async def nothing_stored(api: httpx.AsyncClient, keys: Keys) -> AsyncIterator[No
 
 
 def problem(response: httpx.Response, status: int) -> dict[str, Any]:
-    """The answer, which must be a problem document with this status."""
+    """The answer as a problem document, checked to have this status."""
     assert response.status_code == status, response.text
     assert response.headers["Content-Type"] == "application/problem+json"
     document: dict[str, Any] = response.json()
@@ -49,16 +49,16 @@ async def post(api: httpx.AsyncClient, content: bytes, content_type: str = JSON,
     return await api.post("/v1/entries", content=content, headers={"Content-Type": content_type, **headers})
 
 
-def nested(levels: int) -> Any:
-    """An object with so many levels, itself the first."""
-    return {} if levels == 1 else {"a": nested(levels - 1)}
+def object_with_levels(levels: int) -> Any:
+    """An object with so many levels, including itself."""
+    return {} if levels == 1 else {"a": object_with_levels(levels - 1)}
 
 
 GOOD = json.dumps(entry()).encode()
 
 
 def with_text(old: bytes, new: bytes) -> bytes:
-    """A good entry with one piece of its text replaced."""
+    """A valid entry with one piece of its text replaced."""
     whole = json.dumps(entry(comment="here", metadata={"a": 1})).encode()
     assert old in whole
     return whole.replace(old, new)
@@ -100,7 +100,7 @@ async def test_a_body_that_cannot_be_read_is_a_400_that_says_where(
 
 
 PARTY = {"type": "user", "id": "u"}
-# Fields of the entry (None takes one away), where the problem must be seen, and a word of its message.
+# Fields of the entry (... removes one), the field that the problem must name, and a part of its message.
 BAD_FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
     "no actor": ({"actor": ...}, "/actor", "is required"),
     "no action": ({"action": ...}, "/action", "is required"),
@@ -145,7 +145,7 @@ BAD_FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
     "critical that is a word": ({"critical": "yes"}, "/critical", "true or false"),
     "U+0000": ({"comment": "a\0b"}, "", "U+0000"),
     "U+0000 in a key": ({"metadata": {"a\0b": 1}}, "", "U+0000"),
-    "33 levels": ({"metadata": nested(32)}, "", "deeper than 32 levels"),
+    "33 levels": ({"metadata": object_with_levels(32)}, "", "deeper than 32 levels"),
     "an integer beyond 64 bits": ({"metadata": {"n": 2**64}}, "", "64 bits"),
     "a negative integer beyond 64 bits": ({"metadata": {"n": -(2**63) - 1}}, "", "64 bits"),
     "an entry that is too large": ({"metadata": {"x": "y" * 256 * 1024}}, "", "262,144"),
@@ -183,7 +183,7 @@ BAD_TEXTS = {
 
 
 @pytest.mark.parametrize("case", BAD_TEXTS)
-async def test_what_one_reader_would_drop_and_another_keep_is_refused(
+async def test_json_that_parsers_read_differently_is_an_error(
     api: httpx.AsyncClient, nothing_stored: None, case: str
 ) -> None:
     content, message = BAD_TEXTS[case]
@@ -215,7 +215,7 @@ async def test_a_list_of_bad_entries_is_cut_and_says_how_many_more_there_are(
     assert len(response.content) < 300 * 1024
 
 
-async def test_a_list_of_those_refused_in_part_is_cut_too(api: httpx.AsyncClient) -> None:
+async def test_a_list_of_invalid_entries_of_a_partial_request_is_cut_too(api: httpx.AsyncClient) -> None:
     body = [entry(), *[entry(action="BAD")] * 1500]
     answer = (await api.post("/v1/entries?partial=true", json=body)).json()
     assert (len(answer["entries"]), len(answer["errors"]), answer["more_errors"]) == (1, 1000, 500)
@@ -230,14 +230,14 @@ async def test_every_bad_line_is_named_by_its_place_among_the_entries(
     assert "not valid JSON" in document["errors"][0]["message"]
 
 
-async def test_bad_entries_alone_are_refused_even_if_good_ones_would_be_accepted(
+async def test_a_partial_request_with_only_bad_entries_is_an_error(
     api: httpx.AsyncClient, nothing_stored: None
 ) -> None:
     document = problem(await api.post("/v1/entries?partial=true", json=[entry(action="BAD")] * 2), 422)
     assert [each["index"] for each in document["errors"]] == [0, 1]
 
 
-async def test_two_entries_with_one_id_in_a_request_are_refused(api: httpx.AsyncClient, nothing_stored: None) -> None:
+async def test_two_entries_with_one_id_in_a_request_are_an_error(api: httpx.AsyncClient, nothing_stored: None) -> None:
     same = uuid.uuid4()
     body = [entry(id=str(same)), entry(), entry(id=same.hex.upper())]
     document = problem(await api.post("/v1/entries", json=body), 422)
@@ -247,7 +247,7 @@ async def test_two_entries_with_one_id_in_a_request_are_refused(api: httpx.Async
 
 async def test_thirty_two_levels_and_64_bits_and_the_longest_texts_are_accepted(api: httpx.AsyncClient) -> None:
     good = [
-        entry(metadata=nested(31)),
+        entry(metadata=object_with_levels(31)),
         entry(metadata={"most": 2**64 - 1, "least": -(2**63)}),
         entry(action="a" * 200, actor={"type": "x" * 128, "id": "\U0001f30d" * 512}, comment="x" * 8192),
         entry(occurred_at="0001-01-01T00:00:00Z"),
@@ -344,12 +344,12 @@ async def test_an_unknown_path_is_a_404(api: httpx.AsyncClient, path: str) -> No
 
 
 @pytest.mark.parametrize("path", ["/v1/entries/01890a5d-ac96-774b-bcce-b302099a8057", "/v1/batches/none"])
-async def test_what_is_not_there_is_a_404(api: httpx.AsyncClient, path: str) -> None:
+async def test_anything_that_does_not_exist_is_a_404(api: httpx.AsyncClient, path: str) -> None:
     problem(await api.get(path), 404)
 
 
 @pytest.mark.parametrize("batch", ["%00", "a%00b", "%0a", "a%20b", "%C3%A9", "%ff", "x" * 201])
-async def test_an_id_that_no_batch_can_have_is_refused(api: httpx.AsyncClient, batch: str) -> None:
+async def test_an_id_that_no_batch_can_have_is_an_error(api: httpx.AsyncClient, batch: str) -> None:
     response = await api.get(f"/v1/batches/{batch}")
     problem(response, response.status_code)
     assert response.status_code in {400, 404}
@@ -388,9 +388,7 @@ BODIES = (
 
 @given(content=BODIES, content_type=st.sampled_from([JSON, NDJSON]))
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-async def test_no_body_whatever_is_an_error_of_the_server(
-    api: httpx.AsyncClient, content: bytes, content_type: str
-) -> None:
+async def test_no_body_causes_a_server_error(api: httpx.AsyncClient, content: bytes, content_type: str) -> None:
     response = await post(api, content, content_type)
     if response.status_code != 202:
         assert response.status_code in {400, 422}, response.text
@@ -402,7 +400,7 @@ NAMES = ["actor", "action", "target", "outcome", "from", "to", "q", "order", "cu
 
 @given(query=st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=5), st.text(max_size=20), max_size=3))
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-async def test_no_query_whatever_is_an_error_of_the_server(api: httpx.AsyncClient, query: dict[str, str]) -> None:
+async def test_no_query_causes_a_server_error(api: httpx.AsyncClient, query: dict[str, str]) -> None:
     encoded = {name.encode(errors="surrogatepass"): text.encode(errors="surrogatepass") for name, text in query.items()}
     response = await api.get("/v1/entries", params=httpx.QueryParams(encoded))  # type: ignore[arg-type]
     if response.status_code != 200:

@@ -1,4 +1,4 @@
-"""The state of batches that somebody has put into Temporal by hand, or that are no batches at all."""
+"""The state of batches that another client has started in Temporal, and of workflows that are not batches."""
 
 import uuid
 from typing import Any
@@ -21,7 +21,7 @@ def raw(**metadata: bytes) -> RawValue:
     return RawValue(Payload(metadata=metadata, data=b"\xff\0"))
 
 
-# What the workflow is started with, and how many entries a key for any tenant is told of; None: there is no such batch.
+# The input of the workflow, and how many entries a key for any tenant sees; None: no such batch.
 FOREIGN: dict[str, tuple[list[Any], int | None]] = {
     "no input": ([], None),
     "nothing": ([None], None),
@@ -41,7 +41,7 @@ async def state(api: httpx.AsyncClient, batch_id: str, key: str) -> httpx.Respon
 
 
 @pytest.mark.parametrize("case", FOREIGN)
-async def test_a_workflow_that_somebody_else_has_started_is_never_a_fault_of_ours(
+async def test_a_workflow_started_by_another_client_never_causes_a_server_error(
     api: httpx.AsyncClient, client: Client, keys: Keys, case: str
 ) -> None:
     given, counted = FOREIGN[case]
@@ -58,7 +58,7 @@ async def test_a_workflow_that_somebody_else_has_started_is_never_a_fault_of_our
         await handle.terminate()
 
 
-async def test_a_workflow_of_another_type_is_no_batch(api: httpx.AsyncClient, client: Client, keys: Keys) -> None:
+async def test_a_workflow_of_another_type_is_not_a_batch(api: httpx.AsyncClient, client: Client, keys: Keys) -> None:
     name = str(uuid.uuid4())
     batch = Batch(entries=[msgspec.Raw(body(keys.tenant))])
     handle = await client.start_workflow("Other", batch, id=workflow_id(name), task_queue=NOBODY)
@@ -68,7 +68,7 @@ async def test_a_workflow_of_another_type_is_no_batch(api: httpx.AsyncClient, cl
         await handle.terminate()
 
 
-async def test_a_batch_that_this_server_has_no_key_for_may_be_asked_for_again(
+async def test_a_batch_that_this_server_has_no_key_for_is_a_503(
     api: httpx.AsyncClient, client: Client, keys: Keys
 ) -> None:
     name, payload = str(uuid.uuid4()), raw(**{"encoding": b"binary/encrypted", "encryption-key-id": b"of-nobody"})

@@ -38,7 +38,7 @@ def keyring() -> Keyring:
 async def codec_serving(
     settings: Settings, store: Store, client: Client, codec: dict[str, Any] | None
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """An API with these settings of `api.codec`; none: as it is by default."""
+    """An API with these settings of `api.codec`; None: the defaults."""
     api = ApiSettings.model_validate({"port": choose(), **({"codec": codec} if codec is not None else {})})
     settings = settings.model_copy(update={"api": api})
     async with (
@@ -49,13 +49,13 @@ async def codec_serving(
 
 
 @pytest.fixture(scope="module")
-async def guarded(settings: Settings, store: Store, client: Client) -> AsyncIterator[httpx.AsyncClient]:
+async def authorized_http(settings: Settings, store: Store, client: Client) -> AsyncIterator[httpx.AsyncClient]:
     async with codec_serving(settings, store, client, {"enabled": True, "uiOrigins": [UI]}) as http:
         yield http
 
 
 @pytest.fixture(scope="module")
-async def local(settings: Settings, store: Store, client: Client) -> AsyncIterator[httpx.AsyncClient]:
+async def local_http(settings: Settings, store: Store, client: Client) -> AsyncIterator[httpx.AsyncClient]:
     codec = {"enabled": True, "authorize": False, "uiOrigins": [UI, "http://localhost:8233"]}
     async with codec_serving(settings, store, client, codec) as http:
         yield http
@@ -70,21 +70,21 @@ async def post(http: httpx.AsyncClient, way: str, content: bytes, **headers: str
 
 
 @pytest.mark.parametrize("route", ROUTES)
-async def test_what_is_encoded_comes_back_as_it_was(local: httpx.AsyncClient, route: str) -> None:
-    encoded = await local.post(route.format(way="encode"), content=body(PLAIN, PLAIN), headers=JSON)
+async def test_what_is_encoded_comes_back_as_it_was(local_http: httpx.AsyncClient, route: str) -> None:
+    encoded = await local_http.post(route.format(way="encode"), content=body(PLAIN, PLAIN), headers=JSON)
     assert encoded.status_code == 200
     assert encoded.headers["Content-Type"] == "application/json"
     first, second = encoded.json()["payloads"]
     assert b64decode(first["metadata"]["encoding"]) == b"binary/encrypted"
     assert b64decode(first["metadata"]["encryption-key-id"]) == b"default"
     assert first["data"] != second["data"]
-    decoded = await local.post(route.format(way="decode"), content=encoded.content, headers=JSON)
+    decoded = await local_http.post(route.format(way="decode"), content=encoded.content, headers=JSON)
     assert decoded.status_code == 200
     assert decoded.json() == {"payloads": [PLAIN, PLAIN]}
 
 
-async def test_plain_payloads_can_be_looked_at_even_in_strict_mode(local: httpx.AsyncClient) -> None:
-    assert (await post(local, "decode", body(PLAIN))).json() == {"payloads": [PLAIN]}
+async def test_plain_payloads_can_be_decoded_even_in_strict_mode(local_http: httpx.AsyncClient) -> None:
+    assert (await post(local_http, "decode", body(PLAIN))).json() == {"payloads": [PLAIN]}
 
 
 async def test_it_is_off_by_default(settings: Settings, store: Store, client: Client, keys: Keys) -> None:
@@ -100,8 +100,8 @@ async def test_it_is_off_by_default(settings: Settings, store: Store, client: Cl
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("way", ["encode", "decode"])
-async def test_only_an_admin_key_for_any_tenant_opens_it(
-    guarded: httpx.AsyncClient, store: Store, keys: Keys, route: str, way: str
+async def test_only_an_admin_key_for_any_tenant_may_use_it(
+    authorized_http: httpx.AsyncClient, store: Store, keys: Keys, route: str, way: str
 ) -> None:
     reader = (await store.api_keys.create(tenant=None, role="reader", name="test", by="test")).text
     writer = (await store.api_keys.create(tenant=None, role="writer", name="test", by="test")).text
@@ -112,7 +112,7 @@ async def test_only_an_admin_key_for_any_tenant_opens_it(
     ]
     for key, status in expected:
         headers = {**JSON, **({"Authorization": f"Bearer {key}"} if key else {})}
-        answer = await guarded.post(route.format(way=way), content=body(PLAIN), headers=headers)
+        answer = await authorized_http.post(route.format(way=way), content=body(PLAIN), headers=headers)
         assert answer.status_code == status, answer.text
         if status != 200:
             assert 'payloads":' not in answer.text
@@ -129,10 +129,10 @@ async def test_only_an_admin_key_for_any_tenant_opens_it(
     ],
 )
 async def test_without_authorization_only_a_loopback_host_is_answered(
-    local: httpx.AsyncClient, host: str, status: int
+    local_http: httpx.AsyncClient, host: str, status: int
 ) -> None:
     """A page of another site that rebinds its name to this machine still sends its own name."""
-    answer = await post(local, "decode", body(PLAIN), Host=host)
+    answer = await post(local_http, "decode", body(PLAIN), Host=host)
     assert answer.status_code == status, answer.text
 
 
@@ -142,8 +142,8 @@ def test_without_authorization_it_does_not_start_on_an_address_of_the_network(ho
     with pytest.raises(InvalidConfiguration, match=r"api\.codec\.authorize: false given with api\.host") as caught:
         remote_codec(api, ON, keyring())
     assert "could decrypt everything" in (caught.value.hint or "")
-    guarded = ApiSettings.model_validate({"host": host, "codec": {"enabled": True}})
-    assert remote_codec(guarded, ON, keyring()) is not None
+    authorized = ApiSettings.model_validate({"host": host, "codec": {"enabled": True}})
+    assert remote_codec(authorized, ON, keyring()) is not None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
@@ -159,14 +159,14 @@ def cors_headers(answer: httpx.Response) -> dict[str, str]:
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("way", ["encode", "decode"])
 async def test_a_page_of_the_web_ui_may_call_with_its_cookies(
-    local: httpx.AsyncClient, guarded: httpx.AsyncClient, route: str, way: str
+    local_http: httpx.AsyncClient, authorized_http: httpx.AsyncClient, route: str, way: str
 ) -> None:
     asked = {
         "Origin": UI,
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization,content-type,x-namespace",
     }
-    for http in (local, guarded):
+    for http in (local_http, authorized_http):
         preflight = await http.options(route.format(way=way), headers=asked)
         assert preflight.status_code == 204
         assert preflight.content == b""
@@ -178,7 +178,7 @@ async def test_a_page_of_the_web_ui_may_call_with_its_cookies(
             "access-control-max-age": "600",
         }
         assert preflight.headers["Vary"] == "Origin"
-    answer = await local.post(route.format(way=way), content=body(PLAIN), headers={**JSON, "Origin": UI})
+    answer = await local_http.post(route.format(way=way), content=body(PLAIN), headers={**JSON, "Origin": UI})
     assert answer.status_code == 200
     assert cors_headers(answer) == {
         "access-control-allow-origin": UI,
@@ -188,19 +188,19 @@ async def test_a_page_of_the_web_ui_may_call_with_its_cookies(
 
 
 @pytest.mark.parametrize("origin", [OTHER, "null", f"{UI}.evil.example.com", UI.replace("http", "https"), "*"])
-async def test_a_page_of_any_other_origin_may_not(local: httpx.AsyncClient, origin: str) -> None:
+async def test_a_page_of_any_other_origin_may_not(local_http: httpx.AsyncClient, origin: str) -> None:
     for route in ROUTES:
-        preflight = await local.options(
+        preflight = await local_http.options(
             route.format(way="decode"), headers={"Origin": origin, "Access-Control-Request-Method": "POST"}
         )
         assert preflight.status_code == 204
         assert cors_headers(preflight) == {}
         assert preflight.headers["Vary"] == "Origin"
     with capture_logs([merge_contextvars]) as logged:
-        answer = await post(local, "decode", body(PLAIN), Origin=origin)
+        answer = await post(local_http, "decode", body(PLAIN), Origin=origin)
     assert answer.status_code == 403
     assert cors_headers(answer) == {}
-    # Which setting decides it is for the operator alone.
+    # Only the operator learns which setting decides it.
     assert "api.codec" not in answer.text
     (told,) = [line for line in logged if line["event"] == "request denied"]
     assert "api.codec.uiOrigins" in told["note"]
@@ -208,45 +208,47 @@ async def test_a_page_of_any_other_origin_may_not(local: httpx.AsyncClient, orig
 
 
 async def test_an_admin_key_does_not_open_it_to_a_page_of_another_origin(
-    guarded: httpx.AsyncClient, keys: Keys
+    authorized_http: httpx.AsyncClient, keys: Keys
 ) -> None:
     headers = {"Authorization": f"Bearer {keys.any_tenant}"}
-    assert (await post(guarded, "decode", body(PLAIN), **headers, Origin=UI)).status_code == 200
-    assert (await post(guarded, "decode", body(PLAIN), **headers, Origin=OTHER)).status_code == 403
+    assert (await post(authorized_http, "decode", body(PLAIN), **headers, Origin=UI)).status_code == 200
+    assert (await post(authorized_http, "decode", body(PLAIN), **headers, Origin=OTHER)).status_code == 403
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""])
-async def test_what_a_browser_sends_without_asking_first_is_refused(local: httpx.AsyncClient, kind: str) -> None:
-    answer = await post(local, "decode", body(PLAIN), **{"Content-Type": kind})
+async def test_a_content_type_without_a_preflight_is_an_error(local_http: httpx.AsyncClient, kind: str) -> None:
+    answer = await post(local_http, "decode", body(PLAIN), **{"Content-Type": kind})
     assert answer.status_code == 415
     assert "send application/json" in answer.json()["detail"]
 
 
-async def test_a_content_type_with_parameters_is_taken(local: httpx.AsyncClient) -> None:
-    assert (await post(local, "decode", body(), **{"Content-Type": "Application/JSON; charset=utf-8"})).is_success
+async def test_a_content_type_with_parameters_is_accepted(local_http: httpx.AsyncClient) -> None:
+    assert (await post(local_http, "decode", body(), **{"Content-Type": "Application/JSON; charset=utf-8"})).is_success
 
 
-async def test_a_body_over_the_limit_is_refused(local: httpx.AsyncClient) -> None:
+async def test_a_body_over_the_limit_is_an_error(local_http: httpx.AsyncClient) -> None:
     large = dict(PLAIN, data=b64encode(bytes(MAX_BODY_BYTES // 4 * 3)).decode())
     for way in ("encode", "decode"):
-        assert (await post(local, way, body(large))).status_code == 413
+        assert (await post(local_http, way, body(large))).status_code == 413
     fits = dict(PLAIN, data=b64encode(bytes(MAX_BODY_BYTES // 2)).decode())
-    assert (await post(local, "decode", body(fits))).status_code == 200
+    assert (await post(local_http, "decode", body(fits))).status_code == 200
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"payloads":[{"data":"%"}]}', b'{"secret-word":1}', b"\xff"])
-async def test_a_body_that_is_no_payloads_is_refused_and_not_repeated(local: httpx.AsyncClient, content: bytes) -> None:
+async def test_a_body_that_is_not_payloads_is_an_error_that_does_not_repeat_it(
+    local_http: httpx.AsyncClient, content: bytes
+) -> None:
     for way in ("encode", "decode"):
-        answer = await post(local, way, content)
+        answer = await post(local_http, way, content)
         assert answer.status_code == 400
         assert answer.json()["detail"] == "the body is not a protobuf-JSON Payloads message"
         assert "secret-word" not in answer.text
 
 
-async def test_a_payload_under_a_missing_key_comes_back_as_a_readable_text(local: httpx.AsyncClient) -> None:
-    encoded = (await post(local, "encode", body(PLAIN, PLAIN))).json()["payloads"]
+async def test_a_payload_under_a_missing_key_comes_back_as_a_readable_text(local_http: httpx.AsyncClient) -> None:
+    encoded = (await post(local_http, "encode", body(PLAIN, PLAIN))).json()["payloads"]
     encoded[0]["metadata"]["encryption-key-id"] = b64encode(b"gone").decode()
-    answer = await post(local, "decode", body(*encoded))
+    answer = await post(local_http, "decode", body(*encoded))
     assert answer.status_code == 200
     unread, read = answer.json()["payloads"]
     assert b64decode(unread["metadata"]["encoding"]) == b"json/plain"
@@ -254,5 +256,5 @@ async def test_a_payload_under_a_missing_key_comes_back_as_a_readable_text(local
     assert read == PLAIN
 
 
-async def test_get_is_not_understood(local: httpx.AsyncClient) -> None:
-    assert (await local.get("/codec/decode")).status_code == 405
+async def test_get_is_a_405(local_http: httpx.AsyncClient) -> None:
+    assert (await local_http.get("/codec/decode")).status_code == 405

@@ -1,4 +1,4 @@
-"""Parked entries over HTTP: receipts and batches say so, and an operator sees, edits and replays them."""
+"""Parked entries over HTTP: receipts and batches report them, and an operator lists, edits and replays them."""
 
 import asyncio
 import base64
@@ -27,7 +27,7 @@ def poison(**fields: Any) -> dict[str, Any]:
     return entry(id=str(uuid.uuid4()), action=POISON, **fields)
 
 
-async def parked(api: httpx.AsyncClient, **params: Any) -> list[dict[str, Any]]:
+async def list_parked(api: httpx.AsyncClient, **params: Any) -> list[dict[str, Any]]:
     answer = await api.get("/v1/dead-letters", params=params)
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["dead_letters"]
@@ -35,10 +35,10 @@ async def parked(api: httpx.AsyncClient, **params: Any) -> list[dict[str, Any]]:
 
 
 async def park(api: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
-    """The letter of one more parked entry."""
+    """The dead letter of one more parked entry."""
     sent = await api.post("/v1/entries?wait=stored", json=poison(**fields))
     assert sent.status_code == 207, sent.text
-    return (await parked(api))[0]
+    return (await list_parked(api))[0]
 
 
 async def test_the_receipts_of_a_batch_say_which_entries_are_parked_and_why(api: httpx.AsyncClient, rule: Rule) -> None:
@@ -53,7 +53,7 @@ async def test_the_receipts_of_a_batch_say_which_entries_are_parked_and_why(api:
     batch = (await api.get(f"/v1/batches/{sent.json()['batch_id']}")).json()
     assert (batch["state"], batch["entries"], batch["stored"], batch["parked"]) == ("stored", 3, 2, 1)
     assert (await api.get(f"/v1/entries/{bad['id']}")).status_code == 404
-    (letter,) = await parked(api)
+    (letter,) = await list_parked(api)
     assert (letter["entry_id"], letter["ordinal"], letter["code"]) == (bad["id"], 1, "23514")
     assert rule.name in letter["reason"]
     assert "body" not in letter
@@ -66,7 +66,7 @@ async def test_a_batch_of_which_nothing_could_be_stored_is_parked(api: httpx.Asy
     assert (batch["state"], batch["entries"], batch["stored"], batch["parked"]) == ("parked", 1, 0, 1)
 
 
-async def test_a_parked_entry_is_told_in_every_form_of_a_request(api: httpx.AsyncClient, rule: Rule) -> None:
+async def test_a_parked_entry_is_reported_for_every_form_of_a_request(api: httpx.AsyncClient, rule: Rule) -> None:
     lines = b"\n".join(json.dumps(each).encode() for each in (entry(), poison(), {"no": "entry"}))
     typed = {"Content-Type": "application/x-ndjson"}
     sent = await api.post("/v1/entries?wait=stored&partial=true", content=lines, headers=typed)
@@ -97,12 +97,14 @@ async def test_a_request_in_several_batches_is_parked_where_one_of_its_entries_i
     assert [each["state"] for each in answered] == ["stored"] * 2_500 + ["parked"]
 
 
-async def test_nobody_waits_for_a_parked_entry_who_did_not_ask_to(api: httpx.AsyncClient, rule: Rule) -> None:
+async def test_without_wait_no_request_waits_for_a_parked_entry(api: httpx.AsyncClient, rule: Rule) -> None:
     sent = await api.post("/v1/entries", json=poison())
     assert (sent.status_code, sent.json()["entries"][0]["state"]) == (202, "accepted")
 
 
-async def test_a_replay_stores_what_the_database_takes_by_now(api: httpx.AsyncClient, keys: Keys, rule: Rule) -> None:
+async def test_a_replay_stores_what_the_database_no_longer_rejects(
+    api: httpx.AsyncClient, keys: Keys, rule: Rule
+) -> None:
     letter = await park(api)
     again = (await api.post(f"/v1/dead-letters/{letter['id']}/replay")).json()
     assert (again["state"], again["attempts"]) == ("parked", 2)
@@ -113,21 +115,23 @@ async def test_a_replay_stores_what_the_database_takes_by_now(api: httpx.AsyncCl
     assert done["stored_at"] is not None
     stored = await api.get(f"/v1/entries/{letter['entry_id']}")
     assert stored.json()["action"] == POISON
-    assert await parked(api) == []
-    assert [each["id"] for each in await parked(api, state="stored")] == [letter["id"]]
+    assert await list_parked(api) == []
+    assert [each["id"] for each in await list_parked(api, state="stored")] == [letter["id"]]
 
 
-async def test_all_of_a_tenant_are_replayed_in_one_call(api: httpx.AsyncClient, keys: Keys, rule: Rule) -> None:
+async def test_all_dead_letters_of_a_tenant_are_replayed_in_one_call(
+    api: httpx.AsyncClient, keys: Keys, rule: Rule
+) -> None:
     await api.post("/v1/entries?wait=stored", json=[poison() for _ in range(120)])
     await rule.lift()
     done = (await api.post("/v1/dead-letters/replay")).json()
     assert done["due"] == 120
-    assert await parked(api) == []
+    assert await list_parked(api) == []
     nothing = (await api.post("/v1/dead-letters/replay")).json()
     assert nothing == {"due": 0, "tried": 0, "stored": 0, "parked": 0}
 
 
-async def test_an_edit_is_checked_kept_and_an_audit_entry_itself(
+async def test_an_edit_is_checked_stored_and_recorded_as_an_audit_entry(
     api: httpx.AsyncClient, keys: Keys, rule: Rule
 ) -> None:
     letter = await park(api, comment="as it was")
@@ -158,9 +162,7 @@ async def test_an_edit_is_checked_kept_and_an_audit_entry_itself(
     assert (await api.post(f"/v1/dead-letters/{letter['id']}", json=mended)).status_code == 404
 
 
-async def test_an_edit_without_an_id_keeps_the_letters_and_one_with_an_id_takes_that(
-    api: httpx.AsyncClient, rule: Rule
-) -> None:
+async def test_an_edit_without_an_id_keeps_that_of_the_dead_letter(api: httpx.AsyncClient, rule: Rule) -> None:
     letter = await park(api)
     kept = (await api.post(f"/v1/dead-letters/{letter['id']}", json=entry())).json()
     assert kept["entry_id"] == letter["entry_id"]
@@ -181,16 +183,16 @@ async def test_an_edit_without_an_id_keeps_the_letters_and_one_with_an_id_takes_
         pytest.param(json.dumps(entry(surprise=1)).encode(), 422, id="an unknown field"),
     ],
 )
-async def test_what_is_no_entry_is_refused_and_the_letter_stays_as_it_is(
+async def test_an_edit_that_is_not_an_entry_is_an_error_and_changes_nothing(
     api: httpx.AsyncClient, rule: Rule, content: bytes, status: int
 ) -> None:
     letter = await park(api)
     answer = await api.post(f"/v1/dead-letters/{letter['id']}", content=content)
     assert answer.status_code == status, answer.text
-    assert await parked(api) == [letter]
+    assert await list_parked(api) == [letter]
 
 
-async def test_the_list_is_paged_newest_first_and_gives_bodies_when_asked(api: httpx.AsyncClient, rule: Rule) -> None:
+async def test_the_list_is_paged_newest_first_with_bodies_on_request(api: httpx.AsyncClient, rule: Rule) -> None:
     sent = [poison() for _ in range(7)]
     await api.post("/v1/entries?wait=stored", json=sent)
     seen, cursor = [], None
@@ -210,7 +212,7 @@ async def test_the_list_is_paged_newest_first_and_gives_bodies_when_asked(api: h
 @pytest.mark.parametrize(
     "params", [{"cursor": "x"}, {"state": "lost"}, {"limit": 0}, {"limit": 101}, {"q": "x"}], ids=str
 )
-async def test_parameters_that_are_not_understood_are_refused(api: httpx.AsyncClient, params: dict[str, Any]) -> None:
+async def test_unknown_parameters_are_an_error(api: httpx.AsyncClient, params: dict[str, Any]) -> None:
     assert (await api.get("/v1/dead-letters", params=params)).status_code == 400
 
 
@@ -226,7 +228,7 @@ async def test_metrics_count_what_is_parked(api_url: str, api: httpx.AsyncClient
     assert await gauge() == before + 1
 
 
-async def test_an_operator_of_all_tenants_sees_and_mends_what_names_none(
+async def test_an_operator_of_all_tenants_sees_and_edits_a_dead_letter_without_a_tenant(
     api_url: str, keys: Keys, store: Store, tenant: str
 ) -> None:
     name = str(uuid.uuid4())

@@ -1,4 +1,4 @@
-"""Sending entries in and reading them back, over HTTP, through a real Temporal server into a real PostgreSQL."""
+"""Sending and reading entries over HTTP, through a real Temporal server and a real PostgreSQL."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ async def test_an_entry_comes_back_with_the_bytes_that_were_sealed(api: httpx.As
     assert body == json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-async def test_accepted_entries_are_stored_without_anybody_waiting(api: httpx.AsyncClient) -> None:
+async def test_accepted_entries_are_stored_without_a_waiting_client(api: httpx.AsyncClient) -> None:
     response = await api.post("/v1/entries", json=[entry(), entry()])
     assert response.status_code == 202
     answer = response.json()
@@ -44,7 +44,7 @@ async def test_accepted_entries_are_stored_without_anybody_waiting(api: httpx.As
     assert batch["workflow_id"] == f"audit-batch-{answer['batch_id']}"
 
 
-async def test_ndjson_and_a_single_object_and_an_array_are_taken(api: httpx.AsyncClient) -> None:
+async def test_ndjson_a_single_object_and_an_array_are_accepted(api: httpx.AsyncClient) -> None:
     lines = "\n".join(json.dumps(entry(comment=str(number))) for number in range(3)) + "\n\n"
     response = await api.post(
         "/v1/entries?wait=stored", content=lines, headers={"Content-Type": "application/x-ndjson; charset=utf-8"}
@@ -67,7 +67,7 @@ async def test_a_resent_entry_is_a_duplicate_and_a_changed_one_says_so(api: http
     assert [each.get("comment") for each in listed] == [None]
 
 
-async def test_of_one_entry_sent_by_many_at_once_one_is_stored(api: httpx.AsyncClient) -> None:
+async def test_an_entry_sent_by_many_clients_at_once_is_stored_once(api: httpx.AsyncClient) -> None:
     sent = entry(id=str(uuid.uuid4()))
     answers = await asyncio.gather(*(send(api, sent) for _ in range(12)))
     states = [answer["entries"][0] for answer in answers]

@@ -1,4 +1,4 @@
-"""Every route, by every method, in every configuration: no answer is this server's fault, and all is described."""
+"""Every route, with every method, in every configuration: no server errors, and every answer is described."""
 
 import asyncio
 import re
@@ -42,7 +42,7 @@ AT_ONCE = 8
 
 
 class Configuration(NamedTuple):
-    """What an operator can turn on that changes routes, or what stands around them."""
+    """The settings that change routes or the layers around them."""
 
     codec: str
     spool: bool
@@ -52,7 +52,7 @@ class Configuration(NamedTuple):
 
 
 VALUES = (("off", "authorize", "loopback"), *[(False, True)] * 4)
-# Everything off, everything on, and each two of all that can be turned on in each of their combinations.
+# Everything off, everything on, and every combination of any two settings.
 WALKED = [
     Configuration("off", spool=False, public_logs=False, traces=False, encryption=False),
     Configuration("authorize", spool=True, public_logs=True, traces=True, encryption=True),
@@ -66,7 +66,7 @@ WALKED = [
 ]
 
 
-def test_each_two_settings_are_walked_in_all_their_combinations() -> None:
+def test_all_combinations_of_any_two_settings_are_tried() -> None:
     for one, other in combinations(range(len(VALUES)), 2):
         walked = {(each[one], each[other]) for each in WALKED}
         assert walked == set(product(VALUES[one], VALUES[other])), (one, other)
@@ -77,12 +77,12 @@ class Site(NamedTuple):
 
     http: httpx.AsyncClient
     app: Litestar
-    """One that is made as the one that answers."""
+    """An application built like the one that answers."""
     configuration: Configuration
 
 
-class Stored(NamedTuple):
-    """An entry that can be read."""
+class StoredEntry(NamedTuple):
+    """A stored entry."""
 
     tenant: str
     entry_id: str
@@ -90,14 +90,14 @@ class Stored(NamedTuple):
 
 
 @pytest.fixture
-async def stored(api: httpx.AsyncClient, keys: Keys) -> Stored:
+async def stored_entry(api: httpx.AsyncClient, keys: Keys) -> StoredEntry:
     sent = await api.post("/v1/entries?wait=stored", json=entry())
     assert sent.status_code == 201, sent.text
-    return Stored(keys.tenant, sent.json()["entries"][0]["id"], sent.json()["batch_id"])
+    return StoredEntry(keys.tenant, sent.json()["entries"][0]["id"], sent.json()["batch_id"])
 
 
 class Temporal(NamedTuple):
-    """A way to Temporal, and what opens its payloads."""
+    """A Temporal client, and the keys that decrypt its payloads."""
 
     client: Client
     security: SecuritySettings
@@ -106,7 +106,7 @@ class Temporal(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What the API is put together from in all configurations."""
+    """The parts of which the API is built in all configurations."""
 
     settings: Settings
     store: Store
@@ -159,9 +159,9 @@ def handlers(application: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler
                 yield from ((method, route.path, handler) for method in handler.http_methods)
 
 
-def addresses(application: Litestar, stored: Stored) -> list[str]:
-    """An address of each route that leads somewhere, and one that leads nowhere."""
-    known = {**stored._asdict(), "letter_id": str(uuid.uuid4())}
+def addresses(application: Litestar, stored_entry: StoredEntry) -> list[str]:
+    """For each route an address that exists and one that does not."""
+    known = {**stored_entry._asdict(), "letter_id": str(uuid.uuid4())}
     unknown = {"tenant": "nobody", "entry_id": str(uuid.uuid4()), "batch_id": "none", "letter_id": str(uuid.uuid4())}
     rest = {"namespace": "default", "place": "0/000.p/1", "file_path": "swagger-ui.css", "path": "more"}
     queries = {path: handler.opt.get(QUERY, ()) for _, path, handler in handlers(application)}
@@ -169,7 +169,7 @@ def addresses(application: Litestar, stored: Stored) -> list[str]:
     for path in {route.path for route in application.routes}:
         for values in (known, unknown):
             filled = re.sub(r"\{(\w+):\w+\}", lambda name: (values | rest)[name[1]], path)  # noqa: B023 - within the turn
-            found.append(filled + (f"?tenant={stored.tenant}" if "tenant" in queries.get(path, ()) else ""))
+            found.append(filled + (f"?tenant={stored_entry.tenant}" if "tenant" in queries.get(path, ()) else ""))
     return sorted(
         {
             *found,
@@ -185,7 +185,7 @@ def addresses(application: Litestar, stored: Stored) -> list[str]:
     )
 
 
-async def walk(site: Site, key: str, stored: Stored) -> None:
+async def walk(site: Site, key: str, stored_entry: StoredEntry) -> None:
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def ask(method: str, address: str) -> None:
@@ -195,7 +195,7 @@ async def walk(site: Site, key: str, stored: Stored) -> None:
         assert answer.status_code < 500, (method, address, answer.text)
         assert len(answer.headers.get_list("X-Request-Id")) == 1, (method, address)
 
-    await asyncio.gather(*(ask(*each) for each in product(METHODS, addresses(site.app, stored))))
+    await asyncio.gather(*(ask(*each) for each in product(METHODS, addresses(site.app, stored_entry))))
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -218,12 +218,12 @@ async def check_description(site: Site) -> None:
     assert ("/codec/decode" in page.text) == (site.configuration.codec != "off")
 
 
-async def test_no_route_is_at_fault_in_any_configuration_and_each_describes_itself(
-    parts: Parts, worker: None, keys: Keys, stored: Stored, monkeypatch: pytest.MonkeyPatch
+async def test_no_route_fails_in_any_configuration_and_all_are_described(
+    parts: Parts, worker: None, keys: Keys, stored_entry: StoredEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for configuration in WALKED:
         with monkeypatch.context() as patched:
             patched.setattr(tracing, "current", parts.traces if configuration.traces else tracing.Tracing())
             async with site_of(configuration, parts) as site:
                 await check_description(site)
-                await walk(site, keys.any_tenant, stored)
+                await walk(site, keys.any_tenant, stored_entry)

@@ -1,4 +1,4 @@
-"""A tenant's log as others read it: from the checkpoint to the root, over full and partial tiles and bundles."""
+"""A tenant's ledger as others read it: from the checkpoint to the root, over full and partial tiles and bundles."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -62,7 +62,7 @@ async def test_a_reader_written_from_the_specification_gets_from_the_checkpoint_
         assert await log_reader.walk(fetch, head) == await store.ledgers.commitments(keys.tenant, 0, size)
 
 
-async def test_a_removed_body_changes_nothing_of_what_a_reader_gets(
+async def test_a_removed_body_changes_nothing_that_a_reader_gets(
     api: httpx.AsyncClient, keys: Keys, store: Store, owner: Owner
 ) -> None:
     await append(store, keys.tenant, 300)
@@ -93,7 +93,7 @@ async def test_the_checkpoint_is_served_with_its_cosignatures(api: httpx.AsyncCl
     assert cosigned.signatures[:-1] == notes.parse(served).signatures
 
 
-async def test_the_tiles_of_a_log_of_ten_million_are_found_by_their_long_names(
+async def test_the_tiles_of_a_log_of_ten_million_entries_have_long_names(
     api: httpx.AsyncClient, keys: Keys, owner: Owner
 ) -> None:
     fetch = fetch_from(api, keys.tenant)
@@ -133,7 +133,7 @@ async def test_a_partial_tile_is_served_at_every_width_that_it_had_also_when_it_
         *("tile/data/000", "tile/0", "tile", "tile/", "checkpoints", "", "tile/0/000%0a", "tile/0/٠٠٠"),
     ],
 )
-async def test_what_the_log_has_not_or_what_has_another_name_is_not_found(
+async def test_a_file_that_does_not_exist_or_is_spelled_differently_is_not_found(
     api: httpx.AsyncClient, keys: Keys, store: Store, path: str
 ) -> None:
     await append(store, keys.tenant, 300)
@@ -142,7 +142,7 @@ async def test_what_the_log_has_not_or_what_has_another_name_is_not_found(
     assert response.headers["Cache-Control"] == "no-store"
 
 
-async def test_tiles_are_kept_for_ever_and_checkpoints_for_a_moment(
+async def test_tiles_are_cached_forever_and_checkpoints_for_a_moment(
     api: httpx.AsyncClient, keys: Keys, store: Store
 ) -> None:
     await append(store, keys.tenant, 256)
@@ -164,7 +164,7 @@ async def test_a_tenant_without_entries_has_no_log_yet_but_a_key(api: httpx.Asyn
 
 @pytest.fixture
 async def public(settings: Settings, store: Store, client: Client) -> AsyncIterator[httpx.AsyncClient]:
-    """An API that shows its logs to everybody, asked without a key."""
+    """An API with public ledgers, called without a key."""
     api = settings.api.model_copy(update={"public_logs": True, "port": choose()})
     opened = settings.model_copy(update={"api": api})
     async with serving(opened, store, client) as url, httpx.AsyncClient(base_url=url, timeout=GENEROUS_S) as http:
@@ -210,7 +210,7 @@ async def test_a_file_that_has_not_changed_is_not_sent_again(api: httpx.AsyncCli
     assert after.headers["ETag"] != before.headers["ETag"]
 
 
-async def test_head_tells_what_get_would_send(api: httpx.AsyncClient, keys: Keys, store: Store) -> None:
+async def test_head_answers_with_the_headers_of_get(api: httpx.AsyncClient, keys: Keys, store: Store) -> None:
     await append(store, keys.tenant, 300)
     paths = [f"/v1/log/{keys.tenant}/{path}" for path in (*FILES, "tile/0/002")]
     others = ["/livez", "/readyz", "/openapi.json", "/docs", "/v1/entries", f"/v1/tenants/{keys.tenant}/key", "/none"]
@@ -249,9 +249,7 @@ async def test_a_tenant_and_a_key_have_one_spelling_too(api: httpx.AsyncClient, 
         assert (await api.get(path)).status_code == 404, path
 
 
-async def test_whatever_a_reader_adds_to_get_past_a_cache_is_ignored(
-    api: httpx.AsyncClient, keys: Keys, store: Store
-) -> None:
+async def test_a_query_that_bypasses_a_cache_is_ignored(api: httpx.AsyncClient, keys: Keys, store: Store) -> None:
     await append(store, keys.tenant, 300)
     for path in FILES:
         plain = await api.get(f"/v1/log/{keys.tenant}/{path}")
@@ -289,7 +287,7 @@ async def test_a_page_of_any_site_reads_public_logs(public: httpx.AsyncClient, s
     assert (not_allowed.status_code, not_allowed.headers["Access-Control-Allow-Origin"]) == (405, "*")
 
 
-async def test_no_page_of_another_site_reads_what_asks_for_a_key(
+async def test_no_page_of_another_site_reads_what_needs_a_key(
     public: httpx.AsyncClient, api: httpx.AsyncClient, keys: Keys, store: Store
 ) -> None:
     await append(store, keys.tenant, 1)

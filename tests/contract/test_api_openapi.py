@@ -1,4 +1,4 @@
-"""The OpenAPI document and the page that shows it say what the API does."""
+"""The OpenAPI document, and the page that shows it, describe what the API does."""
 
 import asyncio
 import os
@@ -40,7 +40,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 async def test_schemathesis_finds_no_answer_that_the_document_does_not_describe(
     api_url: str, keys: Keys, tmp_path: Path
 ) -> None:
-    """In a process of its own: the API runs in this one, and may take its own time to answer that it waited long."""
+    """In another process: the API runs in this one, and may take a while to answer that it waited too long."""
     command = ["-m", "schemathesis.cli", "run", f"{api_url}/openapi.json"]
     run = await asyncio.create_subprocess_exec(
         *(sys.executable, *command, "--header", f"Authorization: Bearer {keys.any_tenant}", "--checks", CHECKS),
@@ -108,7 +108,7 @@ async def test_the_document_names_the_parameters_that_each_route_takes_and_no_ot
     assert taken == described
 
 
-async def test_no_pattern_uses_what_only_pythons_regular_expressions_know(document: dict[str, Any]) -> None:
+async def test_no_pattern_uses_features_of_pythons_regular_expressions_only(document: dict[str, Any]) -> None:
     def patterns(node: Any) -> Iterator[str]:
         if isinstance(node, dict):
             if isinstance(node.get("pattern"), str):
@@ -127,9 +127,9 @@ async def test_the_documentation_page_works_without_any_other_server(api: httpx.
     page = await api.get("/docs")
     assert page.status_code == 200
     assert page.headers["Content-Type"].startswith("text/html")
-    asked_for = re.findall(r"""(?:src|href)=["']([^"']+)["']""", page.text)
-    assert asked_for
-    for address in asked_for:
+    requested = re.findall(r"""(?:src|href)=["']([^"']+)["']""", page.text)
+    assert requested
+    for address in requested:
         if address.startswith("data:"):
             continue
         assert address.startswith("/docs-assets/"), address

@@ -1,4 +1,4 @@
-"""What is behind the API stays in its log: a client reads what became of its request, and what to do."""
+"""Internal causes stay in the log: a client reads what happened to its request, and what to do."""
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -49,7 +49,7 @@ ASKED = (
     ("GET", "/v1/tenants/{tenant}/key"),
     ("GET", "/metrics"),
 )
-# Of what an operator reads: commands, settings, programs and folders.
+# Words for operators: commands, settings, programs and folders.
 OPERATORS = (
     "trenova ",
     "make ",
@@ -70,7 +70,7 @@ def kinds(of: type[TrenovaError] = TrenovaError) -> Iterator[type[TrenovaError]]
         yield from kinds(each)
 
 
-def test_an_error_tells_clients_its_message_only_where_its_type_says_that_it_is_theirs() -> None:
+def test_an_error_shows_clients_its_message_only_if_its_type_allows_it() -> None:
     assert ApiError in set(kinds())
     for kind in set(kinds()):
         error = kind.__new__(kind)
@@ -80,7 +80,7 @@ def test_an_error_tells_clients_its_message_only_where_its_type_says_that_it_is_
         assert shown or "db.internal" not in str(error.for_client), kind
 
 
-async def test_of_a_request_of_which_something_was_sent_nobody_says_that_nothing_was_taken_in() -> None:
+async def test_no_error_after_something_was_sent_says_that_nothing_was_accepted() -> None:
     for alone, effect in ((True, "nothing"), (False, "unknown")):
         waiter = Waiter(Request([]))
         waiter.fail(Unavailable("full", retry_after_s=7, hint="wait"), alone=alone)
@@ -97,7 +97,7 @@ class Site(NamedTuple):
 
 @asynccontextmanager
 async def site_of(settings: Settings, url: str, client: Client, keys: Keys) -> AsyncIterator[Site]:
-    """An API with a database of its own choice, and its log."""
+    """An API with a given database, and its log lines."""
     settings = settings.model_copy(
         update={"api": ApiSettings.model_validate({"port": choose(), "waitStoredSeconds": 60})}
     )
@@ -112,7 +112,7 @@ async def site_of(settings: Settings, url: str, client: Client, keys: Keys) -> A
 
 
 async def failures(site: Site) -> dict[tuple[str, str], tuple[dict[str, Any], EventDict]]:
-    """Of every route that fails its problem document, and the line that the log has of it."""
+    """The problem document of every route that fails, and its line in the log."""
     found = {}
     for method, path in ASKED:
         sent = entry(tenant=site.tenant) if method == "POST" else None
@@ -129,7 +129,7 @@ async def failures(site: Site) -> dict[tuple[str, str], tuple[dict[str, Any], Ev
     return found
 
 
-async def test_of_a_database_that_does_not_answer_only_the_log_says_where_it_is(
+async def test_only_the_log_has_the_address_of_an_unreachable_database(
     settings: Settings, client: Client, keys: Keys
 ) -> None:
     port = choose()
@@ -147,7 +147,7 @@ async def test_of_a_database_that_does_not_answer_only_the_log_says_where_it_is(
     assert found["GET", "/v1/entries"][0]["hint"].startswith("send the request again")
 
 
-async def test_of_a_database_without_its_schema_only_the_log_says_what_to_run(
+async def test_only_the_log_has_the_command_for_a_database_without_its_schema(
     settings: Settings, postgres: Postgres, client: Client, keys: Keys
 ) -> None:
     url = make_url(postgres.owner_url).set(database="postgres").render_as_string(hide_password=False)
@@ -160,7 +160,7 @@ async def test_of_a_database_without_its_schema_only_the_log_says_what_to_run(
         assert "trenova migrate" in line["hint"]
 
 
-async def test_of_a_temporal_that_was_never_reached_clients_learn_what_became_of_their_entries(
+async def test_while_temporal_is_unreachable_clients_learn_the_state_of_their_entries(
     settings: Settings, postgres: Postgres, keys: Keys
 ) -> None:
     nowhere = f"127.0.0.1:{choose()}"
@@ -172,12 +172,12 @@ async def test_of_a_temporal_that_was_never_reached_clients_learn_what_became_of
         assert problem["status"] == 503
         assert nowhere not in str(problem)
         assert "Connection refused" in line["error"] + line.get("cause", "")
-    # Nothing is sent once it is known that nobody is there, which may be before the first request.
+    # Nothing is sent once Temporal is known to be unreachable, which may be before the first request.
     assert found["POST", "/v1/entries"][0]["detail"].endswith(tuple(ENTRY_EFFECTS.values()))
 
 
 @pytest.mark.usefixtures("worker")
-async def test_entries_that_are_accepted_are_so_although_their_receipts_cannot_be_read(
+async def test_entries_whose_receipts_cannot_be_read_are_still_accepted(
     settings: Settings, postgres: Postgres, client: Client, keys: Keys, owner: Owner
 ) -> None:
     async with site_of(settings, postgres.api_url, client, keys) as site:

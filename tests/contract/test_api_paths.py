@@ -1,4 +1,4 @@
-"""Whatever stands in the place of a path's parameter, on every route: an answer that names the fault, never a 500."""
+"""Any text in place of a path parameter, on every route, gets an answer that names the problem, never a 500."""
 
 import re
 from typing import Any
@@ -31,13 +31,15 @@ HOSTILE = {
 
 
 async def routes(api: httpx.AsyncClient) -> list[tuple[str, str]]:
-    """Method and path of every route with a parameter."""
+    """Method and path of every route with a path parameter."""
     document: dict[str, Any] = (await api.get("/openapi.json")).json()
     return [(method.upper(), path) for path, item in document["paths"].items() if "{" in path for method in item]
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-async def test_a_hostile_parameter_is_refused_on_every_route(api: httpx.AsyncClient, keys: Keys, case: str) -> None:
+async def test_a_hostile_path_parameter_is_a_client_error_on_every_route(
+    api: httpx.AsyncClient, keys: Keys, case: str
+) -> None:
     found = await routes(api)
     assert {"/v1/tenants/{tenant}/key", "/v1/batches/{batch_id}", "/v1/entries/{entry_id}"} <= {
         path for _, path in found

@@ -34,7 +34,7 @@ async def send(api: httpx.AsyncClient, sent: Any, **headers: str) -> list[dict[s
 
 
 def check(proof: dict[str, Any], tenant: str, body: bytes | None = None) -> None:
-    """The proof holds, and if a body is given, it is of exactly these bytes."""
+    """Check that the proof holds and, if a body is given, that it proves exactly these bytes."""
     note = proof["checkpoint"].encode()
     origin = f"{SIGNER.prefix}/{tenant}"
     head = verify.signed_checkpoint(note, origin=origin, keys=SIGNER.keys(tenant), check=signing.check)
@@ -83,8 +83,8 @@ async def test_a_duplicate_gets_the_receipt_of_the_first(api: httpx.AsyncClient,
     assert (again["duplicate"], first["tree_size"], again["tree_size"]) == (True, 1, 2)
 
 
-async def test_the_salt_is_not_told_to_who_sent_another_body(api: httpx.AsyncClient, keys: Keys) -> None:
-    """With it he could try, offline, what the first one said."""
+async def test_the_sender_of_another_body_does_not_get_the_salt(api: httpx.AsyncClient, keys: Keys) -> None:
+    """With the salt, the sender could guess at the stored content offline."""
     sent = entry(id=str(uuid.uuid4()))
     await send(api, sent)
     (other,) = await send(api, {**sent, "comment": "another"})
@@ -133,9 +133,7 @@ async def test_a_receipt_is_checked_by_the_verifier_and_by_hand(api: httpx.Async
         ("image/png", "", "application/json"),
     ],
 )
-async def test_the_form_is_the_one_that_is_asked_for(
-    api: httpx.AsyncClient, accept: str, query: str, kind: str
-) -> None:
+async def test_the_requested_format_is_returned(api: httpx.AsyncClient, accept: str, query: str, kind: str) -> None:
     (state,) = await send(api, entry())
     response = await api.get(f"/v1/entries/{state['id']}/proof{query}", headers={"Accept": accept})
     assert response.headers["Content-Type"] == kind
@@ -177,7 +175,7 @@ async def test_a_removed_body_is_gone_and_its_place_is_still_proved(
         "DELETE FROM tiles WHERE tenant = %s",
     ],
 )
-async def test_no_proof_is_given_that_does_not_hold(
+async def test_a_proof_that_does_not_hold_is_never_returned(
     api: httpx.AsyncClient, store: Store, keys: Keys, owner: Owner, damage: LiteralString
 ) -> None:
     sent = bodies(keys.tenant, 3)
@@ -195,7 +193,7 @@ async def test_no_proof_is_given_that_does_not_hold(
     assert again.keys().isdisjoint({"proof", "tree_size", "checkpoint"})
 
 
-async def test_a_log_that_no_worker_has_signed_yet_is_proved_later(
+async def test_a_log_that_no_worker_has_signed_yet_is_a_503(
     api: httpx.AsyncClient, store: Store, keys: Keys, owner: Owner
 ) -> None:
     sent = bodies(keys.tenant, 1)
@@ -244,7 +242,7 @@ async def test_an_older_log_is_proved_to_be_the_beginning_of_a_newer_one(
         ("from=0&size=3", "unknown query parameter 'size'"),
     ],
 )
-async def test_sizes_that_the_log_never_had_are_refused(
+async def test_sizes_that_the_log_never_had_are_an_error(
     api: httpx.AsyncClient, store: Store, keys: Keys, query: str, detail: str
 ) -> None:
     await store.entries.append(str(uuid.uuid4()), bodies(keys.tenant, 4))
@@ -253,7 +251,7 @@ async def test_sizes_that_the_log_never_had_are_refused(
     assert detail in response.json()["detail"]
 
 
-async def test_consistency_is_of_one_log_that_is_there(api: httpx.AsyncClient, keys: Keys) -> None:
+async def test_a_consistency_proof_needs_one_existing_log(api: httpx.AsyncClient, keys: Keys) -> None:
     assert (await api.get("/v1/proofs/consistency?from=0")).status_code == 404
     anyone = {"Authorization": f"Bearer {keys.any_tenant}"}
     response = await api.get("/v1/proofs/consistency?from=0", headers=anyone)
@@ -262,17 +260,17 @@ async def test_consistency_is_of_one_log_that_is_there(api: httpx.AsyncClient, k
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """Every statement that reads a table, as the driver sends it, and how many rows it gave."""
+    """Every statement that reads a table, as the driver sends it, and the number of its rows."""
     seen: list[tuple[str, int]] = []
     execute: Callable[..., Any] = psycopg.AsyncCursor.execute
 
-    async def watched(self: psycopg.AsyncCursor[Any], query: Any, *args: Any, **kwargs: Any) -> Any:
+    async def record_reads(self: psycopg.AsyncCursor[Any], query: Any, *args: Any, **kwargs: Any) -> Any:
         result = await execute(self, query, *args, **kwargs)
         if "FROM" in str(query):
             seen.append((str(query), self.rowcount))
         return result
 
-    monkeypatch.setattr(psycopg.AsyncCursor, "execute", watched)
+    monkeypatch.setattr(psycopg.AsyncCursor, "execute", record_reads)
     return seen
 
 
@@ -291,7 +289,7 @@ async def test_an_entry_among_ten_million_is_proved_with_five_reads_of_the_datab
     assert 3 <= tiles <= 5
 
 
-async def test_the_reads_of_an_answer_do_not_grow_with_its_entries(
+async def test_the_number_of_queries_does_not_grow_with_the_entries(
     api: httpx.AsyncClient, keys: Keys, reads: list[tuple[str, int]]
 ) -> None:
     sent = [entry(id=str(uuid.uuid4())) for _ in range(500)]

@@ -1,4 +1,4 @@
-"""Searches and lists: connections of their own, a share for each tenant, pages of so many bytes, and their end."""
+"""Searches and lists: separate connections, a share for each tenant, a limit in bytes, and their cancellation."""
 
 import asyncio
 import base64
@@ -13,7 +13,7 @@ import pytest
 from temporalio.client import Client
 
 from conftest import GENEROUS_S, Keys, serving
-from contract.web.raw import connected
+from contract.web.raw import connect_to
 from examples import body, entry
 from trenova.config import KIB, ApiSettings, Settings
 from trenova.dev.ports import choose
@@ -51,19 +51,19 @@ def head(path: str, key: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
 
 
-async def test_searches_that_never_end_keep_nobody_from_writing(
+async def test_endless_searches_do_not_block_writers(
     large_url: str,
     postgres: Postgres,
     owner: psycopg.AsyncConnection[tuple[object, ...]],
     store: Store,
     keys: Keys,
 ) -> None:
-    """A lock on the table has them wait as a search of minutes would; and one tenant runs only two of its six."""
+    """A lock on the table makes them wait like a search of minutes; one tenant runs only two of its six."""
     port = urlsplit(large_url).port
     assert port is not None
     async with await psycopg.AsyncConnection.connect(postgres.owner_url) as lock:
         await lock.execute("LOCK TABLE dead_letters IN ACCESS EXCLUSIVE MODE")
-        opened = [connected(port) for _ in range(6)]
+        opened = [connect_to(port) for _ in range(6)]
         connections = [await each.__aenter__() for each in opened]
         for connection in connections:
             connection.send(head("/v1/dead-letters", keys.admin))
@@ -73,11 +73,11 @@ async def test_searches_that_never_end_keep_nobody_from_writing(
             for _ in range(8):
                 answer = await http.post("/v1/entries", json=entry(), headers=writer)
                 assert answer.status_code == 202
-            # Another tenant's list begins, too.
+            # Another tenant's list starts, too.
             other = (await store.api_keys.create(tenant=f"{keys.tenant}-2", role="admin", name="test", by="test")).text
             asked = asyncio.create_task(http.get("/v1/dead-letters", headers={"Authorization": f"Bearer {other}"}))
             await until_waiting(owner, "FROM dead_letters", 3)
-            # What is given up is ended in the database, and what waited for its turn never begins.
+            # A cancelled search is cancelled in the database, and one that waited for a slot never starts.
             for each in opened:
                 await each.__aexit__(None, None, None)
             await until_waiting(owner, "FROM dead_letters", 1)

@@ -1,4 +1,4 @@
-"""Who may do what: every route of the OpenAPI document with every kind of key."""
+"""What each kind of API key may do on every route of the OpenAPI document."""
 
 import asyncio
 import uuid
@@ -19,7 +19,7 @@ CALLERS = (
     *("no key", "malformed key", "unknown key", "revoked key"),
     *("writer", "reader", "admin", "writer elsewhere", "reader elsewhere", "admin elsewhere", "any tenant"),
 )
-# Route: the status for each of CALLERS, in their order. The things asked for are of the tenant of the first three keys.
+# Route: the status for each of CALLERS, in order. What they request belongs to the tenant of the first three keys.
 EXPECTED: dict[tuple[str, str], tuple[int, ...]] = {
     ("POST", "/v1/entries"): (401, 401, 401, 401, 202, 403, 202, 422, 403, 422, 202),
     ("GET", "/v1/entries"): (401, 401, 401, 401, 403, 200, 200, 403, 403, 403, 200),
@@ -56,7 +56,7 @@ class World:
     entry_id: str
     batch_id: str
     letters: dict[str, str]
-    """A parked entry for each caller: who edits one and has it tried again takes it from the others."""
+    """A parked entry for each caller: one that edits and replays it takes it from the others."""
     headers: dict[str, dict[str, str]]
 
 
@@ -120,7 +120,7 @@ async def ask(http: httpx.AsyncClient, world: World, method: str, route: str, ca
     async with asyncio.timeout(GENEROUS_S):
         while True:
             answer = await http.request(method, path, json=body, params=params, headers=world.headers[caller])
-            # A machine that stalls is not ready for a moment; that is about no key.
+            # A machine that stalls is not ready for a moment, which has nothing to do with keys.
             if route != "/readyz" or answer.status_code != 503:
                 return answer
 
@@ -159,7 +159,7 @@ async def test_a_key_may_do_what_its_role_and_tenant_allow_and_nothing_else(
         "Bearer\ttrn_1_2",
     ],
 )
-async def test_a_header_that_holds_no_key_is_refused(http: httpx.AsyncClient, header: str) -> None:
+async def test_a_header_without_a_key_is_a_401(http: httpx.AsyncClient, header: str) -> None:
     response = await http.get("/v1/entries", headers={b"Authorization": header.encode()})
     assert response.status_code == 401
     assert "Authorization: Bearer" in response.json()["hint"]
@@ -186,7 +186,7 @@ async def test_a_revoked_key_stops_with_the_next_request(http: httpx.AsyncClient
     assert (await http.get("/v1/entries", headers=bearer(key.text))).status_code == 401
 
 
-async def listed(http: httpx.AsyncClient, key: dict[str, str], **params: Any) -> list[str]:
+async def list_ids(http: httpx.AsyncClient, key: dict[str, str], **params: Any) -> list[str]:
     response = await http.get("/v1/entries", headers=key, params=params)
     assert response.status_code == 200, response.text
     return [each["id"] for each in response.json()["entries"]]
@@ -196,13 +196,13 @@ async def listed(http: httpx.AsyncClient, key: dict[str, str], **params: Any) ->
 async def test_a_list_holds_the_entries_of_the_keys_tenant_alone(
     http: httpx.AsyncClient, world: World, order: str
 ) -> None:
-    assert await listed(http, world.headers["reader elsewhere"], order=order) == []
-    assert world.entry_id in await listed(http, world.headers["reader"], order=order)
+    assert await list_ids(http, world.headers["reader elsewhere"], order=order) == []
+    assert world.entry_id in await list_ids(http, world.headers["reader"], order=order)
     ours, of_any = await asyncio.gather(
-        listed(http, world.headers["reader"], order=order),
-        listed(http, world.headers["any tenant"], order=order, tenant=world.tenant),
+        list_ids(http, world.headers["reader"], order=order),
+        list_ids(http, world.headers["any tenant"], order=order, tenant=world.tenant),
     )
-    # What other tests have sent may be stored in between, and comes first or last.
+    # Entries of other tests may be stored in between, and come first or last.
     assert set(ours) <= set(of_any) or set(of_any) <= set(ours)
     assert [each for each in ours if each in of_any] == [each for each in of_any if each in ours]
 
@@ -228,7 +228,7 @@ async def test_a_cursor_of_another_tenant_shows_nothing_of_it(
 
 
 async def test_an_accepted_batch_shows_itself_to_its_own_tenant_only(http: httpx.AsyncClient, world: World) -> None:
-    """Asked at once, while the batch may not be stored yet: then Temporal is asked whose it is."""
+    """Requested at once, while the batch may not be stored yet: then Temporal's history says whose it is."""
     sent = await http.post("/v1/entries", json=entry(), headers=world.headers["writer"])
     path = f"/v1/batches/{sent.json()['batch_id']}"
     answers = await asyncio.gather(
@@ -254,7 +254,7 @@ async def test_the_tenant_of_an_entry_comes_from_the_key(http: httpx.AsyncClient
         assert found.json()["tenant"] == keys.tenant
 
 
-async def test_another_tenant_in_the_body_is_refused(http: httpx.AsyncClient, keys: Keys) -> None:
+async def test_another_tenant_in_the_body_is_an_error(http: httpx.AsyncClient, keys: Keys) -> None:
     response = await http.post("/v1/entries", json=entry(tenant=new_tenant()), headers=bearer(keys.writer))
     assert response.status_code == 422
     assert [(each["index"], each["field"]) for each in response.json()["errors"]] == [(0, "/tenant")]
@@ -266,7 +266,9 @@ async def test_a_key_for_any_tenant_needs_the_entry_to_name_one(http: httpx.Asyn
     assert [(each["index"], each["field"]) for each in response.json()["errors"]] == [(1, "/tenant")]
 
 
-async def test_one_id_in_two_tenants_asks_a_key_for_any_tenant_to_name_one(http: httpx.AsyncClient, keys: Keys) -> None:
+async def test_for_one_id_in_two_tenants_a_key_for_any_tenant_must_name_one(
+    http: httpx.AsyncClient, keys: Keys
+) -> None:
     same, tenants = str(uuid.uuid4()), [new_tenant(), new_tenant()]
     headers = bearer(keys.any_tenant)
     body = [entry(id=same, tenant=each) for each in tenants]
@@ -286,5 +288,5 @@ async def test_system_tenants_are_absent_from_a_list_over_all_tenants_unless_nam
     stored = [body(each, comment=marker) for each in (system, keys.tenant)]
     await append_as_system(store, *stored)
     of_system, of_tenant = map(str, ids(stored))
-    assert await listed(http, headers, q=marker) == [of_tenant]
-    assert await listed(http, headers, q=marker, tenant=system) == [of_system]
+    assert await list_ids(http, headers, q=marker) == [of_tenant]
+    assert await list_ids(http, headers, q=marker, tenant=system) == [of_system]

@@ -1,4 +1,4 @@
-"""A session of a browser opens the codec endpoint to the Web UI's pages: how it is got, and what it does not open."""
+"""A browser session opens the codec endpoint to the Web UI: how to get it, and what it does not open."""
 
 import re
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ async def api(settings: Settings, store: Store, client: Client) -> AsyncIterator
 
 
 def own(http: httpx.AsyncClient) -> dict[str, str]:
-    """What a browser says of a form of this server's own page."""
+    """The headers that a browser sends with a form of this server's own page."""
     return {"Origin": str(http.base_url).rstrip("/"), "Sec-Fetch-Site": "same-origin"}
 
 
@@ -53,7 +53,7 @@ async def decode(http: httpx.AsyncClient, cookie: str, **headers: str) -> httpx.
     )
 
 
-async def test_an_admin_key_opens_a_session_and_the_session_the_endpoint(api: httpx.AsyncClient, keys: Keys) -> None:
+async def test_an_admin_key_opens_a_session_that_opens_the_endpoint(api: httpx.AsyncClient, keys: Keys) -> None:
     answer = await send(api, f" {keys.any_tenant}\n")
     assert (answer.status_code, answer.headers["Location"]) == (303, "sign-in")
     assert keys.any_tenant not in f"{answer.text}{answer.headers}"
@@ -61,7 +61,7 @@ async def test_an_admin_key_opens_a_session_and_the_session_the_endpoint(api: ht
     decoded = await decode(api, await cookie_of(api, keys.any_tenant))
     assert (decoded.status_code, decoded.json()) == (200, {"payloads": [PLAIN]})
     assert cors_headers(decoded)["access-control-allow-credentials"] == "true"
-    assert "Set-Cookie" not in decoded.headers  # it is young
+    assert "Set-Cookie" not in decoded.headers  # the session is recent
 
 
 async def test_the_session_ends_with_its_key(api: httpx.AsyncClient, store: Store) -> None:
@@ -71,7 +71,7 @@ async def test_the_session_ends_with_its_key(api: httpx.AsyncClient, store: Stor
     await store.api_keys.revoke(key.id, by="test")
     ended = await decode(api, cookie)
     assert ended.status_code == 401
-    # So that the Web UI's page can read it, and does not take it for a lost connection.
+    # The Web UI's page must be able to read it, or it reports a lost connection.
     assert cors_headers(ended)["access-control-allow-origin"] == UI
     assert "sign in with another" in ended.json()["hint"]
     assert "Signed in" not in (await api.get("/codec/sign-in", headers={"Cookie": cookie})).text
@@ -105,7 +105,9 @@ async def test_a_page_of_another_origin_cannot_use_a_session(
     assert cors_headers(answer) == {}
 
 
-async def test_a_session_without_an_origin_and_a_changed_one_open_nothing(api: httpx.AsyncClient, keys: Keys) -> None:
+async def test_a_session_without_an_origin_or_with_a_changed_cookie_opens_nothing(
+    api: httpx.AsyncClient, keys: Keys
+) -> None:
     cookie = await cookie_of(api, keys.any_tenant)
     without = await api.post("/codec/decode", content=body(PLAIN), headers={**JSON, "Cookie": cookie})
     assert without.status_code == 403
@@ -114,7 +116,7 @@ async def test_a_session_without_an_origin_and_a_changed_one_open_nothing(api: h
         assert (await api.get(route, headers={"Cookie": cookie, "Origin": UI})).status_code == 401
 
 
-async def test_a_key_that_is_sent_counts_before_a_session(api: httpx.AsyncClient, keys: Keys) -> None:
+async def test_a_key_takes_precedence_over_a_session(api: httpx.AsyncClient, keys: Keys) -> None:
     cookie = await cookie_of(api, keys.any_tenant)
     assert (await decode(api, cookie, Authorization="Bearer token-of-somebody")).status_code == 401
 
@@ -130,13 +132,13 @@ async def test_a_key_that_is_sent_counts_before_a_session(api: httpx.AsyncClient
         ({"Content-Type": "application/json"}, 415),
     ],
 )
-async def test_the_form_is_taken_from_the_page_itself_and_over_https_alone(
+async def test_the_form_is_accepted_only_from_the_page_itself_and_over_https(
     api: httpx.AsyncClient, keys: Keys, headers: dict[str, str], status: int
 ) -> None:
     assert (await send(api, keys.any_tenant, **headers)).status_code == status
 
 
-async def test_an_older_browser_is_known_by_its_origin(api: httpx.AsyncClient, keys: Keys) -> None:
+async def test_an_older_browser_is_identified_by_its_origin(api: httpx.AsyncClient, keys: Keys) -> None:
     for origin, status in ((own(api)["Origin"], 303), ("http://127.0.0.1:1", 403), ("null", 403)):
         answer = await api.post("/codec/sign-in", data={"key": keys.any_tenant}, headers={"Origin": origin})
         assert answer.status_code == status
@@ -144,7 +146,7 @@ async def test_an_older_browser_is_known_by_its_origin(api: httpx.AsyncClient, k
 
 
 @pytest.mark.parametrize("origin", ["http://[", "https://a]", "http://[::1", "http://a\N{ACCOUNT OF}b", "//", "%"])
-async def test_an_origin_that_is_no_address_is_refused(api: httpx.AsyncClient, keys: Keys, origin: str) -> None:
+async def test_an_origin_that_is_not_a_url_is_a_403(api: httpx.AsyncClient, keys: Keys, origin: str) -> None:
     told: list[dict[str, str]] = [{}, {"Sec-Fetch-Site": "same-origin"}]
     for said in told:
         for path in ("sign-in", "sign-out"):
@@ -156,7 +158,7 @@ async def test_an_origin_that_is_no_address_is_refused(api: httpx.AsyncClient, k
             assert answer.status_code == 403
 
 
-async def test_a_page_that_has_failed_says_when_to_try_again_and_how_to_ask_about_it(
+async def test_an_error_page_says_when_to_try_again_and_has_the_request_id(
     api: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for error, status, wait in ((Unavailable("x", retry_after_s=7), 503, "7"), (DatabaseFault("x"), 500, None)):
@@ -171,7 +173,7 @@ async def test_a_page_that_has_failed_says_when_to_try_again_and_how_to_ask_abou
         assert answer.headers["Content-Security-Policy"]
 
 
-async def test_the_page_runs_nothing_and_is_kept_nowhere(api: httpx.AsyncClient) -> None:
+async def test_the_page_has_no_scripts_and_is_not_cached(api: httpx.AsyncClient) -> None:
     page = await api.get("/codec/sign-in")
     assert page.status_code == 200
     assert "<script" not in page.text
@@ -181,7 +183,7 @@ async def test_the_page_runs_nothing_and_is_kept_nowhere(api: httpx.AsyncClient)
     assert (page.headers["Cache-Control"], page.headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
 
 
-async def test_signing_out_takes_the_cookie_away(api: httpx.AsyncClient, keys: Keys) -> None:
+async def test_signing_out_deletes_the_cookie(api: httpx.AsyncClient, keys: Keys) -> None:
     cookie = await cookie_of(api, keys.any_tenant)
     assert "Signed in" in (await api.get("/codec/sign-in", headers={"Cookie": cookie})).text
     answer = await api.post("/codec/sign-out", headers={**own(api), "Cookie": cookie})
@@ -190,9 +192,7 @@ async def test_signing_out_takes_the_cookie_away(api: httpx.AsyncClient, keys: K
     assert (await api.post("/codec/sign-out", headers={"Origin": OTHER, "Cookie": cookie})).status_code == 403
 
 
-async def test_where_no_key_is_asked_for_there_is_nothing_to_sign_in_to(
-    settings: Settings, store: Store, client: Client
-) -> None:
+async def test_without_authorization_there_is_no_sign_in_page(settings: Settings, store: Store, client: Client) -> None:
     for codec in (None, {"enabled": True, "authorize": False}):
         async with codec_serving(settings, store, client, codec) as http:
             assert (await http.get("/codec/sign-in")).status_code == 404

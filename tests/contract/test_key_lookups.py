@@ -1,4 +1,4 @@
-"""Looking up API keys through a network that swallows what it is given."""
+"""Looking up API keys through a network that loses data."""
 
 import asyncio
 import struct
@@ -43,7 +43,7 @@ async def test_a_database_that_falls_silent_is_an_error_for_each_request_and_the
 
 
 async def silent_behind_its_door(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """As a pooler in front of a dead PostgreSQL: it lets everybody in, and answers no question after that."""
+    """Like a pooler in front of a dead PostgreSQL: it accepts connections and answers no query."""
     with suppress(asyncio.IncompleteReadError, ConnectionError):
         (length,) = struct.unpack("!I", await reader.readexactly(4))
         code = int.from_bytes((await reader.readexactly(length - 4))[:4])
@@ -63,7 +63,9 @@ def message(kind: bytes, content: bytes) -> bytes:
     return kind + struct.pack("!I", len(content) + 4) + content
 
 
-async def test_a_server_that_lets_in_and_answers_no_question_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_accepts_connections_and_answers_no_query_is_unreachable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(key_lookups, "DOUBT_AFTER_S", 0.5)
     monkeypatch.setattr(database_watch, "PROBE_TIMEOUT_S", 1)
     server = await asyncio.start_server(silent_behind_its_door, "127.0.0.1", 0)
@@ -76,16 +78,16 @@ async def test_a_server_that_lets_in_and_answers_no_question_is_unreachable(monk
             assert {type(each) for each in found} == {Unavailable}
             assert lookups.watch.reason is not None
             assert lookups.watch.reason.name == "no_answer"
-        # psycopg alone waits longer for what it has asked the server to cancel.
+        # psycopg alone waits longer for a query that it has asked the server to cancel.
         assert time.monotonic() - began < 9
 
 
-async def test_what_other_callers_ask_meanwhile_is_asked_together(store: Store, keys: Keys) -> None:
+async def test_lookups_that_arrive_meanwhile_are_made_together(store: Store, keys: Keys) -> None:
     lookups = KeyLookups(store, remember_s=0)
     found = await asyncio.gather(*(lookups.find(key) for key in [keys.reader, "unknown", keys.admin] * 20))
     assert [key and key.role for key in found] == ["reader", None, "admin"] * 20
 
 
 @pytest.mark.parametrize("key", ["", "trn_", "trn_0_x"])
-async def test_what_is_no_key_is_nobodys(store: Store, key: str) -> None:
+async def test_a_text_that_is_not_a_key_finds_none(store: Store, key: str) -> None:
     assert await KeyLookups(store, remember_s=0).find(key) is None

@@ -1,4 +1,4 @@
-"""API keys while the database is unreachable: who is let in, to what, and what an outage is."""
+"""API keys while the database is unreachable: which are accepted, for what, and what counts as an outage."""
 
 import asyncio
 import uuid
@@ -65,7 +65,7 @@ class Api:
             return answer
 
     async def until_said(self, said: str) -> dict[str, Any]:
-        """What /readyz says of all parts as soon as it says this of the database."""
+        """The answer of /readyz, once it says this of the database."""
         async with asyncio.timeout(GENEROUS_S):
             while True:
                 parts: dict[str, Any] = (await self.http.get("/readyz")).json()
@@ -93,7 +93,7 @@ async def far_api(postgres: Postgres, client: Client, settings: Settings, **of_a
 
 
 @pytest.mark.parametrize("mode", ["refuse", "lose answers"])
-async def test_who_was_seen_lately_goes_on_sending_and_nobody_else_and_nothing_else(  # noqa: PLR0913, PLR0917 - fixtures
+async def test_recently_used_keys_can_send_entries_and_do_nothing_else(  # noqa: PLR0913, PLR0917 - fixtures
     mode: str, postgres: Postgres, client: Client, settings: Settings, worker: None, store: Store, keys: Keys
 ) -> None:
     never_seen = await store.api_keys.create(tenant=keys.tenant, role="writer", name="new", by="test")
@@ -110,7 +110,7 @@ async def test_who_was_seen_lately_goes_on_sending_and_nobody_else_and_nothing_e
         api.lose_database(mode)
         twice = str(uuid.uuid4())
         assert (await api.send(keys.writer, keys.tenant, id_=twice)).status_code == WRITING
-        # Were each to wait for a lookup, these would take eight minutes.
+        # If each waited for a lookup, these would take eight minutes.
         for _ in range(50):
             assert (await api.send(keys.writer, keys.tenant)).status_code == WRITING
         assert (await api.send(keys.admin, keys.tenant)).status_code == WRITING
@@ -141,7 +141,7 @@ async def test_who_was_seen_lately_goes_on_sending_and_nobody_else_and_nothing_e
         assert "trenova_database_unreachable 1.0" in page
         assert (await api.ask(keys.reader, path="/metrics")).status_code == 403
 
-        # A process that has no memory knows nobody.
+        # A process without remembered keys accepts none.
         far = api.settings.model_copy(update={"api": api.settings.api.model_copy(update={"port": choose()})})
         async with (
             Store.open(api.url, pool_size=2, search_pool_size=2) as other_store,
@@ -163,7 +163,7 @@ async def test_who_was_seen_lately_goes_on_sending_and_nobody_else_and_nothing_e
         assert again.json()["entries"][0]["duplicate"]
 
 
-async def test_with_no_seconds_nobody_sends_without_the_database(
+async def test_with_0_seconds_no_key_works_without_the_database(
     postgres: Postgres, client: Client, settings: Settings, keys: Keys
 ) -> None:
     async with far_api(postgres, client, settings, rememberKeysSeconds=0) as api:
@@ -189,7 +189,7 @@ async def lookups(database: Database) -> AsyncIterator[KeyLookups]:
 
 @pytest.fixture
 async def key(database: Database, lookups: KeyLookups) -> str:
-    """One that the database has confirmed."""
+    """A key that the database has confirmed."""
     async with Store.open(database.operator_url) as store:
         text = (await store.api_keys.create(tenant="acme", role="writer", name="test", by="test")).text
     assert await lookups.find(text) is not None
@@ -198,7 +198,7 @@ async def key(database: Database, lookups: KeyLookups) -> str:
 
 @pytest.fixture
 async def operator(postgres: Postgres, database: Database) -> AsyncIterator[psycopg.AsyncConnection[tuple[Any, ...]]]:
-    """A session of a superuser beside the database."""
+    """A superuser's session in another database."""
     async with await postgres.connect("postgres") as connection:
         yield connection
 
@@ -208,14 +208,14 @@ def name_of(database: Database) -> str:
 
 
 async def shut(operator: psycopg.AsyncConnection[tuple[Any, ...]], database: Database, how: str) -> None:
-    """Change the database so, and end its sessions."""
+    """Run this statement, and end the sessions of the database."""
     await operator.execute(f"ALTER DATABASE {name_of(database)} {how}".encode())
     await operator.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name_of(database)]
     )
 
 
-async def test_a_database_without_a_free_connection_has_answered_and_is_asked_by_those_that_are_there(
+async def test_a_database_without_a_free_connection_is_reachable_and_open_connections_are_used(
     lookups: KeyLookups, key: str, operator: psycopg.AsyncConnection[tuple[Any, ...]], database: Database
 ) -> None:
     limit = f"ALTER DATABASE {name_of(database)} CONNECTION LIMIT 0"
@@ -231,7 +231,7 @@ async def test_a_database_without_a_free_connection_has_answered_and_is_asked_by
         assert await lookups.find(key) is not None
 
 
-async def test_a_database_that_lets_this_program_in_no_longer_has_answered(
+async def test_a_database_that_denies_access_is_reachable(
     lookups: KeyLookups, key: str, operator: psycopg.AsyncConnection[tuple[Any, ...]], database: Database
 ) -> None:
     await shut(operator, database, "ALLOW_CONNECTIONS false")
@@ -241,7 +241,9 @@ async def test_a_database_that_lets_this_program_in_no_longer_has_answered(
     assert not lookups.watch.is_unreachable
 
 
-async def test_a_right_that_is_missing_is_an_answer(lookups: KeyLookups, key: str, database: Database) -> None:
+async def test_a_database_that_reports_a_missing_right_is_reachable(
+    lookups: KeyLookups, key: str, database: Database
+) -> None:
     async with await psycopg.AsyncConnection.connect(database.owner_url, autocommit=True) as owner:
         await owner.execute("REVOKE ALL ON FUNCTION find_api_keys FROM PUBLIC, trenova_api")
     with pytest.raises(DatabaseFault):
@@ -249,7 +251,7 @@ async def test_a_right_that_is_missing_is_an_answer(lookups: KeyLookups, key: st
     assert not lookups.watch.is_unreachable
 
 
-async def test_a_lookup_that_is_held_up_is_no_outage(
+async def test_a_slow_lookup_is_not_an_outage(
     lookups: KeyLookups, key: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(key_lookups, "DOUBT_AFTER_S", 0.1)
@@ -263,10 +265,10 @@ async def test_a_lookup_that_is_held_up_is_no_outage(
         assert await lookups.find(key) is not None
 
 
-async def test_a_session_that_ends_costs_nobody_an_answer(
+async def test_a_closed_database_session_fails_no_request(
     lookups: KeyLookups, key: str, operator: psycopg.AsyncConnection[tuple[Any, ...]], database: Database
 ) -> None:
-    """As when the server restarts within the second that the watch takes to find out."""
+    """As if the server restarted within the second that the watch needs to find out."""
     async with await psycopg.AsyncConnection.connect(database.owner_url) as owner, asyncio.timeout(GENEROUS_S):
         await owner.execute("LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE")
         finding = asyncio.create_task(lookups.find(key))

@@ -1,4 +1,4 @@
-"""A run of a schedule that no worker gets on with is on the metrics page, whatever holds it up."""
+"""A stuck run of a schedule is on the metrics page, whatever the cause."""
 
 import asyncio
 import uuid
@@ -23,26 +23,26 @@ class Another:
         return None
 
 
-def stuck() -> set[str]:
+def stuck_schedules() -> set[str]:
     return {name for name in SCHEDULES if REGISTRY.get_sample_value("trenova_schedule_stuck", {"schedule": name})}
 
 
-async def test_a_schedule_whose_run_stands_still_is_stuck_until_the_run_is_over(folder: Path) -> None:
+async def test_a_schedule_is_stuck_from_repeated_failures_until_its_run_closes(folder: Path) -> None:
     async with Temporal(folder / f"stuck-{uuid.uuid4().hex[:8]}").running() as temporal:
         client = await temporal.client()
         started = ScheduleActionStartWorkflow("Retention", id=RETENTION_SCHEDULE, task_queue=TASK_QUEUE)
         handle = await client.create_schedule(RETENTION_SCHEDULE, Schedule(action=started, spec=ScheduleSpec()))
-        # A worker of a release that knows no such workflow fails its tasks again and again.
+        # A worker of a release without this workflow fails its tasks repeatedly.
         async with Worker(client, task_queue=TASK_QUEUE, workflows=[Another]):
             await measure_stuck_schedules(client)
-            assert stuck() == set()
+            assert stuck_schedules() == set()
             await handle.trigger()
             async with asyncio.timeout(GENEROUS_S):
-                while stuck() != {RETENTION_SCHEDULE}:
+                while stuck_schedules() != {RETENTION_SCHEDULE}:
                     await asyncio.sleep(0.5)
                     await measure_stuck_schedules(client)
                 (run,) = [run async for run in client.list_workflows(f"TemporalScheduledById = '{RETENTION_SCHEDULE}'")]
                 await client.get_workflow_handle(run.id).terminate()
-                while stuck():
+                while stuck_schedules():
                     await asyncio.sleep(0.5)
                     await measure_stuck_schedules(client)

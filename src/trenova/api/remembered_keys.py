@@ -104,13 +104,13 @@ class RememberedKeys:
     def find(self, presented: PresentedKey) -> RememberedKey | None:
         """The key, if it was confirmed within the last `keep_s` seconds."""
         known = self.keys.get(presented.id)
-        if known is None or not compare_digest(known.digest, presented.digest) or not self.is_good(known):
+        if known is None or not compare_digest(known.digest, presented.digest) or not self.is_valid(known):
             return None
         return known
 
-    def is_good(self, key: RememberedKey) -> bool:
+    def is_valid(self, key: RememberedKey) -> bool:
         return self.clock() - key.confirmed_at < self.keep_s
 
     def has_any(self, roles: AbstractSet[Role]) -> bool:
         """Whether any remembered key has one of these roles."""
-        return any(key.role in roles and self.is_good(key) for key in self.keys.values())
+        return any(key.role in roles and self.is_valid(key) for key in self.keys.values())

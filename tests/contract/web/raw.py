@@ -1,4 +1,4 @@
-"""Connections that send whatever bytes they like, and the server that they are tried on."""
+"""Connections that send raw bytes, and a server to test with them."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with what arrived. `/unread` leaves the body where it is, `/large` answers with many bytes."""
+    """Answer with what arrived. `/unread` does not read the body, `/large` answers with many bytes."""
     body = b""
     while scope["path"] != "/unread":
         message = await receive()
@@ -36,7 +36,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 @asynccontextmanager
-async def listening(limits: ConnectionLimits, app: Any = echo) -> AsyncIterator[int]:
+async def serve_raw(limits: ConnectionLimits, app: Any = echo) -> AsyncIterator[int]:
     """The port of a server with these limits."""
     port = choose()
     server = uvicorn.Server(server_config(app, limits=limits, drain_s=1, lifespan=False, port=port))
@@ -61,7 +61,7 @@ class Connection:
         self.writer.write(data)
 
     async def send_forever(self, piece: bytes) -> int:
-        """Send this again and again until the server wants no more; give how many bytes went out."""
+        """Send this repeatedly until the server closes; return the number of bytes sent."""
         sent = 0
         with suppress(ConnectionError):
             while not self.reader.at_eof():
@@ -71,7 +71,7 @@ class Connection:
         return sent
 
     async def rest(self) -> bytes:
-        """All that still comes, until the server closes."""
+        """Everything that still arrives until the server closes."""
         found = b""
         with suppress(ConnectionError):
             async with asyncio.timeout(GENEROUS_S):
@@ -91,7 +91,7 @@ class Connection:
 
 
 @asynccontextmanager
-async def connected(port: int) -> AsyncIterator[Connection]:
+async def connect_to(port: int) -> AsyncIterator[Connection]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         yield Connection(reader, writer)

@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from conftest import GENEROUS_S, Keys, serving
 from contract.publishing.conftest import stand
-from contract.web.raw import connected, statuses
+from contract.web.raw import connect_to, statuses
 from examples import SIGNER, body, entry
 from trenova.api.codec import remote_codec
 from trenova.config import MIB, ApiSettings, SecuritySettings, Settings
@@ -57,7 +57,7 @@ async def send_partial_body(url: str, path: str, key: str, rest: bytes = PARTIAL
     """The answer to a request whose body begins and never ends."""
     port = urlsplit(url).port
     assert port is not None
-    async with connected(port) as connection:
+    async with connect_to(port) as connection:
         head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
         connection.send(head.encode() + rest)
         return await connection.answer()
@@ -89,7 +89,7 @@ async def test_a_body_over_the_limit_is_a_413_while_it_is_still_being_sent(
         path = path.format(letter=await park_entry(store, keys.tenant))
     port = urlsplit(url).port
     assert port is not None
-    async with connected(port) as connection:
+    async with connect_to(port) as connection:
         head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {keys.admin}\r\n"
         connection.send(head.encode() + b"Content-Type: application/json\r\n" + framing + b"\r\n\r\n")
         sending = asyncio.create_task(connection.send_forever(b"10000\r\n" + b" " * 65536 + b"\r\n"))
@@ -101,7 +101,7 @@ async def test_a_body_over_the_limit_is_a_413_while_it_is_still_being_sent(
 
 async def test_an_endless_body_sent_to_the_witness_is_a_413_too(tmp_path: Path) -> None:
     witness = stand(tmp_path, "witness.example.com/w1", SIGNER)
-    async with witness.serving(), connected(witness.port) as connection:
+    async with witness.serving(), connect_to(witness.port) as connection:
         connection.send(b"POST /add-checkpoint HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
         sending = asyncio.create_task(connection.send_forever(b"10000\r\n" + b" " * 65536 + b"\r\n"))
         assert (await connection.answer())[0] == 413
@@ -115,7 +115,7 @@ async def test_announced_bodies_that_never_arrive_do_not_block_other_writers(
     assert port is not None
     writer = (await store.api_keys.create(tenant=f"{keys.tenant}-2", role="writer", name="test", by="test")).text
     head = f"POST /v1/entries HTTP/1.1\r\nAuthorization: Bearer {keys.writer}\r\n".encode()
-    async with connected(port) as one, connected(port) as two:
+    async with connect_to(port) as one, connect_to(port) as two:
         for connection in (one, two):
             connection.send(head + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n[" % (16 * MIB))
         async with httpx.AsyncClient(base_url=url, timeout=GENEROUS_S) as http:
@@ -126,7 +126,7 @@ async def test_announced_bodies_that_never_arrive_do_not_block_other_writers(
 async def test_a_client_that_disconnects_within_its_body_is_not_a_server_error(url: str, keys: Keys) -> None:
     port = urlsplit(url).port
     assert port is not None
-    async with connected(port) as connection:
+    async with connect_to(port) as connection:
         connection.send(f"POST /v1/entries HTTP/1.1\r\nAuthorization: Bearer {keys.writer}\r\n".encode() + PARTIAL)
         await connection.writer.drain()
         connection.writer.write_eof()

@@ -1,4 +1,4 @@
-"""What a connection may cost before anybody knows who is at its other end. The bytes are sent by hand."""
+"""What a connection may use before its client is authenticated. The tests send raw bytes."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from conftest import GENEROUS_S
-from contract.web.raw import Connection, connected, listening, statuses
+from contract.web.raw import Connection, connect_to, serve_raw, statuses
 from trenova.runtime.http.instruments import CONNECTIONS_CUT
 from trenova.runtime.http.limits import ConnectionLimits
 
@@ -19,13 +19,13 @@ CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 @pytest.fixture(scope="module")
 async def port() -> AsyncIterator[int]:
-    async with listening(LIMITS) as found:
+    async with serve_raw(LIMITS) as found:
         yield found
 
 
 @pytest.fixture
 async def connection(port: int) -> AsyncIterator[Connection]:
-    async with connected(port) as opened:
+    async with connect_to(port) as opened:
         yield opened
 
 
@@ -42,7 +42,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize(("begin", "piece", "status", "limit"), ENDLESS.values(), ids=ENDLESS)
-async def test_what_never_ends_is_refused_with_the_limit(
+async def test_endless_input_is_an_error_that_names_the_limit(
     connection: Connection, begin: bytes, piece: bytes, status: int, limit: str
 ) -> None:
     connection.send(begin)
@@ -66,7 +66,7 @@ async def test_a_long_head_within_the_limits_is_answered(connection: Connection)
     "sent", [b"GET / HTTP/1.1\r\nHost: a\r\n", b"\r\n", b"P"], ids=["half a head", "empty line", "a byte"]
 )
 async def test_a_head_that_is_not_complete_in_time_is_a_408(sent: bytes) -> None:
-    async with listening(ConnectionLimits(head_s=0.2, linger_s=0.2)) as port, connected(port) as connection:
+    async with serve_raw(ConnectionLimits(head_s=0.2, linger_s=0.2)) as port, connect_to(port) as connection:
         connection.send(sent)
         answer = await connection.rest()
         assert statuses(answer) == [408]
@@ -74,7 +74,7 @@ async def test_a_head_that_is_not_complete_in_time_is_a_408(sent: bytes) -> None
 
 
 async def test_a_second_head_has_a_time_limit_too_and_bytes_do_not_prolong_it() -> None:
-    async with listening(ConnectionLimits(head_s=0.2, linger_s=0.2)) as port, connected(port) as connection:
+    async with serve_raw(ConnectionLimits(head_s=0.2, linger_s=0.2)) as port, connect_to(port) as connection:
         connection.send(b"GET / HTTP/1.1\r\n\r\n")
         assert (await connection.answer())[0] == 200
         connection.send(b"GET / HTTP/1.1\r\n")
@@ -90,21 +90,21 @@ async def drip(connection: Connection) -> None:
 
 
 async def test_a_connection_without_a_request_is_closed() -> None:
-    async with listening(ConnectionLimits(head_s=0.2)) as port, connected(port) as connection:
+    async with serve_raw(ConnectionLimits(head_s=0.2)) as port, connect_to(port) as connection:
         assert await connection.rest() == b""
 
 
-async def test_a_body_that_nobody_reads_is_not_taken_for_ever() -> None:
-    async with listening(ConnectionLimits(head_s=0.2, linger_s=0.2)) as port, connected(port) as connection:
+async def test_a_body_that_is_not_read_is_not_received_forever() -> None:
+    async with serve_raw(ConnectionLimits(head_s=0.2, linger_s=0.2)) as port, connect_to(port) as connection:
         connection.send(b"POST /unread HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n")
         assert (await connection.answer())[0] == 200
         await drip(connection)  # ends with the connection
 
 
-async def test_an_answer_that_its_client_does_not_take_is_given_up() -> None:
+async def test_an_answer_that_its_client_does_not_read_is_aborted() -> None:
     before = given_up()
-    async with listening(ConnectionLimits(head_s=0.1, unread_answer_s=0.3)) as port:
-        # A buffer so small that the answer waits at the server, which a client that does not read leaves there.
+    async with serve_raw(ConnectionLimits(head_s=0.1, unread_answer_s=0.3)) as port:
+        # The client's buffer is so small that the answer stays at the server until the client reads.
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
         writer.write(b"GET /large HTTP/1.1\r\n\r\n")
         await until_more_than(before)
@@ -112,9 +112,9 @@ async def test_an_answer_that_its_client_does_not_take_is_given_up() -> None:
         assert not reader.at_eof()
 
 
-async def test_answers_that_nobody_takes_hold_only_so_many_bytes() -> None:
+async def test_unread_answers_hold_a_limited_number_of_bytes() -> None:
     before = given_up()
-    async with listening(ConnectionLimits(unread_answers_bytes=40 << 20)) as port, AsyncExitStack() as opened:
+    async with serve_raw(ConnectionLimits(unread_answers_bytes=40 << 20)) as port, AsyncExitStack() as opened:
         for _ in range(5):
             _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
             opened.callback(writer.close)
@@ -133,11 +133,11 @@ async def until_more_than(before: float) -> None:
 
 
 async def test_a_new_connection_takes_the_place_of_one_that_is_idle() -> None:
-    async with listening(ConnectionLimits(connections=3)) as port, AsyncExitStack() as opened:
-        busy = await opened.enter_async_context(connected(port))
+    async with serve_raw(ConnectionLimits(connections=3)) as port, AsyncExitStack() as opened:
+        busy = await opened.enter_async_context(connect_to(port))
         busy.send(POST + b"Content-Length: 2\r\n\r\n1")
-        idle = [await opened.enter_async_context(connected(port)) for _ in range(2)]
-        newest = await opened.enter_async_context(connected(port))
+        idle = [await opened.enter_async_context(connect_to(port)) for _ in range(2)]
+        newest = await opened.enter_async_context(connect_to(port))
         assert await idle[0].rest() == b""
         newest.send(b"GET / HTTP/1.1\r\n\r\n")
         assert (await newest.answer())[0] == 200
@@ -147,7 +147,7 @@ async def test_a_new_connection_takes_the_place_of_one_that_is_idle() -> None:
         assert json.loads((await busy.answer())[1])["body"] == "12"
 
 
-async def test_only_so_many_requests_are_read_ahead(connection: Connection) -> None:
+async def test_a_limited_number_of_requests_is_read_ahead(connection: Connection) -> None:
     connection.send(b"GET / HTTP/1.1\r\n\r\n" * (LIMITS.pipelined + 2))
     assert await connection.rest() == b""
 
@@ -158,7 +158,7 @@ async def test_a_few_requests_may_be_sent_ahead(connection: Connection) -> None:
     assert answers == [str(number) for number in range(LIMITS.pipelined)]
 
 
-# Two servers in a row that end a request at different places let one client put a request into another's mouth.
+# Two servers in a row that disagree on the end of a request let a client smuggle one into another's connection.
 SMUGGLED = {
     "length and chunks": POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "two lengths": POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
@@ -186,7 +186,7 @@ async def test_a_head_that_two_servers_could_read_differently_is_a_400(connectio
     assert statuses(await connection.rest()) == [400]
 
 
-async def test_trailers_are_not_put_among_the_headers(connection: Connection) -> None:
+async def test_trailers_are_not_added_to_the_headers(connection: Connection) -> None:
     connection.send(CHUNKED + b"5\r\nhello\r\n0\r\nAuthorization: Bearer x\r\n\r\n")
     status, body = await connection.answer()
     assert (status, json.loads(body)["body"]) == (200, "hello")
@@ -195,7 +195,7 @@ async def test_trailers_are_not_put_among_the_headers(connection: Connection) ->
 
 @pytest.mark.parametrize("offer", [b"h2c", b"websocket"])
 async def test_an_offer_of_another_protocol_is_ignored_and_the_body_read(connection: Connection, offer: bytes) -> None:
-    """As Java's HTTP client sends every first request. The parser alone drops the body, or takes it for a request."""
+    """Java's HTTP client sends every first request like this. The parser alone drops or misreads the body."""
     head = POST + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: " + offer + b"\r\nHTTP2-Settings: AA\r\n"
     connection.send(head + b"Content-Length: 5\r\n\r\n")
     await asyncio.sleep(0)
@@ -205,25 +205,25 @@ async def test_an_offer_of_another_protocol_is_ignored_and_the_body_read(connect
     assert json.loads((await connection.answer())[1])["query"] == "next"
 
 
-async def test_a_tunnel_is_refused(connection: Connection) -> None:
+async def test_connect_is_an_error(connection: Connection) -> None:
     connection.send(b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n")
     assert statuses(await connection.rest()) == [501]
 
 
-async def test_whoever_waits_for_100_continue_is_asked_for_the_body(connection: Connection) -> None:
+async def test_a_client_that_waits_for_100_continue_is_asked_for_its_body(connection: Connection) -> None:
     connection.send(POST + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n")
     assert (await connection.answer())[0] == 100
     connection.send(b"hello")
     assert json.loads((await connection.answer())[1])["body"] == "hello"
 
 
-async def test_an_answer_before_the_body_was_asked_for_ends_the_connection(connection: Connection) -> None:
-    """Otherwise the client's next request would be read as the body that it never sent."""
+async def test_an_answer_before_100_continue_closes_the_connection(connection: Connection) -> None:
+    """Otherwise the client's next request would be read as the body that it did not send."""
     connection.send(b"POST /unread HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 60\r\n\r\n")
     assert statuses(await connection.rest()) == [200]
 
 
-async def test_nothing_comes_between_the_bytes_of_an_answer(port: int) -> None:
-    async with connected(port) as connection:
+async def test_no_error_appears_between_the_bytes_of_an_answer(port: int) -> None:
+    async with connect_to(port) as connection:
         connection.send(POST + b"Content-Length: 5\r\n\r\nhello" + b"no request at all\r\n\r\n")
         assert set(statuses(await connection.rest())) <= {200}

@@ -1,4 +1,4 @@
-"""Every HTTP server of ours has the limits of `trenova.runtime.http`."""
+"""Every HTTP server of Trenova has the limits of `trenova.runtime.http`."""
 
 import asyncio
 import re
@@ -11,7 +11,7 @@ import pytest
 
 import trenova
 from contract.publishing.conftest import stand
-from contract.web.raw import connected, echo
+from contract.web.raw import connect_to, echo
 from examples import SIGNER
 from trenova.config import HealthSettings
 from trenova.dev.ports import choose
@@ -19,7 +19,7 @@ from trenova.worker.health_page import serve
 
 
 @pytest.mark.parametrize("server", ["api", "worker", "witness"])
-async def test_a_header_that_never_ends_is_refused(server: str, api_url: str, tmp_path: Path) -> None:
+async def test_an_endless_header_is_an_error(server: str, api_url: str, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         port = urlsplit(api_url).port
         if server == "witness":
@@ -30,7 +30,7 @@ async def test_a_header_that_never_ends_is_refused(server: str, api_url: str, tm
             port = choose()
             await stack.enter_async_context(serve(HealthSettings(port=port), cast("Any", echo)))
         assert port is not None
-        connection = await stack.enter_async_context(connected(port))
+        connection = await stack.enter_async_context(connect_to(port))
         connection.send(b"GET /livez HTTP/1.1\r\nX: ")
         sending = asyncio.create_task(connection.send_forever(b"a" * 65536))
         assert (await connection.answer())[0] == 431
@@ -38,12 +38,12 @@ async def test_a_header_that_never_ends_is_refused(server: str, api_url: str, tm
 
 
 UNGUARDED = {
-    "a server that is set up in another way": r"uvicorn\.(Config|run)\(",
-    "a route that reads a body in another way": r"request\.(body|json|stream|form|msgpack)\(",
+    "a server that is configured elsewhere": r"uvicorn\.(Config|run)\(",
+    "a route that reads a body itself": r"request\.(body|json|stream|form|msgpack)\(",
 }
 
 
 @pytest.mark.parametrize("pattern", UNGUARDED.values(), ids=UNGUARDED)
-def test_nothing_goes_around_the_limits(pattern: str) -> None:
+def test_no_code_bypasses_the_limits(pattern: str) -> None:
     sources = [path for path in Path(trenova.__file__).parent.rglob("*.py") if path.parent.name != "http"]
     assert [path.name for path in sources if re.search(pattern, path.read_text())] == []

@@ -31,11 +31,11 @@ PUBLIC_ROUTES = {
     ("GET", "/docs/oauth2-redirect.html"),
     ("GET", "/docs-assets/{file_path:path}"),
     ("HEAD", "/docs-assets/{file_path:path}"),
-    # The page on which an API key is typed. It accepts forms of its own origin only.
+    # The page on which a user types an API key. It accepts forms from its own origin only.
     ("GET", "/codec/sign-in"),
     ("POST", "/codec/sign-in"),
     ("POST", "/codec/sign-out"),
-    # A browser asks before a page may call, and sends no key with that.
+    # A browser sends a preflight without a key before a page may call.
     ("OPTIONS", "/codec/encode"),
     ("OPTIONS", "/codec/decode"),
     ("OPTIONS", "/codec/{namespace:str}/encode"),
@@ -74,7 +74,7 @@ def address(path: str, tenant: str = "acme") -> str:
 
 @pytest.fixture
 def find(monkeypatch: pytest.MonkeyPatch) -> AsyncMock:
-    """The look-up of API keys: none is known."""
+    """The lookup of API keys; no key is known."""
     found = AsyncMock(return_value=None)
     monkeypatch.setattr(KeyLookups, "find", found)
     return found
@@ -108,7 +108,7 @@ async def test_options_without_a_key_lists_methods_and_reveals_nothing_else() ->
 
 
 @pytest.mark.parametrize("role", ["writer", "reader", "admin"])
-async def test_a_new_handler_without_a_declaration_is_closed_to_everybody(find: AsyncMock, role: Role) -> None:
+async def test_a_new_handler_without_a_declaration_admits_no_key(find: AsyncMock, role: Role) -> None:
     ran = False
 
     @get("/v1/new")

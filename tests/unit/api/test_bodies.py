@@ -1,4 +1,4 @@
-"""Parting a request's body into its entries, in memory that does not grow with what is refused."""
+"""Splitting a body into entries, in memory that does not grow with an invalid body."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from trenova.errors import InvalidRequest, RequestTooLarge
 JSON, NDJSON = "application/json", "application/x-ndjson"
 MIB = 1024 * 1024
 MOST = 60 * MIB
-"""What a refusal may cost. Before, these took hundreds of megabytes."""
+"""The memory that an invalid body may take. It used to be hundreds of megabytes."""
 
 PEAK = """
 import re, sys
@@ -22,7 +22,7 @@ from trenova.api import bodies
 from trenova.config import LimitSettings
 from trenova.errors import TrenovaError
 
-def peak():  # not getrusage: that begins with the peak of whoever started this process
+def peak():  # not getrusage, which starts with the peak of the parent process
     return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
 
 body = eval(sys.argv[1])

@@ -1,4 +1,4 @@
-"""When a database is unreachable: what the probes hear, and how often."""
+"""When a database counts as unreachable, by the answers to probes."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Database:
-    """Answers probes with these errors, one after the other, and then well."""
+    """Answers probes with these errors, one after the other, and then with success."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -46,11 +46,11 @@ async def watching(database: Database) -> AsyncIterator[DatabaseWatch]:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    while not true():  # noqa: ASYNC110 - nobody is told when a watch ends
+    while not true():  # noqa: ASYNC110 - a watch has no event for its end
         await asyncio.sleep(0)
 
 
-async def test_one_probe_that_is_refused_is_no_outage() -> None:
+async def test_one_failed_probe_is_not_an_outage() -> None:
     database = Database(CLOSED)
     async with watching(database) as watch:
         await watch.find_out()
@@ -58,7 +58,7 @@ async def test_one_probe_that_is_refused_is_no_outage() -> None:
         assert not database.lost
 
 
-async def test_two_are_and_an_answer_ends_it() -> None:
+async def test_two_failed_probes_are_an_outage_and_an_answer_ends_it() -> None:
     database = Database(*[CLOSED] * 10)
     async with watching(database) as watch:
         await watch.find_out()
@@ -77,10 +77,10 @@ async def test_two_are_and_an_answer_ends_it() -> None:
     [
         Unavailable(f'{REFUSED}FATAL: password authentication failed for user "x"'),
         Unavailable(f'{REFUSED}FATAL: no pg_hba.conf entry for host "10.0.0.2"'),
-        # A name with two addresses: nobody at the first, an answer at the second.
+        # A name with two addresses: nothing listens at the first, the second answers.
         Unavailable(f'{REFUSED}Connection refused Multiple attempts: FATAL: database "x" does not exist'),
         Unavailable(f"{REFUSED}SSL error: certificate verify failed"),
-        # It keeps connections for operators, and serves those that it has.
+        # It reserves connections for operators, and serves those that are open.
         Unavailable(f"{REFUSED}FATAL: sorry, too many clients already"),
         Unavailable(f"{REFUSED}FATAL: remaining connection slots are reserved for roles with the SUPERUSER attribute"),
         Unavailable(f'{REFUSED}FATAL: too many connections for role "x"'),
@@ -88,7 +88,7 @@ async def test_two_are_and_an_answer_ends_it() -> None:
         DatabaseFault("the database denies this login a right: permission denied (SQLSTATE 42501)"),
     ],
 )
-async def test_a_database_that_answers_anything_else_is_there(answer: Exception) -> None:
+async def test_a_database_with_any_other_answer_is_reachable(answer: Exception) -> None:
     database = Database(*[answer] * 10)
     async with watching(database) as watch:
         await watch.find_out()
@@ -109,7 +109,7 @@ async def test_a_database_that_answers_anything_else_is_there(answer: Exception)
         ("connection timeout expired", "no_answer"),
     ],
 )
-async def test_a_database_that_lets_nobody_in_is_not(said: str, reason: str) -> None:
+async def test_a_database_that_accepts_no_connections_is_unreachable(said: str, reason: str) -> None:
     async with watching(Database(*[Unavailable(REFUSED + said)] * 2)) as watch:
         await watch.find_out()
         assert watch.reason is not None
@@ -126,8 +126,8 @@ async def test_silence_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
         assert watch.reason.name == "no_answer"
 
 
-async def test_a_probe_that_is_given_up_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection is let in, and its query has no answer: cancelled, psycopg asks the silent server to cancel it."""
+async def test_a_cancelled_probe_delays_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection succeeds and its query has no answer: cancelled, psycopg asks the silent server to cancel it."""
     monkeypatch.setattr(database_watch, "PROBE_TIMEOUT_S", 0.1)
     under_way = most = 0
 
@@ -155,14 +155,14 @@ async def test_a_probe_that_is_given_up_keeps_nobody_waiting(monkeypatch: pytest
         assert not under_way
 
 
-async def test_what_this_process_stands_still_is_not_held_against_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stall_of_this_process_is_not_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_watch, "PROBE_TIMEOUT_S", 0.5)
     asked = 0
 
     async def probe() -> None:
         nonlocal asked
         asked += 1
-        time.sleep(1)  # noqa: ASYNC251 - everything stands still
+        time.sleep(1)  # noqa: ASYNC251 - the whole process stalls
         await asyncio.sleep(0.1)
 
     database = Database()
@@ -173,7 +173,7 @@ async def test_what_this_process_stands_still_is_not_held_against_the_database(m
     assert not database.lost
 
 
-async def test_a_watch_that_ends_says_nothing_of_the_database() -> None:
+async def test_a_watch_that_ends_logs_nothing_about_the_database() -> None:
     with capture_logs() as logged:
         async with watching(Database(*[CLOSED] * 100_000)) as watch:
             await watch.find_out()

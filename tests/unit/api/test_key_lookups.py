@@ -1,4 +1,4 @@
-"""Looking up keys in a database that behaves badly, without one."""
+"""Looking up keys in a fake database that misbehaves."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,7 +28,7 @@ FULL = Unavailable('the database is unavailable: connection failed: FATAL: too m
 
 
 class Database:
-    """A store of keys. `lookup` is what each lookup does before it finds that every key is good, `probe` a probe."""
+    """A store in which every key is valid. Each lookup first runs `lookup`, and each probe `probe`."""
 
     def __init__(self) -> None:
         self.lookup: Callable[[], Awaitable[object]] = at_once
@@ -58,15 +58,15 @@ async def at_once() -> None:
     pass
 
 
-async def for_ever() -> None:
-    """As psycopg: also once it is cancelled, while it asks the silent server to cancel; not once more."""
+async def hang() -> None:
+    """Like psycopg: continues when cancelled once, while it asks the silent server to cancel, but not twice."""
     try:
         await asyncio.Event().wait()
     finally:
         await asyncio.Event().wait()
 
 
-async def refused() -> None:
+async def raise_full() -> None:
     raise FULL
 
 
@@ -77,13 +77,13 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_watch, "PROBE_EVERY_S", 0)
 
 
-async def test_a_database_that_lets_in_and_answers_no_query_is_unreachable() -> None:
+async def test_a_database_that_accepts_connections_and_answers_no_query_is_unreachable() -> None:
     database = Database()
     lookups = database.lookups()
     async with asyncio.timeout(GENEROUS_S):
         async with lookups.running():
             assert await lookups.find(TEXT) == KEY
-            database.lookup = database.probe = for_ever
+            database.lookup = database.probe = hang
             found = await asyncio.gather(*(lookups.find(TEXT, from_memory=True) for _ in range(10)))
             assert [each and each.id for each in found] == [KEY.id] * 10
             with pytest.raises(Unavailable):
@@ -93,9 +93,9 @@ async def test_a_database_that_lets_in_and_answers_no_query_is_unreachable() -> 
 
 async def test_a_request_does_not_wait_for_a_watch_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_lookups, "ANSWER_LIMIT_S", 0.1)
-    monkeypatch.setattr(DatabaseWatch, "probe_error", lambda _: for_ever())
+    monkeypatch.setattr(DatabaseWatch, "probe_error", lambda _: hang())
     database = Database()
-    database.lookup = refused
+    database.lookup = raise_full
     lookups = database.lookups()
     async with asyncio.timeout(GENEROUS_S):
         with pytest.raises(Unavailable, match="did not answer"):
@@ -104,27 +104,27 @@ async def test_a_request_does_not_wait_for_a_watch_that_never_ends(monkeypatch: 
         await database_watch.cancel_all([asking])
 
 
-async def test_with_no_connection_left_the_one_that_there_is_goes_on_looking_keys_up() -> None:
+async def test_without_a_free_connection_the_open_one_still_looks_keys_up() -> None:
     database = Database()
-    database.probe = refused
+    database.probe = raise_full
     lookups = database.lookups()
     async with lookups.running(), asyncio.timeout(GENEROUS_S):
         database.lookup = lambda: asyncio.sleep(0.5)
         assert await lookups.find(TEXT) == KEY
         assert not lookups.watch.is_unreachable
-        database.lookup = refused
+        database.lookup = raise_full
         with pytest.raises(Unavailable):
             await lookups.find(TEXT, from_memory=True)
 
 
-async def test_who_still_waits_at_the_end_is_told_and_nothing_runs_on() -> None:
+async def test_requests_that_wait_at_the_end_get_an_error_and_no_task_is_left() -> None:
     database = Database()
     lookups = database.lookups()
     async with asyncio.timeout(GENEROUS_S):
         async with lookups.running():
-            database.lookup = for_ever
+            database.lookup = hang
             waiting = [asyncio.create_task(lookups.find(TEXT)) for _ in range(2)]
-            while not database.under_way:  # noqa: ASYNC110 - it tells nobody
+            while not database.under_way:  # noqa: ASYNC110 - it has no event for this
                 await asyncio.sleep(0)
         assert not database.under_way
         assert lookups.task is None

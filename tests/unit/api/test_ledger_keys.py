@@ -1,4 +1,4 @@
-"""The public halves that the API keeps of the keys that sign the logs."""
+"""The public keys that the API has of the keys that sign checkpoints."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ KEYS = "\n".join(Signer(name=name, seed=bytes([seed] * 32)).secret_text for name
 SETTINGS = Settings.model_validate({"ledger": {"origin": "audit.example.com/v1/log"}})
 
 
-def test_they_are_those_of_the_workers_in_the_same_order() -> None:
+def test_the_keys_are_those_of_the_workers_in_the_same_order() -> None:
     environ = {VARIABLE: KEYS}
     assert load_ledger_keys(SETTINGS, environ).of("acme") == load_signer(SETTINGS, environ).keys("acme")
 
@@ -22,7 +22,7 @@ def test_they_are_those_of_the_workers_in_the_same_order() -> None:
 @pytest.mark.parametrize(
     ("ledger", "environ"), [({}, {}), ({"signingKeyFile": Path("/nowhere")}, {}), ({}, {VARIABLE: "spoiled"})]
 )
-def test_without_a_good_key_the_api_starts_and_says_where_to_get_them(
+def test_without_a_valid_key_the_api_starts_and_says_where_to_get_the_keys(
     ledger: dict[str, Path], environ: dict[str, str]
 ) -> None:
     keys = load_ledger_keys(Settings.model_validate({"ledger": ledger}), environ)

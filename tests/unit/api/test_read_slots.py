@@ -46,7 +46,7 @@ async def let_tasks_run() -> None:
         await asyncio.sleep(0)
 
 
-async def test_one_tenant_leaves_half_of_the_places_to_others() -> None:
+async def test_one_tenant_leaves_half_of_the_slots_to_others() -> None:
     reads = Reads(4)
     for share in (ACME, ACME, ACME, ACME, GLOBEX):
         await reads.ask(share)
@@ -57,7 +57,7 @@ async def test_one_tenant_leaves_half_of_the_places_to_others() -> None:
     assert (reads.slots.running, reads.slots.queues) == ({}, {})
 
 
-async def test_those_who_wait_take_turns_by_tenant() -> None:
+async def test_waiting_reads_take_turns_by_tenant() -> None:
     reads = Reads(2)
     for share in (ACME, GLOBEX, ACME, ACME, INITECH):
         await reads.ask(share)
@@ -69,7 +69,7 @@ async def test_those_who_wait_take_turns_by_tenant() -> None:
     await reads.stop()
 
 
-async def test_a_line_that_is_too_long_is_refused() -> None:
+async def test_a_queue_that_is_too_long_is_an_error() -> None:
     reads = Reads(2)
     for _ in range(1 + MAX_WAITING):
         await reads.ask(ACME)
@@ -79,7 +79,7 @@ async def test_a_line_that_is_too_long_is_refused() -> None:
     await reads.stop()
 
 
-async def test_who_gives_up_waiting_leaves_the_line() -> None:
+async def test_a_read_that_gives_up_waiting_leaves_the_queue() -> None:
     reads = Reads(2)
     await reads.ask(ACME)
     waiting = await reads.ask(ACME)
@@ -91,7 +91,7 @@ async def test_who_gives_up_waiting_leaves_the_line() -> None:
     await reads.stop()
 
 
-async def test_a_turn_that_comes_as_its_caller_goes_is_handed_on() -> None:
+async def test_a_slot_that_is_granted_as_its_caller_leaves_is_passed_on() -> None:
     reads = Reads(2)
     await reads.ask(ACME)
     going, staying = await reads.ask(ACME), await reads.ask(ACME)

@@ -1,4 +1,4 @@
-"""What is remembered of API keys, for how long, and whose goes first."""
+"""Which API keys are remembered, for how long, and which are dropped first."""
 
 import time
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ def take(kept: RememberedKeys, *keys: ApiKey) -> None:
     kept.update(asked, keys, kept.clock())
 
 
-def test_a_key_is_good_for_so_long_after_it_was_last_confirmed_and_no_longer(clock: Clock) -> None:
+def test_a_key_stays_valid_for_a_limited_time_after_it_was_last_confirmed(clock: Clock) -> None:
     kept = memory(clock)
     take(kept, key(1))
     clock.now += 50
@@ -63,7 +63,7 @@ def test_a_key_that_a_lookup_found_revoked_is_forgotten(clock: Clock) -> None:
     assert not kept.of_tenant
 
 
-def test_the_id_alone_neither_lets_in_nor_has_a_key_forgotten(clock: Clock) -> None:
+def test_the_id_alone_neither_authenticates_nor_makes_it_forget_a_key(clock: Clock) -> None:
     kept = memory(clock)
     take(kept, key(1))
     wrong = parse_key(text(1) + "x")
@@ -73,7 +73,7 @@ def test_the_id_alone_neither_lets_in_nor_has_a_key_forgotten(clock: Clock) -> N
     assert kept.find(parse_key(text(1))) is not None
 
 
-def test_a_key_of_another_database_takes_the_place_of_the_one_with_its_id(clock: Clock) -> None:
+def test_a_key_of_another_database_replaces_the_one_with_its_id(clock: Clock) -> None:
     kept = memory(clock)
     take(kept, key(1, "acme"))
     take(kept, key(1, "globex", "reader"))
@@ -83,13 +83,13 @@ def test_a_key_of_another_database_takes_the_place_of_the_one_with_its_id(clock:
     assert list(kept.of_tenant) == ["globex"]
 
 
-def test_with_no_seconds_nothing_is_kept(clock: Clock) -> None:
+def test_with_0_seconds_nothing_is_kept(clock: Clock) -> None:
     kept = memory(clock, keep_s=0)
     take(kept, key(1))
     assert not kept.keys
 
 
-def test_the_tenant_with_the_most_keys_loses_those_that_it_has_not_used_for_the_longest(clock: Clock) -> None:
+def test_the_tenant_with_the_most_keys_loses_those_used_the_longest_ago(clock: Clock) -> None:
     kept = memory(clock, most=1000)
     take(kept, key(1, "small"), *(key(number, "large") for number in range(2, 1001)))
     take(kept, key(2, "large"))
@@ -100,7 +100,7 @@ def test_the_tenant_with_the_most_keys_loses_those_that_it_has_not_used_for_the_
     assert len(kept.keys) == sum(map(len, kept.of_tenant.values())) == 910
 
 
-def test_many_tenants_with_a_key_each_are_kept_in_bounds_too(clock: Clock) -> None:
+def test_many_tenants_with_one_key_each_are_limited_too(clock: Clock) -> None:
     kept = memory(clock, most=100)
     for number in range(1, 500):
         take(kept, key(number, f"t-{number}"))
@@ -109,13 +109,13 @@ def test_many_tenants_with_a_key_each_are_kept_in_bounds_too(clock: Clock) -> No
     assert kept.find(parse_key(text(499))) is not None
 
 
-def test_keys_for_any_tenant_are_no_keys_of_a_tenant_with_the_name_none(clock: Clock) -> None:
+def test_keys_for_any_tenant_are_not_keys_of_a_tenant_named_none(clock: Clock) -> None:
     kept = memory(clock, most=4)
     take(kept, key(1, None), key(2, "None"), key(3, None), key(4, "None"), key(5, "acme"))
     assert len(kept.keys) == 1
 
 
-def test_a_machine_that_is_suspended_lengthens_no_keys_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_suspended_machine_does_not_keep_a_key_valid_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     slept_s = 0
     monkeypatch.setattr(time, "clock_gettime", lambda clock: 100.0 + slept_s * (clock == time.CLOCK_BOOTTIME))
     monkeypatch.setattr(time, "monotonic", lambda: 100.0)
@@ -127,7 +127,7 @@ def test_a_machine_that_is_suspended_lengthens_no_keys_time(monkeypatch: pytest.
     assert kept.find(parse_key(text(1))) is None
 
 
-def test_whether_a_writer_would_be_let_in(clock: Clock) -> None:
+def test_it_says_whether_a_writer_could_be_authenticated(clock: Clock) -> None:
     kept = memory(clock)
     take(kept, key(1, role="reader"))
     assert not kept.has_any(WRITERS)

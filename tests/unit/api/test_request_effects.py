@@ -1,4 +1,4 @@
-"""What a client is told of a request that was to change something, and failed."""
+"""What a client learns about a failed request that would have changed something."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -28,13 +28,13 @@ def test_it_says_whether_anything_was_changed(error: TrenovaError, changed: str)
     assert told.hint.startswith("send the same request again")
 
 
-def test_a_hint_that_is_the_callers_is_told() -> None:
+def test_a_hint_for_the_client_is_shown() -> None:
     assert (
         client_message(REQUEST, Busy("too much is under way", hint="wait for the others")).hint == "wait for the others"
     )
 
 
-def test_once_something_may_have_been_changed_no_error_says_that_nothing_was() -> None:
+def test_once_something_may_have_changed_no_error_says_that_nothing_has() -> None:
     error = Unavailable("the database is unavailable")
     with pytest.raises(Unavailable), effect_unknown_on_error():
         raise error

@@ -1,4 +1,4 @@
-"""Sessions of a browser: who opens them, which process knows them again, and when they end."""
+"""Browser sessions: which process accepts them, and when they end."""
 
 import base64
 from dataclasses import dataclass, replace
@@ -36,8 +36,8 @@ def of(clock: Clock, *ids: str, encrypting: str | None = None) -> Sessions:
     return replace(sessions_of(ring(*ids, encrypting=encrypting)), clock=clock)
 
 
-def test_every_process_with_the_keys_knows_a_session(clock: Clock) -> None:
-    """Also between the steps of a change of keys, and whichever of them encrypts."""
+def test_every_process_with_the_keys_accepts_a_session(clock: Clock) -> None:
+    """Also between the steps of a key rotation, whichever key encrypts."""
     text = (one := of(clock, "old", "new", encrypting="old")).seal(one.open(KEY))
     session = of(clock, "new", "old", encrypting="new").read(text)
     assert session is not None
@@ -45,14 +45,14 @@ def test_every_process_with_the_keys_knows_a_session(clock: Clock) -> None:
     assert of(clock, "new", encrypting="new").read(text) is None
 
 
-def test_without_encryption_keys_a_session_is_of_one_process(clock: Clock) -> None:
+def test_without_encryption_keys_only_one_process_accepts_a_session(clock: Clock) -> None:
     one, other = of(clock), of(clock)
     text = one.seal(one.open(KEY))
     assert one.read(text) is not None
     assert other.read(text) is None
 
 
-def test_it_ends_after_half_an_hour_without_use_and_after_eight_hours_in_any_case(clock: Clock) -> None:
+def test_a_session_ends_after_half_an_hour_without_use_and_after_eight_hours_in_any_case(clock: Clock) -> None:
     ours = of(clock, "k")
     began = clock.now
     text = ours.seal(ours.open(KEY))
@@ -83,7 +83,7 @@ def test_a_cookie_is_renewed_once_a_minute_and_lives_no_longer_than_the_session(
     assert "; Max-Age=60; " in ours.cookie(late)
 
 
-def test_no_byte_of_it_can_be_changed_and_nothing_of_the_key_is_in_it(clock: Clock) -> None:
+def test_no_byte_of_a_cookie_can_be_changed_and_it_contains_nothing_of_the_key(clock: Clock) -> None:
     ours = of(clock, "k")
     text = ours.seal(ours.open(KEY))
     data = base64.urlsafe_b64decode(text + "==")
@@ -95,16 +95,16 @@ def test_no_byte_of_it_can_be_changed_and_nothing_of_the_key_is_in_it(clock: Clo
 
 
 @pytest.mark.parametrize("text", ["", "x", "=", "é" * 8, "A" * 20, "A" * 100, "A" * 5000, "a b", "\n", '"quoted"'])
-def test_what_is_no_session_is_nobodys(clock: Clock, text: str) -> None:
+def test_a_text_that_is_not_a_session_opens_none(clock: Clock, text: str) -> None:
     assert of(clock, "k").read(text) is None
 
 
-def test_nothing_secret_is_in_its_repr(clock: Clock) -> None:
+def test_the_repr_of_sessions_contains_no_secret(clock: Clock) -> None:
     ours = of(clock, "k")
     assert "secrets" not in repr(ours)
     assert repr(KEY) == f"PresentedKey({KEY.id!r})"
     assert KEY.digest.hex() not in repr(ours.open(PresentedKey(*KEY)))
 
 
-def test_the_cookie_is_of_one_host_and_of_https() -> None:
+def test_the_cookie_is_for_one_host_and_https_only() -> None:
     assert sessions.COOKIE.startswith("__Host-")

@@ -24,7 +24,7 @@ async def reading(budget: ByteBudget, reservation: Reservation, size: int) -> No
         await asyncio.Event().wait()
 
 
-def test_a_request_that_is_alone_is_always_let_in() -> None:
+def test_the_only_request_is_always_admitted() -> None:
     budget = ByteBudget(100)
     with budget.reserve(ACME) as reservation:
         budget.grow(reservation, 80)
@@ -32,13 +32,13 @@ def test_a_request_that_is_alone_is_always_let_in() -> None:
     assert (budget.total, dict(budget.held)) == (0, {})
 
 
-def test_announcing_costs_nothing() -> None:
+def test_an_announced_length_costs_nothing() -> None:
     budget = ByteBudget(100)
     with budget.reserve(ACME), budget.reserve(ACME), budget.reserve(GLOBEX) as reservation:
         budget.grow(reservation, 100)
 
 
-def test_one_tenant_is_told_to_come_back_when_it_fills_the_room() -> None:
+def test_a_tenant_that_exhausts_the_budget_is_told_to_try_again() -> None:
     budget = ByteBudget(100)
     with budget.reserve(ACME) as first, budget.reserve(ACME) as second:
         budget.grow(first, 60)
@@ -47,7 +47,7 @@ def test_one_tenant_is_told_to_come_back_when_it_fills_the_room() -> None:
         budget.grow(second, 40)
 
 
-async def test_another_tenant_takes_room_back_from_the_largest_body_that_is_still_coming() -> None:
+async def test_another_tenant_takes_bytes_back_from_the_largest_unfinished_body() -> None:
     budget = ByteBudget(100)
     with ExitStack() as held:
         large, small, other = (held.enter_context(budget.reserve(share)) for share in (ACME, ACME, GLOBEX))
@@ -62,7 +62,7 @@ async def test_another_tenant_takes_room_back_from_the_largest_body_that_is_stil
         tasks[1].cancel()
 
 
-async def test_who_holds_the_most_takes_nothing_from_others() -> None:
+async def test_the_caller_that_holds_the_most_takes_nothing_from_others() -> None:
     budget = ByteBudget(100)
     with budget.reserve(ACME) as acme, budget.reserve(GLOBEX) as globex:
         task = asyncio.create_task(reading(budget, globex, 30))
@@ -74,7 +74,7 @@ async def test_who_holds_the_most_takes_nothing_from_others() -> None:
         task.cancel()
 
 
-def test_while_others_were_turned_away_each_has_an_equal_share() -> None:
+def test_after_a_caller_was_turned_away_the_others_are_limited_to_equal_shares() -> None:
     """What was read completely cannot be taken back. So who fills the room with it makes room next time."""
     clock = Clock()
     budget = ByteBudget(100, clock)
@@ -92,7 +92,7 @@ def test_while_others_were_turned_away_each_has_an_equal_share() -> None:
         budget.grow(second, 50)
 
 
-def test_many_tenants_share() -> None:
+def test_many_tenants_share_the_budget() -> None:
     budget = ByteBudget(90)
     with budget.reserve(ACME) as acme, budget.reserve(GLOBEX) as globex:
         budget.grow(acme, 45)

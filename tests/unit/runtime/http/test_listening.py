@@ -17,7 +17,7 @@ from trenova.runtime.http.listening import listen_error
         (errno.ENOBUFS, 8080, "cannot listen on port 8080 on 127.0.0.1: No buffer space", "choose another port"),
     ],
 )
-def test_the_reason_and_the_setting_are_named(number: int, port: int, problem: str, step: str) -> None:
+def test_the_error_names_the_reason_and_the_setting(number: int, port: int, problem: str, step: str) -> None:
     error = listen_error(OSError(number, os.strerror(number)), "127.0.0.1", port, "api.port")
     assert error.problems[0].startswith(problem)
     assert error.hint is not None
