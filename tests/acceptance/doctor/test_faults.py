@@ -186,7 +186,7 @@ async def test_a_database_that_accepts_no_connections_is_named_with_the_next_ste
         url = f"postgresql://trenova:secret@127.0.0.1:{silent.getsockname()[1]}/trenova"
         report = await doctor(place, TRENOVA_DATABASE__URL=url)
     assert report.exit_code == 13
-    assert "check its machine and its disk for what hangs" in report.fault("database")
+    assert "check whether its machine or its disk hangs" in report.fault("database")
 
 
 async def test_a_schema_that_is_too_old_is_named(place: Site, owner: Owner) -> None:
@@ -240,7 +240,7 @@ async def test_missing_and_superfluous_rights_are_named(place: Site, database: P
     finally:
         await owner.execute("REVOKE UPDATE, DELETE ON entries FROM trenova_worker")
     assert report.exit_code == 13
-    assert "more than it needs: DELETE on entries, UPDATE on entries" in report.fault("database rights", "warning")
+    assert "more rights than it needs: DELETE on entries, UPDATE on entries" in report.fault("database rights", "warning")
     assert "grant of DELETE on table entries to trenova_worker: expected none" in report.fault("database objects")
     report = await doctor(place, TRENOVA_DATABASE__URL=database.owner_url)
     assert "SUPERUSER" in report.fault("database rights", "warning")
