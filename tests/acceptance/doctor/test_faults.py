@@ -240,7 +240,8 @@ async def test_missing_and_superfluous_rights_are_named(place: Site, database: P
     finally:
         await owner.execute("REVOKE UPDATE, DELETE ON entries FROM trenova_worker")
     assert report.exit_code == 13
-    assert "more rights than it needs: DELETE on entries, UPDATE on entries" in report.fault("database rights", "warning")
+    fault = report.fault("database rights", "warning")
+    assert "more rights than it needs: DELETE on entries, UPDATE on entries" in fault
     assert "grant of DELETE on table entries to trenova_worker: expected none" in report.fault("database objects")
     report = await doctor(place, TRENOVA_DATABASE__URL=database.owner_url)
     assert "SUPERUSER" in report.fault("database rights", "warning")
