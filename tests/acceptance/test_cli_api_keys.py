@@ -50,7 +50,7 @@ def test_a_key_does_what_its_role_and_tenant_allow(trenova: User, dev: Dev) -> N
     assert len(trenova("entries", "--json", **server).lines) == 1
     ended = trenova("entries", "--tenant", new_tenant(), **server)
     assert ended.exit_code == 1
-    assert "reads the tenant" in ended.err
+    assert "may read the tenant" in ended.err
 
 
 def complaint_of_import(trenova: User, server: dict[str, str]) -> tuple[str, str]:
