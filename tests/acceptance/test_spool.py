@@ -264,7 +264,7 @@ async def test_a_second_api_on_the_folder_is_refused(place: Site, variables: dic
         ended = await place.command("api", **variables)
         error, hint = ended.complaint()
         assert error.endswith(f"api.spool.folder: {place.folder / 'spool'} is in use by another API process")
-        assert hint.startswith("give each API process a folder of its own")
+        assert hint.startswith("give each API process its own folder")
 
 
 def test_a_spool_without_encryption_is_refused_with_both_settings(stranger: User) -> None:
