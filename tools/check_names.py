@@ -36,6 +36,7 @@ CALLED_BY_LIBRARIES: dict[str, str] = {}
 # Classes that name a state of the domain.
 STATES: dict[str, str] = {
     "Accepted": "the answer to a request in the state accepted",
+    "Replayed": "the answer to a replay; the name is in the OpenAPI document",
     "Parked": "an entry in the state parked, with its reason",
 }
 

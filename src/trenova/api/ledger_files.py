@@ -72,7 +72,7 @@ async def read_checkpoint(
         signed = await services.store.ledgers.newest(tenant)
         if signed is None:
             raise NotFound(NO_LEDGER)
-        note = await services.store.cosignatures.cosigned(tenant, signed.size)
+        note = await services.store.cosignatures.cosigned_note(tenant, signed.size)
     return file_response(
         request, note or signed.note, kind=TEXT, max_age=ONE_SECOND, is_public=is_shown_to_everyone(services, tenant)
     )

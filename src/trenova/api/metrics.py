@@ -58,6 +58,6 @@ async def metrics(caller: NamedDependency[Caller], services: NamedDependency[Ser
 async def count_parked(store: Store) -> None:
     """Update the metrics. While the database is unavailable they keep their last values."""
     with suppress(Unavailable):
-        count, since = await store.dead_letters.parked()
+        count, since = await store.dead_letters.count_parked()
         ENTRIES_PARKED.set(count)
         OLDEST_PARKED.set(since.timestamp() if since else 0)

@@ -93,9 +93,9 @@ def verify(
         options.check_tenant(tenant)
         checkpoints = [read_checkpoint(path) for path in known or ()]
         if files:
-            from trenova.cli.verify_files import Trusted, check_files
+            from trenova.cli.verify_files import TrustAnchors, check_files
 
-            trusted = Trusted(keys=keys, known=checkpoints, witnesses=witnesses, cosignatures=cosignatures)
+            trusted = TrustAnchors(keys=keys, known=checkpoints, witnesses=witnesses, cosignatures=cosignatures)
             raise typer.Exit(check_files(files, trusted, as_json=as_json))
         from trenova.cli.verify_live import check_database
         from trenova.runtime.installation.settings import load_settings

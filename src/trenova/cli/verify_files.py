@@ -28,7 +28,7 @@ GRAVEST_FIRST = (NOT_PROVED, NOT_CHECKED, CONSISTENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trusted:
+class TrustAnchors:
     """What the reader trusts: keys, checkpoints, and witnesses of which `cosignatures` must have cosigned."""
 
     keys: Sequence[VerifierKey]
@@ -37,7 +37,7 @@ class Trusted:
     cosignatures: int | None
 
 
-def check_files(paths: Sequence[Path], trusted: Trusted, *, as_json: bool) -> int:
+def check_files(paths: Sequence[Path], trusted: TrustAnchors, *, as_json: bool) -> int:
     """Check and report all files. Returns the gravest exit code. Raises NotChecked for wrong known checkpoints."""
     # Only a known checkpoint needs the ledger of each file beforehand: without one, a file is read once, like a pipe.
     origins = {path: origin_of(path) for path in paths} if trusted.known else {}
@@ -65,7 +65,7 @@ def print_error(message: str, code: int, *, as_json: bool) -> None:
         print(printable_line(f"error: {message}"), file=sys.stderr)
 
 
-def check_known(trusted: Trusted, origins: dict[Path, str | None]) -> None:
+def check_known(trusted: TrustAnchors, origins: dict[Path, str | None]) -> None:
     """Check that each known checkpoint is of the ledger of a file, and signed by a given key, if any was given."""
     for checkpoint in trusted.known:
         if checkpoint.origin not in origins.values() and None not in origins.values():
@@ -103,7 +103,7 @@ def origin_of(path: Path) -> str | None:
         return None
 
 
-def check_file(path: Path, trusted: Trusted, origin: str | None) -> Verdict:
+def check_file(path: Path, trusted: TrustAnchors, origin: str | None) -> Verdict:
     columns = [TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()]
     console = stderr_console()
     with (

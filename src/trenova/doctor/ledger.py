@@ -40,16 +40,16 @@ async def check_signing_key(context: CheckContext) -> Verdict:
             f"no signing key is configured ({VARIABLE} or ledger.signingKeyFile): no worker starts without one", HINT
         )
     signer = load_signer(context.settings, context.options.environ)
-    unsigned = await Checkpoints(context.store.pool, signer).unsigned()
-    if unsigned.tenants:
-        some = ", ".join(unsigned.tenants[:SHOWN])
+    gaps = await Checkpoints(context.store.pool, signer).find_signature_gaps()
+    if gaps.tenants:
+        some = ", ".join(gaps.tenants[:SHOWN])
         return failure(
-            f"of {many(unsigned.logs, 'ledger', 'ledgers')} examined, {len(unsigned.tenants)} have a newest checkpoint "
+            f"of {many(gaps.ledgers, 'ledger', 'ledgers')} examined, {len(gaps.tenants)} have a newest checkpoint "
             f"without a signature of this key: {some}",
             "check that this key and ledger.origin are those of the workers; after a change of keys, restart the "
             "workers, which sign the checkpoints again",
         )
-    checkpoints = many(unsigned.logs, "newest checkpoint has", "newest checkpoints have")
+    checkpoints = many(gaps.ledgers, "newest checkpoint has", "newest checkpoints have")
     return ok(f"belongs to {context.settings.ledger.origin}; {checkpoints} its signature")
 
 
@@ -174,7 +174,7 @@ async def check_reconciliation(context: CheckContext) -> Verdict:
 
 
 async def check_parked_entries(context: CheckContext) -> Verdict:
-    count, since = await context.store.dead_letters.parked()
+    count, since = await context.store.dead_letters.count_parked()
     if since is None:
         return ok("none")
     return warning(

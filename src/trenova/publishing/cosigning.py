@@ -17,7 +17,7 @@ from trenova.ledger.note import Signature
 from trenova.publishing.witnesses import SizeConflict, WitnessClient, request_cosignature
 from trenova.store import Store
 from trenova.store.checkpoint_conflicts import Conflict
-from trenova.store.cosignatures import Cosignature, Uncosigned
+from trenova.store.cosignatures import Cosignature, CosignatureGap
 
 log = structlog.get_logger()
 
@@ -65,13 +65,13 @@ class WitnessPublisher:
 
     async def submit_page(self, after: str) -> str | None:
         """Submit the next ledgers after the tenant `after`. Returns the last tenant, or None if there are no more."""
-        page = await self.store.cosignatures.uncosigned(self.prefix, self.witness.id, after=after, limit=PAGE)
+        page = await self.store.cosignatures.find_gaps(self.prefix, self.witness.id, after=after, limit=PAGE)
         waiting = [each for each in page if not self.is_backing_off(each.tenant)]
         for start in range(0, len(waiting), MAX_CONCURRENT_REQUESTS):
             await self.submit_concurrently(waiting[start : start + MAX_CONCURRENT_REQUESTS])
         return page[-1].tenant if len(page) == PAGE else None
 
-    async def submit_concurrently(self, logs: Sequence[Uncosigned]) -> None:
+    async def submit_concurrently(self, logs: Sequence[CosignatureGap]) -> None:
         """Submit several at once. Raises Unavailable if a part is unreachable or the witness fails for all of them."""
         errors = await asyncio.gather(*(self.submit(each) for each in logs), return_exceptions=True)
         failed = [(each, error) for each, error in zip(logs, errors, strict=True) if error is not None]
@@ -90,7 +90,7 @@ class WitnessPublisher:
         if len(failed) == len(logs) and isinstance(failed[0][1], WitnessUnavailable):
             raise failed[0][1]
 
-    async def submit(self, uncosigned: Uncosigned) -> None:
+    async def submit(self, uncosigned: CosignatureGap) -> None:
         try:
             origin = checkpoint.origin(self.prefix, uncosigned.tenant)
             if not uncosigned.note.startswith(f"{origin}\n".encode()):
@@ -115,7 +115,7 @@ class WitnessPublisher:
         )
         self.backoffs.pop(uncosigned.tenant, None)
 
-    async def cosign(self, uncosigned: Uncosigned) -> Signature | None:
+    async def cosign(self, uncosigned: CosignatureGap) -> Signature | None:
         """The witness's line; None if it has cosigned a newer checkpoint. Raises VerificationError if it declines.
 
         A ledger that was rolled back, or has another tree of the cosigned size, is submitted too: the witness's answer
@@ -137,7 +137,7 @@ class WitnessPublisher:
             old = answer.size
         raise VerificationError(f"it expects another size each time, last {old}")
 
-    async def check_overtaken(self, uncosigned: Uncosigned, answer: SizeConflict, size: int) -> None:
+    async def check_overtaken(self, uncosigned: CosignatureGap, answer: SizeConflict, size: int) -> None:
         """Raise CheckpointConflict unless our ledger has reached this size by now, stored by another worker."""
         newest = await self.store.ledgers.newest(uncosigned.tenant)
         if newest is None or newest.size < size:
@@ -154,13 +154,13 @@ class WitnessPublisher:
     def is_backing_off(self, tenant: str) -> bool:
         return tenant in self.backoffs and self.clock() < self.backoffs[tenant].until
 
-    def back_off(self, uncosigned: Uncosigned, longest_s: float) -> None:
+    def back_off(self, uncosigned: CosignatureGap, longest_s: float) -> None:
         """Pause this ledger for twice as long as the last time."""
         last = self.backoffs.get(uncosigned.tenant)
         seconds = FIRST_BACKOFF_S if last is None else min(2 * last.seconds, longest_s)
         self.backoffs[uncosigned.tenant] = Backoff(until=self.clock() + seconds, seconds=seconds)
 
-    async def record_conflict(self, uncosigned: Uncosigned, error: VerificationError) -> None:
+    async def record_conflict(self, uncosigned: CosignatureGap, error: VerificationError) -> None:
         """Log that the witness declined this ledger, and store what it declined and what it answered."""
         self.back_off(uncosigned, MAX_DECLINED_BACKOFF_S)
         log.error("witness declined", **self.log_fields(uncosigned), reason=error.message)
@@ -178,7 +178,7 @@ class WitnessPublisher:
             )
         )
 
-    def log_fields(self, uncosigned: Uncosigned) -> dict[str, str | int | float]:
+    def log_fields(self, uncosigned: CosignatureGap) -> dict[str, str | int | float]:
         return {
             "witness": self.witness.key.name,
             "tenant": uncosigned.tenant,

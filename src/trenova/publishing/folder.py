@@ -71,7 +71,7 @@ class FolderPublisher:
         if signed is None:
             return  # not signed yet; a worker that starts will sign it
         try:
-            note = await self.store.cosignatures.cosigned(head.tenant, head.size) or signed.note
+            note = await self.store.cosignatures.cosigned_note(head.tenant, head.size) or signed.note
             await self.write(head.tenant, note)
         except (VerificationError, LedgerDamaged) as error:
             await self.record_conflict(head, signed.note, error)

@@ -45,11 +45,11 @@ class SignedBefore(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unsigned:
+class SignatureGaps:
     """The ledgers whose newest checkpoint lacks a signature of one of our keys, and how many ledgers were read."""
 
     tenants: tuple[str, ...]
-    logs: int
+    ledgers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +77,13 @@ class Checkpoints:
                 return signed
             after = page[-1].tenant
 
-    async def unsigned(self) -> Unsigned:
+    async def find_signature_gaps(self) -> SignatureGaps:
         """Read the first CHECKED ledgers, and change nothing."""
         signer = require_signer(self.signer)
         async with self.pool.cursor() as cursor:
             page = await read_heads(cursor, after="", limit=CHECKED)
         lacking = [head.tenant for head in page if lacks_signature(signer, head.tenant, head.note)]
-        return Unsigned(tenants=tuple(lacking), logs=len(page))
+        return SignatureGaps(tenants=tuple(lacking), ledgers=len(page))
 
 
 async def read_heads(cursor: psycopg.AsyncCursor[Any], *, after: str, limit: int) -> list[HeadToSign]:

@@ -16,7 +16,7 @@ LOCK_WITNESS = sql("witness_lock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Uncosigned:
+class CosignatureGap:
     """A ledger's newest checkpoint (`size` entries, signed `note`) and the last size that the witness has cosigned."""
 
     tenant: str
@@ -52,7 +52,7 @@ class HeadToPublish:
 class Cosignatures:
     pool: Pool
 
-    async def cosigned(self, tenant: str, size: int) -> bytes | None:
+    async def cosigned_note(self, tenant: str, size: int) -> bytes | None:
         """The signed note of the checkpoint at this size with the cosignatures of its text; None if there is none.
 
         Raises VerificationError where what is stored is not a note.
@@ -65,7 +65,7 @@ class Cosignatures:
         note, lines = row
         return with_lines(note, lines)
 
-    async def uncosigned(self, prefix: str, witness: str, *, after: str, limit: int) -> list[Uncosigned]:
+    async def find_gaps(self, prefix: str, witness: str, *, after: str, limit: int) -> list[CosignatureGap]:
         """Ledgers whose newest checkpoint the witness has not cosigned, sorted by tenant, starting after `after`.
 
         `prefix` is what the origins of our ledgers begin with.
@@ -74,7 +74,7 @@ class Cosignatures:
         async with self.pool.cursor() as cursor:
             await cursor.execute(UNCOSIGNED, parameters)
             return [
-                Uncosigned(tenant=tenant, size=size, note=bytes(note), cosigned=cosigned)
+                CosignatureGap(tenant=tenant, size=size, note=bytes(note), cosigned=cosigned)
                 for tenant, size, note, cosigned in await cursor.fetchall()
             ]
 

@@ -89,7 +89,7 @@ class Store:
                 Removals(pool, signer),
                 Reconciliation(pool),
                 Records(pool, signer),
-                Pool.unpooled(url),
+                Pool.without_pool(url),
             )
 
     async def check(self) -> None:

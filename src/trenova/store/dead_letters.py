@@ -133,7 +133,7 @@ class DeadLetters:
             ((count,),) = await cursor.fetchall()
             return int(count)
 
-    async def parked(self) -> tuple[int, datetime | None]:
+    async def count_parked(self) -> tuple[int, datetime | None]:
         """How many entries are parked, and since when the oldest is."""
         async with self.pool.cursor() as cursor:
             await cursor.execute(PARKED)

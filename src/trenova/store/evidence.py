@@ -43,7 +43,7 @@ class Evidence:
             span = range(tile * WIDTH, min((tile + 1) * WIDTH, self.size))
             leaves = [leaf async for leaf in self.ledgers.leaves(self.header.tenant, span.start, len(span))]
             if [leaf.index for leaf in leaves] != list(span):
-                raise damaged(self.header.tenant, f"entries {span.start}–{span.stop - 1}: some are missing")
+                raise damage_error(self.header.tenant, f"entries {span.start}–{span.stop - 1}: some are missing")
             spans = prove.tile_spans(tile, self.size)
             stored = await read_tiles(self.ledgers, self.header.tenant, spans, self.size, stored)
             yield Section(
@@ -74,7 +74,7 @@ async def evidence(
             f"there is no signed ledger of the tenant {tenant}",
             hint="start a worker: it signs every ledger when it starts",
         )
-    text = (await Cosignatures(ledgers.pool).cosigned(tenant, signed.size) or signed.note).decode()
+    text = (await Cosignatures(ledgers.pool).cosigned_note(tenant, signed.size) or signed.note).decode()
     head = checkpoint.parse(notes.parse(signed.note).text)
     if head.origin not in {key.name for key in keys}:
         raise InvalidRequest(
@@ -154,7 +154,7 @@ def proof(tenant: str, spans: tuple[Span, ...], stored: Mapping[tuple[int, int],
     try:
         return prove.hashes(spans, tiles.node_reader(stored))
     except VerificationError as error:
-        raise damaged(tenant, error.message) from None
+        raise damage_error(tenant, error.message) from None
 
 
 def entry(leaf: Leaf) -> Entry:
@@ -163,5 +163,5 @@ def entry(leaf: Leaf) -> Entry:
     return Entry(index=leaf.index, salt=leaf.salt, body=leaf.body)
 
 
-def damaged(tenant: str, detail: str) -> LedgerDamaged:
+def damage_error(tenant: str, detail: str) -> LedgerDamaged:
     return LedgerDamaged(f"the ledger of {tenant}: {detail}", hint=f"trenova verify --live --tenant {tenant}")

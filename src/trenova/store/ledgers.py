@@ -60,7 +60,7 @@ class Provable:
             head = checkpoint.parse(notes.parse(self.signed.note).text)
             return proofs.inclusions(leaves, head, self.tiles)
         except VerificationError as error:
-            raise damaged(self.tenant, error) from error
+            raise damage_error(self.tenant, error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Ledgers:
         try:
             return prove.hashes(spans, tiles.node_reader(await self.tiles(tenant, wanted)))
         except VerificationError as error:
-            raise damaged(tenant, error) from error
+            raise damage_error(tenant, error) from error
 
     async def commitments(self, tenant: str, first: int, count: int) -> list[bytes]:
         """The 32-byte commitments from `first` on, fewer than `count` at the end; 256 make an entry bundle."""
@@ -161,7 +161,7 @@ async def read_tiles(
     return stored
 
 
-def damaged(tenant: str, error: VerificationError) -> LedgerDamaged:
+def damage_error(tenant: str, error: VerificationError) -> LedgerDamaged:
     return LedgerDamaged(
         f"the ledger of {tenant} cannot be proved: {error.message}",
         hint="restore the named part from a backup; then check it: trenova verify --live",

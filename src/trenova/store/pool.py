@@ -53,7 +53,7 @@ class Pool:
             await engine.dispose()
 
     @classmethod
-    def unpooled(cls, url: str) -> "Pool":
+    def without_pool(cls, url: str) -> "Pool":
         """A new connection for each transaction, closed after it: no other use can hold it up."""
         return cls(engine_of(url, poolclass=NullPool))
 

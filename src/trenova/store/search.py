@@ -190,13 +190,13 @@ def page_query(filters: Filters, *, after: PagePosition | None, limit: int) -> S
     if filters.tenant is None and party:
         # No index holds an actor across tenants: the newest of each ledger, merged.
         logs = select(heads.c.tenant).where(belongs(heads.c.tenant, filters)).subquery("logs")
-        return merged(logs, entries.c.tenant == logs.c.tenant, filters, after, limit)
+        return merge_branches(logs, entries.c.tenant == logs.c.tenant, filters, after, limit)
     if filters.tenant is not None and filters.action is not None and filters.action.endswith("*") and not party:
         # Each action of that beginning has its own stretch of the index: the newest of each, merged.
         actions = actions_beginning(filters.tenant, filters.action[:-1])
         exact = replace(filters, action=None)
         one = (entries.c.tenant == filters.tenant, entries.c.action == actions.c.action)
-        return merged(actions, and_(*one), exact, after, limit)
+        return merge_branches(actions, and_(*one), exact, after, limit)
     return newest(filters, after, limit).where(belongs(entries.c.tenant, filters))
 
 
@@ -211,7 +211,7 @@ def newest(filters: Filters, after: PagePosition | None, limit: int) -> Select[A
     return query.order_by(*(each.desc() for each in compared)).limit(limit)
 
 
-def merged(
+def merge_branches(
     branches: FromClause, branch: ColumnElement[bool], filters: Filters, after: PagePosition | None, limit: int
 ) -> Select[Any]:
     """The newest of all branches, from at most `limit` rows of each."""

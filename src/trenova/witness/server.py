@@ -71,7 +71,7 @@ class WitnessServer:
             return error_answer(HTTPStatus.BAD_REQUEST, error.message)
         if isinstance(request, Answer):
             return request
-        with self.state.locked() as state:
+        with self.state.lock() as state:
             last = state.last(request.head.origin)
             declined = decide(request, last)
             cosigned = b"" if declined else signing.cosign(request.note, self.signer, timestamp=int(self.clock()))

@@ -65,7 +65,7 @@ class WitnessState:
 
     def upgrade(self) -> None:
         """Add what the database of an earlier release lacks, atomically."""
-        with self.locked() as memory:
+        with self.lock() as memory:
             memory.add_hashes()
 
     def create(self, name: str) -> None:
@@ -86,7 +86,7 @@ class WitnessState:
         return None if row is None else bytes(row[0])
 
     @contextmanager
-    def locked(self) -> Iterator["LockedState"]:
+    def lock(self) -> Iterator["LockedState"]:
         """All checkpoints, to compare and to replace, for one caller at a time.
 
         Changes are on disk when the block ends; if it raises, nothing has changed.

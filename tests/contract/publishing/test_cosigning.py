@@ -30,7 +30,7 @@ from trenova.publishing.cosigning import MAX_CONCURRENT_REQUESTS
 from trenova.publishing.witnesses import witnesses_of
 from trenova.store import Store
 from trenova.store.checkpoint_conflicts import Conflict
-from trenova.store.cosignatures import Uncosigned
+from trenova.store.cosignatures import CosignatureGap
 from trenova.witness import server
 
 
@@ -40,7 +40,7 @@ async def append(logs: Store, tenant: str, count: int) -> None:
 
 async def signed_by(logs: Store, tenant: str, size: int, keys: list[VerifierKey]) -> set[VerifierKey]:
     """Those of the keys that have signed the checkpoint as it is handed out; a false line would raise."""
-    message = await logs.cosignatures.cosigned(tenant, size)
+    message = await logs.cosignatures.cosigned_note(tenant, size)
     assert message is not None
     note = notes.parse(message)
     if not {line.key_id for line in note.signatures} & {key.id for key in keys}:
@@ -67,7 +67,7 @@ async def test_two_of_three_witnesses_cosign_while_one_is_unreachable(
             with pytest.raises(Unavailable, match="w2 is unreachable"):
                 await witnessing(absent).run_round()
             assert await signed_by(logs, tenant, size, keys) == {keys[0], keys[1]}
-    note = await logs.cosignatures.cosigned(tenant, 301)
+    note = await logs.cosignatures.cosigned_note(tenant, 301)
     assert note is not None
     origin, of_log = f"{signer.prefix}/{tenant}", signer.keys(tenant)
     assert verify.signed_checkpoint(note, origin=origin, keys=of_log, check=signing.check).size == 301
@@ -83,7 +83,7 @@ async def test_ledgers_of_many_tenants_are_each_submitted_once(
         await witnessing(stands[0]).run_round()
         for tenant in tenants:
             assert await signed_by(logs, tenant, 1, [key]) == {key}
-        left = await logs.cosignatures.uncosigned(signer.prefix, stands[0].witness.id, after="", limit=1000)
+        left = await logs.cosignatures.find_gaps(signer.prefix, stands[0].witness.id, after="", limit=1000)
         assert not {each.tenant for each in left} & set(tenants)
 
 
@@ -120,7 +120,7 @@ async def test_a_worker_that_comes_late_with_an_old_checkpoint_does_no_harm(
         ours = witnessing(stands[0])
         await ours.run_round()
         with structlog.testing.capture_logs() as logged:
-            await ours.submit(Uncosigned(tenant=tenant, size=2, note=old.note, cosigned=0))
+            await ours.submit(CosignatureGap(tenant=tenant, size=2, note=old.note, cosigned=0))
     key = stands[0].service.signer.key
     assert refusals(logged) == []
     assert await signed_by(logs, tenant, 5, [key]) == {key}
@@ -264,8 +264,8 @@ async def test_a_checkpoint_under_another_origin_has_no_cosignatures_of_the_firs
     head = checkpoint.parse(notes.parse(signed.note).text)
     moved = replace(signer, prefix=f"new.{signer.prefix}").sign(tenant, size=1, root=head.root)
     await owner.execute("UPDATE checkpoints SET note = %s WHERE tenant = %s", [moved, tenant])
-    assert await logs.cosignatures.cosigned(tenant, 1) == moved
-    assert await logs.cosignatures.cosigned(tenant, 2) is None
+    assert await logs.cosignatures.cosigned_note(tenant, 1) == moved
+    assert await logs.cosignatures.cosigned_note(tenant, 2) is None
 
 
 def events(logged: list[MutableMapping[str, Any]], to: Stand) -> list[str]:

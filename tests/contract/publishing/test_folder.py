@@ -90,7 +90,7 @@ async def test_a_process_killed_before_the_rename_leaves_the_old_checkpoint_and_
     await append(logs, tenant, 1)
     await public.run_round()
     await append(logs, tenant, 1)
-    before, after = [await logs.cosignatures.cosigned(tenant, size) for size in (1, 2)]
+    before, after = [await logs.cosignatures.cosigned_note(tenant, size) for size in (1, 2)]
     assert after is not None
     at = public.path / tenant
     ended = await asyncio.to_thread(
@@ -114,7 +114,7 @@ async def test_two_processes_publish_into_one_folder(
     for size in (1, 2, 3):
         await append(logs, tenant, 1)
         await asyncio.gather(public.run_round(), other.run_round())
-        assert (public.path / tenant / NEWEST).read_bytes() == await logs.cosignatures.cosigned(tenant, size)
+        assert (public.path / tenant / NEWEST).read_bytes() == await logs.cosignatures.cosigned_note(tenant, size)
     with public.lock() as first, other.lock() as second:
         assert (first, second) == (True, False)
 

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-refe
 from trenova.importing.maps import action, identity, moment, outcome
 from trenova.importing.maps.entry import Entry, Facts, Party, assemble
 from trenova.importing.maps.error import MapError
-from trenova.importing.maps.fields import Event, at, first_text, object_at, origin, required, text, text_at
+from trenova.importing.maps.fields import Event, at, first_text, object_at, origin, required_text, text, text_at
 from trenova.importing.record import kind
 
 PRODUCT = "cloudtrail"
@@ -20,13 +20,13 @@ def to_entry(event: Event, *, tenant: str | None) -> Entry:
     The time is `eventTime`, documented as UTC; where Logstash removed it, `@timestamp`. The tenant is the account that
     received the event. If the event names no resource, the target is the service that was called.
     """
-    service = required(event, "eventSource")
+    service = required_text(event, "eventSource")
     facts = Facts(
         id=id_of(event),
         tenant=tenant or account(event),
         occurred_at=occurred_at(event),
         actor=actor_of(event),
-        action=action.action_name(service.removesuffix(AWS_DOMAIN), required(event, "eventName")),
+        action=action.action_name(service.removesuffix(AWS_DOMAIN), required_text(event, "eventName")),
         target=target_of(event) or Party("service", service),
         outcome=outcome_of(event),
         context={

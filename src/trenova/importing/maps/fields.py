@@ -58,7 +58,7 @@ def object_at(event: Event, *path: str | int) -> Event:
     return value if isinstance(value, dict) else {}
 
 
-def required(event: Event, *path: str) -> str:
+def required_text(event: Event, *path: str) -> str:
     value = at(event, *path)
     result = text(value)
     if result is None:

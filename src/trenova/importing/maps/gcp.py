@@ -8,7 +8,7 @@ import re
 from trenova.importing.maps import action, identity, moment, outcome
 from trenova.importing.maps.entry import Entry, Facts, Party, assemble
 from trenova.importing.maps.error import MapError
-from trenova.importing.maps.fields import Event, at, first_text, number, object_at, origin, required, text_at
+from trenova.importing.maps.fields import Event, at, first_text, number, object_at, origin, required_text, text_at
 
 PRODUCT = "gcp"
 VERSION = re.compile(r"v\d+((alpha|beta)\d*)?|alpha|beta|google|cloud|io", re.IGNORECASE | re.ASCII)
@@ -61,7 +61,7 @@ def action_of(audit: Event) -> str:
 
     Versions and Google's own prefixes are omitted; a method without a service (`SetIamPolicy`) is prefixed with it.
     """
-    method = required(audit, "methodName")
+    method = required_text(audit, "methodName")
     words = [word for word in re.split(r"[./]", method) if word and not VERSION.fullmatch(word)]
     service = text_at(audit, "serviceName")
     if len(words) == 1 and service:

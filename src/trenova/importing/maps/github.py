@@ -6,7 +6,7 @@ https://docs.github.com/en/organizations/keeping-your-organization-secure/managi
 from trenova.importing.maps import action, identity, moment, outcome
 from trenova.importing.maps.entry import Entry, Facts, Party, assemble
 from trenova.importing.maps.error import MapError
-from trenova.importing.maps.fields import Event, first_text, origin, required, text_at
+from trenova.importing.maps.fields import Event, first_text, origin, required_text, text_at
 
 PRODUCT = "github"
 # `at_sign_timestamp`: what data warehouses call the column, as theirs cannot begin with @.
@@ -27,7 +27,7 @@ def to_entry(event: Event, *, tenant: str | None) -> Entry:
     without an offset, which are UTC, as the numbers are. The tenant is the organisation. GitHub logs what succeeded:
     only actions whose name contains `failed` are failures.
     """
-    name = required(event, "action")
+    name = required_text(event, "action")
     facts = Facts(
         id=id_of(event),
         tenant=tenant or text_at(event, "org"),

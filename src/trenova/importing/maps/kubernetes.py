@@ -8,7 +8,7 @@ import msgspec
 from trenova.importing.maps import action, identity, moment, outcome
 from trenova.importing.maps.entry import Entry, Facts, Party, assemble
 from trenova.importing.maps.error import MapError
-from trenova.importing.maps.fields import Event, first_text, number, object_at, origin, required, text_at
+from trenova.importing.maps.fields import Event, first_text, number, object_at, origin, required_text, text_at
 
 PRODUCT = "kubernetes"
 SERVICE_ACCOUNT = "system:serviceaccount:"
@@ -68,7 +68,7 @@ def occurred_at(audit: Event) -> str:
 
 def actor_of(audit: Event) -> Party:
     """The authenticated user; the one it impersonated is `impersonated_user` in the context."""
-    user = required(audit, "user", "username")
+    user = required_text(audit, "user", "username")
     if user.startswith(SERVICE_ACCOUNT):
         return Party("service_account", user, user.removeprefix(SERVICE_ACCOUNT).replace(":", "/", 1))
     if user.startswith("system:node:"):
@@ -79,7 +79,7 @@ def actor_of(audit: Event) -> Party:
 
 
 def action_of(audit: Event) -> str:
-    verb = required(audit, "verb")
+    verb = required_text(audit, "verb")
     resource = text_at(audit, "objectRef", "resource")
     subresource = text_at(audit, "objectRef", "subresource")
     names = [resource or NONRESOURCE, subresource if resource else None, verb]
@@ -90,7 +90,7 @@ def target_of(audit: Event) -> Party:
     """`namespace/name` of the object, or the name alone if it has no namespace; `*` as the name for all objects."""
     resource = text_at(audit, "objectRef", "resource")
     if resource is None:
-        return Party("nonresource_url", required(audit, "requestURI").partition("?")[0] or "/")
+        return Party("nonresource_url", required_text(audit, "requestURI").partition("?")[0] or "/")
     name = text_at(audit, "objectRef", "name") or created_name(audit) or ALL
     namespace = text_at(audit, "objectRef", "namespace")
     return Party(resource, f"{namespace}/{name}" if namespace else name)

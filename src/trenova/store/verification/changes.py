@@ -57,7 +57,7 @@ class RecordedLetter(NamedTuple):
 Recorded = TypeVar("Recorded", RecordedKey, RecordedLetter)
 
 
-class Named(Struct, frozen=True):
+class PartyId(Struct, frozen=True):
     id: str
 
 
@@ -74,8 +74,8 @@ class ChangeEntry(Struct, frozen=True):
     """What is read of an entry that reports a change."""
 
     action: str
-    actor: Named
-    target: Named
+    actor: PartyId
+    target: PartyId
     metadata: Facts = Facts()
 
 

@@ -80,7 +80,9 @@ async def check_structure(cursor: Cursor) -> list[DamagedPlace]:
                 await cursor.execute(CHECK_STRUCTURE, {"index": index})
         except (psycopg.errors.IndexCorrupted, psycopg.errors.DataCorrupted) as error:
             places.append(
-                damaged("", f"database: index {index}", "a B-tree in order", str(error.diag.message_primary), index)
+                damaged_place(
+                    "", f"database: index {index}", "a B-tree in order", str(error.diag.message_primary), index
+                )
             )
     return places
 
@@ -100,7 +102,9 @@ async def compare_index(cursor: Cursor, span: Span, index: str, expected: dict[s
     await cursor.execute(EXPLAIN.format(walk=walk), span)
     ((plan,),) = await cursor.fetchall()
     if f'"Index Name": "{index}"' not in json.dumps(plan):
-        return [damaged("", f"database: index {index}", "one that a walk in its order reads", "another plan", index)]
+        return [
+            damaged_place("", f"database: index {index}", "one that a walk in its order reads", "another plan", index)
+        ]
     await cursor.execute(DIGESTS.format(walk=walk), span)
     met = {tenant: (count, digest) for tenant, count, digest in await cursor.fetchall()}
     differing = [tenant for tenant in sorted(expected.keys() | met.keys()) if expected.get(tenant) != met.get(tenant)]
@@ -109,10 +113,14 @@ async def compare_index(cursor: Cursor, span: Span, index: str, expected: dict[s
         first, count = await find_lost(cursor, walk, tenant, INDEXES[index])
         if first is None:
             size, _ = expected.get(tenant, NO_ROWS)
-            places.append(damaged(tenant, f"index {index}", f"the entries of the ledger, {size}", "others", index))
+            places.append(
+                damaged_place(tenant, f"index {index}", f"the entries of the ledger, {size}", "others", index)
+            )
         else:
             place = f"entry {first}" if count == 1 else f"entry {first} (and {count - 1} more)"
-            places.append(damaged(tenant, place, f"to be found through the index {index}", "nothing there", index))
+            places.append(
+                damaged_place(tenant, place, f"to be found through the index {index}", "nothing there", index)
+            )
     return places
 
 
@@ -123,5 +131,5 @@ async def find_lost(cursor: Cursor, walk: composing.SQL, tenant: str, rows: str)
     return first, count
 
 
-def damaged(tenant: str, place: str, expected: str, got: str, index: str) -> DamagedPlace:
+def damaged_place(tenant: str, place: str, expected: str, got: str, index: str) -> DamagedPlace:
     return DamagedPlace(tenant=tenant, place=place, expected=expected, got=got, next_step=REINDEX.format(index))
