@@ -43,7 +43,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     limit_s: float
 
 
-class Shot(msgspec.Struct, frozen=True, array_like=True):
+class SentRequest(msgspec.Struct, frozen=True, array_like=True):
     """One request. Times come from the machine's monotonic clock, which all processes share."""
 
     stream: str
@@ -53,7 +53,7 @@ class Shot(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    shots: list[Shot]
+    requests: list[SentRequest]
     refused: int
     cpu_s: float
     seconds: float
@@ -158,7 +158,7 @@ class Client:
     async def run(self, begin: float) -> None:
         loop = asyncio.get_running_loop()
         made = [await loop.create_connection(Connection, HOST, self.job.port) for _ in range(self.stream.connections)]
-        work = self.run_closed_loop if self.stream.rate is None else self.paced(begin, self.stream.rate)
+        work = self.run_closed_loop if self.stream.rate is None else self.paced_requests(begin, self.stream.rate)
         async with asyncio.TaskGroup() as group:
             for _, connection in made:
                 group.create_task(work(connection))
@@ -169,7 +169,7 @@ class Client:
         while self.requests:
             await self.one(connection, self.requests.popleft(), time.monotonic())
 
-    def paced(self, begin: float, rate: float) -> "PacedRequests":
+    def paced_requests(self, begin: float, rate: float) -> "PacedRequests":
         return PacedRequests(self, begin, rate)
 
     async def one(self, connection: Connection, request: bytes, due: float) -> None:
@@ -184,8 +184,8 @@ class Client:
             self.refused += 1
             await asyncio.sleep(PAUSE_AFTER_REFUSAL_S)
 
-    def shots(self) -> list[Shot]:
-        return [Shot(self.stream.name, due, at, batch_ids(body)) for due, at, body in self.answers]
+    def sent_requests(self) -> list[SentRequest]:
+        return [SentRequest(self.stream.name, due, at, batch_ids(body)) for due, at, body in self.answers]
 
 
 class PacedRequests:
@@ -222,7 +222,7 @@ async def run(job: Job) -> Result:
             group.create_task(client.run(begin))
     cost, seconds = cpu_s() - spent, time.monotonic() - begin
     return Result(
-        shots=[shot for client in clients for shot in client.shots()],
+        requests=[request for client in clients for request in client.sent_requests()],
         refused=sum(client.refused for client in clients),
         cpu_s=cost,
         seconds=seconds,

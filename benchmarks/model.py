@@ -157,21 +157,23 @@ def loads(needs: Sequence[Need], shape: Shape) -> Iterator[str]:
     yield row("entries a second, mean / peak", (f"{each.peak_s / PEAK:,.0f} / {each.peak_s:,.0f}" for each in needs))
     for part in shape.cpu_s:
         yield row(f"cores for {part}", (cores(each.cores[part]) for each in needs))
-    yield row("Temporal actions a second, peak", (rounded(each.actions_s) for each in needs))
-    yield row("million actions a month", (rounded(each.actions_a_month / MILLION) for each in needs))
+    yield row("Temporal actions a second, peak", (format_number(each.actions_s) for each in needs))
+    yield row("million actions a month", (format_number(each.actions_a_month / MILLION) for each in needs))
     yield row("their list price a month", (f"${each.action_dollars:,.0f}" for each in needs))
     yield row("Temporal Cloud, a million entries", (f"${each.dollars_a_million:.2f}" for each in needs))
-    yield row(f"histories of {HISTORY_DAYS} days, GB", (rounded(each.history_gb) for each in needs))
-    yield row("PostgreSQL grows by, TB a year", (rounded(each.stored_tb_a_year) for each in needs))
-    yield row("received at the peak, Mbit/s", (rounded(each.received_mbit_s) for each in needs))
-    yield row("to each standby at the peak, Mbit/s", (rounded(each.log_mbit_s) for each in needs))
+    yield row(f"histories of {HISTORY_DAYS} days, GB", (format_number(each.history_gb) for each in needs))
+    yield row("PostgreSQL grows by, TB a year", (format_number(each.stored_tb_a_year) for each in needs))
+    yield row("received at the peak, Mbit/s", (format_number(each.received_mbit_s) for each in needs))
+    yield row("to each standby at the peak, Mbit/s", (format_number(each.log_mbit_s) for each in needs))
 
 
 def tenant() -> Iterator[str]:
     yield row("entries a batch", (f"{batch:,}" for batch in BATCHES))
     yield row("---", ("---:" for _ in BATCHES))
     yield row("entries a second, one tenant", (f"{tenant_entries_s(batch):,.0f}" for batch in BATCHES))
-    yield row("millions a day, at half", (rounded(tenant_entries_s(batch) * DAY_S / 2 / MILLION) for batch in BATCHES))
+    yield row(
+        "millions a day, at half", (format_number(tenant_entries_s(batch) * DAY_S / 2 / MILLION) for batch in BATCHES)
+    )
 
 
 def row(head: str, cells: Iterator[str]) -> str:
@@ -182,7 +184,7 @@ def cores(number: float) -> str:
     return "< 1" if number < 1 else f"{ceil(number)}"
 
 
-def rounded(number: float) -> str:
+def format_number(number: float) -> str:
     """Rounded to two significant digits."""
     if number >= 10:  # noqa: PLR2004 - where two digits are whole numbers
         return f"{number:,.0f}"

@@ -89,11 +89,11 @@ def without_trees() -> Iterator[None]:
     def grow_bare(_: LedgerSigner, heads: Mapping[str, Frontier], fresh: Mapping[str, bytes]) -> list[GrownTree]:
         return [bare(tenant, heads[tenant].size, len(joined) // HASH_BYTES) for tenant, joined in fresh.items()]
 
-    def committed(_salt: bytes, _body: bytes) -> bytes:
+    def zero_commitment(_salt: bytes, _body: bytes) -> bytes:
         return bytes(HASH_BYTES)
 
     with (
-        mock.patch("trenova.store.appending.rows.commitment", committed),
+        mock.patch("trenova.store.appending.rows.commitment", zero_commitment),
         mock.patch("trenova.store.appending.trees.grow_trees", grow_bare),
     ):
         yield

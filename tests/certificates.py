@@ -48,8 +48,8 @@ class Authority:
         now = datetime.now(UTC)
         return (
             x509.CertificateBuilder()
-            .subject_name(called(host))
-            .issuer_name(called(self.name))
+            .subject_name(named_subject(host))
+            .issuer_name(named_subject(self.name))
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - LONG)
@@ -60,5 +60,5 @@ class Authority:
         )
 
 
-def called(name: str) -> x509.Name:
+def named_subject(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

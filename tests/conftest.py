@@ -147,7 +147,7 @@ async def worker(client: Client, store: Store, settings: Settings) -> AsyncItera
 
 
 @pytest.fixture
-async def scheduled(client: Client) -> AsyncIterator[None]:
+async def installed_schedules(client: Client) -> AsyncIterator[None]:
     """The schedules, gone afterwards with all that they started: none of it may run on into another test."""
     await schedules.ensure_schedules(client)
     yield

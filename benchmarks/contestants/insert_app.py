@@ -76,8 +76,8 @@ async def run(servers: Servers, requests: int, connections: int) -> Measurement:
     return Measurement(
         contestant=NAME,
         entries=requests,
-        seconds=max(shot.acknowledged for shot in sent.shots) - min(shot.due for shot in sent.shots),
-        acknowledged=times(shot.acknowledged - shot.due for shot in sent.shots),
+        seconds=max(request.acknowledged for request in sent.requests) - min(request.due for request in sent.requests),
+        acknowledged=times(request.acknowledged - request.due for request in sent.requests),
         cpu_s=meter.cpu_s | {"load generator": sent.cpu_s},
         peak_mib=meter.peak_mib,
         refused=sent.refused,
@@ -117,7 +117,7 @@ async def add(request: Request[Any, Any, State], state: State) -> Response[bytes
 
 def application(database: str, table: str) -> Litestar:
     @asynccontextmanager
-    async def opened(app: Litestar) -> AsyncIterator[None]:
+    async def open_pool(app: Litestar) -> AsyncIterator[None]:
         async with AsyncConnectionPool[AsyncConnection[tuple[object, ...]]](
             database, min_size=POOL, max_size=POOL, open=False, kwargs={"autocommit": True}
         ) as pool:
@@ -128,7 +128,7 @@ def application(database: str, table: str) -> Litestar:
             print(READY)
             yield
 
-    return Litestar([add], lifespan=[opened], logging_config=None, openapi_config=None)
+    return Litestar([add], lifespan=[open_pool], logging_config=None, openapi_config=None)
 
 
 if __name__ == "__main__":

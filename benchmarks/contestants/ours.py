@@ -16,7 +16,7 @@ from typing import Self
 import psycopg
 from benchmarks import load
 from benchmarks.entries import request_bodies
-from benchmarks.load import Job, Shot, Stream
+from benchmarks.load import Job, SentRequest, Stream
 from benchmarks.measurement import Measurement, times
 from benchmarks.meter import measuring
 from benchmarks.servers import Trenova
@@ -79,14 +79,14 @@ async def run(
         sent = await load.send(servers.folder, job)
         await watcher.wait_until_stored(LIMIT_S)
     watched = {stream.name for stream, sender in zip(streams, senders, strict=True) if sender.watched}
-    shots = [shot for shot in sent.shots if shot.stream in watched]
+    requests = [request for request in sent.requests if request.stream in watched]
     actions, size = await cost(servers.client, watcher.batches, histories)
     return Measurement(
         contestant=name,
         entries=expected,
-        seconds=max(watcher.at.values()) - min(shot.due for shot in sent.shots),
-        acknowledged=times(shot.acknowledged - shot.due for shot in shots),
-        stored_after=times(stored_after(shot, watcher.at) for shot in shots),
+        seconds=max(watcher.at.values()) - min(request.due for request in sent.requests),
+        acknowledged=times(request.acknowledged - request.due for request in requests),
+        stored_after=times(stored_after(request, watcher.at) for request in requests),
         cpu_s=meter.cpu_s | {"load generator": sent.cpu_s},
         peak_mib=meter.peak_mib,
         actions=actions,
@@ -116,9 +116,9 @@ async def stream_of(trenova: Trenova, number: int, sender: Sender) -> Stream:
     )
 
 
-def stored_after(shot: Shot, seen_at: Mapping[str, float]) -> float:
+def stored_after(request: SentRequest, seen_at: Mapping[str, float]) -> float:
     """A batch may be stored before its acknowledgement has reached the client."""
-    return max(0.0, max(seen_at[batch_id] for batch_id in shot.batch_ids) - shot.acknowledged)
+    return max(0.0, max(seen_at[batch_id] for batch_id in request.batch_ids) - request.acknowledged)
 
 
 class Watcher:

@@ -41,7 +41,7 @@ LIMIT_S = 300
 ACTIVITY_LIMIT = timedelta(seconds=30)
 
 
-class Numbered(msgspec.Struct, frozen=True):
+class NumberedEntry(msgspec.Struct, frozen=True):
     """A batch of one entry and its position."""
 
     index: int
@@ -54,7 +54,7 @@ class Inserting:
     table: str
 
     @activity.defn(name="InsertEntry")
-    async def insert(self, entry: Numbered) -> None:
+    async def insert(self, entry: NumberedEntry) -> None:
         _, *columns = row_of_body(0, bytes(entry.batch.entries[0]), bytes(16))
         async with self.pool.connection() as connection:
             await connection.execute(insert_into(self.table), (entry.index, *columns))
@@ -63,7 +63,7 @@ class Inserting:
 @workflow.defn(name="InsertEntryWorkflow")
 class InsertEntryWorkflow:
     @workflow.run
-    async def run(self, entry: Numbered) -> None:
+    async def run(self, entry: NumberedEntry) -> None:
         await workflow.execute_activity_method(Inserting.insert, entry, start_to_close_timeout=ACTIVITY_LIMIT)
 
 
@@ -97,7 +97,7 @@ async def start_all(client: Client, bodies: Sequence[bytes]) -> list[float]:
     at_once = asyncio.Semaphore(STARTS_AT_ONCE)
 
     async def start(index: int, body: bytes) -> float:
-        entry = Numbered(index, Batch(entries=[msgspec.Raw(body)]))
+        entry = NumberedEntry(index, Batch(entries=[msgspec.Raw(body)]))
         async with at_once:
             begin = time.monotonic()
             await client.start_workflow(InsertEntryWorkflow.run, entry, id=f"entry-{uuid.uuid4()}", task_queue=QUEUE)

@@ -66,7 +66,7 @@ def with_ids(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class CommandResult:
     """A command that has ended."""
 
     exit_code: int
@@ -86,7 +86,7 @@ class Ended:
         """Of `--json`, where it may be several: one a line."""
         return [json.loads(line) for line in self.lines]
 
-    def complaint(self, *, exit_code: int = 1) -> tuple[str, str]:
+    def error_and_hint(self, *, exit_code: int = 1) -> tuple[str, str]:
         """What stands behind `error:` and `hint:`; fails unless that is all there is, on a line each."""
         assert self.exit_code == exit_code, self
         error, hint = self.err.splitlines()
@@ -95,17 +95,17 @@ class Ended:
         return error.removeprefix("error: "), hint.removeprefix("hint: ")
 
 
-def run(argv: Sequence[str], folder: Path, stdin: bytes = b"", **variables: str) -> Ended:
+def run(argv: Sequence[str], folder: Path, stdin: bytes = b"", **variables: str) -> CommandResult:
     return run_in(environment(**variables), argv, folder, stdin)
 
 
-def run_in(env: Mapping[str, str], argv: Sequence[str], folder: Path, stdin: bytes = b"") -> Ended:
+def run_in(env: Mapping[str, str], argv: Sequence[str], folder: Path, stdin: bytes = b"") -> CommandResult:
     """What has become of a program in this environment: of `trenova` in a fork, where that makes no difference."""
     if preloaded.is_possible(argv, env):
         code, out, err = preloaded.run(argv[1:], environment=env, folder=folder, stdin=stdin, limit_s=LIMIT_S)
-        return Ended(code, out.decode(), err.decode())
+        return CommandResult(code, out.decode(), err.decode())
     ended = subprocess.run(argv, cwd=folder, env=env, input=stdin, capture_output=True, timeout=LIMIT_S, check=False)
-    return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+    return CommandResult(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ class User:
     data_dir: Path
     tenant: str
 
-    def __call__(self, *words: str, stdin: bytes = b"", **variables: str) -> Ended:
+    def __call__(self, *words: str, stdin: bytes = b"", **variables: str) -> CommandResult:
         """Type `trenova` and these words."""
         variables = {"TRENOVA_DATA_DIR": str(self.data_dir), **variables}
         return run([str(BESIDE_PYTHON / "trenova"), *words], self.folder, stdin, **variables)
@@ -209,7 +209,7 @@ class User:
             sent = [entry_of(tenant=self.tenant, **entry) for entry in entries]
             store(client, *sent, status=httpx.codes.MULTI_STATUS)
 
-    def stored(self) -> list[dict[str, Any]]:
+    def stored_entries(self) -> list[dict[str, Any]]:
         """At most a thousand entries of the tenant, newest first."""
         with self.api() as client:
             answer = client.get("/v1/entries", params={"tenant": self.tenant, "limit": 1000})

@@ -20,8 +20,8 @@ from acceptance.conftest import (
     BESIDE_PYTHON,
     LIMIT_S,
     ONCE_MORE,
+    CommandResult,
     Dev,
-    Ended,
     dev_running,
     environment,
     free_ports,
@@ -76,12 +76,12 @@ def holds(content: bytes, marker: str) -> bool:
     return any(form in content for form in forms_of(marker))
 
 
-def temporal_cli(address: str, folder: Path, *words: str) -> Ended:
+def temporal_cli(address: str, folder: Path, *words: str) -> CommandResult:
     """Temporal's own command line, without any configuration of whoever runs the tests."""
     argv = [str(BESIDE_PYTHON / "temporal"), *words, "--address", address]
     env = environment(HOME=str(folder), XDG_CONFIG_HOME=str(folder))
     ended = subprocess.run(argv, env=env, capture_output=True, timeout=LIMIT_S, check=False)
-    return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+    return CommandResult(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 
 
 @contextmanager
@@ -191,12 +191,12 @@ class Site:
         assert answer.status_code == status, answer.text
         return answer
 
-    async def command(self, *words: str, **variables: str) -> Ended:
+    async def command(self, *words: str, **variables: str) -> CommandResult:
         """`trenova` with these words, ended."""
         argv, env = [str(BESIDE_PYTHON / "trenova"), *words], self.environment(variables)
         return await asyncio.to_thread(run_in, env, argv, self.folder)
 
-    async def cli(self, *words: str) -> Ended:
+    async def cli(self, *words: str) -> CommandResult:
         return await asyncio.to_thread(temporal_cli, self.temporal.address, self.folder, *words)
 
 

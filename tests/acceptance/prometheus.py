@@ -42,7 +42,7 @@ def objection(pages: Mapping[str, str | None], alerts: set[str], folder: Path) -
     expected = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(alerts)]
     test = {
         "interval": "1m",
-        "input_series": [series for job, text in pages.items() for series in scraped(job, text)],
+        "input_series": [series for job, text in pages.items() for series in series_of(job, text)],
         "promql_expr_test": [{"expr": FIRING, "eval_time": LASTS, "exp_samples": expected}],
     }
     file = folder / "pages.test.yaml"
@@ -51,7 +51,7 @@ def objection(pages: Mapping[str, str | None], alerts: set[str], folder: Path) -
     return "" if ended.returncode == 0 else ended.stdout.decode() + ended.stderr.decode()
 
 
-def scraped(job: str, text: str | None) -> Iterator[dict[str, str]]:
+def series_of(job: str, text: str | None) -> Iterator[dict[str, str]]:
     """The series of a page that rules ask for, each as it is now and will stay. An age grows."""
     yield {"series": f'up{{job="{job}"}}', "values": f"{int(text is not None)}x20"}
     wanted = {name for rule in rules() for name in METRIC.findall(rule["expr"])}

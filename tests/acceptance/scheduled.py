@@ -43,21 +43,21 @@ async def run_schedule(client: Client, name: str) -> Run:
     """
     handle = client.get_schedule_handle(name)
     await handle.pause()
-    before = await started(handle)
+    before = await latest_runs(handle)
     async with asyncio.timeout(LIMIT_S):
         while True:
             await handle.trigger()
             await asyncio.sleep(0.5)
-            for run_id, workflow_id in (await started(handle)).items():
+            for run_id, workflow_id in (await latest_runs(handle)).items():
                 if run_id not in before:
-                    run = await ended(client, workflow_id, run_id)
+                    run = await wait_for_run(client, workflow_id, run_id)
                     # A second trigger may have begun another one.
                     while (await handle.describe()).info.running_actions:  # noqa: ASYNC110 - of another process
                         await asyncio.sleep(0.1)
                     return run
 
 
-async def started(handle: ScheduleHandle) -> dict[str, str]:
+async def latest_runs(handle: ScheduleHandle) -> dict[str, str]:
     """The latest runs: their ids, and those of their workflows."""
     actions = [run.action for run in (await handle.describe()).info.recent_actions]
     return {
@@ -67,7 +67,7 @@ async def started(handle: ScheduleHandle) -> dict[str, str]:
     }
 
 
-async def ended(client: Client, workflow_id: str, run_id: str) -> Run:
+async def wait_for_run(client: Client, workflow_id: str, run_id: str) -> Run:
     events: list[HistoryEvent] = []
     handle = client.get_workflow_handle(workflow_id, run_id=run_id)
     async for event in handle.fetch_history_events(wait_new_event=True):

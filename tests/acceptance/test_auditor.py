@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from acceptance.conftest import BESIDE_PYTHON, Dev, Ended, User, environment, run
+from acceptance.conftest import BESIDE_PYTHON, CommandResult, Dev, User, environment, run
 from trenova.config import Settings
 from trenova.keys.signing import load_signer
 from trenova.witness.decision import Misdeed
@@ -29,15 +29,15 @@ def blocks(page: str, language: str = "sh|console") -> list[str]:
     found = re.findall(
         rf"^{HERE}\n```({language})\n(.*?)^```$", (CHECKOUT / page).read_text(), re.DOTALL | re.MULTILINE
     )
-    return [typed(text) if kind == "console" else text for kind, text in found]
+    return [without_prompts(text) if kind == "console" else text for kind, text in found]
 
 
-def typed(text: str) -> str:
+def without_prompts(text: str) -> str:
     return "".join(line[2:] for line in text.splitlines(keepends=True) if line.startswith(("$ ", "> ")))
 
 
 @pytest.fixture
-def typing(trenova: User, dev: Dev) -> Callable[..., Ended]:
+def shell(trenova: User, dev: Dev) -> Callable[..., CommandResult]:
     """Have a shell type this in a folder, with what the pages' examples stand for."""
     today = datetime.now(UTC)
     real = {
@@ -46,7 +46,7 @@ def typing(trenova: User, dev: Dev) -> Callable[..., Ended]:
         "2026-02-01T00:00:00Z": (today + timedelta(days=1)).isoformat(),
     }
 
-    def type_(script: str, folder: Path, programs: Path = BESIDE_PYTHON, **replaced: str) -> Ended:
+    def run_script(script: str, folder: Path, programs: Path = BESIDE_PYTHON, **replaced: str) -> CommandResult:
         for shown, stands_for in {**real, **replaced}.items():
             script = script.replace(shown, stands_for)
         state = dev.state
@@ -60,7 +60,7 @@ def typing(trenova: User, dev: Dev) -> Callable[..., Ended]:
             TRENOVA_API_KEY=state["api_key"],
         )
 
-    return type_
+    return run_script
 
 
 def checkpoint_of(user: User) -> bytes:
@@ -89,7 +89,7 @@ def python_says(python: Path, code: str) -> int:
 
 
 def test_the_pages_lead_from_the_database_to_the_verdict_of_an_auditor(
-    trenova: User, typing: Callable[..., Ended], tmp_path: Path
+    trenova: User, shell: Callable[..., CommandResult], tmp_path: Path
 ) -> None:
     operator, auditor = trenova.folder, tmp_path / "auditor"
     auditor.mkdir()
@@ -98,7 +98,7 @@ def test_the_pages_lead_from_the_database_to_the_verdict_of_an_auditor(
     (operator / "last-year.checkpoint").write_bytes(checkpoint_of(trenova).replace(b"\n", b"\r\n") + b"\r\n")
     trenova.add(*({} for _ in range(100)))
     writing, handing_out, verifying, reading_aloud, checking, keeping = blocks("docs/evidence.md")
-    ended = typing(writing + handing_out + verifying, operator)
+    ended = shell(writing + handing_out + verifying, operator)
     assert ended.exit_code == 0, ended
     assert ended.lines[-2].startswith("acme.evidence.gz: proved: 250 entries from 0 of the ledger ")
     given = ["acme.evidence.gz", "acme.key", "verify_evidence.py"]
@@ -107,7 +107,7 @@ def test_the_pages_lead_from_the_database_to_the_verdict_of_an_auditor(
     trenova.add({})
     assert trenova("evidence", "--tenant", trenova.tenant, "-o", str(auditor / "next-year.evidence.gz")).exit_code == 0
     alone = auditors_python(tmp_path / "audit")
-    ended = typing(reading_aloud + checking + keeping, auditor, alone)
+    ended = shell(reading_aloud + checking + keeping, auditor, alone)
     assert (ended.exit_code, ended.err) == (0, "")
     read_aloud, first, _, second, _ = ended.lines
     assert re.fullmatch(r"[0-9a-f]{64}  acme\.key", read_aloud)
@@ -115,29 +115,29 @@ def test_the_pages_lead_from_the_database_to_the_verdict_of_an_auditor(
     assert second.startswith("proved: 251 entries from 0 of the ledger ")
     # And the years the other way round.
     swapped = keeping.replace("next-year", "this-year").replace("acme.evidence", "next-year.evidence")
-    ended = typing(swapped.replace("this-year", "acme"), auditor, alone)
+    ended = shell(swapped.replace("this-year", "acme"), auditor, alone)
     assert (ended.exit_code, ended.lines[-1]) == (1, "NOT PROVED: 1 finding")
     assert ended.lines[0].startswith("older: ")
 
 
-def test_the_lines_of_the_page_check_a_receipt(trenova: User, typing: Callable[..., Ended]) -> None:
+def test_the_lines_of_the_page_check_a_receipt(trenova: User, shell: Callable[..., CommandResult]) -> None:
     trenova.add({}, {}, {})
-    entry = trenova.stored()[1]["id"]
+    entry = trenova.stored_entries()[1]["id"]
     fetching, checking = blocks("docs/proofs.md")
     ((_, lines),) = re.findall(
         rf"^{HERE}\n```(python)\n(.*?)^```$", (CHECKOUT / "docs/proofs.md").read_text(), re.DOTALL | re.MULTILINE
     )
     (trenova.folder / "check_receipt.py").write_text(lines)
     (trenova.folder / "acme.key").write_text(trenova("keys", "public", "--tenant", trenova.tenant).out)
-    ended = typing(fetching + checking, trenova.folder, **{"01a205c2-b91c-73de-ade5-2534f2fd6d5a": entry})
+    ended = shell(fetching + checking, trenova.folder, **{"01a205c2-b91c-73de-ade5-2534f2fd6d5a": entry})
     assert (ended.exit_code, ended.lines[-1]) == (0, "the receipt holds"), ended
     body = trenova.folder / "body"
     body.write_bytes(body.read_bytes() + b" ")
-    ended = typing(checking, trenova.folder)
+    ended = shell(checking, trenova.folder)
     assert (ended.exit_code, ended.out) == (1, "")
 
 
-def test_the_lines_of_the_page_show_a_fork(trenova: User, typing: Callable[..., Ended], dev: Dev) -> None:
+def test_the_lines_of_the_page_show_a_fork(trenova: User, shell: Callable[..., CommandResult], dev: Dev) -> None:
     file = dev.data_dir / "secrets" / "signing-key"
     signer = load_signer(Settings.model_validate({"ledger": {"signingKeyFile": file}}), {})
     trenova.add(*({} for _ in range(3)))
@@ -155,14 +155,14 @@ def test_the_lines_of_the_page_show_a_fork(trenova: User, typing: Callable[..., 
     (trenova.folder / "acme.key").write_text(signer.keys(trenova.tenant)[0].text)
     assert trenova("evidence", "--tenant", trenova.tenant, "-o", "acme.evidence.gz").exit_code == 0
     (showing,) = blocks("docs/witnesses.md")
-    ended = typing(showing, trenova.folder)
+    ended = shell(showing, trenova.folder)
     assert ended.exit_code == 1, ended
     first, last = ended.lines
     assert first.startswith("acme.evidence.gz: inconsistent: at size 3 your checkpoint has the root 00000000")
     assert last == "acme.evidence.gz: NOT PROVED: 1 finding"
 
 
-def script(python: Sequence[str | Path], *words: str | Path) -> Ended:
+def script(python: Sequence[str | Path], *words: str | Path) -> CommandResult:
     return run([*map(str, python), str(CHECKOUT / SCRIPT), *map(str, words)], CHECKOUT)
 
 

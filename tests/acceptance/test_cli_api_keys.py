@@ -6,7 +6,7 @@ from acceptance.conftest import Dev, User, ndjson
 from conftest import new_tenant
 
 
-def listed(trenova: User) -> dict[str, dict[str, str | None]]:
+def list_keys(trenova: User) -> dict[str, dict[str, str | None]]:
     return {key["id"]: key for key in trenova("api-key", "list", "--json").objects}
 
 
@@ -21,7 +21,7 @@ def test_a_new_key_is_shown_once_on_standard_output_and_how_to_revoke_it_beside_
     assert key_id in table.out
     assert "billing" in table.out
     assert secret not in table.out + as_json.out
-    kept = listed(trenova)[key_id]
+    kept = list_keys(trenova)[key_id]
     assert (kept["tenant"], kept["role"], kept["name"]) == (trenova.tenant, "writer", "billing")
     assert kept["revoked_at"] is None
 
@@ -35,16 +35,16 @@ def test_a_key_works_until_it_is_revoked(trenova: User, dev: Dev) -> None:
     ended = trenova("import", "-", stdin=ndjson({}), **server)
     assert ended.exit_code == 1
     assert "error: the API key is unknown or revoked" in ended.err
-    first = listed(trenova)[made["id"]]["revoked_at"]
+    first = list_keys(trenova)[made["id"]]["revoked_at"]
     assert first is not None
     assert trenova("api-key", "revoke", made["id"]).exit_code == 0
-    assert listed(trenova)[made["id"]]["revoked_at"] == first
+    assert list_keys(trenova)[made["id"]]["revoked_at"] == first
 
 
 def test_a_key_does_what_its_role_and_tenant_allow(trenova: User, dev: Dev) -> None:
     key = trenova("api-key", "create", "--role", "reader", "--tenant", trenova.tenant).lines[0]
     server = {"TRENOVA_API_URL": dev.state["api_url"], "TRENOVA_API_KEY": key}
-    error, _ = complaint_of_import(trenova, server)
+    error, _ = failed_import(trenova, server)
     assert "role reader" in error
     trenova.add({})
     assert len(trenova("entries", "--json", **server).lines) == 1
@@ -53,7 +53,7 @@ def test_a_key_does_what_its_role_and_tenant_allow(trenova: User, dev: Dev) -> N
     assert "may read the tenant" in ended.err
 
 
-def complaint_of_import(trenova: User, server: dict[str, str]) -> tuple[str, str]:
+def failed_import(trenova: User, server: dict[str, str]) -> tuple[str, str]:
     ended = trenova("import", "-", stdin=ndjson({}), **server)
     assert ended.exit_code == 1
     return ended.err.splitlines()[-1], ended.out
@@ -77,17 +77,17 @@ def test_a_key_is_for_one_tenant_or_for_any_and_that_must_be_said(trenova: User,
 
 def test_mistakes_are_one_error_and_one_hint(trenova: User, stranger: User) -> None:
     words = ("api-key", "create", "--role", "writer", "--tenant")
-    assert trenova(*words, "two words").complaint()[0] == "invalid tenant 'two words'"
-    error, hint = trenova("api-key", "revoke", "0").complaint()
+    assert trenova(*words, "two words").error_and_hint()[0] == "invalid tenant 'two words'"
+    error, hint = trenova("api-key", "revoke", "0").error_and_hint()
     assert error == "there is no API key with the id 0"
     assert hint == "list them: trenova api-key list"
-    error, hint = User(stranger.folder, stranger.folder / "none", stranger.tenant)("api-key", "list").complaint()
+    error, hint = User(stranger.folder, stranger.folder / "none", stranger.tenant)("api-key", "list").error_and_hint()
     assert "database.url: nothing given" in error
     assert "make dev" in hint
 
 
 def test_a_database_that_is_away_is_one_error_and_one_hint_without_its_password(trenova: User) -> None:
     url = "postgresql://u:hunter2@127.0.0.1:1/d"
-    error, hint = trenova("api-key", "list", TRENOVA_DATABASE__URL=url).complaint()
+    error, hint = trenova("api-key", "list", TRENOVA_DATABASE__URL=url).error_and_hint()
     assert error.startswith("the database is unavailable: ")
     assert "hunter2" not in error + hint

@@ -27,11 +27,11 @@ def rule(dev: Dev) -> Iterator[Rule]:
 def park(trenova: User, count: int = 1) -> list[dict[str, Any]]:
     """The dead letters, newest first, as JSON."""
     trenova.park(*({"id": str(uuid.uuid4()), "action": POISON} for _ in range(count)))
-    found: list[dict[str, Any]] = listed(trenova)
+    found: list[dict[str, Any]] = list_letters(trenova)
     return found[:count]
 
 
-def listed(trenova: User, *words: str) -> Any:
+def list_letters(trenova: User, *words: str) -> Any:
     return trenova("dead-letters", "list", "--tenant", trenova.tenant, "--json", *words).objects
 
 
@@ -79,8 +79,8 @@ def test_a_replay_reports_its_result(trenova: User, rule: Rule) -> None:
     assert trenova("dead-letters", "replay", letters[0]["id"]).out == "stored\n"
     done = trenova("dead-letters", "replay", "--tenant", trenova.tenant, "--json")
     assert (done.exit_code, done.json["due"]) == (0, 2)
-    assert listed(trenova) == []
-    assert {each["state"] for each in listed(trenova, "--state", "stored")} == {"stored"}
+    assert list_letters(trenova) == []
+    assert {each["state"] for each in list_letters(trenova, "--state", "stored")} == {"stored"}
 
 
 def test_an_edit_from_a_file_or_in_the_editor_is_stored_at_once(trenova: User, rule: Rule) -> None:
@@ -90,26 +90,26 @@ def test_an_edit_from_a_file_or_in_the_editor_is_stored_at_once(trenova: User, r
     assert trenova("dead-letters", "edit", first["id"], "--file", str(fixed)).out == "stored\n"
     edited = trenova("dead-letters", "edit", second["id"], EDITOR=f"sed -i s/{POISON}/fixed.by_hand/")
     assert (edited.exit_code, edited.out) == (0, "stored\n")
-    actions = {entry["id"]: entry["action"] for entry in trenova.stored()}
+    actions = {entry["id"]: entry["action"] for entry in trenova.stored_entries()}
     assert actions[first["entry_id"]] == "fixed.by_file"
     assert actions[second["entry_id"]] == "fixed.by_hand"
 
 
 def test_an_editor_that_changes_nothing_changes_nothing(trenova: User, rule: Rule) -> None:
     (letter,) = park(trenova)
-    error, hint = trenova("dead-letters", "edit", letter["id"], EDITOR="true").complaint()
+    error, hint = trenova("dead-letters", "edit", letter["id"], EDITOR="true").error_and_hint()
     assert (error, hint) == ("nothing was changed", "save the file in the editor, or name one with --file")
-    assert listed(trenova) == [letter]
+    assert list_letters(trenova) == [letter]
 
 
 def test_an_editor_that_fails_and_a_file_that_cannot_be_written_are_one_error_and_one_hint(
     trenova: User, rule: Rule
 ) -> None:
     (letter,) = park(trenova)
-    error, hint = trenova("dead-letters", "edit", letter["id"], EDITOR="false").complaint()
+    error, hint = trenova("dead-letters", "edit", letter["id"], EDITOR="false").error_and_hint()
     assert (error, hint) == ("false: Editing failed", "set EDITOR to an editor that works, or use --file")
     for file, why in (("missing/parked.ndjson", "No such file or directory"), ("/dev/full", "No space left on device")):
-        error, hint = trenova("dead-letters", "export", file, "--tenant", trenova.tenant).complaint()
+        error, hint = trenova("dead-letters", "export", file, "--tenant", trenova.tenant).error_and_hint()
         assert (error, hint) == (f"cannot write {file}: {why}", "name another file, or free some space there")
 
 
@@ -119,7 +119,7 @@ def test_an_export_holds_the_exact_bytes(trenova: User, rule: Rule) -> None:
     assert ended.err == "25 written\n"
     lines = (trenova.folder / "parked.ndjson").read_text().splitlines()
     letters = [json.loads(line) for line in lines]
-    assert {letter["entry_id"] for letter in letters} == {letter["entry_id"] for letter in listed(trenova)}
+    assert {letter["entry_id"] for letter in letters} == {letter["entry_id"] for letter in list_letters(trenova)}
     assert all(json.loads(base64.b64decode(letter["body"]))["id"] == letter["entry_id"] for letter in letters)
     to_standard_output = trenova("dead-letters", "export", "--tenant", trenova.tenant)
     assert to_standard_output.out.splitlines() == lines
@@ -127,7 +127,7 @@ def test_an_export_holds_the_exact_bytes(trenova: User, rule: Rule) -> None:
 
 @pytest.mark.parametrize("words", [["show", "17"], ["replay", str(uuid.UUID(int=1))], ["replay", "x"]], ids=str)
 def test_an_unknown_letter_is_one_error_and_one_hint(trenova: User, words: list[str]) -> None:
-    _, hint = trenova("dead-letters", *words).complaint()
+    _, hint = trenova("dead-letters", *words).error_and_hint()
     assert hint == "list them: trenova dead-letters list"
 
 

@@ -23,5 +23,5 @@ def test_an_empty_value_is_wrong_usage(stranger: User, words: str, option: str, 
 
 
 def test_an_empty_variable_counts_as_unset(stranger: User) -> None:
-    error, _ = stranger("entries", TRENOVA_API_URL="", TRENOVA_API_KEY="").complaint()
+    error, _ = stranger("entries", TRENOVA_API_URL="", TRENOVA_API_KEY="").error_and_hint()
     assert error.startswith("invalid configuration: TRENOVA_API_URL: nothing given")

@@ -168,7 +168,7 @@ def test_an_unreachable_server_is_waited_for_briefly_and_then_is_one_error_and_o
 
 @pytest.mark.parametrize("command", ["entries", "tail"])
 def test_without_a_server_it_is_an_error(stranger: User, command: str) -> None:
-    error, hint = stranger(command).complaint()
+    error, hint = stranger(command).error_and_hint()
     assert "TRENOVA_API_URL: nothing given" in error
     assert "make dev" in hint
 
@@ -182,7 +182,7 @@ def test_an_invalid_address_is_an_error_before_any_request(stranger: User, url: 
 
 
 def test_a_key_is_never_sent_to_another_server_than_its_own(trenova: User) -> None:
-    error, _ = trenova("entries", TRENOVA_API_URL="http://127.0.0.1:9").complaint()
+    error, _ = trenova("entries", TRENOVA_API_URL="http://127.0.0.1:9").error_and_hint()
     assert "TRENOVA_API_KEY: nothing given" in error
 
 

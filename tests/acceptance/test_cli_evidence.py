@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from acceptance.conftest import Dev, Ended, User, until
+from acceptance.conftest import CommandResult, Dev, User, until
 from conftest import new_tenant
 from contract.store.whole_log import REMOVE
 from trenova.config import Settings
@@ -67,7 +67,7 @@ def write_evidence(user: User, name: str, *words: str) -> Path:
     return user.folder / name
 
 
-def kinds(ended: Ended) -> list[tuple[str, int | None]]:
+def kinds(ended: CommandResult) -> list[tuple[str, int | None]]:
     return [(one["kind"], one["first"]) for one in ended.json["damages"]]
 
 
@@ -183,7 +183,7 @@ def test_an_older_state_and_another_history_are_found_by_the_checkpoint_that_a_r
     assert "head: expected 10000 entries or more, as your checkpoint 10000 says" in live.out
     assert "your checkpoint 300: expected the root" in live.out
     refused = log("evidence", "--tenant", log.tenant, "-o", "no.evidence", "--known", "newer.checkpoint")
-    assert "had 10000 by the given checkpoint" in refused.complaint()[0]
+    assert "had 10000 by the given checkpoint" in refused.error_and_hint()[0]
 
 
 def test_damage_in_a_file_is_named_and_the_exit_code_is_1(log: User, key: str) -> None:
@@ -230,14 +230,18 @@ def test_nothing_is_left_of_a_file_that_was_not_completed(log: User) -> None:
 
 def test_mistakes_are_one_error_and_one_hint(log: User) -> None:
     words = ("evidence", "--tenant", log.tenant, "-o", "x.evidence")
-    assert log(*words, "--from", "yesterday").complaint()[0] == "--from: expected an index or a time, got 'yesterday'"
+    assert (
+        log(*words, "--from", "yesterday").error_and_hint()[0] == "--from: expected an index or a time, got 'yesterday'"
+    )
     assert "not in a ledger of" in log(*words, "--to", "100000").err
-    assert "there is no signed ledger" in log("evidence", "--tenant", new_tenant(), "-o", "x.evidence").complaint()[0]
-    assert "cannot write" in log(*words[:3], "-o", "/nowhere/x.evidence").complaint()[0]
+    assert (
+        "there is no signed ledger" in log("evidence", "--tenant", new_tenant(), "-o", "x.evidence").error_and_hint()[0]
+    )
+    assert "cannot write" in log(*words[:3], "-o", "/nowhere/x.evidence").error_and_hint()[0]
     assert log("verify").exit_code == 2
     assert log("verify", "--live", "x.evidence").exit_code == 2
     nowhere = log("verify", "--live", "--tenant", new_tenant())
-    assert "nothing was checked: there is no ledger of the tenant" in nowhere.complaint(exit_code=2)[0]
+    assert "nothing was checked: there is no ledger of the tenant" in nowhere.error_and_hint(exit_code=2)[0]
     assert not (log.folder / "x.evidence").exists()
 
 
@@ -278,6 +282,6 @@ async def test_what_a_superuser_does_is_named_live_and_in_evidence_which_cannot_
     assert kinds(trenova("verify", "tampered.evidence", "--key", key, "--json")) == [("changed", 270)]
     await owner.execute("DELETE FROM entries WHERE tenant = %s AND index = 100", where)
     words = ("evidence", "--tenant", trenova.tenant, "-o", f"{uuid.uuid4()}.evidence")
-    assert "some are missing" in trenova(*words).complaint()[0]
+    assert "some are missing" in trenova(*words).error_and_hint()[0]
     for table in ("entries", "tiles", "checkpoints", "heads"):  # other tests verify all logs
         await owner.execute(f"DELETE FROM {table} WHERE tenant = %s".encode(), where)

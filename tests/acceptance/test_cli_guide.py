@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from acceptance.conftest import BESIDE_PYTHON, Dev, Ended, User, run, until
+from acceptance.conftest import BESIDE_PYTHON, CommandResult, Dev, User, run, until
 
-Temporal = Callable[..., Ended]
+Temporal = Callable[..., CommandResult]
 
 
 @pytest.fixture
 def temporal(dev: Dev, tmp_path: Path) -> Temporal:
-    def typed(*words: str) -> Ended:
+    def run_temporal(*words: str) -> CommandResult:
         state = dev.state
         where = {
             "TEMPORAL_ADDRESS": state["temporal_address"],
@@ -25,7 +25,7 @@ def temporal(dev: Dev, tmp_path: Path) -> Temporal:
         assert ended.exit_code == 0, ended
         return ended
 
-    return typed
+    return run_temporal
 
 
 def as_json(temporal: Temporal, *words: str) -> Any:

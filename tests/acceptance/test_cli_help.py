@@ -74,7 +74,7 @@ def test_a_mistyped_command_is_wrong_usage_and_the_right_one_is_named(stranger: 
 
 
 def test_migrating_without_a_database_is_one_error_and_one_hint(stranger: User) -> None:
-    error, hint = stranger("migrate").complaint()
+    error, hint = stranger("migrate").error_and_hint()
     assert error.startswith("invalid configuration: database.url: nothing given")
     assert "TRENOVA_DATABASE__URL" in hint
     assert "make dev" in hint
@@ -97,12 +97,13 @@ def test_all_wrong_settings_are_listed_one_per_line_without_secrets(stranger: Us
 
 def test_a_missing_settings_file_is_named(stranger: User) -> None:
     assert (
-        stranger("worker", "--config", "gone.yaml").complaint()[0] == "invalid configuration: gone.yaml: no such file"
+        stranger("worker", "--config", "gone.yaml").error_and_hint()[0]
+        == "invalid configuration: gone.yaml: no such file"
     )
 
 
 def test_logs_of_an_absent_installation_are_one_error_and_one_hint(stranger: User) -> None:
-    error, hint = stranger("logs").complaint()
+    error, hint = stranger("logs").error_and_hint()
     assert "there are no logs in" in error
     assert "make dev" in hint
 

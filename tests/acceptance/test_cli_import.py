@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.conftest import Dev, Ended, User, ndjson
+from acceptance.conftest import CommandResult, Dev, User, ndjson
 from conftest import new_tenant
 from trenova.dev import ports
 
@@ -22,7 +22,7 @@ SUMMARY = re.compile(
 )
 
 
-def counts(ended: Ended) -> dict[str, int]:
+def counts(ended: CommandResult) -> dict[str, int]:
     """The numbers of the summary line."""
     summary = ended.lines[0]
     assert SUMMARY.fullmatch(summary), summary
@@ -38,7 +38,7 @@ def test_the_samples_of_every_product_are_stored_and_refused_lines_are_written_t
     found = counts(ended)
     assert found["read"] == len(file.read_bytes().splitlines())
     assert found["read"] == found["accepted"] + found["duplicates"] + found["refused"]
-    assert found["accepted"] == len(trenova.stored()) > 0
+    assert found["accepted"] == len(trenova.stored_entries()) > 0
     if found["refused"]:
         assert ended.exit_code == 3
         assert ended.lines[-1] == "refused lines and their reasons: refused.ndjson"
@@ -71,7 +71,7 @@ def test_a_second_import_adds_nothing(trenova: User) -> None:
         "differing": 0,
         "refused": 0,
     }
-    assert len(trenova.stored()) == 12
+    assert len(trenova.stored_entries()) == 12
 
 
 def test_plain_compressed_piped_and_several_files_give_the_same_entries(trenova: User) -> None:
@@ -106,7 +106,7 @@ def test_a_second_content_under_an_id_is_reported_and_the_first_stays(trenova: U
     ended = trenova("import", "-", "--tenant", trenova.tenant, stdin=ndjson({**same_id, "comment": "second"}))
     assert ended.exit_code == 0
     assert "1 duplicates differ from the stored entry with the same id, which stays unchanged" in ended.out
-    assert [entry["comment"] for entry in trenova.stored()] == ["first"]
+    assert [entry["comment"] for entry in trenova.stored_entries()] == ["first"]
 
 
 def test_refused_lines_are_written_with_file_line_reason_and_record_and_the_rest_is_stored(trenova: User) -> None:
@@ -129,7 +129,7 @@ def test_refused_lines_are_written_with_file_line_reason_and_record_and_the_rest
     assert by_line[2]["record"] == "not json"
     assert "not JSON" in by_line[2]["reason"]
     assert "/action" in by_line[3]["reason"]
-    assert len(trenova.stored()) == 2
+    assert len(trenova.stored_entries()) == 2
 
 
 def test_refused_lines_exit_the_same_with_json(trenova: User) -> None:
@@ -164,9 +164,9 @@ def test_a_mistake_is_one_error_and_one_hint_before_anything_is_sent(
 ) -> None:
     (trenova.folder / "good.ndjson").write_bytes(ndjson({"tenant": trenova.tenant}))
     ended = trenova(*words)
-    assert ended.complaint()[0] == error
+    assert ended.error_and_hint()[0] == error
     assert ended.out == ""
-    assert trenova.stored() == []
+    assert trenova.stored_entries() == []
     assert (trenova.folder / "good.ndjson").read_bytes() == ndjson({"tenant": trenova.tenant})
 
 
@@ -199,7 +199,7 @@ def test_a_wrong_key_is_an_error_and_a_hint_and_a_note_that_the_import_stopped(t
 
 
 def test_without_a_server_the_error_says_how_to_start_one(stranger: User) -> None:
-    error, hint = stranger("import", str(CLOUDTRAIL)).complaint()
+    error, hint = stranger("import", str(CLOUDTRAIL)).error_and_hint()
     assert "no `trenova dev` runs on" in error
     assert "make dev" in hint
     assert "TRENOVA_API_URL" in hint

@@ -31,7 +31,7 @@ def urls(postgres: Postgres) -> Mapping[str, str]:
     ids=" ".join,
 )
 def test_a_change_of_retention_needs_the_owner(stranger: User, urls: Mapping[str, str], words: tuple[str, ...]) -> None:
-    error, hint = stranger(*words, TRENOVA_DATABASE__URL=urls["worker"], TRENOVA_SIGNING_KEY=SIGNS).complaint()
+    error, hint = stranger(*words, TRENOVA_DATABASE__URL=urls["worker"], TRENOVA_SIGNING_KEY=SIGNS).error_and_hint()
     assert "the login here is trenova_dev_worker (trenova_worker)" in error
     assert error.endswith("this command needs the login trenova_owner, which owns the tables")
     assert hint.startswith("set database.ownerUrl (TRENOVA_DATABASE__OWNER_URL) to the address with that login")
@@ -39,7 +39,7 @@ def test_a_change_of_retention_needs_the_owner(stranger: User, urls: Mapping[str
 
 def test_migrate_with_the_wrong_login_does_not_send_you_to_migrate(stranger: User, postgres: Postgres) -> None:
     empty = urls_of(postgres)["worker"].rpartition("/")[0] + "/postgres"
-    error, hint = stranger("migrate", TRENOVA_DATABASE__URL=empty).complaint()
+    error, hint = stranger("migrate", TRENOVA_DATABASE__URL=empty).error_and_hint()
     assert "the login here is trenova_dev_worker (trenova_worker)" in error
     assert "which owns the tables" in error
     assert "database.ownerUrl" in hint
@@ -48,7 +48,7 @@ def test_migrate_with_the_wrong_login_does_not_send_you_to_migrate(stranger: Use
 
 def test_api_keys_need_the_operator(stranger: User, urls: Mapping[str, str]) -> None:
     words = ("api-key", "create", "--role", "reader", "--any-tenant")
-    error, hint = stranger(*words, TRENOVA_DATABASE__URL=urls["api"]).complaint()
+    error, hint = stranger(*words, TRENOVA_DATABASE__URL=urls["api"]).error_and_hint()
     assert "the login here is trenova_dev_api (trenova_api)" in error
     assert error.endswith("this command needs a login with the role trenova_operator")
     assert "CREATE ROLE … LOGIN PASSWORD '…' IN ROLE trenova_operator" in hint
@@ -92,7 +92,7 @@ def test_a_wrong_address_is_reported_with_the_setting_it_came_from(stranger: Use
     setting = OF_COMMANDS[words]
     variable = setting.rpartition("(")[2].rstrip(")")
     ended = stranger(*words.split(), stdin=b"", **{"TRENOVA_SIGNING_KEY": SIGNS, variable: NOWHERE})
-    _, hint = ended.complaint(exit_code=ended.exit_code)
+    _, hint = ended.error_and_hint(exit_code=ended.exit_code)
     assert hint == f"start PostgreSQL, or correct {setting}"
     no_port = NOWHERE.replace(":1/", ":x/")
     ended = stranger(*words.split(), "--json", stdin=b"", **{"TRENOVA_SIGNING_KEY": SIGNS, variable: no_port})
@@ -101,7 +101,7 @@ def test_a_wrong_address_is_reported_with_the_setting_it_came_from(stranger: Use
     assert error["error"].endswith(error["problems"][0])
     # The address of the servers, if there is no other.
     ended = stranger(*words.split(), TRENOVA_SIGNING_KEY=SIGNS, TRENOVA_DATABASE__URL=NOWHERE)
-    _, hint = ended.complaint(exit_code=ended.exit_code)
+    _, hint = ended.error_and_hint(exit_code=ended.exit_code)
     assert hint == "start PostgreSQL, or correct database.url"
 
 
@@ -125,7 +125,7 @@ async def test_evidence_names_the_login_that_it_needs(
         )
     finally:
         await owner.execute("DROP ROLE nothing")
-    error, hint = ended.complaint()
+    error, hint = ended.error_and_hint()
     assert "the login here is nothing (none of Trenova's roles)" in error
     assert error.endswith("this command needs a login with the role trenova_operator")
     assert hint.startswith(f"set {OPERATOR} to a login that has it")

@@ -23,7 +23,7 @@ async def owner(dev: Dev) -> AsyncIterator[psycopg.AsyncConnection[tuple[Any, ..
 
 
 def actions(trenova: User) -> list[str]:
-    return [entry["action"] for entry in reversed(trenova.stored())]
+    return [entry["action"] for entry in reversed(trenova.stored_entries())]
 
 
 async def age(owner: psycopg.AsyncConnection[tuple[Any, ...]], tenant: str) -> None:
@@ -70,7 +70,7 @@ def test_policies_are_shown_set_and_unset(trenova: User) -> None:
     assert datetime.fromisoformat(shown["set_at"]) > begin
     assert f"{trenova.tenant}  forever" in trenova("retention", "show").out
     assert trenova("retention", "unset", *mine).lines == [f"{trenova.tenant}: unset"]
-    error, hint = trenova("retention", "unset", *mine).complaint()
+    error, hint = trenova("retention", "unset", *mine).error_and_hint()
     assert error == f"no retention is set for {trenova.tenant}"
     assert "trenova retention show" in hint
     assert actions(trenova) == ["retention.set", "retention.unset"]
@@ -80,22 +80,22 @@ def test_a_hold_is_listed_until_it_is_released(trenova: User) -> None:
     where = ("--tenant", trenova.tenant, "--actor", "u-1", "--from", "2026-01-31T00:00:00Z")
     id_ = trenova("hold", "place", *where, "--name", "Case 17", "--reason", "Order", "--json").json["id"]
 
-    def listed(*words: str) -> list[dict[str, Any]]:
+    def list_hold(*words: str) -> list[dict[str, Any]]:
         return [hold for hold in trenova("hold", "list", "--json", *words).objects if hold["id"] == id_]
 
-    ((hold,), table) = (listed(), trenova("hold", "list").out)
+    ((hold,), table) = (list_hold(), trenova("hold", "list").out)
     assert (hold["actor"], hold["occurred_from"], hold["reason"]) == ("u-1", "2026-01-31T00:00:00Z", "Order")
     assert "actor=u-1 from=2026-01-31T00:00:00Z" in table
     trenova("hold", "release", id_, "--reason", "Closed")
-    assert listed() == []
-    assert listed("--released")[0]["release_reason"] == "Closed"
+    assert list_hold() == []
+    assert list_hold("--released")[0]["release_reason"] == "Closed"
 
 
 def test_mistakes_are_one_error_and_one_hint(trenova: User) -> None:
     words = ("--name", "x", "--reason", "x")
-    assert "has no retention policy" in trenova("retention", "run", "--tenant", new_tenant()).complaint()[0]
-    assert "is not an id: it must be a UUID" in trenova("hold", "release", "x", "--reason", "x").complaint()[0]
-    assert "expected a time" in trenova("hold", "place", *words, "--all-tenants", "--from", "today").complaint()[0]
+    assert "has no retention policy" in trenova("retention", "run", "--tenant", new_tenant()).error_and_hint()[0]
+    assert "is not an id: it must be a UUID" in trenova("hold", "release", "x", "--reason", "x").error_and_hint()[0]
+    assert "expected a time" in trenova("hold", "place", *words, "--all-tenants", "--from", "today").error_and_hint()[0]
     for wrong in (
         ("retention", "set", "--days", "3"),
         ("retention", "set", "--default"),
@@ -114,6 +114,6 @@ def test_the_error_for_the_applications_role_names_the_role_that_is_needed(treno
         *("retention", "set", "--tenant", trenova.tenant, "--days", "30"),
         TRENOVA_DATABASE__URL=dev.state["database_url"],
         TRENOVA_SIGNING_KEY=key,
-    ).complaint()
+    ).error_and_hint()
     assert "may not change retention policies or legal holds" in error
     assert "database.ownerUrl" in hint

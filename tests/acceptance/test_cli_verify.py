@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from acceptance.conftest import BESIDE_PYTHON, Ended, User, run
+from acceptance.conftest import BESIDE_PYTHON, CommandResult, User, run
 from contract.ledger.test_standalone import SCRIPT
 from contract.lossy import LossyProxy
 from databases import own_database, urls_of
@@ -54,7 +54,7 @@ def test_an_empty_key_is_an_error_and_not_an_absent_key(
 
 @pytest.mark.parametrize("tenant", ["", "a b"])
 def test_an_invalid_tenant_is_an_error_and_not_a_verdict(auditor: User, tenant: str) -> None:
-    error, _ = auditor("verify", "--live", "--tenant", tenant).complaint(exit_code=2)
+    error, _ = auditor("verify", "--live", "--tenant", tenant).error_and_hint(exit_code=2)
     assert error == f"nothing was checked: invalid tenant {tenant!r}"
 
 
@@ -70,15 +70,15 @@ def test_a_file_may_come_from_a_pipe(auditor: User, pack: Callable[[bytes], byte
 
 
 def test_a_pipe_that_would_have_to_be_read_twice_is_not_checked(auditor: User) -> None:
-    (auditor.folder / "kept").write_text(LOG.signed(200))
+    (auditor.folder / "kept").write_text(LOG.signed_checkpoint(200))
     command = f"trenova verify /dev/stdin --key '{KEY}' --known kept"
-    error, hint = in_bash(auditor, f"cat acme.evidence | {command}").complaint(exit_code=2)
+    error, hint = in_bash(auditor, f"cat acme.evidence | {command}").error_and_hint(exit_code=2)
     assert error.startswith("nothing was checked: /dev/stdin: a pipe can be read only once")
     assert hint == "save it to a file first, and name that"
     assert in_bash(auditor, f"{command} < acme.evidence").exit_code == 0
 
 
-def in_bash(user: User, line: str) -> Ended:
+def in_bash(user: User, line: str) -> CommandResult:
     return run(["bash", "-c", line], user.folder, PATH=f"{BESIDE_PYTHON}:/usr/bin:/bin")
 
 

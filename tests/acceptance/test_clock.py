@@ -55,7 +55,7 @@ def test_a_clock_that_jumps_changes_times_and_nothing_else(servers: Servers) -> 
             followed.read(len(sent))
         assert len(set(sent)) == len(sent)
         assert followed.ids == sent
-        assert sorted(paged(client, trenova.tenant)) == sorted(sent)
+        assert sorted(read_pages(client, trenova.tenant)) == sorted(sent)
         api.stop()
         worker.stop()
     with psycopg.connect(servers.variables["TRENOVA_DATABASE__URL"]) as connection:
@@ -87,7 +87,7 @@ class Feed:
         return len(self.ids)
 
 
-def paged(client: httpx.Client, tenant: str) -> Iterator[str]:
+def read_pages(client: httpx.Client, tenant: str) -> Iterator[str]:
     params: dict[str, Any] = {"tenant": tenant, "limit": 7}
     while True:
         page = client.get("/v1/entries", params=params).json()

@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 
 from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, Dev, User, entry_of, environment, run, store, until
 from acceptance.encrypted import ENABLED, dev_with, new_key, temporal_cli
-from acceptance.test_encryption_browser import launched, undecoded
+from acceptance.test_encryption_browser import launch_browser, undecoded_payloads
 from conftest import new_tenant
 from trenova.api.sessions import COOKIE
 from trenova.dev.ports import choose
@@ -94,7 +94,7 @@ def answers(url: str) -> bool:
 
 @pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    async with launched() as browser:
+    async with launch_browser() as browser:
         yield browser
 
 
@@ -133,7 +133,7 @@ async def reload_undecoded(page: Page) -> None:
         lambda each: "/codec/decode" in each.url and each.status == httpx.codes.UNAUTHORIZED
     ):
         await page.reload()
-    await undecoded(page).wait_for(state="visible")
+    await undecoded_payloads(page).wait_for(state="visible")
 
 
 async def test_an_admin_key_opens_the_web_ui_until_it_is_revoked(page: Page, site: Site, tmp_path: Path) -> None:

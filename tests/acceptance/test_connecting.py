@@ -24,7 +24,7 @@ async def place(folder: Path, postgres: Postgres) -> AsyncIterator[Site]:
         yield made
 
 
-async def logged(program: Program, words: str) -> str:
+async def wait_for_line(program: Program, words: str) -> str:
     """The first line of its log with these words."""
     async with asyncio.timeout(LIMIT_S):
         while True:
@@ -42,7 +42,7 @@ async def test_a_namespace_that_is_missing_is_waited_for_and_named_by_all_of_the
         async with place.running(["api"], variables) as (api,), place.client() as client:
             cause = f"failed to dial temporal client at {place.temporal.address}: {MISSING}"
             for program, event in ((worker, "waiting"), (api, "temporal denied access")):
-                line = await logged(program, event)
+                line = await wait_for_line(program, event)
                 assert cause in line
                 assert CREATE in line
             for _ in range(20):
@@ -61,13 +61,13 @@ async def test_a_namespace_that_is_missing_is_waited_for_and_named_by_all_of_the
             assert found["temporal namespace"]["cause"] == cause
             assert CREATE in found["temporal namespace"]["next_step"]
             for command in (["keys", "check"], ["verify-encryption"], ["reconcile"]):
-                error, hint = (await place.command(*command, **variables)).complaint()
+                error, hint = (await place.command(*command, **variables)).error_and_hint()
                 assert error == cause
                 assert CREATE in hint
 
             await place.cli("operator", "namespace", "create", "--namespace", NAMESPACE)
-            await logged(worker, "worker started")
-            await logged(api, "temporal is available again")
+            await wait_for_line(worker, "worker started")
+            await wait_for_line(api, "temporal is available again")
             await place.store({**entry(), "tenant": new_tenant()})
     finally:
         await worker.stop()
@@ -101,7 +101,7 @@ async def test_settings_that_cannot_work_end_worker_and_api_with_one_error_and_t
     given = {name: text.format(folder=tmp_path) for name, text in variables.items()}
     cause = cause.format(folder=tmp_path)
     for program in ("worker", "api"):
-        error, hint = (await place.command(program, **given)).complaint()
+        error, hint = (await place.command(program, **given)).error_and_hint()
         assert error.startswith(f"invalid configuration: {cause}")
         assert next_step in hint
     found = (await place.command("doctor", "--json", **given)).json["findings"][0]

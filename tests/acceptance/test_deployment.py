@@ -44,7 +44,7 @@ def make_secrets(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-async def empty(folder: Path) -> AsyncIterator[Postgres]:
+async def empty_server(folder: Path) -> AsyncIterator[Postgres]:
     """A server of its own with nothing in it: roles belong to the whole server."""
     async with Postgres(folder / "deployment").running() as server:
         async with await server.connect("postgres") as connection:
@@ -53,18 +53,18 @@ async def empty(folder: Path) -> AsyncIterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-async def prepared(empty: Postgres, secrets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+async def login_files(empty_server: Postgres, secrets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the files of the logins, which now lead to a database with the schema in it."""
     work = tmp_path_factory.mktemp("logins")
     script = (COMPOSE / "initdb" / "10-roles.sh").read_text()
     script = script.replace("/run/secrets", str(secrets)).replace("/etc/trenova", str(CHECKOUT / "deploy" / "postgres"))
-    server = {"PGHOST": "127.0.0.1", "PGPORT": str(empty.port)}
-    owner = {"POSTGRES_USER": OWNER.name, "PGPASSWORD": empty.folder.secret("postgres-owner")}
+    server = {"PGHOST": "127.0.0.1", "PGPORT": str(empty_server.port)}
+    owner = {"POSTGRES_USER": OWNER.name, "PGPASSWORD": empty_server.folder.secret("postgres-owner")}
     environ = {"PATH": PROGRAMS} | server | owner
     await asyncio.to_thread(subprocess.run, ["sh", "-c", script], env=environ, check=True, timeout=LIMIT_S)
     for name in (f"{part}.pg_service.conf" for part in ("api", "worker", "operator", "owner")):
         text = (secrets / name).read_text()
-        text = text.replace("host=postgres", "host=127.0.0.1").replace("port=5432", f"port={empty.port}")
+        text = text.replace("host=postgres", "host=127.0.0.1").replace("port=5432", f"port={empty_server.port}")
         (work / name).write_text(text)
     assert migrate(work / "owner.pg_service.conf").returncode == 0
     return work
@@ -77,19 +77,19 @@ def migrate(service_file: Path) -> subprocess.CompletedProcess[str]:
 
 
 async def test_each_login_does_its_part_in_what_the_owners_has_migrated(
-    prepared: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
+    login_files: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def logged_in(part: str) -> None:
-        monkeypatch.setenv("PGSERVICEFILE", str(prepared / f"{part}.pg_service.conf"))
+    def use_login(part: str) -> None:
+        monkeypatch.setenv("PGSERVICEFILE", str(login_files / f"{part}.pg_service.conf"))
 
-    logged_in("worker")
+    use_login("worker")
     async with Store.open(LOGIN_FROM_FILE, signer=SIGNER) as worker:
         await worker.check()
         assert (await worker.entries.append("deployment", [body(tenant)])).stored == 1
-    logged_in("operator")
+    use_login("operator")
     async with Store.open(LOGIN_FROM_FILE) as operator:
         key = await operator.api_keys.create(tenant=tenant, role="admin", name="", by="ada")
-    logged_in("api")
+    use_login("api")
     async with Store.open(LOGIN_FROM_FILE) as api:
         await api.check()
         found = await api.api_keys.find(key.text)
@@ -98,9 +98,9 @@ async def test_each_login_does_its_part_in_what_the_owners_has_migrated(
 
 
 async def test_the_login_that_migrates_is_no_superuser_and_those_that_run_own_nothing(
-    prepared: Path, empty: Postgres
+    login_files: Path, empty_server: Postgres
 ) -> None:
-    async with await empty.connect("trenova") as connection:
+    async with await empty_server.connect("trenova") as connection:
         found = await connection.execute(
             "SELECT rolname, rolsuper, (SELECT count(*) FROM pg_class WHERE relowner = pg_roles.oid) > 0 FROM pg_roles"
             " WHERE rolname IN ('trenova_migrate', 'trenova_run_api', 'trenova_run_operator', 'trenova_run_worker')"
@@ -130,25 +130,25 @@ async def test_the_command_of_the_page_makes_the_four_logins(folder: Path) -> No
     assert made >= {"trenova_migrate", "trenova_run_api", "trenova_run_operator", "trenova_run_worker"}
 
 
-async def test_migrating_again_changes_nothing(prepared: Path) -> None:
-    again = migrate(prepared / "owner.pg_service.conf")
+async def test_migrating_again_changes_nothing(login_files: Path) -> None:
+    again = migrate(login_files / "owner.pg_service.conf")
     assert again.returncode == 0
     assert "up to date" in again.stdout
 
 
 @pytest.mark.parametrize("part", ["api", "worker", "operator"])
-async def test_a_login_that_runs_cannot_change_the_schema(prepared: Path, empty: Postgres, part: str) -> None:
-    async with await empty.connect("trenova") as connection:
+async def test_a_login_that_runs_cannot_change_the_schema(login_files: Path, empty_server: Postgres, part: str) -> None:
+    async with await empty_server.connect("trenova") as connection:
         await connection.execute(f"SET ROLE trenova_run_{part}".encode())
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             await connection.execute("CREATE TABLE mine ()")
 
 
 async def test_a_wrong_password_in_the_file_is_refused(
-    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    login_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = tmp_path / "pg_service.conf"
-    text = (prepared / "api.pg_service.conf").read_text()
+    text = (login_files / "api.pg_service.conf").read_text()
     wrong.write_text(text.replace("password=", "password=x"))
     monkeypatch.setenv("PGSERVICEFILE", str(wrong))
     async with Store.open(LOGIN_FROM_FILE) as store:

@@ -26,7 +26,7 @@ def dev() -> Iterator[Dev]:
 
 
 @asynccontextmanager
-async def launched() -> AsyncIterator[Browser]:
+async def launch_browser() -> AsyncIterator[Browser]:
     """The distribution's Chromium, with nothing kept from an earlier run."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     assert program, "install Chromium: make browser"
@@ -38,7 +38,7 @@ async def launched() -> AsyncIterator[Browser]:
 
 @pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    async with launched() as browser:
+    async with launch_browser() as browser:
         yield browser
 
 
@@ -63,7 +63,7 @@ def address(dev: Dev, actor: str) -> str:
     return f"{dev.state['ui_url']}/namespaces/default/workflows/audit-batch-{stored.json()['batch_id']}"
 
 
-def undecoded(page: Page) -> Locator:
+def undecoded_payloads(page: Page) -> Locator:
     """What the Web UI shows of payloads that nobody decodes for it: all of them in base64, or a word above their data.
 
     Which of the two depends on which of its own requests is answered first.
@@ -90,7 +90,7 @@ async def test_the_web_ui_shows_ciphertext_alone_while_the_endpoint_is_away(
 
     await page.route("**/codec/**", away)
     await page.goto(address)
-    await undecoded(page).wait_for(state="visible")
+    await undecoded_payloads(page).wait_for(state="visible")
     assert asked
     assert actor not in await page.content()
 

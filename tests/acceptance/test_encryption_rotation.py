@@ -106,14 +106,14 @@ async def flowing(client: httpx.AsyncClient) -> AsyncIterator[Traffic]:
             task.cancel()
 
 
-async def restarted(site: Site, running: dict[str, Program], variables: dict[str, str]) -> None:
+async def restart_programs(site: Site, running: dict[str, Program], variables: dict[str, str]) -> None:
     """Each program in turn, so that for a while they differ."""
     for name in ("worker", "api"):
         await running[name].stop()
         running[name] = await site.start(name, variables)
 
 
-async def needed(site: Site, variables: dict[str, str]) -> dict[str, int]:
+async def count_needs(site: Site, variables: dict[str, str]) -> dict[str, int]:
     """What `trenova keys check` says open workflows need."""
     ended = await site.command("keys", "check", "--json", **variables)
     # A busy machine may not tell of everything that is closed.
@@ -128,13 +128,13 @@ async def needed(site: Site, variables: dict[str, str]) -> dict[str, int]:
 async def come_to_be_needed(site: Site, key_ids: set[str], variables: dict[str, str]) -> None:
     """Return when open workflows need all of these keys; Temporal lists what is open a moment later."""
     async with asyncio.timeout(LIMIT_S):
-        while not key_ids <= (await needed(site, variables)).keys():
+        while not key_ids <= (await count_needs(site, variables)).keys():
             pass
 
 
 async def no_longer_needed(site: Site, key_id: str, variables: dict[str, str]) -> None:
     async with asyncio.timeout(LIMIT_S):
-        while key_id in await needed(site, variables):
+        while key_id in await count_needs(site, variables):
             pass
 
 
@@ -159,11 +159,11 @@ async def forget_closed(site: Site, variables: dict[str, str]) -> None:
 
 async def nothing_open(site: Site, variables: dict[str, str]) -> None:
     async with asyncio.timeout(LIMIT_S):
-        while await needed(site, variables):
+        while await count_needs(site, variables):
             pass
 
 
-async def used(site: Site, batch_id: str) -> set[str]:
+async def key_ids_of_batch(site: Site, batch_id: str) -> set[str]:
     client = await site.temporal.client()
     execution = await client.get_workflow_handle(workflow_id(batch_id)).describe()
     return {*payloads_by_key_id(await read_events(client, execution.id, execution.run_id))}
@@ -181,7 +181,7 @@ async def test_the_key_is_changed_in_four_steps_and_nobody_notices(folder: Path,
                 await run_schedules(place)
 
                 # Step 1: everybody can read the new key, and nobody uses it.
-                await restarted(place, running, added)
+                await restart_programs(place, running, added)
                 await traffic.some_more()
 
                 # Step 2: the new key encrypts. Work under the old one is still open when it does.
@@ -208,7 +208,7 @@ async def test_the_key_is_changed_in_four_steps_and_nobody_notices(folder: Path,
                 await forget_closed(place, switched)
 
                 # Step 4: the old key goes.
-                await restarted(place, running, dropped)
+                await restart_programs(place, running, dropped)
                 await traffic.some_more()
                 runs = await run_schedules(place)
                 assert all(run.completed for name, run in runs.items() if name != VERIFY_SCHEDULE)
@@ -220,7 +220,7 @@ async def test_the_key_is_changed_in_four_steps_and_nobody_notices(folder: Path,
             assert len(found) == len(set(found))
             assert traffic.batches.keys() <= set(found)
             batches = [*traffic.batches.values()]
-            assert await used(place, batches[-1]) == {"new"}
+            assert await key_ids_of_batch(place, batches[-1]) == {"new"}
         finally:
             for program in running.values():
                 await program.stop()

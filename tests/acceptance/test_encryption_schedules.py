@@ -31,7 +31,7 @@ async def runs_with(place: Site, variables: dict[str, str]) -> dict[str, Run]:
         return await run_schedules(place)
 
 
-def failed(runs: dict[str, Run]) -> set[str]:
+def failed_schedules(runs: dict[str, Run]) -> set[str]:
     return {name for name, run in runs.items() if not run.completed}
 
 
@@ -44,10 +44,10 @@ async def test_every_schedule_goes_on_whatever_has_become_of_the_key_of_its_last
     async with own_database(postgres) as database, site(folder, database) as place:
         async with place.running(["api", "worker"], encrypting("old", old=TEXT)):
             await place.store({**entry_of(), "tenant": tenant})
-            assert failed(await run_schedules(place)) == set()
+            assert failed_schedules(await run_schedules(place)) == set()
             # From now on the verification fails each time: Temporal hands its failure on, beside the last result.
             await damage(database, tenant)
-            assert failed(await run_schedules(place)) == {VERIFY_SCHEDULE}
+            assert failed_schedules(await run_schedules(place)) == {VERIFY_SCHEDULE}
 
         for before, variables in (
             ("old", {**encrypting("old", old=TEXT), **RAW}),  # the same id, another key
@@ -55,7 +55,7 @@ async def test_every_schedule_goes_on_whatever_has_become_of_the_key_of_its_last
             ("", {**new, **STRICT}),  # plain results, which are refused
         ):
             runs = await runs_with(place, variables)
-            assert failed(runs) == {VERIFY_SCHEDULE}
+            assert failed_schedules(runs) == {VERIFY_SCHEDULE}
             # Temporal has given them what these keys do not open.
             assert {name: run.result_under for name, run in runs.items() if run.completed} == dict.fromkeys(
                 set(SCHEDULES) - {VERIFY_SCHEDULE}, before
@@ -74,7 +74,7 @@ async def goes_on(place: Site, variables: dict[str, str], tenant: str) -> None:
         ready = await client.get("/readyz")
         assert ready.status_code == httpx.codes.OK, ready.text
         await place.store({**entry_of(), "tenant": tenant})
-        assert failed(await run_schedules(place)) == {VERIFY_SCHEDULE}
+        assert failed_schedules(await run_schedules(place)) == {VERIFY_SCHEDULE}
         page = await client.get("/metrics")
         assert [line for line in page.text.splitlines() if line.startswith("trenova_schedule_stuck")] == [
             f'trenova_schedule_stuck{{schedule="{name}"}} 0.0' for name in SCHEDULES

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy.engine import make_url
 from temporalio.client import WorkflowHandle
 
-from acceptance.conftest import LIMIT_S, Dev, Ended, entry_of, store
+from acceptance.conftest import LIMIT_S, CommandResult, Dev, entry_of, store
 from acceptance.encrypted import ENABLED, argument_of, dev_with, encrypting_client, holds, new_key, temporal_cli
 from conftest import new_tenant
 from examples import body
@@ -43,7 +43,7 @@ class World:
     def address(self) -> str:
         return str(self.dev.state["temporal_address"])
 
-    def temporal(self, *words: str) -> Ended:
+    def temporal(self, *words: str) -> CommandResult:
         return temporal_cli(self.address, self.dev.data_dir, *words)
 
     def show(self, handle: WorkflowHandle[Any, Any], *flags: str) -> str:
@@ -67,7 +67,7 @@ def world() -> Iterator[World]:
         yield World(dev, key)
 
 
-def kept(world: World) -> dict[str, bytes]:
+def exposed_data(world: World) -> dict[str, bytes]:
     """Everything that Temporal's database and the logs hold now, and all metrics pages."""
     files = [*(world.dev.data_dir / "temporal").glob("temporal.db*"), *(world.dev.data_dir / "logs").iterdir()]
     assert len(files) >= 5
@@ -110,7 +110,7 @@ async def test_a_marker_in_entries_and_failures_is_found_nowhere_but_through_the
     )
     assert ended.exit_code == 0, ended
 
-    found = kept(world)
+    found = exposed_data(world)
     assert any(holds(content, control) for name, content in found.items() if "temporal.db" in name)
     assert [name for name, content in found.items() if holds(content, marker)] == []
     for handle in (stored, *parked):

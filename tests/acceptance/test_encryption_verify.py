@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.conftest import LIMIT_S, Ended, User
+from acceptance.conftest import LIMIT_S, CommandResult, User
 from acceptance.encrypted import ENABLED, STRICT, Site, encrypting, new_key, site
 from trenova.dev.postgres import Postgres
 
 pytestmark = pytest.mark.long
 
 
-def not_verified(ended: Ended) -> list[str]:
+def not_verified(ended: CommandResult) -> list[str]:
     """The problems; fails unless the command says in every way that it found some."""
     assert ended.exit_code == 1, ended
     assert ended.lines[-1] == "encryption NOT verified"
     return [line.split(maxsplit=1)[1] for line in ended.lines if line.startswith("problem")]
 
 
-def typed(user: User, *words: str, **variables: str) -> Ended:
+def run_command(user: User, *words: str, **variables: str) -> CommandResult:
     return user(*words, stdin=b"", **variables)
 
 
@@ -50,7 +50,7 @@ async def test_it_verifies_what_is_encrypted_and_nothing_else(folder: Path, post
 
             # Without a key, and with encryption off, which sends in plain what a worker takes all the same.
             keyless = await place.command("verify-encryption", **ENABLED)
-            assert "expected a configured key (none)" in keyless.complaint()[0]
+            assert "expected a configured key (none)" in keyless.error_and_hint()[0]
             off = not_verified(await place.command("verify-encryption", TEMPORAL_ENCRYPTION_KEY_a=one))
             assert "encryption is off: set temporal.security.enableEncryption" in off
             assert any("is not encrypted" in problem for problem in off)
@@ -61,7 +61,7 @@ async def test_it_verifies_what_is_encrypted_and_nothing_else(folder: Path, post
             assert problems
             assert all("is encrypted with the key b, not a" in problem for problem in problems)
             unread = await place.command("verify-encryption", **right)
-            assert unread.complaint()[0] == "encryption key not found for ID: b"
+            assert unread.error_and_hint()[0] == "encryption key not found for ID: b"
 
         # The worker reads what is encrypted and writes its results in plain.
         async with place.running(["worker"], {"TEMPORAL_ENCRYPTION_KEY_a": one}):
@@ -70,9 +70,9 @@ async def test_it_verifies_what_is_encrypted_and_nothing_else(folder: Path, post
             assert ended.json["problems"]
             assert all("is not encrypted" in problem for problem in ended.json["problems"])
             strict = await place.command("verify-encryption", **right, **STRICT)
-            assert "the payload is not encrypted" in strict.complaint()[0]
+            assert "the payload is not encrypted" in strict.error_and_hint()[0]
 
-        error, hint = (await wrong).complaint()
+        error, hint = (await wrong).error_and_hint()
         assert re.fullmatch(r"the workflow audit-batch-\S+ did not finish within 60 s, and was terminated", error)
         assert "trenova keys check" in hint
         async with asyncio.timeout(LIMIT_S):
@@ -83,12 +83,12 @@ async def test_it_verifies_what_is_encrypted_and_nothing_else(folder: Path, post
 async def test_keys_check_needs_temporal_unless_told_not_to_ask_it(stranger: User) -> None:
     key = new_key()
     nobody = {"TRENOVA_TEMPORAL__HOST_PORT": "127.0.0.1:1"}
-    error, hint = typed(stranger, "keys", "check", **encrypting("k", k=key), **nobody).complaint()
+    error, hint = run_command(stranger, "keys", "check", **encrypting("k", k=key), **nobody).error_and_hint()
     assert error.startswith("failed to dial temporal client at 127.0.0.1:1")
     assert "make dev" in hint
-    error, _ = typed(stranger, "verify-encryption", **encrypting("k", k=key), **nobody).complaint()
+    error, _ = run_command(stranger, "verify-encryption", **encrypting("k", k=key), **nobody).error_and_hint()
     assert error.startswith("failed to dial temporal client at 127.0.0.1:1")
-    ended = typed(stranger, "keys", "check", "--offline", **encrypting("k", k=key), **nobody)
+    ended = run_command(stranger, "keys", "check", "--offline", **encrypting("k", k=key), **nobody)
     assert ended.exit_code == 0
     assert key not in ended.out
 
@@ -102,7 +102,7 @@ def test_keys_check_shows_how_each_key_was_read_and_no_key(stranger: User) -> No
         **encrypting("k", k=base64.b64encode(secret).decode(), t=text),
         "TRENOVA_TEMPORAL__SECURITY__KEY_FOLDER": str(folder),
     }
-    ended = typed(stranger, "keys", "check", "--offline", "--json", **variables)
+    ended = run_command(stranger, "keys", "check", "--offline", "--json", **variables)
     assert ended.exit_code == 0, ended
     assert ended.json["open_workflows"] is None
     keys = {key["id"]: key for key in ended.json["keys"]}
@@ -113,7 +113,7 @@ def test_keys_check_shows_how_each_key_was_read_and_no_key(stranger: User) -> No
     }
     assert keys["k"]["print"] == keys["in-a-file"]["print"] != keys["t"]["print"]
     assert keys["in-a-file"]["source"] == str(folder / "in-a-file")
-    shown = typed(stranger, "keys", "check", "--offline", **variables)
+    shown = run_command(stranger, "keys", "check", "--offline", **variables)
     for key in keys.values():
         (line,) = (line for line in shown.lines if line.split()[0] == key["id"])
         assert line.split()[-3:] == [key["source"], key["print"], "?"]
@@ -122,7 +122,7 @@ def test_keys_check_shows_how_each_key_was_read_and_no_key(stranger: User) -> No
 
 
 def test_keys_check_without_keys_says_so(stranger: User) -> None:
-    ended = typed(stranger, "keys", "check", "--offline")
+    ended = run_command(stranger, "keys", "check", "--offline")
     assert (ended.exit_code, ended.out) == (0, "no encryption keys are configured\n")
 
 
@@ -130,12 +130,12 @@ def test_keys_check_without_keys_says_so(stranger: User) -> None:
     ("key_id", "variable"), [("default", "TEMPORAL_ENCRYPTION_KEY"), ("eu1", "TEMPORAL_ENCRYPTION_KEY_eu1")]
 )
 def test_a_generated_key_is_set_by_its_own_line(stranger: User, key_id: str, variable: str) -> None:
-    ended = typed(stranger, "keys", "generate", "--id", key_id)
+    ended = run_command(stranger, "keys", "generate", "--id", key_id)
     assert ended.exit_code == 0, ended
     word, assignment = shlex.split(ended.out)
     name, _, text = assignment.partition("=")
     assert (word, name, len(base64.b64decode(text))) == ("export", variable, 32)
-    checked = typed(stranger, "keys", "check", "--offline", "--json", **{name: text})
+    checked = run_command(stranger, "keys", "check", "--offline", "--json", **{name: text})
     assert [key["id"] for key in checked.json["keys"]] == [key_id]
 
 
@@ -143,23 +143,25 @@ def test_a_wrapped_key_opens_with_its_master_key_only(stranger: User) -> None:
     master, other = stranger.folder / "master", stranger.folder / "other"
     master.write_text(new_key() + "\n")
     other.write_text(new_key() + "\n")
-    made = typed(stranger, "keys", "generate", "--id", "w", "--master-key-file", str(master), "--json").json
+    made = run_command(stranger, "keys", "generate", "--id", "w", "--master-key-file", str(master), "--json").json
     assert made["key"].startswith("wrapped:")
     variables = encrypting("w", w=made["key"])
     setting = "TRENOVA_TEMPORAL__SECURITY__MASTER_KEY_FILE"
-    opened = typed(stranger, "keys", "check", "--offline", "--json", **variables, **{setting: str(master)})
+    opened = run_command(stranger, "keys", "check", "--offline", "--json", **variables, **{setting: str(master)})
     assert [(key["id"], key["form"]) for key in opened.json["keys"]] == [("w", "wrapped")]
     for file, complaint in ((other, "cannot unwrap"), (None, "configure the key service")):
-        ended = typed(stranger, "keys", "check", "--offline", **variables, **({setting: str(file)} if file else {}))
+        ended = run_command(
+            stranger, "keys", "check", "--offline", **variables, **({setting: str(file)} if file else {})
+        )
         assert ended.exit_code == 1
         assert complaint in ended.err
 
 
 def test_an_id_for_which_no_shell_has_a_variable_gives_the_bare_key_and_says_where_to_put_it(stranger: User) -> None:
-    ended = typed(stranger, "keys", "generate", "--id", "eu-1")
+    ended = run_command(stranger, "keys", "generate", "--id", "eu-1")
     assert ended.exit_code == 0
     assert len(base64.b64decode(ended.out)) == 32
     assert "put it in a file of that name" in ended.err
-    refused = typed(stranger, "keys", "generate", "--id", "a/b")
+    refused = run_command(stranger, "keys", "generate", "--id", "a/b")
     assert refused.exit_code == 1
     assert refused.err.startswith("error: 'a/b' cannot be a key ID")

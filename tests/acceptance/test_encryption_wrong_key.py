@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from acceptance.conftest import LIMIT_S, Ended, User, entry_of
+from acceptance.conftest import LIMIT_S, CommandResult, User, entry_of
 from acceptance.encrypted import STRICT, Site, encrypting, new_key, site
-from acceptance.test_encryption_rotation import needed
+from acceptance.test_encryption_rotation import count_needs
 from conftest import new_tenant
 from examples import SIGNER
 from trenova.dev.postgres import Postgres
@@ -27,7 +27,7 @@ async def accept(place: Site, tenant: str) -> str:
     return str(entry["id"])
 
 
-async def stored(place: Site, ids: list[str]) -> None:
+async def wait_until_stored(place: Site, ids: list[str]) -> None:
     """Return when every entry is stored."""
     async with asyncio.timeout(LIMIT_S), place.client() as client:
         for entry_id in ids:
@@ -57,7 +57,7 @@ async def test_what_waits_for_a_wrong_or_missing_key_is_told_and_stored_when_the
             waiting = [await accept(place, tenant) for _ in range(3)]
             await becomes_ready(place)
             async with asyncio.timeout(LIMIT_S):  # Temporal lists what is open a moment later
-                while await needed(place, right) != {"a": 3}:
+                while await count_needs(place, right) != {"a": 3}:
                     pass
 
         for variables, reason in (
@@ -93,13 +93,13 @@ async def test_what_waits_for_a_wrong_or_missing_key_is_told_and_stored_when_the
                     assert other not in text
 
         async with place.running(["api", "worker"], right):
-            await stored(place, waiting)
+            await wait_until_stored(place, waiting)
             await becomes_ready(place)
 
 
 @pytest.mark.parametrize("program", ["api", "worker"])
 def test_a_key_that_cannot_work_is_refused_at_start_with_all_problems_at_once(stranger: User, program: str) -> None:
-    def started(variables: dict[str, str]) -> Ended:
+    def start_program(variables: dict[str, str]) -> CommandResult:
         # Nobody is there: it is refused before anything is asked.
         complete = {
             "TRENOVA_DATABASE__URL": "postgresql://nobody@127.0.0.1:1/none",
@@ -107,11 +107,11 @@ def test_a_key_that_cannot_work_is_refused_at_start_with_all_problems_at_once(st
         }
         return stranger(program, stdin=b"", **complete, **variables)
 
-    error, hint = started(encrypting("gone", here=new_key())).complaint()
+    error, hint = start_program(encrypting("gone", here=new_key())).error_and_hint()
     assert "encryptionKeyID: 'gone'; expected a configured key (here), or set TEMPORAL_ENCRYPTION_KEY_gone" in error
     assert hint == "make a key with `trenova keys generate`; docs/encryption.md says how keys are named"
 
-    many = started(encrypting("gone", short="0123456789", empty="", spaced=f" {new_key()}"))
+    many = start_program(encrypting("gone", short="0123456789", empty="", spaced=f" {new_key()}"))
     assert (many.exit_code, many.out) == (1, "")
     first, *problems, hint = many.err.splitlines()
     assert first == "error: invalid configuration"
@@ -122,7 +122,7 @@ def test_a_key_that_cannot_work_is_refused_at_start_with_all_problems_at_once(st
     assert hint.startswith("hint: make a key with `trenova keys generate`")
     assert "0123456789" not in many.err
 
-    assert "requireEncryption: true with enableEncryption: false" in started(STRICT).complaint()[0]
+    assert "requireEncryption: true with enableEncryption: false" in start_program(STRICT).error_and_hint()[0]
 
 
 async def test_strict_mode_refuses_a_plain_start_and_tells_its_sender_why(folder: Path, postgres: Postgres) -> None:

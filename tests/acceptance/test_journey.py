@@ -48,7 +48,7 @@ def place() -> Iterator[Path]:
         yield path
 
 
-def stored(trenova: User) -> list[str]:
+def stored_bodies(trenova: User) -> list[str]:
     """The stored entries of the tenant, newest first, as their exact bytes."""
     ended = trenova("entries", "--all", "--json", "--tenant", trenova.tenant)
     assert ended.exit_code == 0, ended
@@ -62,7 +62,7 @@ def test_everything_is_still_there_after_all_of_it_was_killed_and_nothing_runs_a
 
     with dev_running(data_dir, flags) as dev:
         assert trenova(*words).json["accepted"] == 12
-        before, first = stored(trenova), dev.state
+        before, first = stored_bodies(trenova), dev.state
         for process in (psutil.Process(dev.supervisor.pid), *dev.parts()):
             process.kill()
         dev.supervisor.wait()
@@ -74,10 +74,10 @@ def test_everything_is_still_there_after_all_of_it_was_killed_and_nothing_runs_a
         assert not set(first["pids"].values()) & set(second["pids"].values())
         for name in ("api_url", "api_key", "temporal_address", "temporal_namespace", "ui_url"):
             assert second[name] == first[name]
-        assert stored(trenova) == before
+        assert stored_bodies(trenova) == before
         assert trenova(*words).json["duplicates"] == 12
         trenova.add({"comment": "after the kill"})
-        assert len(stored(trenova)) == 13
+        assert len(stored_bodies(trenova)) == 13
 
         dev.supervisor.send_signal(signal.SIGTERM)
         assert dev.supervisor.wait() == 0
@@ -146,12 +146,12 @@ class Server:
     def has_logged(self, event: str) -> dict[str, Any]:
         """The log line of this event, once it is there."""
 
-        def found() -> list[dict[str, Any]]:
+        def matching_events() -> list[dict[str, Any]]:
             return [line for line in self.events() if line["event"] == event]
 
-        until(lambda: found() or self.process.poll() is not None, self.log.read_text)
-        assert found(), self.log.read_text()
-        return found()[0]
+        until(lambda: matching_events() or self.process.poll() is not None, self.log.read_text)
+        assert matching_events(), self.log.read_text()
+        return matching_events()[0]
 
     def stop(self) -> None:
         """SIGTERM ends it well."""

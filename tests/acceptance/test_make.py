@@ -72,7 +72,7 @@ class Clone:
 
 
 @contextmanager
-def cleaned(clone: Clone) -> Iterator[Clone]:
+def stop_afterwards(clone: Clone) -> Iterator[Clone]:
     try:
         yield clone
     finally:
@@ -93,7 +93,7 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
     names = {**files, "python": sys.executable}
     stub.write_text(PYTHON.format_map(names))
     stub.chmod(0o755)
-    with cleaned(Clone(tmp_path)) as made:
+    with stop_afterwards(Clone(tmp_path)) as made:
         yield made
 
 

@@ -70,7 +70,7 @@ def test_every_alert_leads_to_its_section_of_the_runbook() -> None:
 
 
 @pytest.fixture(scope="module")
-async def shown(folder: Path, postgres: Postgres) -> set[str]:
+async def exposed_metrics(folder: Path, postgres: Postgres) -> set[str]:
     """The names on the pages of an API and a worker that encrypt, and have stored an entry."""
     port = choose()
     async with (
@@ -82,29 +82,29 @@ async def shown(folder: Path, postgres: Postgres) -> set[str]:
         found: set[str] = set()
         # The SDK counts some things a moment later, and is left out of a page when it is slow to answer.
         deadline = time.monotonic() + LIMIT_S
-        while asked() - found and time.monotonic() < deadline:
+        while expected_metrics() - found and time.monotonic() < deadline:
             text = (await client.get("/metrics")).text + (await page(port, "/metrics")).text
             found |= {re.split(r"[{ ]", line)[0] for line in text.splitlines() if line[:1] != "#"}
             found |= {PARTS_OF_HISTOGRAM.sub("", name) for name in found}
     return {PARTS_OF_HISTOGRAM.sub("", name) for name in found}
 
 
-def asked() -> set[str]:
+def expected_metrics() -> set[str]:
     """All metrics of the alerts and of the dashboard."""
-    return {name for expression in (*(rule["expr"] for rule in rules()), *queries()) for name in used(expression)}
+    return {name for expression in (*(rule["expr"] for rule in rules()), *queries()) for name in metrics_in(expression)}
 
 
-def used(expression: str) -> set[str]:
+def metrics_in(expression: str) -> set[str]:
     return {PARTS_OF_HISTOGRAM.sub("", name) for name in METRIC.findall(LABELS.sub("", expression))}
 
 
-async def test_every_metric_of_alerts_and_dashboard_is_on_a_page(shown: set[str]) -> None:
+async def test_every_metric_of_alerts_and_dashboard_is_on_a_page(exposed_metrics: set[str]) -> None:
     for rule in rules():
-        assert used(rule["expr"]) - shown == set(), rule["alert"]
-    assert set().union(*map(used, queries())) - shown == set()
+        assert metrics_in(rule["expr"]) - exposed_metrics == set(), rule["alert"]
+    assert set().union(*map(metrics_in, queries())) - exposed_metrics == set()
 
 
-async def test_every_metric_of_ours_is_documented(shown: set[str]) -> None:
+async def test_every_metric_of_ours_is_documented(exposed_metrics: set[str]) -> None:
     text = (CHECKOUT / "docs/monitoring.md").read_text()
-    ours = {name for name in shown if name.startswith("trenova_") and not name.endswith("_created")}
+    ours = {name for name in exposed_metrics if name.startswith("trenova_") and not name.endswith("_created")}
     assert {name for name in ours if name not in text} == set()

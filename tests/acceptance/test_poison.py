@@ -32,7 +32,7 @@ pytestmark = pytest.mark.long
 PLAIN = Payload(metadata={"encoding": b"json/plain"}, data=b'{"batch_id":"x","entries":[]}')
 
 
-async def sealed(key_id: str, key: str, data: bytes, encoding: bytes = b"json/plain") -> Payload:
+async def encrypt_payload(key_id: str, key: str, data: bytes, encoding: bytes = b"json/plain") -> Payload:
     """What a holder of this key sends."""
     security = SecuritySettings(enableEncryption=True, encryptionKeyID=key_id)
     keyring = load_keyring(security, {f"TEMPORAL_ENCRYPTION_KEY_{key_id}": key})
@@ -42,20 +42,20 @@ async def sealed(key_id: str, key: str, data: bytes, encoding: bytes = b"json/pl
 
 async def poison_of(key: str) -> dict[str, Payload]:
     """By what is wrong with it."""
-    damaged = await sealed("k", key, b'{"batch_id":"x","entries":[]}')
+    damaged = await encrypt_payload("k", key, b'{"batch_id":"x","entries":[]}')
     damaged.data = damaged.data[:-1] + bytes([damaged.data[-1] ^ 1])
     bomb = Compression().wrap(Payload(metadata={"encoding": b"json/plain"}, data=b"0" * (80 * 1024 * 1024)))
     return {
-        "foreign-key": await sealed("theirs", new_key(), b"{}"),
+        "foreign-key": await encrypt_payload("theirs", new_key(), b"{}"),
         "plain": PLAIN,
         "damaged": damaged,
-        "strange": await sealed("k", key, b"hello", b"binary/strange"),
+        "strange": await encrypt_payload("k", key, b"hello", b"binary/strange"),
         "bomb": bomb,
     }
 
 
 @asynccontextmanager
-async def poisoned(place: Site, payloads: Mapping[str, Payload]) -> AsyncIterator[dict[str, str]]:
+async def start_poisoned(place: Site, payloads: Mapping[str, Payload]) -> AsyncIterator[dict[str, str]]:
     """Workflows with these inputs, and one of a type that nobody has; gives their ids. Ended afterwards."""
     outsider = await Client.connect(place.temporal.address, data_converter=DataConverter.default)
     ids = {name: f"audit-batch-{uuid.uuid4()}" for name in (*payloads, "no-type")}
@@ -88,7 +88,7 @@ async def test_what_nobody_can_open_raises_an_alarm_that_names_it_and_takes_no_p
         place.client() as client,
     ):
         await becomes(lambda: counts(port, "trenova_keys_wrong 0.0"))
-        async with poisoned(place, await poison_of(key)) as ids:
+        async with start_poisoned(place, await poison_of(key)) as ids:
             await becomes(lambda: shows(client, "trenova_keys_wrong 1.0"))
             await becomes(lambda: counts(port, "trenova_keys_wrong 1.0"))
             await becomes(lambda: is_ready(port))

@@ -25,7 +25,7 @@ def test_a_generated_signing_key_is_a_line_that_sets_it(stranger: User) -> None:
 
 
 def test_a_worker_without_a_signing_key_does_not_start_and_says_how_to_make_one(stranger: User) -> None:
-    error, hint = stranger("worker", TRENOVA_DATABASE__URL=NOWHERE).complaint()
+    error, hint = stranger("worker", TRENOVA_DATABASE__URL=NOWHERE).error_and_hint()
     assert error == "invalid configuration: no signing key: set TRENOVA_SIGNING_KEY or ledger.signingKeyFile"
     assert "trenova keys generate --signing" in hint
 
@@ -33,7 +33,7 @@ def test_a_worker_without_a_signing_key_does_not_start_and_says_how_to_make_one(
 def test_a_worker_with_a_spoiled_signing_key_does_not_start_and_does_not_show_it(stranger: User) -> None:
     text = signing.Signer(name="x", seed=bytes(range(32))).secret_text
     ended = stranger("worker", TRENOVA_SIGNING_KEY=text[:-4], TRENOVA_DATABASE__URL=NOWHERE)
-    assert "TRENOVA_SIGNING_KEY, line 1" in ended.complaint()[0]
+    assert "TRENOVA_SIGNING_KEY, line 1" in ended.error_and_hint()[0]
     assert text.split("+", 4)[4][:20] not in ended.err
 
 
@@ -50,8 +50,8 @@ def test_the_public_halves_are_printed_for_a_tenant(stranger: User) -> None:
         "tenant": "acme",
         "keys": ended.lines,
     }
-    assert "invalid tenant" in stranger("keys", "public", "--tenant", "a/b", **given).complaint()[0]
-    assert "no signing key" in stranger("keys", "public", "--tenant", "acme").complaint()[0]
+    assert "invalid tenant" in stranger("keys", "public", "--tenant", "a/b", **given).error_and_hint()[0]
+    assert "no signing key" in stranger("keys", "public", "--tenant", "acme").error_and_hint()[0]
 
 
 def test_dev_shows_the_same_keys_by_its_command_and_its_api(trenova: User) -> None:

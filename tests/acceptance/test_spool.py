@@ -46,7 +46,7 @@ def entry(tenant: str, **fields: Any) -> dict[str, Any]:
     return {**entry_of(**fields), "id": str(uuid.uuid4()), "tenant": tenant}
 
 
-async def spooled(client: httpx.AsyncClient, *entries: dict[str, Any], wait: str = "") -> str:
+async def send_spooled(client: httpx.AsyncClient, *entries: dict[str, Any], wait: str = "") -> str:
     """Send the entries, which are all spooled; gives the batch's id."""
     answer = await client.post(f"/v1/entries{wait}", json=entries)
     assert answer.status_code == 202, answer.text
@@ -77,7 +77,7 @@ async def stored_ids(client: httpx.AsyncClient, tenant: str) -> list[str]:
     return sorted(each["id"] for each in page["entries"])
 
 
-def told(api: Program, words: str) -> set[str]:
+def failed_requests(api: Program, words: str) -> set[str]:
     """The ids of the requests of which the log says that they failed in these words."""
     lines = [json.loads(line) for line in api.log.read_text().splitlines()]
     return {line["request_id"] for line in lines if line["event"] == "request failed" and words in line["error"]}
@@ -104,9 +104,9 @@ async def test_what_a_killed_api_has_spooled_is_stored_exactly_once(place: Site,
     api = await place.start("api", variables)
     try:
         async with place.client() as client:
-            batches = [await spooled(client, *each) for each in sent]
-            assert len({await spooled(client, *sent[0]), *batches}) == 9  # sent again: a batch with the same ids
-            await spooled(client, entry(tenant), wait="?wait=stored")
+            batches = [await send_spooled(client, *each) for each in sent]
+            assert len({await send_spooled(client, *sent[0]), *batches}) == 9  # sent again: a batch with the same ids
+            await send_spooled(client, entry(tenant), wait="?wait=stored")
             assert (await batch(client, batches[0])) == {
                 "batch_id": batches[0],
                 "state": "spooled",
@@ -164,7 +164,7 @@ async def test_a_torn_file_is_set_aside_and_told_and_the_others_are_stored(
     tenant = new_tenant()
     api = await place.start("api", variables)
     async with place.client() as client:
-        batches = [await spooled(client, entry(tenant)) for _ in range(3)]
+        batches = [await send_spooled(client, entry(tenant)) for _ in range(3)]
     await kill(api)
     tear(place.folder, batches[0])
     async with (
@@ -190,12 +190,12 @@ async def test_a_full_spool_and_a_disk_that_takes_no_more_refuse_and_take_again(
     large = {"metadata": {"noise": secrets.token_hex(110 * KIB)}}
     limits = {**variables, "TRENOVA_API__SPOOL__MAX_BYTES": str(4 * 1024 * KIB)}
     async with place.running(["api"], limits) as (api,), place.client() as client:
-        await spooled(client, entry(tenant))
+        await send_spooled(client, entry(tenant))
         # More than its log has by then, and less than the entry.
         resource.prlimit(api.process.pid, resource.RLIMIT_FSIZE, (64 * KIB, resource.RLIM_INFINITY))
         answer = await client.post("/v1/entries", json=entry(tenant, **large))
         assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (503, True), answer.text
-        assert answer.json()["request_id"] in told(api, "this server's disk cannot store the entries")
+        assert answer.json()["request_id"] in failed_requests(api, "this server's disk cannot store the entries")
         assert "spooling failed" in api.log.read_text()
         assert len(files(place.folder)) == 1
         resource.prlimit(api.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -205,7 +205,7 @@ async def test_a_full_spool_and_a_disk_that_takes_no_more_refuse_and_take_again(
             taken += 1
         assert taken > 10
         assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (503, True), answer.text
-        assert answer.json()["request_id"] in told(api, "the spool is full")
+        assert answer.json()["request_id"] in failed_requests(api, "the spool is full")
         assert len(files(place.folder)) == taken + 1
 
         async with place.temporal.running(), place.running(["worker"], limits):
@@ -218,14 +218,14 @@ async def test_a_full_spool_and_a_disk_that_takes_no_more_refuse_and_take_again(
 async def test_a_folder_that_has_become_read_only_acknowledges_nothing(place: Site, variables: dict[str, str]) -> None:
     tenant, folder = new_tenant(), place.folder / "spool"
     async with place.running(["api"], variables, before=UNPRIVILEGED) as (api,), place.client() as client:
-        await spooled(client, entry(tenant))
+        await send_spooled(client, entry(tenant))
         folder.chmod(0o555)
         answer = await client.post("/v1/entries", json=entry(tenant))
         assert answer.status_code == 503, answer.text
-        assert answer.json()["request_id"] in told(api, "this server's disk cannot store the entries")
+        assert answer.json()["request_id"] in failed_requests(api, "this server's disk cannot store the entries")
         assert "spooling failed" in api.log.read_text()
         folder.chmod(0o700)
-        await spooled(client, entry(tenant))
+        await send_spooled(client, entry(tenant))
         assert len(files(place.folder)) == 2
 
 
@@ -262,7 +262,7 @@ async def test_without_a_spool_requests_are_answered_at_once_while_temporal_is_a
 async def test_a_second_api_on_the_folder_is_refused(place: Site, variables: dict[str, str]) -> None:
     async with place.running(["api"], variables):
         ended = await place.command("api", **variables)
-        error, hint = ended.complaint()
+        error, hint = ended.error_and_hint()
         assert error.endswith(f"api.spool.folder: {place.folder / 'spool'} is in use by another API process")
         assert hint.startswith("give each API process its own folder")
 
@@ -271,7 +271,7 @@ def test_a_spool_without_encryption_is_refused_with_both_settings(stranger: User
     ended = stranger(
         "api", TRENOVA_DATABASE__URL="postgresql://nobody@127.0.0.1:1/none", TRENOVA_API__SPOOL__FOLDER="spool"
     )
-    error, hint = ended.complaint()
+    error, hint = ended.error_and_hint()
     assert "api.spool.folder: spool given with temporal.security.enableEncryption: false, expected true" in error
     assert "temporal.security.enableEncryption" in hint
     assert "api.spool.folder" in hint

@@ -17,7 +17,18 @@ import psutil
 import pytest
 import yaml
 
-from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, PARTS, Ended, entry_of, environment, home, run, store, until
+from acceptance.conftest import (
+    BESIDE_PYTHON,
+    LIMIT_S,
+    PARTS,
+    CommandResult,
+    entry_of,
+    environment,
+    home,
+    run,
+    store,
+    until,
+)
 from acceptance.docs.blocks import typed_by
 from examples import SIGNER
 from trenova.dev import orphans, ports
@@ -86,12 +97,12 @@ class Clone:
     def environment(self) -> dict[str, str]:
         return environment(PATH=f"{self.path}/.venv/bin:/usr/local/bin:/usr/bin:/bin", HOME=str(self.path))
 
-    def shell(self, command: str) -> Ended:
+    def shell(self, command: str) -> CommandResult:
         """Type a command that ends by itself, with the port that the API has here."""
         typed = command.replace("127.0.0.1:8080", f"127.0.0.1:{self.api_port}")
         return run(["/bin/sh", "-c", typed], self.path, b"", **self.environment())
 
-    def trenova(self, *words: str, **variables: str) -> Ended:
+    def trenova(self, *words: str, **variables: str) -> CommandResult:
         return run([str(BESIDE_PYTHON / "trenova"), *words], self.path, b"", HOME=str(self.path), **variables)
 
     def start(self, *commands: str) -> list[Terminal]:
@@ -175,7 +186,7 @@ def prepare(clone: Clone) -> None:
 
 
 @pytest.fixture(autouse=True)
-def stopped(clone: Clone) -> Iterator[None]:
+def stop_terminals(clone: Clone) -> Iterator[None]:
     """Each test begins with Temporal alone."""
     yield
     for terminal in clone.terminals[1:]:
@@ -190,13 +201,13 @@ def test_the_page_has_the_three_commands_of_the_guide() -> None:
 
 def test_the_fourth_terminal_stores_an_entry_proves_it_and_follows_the_logs(clone: Clone) -> None:
     clone.start(WORKER, API)
-    answers: list[Ended] = []
+    answers: list[CommandResult] = []
 
-    def stored() -> bool:
+    def is_stored() -> bool:
         answers.append(clone.shell(SEND))
         return answers[-1].exit_code != 0 or '"checkpoint"' in answers[-1].out
 
-    until(stored, lambda: answers)
+    until(is_stored, lambda: answers)
     (entry,) = answers[-1].json["entries"]
     assert entry["state"] == "stored"
     proven = clone.shell(VERIFY)
@@ -277,7 +288,7 @@ def test_nothing_stored_is_lost_when_everything_is_killed_at_once(clone: Clone) 
 
 def test_trenova_dev_names_those_who_use_the_folder_and_leaves_them_alone(clone: Clone) -> None:
     api, *_ = clone.start(API)
-    error, hint = clone.trenova("dev").complaint()
+    error, hint = clone.trenova("dev").error_and_hint()
     assert re.search(r"is in use: its PostgreSQL runs for `trenova api` \(pid \d+\)$", error)
     assert "Ctrl-C" in hint
     clone.targets()
@@ -287,7 +298,7 @@ def test_trenova_dev_names_those_who_use_the_folder_and_leaves_them_alone(clone:
     keeper = clone.keeper()
     keeper.kill()
     until(lambda: not orphans.is_running(keeper))
-    error, hint = clone.trenova("dev", *clone.ports()).complaint()
+    error, hint = clone.trenova("dev", *clone.ports()).error_and_hint()
     assert re.search(r"is in use: its PostgreSQL runs for `trenova api` \(pid \d+\)$", error)
     assert "Ctrl-C" in hint
     clone.targets()

@@ -57,7 +57,7 @@ class Collector:
                     found.update({span.span_id: (service, span) for span in scope.spans})
         return found
 
-    def named(self, name: str, trace_id: bytes) -> Span:
+    def span_of(self, name: str, trace_id: bytes) -> Span:
         """One of this name: on a machine that stalls an attempt may have been made twice."""
         return next(span for _, span in self.spans.values() if span.name == name and span.trace_id == trace_id)
 
@@ -82,7 +82,7 @@ def collector() -> Iterator[Collector]:
         thread.join()
 
 
-def imported(program: Program) -> set[str]:
+def imported_modules(program: Program) -> set[str]:
     """The modules that a program has imported, by what Python writes of them: `import time: self | all | name`."""
     lines = program.log.read_text().splitlines()
     return {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
@@ -92,7 +92,7 @@ def sent_to(url: str) -> dict[str, str]:
     return {"OTEL_EXPORTER_OTLP_ENDPOINT": url}
 
 
-def traced(url: str) -> dict[str, str]:
+def with_tracing(url: str) -> dict[str, str]:
     return {"TRENOVA_TELEMETRY__TRACES": "true", **sent_to(url)}
 
 
@@ -110,7 +110,7 @@ async def test_a_trace_leads_from_the_callers_span_to_the_transaction_and_holds_
     tenant, marker, baggage = new_tenant(), f"marker-{uuid.uuid4().hex}", f"baggage-{uuid.uuid4().hex}"
     async with site(folder, postgres) as place:
         # As in production: what carries the trace must pass where no plain payload does.
-        strict = {**encrypting("k1", k1=new_key()), **STRICT, **traced(collector.url)}
+        strict = {**encrypting("k1", k1=new_key()), **STRICT, **with_tracing(collector.url)}
         async with place.running(["api", "worker"], strict):
             headers = {"traceparent": f"00-{trace.hex}-{caller.hex()}-01", "baggage": f"word={baggage}"}
             await store_one(place, tenant, marker, **headers)
@@ -120,7 +120,7 @@ async def test_a_trace_leads_from_the_callers_span_to_the_transaction_and_holds_
         key = place.api_key
 
     spans = collector.spans
-    at, way = collector.named("append", trace.bytes), []
+    at, way = collector.span_of("append", trace.bytes), []
     while at.span_id in spans:
         assert at.trace_id == trace.bytes
         way.append(at.name)
@@ -129,10 +129,10 @@ async def test_a_trace_leads_from_the_callers_span_to_the_transaction_and_holds_
     assert way == WAY
     assert at.span_id == caller
     for name in ("RunWorkflow:ProcessAuditBatchWorkflow", "CompleteWorkflow:ProcessAuditBatchWorkflow"):
-        beside = collector.named(name, trace.bytes)
+        beside = collector.span_of(name, trace.bytes)
         assert spans[beside.parent_span_id][1].name == "StartWorkflow:ProcessAuditBatchWorkflow"
 
-    request = collector.named("POST /v1/entries", trace.bytes)
+    request = collector.span_of("POST /v1/entries", trace.bytes)
     assert {each.key: each.value.string_value or each.value.int_value for each in request.attributes} == {
         "http.request.method": "POST",
         "http.route": "/v1/entries",
@@ -155,7 +155,7 @@ async def test_by_default_nothing_is_sent_and_nothing_of_opentelemetry_is_import
     async with site(folder, postgres) as place:
         async with place.running(["api", "worker"], variables) as programs:
             await store_one(place, new_tenant(), "not traced", traceparent=f"00-{uuid.uuid4().hex}-{'17' * 8}-01")
-        api, worker = (imported(program) for program in programs)
+        api, worker = (imported_modules(program) for program in programs)
     assert {"temporalio.worker", "trenova.tracing"} <= worker
     assert {name for name in worker if "opentelemetry" in name} == set()
     # Litestar takes the names of it by itself where they are installed. In the image they are not.
@@ -168,6 +168,6 @@ async def test_a_collector_that_is_away_keeps_nobody_from_storing_and_no_process
     folder: Path, postgres: Postgres
 ) -> None:
     async with site(folder, postgres) as place:
-        async with place.running(["api", "worker"], traced(f"http://127.0.0.1:{choose()}")) as programs:
+        async with place.running(["api", "worker"], with_tracing(f"http://127.0.0.1:{choose()}")) as programs:
             await store_one(place, new_tenant(), "stored all the same")
         assert [program.process.returncode for program in programs] == [0, 0]

@@ -22,7 +22,7 @@ PAGE = (Path(__file__).parents[2] / "docs/witnesses.md").read_text()
 
 
 @contextmanager
-def started(user: User, *words: str, **variables: str) -> Iterator["subprocess.Popen[bytes]"]:
+def start_command(user: User, *words: str, **variables: str) -> Iterator["subprocess.Popen[bytes]"]:
     command = [str(BESIDE_PYTHON / "trenova"), *words]
     own = environment(TRENOVA_DATA_DIR=str(user.data_dir), **variables)
     with (user.folder / f"{words[0]}.err").open("ab") as err:
@@ -39,7 +39,7 @@ def listens(port: int) -> bool:
         return opened.connect_ex(("127.0.0.1", port)) == 0
 
 
-def cosigned(checkpoint: Path, tenant_key: VerifierKey, witness: VerifierKey, size: int) -> bool:
+def is_cosigned(checkpoint: Path, tenant_key: VerifierKey, witness: VerifierKey, size: int) -> bool:
     if not checkpoint.exists():
         return False
     message = checkpoint.read_bytes()
@@ -56,13 +56,13 @@ def test_a_witness_cosigns_is_killed_and_goes_on_where_it_was(dev: Dev, trenova:
     port = choose()
     stand = ["witness", "--name", NAME, "--state", "w", "--log", service, "--port", str(port)]
 
-    def said() -> str:
+    def read_log() -> str:
         return (trenova.folder / "witness.err").read_text()
 
-    with started(trenova, *stand) as witness:
-        until(lambda: listens(port), said)
-        key = next(json.loads(line)["key"] for line in said().splitlines() if "witness starting" in line)
-        working = started(
+    with start_command(trenova, *stand) as witness:
+        until(lambda: listens(port), read_log)
+        key = next(json.loads(line)["key"] for line in read_log().splitlines() if "witness starting" in line)
+        working = start_command(
             trenova,
             "worker",
             TEMPORAL_ADDRESS=dev.state["temporal_address"],
@@ -73,7 +73,7 @@ def test_a_witness_cosigns_is_killed_and_goes_on_where_it_was(dev: Dev, trenova:
             checkpoint = trenova.folder / "public" / trenova.tenant / "checkpoint"
             keys = notes.parse_key(log), notes.parse_key(key)
             trenova.add({})
-            until(lambda: cosigned(checkpoint, *keys, 1), said)
+            until(lambda: is_cosigned(checkpoint, *keys, 1), read_log)
             # What is exported has the cosignature too: a reader can demand it.
             assert trenova("evidence", "--tenant", trenova.tenant, "-o", "cosigned").exit_code == 0
             demand = ["--key", log, "--witness", key, "--cosignatures", "1"]
@@ -82,13 +82,13 @@ def test_a_witness_cosigns_is_killed_and_goes_on_where_it_was(dev: Dev, trenova:
             witness.kill()
             witness.wait()
             trenova.add({}, {})
-            until(lambda: cosigned_by_nobody(checkpoint, keys[0], 3), said)
+            until(lambda: cosigned_by_nobody(checkpoint, keys[0], 3), read_log)
             assert trenova("evidence", "--tenant", trenova.tenant, "-o", "uncosigned").exit_code == 0
             assert trenova("verify", "uncosigned", *demand).exit_code == 1
-            with started(trenova, *stand):
-                until(lambda: cosigned(checkpoint, *keys, 3), said)
-    assert said().count(key) == 2  # the same witness, not a new one
-    assert not any(line for line in said().splitlines() if "refused" in line and trenova.tenant in line)
+            with start_command(trenova, *stand):
+                until(lambda: is_cosigned(checkpoint, *keys, 3), read_log)
+    assert read_log().count(key) == 2  # the same witness, not a new one
+    assert not any(line for line in read_log().splitlines() if "refused" in line and trenova.tenant in line)
 
 
 def type_the_page(user: User, log: str, witness: str, url: str) -> None:
@@ -121,6 +121,6 @@ def test_a_worker_with_a_spoiled_witness_key_does_not_start(stranger: User, tmp_
         TRENOVA_DATABASE__URL="postgresql://nobody@127.0.0.1:1/none",
         TRENOVA_LEDGER__WITNESSES='[{"url": "https://w.example.com", "key": "w+00000000+AAAA"}]',
     )
-    assert "ledger.witnesses.0.key: verifier key: expected type 1 or 4" in ended.complaint()[0]
+    assert "ledger.witnesses.0.key: verifier key: expected type 1 or 4" in ended.error_and_hint()[0]
     ended = stranger("worker", TRENOVA_SIGNING_KEY=key, TRENOVA_LEDGER__WITNESSES="https://w.example.com")
-    assert "ledger.witnesses:" in ended.complaint()[0]
+    assert "ledger.witnesses:" in ended.error_and_hint()[0]

@@ -182,20 +182,20 @@ async def test_one_page_has_what_the_sdk_measures_and_what_was_stored(folder: Pa
         worker, api = f"http://127.0.0.1:{port}/metrics", f"{place.api_url}/metrics"
 
         # What the SDK measures is left out of a page when it is slow to answer.
-        async def measured() -> bool:
+        async def has_temporal_metrics() -> bool:
             stored = [line for line in await lines(place, worker) if line.startswith("temporal_workflow_completed_")]
             sent = [line for line in await lines(place, api) if "StartWorkflowExecution" in line]
             return 'task_queue="audit-queue"' in "".join(stored) and "".join(sent).startswith("temporal_request_")
 
-        await becomes(measured)
+        await becomes(has_temporal_metrics)
         assert 'trenova_batches_waiting{age="600"} 0.0' in await lines(place, api)
         # One for each of the two, and more where an attempt was too slow and was made again.
-        count = counted(await lines(place, worker))
+        count = own_counts(await lines(place, worker))
         stored, duplicate = count["trenova_entries_stored_total"], count["trenova_entries_duplicate_total"]
         assert min(stored, duplicate) >= 1
         assert stored + duplicate == count["trenova_stored_latency_seconds_count"]
         assert count["trenova_gate_shut"] == 0
-        count = counted(await lines(place, api))
+        count = own_counts(await lines(place, api))
         assert count["trenova_entries_accepted_total"] >= 2
         assert count["trenova_batch_entries_count"] >= 2
         assert count["trenova_acknowledgement_latency_seconds_count"] == count["trenova_entries_accepted_total"]
@@ -207,7 +207,7 @@ async def lines(place: Site, url: str) -> list[str]:
         return (await client.get(url)).text.splitlines()
 
 
-def counted(page: list[str]) -> dict[str, float]:
+def own_counts(page: list[str]) -> dict[str, float]:
     """Our own numbers that have no labels."""
     ours = (line.split() for line in page if re.fullmatch(r"trenova_\w+ \S+", line))
     return {name: float(value) for name, value in ours}
@@ -216,12 +216,12 @@ def counted(page: list[str]) -> dict[str, float]:
 async def test_temporal_lists_the_worker_by_its_heartbeats(folder: Path, postgres: Postgres) -> None:
     async with site(folder, postgres) as place, place.running(["worker"], {}) as (worker,):
 
-        async def listed() -> bool:
+        async def is_listed() -> bool:
             ended = await place.cli("worker", "list", "--output", "json")
             assert ended.exit_code == 0, ended
             return f"{worker.process.pid}@" in ended.out and "audit-queue" in ended.out
 
-        await becomes(listed)
+        await becomes(is_listed)
 
 
 async def test_a_worker_whose_pollers_and_slots_follow_the_load_says_so_and_stores(
@@ -234,7 +234,7 @@ async def test_a_worker_whose_pollers_and_slots_follow_the_load_says_so_and_stor
     }
     async with site(folder, postgres) as place, place.running(["api", "worker"], tuned):
 
-        async def told() -> bool:
+        async def shows_tuning() -> bool:
             (worker, *_) = json.loads((await place.cli("worker", "list", "--output", "json")).out or "[]") or [None]
             if worker is None:
                 return False
@@ -245,7 +245,7 @@ async def test_a_worker_whose_pollers_and_slots_follow_the_load_says_so_and_stor
             return True
 
         await place.store({**entry_of(), "tenant": new_tenant()})
-        await becomes(told)
+        await becomes(shows_tuning)
 
 
 async def test_more_pollers_wait_for_new_batches_and_one_for_later_tasks(folder: Path, postgres: Postgres) -> None:
@@ -253,7 +253,7 @@ async def test_more_pollers_wait_for_new_batches_and_one_for_later_tasks(folder:
     more = {"TRENOVA_WORKER__MAX_CONCURRENT_WORKFLOW_TASK_POLLERS": "5"}
     async with site(folder, postgres) as place, place.running(["worker"], {**health_on(port), **more}):
 
-        async def shown() -> bool:
+        async def has_pollers() -> bool:
             lines = (await page(port, "/metrics")).text.splitlines()
             pollers = [line for line in lines if line.startswith("temporal_num_pollers{")]
             return all(
@@ -261,7 +261,7 @@ async def test_more_pollers_wait_for_new_batches_and_one_for_later_tasks(folder:
                 for kind, count in (("workflow_task", 4), ("sticky_workflow_task", 1))
             )
 
-        await becomes(shown)
+        await becomes(has_pollers)
 
 
 async def test_a_port_that_is_taken_is_named_at_start(folder: Path, postgres: Postgres) -> None:
@@ -269,7 +269,7 @@ async def test_a_port_that_is_taken_is_named_at_start(folder: Path, postgres: Po
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             ended = await place.command("worker", **health_on(port))
-        assert ended.complaint() == (
+        assert ended.error_and_hint() == (
             f"invalid configuration: port {port} on 127.0.0.1 is already in use",
             f"stop the program that uses it, or choose another port with {PORT_SETTING}",
         )
@@ -306,15 +306,15 @@ async def test_the_service_manager_is_told_of_readiness_life_and_the_end(
     async with site(folder, postgres) as place:
         told = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "1000000"}
         async with place.running([name], told):
-            messages = await asyncio.to_thread(collected, manager, b"READY=1")
+            messages = await asyncio.to_thread(receive_until, manager, b"READY=1")
             # Some seconds of watchdog at least.
             for _ in range(3):
-                messages += await asyncio.to_thread(collected, manager, b"WATCHDOG=1")
+                messages += await asyncio.to_thread(receive_until, manager, b"WATCHDOG=1")
             assert b"STOPPING=1" not in messages
-        await asyncio.to_thread(collected, manager, b"STOPPING=1")
+        await asyncio.to_thread(receive_until, manager, b"STOPPING=1")
 
 
-def collected(manager: socket.socket, until: bytes) -> list[bytes]:
+def receive_until(manager: socket.socket, until: bytes) -> list[bytes]:
     """Everything that is said, up to and with this."""
     found: list[bytes] = []
     while until not in found:

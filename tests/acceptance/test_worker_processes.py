@@ -14,7 +14,7 @@ import pytest
 
 from acceptance.conftest import BESIDE_PYTHON, LIMIT_S
 from acceptance.encrypted import Site, site
-from acceptance.test_worker_health import becomes, collected, health_on, is_ready
+from acceptance.test_worker_health import becomes, health_on, is_ready, receive_until
 from trenova.dev.ports import choose, reserve
 from trenova.dev.postgres import Postgres
 
@@ -74,34 +74,34 @@ async def test_a_killed_process_is_started_again_and_the_other_works_on(
         site(folder, postgres) as place,
         two_workers(place, port, place.folder / "workers.log", **told) as parent,
     ):
-        await asyncio.to_thread(collected, manager, b"READY=1")
+        await asyncio.to_thread(receive_until, manager, b"READY=1")
         await becomes(lambda: both_ready(port))
         one, other = psutil.Process(parent.pid).children()
         one.kill()
 
-        async def replaced() -> bool:
+        async def is_replaced() -> bool:
             pids = {each.pid for each in psutil.Process(parent.pid).children()}
             return len(pids) == 2 and one.pid not in pids and other.pid in pids
 
-        await becomes(replaced)
+        await becomes(is_replaced)
         await becomes(lambda: both_ready(port))
         assert "worker process started again" in (place.folder / "workers.log").read_text()
 
         # While one of them waits to be started again.
         other.kill()
 
-        async def lost() -> bool:
+        async def reports_exit() -> bool:
             fields = f'"pid": {other.pid}, "exit_code": -9, "again_in_s": 1.0'
             return (
                 f'{fields}, "event": "a worker process ended unexpectedly"'
                 in (place.folder / "workers.log").read_text()
             )
 
-        await becomes(lost)
+        await becomes(reports_exit)
         parent.send_signal(signal.SIGTERM)
         async with asyncio.timeout(LIMIT_S):
             assert await parent.wait() == 0
-        assert b"STOPPING=1" in await asyncio.to_thread(collected, manager, b"STOPPING=1")
+        assert b"STOPPING=1" in await asyncio.to_thread(receive_until, manager, b"STOPPING=1")
 
 
 async def test_a_process_that_the_system_refuses_is_started_when_it_does_not_and_the_other_works_on(
@@ -118,10 +118,10 @@ async def test_a_process_that_the_system_refuses_is_started_when_it_does_not_and
         system.rlimit(psutil.RLIMIT_NOFILE, (3, files[1]))
         one.kill()
 
-        async def refused() -> bool:
+        async def reports_failed_start() -> bool:
             return "a worker process cannot be started now" in log.read_text()
 
-        await becomes(refused)
+        await becomes(reports_failed_start)
         assert other.is_running()
         system.rlimit(psutil.RLIMIT_NOFILE, files)
         await becomes(lambda: both_ready(port))
@@ -157,7 +157,9 @@ async def test_a_process_that_cannot_start_ends_them_all_with_its_error(folder: 
 async def test_ports_beyond_the_last_are_refused_before_any_process_starts(folder: Path, postgres: Postgres) -> None:
     async with site(folder, postgres) as place:
         ended = await place.command("worker", "--processes", "2", **health_on(65_535))
-    assert ended.complaint()[0].startswith("invalid configuration: worker.health.port: 65535 given for 2 processes")
+    assert ended.error_and_hint()[0].startswith(
+        "invalid configuration: worker.health.port: 65535 given for 2 processes"
+    )
 
 
 async def test_a_process_that_does_not_end_is_killed_when_it_is_late(folder: Path, postgres: Postgres) -> None:

@@ -22,7 +22,7 @@ def version(build_id: str) -> dict[str, str]:
     return {name: value, "TRENOVA_WORKER__BUILD_ID": build_id}
 
 
-async def typed(place: Site, command: str) -> str:
+async def run_command(place: Site, command: str) -> str:
     """What a command answers. Temporal hears of a version with its worker's first poll, and refuses until then."""
     env = environment(PATH=search_path(BESIDE_PYTHON), HOME=str(place.folder), TEMPORAL_ADDRESS=place.temporal.address)
     while True:
@@ -45,13 +45,13 @@ async def test_the_commands_of_the_page_try_a_release_make_it_current_and_take_i
         place.running(["api", "worker"], version("0.1.0")),
         place.running(["worker"], version("0.2.0")),
     ):
-        await typed(place, taken_back)
-        await typed(place, tried)
-        assert routing(await typed(place, described)) == {"current": "0.1.0", "ramping": "0.2.0"}
-        await typed(place, made_current)
-        assert routing(await typed(place, described)) == {"current": "0.2.0", "ramping": ""}
-        await typed(place, taken_back)
-        assert routing(await typed(place, described)) == {"current": "0.1.0", "ramping": ""}
+        await run_command(place, taken_back)
+        await run_command(place, tried)
+        assert routing(await run_command(place, described)) == {"current": "0.1.0", "ramping": "0.2.0"}
+        await run_command(place, made_current)
+        assert routing(await run_command(place, described)) == {"current": "0.2.0", "ramping": ""}
+        await run_command(place, taken_back)
+        assert routing(await run_command(place, described)) == {"current": "0.1.0", "ramping": ""}
         await place.store({**entry_of(), "tenant": new_tenant()})
 
 

@@ -31,7 +31,7 @@ class Head:
     root: bytes
 
 
-def opened(note: bytes, key: str) -> Head:
+def read_checkpoint(note: bytes, key: str) -> Head:
     """The checkpoint in a note that is signed with this verifier key."""
     text, _, signatures = note.decode().rpartition("\n\n")
     name, key_id, public = key.split("+", 2)

@@ -57,7 +57,7 @@ async def test_a_reader_written_from_the_specification_gets_from_the_checkpoint_
         if count:
             await append(store, keys.tenant, count)
         size += count
-        head = log_reader.opened(await fetch("checkpoint"), await key_of(api, keys.tenant))
+        head = log_reader.read_checkpoint(await fetch("checkpoint"), await key_of(api, keys.tenant))
         assert (head.origin, head.size) == (f"{SIGNER.prefix}/{keys.tenant}", size)
         assert await log_reader.walk(fetch, head) == await store.ledgers.commitments(keys.tenant, 0, size)
 
@@ -67,9 +67,9 @@ async def test_a_removed_body_changes_nothing_that_a_reader_gets(
 ) -> None:
     await append(store, keys.tenant, 300)
     fetch, key = fetch_from(api, keys.tenant), await key_of(api, keys.tenant)
-    before = await log_reader.walk(fetch, log_reader.opened(await fetch("checkpoint"), key))
+    before = await log_reader.walk(fetch, log_reader.read_checkpoint(await fetch("checkpoint"), key))
     await past_triggers(owner, REMOVE + "index > 200", keys.tenant)
-    after = await log_reader.walk(fetch, log_reader.opened(await fetch("checkpoint"), key))
+    after = await log_reader.walk(fetch, log_reader.read_checkpoint(await fetch("checkpoint"), key))
     assert len(before) == 300
     assert after == before
 
@@ -175,7 +175,7 @@ async def test_public_logs_are_read_without_a_key_and_nothing_else_is(public: ht
     tenant = new_tenant()
     await append(store, tenant, 300)
     fetch = fetch_from(public, tenant)
-    head = log_reader.opened(await fetch("checkpoint"), await key_of(public, tenant))
+    head = log_reader.read_checkpoint(await fetch("checkpoint"), await key_of(public, tenant))
     assert len(await log_reader.walk(fetch, head)) == 300
     for path in ("/v1/entries", f"/v1/entries/{uuid.uuid4()}/proof", f"/v1/proofs/consistency?from=0&tenant={tenant}"):
         assert (await public.get(path)).status_code == 401

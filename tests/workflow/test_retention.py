@@ -99,7 +99,7 @@ async def test_a_ledger_without_a_policy_is_skipped(client: Client, tenant: str)
     assert (result.logs, result.entries, result.bytes) == (0, 0, 0)
 
 
-@pytest.mark.usefixtures("old", "scheduled")
+@pytest.mark.usefixtures("old", "installed_schedules")
 async def test_the_schedule_removes_at_two_with_one_run_at_a_time(client: Client, owner: Owner, tenant: str) -> None:
     handle = client.get_schedule_handle(RETENTION_SCHEDULE)
     description = await handle.describe()

@@ -14,7 +14,7 @@ from trenova.dev.postgres import Postgres
 from trenova.store import Store
 from trenova.workflows import RETRY_SCHEDULE
 
-pytestmark = pytest.mark.usefixtures("worker", "scheduled")
+pytestmark = pytest.mark.usefixtures("worker", "installed_schedules")
 
 
 async def test_the_schedule_stores_parked_entries_that_the_database_accepts_by_now(

@@ -74,7 +74,7 @@ async def test_a_missing_ledger_fails_the_workflow_at_once(client: Client, tenan
     assert failure.value.cause.cause.type == "NotFound"
 
 
-@pytest.mark.usefixtures("scheduled")
+@pytest.mark.usefixtures("installed_schedules")
 async def test_the_nightly_schedule_is_created_once_and_stays_paused_once_an_operator_has_paused_it(
     client: Client,
 ) -> None:
@@ -89,7 +89,7 @@ async def test_the_nightly_schedule_is_created_once_and_stays_paused_once_an_ope
     assert (next_time.hour, next_time.minute) == (3, 0)
 
 
-@pytest.mark.usefixtures("scheduled")
+@pytest.mark.usefixtures("installed_schedules")
 async def test_the_metrics_show_the_result_of_the_last_nightly_verification(
     client: Client, owner: Owner, store: Store, tenant: str
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from acceptance.conftest import Dev, Ended
+from acceptance.conftest import CommandResult, Dev
 from acceptance.encrypted import Site, dev_with, site
 from trenova.dev import schema
 from trenova.dev.postgres import Postgres
@@ -36,7 +36,7 @@ class DoctorReport:
         return {name for name, finding in self.findings.items() if finding["state"] == state}
 
 
-def report_of(ended: Ended) -> DoctorReport:
+def report_of(ended: CommandResult) -> DoctorReport:
     assert ended.err == "", ended
     output = ended.json
     assert output["exit_code"] == ended.exit_code

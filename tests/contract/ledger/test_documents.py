@@ -22,7 +22,10 @@ def receipts() -> Iterator[tuple[bytes, bytes]]:
         whole = sample_ledger(600)
         salt, body = whole.entries[index]
         path = prove.inclusion(index, size, whole.read)
-        yield Receipt(index=index, path=path, checkpoint=whole.signed(size).encode(), salt=salt).encode(), body
+        yield (
+            Receipt(index=index, path=path, checkpoint=whole.signed_checkpoint(size).encode(), salt=salt).encode(),
+            body,
+        )
 
 
 def by_hand(receipt: bytes, body: bytes) -> None:

@@ -56,7 +56,7 @@ def test_it_imports_nothing_but_the_standard_library_and_cryptography() -> None:
 def test_it_accepts_a_good_file_and_says_what_is_proved(tmp_path: Path) -> None:
     file, kept = tmp_path / "evidence.ndjson.gz", tmp_path / "checkpoint"
     file.write_bytes(gzip.compress(FILE))
-    kept.write_bytes(WHOLE.signed(300).encode())
+    kept.write_bytes(WHOLE.signed_checkpoint(300).encode())
     result = run(file, "--key", SIGNER.key.text, "--known", kept)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith("proved: 600 entries from 0 of the ledger audit.example.com/v1/log/acme\n")
@@ -121,7 +121,7 @@ def opinions(data: bytes, *, keys: bool, known: tuple[bytes, ...] = ()) -> tuple
 def test_both_accept_good_files_of_every_kind_of_size(size: int) -> None:
     for known in (0, 1, 255, 256, 257, 600):
         data = WHOLE.evidence(size=size, earlier=(size // 2,))
-        ours, theirs = opinions(data, keys=True, known=(WHOLE.signed(known).encode(),))
+        ours, theirs = opinions(data, keys=True, known=(WHOLE.signed_checkpoint(known).encode(),))
         assert ours == theirs
         assert bool(ours) is (known > size)
 
@@ -133,7 +133,7 @@ def test_both_report_the_same_places_for_any_damage() -> None:
         FILE,
         sample_ledger(40).evidence(removed=(3,)),
     ]
-    known = (WHOLE.signed(300).encode(), sample_ledger(601).signed(500).encode())
+    known = (WHOLE.signed_checkpoint(300).encode(), sample_ledger(601).signed_checkpoint(500).encode())
     for round_ in range(ROUNDS):
         lines = chance.choice(good).splitlines(keepends=True)
         for _ in range(chance.randint(1, 5)):

@@ -58,7 +58,7 @@ class Place:
         async with process.create_worker(self.client, self.store, self.settings):
             yield
 
-    async def listed(self, *run_ids: str | None) -> None:
+    async def wait_until_listed(self, *run_ids: str | None) -> None:
         """Wait until Temporal lists these runs as closed; its list lags for a moment."""
         async with asyncio.timeout(GENEROUS_S):
             while not set(run_ids) <= {run.run_id async for page in closed_runs(self.client, None) for run in page}:
@@ -72,7 +72,7 @@ class Place:
         reconciler = Reconciler(Client(**config), self.store.entries, self.store.reconciliation, overlap)
         return [done async for done in reconciler.run(compare_all=compare_all)][-1]
 
-    async def stored(self, tenant: str) -> list[bytes]:
+    async def stored_bodies(self, tenant: str) -> list[bytes]:
         """The bodies in the tenant's ledger, in order; fails unless the indexes have no gap."""
         async with await psycopg.AsyncConnection.connect(self.owner_url) as connection:
             found = await connection.execute(

@@ -12,18 +12,18 @@ from examples import bodies
 End = Callable[[Place, Handle], Awaitable[list[str | None]]]
 
 
-async def terminated(_: Place, handle: Handle) -> list[str | None]:
+async def terminate_run(_: Place, handle: Handle) -> list[str | None]:
     await handle.terminate()
     return [handle.first_execution_run_id]
 
 
-async def cancelled(place: Place, handle: Handle) -> list[str | None]:
+async def cancel_run(place: Place, handle: Handle) -> list[str | None]:
     await handle.cancel()
     await stranger.answer_task(place.client, stranger.CANCEL)
     return [handle.first_execution_run_id]
 
 
-async def failed(place: Place, handle: Handle) -> list[str | None]:
+async def fail_run(place: Place, handle: Handle) -> list[str | None]:
     await stranger.answer_task(place.client, stranger.FAIL)
     return [handle.first_execution_run_id]
 
@@ -71,9 +71,9 @@ async def started_again_without_input(place: Place, handle: Handle) -> list[str 
 @pytest.mark.parametrize(
     "end",
     [
-        terminated,
-        cancelled,
-        failed,
+        terminate_run,
+        cancel_run,
+        fail_run,
         completed_by_a_stranger,
         continued_as_new_by_a_stranger,
         reset_and_terminated,
@@ -87,13 +87,13 @@ async def test_a_batch_whose_workflow_ended_without_storing_it_is_stored_once(
 ) -> None:
     sent = bodies(tenant, 3)
     handle = await place.accept(sent)
-    await place.listed(*await end(place, handle))
-    assert await place.stored(tenant) == []
+    await place.wait_until_listed(*await end(place, handle))
+    assert await place.stored_bodies(tenant) == []
 
     done = await place.reconcile()
     assert (done.batches, done.stored, done.parked, done.missing, done.foreign) == (1, 3, 0, 0, 0)
     assert done.finished_at is not None
-    assert await place.stored(tenant) == sent
+    assert await place.stored_bodies(tenant) == sent
     (part,) = await place.store.batches.find(handle.id.removeprefix("audit-batch-"))
     assert (part.stored, part.duplicate) == (3, 0)
 
@@ -103,7 +103,7 @@ async def test_a_batch_whose_workflow_ended_without_storing_it_is_stored_once(
     # The worker, which runs what is still open, stores nothing twice either.
     async with place.worker():
         await place.client.get_workflow_handle(handle.id).describe()
-        assert await place.stored(tenant) == sent
+        assert await place.stored_bodies(tenant) == sent
     found = await place.store.reconciliation.list_recovered(done.finished_at - timedelta(hours=1), 100)
     assert handle.id in {run.workflow_id for run in found}
 
@@ -111,18 +111,18 @@ async def test_a_batch_whose_workflow_ended_without_storing_it_is_stored_once(
 async def test_a_run_that_timed_out_is_recovered_like_any_other(place: Place, tenant: str) -> None:
     sent = bodies(tenant, 1)
     handle = await place.accept(sent, run_timeout=timedelta(seconds=1))
-    await place.listed(handle.first_execution_run_id)
+    await place.wait_until_listed(handle.first_execution_run_id)
     assert (await place.reconcile()).stored == 1
-    assert await place.stored(tenant) == sent
+    assert await place.stored_bodies(tenant) == sent
 
 
 async def test_a_run_that_is_open_is_left_alone(place: Place, tenant: str) -> None:
     handle = await place.accept(bodies(tenant, 1))
     assert (await place.reconcile()).batches == 0
-    assert await place.stored(tenant) == []
+    assert await place.stored_bodies(tenant) == []
     async with place.worker():
         assert (await handle.result()).stored == 1
-    await place.listed(handle.first_execution_run_id)
+    await place.wait_until_listed(handle.first_execution_run_id)
     done = await place.reconcile()
     assert (done.batches, done.missing) == (0, 0)
-    assert len(await place.stored(tenant)) == 1
+    assert len(await place.stored_bodies(tenant)) == 1

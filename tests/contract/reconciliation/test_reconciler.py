@@ -64,12 +64,12 @@ async def test_what_cannot_be_read_is_noted_and_stops_none_of_the_others(place: 
     runs.append(await run_and_terminate(place, locked, "by-hand\0" + "x" * 300))
     good = await place.accept(sent[:1])
     await good.terminate()
-    await place.listed(*runs, good.first_execution_run_id)
+    await place.wait_until_listed(*runs, good.first_execution_run_id)
 
     done = await place.reconcile()
     # What can be read but is not a batch is parked, as a worker does.
     assert (done.stored, done.parked, done.missing, done.foreign) == (1, 3, 3, 1)
-    assert await place.stored(tenant) == sent[:1]
+    assert await place.stored_bodies(tenant) == sent[:1]
     found = {run.workflow_id: run.reason for run in await place.store.reconciliation.missing(1000)}
     assert found[ids["locked"]] == "encryption key not found for ID: theirs"
     assert found[ids["unknown"]] == found[ids["none"]] == "the input of the workflow is not a batch"
@@ -83,7 +83,7 @@ async def test_what_cannot_be_read_is_noted_and_stops_none_of_the_others(place: 
         await stranger.delete(place.client, ids[name], runs[names.index(name)])
     while (done := await place.reconcile(data_converter=both, compare_all=False)).missing:
         pass
-    assert await place.stored(tenant) == sent
+    assert await place.stored_bodies(tenant) == sent
     findings = await place.store.reconciliation.findings()
     assert findings.missing == before
     assert findings.lost >= 2
@@ -100,9 +100,9 @@ async def test_a_run_that_stored_another_batch_under_the_same_id_does_not_count_
     second = await place.accept([forged], batch_id)
     async with place.worker():
         assert (await second.result()).stored == 1
-    await place.listed(first.first_execution_run_id, second.first_execution_run_id)
+    await place.wait_until_listed(first.first_execution_run_id, second.first_execution_run_id)
     assert (await place.reconcile()).stored == 3
-    assert await place.stored(tenant) == [forged, *sent]
+    assert await place.stored_bodies(tenant) == [forged, *sent]
     (part,) = await place.store.batches.find(batch_id)
     assert part.stored == 4
 
@@ -123,9 +123,9 @@ async def test_a_batch_cannot_be_stored_under_the_id_of_another_workflow(place: 
         await other.result()
     assert await place.store.batches.find(batch_id) == []
     assert [part.stored for part in await place.store.batches.find("somebody-elses")] == [1]
-    await place.listed(first.first_execution_run_id, other.first_execution_run_id)
+    await place.wait_until_listed(first.first_execution_run_id, other.first_execution_run_id)
     assert (await place.reconcile()).stored == 2
-    assert await place.stored(tenant) == [forged, *sent]
+    assert await place.stored_bodies(tenant) == [forged, *sent]
 
 
 async def test_what_the_database_rejects_is_parked_once(place: Place, tenant: str) -> None:
@@ -135,7 +135,7 @@ async def test_what_the_database_rejects_is_parked_once(place: Place, tenant: st
         await handle.terminate()
         only = await place.accept(sent[:1])
         await only.terminate()
-        await place.listed(handle.first_execution_run_id, only.first_execution_run_id)
+        await place.wait_until_listed(handle.first_execution_run_id, only.first_execution_run_id)
         done = await place.reconcile()
         assert (done.batches, done.stored, done.parked) == (2, 1, 2)
         again = await place.reconcile()
@@ -151,7 +151,7 @@ async def test_what_the_database_rejects_is_parked_once(place: Place, tenant: st
                 letter.id, tenant=tenant, entry_id=uuid.uuid4(), body=edited, edited_by=key.id
             )
     assert (await place.reconcile()).batches == 0
-    assert await place.stored(tenant) == sent[1:]
+    assert await place.stored_bodies(tenant) == sent[1:]
 
 
 async def test_letters_of_another_run_under_the_same_id_do_not_count_for_the_first(place: Place, tenant: str) -> None:
@@ -162,7 +162,7 @@ async def test_letters_of_another_run_under_the_same_id_do_not_count_for_the_fir
     async with rule_of(place.owner_url):
         async with place.worker():
             assert (await second.result()).parked == 1
-        await place.listed(first.first_execution_run_id, second.first_execution_run_id)
+        await place.wait_until_listed(first.first_execution_run_id, second.first_execution_run_id)
         assert (await place.reconcile()).parked == 1
         assert [letter.body for letter in await place.store.dead_letters.page(tenant=tenant, limit=10)] == sent
 
@@ -173,7 +173,7 @@ async def test_after_a_crash_behind_the_append_the_next_run_still_reports_the_fi
     sent = bodies(tenant, 2)
     handle = await place.accept(sent)
     await handle.terminate()
-    await place.listed(handle.first_execution_run_id)
+    await place.wait_until_listed(handle.first_execution_run_id)
     run = closed_run(handle)
     await place.store.reconciliation.note_missing(run, None)
     await place.store.entries.append(handle.id.removeprefix("audit-batch-"), sent, run_id=run.run_id)
@@ -184,7 +184,7 @@ async def test_after_a_crash_behind_the_append_the_next_run_still_reports_the_fi
     assert findings.recovered_batches == before.recovered_batches + 1
     assert findings.recovered_entries == before.recovered_entries + 2
     assert findings.missing == before.missing - 1
-    assert await place.stored(tenant) == sent
+    assert await place.stored_bodies(tenant) == sent
 
 
 def closed_run(handle: Handle) -> ClosedRun:
@@ -203,12 +203,12 @@ async def test_a_comparison_continues_where_the_last_one_ended_and_all_runs_are_
         handles = [await place.accept(bodies(tenant, 1)) for _ in range(3)]
         for handle in handles:
             await handle.result()
-    await place.listed(*(handle.first_execution_run_id for handle in handles))
+    await place.wait_until_listed(*(handle.first_execution_run_id for handle in handles))
     every = (await place.reconcile()).runs
     assert every >= 3
     late = await place.accept(bodies(tenant, 1))
     await late.terminate()
-    await place.listed(late.first_execution_run_id)
+    await place.wait_until_listed(late.first_execution_run_id)
     assert (await place.reconcile(compare_all=False, overlap=timedelta(0))).runs < every
     async with await psycopg.AsyncConnection.connect(place.owner_url, autocommit=True) as owner:
         await owner.execute("UPDATE reconciliations SET all_at = all_at - interval '25 hours'")
@@ -223,9 +223,9 @@ async def test_batches_of_a_release_that_noted_no_run_do_not_count_as_missing(pl
     sent = bodies(tenant, 1)
     await place.store.entries.append(handle.id.removeprefix("audit-batch-"), sent)
     await stranger.answer_task(place.client, stranger.COMPLETE)
-    await place.listed(handle.first_execution_run_id)
+    await place.wait_until_listed(handle.first_execution_run_id)
     assert (await place.reconcile()).batches == 0
-    assert await place.stored(tenant) == sent
+    assert await place.stored_bodies(tenant) == sent
 
 
 async def test_without_closed_runs_there_is_nothing_to_do(place: Place) -> None:
@@ -233,6 +233,6 @@ async def test_without_closed_runs_there_is_nothing_to_do(place: Place) -> None:
         "ProcessAuditBatchWorkflow", id=f"check-{uuid.uuid4()}", task_queue=TASK_QUEUE
     )
     await handle.terminate()
-    await place.listed(handle.first_execution_run_id)
+    await place.wait_until_listed(handle.first_execution_run_id)
     done = await place.reconcile()
     assert (done.batches, done.missing) == (0, 0)

@@ -38,7 +38,7 @@ async def reason(url: str) -> str:
     return found.name
 
 
-async def stopped(server: int) -> psutil.Process:
+async def suspend_startup(server: int) -> psutil.Process:
     """The server's startup process, stopped as soon as it exists."""
     found: list[psutil.Process] = []
 
@@ -66,7 +66,7 @@ async def test_every_reason_why_a_database_accepts_no_connection_has_a_name_and_
             with psycopg.connect(postgres.owner_url, autocommit=True) as owner:
                 owner.execute("CREATE TABLE large AS SELECT g, repeat('x', 200) FROM generate_series(1, 100000) g")
                 os.kill(owner.info.backend_pid, signal.SIGKILL)
-            held = await stopped(server.pid)
+            held = await suspend_startup(server.pid)
             assert await reason(postgres.worker_url) == "recovering"
             held.resume()
             await until(lets_in(postgres))

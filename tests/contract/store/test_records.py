@@ -63,7 +63,7 @@ async def place(postgres: Postgres, workers: Executor) -> AsyncIterator[Place]:
         yield Place(database, owner, api, worker, operator, workers)
 
 
-async def edited(place: Place) -> uuid.UUID:
+async def edit_parked_entry(place: Place) -> uuid.UUID:
     """The id of a parked entry that an admin has edited."""
     await place.worker.entries.append("poor", [b'{"tenant": "acme"}'])
     (letter,) = await place.worker.dead_letters.page(tenant="acme", limit=2)
@@ -108,7 +108,7 @@ async def test_a_worker_that_is_killed_while_it_appends_leaves_the_record_for_th
 
 
 async def test_an_edit_is_reported_before_the_edited_entry_is_stored(place: Place) -> None:
-    letter = await edited(place)
+    letter = await edit_parked_entry(place)
     assert (await place.worker.dead_letters.retry(10)).stored == 1
     edit_entry, stored = await place.entries_of("acme")
     assert (edit_entry["action"], edit_entry["target"]["id"], stored["action"]) == (
@@ -136,7 +136,7 @@ async def test_an_edit_needs_a_valid_admin_key_of_that_tenant(place: Place) -> N
 
 
 async def test_keys_and_letters_that_are_changed_without_the_triggers_are_named(place: Place) -> None:
-    letter = await edited(place)
+    letter = await edit_parked_entry(place)
     await place.operator.api_keys.create(tenant="acme", role="writer", name="", by="ada")
     made = await place.operator.api_keys.create(tenant="acme", role="reader", name="", by="ada")
     await place.operator.api_keys.revoke(made.id, by="ada")

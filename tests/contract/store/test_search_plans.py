@@ -103,7 +103,7 @@ async def reader(log: Log) -> AsyncIterator[Connection]:
 
 
 @pytest.fixture(params=["force_custom_plan", "force_generic_plan"])
-async def kept(request: pytest.FixtureRequest, reader: Connection) -> Connection:
+async def planning_reader(request: pytest.FixtureRequest, reader: Connection) -> Connection:
     """The same, with plans for the values at hand, or those that the driver's prepared statements keep for any."""
     await reader.execute("SELECT set_config('plan_cache_mode', %s, true)", [request.param])
     return reader
@@ -291,25 +291,25 @@ async def test_the_feed_is_read_from_its_position(
 
 
 @pytest.mark.parametrize("tenant", ["large", None])
-async def test_an_entry_is_found_by_its_id(kept: Connection, tenant: str | None) -> None:
-    plan = await explain(kept, ENTRY, {"id": uuid.uuid4(), "tenant": tenant})
+async def test_an_entry_is_found_by_its_id(planning_reader: Connection, tenant: str | None) -> None:
+    plan = await explain(planning_reader, ENTRY, {"id": uuid.uuid4(), "tenant": tenant})
     assert plan.read_whole <= {"heads"}, plan.root
     assert plan.pages <= 5 * LOGS, plan.root
 
 
-async def test_receipts_are_found_by_their_ids(kept: Connection) -> None:
+async def test_receipts_are_found_by_their_ids(planning_reader: Connection) -> None:
     asked = {
         "batch_ids": ["batch-7"],
         "tenants": ["large"] * PAGE,
         "ids": [uuid.uuid4() for _ in range(PAGE)],
         "at_most": [4096] * PAGE,
     }
-    plan = await explain(kept, RECEIPTS, asked)
+    plan = await explain(planning_reader, RECEIPTS, asked)
     assert plan.read_whole == set(), plan.root
     assert plan.pages <= 5 * PAGE, plan.root
 
 
-async def test_a_batch_is_found_by_its_id(kept: Connection) -> None:
-    plan = await explain(kept, BATCH_COUNTS, {"batch_id": "batch-7"})
+async def test_a_batch_is_found_by_its_id(planning_reader: Connection) -> None:
+    plan = await explain(planning_reader, BATCH_COUNTS, {"batch_id": "batch-7"})
     assert plan.read_whole <= {"heads"}, plan.root
     assert plan.pages <= STEPS, plan.root

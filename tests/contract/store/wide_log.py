@@ -32,7 +32,7 @@ class WideLog:
     def commitment(self) -> bytes:
         return hashing.commitment(SALT, self.body)
 
-    def stored(self, level: int, place: int) -> bytes:
+    def stored_hash(self, level: int, place: int) -> bytes:
         """The hash at `place` in row `level` of the tiles."""
         if self.index >> 8 * level != place:
             return hashlib.sha256(f"{self.tenant} {level} {place}".encode()).digest()
@@ -45,7 +45,7 @@ class WideLog:
         size = end - start
         level, odd = divmod(size.bit_length() - 1, 8)
         if size.bit_count() == 1 and odd == 0 and level < below:
-            return self.stored(level, start >> 8 * level)
+            return self.stored_hash(level, start >> 8 * level)
         half = 1 << (size - 1).bit_length() - 1
         return hashing.node(self.root(start, start + half, below=below), self.root(start + half, end, below=below))
 
@@ -57,7 +57,7 @@ class WideLog:
             for index in {self.index >> 8 * (level + 1), width // 256}:
                 places = range(index * 256, min(width, index * 256 + 256))
                 if places:
-                    found[level, index] = b"".join(self.stored(level, place) for place in places)
+                    found[level, index] = b"".join(self.stored_hash(level, place) for place in places)
         return found
 
 

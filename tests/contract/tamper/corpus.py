@@ -21,7 +21,7 @@ SEED = SIGNER.seed
 WITNESS = signing.Signer(name="witness.example/w1", seed=bytes([7]) * 32, algorithm=note.COSIGNATURE)
 AS_WITNESS = signing.Signer(name=ORIGIN, seed=SEED, algorithm=note.COSIGNATURE)
 INDEX = 10  # so that 1_0 is the same number to a careless reader
-GOOD_NOTE = ACME.signed(300)
+GOOD_NOTE = ACME.signed_checkpoint(300)
 TEXT, LINE = GOOD_NOTE.split("\n\n")
 TEXT += "\n"
 ROOT = TEXT.split("\n")[2]
@@ -88,12 +88,12 @@ def packed_as(data: bytes) -> bytes:
     return gzip.compress(data, mtime=0)
 
 
-def signed(text: str, signer: signing.Signer = SIGNER) -> str:
+def sign_note(text: str, signer: signing.Signer = SIGNER) -> str:
     """A note with a signature of the ledger's key, whatever its text."""
     return signing.sign_text(text, [signer]).decode()
 
 
-def cosigned(message: str, *witnesses: signing.Signer) -> str:
+def cosign_note(message: str, *witnesses: signing.Signer) -> str:
     data = message.encode()
     for witness in witnesses:
         data = signing.cosign(note.parse(data), witness, timestamp=1_800_000_000)
@@ -102,7 +102,7 @@ def cosigned(message: str, *witnesses: signing.Signer) -> str:
 
 def relabelled_note() -> str:
     """Globex's checkpoint with its valid signature under acme's name and key id: one secret signs for both."""
-    parsed = note.parse(GLOBEX.signed(301).encode())
+    parsed = note.parse(GLOBEX.signed_checkpoint(301).encode())
     line = replace(parsed.signatures[0], name=ORIGIN, key_id=SIGNER.key.id)
     return replace(parsed, signatures=(line,)).encode().decode()
 
@@ -115,17 +115,17 @@ def notes() -> Iterator[tuple[str, str, bool]]:
     yield "an unknown signature before", TEXT + "\n" + unknown + LINE, False
     yield "the same unknown signature twice", GOOD_NOTE + unknown + unknown, False
     yield "an unknown key under the log's name", GOOD_NOTE + unknown.replace("somebody.example/else", ORIGIN), False
-    yield "a cosignature", cosigned(GOOD_NOTE, WITNESS), False
+    yield "a cosignature", cosign_note(GOOD_NOTE, WITNESS), False
     yield "100 signatures", GOOD_NOTE + unknown * 99, False
     yield "101 signatures", GOOD_NOTE + unknown * 100, True
-    yield "an extension line", signed(TEXT + "extension \u202e\u200b\n"), False
-    yield "an empty extension line", signed(TEXT + "\n"), True
-    yield "an empty line and another", signed(TEXT + "\nmore\n"), True
-    yield "signed by another key", ACME.signed(300, STRANGER), True
+    yield "an extension line", sign_note(TEXT + "extension \u202e\u200b\n"), False
+    yield "an empty extension line", sign_note(TEXT + "\n"), True
+    yield "an empty line and another", sign_note(TEXT + "\nmore\n"), True
+    yield "signed by another key", ACME.signed_checkpoint(300, STRANGER), True
     yield "another log's checkpoint under this key's name", relabelled_note(), True
-    yield "another log's checkpoint", GLOBEX.signed(301), True
+    yield "another log's checkpoint", GLOBEX.signed_checkpoint(301), True
     yield "another log's name in the text", GOOD_NOTE.replace(ORIGIN, f"{PREFIX}/globex", 1), True
-    yield "cosigned only, with the log's secret", cosigned(TEXT + "\n" + unknown, AS_WITNESS), True
+    yield "cosigned only, with the log's secret", cosign_note(TEXT + "\n" + unknown, AS_WITNESS), True
     yield "the log's signature twice", GOOD_NOTE + LINE, True
     yield "a good and a bad signature", GOOD_NOTE + LINE.replace(LINE[-12:-3], "AAAAAAAAA"), True
     yield "the signature's last byte cut off", TEXT + "\n" + rework_line(LINE, lambda data: data[:-1]), True
@@ -146,14 +146,14 @@ def notes() -> Iterator[tuple[str, str, bool]]:
     yield "a byte behind the end", GOOD_NOTE + "x", True
     yield "NUL behind the end", GOOD_NOTE + "\0", True
     yield "a byte order mark", "\ufeff" + GOOD_NOTE, True
-    yield "a byte order mark, signed", signed("\ufeff" + TEXT), True
+    yield "a byte order mark, signed", sign_note("\ufeff" + TEXT), True
     yield "carriage returns", GOOD_NOTE.replace("\n", "\r\n"), True
-    yield "carriage returns, signed", signed(TEXT.replace("\n", "\r\n")), True
-    yield "a tab in an extension, signed", signed(TEXT + "a\tb\n"), True
-    yield "NUL in an extension, signed", signed(TEXT + "a\0b\n"), True
-    yield "no root", signed("\n".join(TEXT.split("\n")[:2]) + "\n"), True
-    yield "another root, signed", signed(TEXT.replace(ROOT, b64encode(bytes(32)).decode())), True
-    yield "a space behind the origin, signed", signed(TEXT.replace("acme", "acme ")), True
+    yield "carriage returns, signed", sign_note(TEXT.replace("\n", "\r\n")), True
+    yield "a tab in an extension, signed", sign_note(TEXT + "a\tb\n"), True
+    yield "NUL in an extension, signed", sign_note(TEXT + "a\0b\n"), True
+    yield "no root", sign_note("\n".join(TEXT.split("\n")[:2]) + "\n"), True
+    yield "another root, signed", sign_note(TEXT.replace(ROOT, b64encode(bytes(32)).decode())), True
+    yield "a space behind the origin, signed", sign_note(TEXT.replace("acme", "acme ")), True
     yield "more than a mebibyte", GOOD_NOTE + "— x " + b64encode(bytes(1 << 20)).decode() + "\n", True
     yield from respelled_notes()
 
@@ -161,9 +161,9 @@ def notes() -> Iterator[tuple[str, str, bool]]:
 def respelled_notes() -> Iterator[tuple[str, str, bool]]:
     """Checkpoints with a number or with base64 in another spelling."""
     for how, spelled in NUMBERS.items():
-        yield f"the size with {how}, signed", signed(TEXT.replace("\n300\n", f"\n{spelled('300')}\n")), True
+        yield f"the size with {how}, signed", sign_note(TEXT.replace("\n300\n", f"\n{spelled('300')}\n")), True
     for how, text in spellings_of_base64(ROOT).items():
-        yield f"the root with {how}, signed", signed(TEXT.replace(ROOT, text)), True
+        yield f"the root with {how}, signed", sign_note(TEXT.replace(ROOT, text)), True
     data = LINE.split(" ")[2].rstrip("\n")
     for how, text in spellings_of_base64(data).items():
         yield f"the signature with {how}", GOOD_NOTE.replace(data, text), True
@@ -193,40 +193,40 @@ def receipts() -> Iterator[Receipt]:
     yield case("checkpoint: not UTF-8", of(INDEX) + b"\xff")
     yield case("checkpoint: half a surrogate pair", of(INDEX).replace(b"300\n", b"300\n\xed\xa0\x80\n"))
     for index, size in ((0, 1), (0, 300), (255, 300), (256, 300), (299, 300)):
-        data, one = of(index, ACME.signed(size), size), ACME.entries[index][1]
+        data, one = of(index, ACME.signed_checkpoint(size), size), ACME.entries[index][1]
         yield case(f"entry {index} of {size}", data, body=one, refused=False)
     head, salt, _, *path = good.split("\n\n")[0].split("\n")
     rest = good.split("\n\n", 1)[1]
 
-    def made(*lines: str) -> str:
+    def proof_with(*lines: str) -> str:
         return "\n".join(lines) + "\n\n" + rest
 
     number = f"index {INDEX}"
     for wrong in (7, -3, 11, 300, 299, 0):
-        yield case(f"index {wrong}", made(head, salt, f"index {wrong}", *path))
+        yield case(f"index {wrong}", proof_with(head, salt, f"index {wrong}", *path))
     for how, spelled in NUMBERS.items():
-        yield case(f"index with {how}", made(head, salt, f"index {spelled(str(INDEX))}", *path))
-    yield case("no index", made(head, salt, *path))
-    yield case("two indexes", made(head, salt, number, number, *path))
-    yield case("Index", made(head, salt, f"Index {INDEX}", *path))
-    yield case("no salt", made(head, number, *path))
-    yield case("two salts", made(head, salt, salt, number, *path))
-    yield case("salt behind the index", made(head, number, salt, *path))
+        yield case(f"index with {how}", proof_with(head, salt, f"index {spelled(str(INDEX))}", *path))
+    yield case("no index", proof_with(head, salt, *path))
+    yield case("two indexes", proof_with(head, salt, number, number, *path))
+    yield case("Index", proof_with(head, salt, f"Index {INDEX}", *path))
+    yield case("no salt", proof_with(head, number, *path))
+    yield case("two salts", proof_with(head, salt, salt, number, *path))
+    yield case("salt behind the index", proof_with(head, number, salt, *path))
     for how, text in spellings_of_base64(salt.removeprefix("extra ")).items():
-        yield case(f"salt with {how}", made(head, f"extra {text}", number, *path))
+        yield case(f"salt with {how}", proof_with(head, f"extra {text}", number, *path))
     for how, text in spellings_of_base64(path[0]).items():
-        yield case(f"first hash with {how}", made(head, salt, number, text, *path[1:]))
-    yield case("the last hash away", made(head, salt, number, *path[:-1]))
-    yield case("the last hash twice", made(head, salt, number, *path, path[-1]))
-    yield case("no hashes", made(head, salt, number))
-    yield case("64 hashes", made(head, salt, number, *path, *[path[-1]] * (64 - len(path))))
-    yield case("hashes in another order", made(head, salt, number, *reversed(path)))
-    alone = of(0, ACME.signed(1), 1).decode()
+        yield case(f"first hash with {how}", proof_with(head, salt, number, text, *path[1:]))
+    yield case("the last hash away", proof_with(head, salt, number, *path[:-1]))
+    yield case("the last hash twice", proof_with(head, salt, number, *path, path[-1]))
+    yield case("no hashes", proof_with(head, salt, number))
+    yield case("64 hashes", proof_with(head, salt, number, *path, *[path[-1]] * (64 - len(path))))
+    yield case("hashes in another order", proof_with(head, salt, number, *reversed(path)))
+    alone = of(0, ACME.signed_checkpoint(1), 1).decode()
     yield case(
         "a path in a tree of one entry", alone.replace("index 0", f"index 0\n{path[0]}"), body=ACME.entries[0][1]
     )
     yield case("another version", good.replace("@v1", "@v2"))
-    yield case("an unknown line", made(head, "more", salt, number, *path))
+    yield case("an unknown line", proof_with(head, "more", salt, number, *path))
     yield case("a byte order mark", "\ufeff" + good)
     yield case("carriage returns", good.replace("\n", "\r\n"))
     yield case("NUL at the end", good + "\0")
@@ -249,9 +249,9 @@ def with_other_keys() -> Iterator[Receipt]:
     for name, text in named.items():
         yield case(f"the key under the name {name}", good, key=text)
     yield case("a stranger's key", good, key=STRANGER.key.text)
-    yield case("a witness's key", of(INDEX, cosigned(GOOD_NOTE, WITNESS)).decode(), key=WITNESS.key.text)
+    yield case("a witness's key", of(INDEX, cosign_note(GOOD_NOTE, WITNESS)).decode(), key=WITNESS.key.text)
     yield case(
-        "the log's key as a witness's", of(INDEX, cosigned(GOOD_NOTE, AS_WITNESS)).decode(), key=AS_WITNESS.key.text
+        "the log's key as a witness's", of(INDEX, cosign_note(GOOD_NOTE, AS_WITNESS)).decode(), key=AS_WITNESS.key.text
     )
     yield case("the key with another id", good, key=key.replace(SIGNER.key.id.hex(), "00000000"))
     yield case("the key with a newline", good, key=key + "\n")
@@ -319,7 +319,7 @@ def other_logs() -> Iterator[Evidence]:
     foreign = (
         GLOBEX.evidence(first=FIRST, count=COUNT)
         .decode()
-        .replace(json_of(GLOBEX.signed(301)), json_of(relabelled_note()))
+        .replace(json_of(GLOBEX.signed_checkpoint(301)), json_of(relabelled_note()))
     )
     yield case("another log's file under its own key", GLOBEX.evidence(), key=GLOBEX_KEY, refused=False)
     yield case("another log's file", GLOBEX.evidence())
@@ -336,7 +336,7 @@ def other_logs() -> Iterator[Evidence]:
     yield case("a stranger's file", strange)
     yield case("a stranger's file, without a key", strange, key=None, refused=False)
     yield case("a witness's key", FILE, key=WITNESS.key.text)
-    yield case("the log's key as a witness's", with_note(cosigned(GOOD_NOTE, AS_WITNESS)), key=AS_WITNESS.key.text)
+    yield case("the log's key as a witness's", with_note(cosign_note(GOOD_NOTE, AS_WITNESS)), key=AS_WITNESS.key.text)
 
 
 def headers() -> Iterator[Evidence]:
@@ -394,10 +394,10 @@ def headers() -> Iterator[Evidence]:
 def earlier() -> Iterator[Evidence]:
     """Earlier checkpoints, and headers too large."""
     yield case("earlier not a list", with_header(earlier={}))
-    yield case("earlier without a proof", with_header(earlier=[{"checkpoint": ACME.signed(100)}]))
+    yield case("earlier without a proof", with_header(earlier=[{"checkpoint": ACME.signed_checkpoint(100)}]))
     yield case(
         "an earlier checkpoint of another key",
-        with_header(earlier=[HEADER["earlier"][0] | {"checkpoint": ACME.signed(100, STRANGER)}]),
+        with_header(earlier=[HEADER["earlier"][0] | {"checkpoint": ACME.signed_checkpoint(100, STRANGER)}]),
     )
     yield case(
         "an earlier checkpoint of another log",

@@ -11,7 +11,7 @@ from contract.tamper.corpus import ACME, GLOBEX, KEY
 from trenova.cli import main
 from unit.ledger.sample_ledgers import STRANGER
 
-KEPT = ACME.signed(200)
+KEPT = ACME.signed_checkpoint(200)
 FORGIVEN: dict[str, Callable[[str], bytes]] = {
     "nothing": str.encode,
     "one more newline": lambda kept: kept.encode() + b"\n",
@@ -36,8 +36,8 @@ REFUSED: dict[str, Callable[[str], bytes]] = {
     "a letter changed in the signature": lambda kept: (kept[:-9] + kept[-9].swapcase() + kept[-8:]).encode(),
     "a digit changed in the size": lambda kept: kept.replace("\n200\n", "\n201\n").encode(),
     "an evidence file": lambda _: ACME.evidence(),
-    "a checkpoint of another log": lambda _: GLOBEX.signed(200).encode(),
-    "one that nobody's key here has signed": lambda _: ACME.signed(200, STRANGER).encode(),
+    "a checkpoint of another log": lambda _: GLOBEX.signed_checkpoint(200).encode(),
+    "one that nobody's key here has signed": lambda _: ACME.signed_checkpoint(200, STRANGER).encode(),
 }
 
 
@@ -49,7 +49,7 @@ def verify(
     monkeypatch.chdir(tmp_path)
     Path("acme.evidence").write_bytes(ACME.evidence())
 
-    def typed(*words: str) -> tuple[int, str, str]:
+    def run_command(*words: str) -> tuple[int, str, str]:
         named = ["trenova", "verify"] if request.param == "command" else ["verify_evidence.py"]
         monkeypatch.setattr(sys, "argv", [*named, "acme.evidence", *words])
         with pytest.raises(SystemExit) as ended:
@@ -58,7 +58,7 @@ def verify(
         assert isinstance(ended.value.code, int)
         return ended.value.code, shown.out.replace("acme.evidence: ", ""), shown.err
 
-    return typed
+    return run_command
 
 
 @pytest.mark.parametrize("how", FORGIVEN)
@@ -89,7 +89,7 @@ def test_without_a_key_a_checkpoint_of_another_key_is_a_finding_of_the_file(
     verify: Callable[..., tuple[int, str, str]],
 ) -> None:
     """The kept checkpoint may be right, and the file's own keys may be anybody's."""
-    Path("kept.checkpoint").write_text(ACME.signed(200, STRANGER))
+    Path("kept.checkpoint").write_text(ACME.signed_checkpoint(200, STRANGER))
     code, out, _ = verify("--known", "kept.checkpoint")
     assert code == 1
     assert out.splitlines()[0].startswith("signature: your checkpoint: ")

@@ -32,7 +32,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenRequest:
     """One request as it reached the server."""
 
     method: str
@@ -53,7 +53,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.replies = [Reply()]
-        self.seen: list[Seen] = []
+        self.seen: list[SeenRequest] = []
         super().__init__(("127.0.0.1", 0), Handler)
 
     @property
@@ -69,7 +69,7 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         key = self.headers.get("Authorization")
-        self.server.seen.append(Seen(self.command, self.path, key, body, time.monotonic()))
+        self.server.seen.append(SeenRequest(self.command, self.path, key, body, time.monotonic()))
         replies = self.server.replies
         reply = replies.pop(0) if len(replies) > 1 else replies[0]
         self.close_connection = True

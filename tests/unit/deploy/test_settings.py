@@ -124,12 +124,12 @@ def test_the_workers_probes_are_where_its_health_page_is() -> None:
 def test_the_autoscaler_asks_where_the_workers_work(overlay: str) -> None:
     temporal = load({}, file=KUBERNETES / "overlays" / overlay / "config.yaml").temporal
     (scaled,) = manifests("keda")
-    asked = scaled["spec"]["triggers"][0]["metadata"] | replaced(overlay)
+    asked = scaled["spec"]["triggers"][0]["metadata"] | replacements_of(overlay)
     assert (asked["endpoint"], asked["namespace"]) == (temporal.host_port, temporal.namespace)
     assert asked["taskQueue"] == TASK_QUEUE
 
 
-def replaced(overlay: str) -> dict[str, str]:
+def replacements_of(overlay: str) -> dict[str, str]:
     text = (KUBERNETES / "overlays" / overlay / "kustomization.yaml").read_text()
     return dict(re.findall(r'path: /spec/triggers/0/metadata/(\w+), value: "?([^"}]+)"?\}', text))
 

@@ -271,14 +271,14 @@ def test_changes_that_the_client_sends_are_never_omitted() -> None:
 
 
 def test_nesting_is_counted_from_the_entry_itself() -> None:
-    def nested(levels: int) -> bytes:
+    def entry_nested(levels: int) -> bytes:
         inner = b'{"a":' * (levels - 1) + b"1" + b"}" * (levels - 1)
         return json.dumps(entry(metadata=0)).encode().replace(b'"metadata": 0', b'"metadata":' + inner)
 
     limits = LimitSettings(maxNesting=6)
-    assert seal_to_dict(nested(6), limits)
-    assert "deeper than 6 levels" in problem_of(nested(7), limits)
-    assert "deeper than 6 levels" in problem_of(nested(10_000), limits)
+    assert seal_to_dict(entry_nested(6), limits)
+    assert "deeper than 6 levels" in problem_of(entry_nested(7), limits)
+    assert "deeper than 6 levels" in problem_of(entry_nested(10_000), limits)
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"null", b"17", b"[]", b"\xff", b'{"actor":"\xff"}', b"{}" * 2])

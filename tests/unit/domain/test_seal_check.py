@@ -45,8 +45,8 @@ def code(body: bytes, **rules: Any) -> str:
     return refused.value.code
 
 
-def nested(levels: int) -> Any:
-    return {} if levels == 1 else {"a": nested(levels - 1)}
+def nest(levels: int) -> Any:
+    return {} if levels == 1 else {"a": nest(levels - 1)}
 
 
 def seal_again(body: bytes) -> bytes:
@@ -142,9 +142,9 @@ REFUSED_FIELDS: dict[str, dict[str, Any]] = {
     "an unknown field of a change": {"changes": [{"from": "/b", "op": "add", "path": "/a"}]},
     "changes that are left out and there": {"changes_omitted": True},
     "changes that are not left out": {"changes_omitted": False},
-    "33 levels": {"metadata": nested(32)},
+    "33 levels": {"metadata": nest(32)},
     "33 levels of arrays": {"metadata": {"a": json.loads("[" * 31 + "]" * 31)}},
-    "34 levels in a change": {"changes": [{"after": nested(31), "op": "add", "path": "/a"}]},
+    "34 levels in a change": {"changes": [{"after": nest(31), "op": "add", "path": "/a"}]},
     "an integer beyond 64 bits": {"metadata": {"n": 2**64}},
     "a negative integer beyond 64 bits": {"metadata": {"n": -(2**63) - 1}},
     "too many bytes": {"metadata": {"x": "y" * 512 * KIB}},
@@ -174,9 +174,9 @@ def test_a_zero_character_is_invalid_and_the_text_of_its_escape_is_not(field: st
 
 def test_the_largest_entry_that_the_api_accepts_is_accepted() -> None:
     for fields in (
-        {"metadata": nested(31)},
+        {"metadata": nest(31)},
         {"metadata": {"most": 2**64 - 1, "least": -(2**63)}},
-        {"before": nested(31), "after": {"a": {"b": nested(28)}}},
+        {"before": nest(31), "after": {"a": {"b": nest(28)}}},
         {"metadata": {str(number): 1e15 for number in range(8_000)}},
     ):
         read(seal("acme", **fields).body)
@@ -185,8 +185,8 @@ def test_the_largest_entry_that_the_api_accepts_is_accepted() -> None:
 def test_the_limits_are_those_of_the_api() -> None:
     small = LimitSettings.model_validate({"maxEntryBytes": 4 * KIB, "maxNesting": 5})
     assert code(canonical({**FIELDS, "metadata": {"x": "y" * 8 * KIB}}), limits=small) == "not_sealed"
-    assert code(canonical({**FIELDS, "metadata": nested(5)}), limits=small) == "not_sealed"
-    read(canonical({**FIELDS, "metadata": nested(4)}), limits=small)
+    assert code(canonical({**FIELDS, "metadata": nest(5)}), limits=small) == "not_sealed"
+    read(canonical({**FIELDS, "metadata": nest(4)}), limits=small)
 
 
 @pytest.mark.parametrize(

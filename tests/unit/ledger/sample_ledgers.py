@@ -35,7 +35,7 @@ class SampleLedger:
     def head(self, size: int) -> Checkpoint:
         return Checkpoint(origin=self.origin, size=size, root=prove.root(size, self.read))
 
-    def signed(self, size: int, signer: signing.Signer = SIGNER) -> str:
+    def signed_checkpoint(self, size: int, signer: signing.Signer = SIGNER) -> str:
         return signing.sign(self.head(size), [signer.with_name(self.origin)]).decode()
 
     def entry(self, index: int, removed: Sequence[int] = ()) -> Entry:
@@ -62,9 +62,11 @@ class SampleLedger:
             keys=(signer.with_name(self.origin).key.text,),
             first=first,
             count=count,
-            checkpoint=self.signed(size, signer),
+            checkpoint=self.signed_checkpoint(size, signer),
             earlier=tuple(
-                Earlier(checkpoint=self.signed(old, signer), consistency=prove.consistency(old, size, self.read))
+                Earlier(
+                    checkpoint=self.signed_checkpoint(old, signer), consistency=prove.consistency(old, size, self.read)
+                )
                 for old in earlier
             ),
         )

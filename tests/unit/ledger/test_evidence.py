@@ -227,7 +227,7 @@ def test_a_file_signed_by_another_key_is_not_proved() -> None:
 def test_a_head_of_another_size_is_reported() -> None:
     def change(lines: list[bytes]) -> None:
         header = json.loads(lines[0])
-        header["checkpoint"] = WHOLE.signed(500)
+        header["checkpoint"] = WHOLE.signed_checkpoint(500)
         lines[0] = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
     kinds = {kind for kind, _ in kinds_and_indexes(check_changed(change=change))}
@@ -236,7 +236,7 @@ def test_a_head_of_another_size_is_reported() -> None:
 
 def test_a_trailer_with_another_head_or_count_is_reported() -> None:
     def swap(lines: list[bytes]) -> None:
-        trailer = {"end": True, "entries": SIZE - 1, "checkpoint": WHOLE.signed(500)}
+        trailer = {"end": True, "entries": SIZE - 1, "checkpoint": WHOLE.signed_checkpoint(500)}
         lines[-1] = json.dumps(trailer, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
     assert [damage.kind for damage in check_changed(change=swap).damages] == [Kind.TRAILER, Kind.TRAILER]
@@ -244,17 +244,17 @@ def test_a_trailer_with_another_head_or_count_is_reported() -> None:
 
 def test_a_newer_checkpoint_reveals_an_older_file() -> None:
     older = WHOLE.evidence(size=500)
-    assert check(older, known=(WHOLE.signed(500).encode(),)).holds
-    assert kinds_and_indexes(check(older, known=(WHOLE.signed(600).encode(),))) == {("older", None)}
+    assert check(older, known=(WHOLE.signed_checkpoint(500).encode(),)).holds
+    assert kinds_and_indexes(check(older, known=(WHOLE.signed_checkpoint(600).encode(),))) == {("older", None)}
 
 
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 512, 599, 600])
 def test_a_whole_ledger_continues_every_earlier_checkpoint(size: int) -> None:
-    assert check(FILE, known=(WHOLE.signed(size).encode(),)).holds
+    assert check(FILE, known=(WHOLE.signed_checkpoint(size).encode(),)).holds
 
 
 def test_another_history_is_reported() -> None:
-    other = sample_ledger(601).signed(300).encode()
+    other = sample_ledger(601).signed_checkpoint(300).encode()
     assert kinds_and_indexes(check(FILE, known=(other,))) == {("inconsistent", None)}
     assert kinds_and_indexes(check(WHOLE.evidence(first=590, earlier=(300,)), known=(other,))) == {
         ("inconsistent", None)
@@ -262,10 +262,10 @@ def test_another_history_is_reported() -> None:
 
 
 def test_a_part_of_the_log_needs_a_consistency_proof_to_continue_a_checkpoint() -> None:
-    kept = WHOLE.signed(300).encode()
+    kept = WHOLE.signed_checkpoint(300).encode()
     assert kinds_and_indexes(check(WHOLE.evidence(first=590), known=(kept,))) == {("unproved", None)}
     assert check(WHOLE.evidence(first=590, earlier=(300,)), known=(kept,)).holds
-    assert kinds_and_indexes(check(FILE, known=(WHOLE.signed(300, STRANGER).encode(), b"", b"\xff"))) == {
+    assert kinds_and_indexes(check(FILE, known=(WHOLE.signed_checkpoint(300, STRANGER).encode(), b"", b"\xff"))) == {
         ("signature", None),
         ("checkpoint", None),
     }
@@ -339,10 +339,10 @@ def test_whatever_a_file_holds_there_is_a_verdict(data: st.DataObject) -> None:
 
 
 def test_the_writer_does_not_write_an_invalid_file() -> None:
-    header = Header(tenant="acme", origin=ORIGIN, keys=(), first=0, count=2, checkpoint=WHOLE.signed(1))
+    header = Header(tenant="acme", origin=ORIGIN, keys=(), first=0, count=2, checkpoint=WHOLE.signed_checkpoint(1))
     with pytest.raises(ValueError, match="exceed the tree"):
         write.start(header)
-    header = Header(tenant="acme", origin=ORIGIN, keys=(), first=0, count=2, checkpoint=WHOLE.signed(2))
+    header = Header(tenant="acme", origin=ORIGIN, keys=(), first=0, count=2, checkpoint=WHOLE.signed_checkpoint(2))
     path = prove.hashes(prove.tile_spans(0, 2), WHOLE.read)
     for entries in ([0], [1, 0], [0, 2], [0, 1, 2]):
         part = Section(tile=0, commitments=WHOLE.commitments[:2], path=path, entries=[WHOLE.entry(i) for i in entries])

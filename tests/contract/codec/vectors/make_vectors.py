@@ -54,7 +54,7 @@ def bare(payload: Payload) -> bytes:
     return payload.SerializeToString(deterministic=True)
 
 
-def delimited(payload: Payload) -> bytes:
+def encode_delimited(payload: Payload) -> bytes:
     """As `encodeDelimited` of protobufjs: the length as a varint in front."""
     body, length, prefix = bare(payload), payload.ByteSize(), bytearray()
     while length > 0x7F:
@@ -142,7 +142,7 @@ def vectors() -> list[Vector]:
             Vector(
                 name=f"typescript-old-delimited-{kind}",
                 layout="samples-typescript before 2022: Payload.encodeDelimited().finish()",
-                payload=encrypt(delimited(inner), sample, "test-key-id"),
+                payload=encrypt(encode_delimited(inner), sample, "test-key-id"),
                 expected=inner,
                 keys=sample_keys,
                 key_format="raw32",
