@@ -82,13 +82,13 @@ def test_a_name_server_that_does_not_answer_is_not_waited_for(stranger: User, tm
         stranger("doctor", "--json", "--api-url", "http://api.silent", stdin=b"", LD_PRELOAD=silent, **everywhere)
     )
     assert time.monotonic() - before < SILENT_S / 2
-    assert "the name temporal.silent is unknown here: no answer within 2.5 s" in report.fault("temporal name")
+    assert "the host name temporal.silent cannot be resolved: no answer within 2.5 s" in report.fault("temporal name")
     assert report.states("failed") == {"temporal name", "database", "api"}
 
 
 def test_an_unknown_host_is_named(stranger: User) -> None:
     fault = report_of(stranger("doctor", "--json", stdin=b"", **{HOST: "temporal.invalid:7233"})).fault("temporal name")
-    assert fault.startswith("failed to dial temporal client at temporal.invalid:7233: the name temporal.invalid")
+    assert fault.startswith("failed to dial temporal client at temporal.invalid:7233: the host name temporal.invalid")
     assert "DNS" in fault
 
 
@@ -96,7 +96,7 @@ async def test_a_missing_namespace_is_named(place: Site) -> None:
     report = await doctor(place, **{NAMESPACE: "elsewhere"})
     assert report.exit_code == 12
     fault = report.fault("temporal namespace")
-    assert "there is no namespace elsewhere: Namespace elsewhere is not found." in fault
+    assert "the namespace elsewhere does not exist: Namespace elsewhere is not found." in fault
     assert "temporal operator namespace create --namespace elsewhere" in fault
     assert report.findings["temporal dial"]["state"] == "ok"
 
@@ -104,7 +104,7 @@ async def test_a_missing_namespace_is_named(place: Site) -> None:
 async def test_tls_to_a_port_without_tls_is_named(place: Site) -> None:
     report = await doctor(place, TRENOVA_TEMPORAL__TLS__ENABLED="true")
     assert report.exit_code == 12
-    assert "TLS is on here, because temporal.tls says so, and the port does not" in report.fault("temporal TLS")
+    assert "TLS is on in our settings because temporal.tls turns it on" in report.fault("temporal TLS")
 
 
 async def test_a_port_with_tls_and_what_is_wrong_with_its_certificate_are_named(place: Site, tmp_path: Path) -> None:
@@ -112,10 +112,10 @@ async def test_a_port_with_tls_and_what_is_wrong_with_its_certificate_are_named(
     expired_pair = authority.issue("server", ends_in=timedelta(days=-1))
     async with tls_front(place.temporal.address, expired_pair) as address:
         off = await doctor(place, **{HOST: address})
-        assert "the port speaks TLS, and TLS is off here" in off.fault("temporal TLS")
+        assert "the server requires TLS, and TLS is off in our settings" in off.fault("temporal TLS")
         tls = {"TRENOVA_TEMPORAL__TLS__CA_FILE": str(authority.certificate)}
         expired = await doctor(place, **{HOST: address}, **tls)
-        assert "the server's certificate is not good at this time: certificate has expired" in expired.fault(
+        assert "the server's certificate is not valid at this time: certificate has expired" in expired.fault(
             "temporal TLS"
         )
         unknown = await doctor(place, **{HOST: address}, TRENOVA_TEMPORAL__TLS__ENABLED="true")
@@ -128,7 +128,9 @@ async def test_a_port_that_does_not_answer_is_named(place: Site) -> None:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         report = await doctor(place, **{HOST: address})
     fault = report.fault("temporal TLS")
-    assert fault.startswith(f"failed to dial temporal client at {address}: it accepts connections, and does not answer")
+    assert fault.startswith(
+        f"failed to dial temporal client at {address}: the server accepts connections but does not answer"
+    )
     assert report.findings["workers"]["cause"] == "`temporal TLS` failed"
 
 
