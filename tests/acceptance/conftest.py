@@ -247,6 +247,6 @@ def trenova(dev: Dev, tmp_path: Path) -> User:
 
 
 @pytest.fixture
-def stranger(tmp_path: Path) -> User:
+def newcomer(tmp_path: Path) -> User:
     """Somebody who has nothing running, nothing set and nothing in their folder."""
     return User(tmp_path, tmp_path / ".trenova", new_tenant())

@@ -201,7 +201,7 @@ class Site:
 
 
 @asynccontextmanager
-async def site(folder: Path, postgres: Database | Postgres) -> AsyncIterator[Site]:
+async def start_site(folder: Path, postgres: Database | Postgres) -> AsyncIterator[Site]:
     """A Temporal of its own for the test, beside the PostgreSQL of all tests or a database of its own."""
     path = folder / f"site-{os.urandom(4).hex()}"
     path.mkdir()

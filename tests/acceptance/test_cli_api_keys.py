@@ -75,13 +75,13 @@ def test_a_key_is_for_one_tenant_or_for_any_and_that_must_be_said(trenova: User,
     assert "--any-tenant" in ended.err
 
 
-def test_mistakes_are_one_error_and_one_hint(trenova: User, stranger: User) -> None:
+def test_mistakes_are_one_error_and_one_hint(trenova: User, newcomer: User) -> None:
     words = ("api-key", "create", "--role", "writer", "--tenant")
     assert trenova(*words, "two words").error_and_hint()[0] == "invalid tenant 'two words'"
     error, hint = trenova("api-key", "revoke", "0").error_and_hint()
     assert error == "there is no API key with the id 0"
     assert hint == "list them: trenova api-key list"
-    error, hint = User(stranger.folder, stranger.folder / "none", stranger.tenant)("api-key", "list").error_and_hint()
+    error, hint = User(newcomer.folder, newcomer.folder / "none", newcomer.tenant)("api-key", "list").error_and_hint()
     assert "database.url: nothing given" in error
     assert "make dev" in hint
 

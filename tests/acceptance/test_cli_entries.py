@@ -167,15 +167,15 @@ def test_an_unreachable_server_is_waited_for_briefly_and_then_is_one_error_and_o
 
 
 @pytest.mark.parametrize("command", ["entries", "tail"])
-def test_without_a_server_it_is_an_error(stranger: User, command: str) -> None:
-    error, hint = stranger(command).error_and_hint()
+def test_without_a_server_it_is_an_error(newcomer: User, command: str) -> None:
+    error, hint = newcomer(command).error_and_hint()
     assert "TRENOVA_API_URL: nothing given" in error
     assert "make dev" in hint
 
 
 @pytest.mark.parametrize("url", ["localhost:8080", "http://[::1"])
-def test_an_invalid_address_is_an_error_before_any_request(stranger: User, url: str) -> None:
-    ended = stranger("entries", TRENOVA_API_URL=url, TRENOVA_API_KEY="k")
+def test_an_invalid_address_is_an_error_before_any_request(newcomer: User, url: str) -> None:
+    ended = newcomer("entries", TRENOVA_API_URL=url, TRENOVA_API_KEY="k")
     assert ended.exit_code == 1
     assert ended.err.startswith("error: invalid configuration: ")
     assert "http://localhost:8080" in ended.err

@@ -16,7 +16,7 @@ import pytest
 
 from acceptance.conftest import CommandResult, Dev, User, until
 from conftest import new_tenant
-from contract.store.whole_log import REMOVE
+from contract.store.ledger_check import REMOVE
 from trenova.config import Settings
 from trenova.keys.signing import load_signer
 from trenova.ledger import signing

@@ -44,49 +44,49 @@ def test_a_command_explains_itself_its_options_and_shows_an_example(words: tuple
 @pytest.mark.parametrize(
     "words", [("--help",), ("-h",), ("import", "--help"), ("api-key", "revoke", "-h"), ("dev", "-h")]
 )
-def test_help_is_shown_and_fits_a_terminal(stranger: User, words: tuple[str, ...]) -> None:
-    ended = stranger(*words)
+def test_help_is_shown_and_fits_a_terminal(newcomer: User, words: tuple[str, ...]) -> None:
+    ended = newcomer(*words)
     assert (ended.exit_code, ended.err) == (0, "")
     assert "Usage: trenova" in ended.out
     assert max(map(len, ended.lines)) <= 80
 
 
-def test_the_name_alone_lists_the_commands_and_says_where_to_start(stranger: User) -> None:
-    ended = stranger()
+def test_the_name_alone_lists_the_commands_and_says_where_to_start(newcomer: User) -> None:
+    ended = newcomer()
     for words in ("dev", "import", "entries", "tail", "api-key", "Start here: trenova dev", "Exit codes"):
         assert words in ended.out + ended.err
 
 
-def test_the_version_is_shown(stranger: User) -> None:
-    ended = stranger("--version")
+def test_the_version_is_shown(newcomer: User) -> None:
+    ended = newcomer("--version")
     assert (ended.exit_code, ended.out) == (0, f"trenova {package.__version__}\n")
 
 
-def test_python_can_run_it_as_a_module(stranger: User) -> None:
-    ended = run([sys.executable, "-m", "trenova", "--version"], stranger.folder)
+def test_python_can_run_it_as_a_module(newcomer: User) -> None:
+    ended = run([sys.executable, "-m", "trenova", "--version"], newcomer.folder)
     assert ended.out == f"trenova {package.__version__}\n"
 
 
-def test_a_mistyped_command_is_wrong_usage_and_the_right_one_is_named(stranger: User) -> None:
-    ended = stranger("entires")
+def test_a_mistyped_command_is_wrong_usage_and_the_right_one_is_named(newcomer: User) -> None:
+    ended = newcomer("entires")
     assert ended.exit_code == 2
     assert "Did you mean 'entries'?" in ended.err
 
 
-def test_migrating_without_a_database_is_one_error_and_one_hint(stranger: User) -> None:
-    error, hint = stranger("migrate").error_and_hint()
+def test_migrating_without_a_database_is_one_error_and_one_hint(newcomer: User) -> None:
+    error, hint = newcomer("migrate").error_and_hint()
     assert error.startswith("invalid configuration: database.url: nothing given")
     assert "TRENOVA_DATABASE__URL" in hint
     assert "make dev" in hint
 
 
-def test_all_wrong_settings_are_listed_one_per_line_without_secrets(stranger: User) -> None:
+def test_all_wrong_settings_are_listed_one_per_line_without_secrets(newcomer: User) -> None:
     variables = {
         "TRENOVA_API__PORT": "x",
         "TRENOVA_NO_SUCH": "1",
         "TRENOVA_DATABASE__URL": "postgresql://u:hunter2@h/d",
     }
-    ended = stranger("api", stdin=b"", **variables)
+    ended = newcomer("api", stdin=b"", **variables)
     assert ended.exit_code == 1
     first, *problems, last = ended.err.splitlines()
     assert first == "error: invalid configuration"
@@ -95,15 +95,15 @@ def test_all_wrong_settings_are_listed_one_per_line_without_secrets(stranger: Us
     assert "hunter2" not in ended.err
 
 
-def test_a_missing_settings_file_is_named(stranger: User) -> None:
+def test_a_missing_settings_file_is_named(newcomer: User) -> None:
     assert (
-        stranger("worker", "--config", "gone.yaml").error_and_hint()[0]
+        newcomer("worker", "--config", "gone.yaml").error_and_hint()[0]
         == "invalid configuration: gone.yaml: no such file"
     )
 
 
-def test_logs_of_an_absent_installation_are_one_error_and_one_hint(stranger: User) -> None:
-    error, hint = stranger("logs").error_and_hint()
+def test_logs_of_an_absent_installation_are_one_error_and_one_hint(newcomer: User) -> None:
+    error, hint = newcomer("logs").error_and_hint()
     assert "there are no logs in" in error
     assert "make dev" in hint
 
@@ -114,10 +114,10 @@ def test_logs_show_every_part(trenova: User) -> None:
     assert any("worker started" in line for line in ended.lines)
 
 
-def test_a_broken_dev_json_is_an_error_that_names_it(stranger: User) -> None:
-    stranger.data_dir.mkdir()
-    (stranger.data_dir / "dev.json").write_text('{"api_key": "hunter2"')
-    ended = stranger("entries")
+def test_a_broken_dev_json_is_an_error_that_names_it(newcomer: User) -> None:
+    newcomer.data_dir.mkdir()
+    (newcomer.data_dir / "dev.json").write_text('{"api_key": "hunter2"')
+    ended = newcomer("entries")
     assert ended.exit_code == 1
     assert "dev.json: cannot be read" in ended.err
     assert "hunter2" not in ended.err

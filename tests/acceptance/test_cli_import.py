@@ -198,8 +198,8 @@ def test_a_wrong_key_is_an_error_and_a_hint_and_a_note_that_the_import_stopped(t
     assert "nothing is stored twice" in ended.err
 
 
-def test_without_a_server_the_error_says_how_to_start_one(stranger: User) -> None:
-    error, hint = stranger("import", str(CLOUDTRAIL)).error_and_hint()
+def test_without_a_server_the_error_says_how_to_start_one(newcomer: User) -> None:
+    error, hint = newcomer("import", str(CLOUDTRAIL)).error_and_hint()
     assert "no `trenova dev` runs on" in error
     assert "make dev" in hint
     assert "TRENOVA_API_URL" in hint

@@ -44,12 +44,12 @@ def test_every_command_that_ends_by_itself_has_the_flag_with_the_same_help() -> 
     assert len({text for helps in flags.values() for text in helps}) == 1
 
 
-def test_an_error_of_every_command_is_one_object_on_standard_error(stranger: User) -> None:
+def test_an_error_of_every_command_is_one_object_on_standard_error(newcomer: User) -> None:
     words = [words for words, _ in leaves() if words not in WITHOUT | FINDINGS]
-    (stranger.folder / ".trenova").mkdir()
-    (stranger.folder / ".trenova" / "dev.json").write_text("{")
+    (newcomer.folder / ".trenova").mkdir()
+    (newcomer.folder / ".trenova" / "dev.json").write_text("{")
     lines = "\n".join(f"{each} --json {ARGUMENTS.get(each, '')}" for each in words)
-    ended = run([sys.executable, "-c", WALK_WITH_ERRORS], stranger.folder, lines.encode(), TRENOVA_API__PORT="x")
+    ended = run([sys.executable, "-c", WALK_WITH_ERRORS], newcomer.folder, lines.encode(), TRENOVA_API__PORT="x")
     assert ended.exit_code == 0, ended.err
     results = ended.objects
     assert [each["words"].split(" --json")[0] for each in results] == words
@@ -65,8 +65,8 @@ def test_an_error_of_every_command_is_one_object_on_standard_error(stranger: Use
         assert error["problems"], each
 
 
-def test_wrong_usage_has_the_same_form(stranger: User) -> None:
-    ended = stranger("api-key", "create", "--json")
+def test_wrong_usage_has_the_same_form(newcomer: User) -> None:
+    ended = newcomer("api-key", "create", "--json")
     assert (ended.exit_code, ended.out) == (2, "")
     error = json.loads(ended.err)
     assert (error["exit_code"], error["problems"], error["hint"]) == (2, [], None)

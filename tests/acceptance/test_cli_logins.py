@@ -30,25 +30,25 @@ def urls(postgres: Postgres) -> Mapping[str, str]:
     ],
     ids=" ".join,
 )
-def test_a_change_of_retention_needs_the_owner(stranger: User, urls: Mapping[str, str], words: tuple[str, ...]) -> None:
-    error, hint = stranger(*words, TRENOVA_DATABASE__URL=urls["worker"], TRENOVA_SIGNING_KEY=SIGNS).error_and_hint()
+def test_a_change_of_retention_needs_the_owner(newcomer: User, urls: Mapping[str, str], words: tuple[str, ...]) -> None:
+    error, hint = newcomer(*words, TRENOVA_DATABASE__URL=urls["worker"], TRENOVA_SIGNING_KEY=SIGNS).error_and_hint()
     assert "the login here is trenova_dev_worker (trenova_worker)" in error
     assert error.endswith("this command needs the login trenova_owner, which owns the tables")
     assert hint.startswith("set database.ownerUrl (TRENOVA_DATABASE__OWNER_URL) to the address with that login")
 
 
-def test_migrate_with_the_wrong_login_does_not_send_you_to_migrate(stranger: User, postgres: Postgres) -> None:
+def test_migrate_with_the_wrong_login_does_not_send_you_to_migrate(newcomer: User, postgres: Postgres) -> None:
     empty = urls_of(postgres)["worker"].rpartition("/")[0] + "/postgres"
-    error, hint = stranger("migrate", TRENOVA_DATABASE__URL=empty).error_and_hint()
+    error, hint = newcomer("migrate", TRENOVA_DATABASE__URL=empty).error_and_hint()
     assert "the login here is trenova_dev_worker (trenova_worker)" in error
     assert "which owns the tables" in error
     assert "database.ownerUrl" in hint
     assert "trenova migrate" not in hint
 
 
-def test_api_keys_need_the_operator(stranger: User, urls: Mapping[str, str]) -> None:
+def test_api_keys_need_the_operator(newcomer: User, urls: Mapping[str, str]) -> None:
     words = ("api-key", "create", "--role", "reader", "--any-tenant")
-    error, hint = stranger(*words, TRENOVA_DATABASE__URL=urls["api"]).error_and_hint()
+    error, hint = newcomer(*words, TRENOVA_DATABASE__URL=urls["api"]).error_and_hint()
     assert "the login here is trenova_dev_api (trenova_api)" in error
     assert error.endswith("this command needs a login with the role trenova_operator")
     assert "CREATE ROLE … LOGIN PASSWORD '…' IN ROLE trenova_operator" in hint
@@ -64,10 +64,10 @@ def test_api_keys_need_the_operator(stranger: User, urls: Mapping[str, str]) -> 
     ],
 )
 def test_the_setting_for_a_role_takes_precedence_over_the_servers_address(
-    stranger: User, postgres: Postgres, words: str, variable: str
+    newcomer: User, postgres: Postgres, words: str, variable: str
 ) -> None:
     url = postgres.owner_url if words == "migrate" else postgres.operator_url
-    ended = stranger(
+    ended = newcomer(
         *words.split(), stdin=b"", **{"TRENOVA_DATABASE__URL": NOWHERE, "TRENOVA_SIGNING_KEY": SIGNS, variable: url}
     )
     assert ended.exit_code == 0, ended
@@ -88,39 +88,39 @@ OF_COMMANDS = {
 
 
 @pytest.mark.parametrize("words", OF_COMMANDS)
-def test_a_wrong_address_is_reported_with_the_setting_it_came_from(stranger: User, words: str) -> None:
+def test_a_wrong_address_is_reported_with_the_setting_it_came_from(newcomer: User, words: str) -> None:
     setting = OF_COMMANDS[words]
     variable = setting.rpartition("(")[2].rstrip(")")
-    ended = stranger(*words.split(), stdin=b"", **{"TRENOVA_SIGNING_KEY": SIGNS, variable: NOWHERE})
+    ended = newcomer(*words.split(), stdin=b"", **{"TRENOVA_SIGNING_KEY": SIGNS, variable: NOWHERE})
     _, hint = ended.error_and_hint(exit_code=ended.exit_code)
     assert hint == f"start PostgreSQL, or correct {setting}"
     no_port = NOWHERE.replace(":1/", ":x/")
-    ended = stranger(*words.split(), "--json", stdin=b"", **{"TRENOVA_SIGNING_KEY": SIGNS, variable: no_port})
+    ended = newcomer(*words.split(), "--json", stdin=b"", **{"TRENOVA_SIGNING_KEY": SIGNS, variable: no_port})
     error = json.loads(ended.err)
     assert error["problems"] == [f"{setting}: (hidden) given, expected postgresql://user:password@host:port/database"]
     assert error["error"].endswith(error["problems"][0])
     # The address of the servers, if there is no other.
-    ended = stranger(*words.split(), TRENOVA_SIGNING_KEY=SIGNS, TRENOVA_DATABASE__URL=NOWHERE)
+    ended = newcomer(*words.split(), TRENOVA_SIGNING_KEY=SIGNS, TRENOVA_DATABASE__URL=NOWHERE)
     _, hint = ended.error_and_hint(exit_code=ended.exit_code)
     assert hint == "start PostgreSQL, or correct database.url"
 
 
-def test_the_doctor_names_the_setting_too(stranger: User) -> None:
+def test_the_doctor_names_the_setting_too(newcomer: User) -> None:
     for url, text in ((NOWHERE, f"correct {OPERATOR}"), (NOWHERE.replace(":1/", ":x/"), f"{OPERATOR}: (hidden) given")):
-        ended = stranger("doctor", "--json", TRENOVA_DATABASE__OPERATOR_URL=url)
+        ended = newcomer("doctor", "--json", TRENOVA_DATABASE__OPERATOR_URL=url)
         (found,) = [one for one in ended.json["findings"] if text in f"{one['cause']} {one['next_step']}"]
         assert found["state"] == "failed"
         assert "database.url" not in ended.out.replace("the API's database.url", "")
 
 
 async def test_evidence_names_the_login_that_it_needs(
-    stranger: User, urls: Mapping[str, str], postgres: Postgres, owner: psycopg.AsyncConnection[tuple[Any, ...]]
+    newcomer: User, urls: Mapping[str, str], postgres: Postgres, owner: psycopg.AsyncConnection[tuple[Any, ...]]
 ) -> None:
     await owner.execute("CREATE ROLE nothing LOGIN PASSWORD 'secret'")
     try:
         where = urlsplit(urls["trenova"])
         url = where._replace(netloc=f"nothing:secret@{where.hostname}:{where.port}").geturl()
-        ended = stranger(
+        ended = newcomer(
             "evidence", "--tenant", "acme", "-o", "x", TRENOVA_DATABASE__OPERATOR_URL=url, TRENOVA_SIGNING_KEY=SIGNS
         )
     finally:
@@ -131,7 +131,7 @@ async def test_evidence_names_the_login_that_it_needs(
     assert hint.startswith(f"set {OPERATOR} to a login that has it")
 
 
-def test_an_invalid_address_is_not_shown(stranger: User) -> None:
-    ended = stranger("migrate", TRENOVA_DATABASE__OWNER_URL="mysql://root:hunter2@db/x")
+def test_an_invalid_address_is_not_shown(newcomer: User) -> None:
+    ended = newcomer("migrate", TRENOVA_DATABASE__OWNER_URL="mysql://root:hunter2@db/x")
     assert "database.ownerUrl (TRENOVA_DATABASE__OWNER_URL): (hidden) given" in ended.err
     assert "hunter2" not in ended.err

@@ -53,9 +53,9 @@ for line in sys.stdin.read().splitlines():
 """
 
 
-def test_the_help_of_every_command_ends_quietly_without_a_reader(stranger: User) -> None:
+def test_the_help_of_every_command_ends_quietly_without_a_reader(newcomer: User) -> None:
     words = [" ".join((*parameter.values[0], "--help")) for parameter in COMMANDS]
-    ended = run([sys.executable, "-c", WALK], stranger.folder, "\n".join(["--version", *words]).encode())
+    ended = run([sys.executable, "-c", WALK], newcomer.folder, "\n".join(["--version", *words]).encode())
     assert (ended.exit_code, ended.err) == (0, "")
     assert ended.lines == [f"{READER_LEFT} {line}" for line in ["--version", *words]]
 

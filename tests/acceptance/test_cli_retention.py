@@ -10,7 +10,7 @@ import pytest
 
 from acceptance.conftest import Dev, User
 from conftest import new_tenant
-from contract.store.whole_log import past_triggers
+from contract.store.ledger_check import past_triggers
 from trenova.dev.postgres import Postgres
 
 

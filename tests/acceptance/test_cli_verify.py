@@ -13,7 +13,7 @@ import pytest
 
 from acceptance.conftest import BESIDE_PYTHON, CommandResult, User, run
 from contract.ledger.test_standalone import SCRIPT
-from contract.lossy import LossyProxy
+from contract.lossy_proxy import LossyProxy
 from databases import own_database, urls_of
 from examples import SIGNER as SIGNERS
 from trenova.dev.postgres import Postgres
@@ -27,9 +27,9 @@ SIGNS = SIGNERS.secrets[0].secret_text
 
 
 @pytest.fixture
-def auditor(stranger: User) -> User:
-    (stranger.folder / "acme.evidence").write_bytes(LOG.evidence())
-    return stranger
+def auditor(newcomer: User) -> User:
+    (newcomer.folder / "acme.evidence").write_bytes(LOG.evidence())
+    return newcomer
 
 
 @pytest.mark.parametrize("empty", ["", " \r\n", "\ufeff"])

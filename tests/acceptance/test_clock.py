@@ -14,7 +14,7 @@ from acceptance.conftest import LIMIT_S, User, entry_of, store, until
 from acceptance.test_journey import Servers, answers
 from conftest import new_tenant
 
-place, servers = test_journey.place, test_journey.servers
+home_folder, servers = test_journey.home_folder, test_journey.servers
 
 SOURCE = Path(__file__).parent / "clock" / "shifted.c"
 # An hour back, a month ahead, and back to a year ago.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from acceptance.conftest import LIMIT_S
-from acceptance.encrypted import Program, Site, site
+from acceptance.encrypted import Program, Site, start_site
 from certificates import Authority
 from conftest import new_tenant
 from examples import entry
@@ -19,8 +19,8 @@ CREATE = f"temporal operator namespace create --namespace {NAMESPACE}"
 
 
 @pytest.fixture(scope="module")
-async def place(folder: Path, postgres: Postgres) -> AsyncIterator[Site]:
-    async with site(folder, postgres) as made:
+async def site(folder: Path, postgres: Postgres) -> AsyncIterator[Site]:
+    async with start_site(folder, postgres) as made:
         yield made
 
 
@@ -35,12 +35,12 @@ async def wait_for_line(program: Program, words: str) -> str:
             await asyncio.sleep(0.05)
 
 
-async def test_a_namespace_that_is_missing_is_waited_for_and_named_by_all_of_them(place: Site) -> None:
+async def test_a_namespace_that_is_missing_is_waited_for_and_named_by_all_of_them(site: Site) -> None:
     variables = {"TRENOVA_TEMPORAL__NAMESPACE": NAMESPACE}
-    worker = await place.start("worker", variables, logged=b"waiting")
+    worker = await site.start("worker", variables, logged=b"waiting")
     try:
-        async with place.running(["api"], variables) as (api,), place.client() as client:
-            cause = f"failed to dial temporal client at {place.temporal.address}: {MISSING}"
+        async with site.running(["api"], variables) as (api,), site.client() as client:
+            cause = f"failed to dial temporal client at {site.temporal.address}: {MISSING}"
             for program, event in ((worker, "waiting"), (api, "temporal denied access")):
                 line = await wait_for_line(program, event)
                 assert cause in line
@@ -48,7 +48,7 @@ async def test_a_namespace_that_is_missing_is_waited_for_and_named_by_all_of_the
             for _ in range(20):
                 answer = await client.post("/v1/entries", json={**entry(), "tenant": new_tenant()})
                 assert answer.status_code == 503, answer.text
-                assert place.temporal.address not in answer.text
+                assert site.temporal.address not in answer.text
                 assert CREATE not in answer.text
             page = await client.get("/readyz")
             assert (page.status_code, page.json()["temporal"]) == (503, cause)
@@ -56,19 +56,19 @@ async def test_a_namespace_that_is_missing_is_waited_for_and_named_by_all_of_the
             assert api.log.read_text().count("temporal denied access") == 1
             assert "Traceback" not in worker.log.read_text()
             found = {
-                each["check"]: each for each in (await place.command("doctor", "--json", **variables)).json["findings"]
+                each["check"]: each for each in (await site.command("doctor", "--json", **variables)).json["findings"]
             }
             assert found["temporal namespace"]["cause"] == cause
             assert CREATE in found["temporal namespace"]["next_step"]
             for command in (["keys", "check"], ["verify-encryption"], ["reconcile"]):
-                error, hint = (await place.command(*command, **variables)).error_and_hint()
+                error, hint = (await site.command(*command, **variables)).error_and_hint()
                 assert error == cause
                 assert CREATE in hint
 
-            await place.cli("operator", "namespace", "create", "--namespace", NAMESPACE)
+            await site.cli("operator", "namespace", "create", "--namespace", NAMESPACE)
             await wait_for_line(worker, "worker started")
             await wait_for_line(api, "temporal is available again")
-            await place.store({**entry(), "tenant": new_tenant()})
+            await site.store({**entry(), "tenant": new_tenant()})
     finally:
         await worker.stop()
 
@@ -93,7 +93,7 @@ async def test_a_namespace_that_is_missing_is_waited_for_and_named_by_all_of_the
     ids=["port", "key"],
 )
 async def test_settings_that_cannot_work_end_worker_and_api_with_one_error_and_the_doctor_has_it_too(
-    place: Site, tmp_path: Path, variables: dict[str, str], cause: str, next_step: str
+    site: Site, tmp_path: Path, variables: dict[str, str], cause: str, next_step: str
 ) -> None:
     authority = Authority(tmp_path)
     authority.issue("client")
@@ -101,10 +101,10 @@ async def test_settings_that_cannot_work_end_worker_and_api_with_one_error_and_t
     given = {name: text.format(folder=tmp_path) for name, text in variables.items()}
     cause = cause.format(folder=tmp_path)
     for program in ("worker", "api"):
-        error, hint = (await place.command(program, **given)).error_and_hint()
+        error, hint = (await site.command(program, **given)).error_and_hint()
         assert error.startswith(f"invalid configuration: {cause}")
         assert next_step in hint
-    found = (await place.command("doctor", "--json", **given)).json["findings"][0]
+    found = (await site.command("doctor", "--json", **given)).json["findings"][0]
     assert (found["check"], found["state"]) == ("configuration", "failed")
     assert found["cause"].startswith(cause)
     assert next_step in found["next_step"]

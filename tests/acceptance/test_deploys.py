@@ -22,7 +22,7 @@ from trenova.dev import ports
 
 pytestmark = pytest.mark.long
 
-place, servers = test_journey.place, test_journey.servers
+home_folder, servers = test_journey.home_folder, test_journey.servers
 
 SENDERS = 2
 BETWEEN = 5  # requests that must be accepted before the next process is stopped

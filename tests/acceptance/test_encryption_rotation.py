@@ -18,8 +18,8 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 
 from acceptance.conftest import LIMIT_S, entry_of
-from acceptance.encrypted import Program, Site, encrypting, new_key, site
-from acceptance.scheduled import run_schedules
+from acceptance.encrypted import Program, Site, encrypting, new_key, start_site
+from acceptance.schedule_runs import run_schedules
 from conftest import new_tenant
 from trenova.cli.keys_check import CHECKED_IN_PART
 from trenova.codec.key_usage import closed_workflows, schedules
@@ -173,54 +173,52 @@ async def test_the_key_is_changed_in_four_steps_and_nobody_notices(folder: Path,
     old, new = new_key(), new_key()
     before, added = encrypting("old", old=old), encrypting("old", old=old, new=new)
     switched, dropped = encrypting("new", old=old, new=new), encrypting("new", new=new)
-    async with site(folder, postgres) as place, place.client() as client:
-        running = {name: await place.start(name, before) for name in ("api", "worker")}
+    async with start_site(folder, postgres) as site, site.client() as client:
+        running = {name: await site.start(name, before) for name in ("api", "worker")}
         try:
             async with flowing(client) as traffic:
                 await traffic.some_more()
-                await run_schedules(place)
+                await run_schedules(site)
 
                 # Step 1: everybody can read the new key, and nobody uses it.
-                await restart_programs(place, running, added)
+                await restart_programs(site, running, added)
                 await traffic.some_more()
 
                 # Step 2: the new key encrypts. Work under the old one is still open when it does.
                 await running["worker"].stop()
                 await traffic.some_more()
-                await come_to_be_needed(place, {"old"}, added)
+                await come_to_be_needed(site, {"old"}, added)
                 await running["api"].stop()
-                running["api"] = await place.start("api", switched)
+                running["api"] = await site.start("api", switched)
                 await traffic.some_more()
-                await come_to_be_needed(place, {"old", "new"}, switched)
-                running["worker"] = await place.start("worker", switched)
+                await come_to_be_needed(site, {"old", "new"}, switched)
+                running["worker"] = await site.start("worker", switched)
 
                 # Step 3: nothing open needs the old key soon, closed workflows for as long as Temporal keeps them.
-                await no_longer_needed(place, "old", switched)
-                _, needed_at_all, by = await keys_check(place, switched)
+                await no_longer_needed(site, "old", switched)
+                _, needed_at_all, by = await keys_check(site, switched)
                 assert needed_at_all is True
                 assert {each["what"] for each in by} <= {closed_workflows.NAME, schedules.RESULTS}
                 assert all(each["until"] for each in by)
-                await run_schedules(place)
-                ended = await place.command(
-                    "reconcile", **switched, TRENOVA_DATABASE__URL=place.database_urls["worker"]
-                )
+                await run_schedules(site)
+                ended = await site.command("reconcile", **switched, TRENOVA_DATABASE__URL=site.database_urls["worker"])
                 assert ended.exit_code == 0, ended
-                await forget_closed(place, switched)
+                await forget_closed(site, switched)
 
                 # Step 4: the old key goes.
-                await restart_programs(place, running, dropped)
+                await restart_programs(site, running, dropped)
                 await traffic.some_more()
-                runs = await run_schedules(place)
+                runs = await run_schedules(site)
                 assert all(run.completed for name, run in runs.items() if name != VERIFY_SCHEDULE)
                 assert (await client.get("/readyz")).status_code == httpx.codes.OK
                 assert "trenova_keys_wrong 0.0" in (await client.get("/metrics")).text
 
-            await nothing_open(place, dropped)
+            await nothing_open(site, dropped)
             found = await traffic.stored_ids()
             assert len(found) == len(set(found))
             assert traffic.batches.keys() <= set(found)
             batches = [*traffic.batches.values()]
-            assert await key_ids_of_batch(place, batches[-1]) == {"new"}
+            assert await key_ids_of_batch(site, batches[-1]) == {"new"}
         finally:
             for program in running.values():
                 await program.stop()

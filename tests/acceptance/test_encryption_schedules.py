@@ -7,10 +7,10 @@ import psycopg
 import pytest
 
 from acceptance.conftest import entry_of
-from acceptance.encrypted import STRICT, Site, encrypting, new_key, site
-from acceptance.scheduled import Run, run_schedules
+from acceptance.encrypted import STRICT, Site, encrypting, new_key, start_site
+from acceptance.schedule_runs import Run, run_schedules
 from conftest import new_tenant
-from contract.store.whole_log import past_triggers
+from contract.store.ledger_check import past_triggers
 from databases import Database, own_database
 from trenova.dev.postgres import Postgres
 from trenova.domain.schedules import SCHEDULES, VERIFY_SCHEDULE
@@ -26,9 +26,9 @@ async def damage(database: Database, tenant: str) -> None:
         await past_triggers(owner, "UPDATE entries SET actor_id = 'x' WHERE tenant = %s AND index = 0", tenant)
 
 
-async def runs_with(place: Site, variables: dict[str, str]) -> dict[str, Run]:
-    async with place.running(["worker"], variables):
-        return await run_schedules(place)
+async def runs_with(site: Site, variables: dict[str, str]) -> dict[str, Run]:
+    async with site.running(["worker"], variables):
+        return await run_schedules(site)
 
 
 def failed_schedules(runs: dict[str, Run]) -> set[str]:
@@ -41,20 +41,20 @@ async def test_every_schedule_goes_on_whatever_has_become_of_the_key_of_its_last
     tenant = new_tenant()
     new = encrypting("new", new=new_key())
     # The verification reads every log, also those that other tests have damaged: here it must succeed once.
-    async with own_database(postgres) as database, site(folder, database) as place:
-        async with place.running(["api", "worker"], encrypting("old", old=TEXT)):
-            await place.store({**entry_of(), "tenant": tenant})
-            assert failed_schedules(await run_schedules(place)) == set()
+    async with own_database(postgres) as database, start_site(folder, database) as site:
+        async with site.running(["api", "worker"], encrypting("old", old=TEXT)):
+            await site.store({**entry_of(), "tenant": tenant})
+            assert failed_schedules(await run_schedules(site)) == set()
             # From now on the verification fails each time: Temporal hands its failure on, beside the last result.
             await damage(database, tenant)
-            assert failed_schedules(await run_schedules(place)) == {VERIFY_SCHEDULE}
+            assert failed_schedules(await run_schedules(site)) == {VERIFY_SCHEDULE}
 
         for before, variables in (
             ("old", {**encrypting("old", old=TEXT), **RAW}),  # the same id, another key
             ("old", {}),  # no key at all
             ("", {**new, **STRICT}),  # plain results, which are refused
         ):
-            runs = await runs_with(place, variables)
+            runs = await runs_with(site, variables)
             assert failed_schedules(runs) == {VERIFY_SCHEDULE}
             # Temporal has given them what these keys do not open.
             assert {name: run.result_under for name, run in runs.items() if run.completed} == dict.fromkeys(
@@ -63,18 +63,18 @@ async def test_every_schedule_goes_on_whatever_has_become_of_the_key_of_its_last
             assert runs[VERIFY_SCHEDULE].result_under == "old"
             assert runs[VERIFY_SCHEDULE].started.HasField("continued_failure")
 
-        await goes_on(place, encrypting("another", another=new_key()), tenant)
+        await goes_on(site, encrypting("another", another=new_key()), tenant)
 
 
-async def goes_on(place: Site, variables: dict[str, str], tenant: str) -> None:
+async def goes_on(site: Site, variables: dict[str, str], tenant: str) -> None:
     """The old keys are dropped: the API, too, does without what the schedules have left."""
-    async with place.running(["api", "worker"], variables), place.client() as client:
+    async with site.running(["api", "worker"], variables), site.client() as client:
         page = await client.get("/metrics")
         assert page.status_code == httpx.codes.OK, page.text
         ready = await client.get("/readyz")
         assert ready.status_code == httpx.codes.OK, ready.text
-        await place.store({**entry_of(), "tenant": tenant})
-        assert failed_schedules(await run_schedules(place)) == {VERIFY_SCHEDULE}
+        await site.store({**entry_of(), "tenant": tenant})
+        assert failed_schedules(await run_schedules(site)) == {VERIFY_SCHEDULE}
         page = await client.get("/metrics")
         assert [line for line in page.text.splitlines() if line.startswith("trenova_schedule_stuck")] == [
             f'trenova_schedule_stuck{{schedule="{name}"}} 0.0' for name in SCHEDULES

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from acceptance.conftest import LIMIT_S, CommandResult, User
-from acceptance.encrypted import ENABLED, STRICT, Site, encrypting, new_key, site
+from acceptance.encrypted import ENABLED, STRICT, Site, encrypting, new_key, start_site
 from trenova.dev.postgres import Postgres
 
 pytestmark = pytest.mark.long
@@ -26,8 +26,8 @@ def run_command(user: User, *words: str, **variables: str) -> CommandResult:
     return user(*words, stdin=b"", **variables)
 
 
-async def open_ids(place: Site) -> list[str]:
-    client = await place.temporal.client()
+async def open_ids(site: Site) -> list[str]:
+    client = await site.temporal.client()
     own = "ExecutionStatus = 'Running' AND WorkflowType = 'ProcessAuditBatchWorkflow'"
     return [found.id async for found in client.list_workflows(own)]
 
@@ -35,66 +35,66 @@ async def open_ids(place: Site) -> list[str]:
 async def test_it_verifies_what_is_encrypted_and_nothing_else(folder: Path, postgres: Postgres) -> None:
     one, other = new_key(), new_key()
     right = encrypting("a", a=one)
-    async with site(folder, postgres) as place:
+    async with start_site(folder, postgres) as site:
         # The sender's key under the id of the workers': neither side can read the other, which takes a minute to say.
-        wrong = asyncio.create_task(place.command("verify-encryption", **encrypting("a", a=other)))
-        async with place.running(["worker"], right):
-            ended = await place.command("verify-encryption", **right)
+        wrong = asyncio.create_task(site.command("verify-encryption", **encrypting("a", a=other)))
+        async with site.running(["worker"], right):
+            ended = await site.command("verify-encryption", **right)
             assert ended.exit_code == 0, ended
             assert ended.lines[-1] == "encryption verified"
-            found = (await place.command("verify-encryption", "--json", **right)).json
+            found = (await site.command("verify-encryption", "--json", **right)).json
             assert found["problems"] == []
             assert found["key_ids"] == ["a"]
             assert found["payloads"] == found["encrypted"] > 1
             assert found["stored_bytes"] < found["plain_bytes"] / 4
 
             # Without a key, and with encryption off, which sends in plain what a worker takes all the same.
-            keyless = await place.command("verify-encryption", **ENABLED)
+            keyless = await site.command("verify-encryption", **ENABLED)
             assert "expected a configured key (none)" in keyless.error_and_hint()[0]
-            off = not_verified(await place.command("verify-encryption", TEMPORAL_ENCRYPTION_KEY_a=one))
+            off = not_verified(await site.command("verify-encryption", TEMPORAL_ENCRYPTION_KEY_a=one))
             assert "encryption is off: set temporal.security.enableEncryption" in off
             assert any("is not encrypted" in problem for problem in off)
 
         # The worker holds both keys and uses the other one.
-        async with place.running(["worker"], encrypting("b", a=one, b=other)):
-            problems = not_verified(await place.command("verify-encryption", **encrypting("a", a=one, b=other)))
+        async with site.running(["worker"], encrypting("b", a=one, b=other)):
+            problems = not_verified(await site.command("verify-encryption", **encrypting("a", a=one, b=other)))
             assert problems
             assert all("is encrypted with the key b, not a" in problem for problem in problems)
-            unread = await place.command("verify-encryption", **right)
+            unread = await site.command("verify-encryption", **right)
             assert unread.error_and_hint()[0] == "encryption key not found for ID: b"
 
         # The worker reads what is encrypted and writes its results in plain.
-        async with place.running(["worker"], {"TEMPORAL_ENCRYPTION_KEY_a": one}):
-            ended = await place.command("verify-encryption", "--json", **right)
+        async with site.running(["worker"], {"TEMPORAL_ENCRYPTION_KEY_a": one}):
+            ended = await site.command("verify-encryption", "--json", **right)
             assert ended.exit_code == 1
             assert ended.json["problems"]
             assert all("is not encrypted" in problem for problem in ended.json["problems"])
-            strict = await place.command("verify-encryption", **right, **STRICT)
+            strict = await site.command("verify-encryption", **right, **STRICT)
             assert "the payload is not encrypted" in strict.error_and_hint()[0]
 
         error, hint = (await wrong).error_and_hint()
         assert re.fullmatch(r"the workflow audit-batch-\S+ did not finish within 60 s, and was terminated", error)
         assert "trenova keys check" in hint
         async with asyncio.timeout(LIMIT_S):
-            while await open_ids(place):  # noqa: ASYNC110 - Temporal lists what has ended a moment later
+            while await open_ids(site):  # noqa: ASYNC110 - Temporal lists what has ended a moment later
                 await asyncio.sleep(0.1)
 
 
-async def test_keys_check_needs_temporal_unless_told_not_to_ask_it(stranger: User) -> None:
+async def test_keys_check_needs_temporal_unless_told_not_to_ask_it(newcomer: User) -> None:
     key = new_key()
     nobody = {"TRENOVA_TEMPORAL__HOST_PORT": "127.0.0.1:1"}
-    error, hint = run_command(stranger, "keys", "check", **encrypting("k", k=key), **nobody).error_and_hint()
+    error, hint = run_command(newcomer, "keys", "check", **encrypting("k", k=key), **nobody).error_and_hint()
     assert error.startswith("failed to dial temporal client at 127.0.0.1:1")
     assert "make dev" in hint
-    error, _ = run_command(stranger, "verify-encryption", **encrypting("k", k=key), **nobody).error_and_hint()
+    error, _ = run_command(newcomer, "verify-encryption", **encrypting("k", k=key), **nobody).error_and_hint()
     assert error.startswith("failed to dial temporal client at 127.0.0.1:1")
-    ended = run_command(stranger, "keys", "check", "--offline", **encrypting("k", k=key), **nobody)
+    ended = run_command(newcomer, "keys", "check", "--offline", **encrypting("k", k=key), **nobody)
     assert ended.exit_code == 0
     assert key not in ended.out
 
 
-def test_keys_check_shows_how_each_key_was_read_and_no_key(stranger: User) -> None:
-    folder, secret = stranger.folder / "keys", bytes(range(32))
+def test_keys_check_shows_how_each_key_was_read_and_no_key(newcomer: User) -> None:
+    folder, secret = newcomer.folder / "keys", bytes(range(32))
     folder.mkdir()
     (folder / "in-a-file").write_text(secret.hex() + "\n")
     text = "thirty-two characters of any text, or more"
@@ -102,7 +102,7 @@ def test_keys_check_shows_how_each_key_was_read_and_no_key(stranger: User) -> No
         **encrypting("k", k=base64.b64encode(secret).decode(), t=text),
         "TRENOVA_TEMPORAL__SECURITY__KEY_FOLDER": str(folder),
     }
-    ended = run_command(stranger, "keys", "check", "--offline", "--json", **variables)
+    ended = run_command(newcomer, "keys", "check", "--offline", "--json", **variables)
     assert ended.exit_code == 0, ended
     assert ended.json["open_workflows"] is None
     keys = {key["id"]: key for key in ended.json["keys"]}
@@ -113,7 +113,7 @@ def test_keys_check_shows_how_each_key_was_read_and_no_key(stranger: User) -> No
     }
     assert keys["k"]["print"] == keys["in-a-file"]["print"] != keys["t"]["print"]
     assert keys["in-a-file"]["source"] == str(folder / "in-a-file")
-    shown = run_command(stranger, "keys", "check", "--offline", **variables)
+    shown = run_command(newcomer, "keys", "check", "--offline", **variables)
     for key in keys.values():
         (line,) = (line for line in shown.lines if line.split()[0] == key["id"])
         assert line.split()[-3:] == [key["source"], key["print"], "?"]
@@ -121,47 +121,47 @@ def test_keys_check_shows_how_each_key_was_read_and_no_key(stranger: User) -> No
         assert secret_text not in ended.out + shown.out
 
 
-def test_keys_check_without_keys_says_so(stranger: User) -> None:
-    ended = run_command(stranger, "keys", "check", "--offline")
+def test_keys_check_without_keys_says_so(newcomer: User) -> None:
+    ended = run_command(newcomer, "keys", "check", "--offline")
     assert (ended.exit_code, ended.out) == (0, "no encryption keys are configured\n")
 
 
 @pytest.mark.parametrize(
     ("key_id", "variable"), [("default", "TEMPORAL_ENCRYPTION_KEY"), ("eu1", "TEMPORAL_ENCRYPTION_KEY_eu1")]
 )
-def test_a_generated_key_is_set_by_its_own_line(stranger: User, key_id: str, variable: str) -> None:
-    ended = run_command(stranger, "keys", "generate", "--id", key_id)
+def test_a_generated_key_is_set_by_its_own_line(newcomer: User, key_id: str, variable: str) -> None:
+    ended = run_command(newcomer, "keys", "generate", "--id", key_id)
     assert ended.exit_code == 0, ended
     word, assignment = shlex.split(ended.out)
     name, _, text = assignment.partition("=")
     assert (word, name, len(base64.b64decode(text))) == ("export", variable, 32)
-    checked = run_command(stranger, "keys", "check", "--offline", "--json", **{name: text})
+    checked = run_command(newcomer, "keys", "check", "--offline", "--json", **{name: text})
     assert [key["id"] for key in checked.json["keys"]] == [key_id]
 
 
-def test_a_wrapped_key_opens_with_its_master_key_only(stranger: User) -> None:
-    master, other = stranger.folder / "master", stranger.folder / "other"
+def test_a_wrapped_key_opens_with_its_master_key_only(newcomer: User) -> None:
+    master, other = newcomer.folder / "master", newcomer.folder / "other"
     master.write_text(new_key() + "\n")
     other.write_text(new_key() + "\n")
-    made = run_command(stranger, "keys", "generate", "--id", "w", "--master-key-file", str(master), "--json").json
+    made = run_command(newcomer, "keys", "generate", "--id", "w", "--master-key-file", str(master), "--json").json
     assert made["key"].startswith("wrapped:")
     variables = encrypting("w", w=made["key"])
     setting = "TRENOVA_TEMPORAL__SECURITY__MASTER_KEY_FILE"
-    opened = run_command(stranger, "keys", "check", "--offline", "--json", **variables, **{setting: str(master)})
+    opened = run_command(newcomer, "keys", "check", "--offline", "--json", **variables, **{setting: str(master)})
     assert [(key["id"], key["form"]) for key in opened.json["keys"]] == [("w", "wrapped")]
     for file, complaint in ((other, "cannot unwrap"), (None, "configure the key service")):
         ended = run_command(
-            stranger, "keys", "check", "--offline", **variables, **({setting: str(file)} if file else {})
+            newcomer, "keys", "check", "--offline", **variables, **({setting: str(file)} if file else {})
         )
         assert ended.exit_code == 1
         assert complaint in ended.err
 
 
-def test_an_id_for_which_no_shell_has_a_variable_gives_the_bare_key_and_says_where_to_put_it(stranger: User) -> None:
-    ended = run_command(stranger, "keys", "generate", "--id", "eu-1")
+def test_an_id_for_which_no_shell_has_a_variable_gives_the_bare_key_and_says_where_to_put_it(newcomer: User) -> None:
+    ended = run_command(newcomer, "keys", "generate", "--id", "eu-1")
     assert ended.exit_code == 0
     assert len(base64.b64decode(ended.out)) == 32
     assert "put it in a file of that name" in ended.err
-    refused = run_command(stranger, "keys", "generate", "--id", "a/b")
+    refused = run_command(newcomer, "keys", "generate", "--id", "a/b")
     assert refused.exit_code == 1
     assert refused.err.startswith("error: 'a/b' cannot be a key ID")

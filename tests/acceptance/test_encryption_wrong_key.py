@@ -11,39 +11,39 @@ from typing import Any
 import pytest
 
 from acceptance.conftest import LIMIT_S, CommandResult, User, entry_of
-from acceptance.encrypted import STRICT, Site, encrypting, new_key, site
+from acceptance.encrypted import STRICT, Site, encrypting, new_key, start_site
 from acceptance.test_encryption_rotation import count_needs
 from conftest import new_tenant
 from examples import SIGNER
 from trenova.dev.postgres import Postgres
 
 
-async def accept(place: Site, tenant: str) -> str:
+async def accept(site: Site, tenant: str) -> str:
     """The id of an entry that is accepted and not stored: no worker runs."""
     entry = {**entry_of(), "id": str(uuid.uuid4()), "tenant": tenant}
-    async with place.client() as client:
+    async with site.client() as client:
         answer = await client.post("/v1/entries", json=entry)
     assert answer.status_code == 202, answer.text
     return str(entry["id"])
 
 
-async def wait_until_stored(place: Site, ids: list[str]) -> None:
+async def wait_until_stored(site: Site, ids: list[str]) -> None:
     """Return when every entry is stored."""
-    async with asyncio.timeout(LIMIT_S), place.client() as client:
+    async with asyncio.timeout(LIMIT_S), site.client() as client:
         for entry_id in ids:
             while (await client.get(f"/v1/entries/{entry_id}")).status_code != 200:  # noqa: ASYNC110 - no event for it
                 await asyncio.sleep(0.1)
 
 
-async def ready(place: Site) -> tuple[int, dict[str, Any]]:
-    async with place.client() as client:
+async def ready(site: Site) -> tuple[int, dict[str, Any]]:
+    async with site.client() as client:
         answer = await client.get("/readyz")
     return answer.status_code, answer.json()
 
 
-async def becomes_ready(place: Site) -> None:
+async def becomes_ready(site: Site) -> None:
     async with asyncio.timeout(LIMIT_S):
-        while (await ready(place))[0] != 200:  # noqa: ASYNC110 - no event for it
+        while (await ready(site))[0] != 200:  # noqa: ASYNC110 - no event for it
             await asyncio.sleep(0.5)
 
 
@@ -52,37 +52,37 @@ async def test_what_waits_for_a_wrong_or_missing_key_is_told_and_stored_when_the
 ) -> None:
     one, other, tenant = new_key(), new_key(), new_tenant()
     right, wrong, missing = encrypting("a", a=one), encrypting("a", a=other), encrypting("b", b=other)
-    async with site(folder, postgres) as place:
-        async with place.running(["api"], right):
-            waiting = [await accept(place, tenant) for _ in range(3)]
-            await becomes_ready(place)
+    async with start_site(folder, postgres) as site:
+        async with site.running(["api"], right):
+            waiting = [await accept(site, tenant) for _ in range(3)]
+            await becomes_ready(site)
             async with asyncio.timeout(LIMIT_S):  # Temporal lists what is open a moment later
-                while await count_needs(place, right) != {"a": 3}:
+                while await count_needs(site, right) != {"a": 3}:
                     pass
 
         for variables, reason in (
             (wrong, "decryption failed with the key ID: a"),
             (missing, "encryption key not found for ID: a"),
         ):
-            async with place.running(["api", "worker"], variables) as (_, worker):
+            async with site.running(["api", "worker"], variables) as (_, worker):
                 # Entries of now are stored, so that the process is not simply broken.
-                await place.store({**entry_of(), "tenant": tenant})
-                async with place.client() as client:
+                await site.store({**entry_of(), "tenant": tenant})
+                async with site.client() as client:
                     assert [(await client.get(f"/v1/entries/{each}")).status_code for each in waiting] == [404] * 3
-                async with place.client() as client, asyncio.timeout(LIMIT_S):
+                async with site.client() as client, asyncio.timeout(LIMIT_S):
                     while "trenova_keys_wrong 1.0" not in (await client.get("/metrics")).text:  # noqa: ASYNC110 - as above
                         await asyncio.sleep(0.5)
                 # Others may have sent what waits: no reason to take entries in no longer.
-                await becomes_ready(place)
-                _, parts = await ready(place)
+                await becomes_ready(site)
+                _, parts = await ready(site)
                 assert parts["keys"] == "ok"
-                ended = await place.command("keys", "check", **variables)
+                ended = await site.command("keys", "check", **variables)
                 assert ended.exit_code == 1
                 assert (
                     f"key a: {reason}; open workflows with this key are stuck until the right key is configured"
                     in ended.out
                 )
-                ended = await place.command("keys", "check", "--json", **variables)
+                ended = await site.command("keys", "check", "--json", **variables)
                 assert ended.exit_code == 1
                 assert ended.json["open_workflows"]["unreadable"] == {"a": reason}
                 async with asyncio.timeout(LIMIT_S):
@@ -92,20 +92,20 @@ async def test_what_waits_for_a_wrong_or_missing_key_is_told_and_stored_when_the
                     assert one not in text
                     assert other not in text
 
-        async with place.running(["api", "worker"], right):
-            await wait_until_stored(place, waiting)
-            await becomes_ready(place)
+        async with site.running(["api", "worker"], right):
+            await wait_until_stored(site, waiting)
+            await becomes_ready(site)
 
 
 @pytest.mark.parametrize("program", ["api", "worker"])
-def test_a_key_that_cannot_work_is_refused_at_start_with_all_problems_at_once(stranger: User, program: str) -> None:
+def test_a_key_that_cannot_work_is_refused_at_start_with_all_problems_at_once(newcomer: User, program: str) -> None:
     def start_program(variables: dict[str, str]) -> CommandResult:
         # Nobody is there: it is refused before anything is asked.
         complete = {
             "TRENOVA_DATABASE__URL": "postgresql://nobody@127.0.0.1:1/none",
             "TRENOVA_SIGNING_KEY": SIGNER.secrets[0].secret_text,
         }
-        return stranger(program, stdin=b"", **complete, **variables)
+        return newcomer(program, stdin=b"", **complete, **variables)
 
     error, hint = start_program(encrypting("gone", here=new_key())).error_and_hint()
     assert "encryptionKeyID: 'gone'; expected a configured key (here), or set TEMPORAL_ENCRYPTION_KEY_gone" in error
@@ -135,27 +135,27 @@ async def test_strict_mode_refuses_a_plain_start_and_tells_its_sender_why(folder
         *("workflow", "execute", "--task-queue", "audit-queue", "--type", "ProcessAuditBatchWorkflow"),
         *("--input", '{"batch_id":"x","entries":[]}', "-o", "json"),
     )
-    async with site(folder, postgres) as place, place.running(["api", "worker"], variables):
-        endpoint = ("--codec-endpoint", f"{place.api_url}/codec", "--codec-auth", f"Bearer {place.api_key}")
-        plain = asyncio.create_task(place.cli(*start, "--workflow-id", "plain"))
+    async with start_site(folder, postgres) as site, site.running(["api", "worker"], variables):
+        endpoint = ("--codec-endpoint", f"{site.api_url}/codec", "--codec-auth", f"Bearer {site.api_key}")
+        plain = asyncio.create_task(site.cli(*start, "--workflow-id", "plain"))
         # The reason is in the history at once; the workflow itself waits, and nothing ends it but its sender.
         async with asyncio.timeout(LIMIT_S):
-            while "WORKFLOW_TASK_FAILED" not in (shown := await history(place, "plain", *endpoint)):
+            while "WORKFLOW_TASK_FAILED" not in (shown := await history(site, "plain", *endpoint)):
                 assert not plain.done(), plain.result()
         reasons = " ".join(messages_in(json.loads(shown)))
         assert "the payload is not encrypted (encoding: json/plain), and requireEncryption is on" in reasons
         assert "its sender has encryption off or uses no codec" in reasons
         assert "give the Temporal CLI --codec-endpoint" in reasons
         # The name of the mistake can be read without the key.
-        assert "PlaintextRefused" in await history(place, "plain")
-        await place.cli("workflow", "terminate", "--workflow-id", "plain")
+        assert "PlaintextRefused" in await history(site, "plain")
+        await site.cli("workflow", "terminate", "--workflow-id", "plain")
         assert (await plain).exit_code != 0
 
-        good = await place.cli(*start, "--workflow-id", "good", *endpoint)
+        good = await site.cli(*start, "--workflow-id", "good", *endpoint)
         assert good.exit_code == 0, good
         # A batch is what its workflow is called, whatever its sender writes.
         assert (good.json["status"], good.json["result"]["batch_id"]) == ("COMPLETED", "good")
-        raw = await history(place, "good")
+        raw = await history(site, "good")
         assert "binary/encrypted" not in raw  # it is there in base64
         assert "YmluYXJ5L2VuY3J5cHRlZA==" in raw
 
@@ -172,7 +172,7 @@ def messages_in(value: object) -> Iterator[str]:
             yield from messages_in(item)
 
 
-async def history(place: Site, workflow_id: str, *endpoint: str) -> str:
+async def history(site: Site, workflow_id: str, *endpoint: str) -> str:
     """The history as JSON, empty while there is none; through the endpoint with the failures decoded."""
-    ended = await place.cli("workflow", "show", "--workflow-id", workflow_id, "-o", "json", *endpoint)
+    ended = await site.cli("workflow", "show", "--workflow-id", workflow_id, "-o", "json", *endpoint)
     return ended.out if ended.exit_code == 0 else ""

@@ -43,7 +43,7 @@ CLOUDTRAIL = Path(__file__).parents[1] / "data" / "importing" / "cloudtrail.ndjs
 
 
 @pytest.fixture
-def place() -> Iterator[Path]:
+def home_folder() -> Iterator[Path]:
     with home() as path:
         yield path
 
@@ -55,9 +55,9 @@ def stored_bodies(trenova: User) -> list[str]:
     return ended.lines
 
 
-def test_everything_is_still_there_after_all_of_it_was_killed_and_nothing_runs_after_a_stop(place: Path) -> None:
-    data_dir, flags = place / "data", free_ports()
-    trenova = User(place, data_dir, new_tenant())
+def test_everything_is_still_there_after_all_of_it_was_killed_and_nothing_runs_after_a_stop(home_folder: Path) -> None:
+    data_dir, flags = home_folder / "data", free_ports()
+    trenova = User(home_folder, data_dir, new_tenant())
     words = ("import", "--map", "cloudtrail", "--tenant", trenova.tenant, "--json", str(CLOUDTRAIL))
 
     with dev_running(data_dir, flags) as dev:
@@ -160,16 +160,16 @@ class Server:
 
 
 @pytest.fixture
-async def servers(place: Path) -> AsyncIterator[Servers]:
-    folder = place / "servers"
+async def servers(home_folder: Path) -> AsyncIterator[Servers]:
+    folder = home_folder / "servers"
     async with Postgres(folder).running() as postgres, Temporal(folder).running() as temporal:
-        migrated = run(words_of(MIGRATE), place, TRENOVA_DATABASE__OWNER_URL=postgres.owner_url)
+        migrated = run(words_of(MIGRATE), home_folder, TRENOVA_DATABASE__OWNER_URL=postgres.owner_url)
         assert migrated.exit_code == 0, migrated
         await schema.prepare(postgres)  # which finds the tables, and makes the logins
-        made = run(words_of(KEY), place)
+        made = run(words_of(KEY), home_folder)
         assert made.exit_code == 0, made
         yield Servers(
-            place,
+            home_folder,
             {
                 "TRENOVA_DATABASE__URL": postgres.operator_url,
                 "TRENOVA_TEMPORAL__HOST_PORT": temporal.address,

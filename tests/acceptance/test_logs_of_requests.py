@@ -11,43 +11,43 @@ from typing import Any
 import pytest
 
 from acceptance.conftest import LIMIT_S, entry_of
-from acceptance.encrypted import ENABLED, Site, holds, new_key, site
+from acceptance.encrypted import ENABLED, Site, holds, new_key, start_site
 from conftest import new_tenant
 from examples import SIGNER
-from poison import POISON, rule_of
+from poison_rule import POISON, with_poison_rule
 from trenova.dev.postgres import Postgres
 
 DEBUG = {"TRENOVA_LOG__LEVEL": "debug", "TRENOVA_LOG__FORMAT": "json"}
 
 
-def lines(place: Site, name: str) -> Iterator[dict[str, Any]]:
+def lines(site: Site, name: str) -> Iterator[dict[str, Any]]:
     """What the program has written; every line is an object, whoever in it wrote it. The last one may still grow."""
-    for file in place.folder.glob(f"{name}-*.log"):
+    for file in site.folder.glob(f"{name}-*.log"):
         for line in file.read_text().split("\n")[:-1]:
             yield json.loads(line)
 
 
-async def stored_as_logged(place: Site) -> dict[str, Any]:
+async def stored_as_logged(site: Site) -> dict[str, Any]:
     """The worker's line of the stored batch, once it is there. An attempt that was too slow is made and told again."""
     async with asyncio.timeout(LIMIT_S):
-        while not (told := [line for line in lines(place, "worker") if line["event"] == "batch stored"]):  # noqa: ASYNC110 - no event for it
+        while not (told := [line for line in lines(site, "worker") if line["event"] == "batch stored"]):  # noqa: ASYNC110 - no event for it
             await asyncio.sleep(0.1)
     return told[0]
 
 
 async def test_a_request_is_followed_from_its_id_to_the_worker_that_stored_it(folder: Path, postgres: Postgres) -> None:
     tenant, request_id = new_tenant(), f"checkout/{uuid.uuid4()}"
-    async with site(folder, postgres) as place, place.running(["api", "worker"], {"TRENOVA_LOG__FORMAT": "json"}):
-        async with place.client() as client:
+    async with start_site(folder, postgres) as site, site.running(["api", "worker"], {"TRENOVA_LOG__FORMAT": "json"}):
+        async with site.client() as client:
             answer = await client.post(
                 "/v1/entries?wait=stored", json={**entry_of(), "tenant": tenant}, headers={"X-Request-Id": request_id}
             )
             assert answer.status_code == 201, answer.text
             assert answer.headers.get_list("X-Request-Id") == [request_id]
-        (accepted,) = [line for line in lines(place, "api") if line["event"] == "batch accepted"]
+        (accepted,) = [line for line in lines(site, "api") if line["event"] == "batch accepted"]
         assert accepted["request_ids"] == [request_id]
         assert accepted["batch_id"] == answer.json()["batch_id"]
-        stored = await stored_as_logged(place)
+        stored = await stored_as_logged(site)
         assert stored["batch_id"] == accepted["batch_id"]
         assert stored["workflow_id"] == f"audit-batch-{accepted['batch_id']}"
         assert (stored["stored"], stored["duplicate"], stored["parked"]) == (1, 0, 0)
@@ -67,8 +67,8 @@ async def test_a_request_without_a_good_id_is_given_one(
 
 @pytest.fixture(scope="module")
 async def ids(folder: Path, postgres: Postgres) -> Any:
-    async with site(folder, postgres) as place, place.running(["api"], {}):
-        yield place
+    async with start_site(folder, postgres) as site, site.running(["api"], {}):
+        yield site
 
 
 async def test_no_log_line_says_what_is_secret(folder: Path, postgres: Postgres) -> None:
@@ -76,8 +76,8 @@ async def test_no_log_line_says_what_is_secret(folder: Path, postgres: Postgres)
     variables = {**DEBUG, **ENABLED, "TEMPORAL_ENCRYPTION_KEY": key}
     entry = {**entry_of(actor={"type": "user", "id": marker}), "tenant": tenant, "metadata": {"note": marker}}
     token = f"token-{secrets.token_hex(12)}"
-    async with site(folder, postgres) as place, place.running(["api", "worker"], variables):
-        async with place.client() as client, rule_of(postgres.owner_url):
+    async with start_site(folder, postgres) as site, site.running(["api", "worker"], variables):
+        async with site.client() as client, with_poison_rule(postgres.owner_url):
             answer = await client.post("/v1/entries?wait=stored", json=[entry, {**entry, "action": POISON}])
             assert answer.status_code in {207, 202}, answer.text
             for wrong in ({**entry, "action": f"{marker} {marker}"}, {**entry, marker: 1}):
@@ -89,10 +89,10 @@ async def test_no_log_line_says_what_is_secret(folder: Path, postgres: Postgres)
             assert (await client.get("/metrics")).status_code == 200
             refused = await client.get("/v1/entries", headers={"Authorization": f"Bearer {token}"})
             assert refused.status_code == 401
-            stored = await stored_as_logged(place)
-        written = {file.name: file.read_bytes() for file in place.folder.glob("*-*.log")}
-        assert {line["level"] for line in lines(place, "api")} >= {"debug", "info"}
+            stored = await stored_as_logged(site)
+        written = {file.name: file.read_bytes() for file in site.folder.glob("*-*.log")}
+        assert {line["level"] for line in lines(site, "api")} >= {"debug", "info"}
         assert (stored["stored"], stored["parked"]) == (1, 1)
     password = postgres.worker_url.split(":")[2].split("@")[0]
-    for secret in (marker, token, key, place.api_key, password, SIGNER.secrets[0].secret_text):
+    for secret in (marker, token, key, site.api_key, password, SIGNER.secrets[0].secret_text):
         assert [name for name, content in written.items() if holds(content, secret)] == []

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from acceptance.conftest import LIMIT_S, entry_of
-from acceptance.encrypted import encrypting, new_key, site
+from acceptance.encrypted import encrypting, new_key, start_site
 from acceptance.prometheus import ALERTS, METRIC, promtool, rules
 from acceptance.test_worker_health import health_on, page
 from conftest import new_tenant
@@ -74,11 +74,11 @@ async def exposed_metrics(folder: Path, postgres: Postgres) -> set[str]:
     """The names on the pages of an API and a worker that encrypt, and have stored an entry."""
     port = choose()
     async with (
-        site(folder, postgres) as place,
-        place.running(["api", "worker"], {**health_on(port), **encrypting("k", k=new_key())}),
-        place.client() as client,
+        start_site(folder, postgres) as site,
+        site.running(["api", "worker"], {**health_on(port), **encrypting("k", k=new_key())}),
+        site.client() as client,
     ):
-        await place.store({**entry_of(), "tenant": new_tenant()})
+        await site.store({**entry_of(), "tenant": new_tenant()})
         found: set[str] = set()
         # The SDK counts some things a moment later, and is left out of a page when it is slow to answer.
         deadline = time.monotonic() + LIMIT_S

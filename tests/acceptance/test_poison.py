@@ -16,7 +16,7 @@ from temporalio.converter import DataConverter
 
 from acceptance.conftest import LIMIT_S, entry_of
 from acceptance.doctor.conftest import doctor
-from acceptance.encrypted import STRICT, Site, encrypting, new_key, site
+from acceptance.encrypted import STRICT, Site, encrypting, new_key, start_site
 from acceptance.test_worker_health import becomes, counts, health_on, is_ready
 from conftest import new_tenant
 from trenova.codec.compose import payload_codec
@@ -55,9 +55,9 @@ async def poison_of(key: str) -> dict[str, Payload]:
 
 
 @asynccontextmanager
-async def start_poisoned(place: Site, payloads: Mapping[str, Payload]) -> AsyncIterator[dict[str, str]]:
+async def start_poisoned(site: Site, payloads: Mapping[str, Payload]) -> AsyncIterator[dict[str, str]]:
     """Workflows with these inputs, and one of a type that nobody has; gives their ids. Ended afterwards."""
-    outsider = await Client.connect(place.temporal.address, data_converter=DataConverter.default)
+    outsider = await Client.connect(site.temporal.address, data_converter=DataConverter.default)
     ids = {name: f"audit-batch-{uuid.uuid4()}" for name in (*payloads, "no-type")}
     handles = [
         await outsider.start_workflow(BATCH_WORKFLOW, RawValue(payload), id=ids[name], task_queue=TASK_QUEUE)
@@ -83,23 +83,23 @@ async def test_what_nobody_can_open_raises_an_alarm_that_names_it_and_takes_no_p
     key, port = new_key(), choose()
     variables = {**encrypting("k", k=key), **STRICT}
     async with (
-        site(folder, postgres) as place,
-        place.running(["api", "worker"], health_on(port, **variables)) as programs,
-        place.client() as client,
+        start_site(folder, postgres) as site,
+        site.running(["api", "worker"], health_on(port, **variables)) as programs,
+        site.client() as client,
     ):
         await becomes(lambda: counts(port, "trenova_keys_wrong 0.0"))
-        async with start_poisoned(place, await poison_of(key)) as ids:
+        async with start_poisoned(site, await poison_of(key)) as ids:
             await becomes(lambda: shows(client, "trenova_keys_wrong 1.0"))
             await becomes(lambda: counts(port, "trenova_keys_wrong 1.0"))
             await becomes(lambda: is_ready(port))
             await becomes(lambda: takes_in(client))
             parts = (await client.get("/readyz")).json()
             assert (parts["ready"], parts["keys"]) == (True, "ok")
-            await place.store({**entry_of(), "tenant": new_tenant()})
+            await site.store({**entry_of(), "tenant": new_tenant()})
 
             async with asyncio.timeout(LIMIT_S):  # Temporal lists what is open a moment later
                 while True:
-                    found = await doctor(place, **variables)
+                    found = await doctor(site, **variables)
                     fault = found.findings["keys of open workflows"]["cause"]
                     if all(ids[name] in fault for name in ("foreign-key", "plain", "damaged", "strange", "bomb")):
                         break

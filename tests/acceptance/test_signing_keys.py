@@ -14,44 +14,44 @@ from trenova.store import Store
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 
 
-def test_a_generated_signing_key_is_a_line_that_sets_it(stranger: User) -> None:
+def test_a_generated_signing_key_is_a_line_that_sets_it(newcomer: User) -> None:
     origin = "audit.example.com/v1/log"
-    (line,) = stranger("keys", "generate", "--signing", TRENOVA_LEDGER__ORIGIN=origin).lines
+    (line,) = newcomer("keys", "generate", "--signing", TRENOVA_LEDGER__ORIGIN=origin).lines
     name, _, text = shlex.split(line.removeprefix("export "))[0].partition("=")
     assert signing.parse_signer(text).name == origin
     assert name == "TRENOVA_SIGNING_KEY"
-    made = stranger("keys", "generate", "--signing", "--json").json
+    made = newcomer("keys", "generate", "--signing", "--json").json
     assert signing.parse_signer(made["key"]).seed != signing.parse_signer(text).seed
 
 
-def test_a_worker_without_a_signing_key_does_not_start_and_says_how_to_make_one(stranger: User) -> None:
-    error, hint = stranger("worker", TRENOVA_DATABASE__URL=NOWHERE).error_and_hint()
+def test_a_worker_without_a_signing_key_does_not_start_and_says_how_to_make_one(newcomer: User) -> None:
+    error, hint = newcomer("worker", TRENOVA_DATABASE__URL=NOWHERE).error_and_hint()
     assert error == "invalid configuration: no signing key: set TRENOVA_SIGNING_KEY or ledger.signingKeyFile"
     assert "trenova keys generate --signing" in hint
 
 
-def test_a_worker_with_a_spoiled_signing_key_does_not_start_and_does_not_show_it(stranger: User) -> None:
+def test_a_worker_with_a_spoiled_signing_key_does_not_start_and_does_not_show_it(newcomer: User) -> None:
     text = signing.Signer(name="x", seed=bytes(range(32))).secret_text
-    ended = stranger("worker", TRENOVA_SIGNING_KEY=text[:-4], TRENOVA_DATABASE__URL=NOWHERE)
+    ended = newcomer("worker", TRENOVA_SIGNING_KEY=text[:-4], TRENOVA_DATABASE__URL=NOWHERE)
     assert "TRENOVA_SIGNING_KEY, line 1" in ended.error_and_hint()[0]
     assert text.split("+", 4)[4][:20] not in ended.err
 
 
-def test_the_public_halves_are_printed_for_a_tenant(stranger: User) -> None:
+def test_the_public_halves_are_printed_for_a_tenant(newcomer: User) -> None:
     origin = "audit.example.com/v1/log"
     secrets = [signing.Signer(name="x", seed=bytes([seed] * 32)) for seed in (1, 2)]
     given: dict[str, Any] = {
         "TRENOVA_LEDGER__ORIGIN": origin,
         "TRENOVA_SIGNING_KEY": "\n".join(secret.secret_text for secret in secrets),
     }
-    ended = stranger("keys", "public", "--tenant", "acme", **given)
+    ended = newcomer("keys", "public", "--tenant", "acme", **given)
     assert ended.lines == [secret.with_name(f"{origin}/acme").key.text for secret in secrets]
-    assert stranger("keys", "public", "--tenant", "acme", "--json", **given).json == {
+    assert newcomer("keys", "public", "--tenant", "acme", "--json", **given).json == {
         "tenant": "acme",
         "keys": ended.lines,
     }
-    assert "invalid tenant" in stranger("keys", "public", "--tenant", "a/b", **given).error_and_hint()[0]
-    assert "no signing key" in stranger("keys", "public", "--tenant", "acme").error_and_hint()[0]
+    assert "invalid tenant" in newcomer("keys", "public", "--tenant", "a/b", **given).error_and_hint()[0]
+    assert "no signing key" in newcomer("keys", "public", "--tenant", "acme").error_and_hint()[0]
 
 
 def test_dev_shows_the_same_keys_by_its_command_and_its_api(trenova: User) -> None:

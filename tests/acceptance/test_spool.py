@@ -28,7 +28,7 @@ UNPRIVILEGED = ("setpriv", "--bounding-set", "-dac_override") if os.geteuid() ==
 
 
 @pytest.fixture
-async def place(folder: Path, postgres: Postgres) -> Site:
+async def site(folder: Path, postgres: Postgres) -> Site:
     """A site whose Temporal is away until a test starts it."""
     path = folder / f"spool-{secrets.token_hex(4)}"
     path.mkdir()
@@ -38,8 +38,8 @@ async def place(folder: Path, postgres: Postgres) -> Site:
 
 
 @pytest.fixture
-def variables(place: Site) -> dict[str, str]:
-    return {**encrypting("k", k=new_key()), "TRENOVA_API__SPOOL__FOLDER": str(place.folder / "spool")}
+def variables(site: Site) -> dict[str, str]:
+    return {**encrypting("k", k=new_key()), "TRENOVA_API__SPOOL__FOLDER": str(site.folder / "spool")}
 
 
 def entry(tenant: str, **fields: Any) -> dict[str, Any]:
@@ -98,12 +98,12 @@ def tear(folder: Path, batch_id: str) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
 
-async def test_what_a_killed_api_has_spooled_is_stored_exactly_once(place: Site, variables: dict[str, str]) -> None:
+async def test_what_a_killed_api_has_spooled_is_stored_exactly_once(site: Site, variables: dict[str, str]) -> None:
     tenant, marker = new_tenant(), f"marker-{secrets.token_hex(12)}"
     sent = [[entry(tenant, comment=marker, metadata={marker: number}) for number in range(3)] for _ in range(8)]
-    api = await place.start("api", variables)
+    api = await site.start("api", variables)
     try:
-        async with place.client() as client:
+        async with site.client() as client:
             batches = [await send_spooled(client, *each) for each in sent]
             assert len({await send_spooled(client, *sent[0]), *batches}) == 9  # sent again: a batch with the same ids
             await send_spooled(client, entry(tenant), wait="?wait=stored")
@@ -124,8 +124,8 @@ async def test_what_a_killed_api_has_spooled_is_stored_exactly_once(place: Site,
             assert told.json()["temporal"].startswith("failed to dial temporal client at ")
             counted = await metrics(client)
             assert (counted["trenova_spool_batches"], counted["trenova_spooled_entries_total"]) == (10, 28)
-            assert counted["trenova_spool_bytes"] >= sum(map(len, files(place.folder).values()))
-        found = files(place.folder)
+            assert counted["trenova_spool_bytes"] >= sum(map(len, files(site.folder).values()))
+        found = files(site.folder)
         assert len(found) == 10
         assert [name for name, content in found.items() if holds(content, marker) or holds(content, tenant)] == []
         assert marker not in api.log.read_text()
@@ -133,18 +133,18 @@ async def test_what_a_killed_api_has_spooled_is_stored_exactly_once(place: Site,
         await kill(api)
 
     # Killed: they are found by the next process, still without a Temporal; SIGTERM leaves them as well.
-    again = await place.start("api", variables)
-    async with place.client() as client:
+    again = await site.start("api", variables)
+    async with site.client() as client:
         assert (await metrics(client))["trenova_spool_batches"] == 10
         assert (await batch(client, batches[-1]))["state"] == "spooled"
     await again.stop()
     assert again.process.returncode == 0
-    assert files(place.folder) == found
+    assert files(site.folder) == found
 
-    async with place.temporal.running(), place.running(["api", "worker"], variables), place.client() as client:
+    async with site.temporal.running(), site.running(["api", "worker"], variables), site.client() as client:
         expected = {each["id"] for entries in sent for each in entries}
         async with asyncio.timeout(LIMIT_S):
-            while len(await stored_ids(client, tenant)) < 25 or files(place.folder):  # noqa: ASYNC110 - no event for it
+            while len(await stored_ids(client, tenant)) < 25 or files(site.folder):  # noqa: ASYNC110 - no event for it
                 await asyncio.sleep(0.1)
         ids = await stored_ids(client, tenant)
         assert len(ids) == 25
@@ -155,27 +155,27 @@ async def test_what_a_killed_api_has_spooled_is_stored_exactly_once(place: Site,
             while (counted := await metrics(client))["trenova_entries_accepted_total"] < 28:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.1)
         assert (counted["trenova_spool_batches"], counted["trenova_entries_accepted_total"]) == (0, 28)
-        await place.store(entry(tenant))
+        await site.store(entry(tenant))
 
 
 async def test_a_torn_file_is_set_aside_and_told_and_the_others_are_stored(
-    place: Site, variables: dict[str, str]
+    site: Site, variables: dict[str, str]
 ) -> None:
     tenant = new_tenant()
-    api = await place.start("api", variables)
-    async with place.client() as client:
+    api = await site.start("api", variables)
+    async with site.client() as client:
         batches = [await send_spooled(client, entry(tenant)) for _ in range(3)]
     await kill(api)
-    tear(place.folder, batches[0])
+    tear(site.folder, batches[0])
     async with (
-        place.temporal.running(),
-        place.running(["api", "worker"], variables) as (api, _),
-        place.client() as client,
+        site.temporal.running(),
+        site.running(["api", "worker"], variables) as (api, _),
+        site.client() as client,
     ):
         async with asyncio.timeout(LIMIT_S):
             while len(await stored_ids(client, tenant)) < 2:  # noqa: ASYNC110 - no event for it
                 await asyncio.sleep(0.1)
-            while list(files(place.folder)) != [f"{batches[0]}.damaged"]:  # noqa: ASYNC110 - no event for it
+            while list(files(site.folder)) != [f"{batches[0]}.damaged"]:  # noqa: ASYNC110 - no event for it
                 await asyncio.sleep(0.1)
         counted = await metrics(client)
         assert (counted["trenova_spool_batches"], counted["trenova_spool_damaged_files"]) == (0, 1)
@@ -184,12 +184,12 @@ async def test_a_torn_file_is_set_aside_and_told_and_the_others_are_stored(
 
 
 async def test_a_full_spool_and_a_disk_that_takes_no_more_refuse_and_take_again(
-    place: Site, variables: dict[str, str]
+    site: Site, variables: dict[str, str]
 ) -> None:
     tenant = new_tenant()
     large = {"metadata": {"noise": secrets.token_hex(110 * KIB)}}
     limits = {**variables, "TRENOVA_API__SPOOL__MAX_BYTES": str(4 * 1024 * KIB)}
-    async with place.running(["api"], limits) as (api,), place.client() as client:
+    async with site.running(["api"], limits) as (api,), site.client() as client:
         await send_spooled(client, entry(tenant))
         # More than its log has by then, and less than the entry.
         resource.prlimit(api.process.pid, resource.RLIMIT_FSIZE, (64 * KIB, resource.RLIM_INFINITY))
@@ -197,7 +197,7 @@ async def test_a_full_spool_and_a_disk_that_takes_no_more_refuse_and_take_again(
         assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (503, True), answer.text
         assert answer.json()["request_id"] in failed_requests(api, "this server's disk cannot store the entries")
         assert "spooling failed" in api.log.read_text()
-        assert len(files(place.folder)) == 1
+        assert len(files(site.folder)) == 1
         resource.prlimit(api.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
         taken = 0
@@ -206,18 +206,18 @@ async def test_a_full_spool_and_a_disk_that_takes_no_more_refuse_and_take_again(
         assert taken > 10
         assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (503, True), answer.text
         assert answer.json()["request_id"] in failed_requests(api, "the spool is full")
-        assert len(files(place.folder)) == taken + 1
+        assert len(files(site.folder)) == taken + 1
 
-        async with place.temporal.running(), place.running(["worker"], limits):
+        async with site.temporal.running(), site.running(["worker"], limits):
             async with asyncio.timeout(LIMIT_S):
                 while len(await stored_ids(client, tenant)) < taken + 1:  # noqa: ASYNC110 - no event for it
                     await asyncio.sleep(0.1)
-            await place.store(entry(tenant))
+            await site.store(entry(tenant))
 
 
-async def test_a_folder_that_has_become_read_only_acknowledges_nothing(place: Site, variables: dict[str, str]) -> None:
-    tenant, folder = new_tenant(), place.folder / "spool"
-    async with place.running(["api"], variables, before=UNPRIVILEGED) as (api,), place.client() as client:
+async def test_a_folder_that_has_become_read_only_acknowledges_nothing(site: Site, variables: dict[str, str]) -> None:
+    tenant, folder = new_tenant(), site.folder / "spool"
+    async with site.running(["api"], variables, before=UNPRIVILEGED) as (api,), site.client() as client:
         await send_spooled(client, entry(tenant))
         folder.chmod(0o555)
         answer = await client.post("/v1/entries", json=entry(tenant))
@@ -226,49 +226,49 @@ async def test_a_folder_that_has_become_read_only_acknowledges_nothing(place: Si
         assert "spooling failed" in api.log.read_text()
         folder.chmod(0o700)
         await send_spooled(client, entry(tenant))
-        assert len(files(place.folder)) == 2
+        assert len(files(site.folder)) == 2
 
 
 async def test_without_a_spool_requests_are_answered_at_once_while_temporal_is_away_and_taken_when_it_is_back(
-    place: Site,
+    site: Site,
 ) -> None:
     tenant = new_tenant()
-    async with place.running(["api"], {}) as (api,), place.client() as client:
+    async with site.running(["api"], {}) as (api,), site.client() as client:
         async with asyncio.timeout(LIMIT_S):
             for _ in range(300):
                 answer = await client.post("/v1/entries", json=entry(tenant))
                 assert answer.status_code == 503, answer.text
                 assert "this server cannot do this at the moment" in answer.json()["detail"]
                 assert int(answer.headers["Retry-After"]) > 0
-                assert place.temporal.address not in answer.text
+                assert site.temporal.address not in answer.text
         # By now it is known: nothing is sent, so nothing is in doubt.
         answer = await client.post("/v1/entries", json=entry(tenant))
         assert answer.json()["detail"].endswith("nothing of this request was accepted")
         ready = await client.get("/readyz")
         assert (ready.status_code, ready.json()["spool"]) == (503, "off")
         # What an operator needs is there, and once in the log, not with every request.
-        cause = f"failed to dial temporal client at {place.temporal.address}: no connection: Connection refused"
+        cause = f"failed to dial temporal client at {site.temporal.address}: no connection: Connection refused"
         assert ready.json()["temporal"] == cause
         assert "temporal server start-dev" in ready.json()["temporal_hint"]
         (line,) = [line for line in api.log.read_text().splitlines() if "temporal is unreachable" in line]
         assert cause in line
         assert "temporal server start-dev" in line
-        async with place.temporal.running(), place.running(["worker"], {}), asyncio.timeout(LIMIT_S):
+        async with site.temporal.running(), site.running(["worker"], {}), asyncio.timeout(LIMIT_S):
             while (answer := await client.post("/v1/entries?wait=stored", json=entry(tenant))).status_code == 503:  # noqa: ASYNC110 - as clients do
                 await asyncio.sleep(int(answer.headers["Retry-After"]))
             assert answer.status_code == 201, answer.text
 
 
-async def test_a_second_api_on_the_folder_is_refused(place: Site, variables: dict[str, str]) -> None:
-    async with place.running(["api"], variables):
-        ended = await place.command("api", **variables)
+async def test_a_second_api_on_the_folder_is_refused(site: Site, variables: dict[str, str]) -> None:
+    async with site.running(["api"], variables):
+        ended = await site.command("api", **variables)
         error, hint = ended.error_and_hint()
-        assert error.endswith(f"api.spool.folder: {place.folder / 'spool'} is in use by another API process")
+        assert error.endswith(f"api.spool.folder: {site.folder / 'spool'} is in use by another API process")
         assert hint.startswith("give each API process its own folder")
 
 
-def test_a_spool_without_encryption_is_refused_with_both_settings(stranger: User) -> None:
-    ended = stranger(
+def test_a_spool_without_encryption_is_refused_with_both_settings(newcomer: User) -> None:
+    ended = newcomer(
         "api", TRENOVA_DATABASE__URL="postgresql://nobody@127.0.0.1:1/none", TRENOVA_API__SPOOL__FOLDER="spool"
     )
     error, hint = ended.error_and_hint()

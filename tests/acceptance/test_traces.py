@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from acceptance.conftest import entry_of
-from acceptance.encrypted import STRICT, Program, Site, encrypting, new_key, site
+from acceptance.encrypted import STRICT, Program, Site, encrypting, new_key, start_site
 from conftest import new_tenant
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
@@ -96,8 +96,8 @@ def with_tracing(url: str) -> dict[str, str]:
     return {"TRENOVA_TELEMETRY__TRACES": "true", **sent_to(url)}
 
 
-async def store_one(place: Site, tenant: str, comment: str, **headers: str) -> None:
-    async with place.client() as client:
+async def store_one(site: Site, tenant: str, comment: str, **headers: str) -> None:
+    async with site.client() as client:
         entry = entry_of(tenant=tenant, comment=comment)
         answer = await client.post("/v1/entries?wait=stored", json=[entry], headers=headers)
         assert answer.status_code == 201, answer.text
@@ -108,16 +108,16 @@ async def test_a_trace_leads_from_the_callers_span_to_the_transaction_and_holds_
 ) -> None:
     trace, caller = uuid.uuid4(), b"\x17" * 8
     tenant, marker, baggage = new_tenant(), f"marker-{uuid.uuid4().hex}", f"baggage-{uuid.uuid4().hex}"
-    async with site(folder, postgres) as place:
+    async with start_site(folder, postgres) as site:
         # As in production: what carries the trace must pass where no plain payload does.
         strict = {**encrypting("k1", k1=new_key()), **STRICT, **with_tracing(collector.url)}
-        async with place.running(["api", "worker"], strict):
+        async with site.running(["api", "worker"], strict):
             headers = {"traceparent": f"00-{trace.hex}-{caller.hex()}-01", "baggage": f"word={baggage}"}
-            await store_one(place, tenant, marker, **headers)
-            async with place.client() as client:
+            await store_one(site, tenant, marker, **headers)
+            async with site.client() as client:
                 assert (await client.get(f"/{marker}")).status_code == 404
                 assert (await client.get("/v1/entries", params={"tenant": tenant})).status_code == 200
-        key = place.api_key
+        key = site.api_key
 
     spans = collector.spans
     at, way = collector.span_of("append", trace.bytes), []
@@ -152,9 +152,9 @@ async def test_by_default_nothing_is_sent_and_nothing_of_opentelemetry_is_import
 ) -> None:
     # Python then writes every module that it imports to standard error.
     variables = {"PYTHONPROFILEIMPORTTIME": "1", **sent_to(collector.url)}
-    async with site(folder, postgres) as place:
-        async with place.running(["api", "worker"], variables) as programs:
-            await store_one(place, new_tenant(), "not traced", traceparent=f"00-{uuid.uuid4().hex}-{'17' * 8}-01")
+    async with start_site(folder, postgres) as site:
+        async with site.running(["api", "worker"], variables) as programs:
+            await store_one(site, new_tenant(), "not traced", traceparent=f"00-{uuid.uuid4().hex}-{'17' * 8}-01")
         api, worker = (imported_modules(program) for program in programs)
     assert {"temporalio.worker", "trenova.tracing"} <= worker
     assert {name for name in worker if "opentelemetry" in name} == set()
@@ -167,7 +167,7 @@ async def test_by_default_nothing_is_sent_and_nothing_of_opentelemetry_is_import
 async def test_a_collector_that_is_away_keeps_nobody_from_storing_and_no_process_from_ending(
     folder: Path, postgres: Postgres
 ) -> None:
-    async with site(folder, postgres) as place:
-        async with place.running(["api", "worker"], with_tracing(f"http://127.0.0.1:{choose()}")) as programs:
-            await store_one(place, new_tenant(), "stored all the same")
+    async with start_site(folder, postgres) as site:
+        async with site.running(["api", "worker"], with_tracing(f"http://127.0.0.1:{choose()}")) as programs:
+            await store_one(site, new_tenant(), "stored all the same")
         assert [program.process.returncode for program in programs] == [0, 0]

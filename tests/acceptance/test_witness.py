@@ -113,14 +113,14 @@ def cosigned_by_nobody(checkpoint: Path, tenant_key: VerifierKey, size: int) -> 
     return head.size == size and len(notes.parse(note).signatures) == 1
 
 
-def test_a_worker_with_a_spoiled_witness_key_does_not_start(stranger: User, tmp_path: Path) -> None:
+def test_a_worker_with_a_spoiled_witness_key_does_not_start(newcomer: User, tmp_path: Path) -> None:
     key = signing.Signer(name="x", seed=bytes(range(32))).secret_text
-    ended = stranger(
+    ended = newcomer(
         "worker",
         TRENOVA_SIGNING_KEY=key,
         TRENOVA_DATABASE__URL="postgresql://nobody@127.0.0.1:1/none",
         TRENOVA_LEDGER__WITNESSES='[{"url": "https://w.example.com", "key": "w+00000000+AAAA"}]',
     )
     assert "ledger.witnesses.0.key: verifier key: expected type 1 or 4" in ended.error_and_hint()[0]
-    ended = stranger("worker", TRENOVA_SIGNING_KEY=key, TRENOVA_LEDGER__WITNESSES="https://w.example.com")
+    ended = newcomer("worker", TRENOVA_SIGNING_KEY=key, TRENOVA_LEDGER__WITNESSES="https://w.example.com")
     assert "ledger.witnesses:" in ended.error_and_hint()[0]

@@ -17,11 +17,11 @@ import httpx
 import pytest
 
 from acceptance.conftest import LIMIT_S, entry_of
-from acceptance.encrypted import Site, encrypting, new_key, site
+from acceptance.encrypted import Site, encrypting, new_key, start_site
 from conftest import new_tenant
-from contract.lossy import LossyProxy
+from contract.lossy_proxy import LossyProxy
 from databases import urls_of
-from fronts import api_key_front
+from temporal_fronts import api_key_front
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.worker.health_page import PORT_SETTING
@@ -70,13 +70,13 @@ async def counts(port: int, line: str) -> bool:
 @asynccontextmanager
 async def far_site(folder: Path, postgres: Postgres) -> AsyncIterator[tuple[Site, LossyProxy, LossyProxy]]:
     """A site whose programs reach Temporal and PostgreSQL through networks that a test may cut."""
-    async with site(folder, postgres) as place:
-        temporal = copy.copy(place.temporal)
+    async with start_site(folder, postgres) as site:
+        temporal = copy.copy(site.temporal)
         to_temporal, to_postgres = LossyProxy("127.0.0.1", temporal.port), LossyProxy("127.0.0.1", postgres.port)
         async with to_temporal.running(), to_postgres.running():
             temporal.address = to_temporal.address
             urls = urls_of(postgres, to_postgres.port)
-            yield replace(place, temporal=temporal, database_urls=urls), to_temporal, to_postgres
+            yield replace(site, temporal=temporal, database_urls=urls), to_temporal, to_postgres
 
 
 async def test_readiness_follows_the_polls_and_the_database_within_seconds_and_the_process_lives_on(
@@ -84,8 +84,8 @@ async def test_readiness_follows_the_polls_and_the_database_within_seconds_and_t
 ) -> None:
     port = choose()
     async with (
-        far_site(folder, postgres) as (place, to_temporal, to_postgres),
-        place.running(["worker"], health_on(port)),
+        far_site(folder, postgres) as (site, to_temporal, to_postgres),
+        site.running(["worker"], health_on(port)),
     ):
         all_well = {"status": 200, "ready": True, "polls": "ok", "database": "ok", "keys": "ok"}
         await becomes(lambda: tells(port, all_well))
@@ -122,11 +122,11 @@ async def unready(port: int, part: str, reason: str) -> bool:
 
 async def test_a_worker_without_the_key_of_open_work_says_so_and_stays_ready(folder: Path, postgres: Postgres) -> None:
     one, other, port = new_key(), new_key(), choose()
-    async with site(folder, postgres) as place:
-        async with place.running(["api"], encrypting("a", a=one)), place.client() as client:
+    async with start_site(folder, postgres) as site:
+        async with site.running(["api"], encrypting("a", a=one)), site.client() as client:
             answer = await client.post("/v1/entries", json={**entry_of(), "tenant": new_tenant()})
             assert answer.status_code == 202, answer.text
-        async with place.running(["worker"], health_on(port, **encrypting("b", b=other))):
+        async with site.running(["worker"], health_on(port, **encrypting("b", b=other))):
             await becomes(lambda: counts(port, "trenova_keys_wrong 1.0"))
             await becomes(lambda: is_ready(port))
             assert 'trenova_encryption_key_info{id="b",use="encrypts"} 1.0' in (await page(port, "/metrics")).text
@@ -134,9 +134,9 @@ async def test_a_worker_without_the_key_of_open_work_says_so_and_stays_ready(fol
 
 async def test_a_worker_that_waits_at_its_start_lives_and_is_not_ready(folder: Path, postgres: Postgres) -> None:
     port = choose()
-    async with far_site(folder, postgres) as (place, _, to_postgres):
+    async with far_site(folder, postgres) as (site, _, to_postgres):
         to_postgres.mode = "refuse"
-        starting = asyncio.create_task(place.start("worker", health_on(port)))
+        starting = asyncio.create_task(site.start("worker", health_on(port)))
         try:
             await becomes(lambda: unready_while_starting(port))
             assert (await page(port, "/livez")).status_code == 200
@@ -152,12 +152,12 @@ async def test_a_worker_that_may_not_look_at_its_namespace_yet_waits_and_polls_w
     """That look is the SDK's, after the connection and before the first poll. It asks more than once."""
     port, key = choose(), {"TEMPORAL_API_KEY": "sesame", "TRENOVA_TEMPORAL__TLS__ENABLED": "false"}
     async with (
-        site(folder, postgres) as place,
-        api_key_front(place.temporal.address, "sesame", refused="DescribeNamespace", times=4) as front,
+        start_site(folder, postgres) as site,
+        api_key_front(site.temporal.address, "sesame", refused="DescribeNamespace", times=4) as front,
     ):
-        temporal = copy.copy(place.temporal)
+        temporal = copy.copy(site.temporal)
         temporal.address = front
-        async with replace(place, temporal=temporal).running(["worker"], health_on(port, **key)) as (worker,):
+        async with replace(site, temporal=temporal).running(["worker"], health_on(port, **key)) as (worker,):
             await becomes(lambda: is_ready(port))
         lines = [json.loads(line) for line in worker.log.read_text().splitlines()]
         waited = [line["error"] for line in lines if line["event"] == "waiting"]
@@ -174,36 +174,36 @@ async def unready_while_starting(port: int) -> bool:
 
 async def test_one_page_has_what_the_sdk_measures_and_what_was_stored(folder: Path, postgres: Postgres) -> None:
     port = choose()
-    async with site(folder, postgres) as place, place.running(["api", "worker"], health_on(port)):
+    async with start_site(folder, postgres) as site, site.running(["api", "worker"], health_on(port)):
         entry = {**entry_of(), "id": "7b2c5a0e-4f0e-4d0a-9a53-3f6d0a3f8c11", "tenant": new_tenant()}
         for _ in range(2):
-            await place.store(entry)
+            await site.store(entry)
 
-        worker, api = f"http://127.0.0.1:{port}/metrics", f"{place.api_url}/metrics"
+        worker, api = f"http://127.0.0.1:{port}/metrics", f"{site.api_url}/metrics"
 
         # What the SDK measures is left out of a page when it is slow to answer.
         async def has_temporal_metrics() -> bool:
-            stored = [line for line in await lines(place, worker) if line.startswith("temporal_workflow_completed_")]
-            sent = [line for line in await lines(place, api) if "StartWorkflowExecution" in line]
+            stored = [line for line in await lines(site, worker) if line.startswith("temporal_workflow_completed_")]
+            sent = [line for line in await lines(site, api) if "StartWorkflowExecution" in line]
             return 'task_queue="audit-queue"' in "".join(stored) and "".join(sent).startswith("temporal_request_")
 
         await becomes(has_temporal_metrics)
-        assert 'trenova_batches_waiting{age="600"} 0.0' in await lines(place, api)
+        assert 'trenova_batches_waiting{age="600"} 0.0' in await lines(site, api)
         # One for each of the two, and more where an attempt was too slow and was made again.
-        count = own_counts(await lines(place, worker))
+        count = own_counts(await lines(site, worker))
         stored, duplicate = count["trenova_entries_stored_total"], count["trenova_entries_duplicate_total"]
         assert min(stored, duplicate) >= 1
         assert stored + duplicate == count["trenova_stored_latency_seconds_count"]
         assert count["trenova_gate_shut"] == 0
-        count = own_counts(await lines(place, api))
+        count = own_counts(await lines(site, api))
         assert count["trenova_entries_accepted_total"] >= 2
         assert count["trenova_batch_entries_count"] >= 2
         assert count["trenova_acknowledgement_latency_seconds_count"] == count["trenova_entries_accepted_total"]
         assert (await page(port, "/other")).status_code == 404
 
 
-async def lines(place: Site, url: str) -> list[str]:
-    async with place.client() as client:
+async def lines(site: Site, url: str) -> list[str]:
+    async with site.client() as client:
         return (await client.get(url)).text.splitlines()
 
 
@@ -214,10 +214,10 @@ def own_counts(page: list[str]) -> dict[str, float]:
 
 
 async def test_temporal_lists_the_worker_by_its_heartbeats(folder: Path, postgres: Postgres) -> None:
-    async with site(folder, postgres) as place, place.running(["worker"], {}) as (worker,):
+    async with start_site(folder, postgres) as site, site.running(["worker"], {}) as (worker,):
 
         async def is_listed() -> bool:
-            ended = await place.cli("worker", "list", "--output", "json")
+            ended = await site.cli("worker", "list", "--output", "json")
             assert ended.exit_code == 0, ended
             return f"{worker.process.pid}@" in ended.out and "audit-queue" in ended.out
 
@@ -232,10 +232,10 @@ async def test_a_worker_whose_pollers_and_slots_follow_the_load_says_so_and_stor
         "TRENOVA_WORKER__RESOURCES__TARGET_MEMORY": "1",
         "TRENOVA_WORKER__RESOURCES__TARGET_CPU": "1",
     }
-    async with site(folder, postgres) as place, place.running(["api", "worker"], tuned):
+    async with start_site(folder, postgres) as site, site.running(["api", "worker"], tuned):
 
         async def shows_tuning() -> bool:
-            (worker, *_) = json.loads((await place.cli("worker", "list", "--output", "json")).out or "[]") or [None]
+            (worker, *_) = json.loads((await site.cli("worker", "list", "--output", "json")).out or "[]") or [None]
             if worker is None:
                 return False
             heartbeat = worker["workerHeartbeat"]
@@ -244,14 +244,14 @@ async def test_a_worker_whose_pollers_and_slots_follow_the_load_says_so_and_stor
             assert heartbeat["workflowPollerInfo"]["isAutoscaling"] is True
             return True
 
-        await place.store({**entry_of(), "tenant": new_tenant()})
+        await site.store({**entry_of(), "tenant": new_tenant()})
         await becomes(shows_tuning)
 
 
 async def test_more_pollers_wait_for_new_batches_and_one_for_later_tasks(folder: Path, postgres: Postgres) -> None:
     port = choose()
     more = {"TRENOVA_WORKER__MAX_CONCURRENT_WORKFLOW_TASK_POLLERS": "5"}
-    async with site(folder, postgres) as place, place.running(["worker"], {**health_on(port), **more}):
+    async with start_site(folder, postgres) as site, site.running(["worker"], {**health_on(port), **more}):
 
         async def has_pollers() -> bool:
             lines = (await page(port, "/metrics")).text.splitlines()
@@ -265,10 +265,10 @@ async def test_more_pollers_wait_for_new_batches_and_one_for_later_tasks(folder:
 
 
 async def test_a_port_that_is_taken_is_named_at_start(folder: Path, postgres: Postgres) -> None:
-    async with site(folder, postgres) as place:
+    async with start_site(folder, postgres) as site:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            ended = await place.command("worker", **health_on(port))
+            ended = await site.command("worker", **health_on(port))
         assert ended.error_and_hint() == (
             f"invalid configuration: port {port} on 127.0.0.1 is already in use",
             f"stop the program that uses it, or choose another port with {PORT_SETTING}",
@@ -279,10 +279,10 @@ async def test_a_port_that_is_taken_is_named_at_start(folder: Path, postgres: Po
 async def test_a_healthy_start_has_nothing_to_warn_of(folder: Path, postgres: Postgres, name: str) -> None:
     port, key = choose(), new_key()
     async with (
-        site(folder, postgres) as place,
-        place.running([name], {**encrypting("a", a=key), **health_on(port)}) as (program,),
+        start_site(folder, postgres) as site,
+        site.running([name], {**encrypting("a", a=key), **health_on(port)}) as (program,),
     ):
-        await becomes(lambda: is_ready(port if name == "worker" else place.api_port))
+        await becomes(lambda: is_ready(port if name == "worker" else site.api_port))
         lines = [json.loads(line) for line in program.log.read_text().splitlines()]
         assert [line for line in lines if line["level"] not in {"info", "debug"}] == []
 
@@ -303,9 +303,9 @@ def manager() -> Iterator[socket.socket]:
 async def test_the_service_manager_is_told_of_readiness_life_and_the_end(
     folder: Path, postgres: Postgres, manager: socket.socket, name: str
 ) -> None:
-    async with site(folder, postgres) as place:
+    async with start_site(folder, postgres) as site:
         told = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "1000000"}
-        async with place.running([name], told):
+        async with site.running([name], told):
             messages = await asyncio.to_thread(receive_until, manager, b"READY=1")
             # Some seconds of watchdog at least.
             for _ in range(3):

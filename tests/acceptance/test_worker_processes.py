@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from acceptance.conftest import BESIDE_PYTHON, LIMIT_S
-from acceptance.encrypted import Site, site
+from acceptance.encrypted import Site, start_site
 from acceptance.test_worker_health import becomes, health_on, is_ready, receive_until
 from trenova.dev.ports import choose, reserve
 from trenova.dev.postgres import Postgres
@@ -30,12 +30,12 @@ def two_ports() -> int:
 
 
 @asynccontextmanager
-async def two_workers(place: Site, port: int, log: Path, **variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def two_workers(site: Site, port: int, log: Path, **variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
     with log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
             *(str(BESIDE_PYTHON / "trenova"), "worker", "--processes", "2"),
-            env=place.environment(health_on(port, **variables), "worker"),
-            cwd=place.folder,
+            env=site.environment(health_on(port, **variables), "worker"),
+            cwd=site.folder,
             stdout=file,
             stderr=file,
         )
@@ -71,8 +71,8 @@ async def test_a_killed_process_is_started_again_and_the_other_works_on(
     # No watchdog: its signs of life would fill the socket, which nobody reads until the end.
     told = {"NOTIFY_SOCKET": manager.getsockname()}
     async with (
-        site(folder, postgres) as place,
-        two_workers(place, port, place.folder / "workers.log", **told) as parent,
+        start_site(folder, postgres) as site,
+        two_workers(site, port, site.folder / "workers.log", **told) as parent,
     ):
         await asyncio.to_thread(receive_until, manager, b"READY=1")
         await becomes(lambda: both_ready(port))
@@ -85,7 +85,7 @@ async def test_a_killed_process_is_started_again_and_the_other_works_on(
 
         await becomes(is_replaced)
         await becomes(lambda: both_ready(port))
-        assert "worker process started again" in (place.folder / "workers.log").read_text()
+        assert "worker process started again" in (site.folder / "workers.log").read_text()
 
         # While one of them waits to be started again.
         other.kill()
@@ -93,8 +93,7 @@ async def test_a_killed_process_is_started_again_and_the_other_works_on(
         async def reports_exit() -> bool:
             fields = f'"pid": {other.pid}, "exit_code": -9, "again_in_s": 1.0'
             return (
-                f'{fields}, "event": "a worker process ended unexpectedly"'
-                in (place.folder / "workers.log").read_text()
+                f'{fields}, "event": "a worker process ended unexpectedly"' in (site.folder / "workers.log").read_text()
             )
 
         await becomes(reports_exit)
@@ -109,7 +108,7 @@ async def test_a_process_that_the_system_refuses_is_started_when_it_does_not_and
 ) -> None:
     port = two_ports()
     log = folder / "workers.log"
-    async with site(folder, postgres) as place, two_workers(place, port, log) as parent:
+    async with start_site(folder, postgres) as site, two_workers(site, port, log) as parent:
         await becomes(lambda: both_ready(port))
         system = psutil.Process(parent.pid)
         one, other = system.children()
@@ -132,31 +131,31 @@ async def test_a_process_that_the_system_refuses_is_started_when_it_does_not_and
 async def test_without_their_parent_the_processes_end(folder: Path, postgres: Postgres) -> None:
     port = two_ports()
     async with (
-        site(folder, postgres) as place,
-        two_workers(place, port, place.folder / "workers.log") as parent,
+        start_site(folder, postgres) as site,
+        two_workers(site, port, site.folder / "workers.log") as parent,
     ):
         await becomes(lambda: both_ready(port))
         children = psutil.Process(parent.pid).children()
         parent.kill()
         _, alive = await asyncio.to_thread(psutil.wait_procs, children, LIMIT_S)
         assert alive == []
-        assert "the process that started this worker has ended" in (place.folder / "workers.log").read_text()
+        assert "the process that started this worker has ended" in (site.folder / "workers.log").read_text()
 
 
 async def test_a_process_that_cannot_start_ends_them_all_with_its_error(folder: Path, postgres: Postgres) -> None:
     port = two_ports()
-    async with site(folder, postgres) as place:
+    async with start_site(folder, postgres) as site:
         with socket.create_server(("127.0.0.1", port + 1)):
-            async with two_workers(place, port, place.folder / "workers.log") as parent, asyncio.timeout(LIMIT_S):
+            async with two_workers(site, port, site.folder / "workers.log") as parent, asyncio.timeout(LIMIT_S):
                 assert await parent.wait() == 1
-        log = (place.folder / "workers.log").read_text()
+        log = (site.folder / "workers.log").read_text()
         assert f"error: invalid configuration: port {port + 1} on 127.0.0.1 is already in use" in log
         assert "a worker process cannot start; its error is above" in log
 
 
 async def test_ports_beyond_the_last_are_refused_before_any_process_starts(folder: Path, postgres: Postgres) -> None:
-    async with site(folder, postgres) as place:
-        ended = await place.command("worker", "--processes", "2", **health_on(65_535))
+    async with start_site(folder, postgres) as site:
+        ended = await site.command("worker", "--processes", "2", **health_on(65_535))
     assert ended.error_and_hint()[0].startswith(
         "invalid configuration: worker.health.port: 65535 given for 2 processes"
     )
@@ -166,8 +165,8 @@ async def test_a_process_that_does_not_end_is_killed_when_it_is_late(folder: Pat
     port = two_ports()
     at_once = {"TRENOVA_WORKER__DRAIN_SECONDS": "0"}
     async with (
-        site(folder, postgres) as place,
-        two_workers(place, port, place.folder / "workers.log", **at_once) as parent,
+        start_site(folder, postgres) as site,
+        two_workers(site, port, site.folder / "workers.log", **at_once) as parent,
     ):
         await becomes(lambda: both_ready(port))
         stuck, _ = psutil.Process(parent.pid).children()
@@ -176,6 +175,5 @@ async def test_a_process_that_does_not_end_is_killed_when_it_is_late(folder: Pat
         async with asyncio.timeout(LIMIT_S):
             assert await parent.wait() == 1
         assert (
-            f'"pid": {stuck.pid}, "event": "a worker process does not stop'
-            in (place.folder / "workers.log").read_text()
+            f'"pid": {stuck.pid}, "event": "a worker process does not stop' in (site.folder / "workers.log").read_text()
         )

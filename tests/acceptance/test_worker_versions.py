@@ -7,7 +7,7 @@ from pathlib import Path
 from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, entry_of, environment
 from acceptance.docs.blocks import CHECKOUT, blocks_of
 from acceptance.docs.page_setups import search_path
-from acceptance.encrypted import Site, site
+from acceptance.encrypted import Site, start_site
 from conftest import new_tenant
 from trenova.dev.postgres import Postgres
 
@@ -22,9 +22,9 @@ def version(build_id: str) -> dict[str, str]:
     return {name: value, "TRENOVA_WORKER__BUILD_ID": build_id}
 
 
-async def run_command(place: Site, command: str) -> str:
+async def run_command(site: Site, command: str) -> str:
     """What a command answers. Temporal hears of a version with its worker's first poll, and refuses until then."""
-    env = environment(PATH=search_path(BESIDE_PYTHON), HOME=str(place.folder), TEMPORAL_ADDRESS=place.temporal.address)
+    env = environment(PATH=search_path(BESIDE_PYTHON), HOME=str(site.folder), TEMPORAL_ADDRESS=site.temporal.address)
     while True:
         ended = await asyncio.to_thread(
             subprocess.run, ["bash", "-c", command], input="y\n", env=env, capture_output=True, text=True, check=False
@@ -41,18 +41,18 @@ async def test_the_commands_of_the_page_try_a_release_make_it_current_and_take_i
     tried, made_current, described, taken_back = OPERATE
     async with (
         asyncio.timeout(3 * LIMIT_S),
-        site(folder, postgres) as place,
-        place.running(["api", "worker"], version("0.1.0")),
-        place.running(["worker"], version("0.2.0")),
+        start_site(folder, postgres) as site,
+        site.running(["api", "worker"], version("0.1.0")),
+        site.running(["worker"], version("0.2.0")),
     ):
-        await run_command(place, taken_back)
-        await run_command(place, tried)
-        assert routing(await run_command(place, described)) == {"current": "0.1.0", "ramping": "0.2.0"}
-        await run_command(place, made_current)
-        assert routing(await run_command(place, described)) == {"current": "0.2.0", "ramping": ""}
-        await run_command(place, taken_back)
-        assert routing(await run_command(place, described)) == {"current": "0.1.0", "ramping": ""}
-        await place.store({**entry_of(), "tenant": new_tenant()})
+        await run_command(site, taken_back)
+        await run_command(site, tried)
+        assert routing(await run_command(site, described)) == {"current": "0.1.0", "ramping": "0.2.0"}
+        await run_command(site, made_current)
+        assert routing(await run_command(site, described)) == {"current": "0.2.0", "ramping": ""}
+        await run_command(site, taken_back)
+        assert routing(await run_command(site, described)) == {"current": "0.1.0", "ramping": ""}
+        await site.store({**entry_of(), "tenant": new_tenant()})
 
 
 def routing(description: str) -> dict[str, str]:

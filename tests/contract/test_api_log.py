@@ -11,10 +11,10 @@ import pytest
 from temporalio.client import Client
 
 from conftest import GENEROUS_S, Keys, new_tenant, serving
-from contract import log_reader
-from contract.log_reader import Fetch
-from contract.store.whole_log import REMOVE, past_triggers
-from contract.store.wide_log import with_wide_log
+from contract import tlog_reader
+from contract.store.ledger_check import REMOVE, past_triggers
+from contract.store.sparse_ledger import with_sparse_ledger
+from contract.tlog_reader import Fetch
 from examples import SIGNER, append_as_system, bodies
 from trenova.config import Settings
 from trenova.dev.ports import choose
@@ -57,9 +57,9 @@ async def test_a_reader_written_from_the_specification_gets_from_the_checkpoint_
         if count:
             await append(store, keys.tenant, count)
         size += count
-        head = log_reader.read_checkpoint(await fetch("checkpoint"), await key_of(api, keys.tenant))
+        head = tlog_reader.read_checkpoint(await fetch("checkpoint"), await key_of(api, keys.tenant))
         assert (head.origin, head.size) == (f"{SIGNER.prefix}/{keys.tenant}", size)
-        assert await log_reader.walk(fetch, head) == await store.ledgers.commitments(keys.tenant, 0, size)
+        assert await tlog_reader.walk(fetch, head) == await store.ledgers.commitments(keys.tenant, 0, size)
 
 
 async def test_a_removed_body_changes_nothing_that_a_reader_gets(
@@ -67,9 +67,9 @@ async def test_a_removed_body_changes_nothing_that_a_reader_gets(
 ) -> None:
     await append(store, keys.tenant, 300)
     fetch, key = fetch_from(api, keys.tenant), await key_of(api, keys.tenant)
-    before = await log_reader.walk(fetch, log_reader.read_checkpoint(await fetch("checkpoint"), key))
+    before = await tlog_reader.walk(fetch, tlog_reader.read_checkpoint(await fetch("checkpoint"), key))
     await past_triggers(owner, REMOVE + "index > 200", keys.tenant)
-    after = await log_reader.walk(fetch, log_reader.read_checkpoint(await fetch("checkpoint"), key))
+    after = await tlog_reader.walk(fetch, tlog_reader.read_checkpoint(await fetch("checkpoint"), key))
     assert len(before) == 300
     assert after == before
 
@@ -97,9 +97,9 @@ async def test_the_tiles_of_a_log_of_ten_million_entries_have_long_names(
     api: httpx.AsyncClient, keys: Keys, owner: Owner
 ) -> None:
     fetch = fetch_from(api, keys.tenant)
-    async with with_wide_log(owner, keys.tenant, size=10_000_000, index=4_999_999) as log:
+    async with with_sparse_ledger(owner, keys.tenant, size=10_000_000, index=4_999_999) as log:
         tiles = {
-            log_reader.path(str(row), index, len(hashes) // 32): hashes for (row, index), hashes in log.tiles().items()
+            tlog_reader.path(str(row), index, len(hashes) // 32): hashes for (row, index), hashes in log.tiles().items()
         }
         assert tiles.keys() == {
             *("tile/0/x019/531", "tile/0/x039/062.p/128", "tile/1/076", "tile/1/152.p/150", "tile/2/000.p/152"),
@@ -175,8 +175,8 @@ async def test_public_logs_are_read_without_a_key_and_nothing_else_is(public: ht
     tenant = new_tenant()
     await append(store, tenant, 300)
     fetch = fetch_from(public, tenant)
-    head = log_reader.read_checkpoint(await fetch("checkpoint"), await key_of(public, tenant))
-    assert len(await log_reader.walk(fetch, head)) == 300
+    head = tlog_reader.read_checkpoint(await fetch("checkpoint"), await key_of(public, tenant))
+    assert len(await tlog_reader.walk(fetch, head)) == 300
     for path in ("/v1/entries", f"/v1/entries/{uuid.uuid4()}/proof", f"/v1/proofs/consistency?from=0&tenant={tenant}"):
         assert (await public.get(path)).status_code == 401
 

@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import Client
 
 from conftest import GENEROUS_S, converter, new_tenant
-from contract.lossy import LossyProxy
+from contract.lossy_proxy import LossyProxy
 from trenova.codec.layered_codec import MAX_SENT_BYTES
 from trenova.config import Settings
 from trenova.dev.temporal import Temporal

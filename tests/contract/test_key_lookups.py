@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from conftest import GENEROUS_S, Keys
-from contract.lossy import LossyProxy
+from contract.lossy_proxy import LossyProxy
 from trenova.api import database_watch, key_lookups
 from trenova.api.key_lookups import KeyLookups
 from trenova.dev.postgres import Postgres

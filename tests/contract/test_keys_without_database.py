@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from temporalio.client import Client
 
 from conftest import GENEROUS_S, Keys, serving
-from contract.lossy import LossyProxy
+from contract.lossy_proxy import LossyProxy
 from databases import Database, own_database
 from examples import entry
 from trenova.api import key_lookups

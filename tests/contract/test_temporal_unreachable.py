@@ -13,7 +13,7 @@ from temporalio.client import Client
 from temporalio.common import Priority
 
 from conftest import GENEROUS_S, converter, new_tenant
-from contract.lossy import LossyProxy
+from contract.lossy_proxy import LossyProxy
 from contract.test_group_commit import entries, size_of
 from trenova.codec.compose import data_converter_for
 from trenova.codec.layered_codec import MAX_SENT_BYTES

@@ -43,7 +43,7 @@ BULK, SINGLE, FEW = 0, 4, 7
 
 
 @dataclass(slots=True, kw_only=True)
-class Small:
+class SmallRun:
     """756 entries of three tenants, acknowledged and stored, and one request that was sent and never came anywhere."""
 
     store: Store
@@ -136,7 +136,7 @@ def workers() -> Iterator[Executor]:
 
 
 @pytest.fixture
-async def small(postgres: Postgres, quiet: Client, workers: Executor, tmp_path: Path) -> AsyncIterator[Small]:
+async def small_run(postgres: Postgres, quiet: Client, workers: Executor, tmp_path: Path) -> AsyncIterator[SmallRun]:
     async with (
         own_database(postgres) as database,
         await psycopg.AsyncConnection.connect(database.owner_url, autocommit=True) as owner,
@@ -158,7 +158,7 @@ async def small(postgres: Postgres, quiet: Client, workers: Executor, tmp_path: 
                 journal=str(tmp_path / "journal"),
                 receipts=str(tmp_path / "receipts"),
             )
-            made = Small(
+            made = SmallRun(
                 store=store,
                 owner=owner,
                 url=database.operator_url,

@@ -9,7 +9,7 @@ from chaos.entries import Place, id_of
 
 from conftest import GENEROUS_S
 from examples import SIGNER
-from faults.conftest import BULK, RUN, SINGLE, Small, own_temporal
+from faults.conftest import BULK, RUN, SINGLE, SmallRun, own_temporal
 from trenova.ledger import hashing
 
 LETTER = (
@@ -23,45 +23,45 @@ COPY = (
 )
 
 
-async def test_a_set_that_nothing_happened_to_has_no_findings(small: Small) -> None:
-    checked = await small.check()
+async def test_a_set_that_nothing_happened_to_has_no_findings(small_run: SmallRun) -> None:
+    checked = await small_run.check()
     assert checked.findings.counts == {}, checked.findings.examples
     assert (checked.sent, checked.acknowledged, checked.stored, checked.verified) == (757, 756, 756, 756)
     assert (checked.checkpoints, checked.receipts) == (4, 3)  # three that were kept, and the one that is served now
 
 
-async def test_what_was_stored_without_an_acknowledgement_is_nothing_wrong(small: Small) -> None:
-    await small.append(SINGLE, 3)
-    checked = await small.check()
+async def test_what_was_stored_without_an_acknowledgement_is_nothing_wrong(small_run: SmallRun) -> None:
+    await small_run.append(SINGLE, 3)
+    checked = await small_run.check()
     assert (checked.findings.counts, checked.acknowledged, checked.stored) == ({}, 756, 757)
 
 
-async def test_an_acknowledged_entry_that_is_not_there_is_lost(small: Small) -> None:
-    small.note("sent", BULK, 3)
-    small.note("acknowledged", BULK, 3)
-    checked = await small.check()
+async def test_an_acknowledged_entry_that_is_not_there_is_lost(small_run: SmallRun) -> None:
+    small_run.note("sent", BULK, 3)
+    small_run.note("acknowledged", BULK, 3)
+    checked = await small_run.check()
     assert checked.findings.counts == {"lost": 250}
     assert checked.findings.examples[0] == "lost: acknowledged and not stored: Place(author=0, request=3, position=0)"
 
 
-async def test_a_row_that_is_gone_is_lost_and_leaves_a_gap_and_a_damaged_log(small: Small) -> None:
-    await small.tamper("DELETE FROM entries WHERE tenant = 'tenant-0' AND index = 300")
-    found = await small.count_findings()
+async def test_a_row_that_is_gone_is_lost_and_leaves_a_gap_and_a_damaged_log(small_run: SmallRun) -> None:
+    await small_run.tamper("DELETE FROM entries WHERE tenant = 'tenant-0' AND index = 300")
+    found = await small_run.count_findings()
     assert (found["lost"], found["gap"], found["damaged"]) == (1, 1, 1)
 
 
-async def test_an_entry_that_is_stored_twice_is_doubled(small: Small) -> None:
-    await small.tamper("ALTER TABLE entries DROP CONSTRAINT entries_pkey")
-    await small.tamper(COPY.format(id="id"))
-    await small.tamper("UPDATE batches SET stored = stored + 1 WHERE tenant = 'tenant-0' AND first_index = 500")
-    checked = await small.check()
+async def test_an_entry_that_is_stored_twice_is_doubled(small_run: SmallRun) -> None:
+    await small_run.tamper("ALTER TABLE entries DROP CONSTRAINT entries_pkey")
+    await small_run.tamper(COPY.format(id="id"))
+    await small_run.tamper("UPDATE batches SET stored = stored + 1 WHERE tenant = 'tenant-0' AND first_index = 500")
+    checked = await small_run.check()
     assert checked.findings.counts["doubled"] == 2  # over HTTP, and in the table
     assert "doubled: stored 2 times: Place(author=0, request=0, position=5)" in checked.findings.examples
 
 
-async def test_an_entry_that_nobody_sent_is_told(small: Small) -> None:
-    await small.append(BULK, 9)
-    assert await small.count_findings() == {"never sent": 250}
+async def test_an_entry_that_nobody_sent_is_told(small_run: SmallRun) -> None:
+    await small_run.append(BULK, 9)
+    assert await small_run.count_findings() == {"never sent": 250}
 
 
 @pytest.mark.parametrize(
@@ -71,17 +71,17 @@ async def test_an_entry_that_nobody_sent_is_told(small: Small) -> None:
         "replace(convert_from(body, 'UTF8'), 'as agreed', 'as agreed ')",
     ],
 )
-async def test_a_body_that_is_not_what_was_sent_is_changed(small: Small, change: str) -> None:
-    await small.tamper(
+async def test_a_body_that_is_not_what_was_sent_is_changed(small_run: SmallRun, change: str) -> None:
+    await small_run.tamper(
         f"UPDATE entries SET body = convert_to({change}, 'UTF8') WHERE tenant = 'tenant-4' AND index = 1"
     )
-    found = await small.count_findings()
+    found = await small_run.count_findings()
     assert (found["changed"], found["damaged"]) == (1, 1)
 
 
-async def test_an_index_that_is_left_out_is_a_gap(small: Small) -> None:
-    await small.tamper("UPDATE entries SET index = 9 WHERE tenant = 'tenant-4' AND index = 2")
-    found = await small.count_findings()
+async def test_an_index_that_is_left_out_is_a_gap(small_run: SmallRun) -> None:
+    await small_run.tamper("UPDATE entries SET index = 9 WHERE tenant = 'tenant-4' AND index = 2")
+    found = await small_run.count_findings()
     assert found["gap"] >= 1
     assert found["damaged"] >= 1
 
@@ -94,51 +94,51 @@ async def test_an_index_that_is_left_out_is_a_gap(small: Small) -> None:
         "DELETE FROM checkpoints WHERE tenant = 'tenant-4' AND size = 3",
     ],
 )
-async def test_a_wrong_tree_is_damage(small: Small, statement: str) -> None:
-    await small.tamper(statement)
-    assert (await small.count_findings())["damaged"] >= 1
+async def test_a_wrong_tree_is_damage(small_run: SmallRun, statement: str) -> None:
+    await small_run.tamper(statement)
+    assert (await small_run.count_findings())["damaged"] >= 1
 
 
-async def test_a_checkpoint_of_another_history_is_told_by_its_proof_and_by_the_trees(small: Small) -> None:
-    small.kept["tenant-0"].append(SIGNER.sign("tenant-0", size=600, root=hashing.EMPTY_ROOT))
-    found = await small.count_findings()
+async def test_a_checkpoint_of_another_history_is_told_by_its_proof_and_by_the_trees(small_run: SmallRun) -> None:
+    small_run.kept["tenant-0"].append(SIGNER.sign("tenant-0", size=600, root=hashing.EMPTY_ROOT))
+    found = await small_run.count_findings()
     assert found.keys() == {"checkpoint", "damaged"}
 
 
-async def test_a_checkpoint_that_nobody_signed_is_told(small: Small) -> None:
-    small.kept["tenant-0"].append(small.kept["tenant-0"][0].replace(b"\n250\n", b"\n251\n"))
-    assert await small.count_findings() == {"checkpoint": 1}
+async def test_a_checkpoint_that_nobody_signed_is_told(small_run: SmallRun) -> None:
+    small_run.kept["tenant-0"].append(small_run.kept["tenant-0"][0].replace(b"\n250\n", b"\n251\n"))
+    assert await small_run.count_findings() == {"checkpoint": 1}
 
 
-async def test_a_receipt_that_does_not_hold_is_told(small: Small) -> None:
-    small.edit_receipts(lambda lines: lines.replace(b'"index":0', b'"index":1'))
-    assert await small.count_findings() == {"receipt": 1}
+async def test_a_receipt_that_does_not_hold_is_told(small_run: SmallRun) -> None:
+    small_run.edit_receipts(lambda lines: lines.replace(b'"index":0', b'"index":1'))
+    assert await small_run.count_findings() == {"receipt": 1}
 
 
-async def test_a_receipt_of_an_entry_that_is_gone_is_told(small: Small) -> None:
+async def test_a_receipt_of_an_entry_that_is_gone_is_told(small_run: SmallRun) -> None:
     id_ = str(id_of(RUN, Place(BULK, 0, 0))).encode()
-    small.edit_receipts(lambda lines: lines.replace(id_, str(uuid.uuid4()).encode()))
-    assert await small.count_findings() == {"receipt": 1}
+    small_run.edit_receipts(lambda lines: lines.replace(id_, str(uuid.uuid4()).encode()))
+    assert await small_run.count_findings() == {"receipt": 1}
 
 
-async def test_a_request_that_was_refused_is_told(small: Small) -> None:
-    small.note("refused", SINGLE, 3)
-    assert await small.count_findings() == {"refused": 1}
+async def test_a_request_that_was_refused_is_told(small_run: SmallRun) -> None:
+    small_run.note("refused", SINGLE, 3)
+    assert await small_run.count_findings() == {"refused": 1}
 
 
-async def test_a_parked_entry_is_told(small: Small) -> None:
-    await small.tamper(LETTER)
-    assert await small.count_findings() == {"dead letter": 1}
+async def test_a_parked_entry_is_told(small_run: SmallRun) -> None:
+    await small_run.tamper(LETTER)
+    assert await small_run.count_findings() == {"dead letter": 1}
 
 
-async def test_a_workflow_that_did_not_complete_is_told(small: Small, folder: Path) -> None:
+async def test_a_workflow_that_did_not_complete_is_told(small_run: SmallRun, folder: Path) -> None:
     async with own_temporal(folder / "spoiled") as client:
-        small.client = client
+        small_run.client = client
         handle = await client.start_workflow(
             "ProcessAuditBatchWorkflow", id=f"audit-batch-{uuid.uuid4()}", task_queue="nobody"
         )
         await handle.terminate()
         async with asyncio.timeout(GENEROUS_S):
-            while (found := await small.count_findings()) == {}:  # noqa: ASYNC110 - Temporal lists what has ended a moment later
+            while (found := await small_run.count_findings()) == {}:  # noqa: ASYNC110 - Temporal lists what has ended a moment later
                 await asyncio.sleep(0.2)
     assert found == {"workflow": 1}

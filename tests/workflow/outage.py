@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 
 from conftest import GENEROUS_S, converter
-from contract.lossy import LossyProxy
+from contract.lossy_proxy import LossyProxy
 from examples import SIGNER, bodies
 from trenova.config import TASK_QUEUE, Settings
 from trenova.dev import schema

@@ -13,7 +13,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from conftest import GENEROUS_S, replayer
-from contract.store.whole_log import past_triggers
+from contract.store.ledger_check import past_triggers
 from examples import bodies
 from trenova.api.last_verification import measure_last_verification
 from trenova.config import TASK_QUEUE

@@ -11,8 +11,8 @@ import psycopg
 from sqlalchemy.engine import make_url
 
 from acceptance.conftest import Dev, entry_of, free_ports, store
-from contract.store.whole_log import past_triggers
-from poison import POISON, Rule
+from contract.store.ledger_check import past_triggers
+from poison_rule import POISON, Rule
 from trenova.dev.postgres import Postgres
 
 Replacements = Mapping[str, str]

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from acceptance.conftest import CommandResult, Dev
-from acceptance.encrypted import Site, dev_with, site
+from acceptance.encrypted import Site, dev_with, start_site
 from trenova.dev import schema
 from trenova.dev.postgres import Postgres
 
@@ -43,8 +43,8 @@ def report_of(ended: CommandResult) -> DoctorReport:
     return DoctorReport(ended.exit_code, {finding["check"]: finding for finding in output["findings"]})
 
 
-async def doctor(place: Site, **variables: str) -> DoctorReport:
-    return report_of(await place.command("doctor", "--json", **{"TRENOVA_API_KEY": place.api_key, **variables}))
+async def doctor(site: Site, **variables: str) -> DoctorReport:
+    return report_of(await site.command("doctor", "--json", **{"TRENOVA_API_KEY": site.api_key, **variables}))
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +56,9 @@ async def database(folder: Path) -> AsyncIterator[Postgres]:
 
 
 @pytest.fixture(scope="module")
-async def place(folder: Path, database: Postgres) -> AsyncIterator[Site]:
+async def site(folder: Path, database: Postgres) -> AsyncIterator[Site]:
     """A site with an API and a worker."""
-    async with site(folder, database) as made, made.running(["api", "worker"], {}):
+    async with start_site(folder, database) as made, made.running(["api", "worker"], {}):
         yield made
 
 

@@ -9,13 +9,13 @@ import psycopg
 import pytest
 
 from acceptance.conftest import LIMIT_S
-from acceptance.encrypted import Site, encrypting, new_key, site
+from acceptance.encrypted import Site, encrypting, new_key, start_site
 from acceptance.prometheus import objection
 from acceptance.test_worker_health import far_site, health_on, is_ready, page
 from conftest import new_tenant
 from databases import urls_of
 from examples import entry
-from poison import POISON, rule_of
+from poison_rule import POISON, with_poison_rule
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.store import schema
@@ -31,12 +31,12 @@ NO_WORKER_READY = {"TrenovaNoWorkerReady", "TrenovaWorkerNotReady"}
 class MonitoredSite:
     """An API and a worker as Prometheus and health probes see them."""
 
-    place: Site
+    site: Site
     worker_port: int
     folder: Path
 
     async def pages(self) -> dict[str, str | None]:
-        async with self.place.client() as client:
+        async with self.site.client() as client:
             answer = await client.get("/metrics")
         assert answer.status_code == 200, answer.text
         try:
@@ -56,11 +56,11 @@ class MonitoredSite:
             pytest.fail(problem)
 
     async def api_is_ready(self) -> bool:
-        async with self.place.client() as client:
+        async with self.site.client() as client:
             return (await client.get("/readyz")).status_code == 200
 
     async def send(self, query: str = "", **fields: str) -> httpx.Response:
-        async with self.place.client() as client:
+        async with self.site.client() as client:
             return await client.post(f"/v1/entries{query}", json={"tenant": new_tenant(), **entry(**fields)})
 
 
@@ -115,11 +115,11 @@ async def test_keys_that_do_not_decrypt_waiting_batches_raise_an_alert(
     other = new_key()
     right = encrypting("a", a=new_key())
     mistaken = encrypting("a", a=other) if mistake == "wrong" else encrypting("b", b=other)
-    async with site(folder, database) as place:
-        monitored = MonitoredSite(place, choose(), tmp_path)
-        async with place.running(["api"], right):
+    async with start_site(folder, database) as site:
+        monitored = MonitoredSite(site, choose(), tmp_path)
+        async with site.running(["api"], right):
             assert (await monitored.send()).status_code == 202
-        async with place.running(["api", "worker"], health_on(monitored.worker_port, **mistaken)):
+        async with site.running(["api", "worker"], health_on(monitored.worker_port, **mistaken)):
             await monitored.wait_for_alerts("TrenovaKeysWrong")
             assert await monitored.api_is_ready()
             assert await is_ready(monitored.worker_port)
@@ -129,23 +129,23 @@ async def test_parked_entries_and_a_damaged_ledger_raise_an_alert_though_everyth
     folder: Path, database: Postgres, owner: Owner, tmp_path: Path
 ) -> None:
     tenant = new_tenant()
-    async with site(folder, database) as place:
-        monitored = MonitoredSite(place, choose(), tmp_path)
-        async with place.running(["api", "worker"], health_on(monitored.worker_port)):
-            async with rule_of(database.owner_url):
+    async with start_site(folder, database) as site:
+        monitored = MonitoredSite(site, choose(), tmp_path)
+        async with site.running(["api", "worker"], health_on(monitored.worker_port)):
+            async with with_poison_rule(database.owner_url):
                 answer = await monitored.send("?wait=stored", action=POISON, tenant=tenant)
                 assert answer.json()["entries"][0]["state"] == "parked", answer.text
                 await monitored.wait_for_alerts("TrenovaEntriesParked")
                 assert await monitored.api_is_ready()
-            at = {"TRENOVA_API_URL": place.api_url, "TRENOVA_API_KEY": place.api_key}
-            replayed = await place.command("dead-letters", "replay", "--tenant", tenant, **at)
+            at = {"TRENOVA_API_URL": site.api_url, "TRENOVA_API_KEY": site.api_key}
+            replayed = await site.command("dead-letters", "replay", "--tenant", tenant, **at)
             assert replayed.exit_code == 0, replayed
             await monitored.wait_for_alerts()
 
             async with owner.transaction():
                 await owner.execute("SET LOCAL session_replication_role = replica")
                 await owner.execute("UPDATE entries SET body = body || '\\x20' WHERE tenant = %s", [tenant])
-            trigger = await place.cli("schedule", "trigger", "--schedule-id", "trenova-verify")
+            trigger = await site.cli("schedule", "trigger", "--schedule-id", "trenova-verify")
             assert trigger.exit_code == 0, trigger
             await monitored.wait_for_alerts("TrenovaLogDamaged")
             assert await is_ready(monitored.worker_port)

@@ -8,7 +8,7 @@ import pytest
 
 from acceptance.conftest import LIMIT_S
 from acceptance.doctor.conftest import DoctorReport, report_of
-from acceptance.encrypted import STRICT, Site, encrypting, new_key, site
+from acceptance.encrypted import STRICT, Site, encrypting, new_key, start_site
 from trenova.dev.postgres import Postgres
 
 # What a test machine cannot have: a production Temporal, and a worker on another machine.
@@ -27,15 +27,15 @@ def variables() -> dict[str, str]:
 @pytest.fixture(scope="module")
 async def ready(folder: Path, database: Postgres, variables: dict[str, str]) -> AsyncIterator[Site]:
     """A production site on one machine: encrypted, strict, with two workers."""
-    async with site(folder, database) as place, place.running(["api", "worker"], variables):
-        assert (await place.cli(*RETENTION)).exit_code == 0
-        async with place.running(["worker"], variables):
-            yield place
+    async with start_site(folder, database) as site, site.running(["api", "worker"], variables):
+        assert (await site.cli(*RETENTION)).exit_code == 0
+        async with site.running(["worker"], variables):
+            yield site
 
 
-async def preflight(place: Site, *flags: str, **variables: str) -> DoctorReport:
+async def preflight(site: Site, *flags: str, **variables: str) -> DoctorReport:
     return report_of(
-        await place.command("preflight", "--json", *flags, **{"TRENOVA_API_KEY": place.api_key, **variables})
+        await site.command("preflight", "--json", *flags, **{"TRENOVA_API_KEY": site.api_key, **variables})
     )
 
 
@@ -95,8 +95,8 @@ async def test_workers_that_accept_plain_text_a_single_worker_and_missing_backup
     folder: Path, database: Postgres, variables: dict[str, str]
 ) -> None:
     lax = {name: text for name, text in variables.items() if name not in STRICT}
-    async with site(folder, database) as place, place.running(["api", "worker"], lax):
-        report = await preflight(place, **variables, TRENOVA_API_KEY="")
+    async with start_site(folder, database) as site, site.running(["api", "worker"], lax):
+        report = await preflight(site, **variables, TRENOVA_API_KEY="")
     assert "received a batch in plain text and did not refuse it (accepted)" in report.fault("plain text refused")
     assert "1 worker polls audit-queue; expected 2" in report.fault("two workers")
     assert "for only 24 h, expected at least 3 days" in report.fault("namespace retention")

@@ -8,7 +8,7 @@ import pytest
 
 from acceptance.conftest import LIMIT_S
 from acceptance.doctor.conftest import DoctorReport, doctor
-from acceptance.encrypted import Site, encrypting, new_key, site
+from acceptance.encrypted import Site, encrypting, new_key, start_site
 from conftest import new_tenant
 from examples import entry
 from trenova.dev.postgres import Postgres
@@ -18,18 +18,18 @@ pytestmark = pytest.mark.long
 NO_DATABASE = {"TRENOVA_DATABASE__URL": "postgresql://trenova@127.0.0.1:1/trenova"}
 
 
-async def accept(place: Site) -> None:
-    async with place.client() as client:
+async def accept(site: Site) -> None:
+    async with site.client() as client:
         answer = await client.post("/v1/entries", json={**entry(), "tenant": new_tenant()})
     assert answer.status_code == 202, answer.text
 
 
-async def doctor_until(place: Site, condition: Callable[[DoctorReport], bool], **variables: str) -> DoctorReport:
+async def doctor_until(site: Site, condition: Callable[[DoctorReport], bool], **variables: str) -> DoctorReport:
     """The report of the doctor once the condition is true; one more entry is accepted before each attempt."""
     async with asyncio.timeout(LIMIT_S):
         while True:
-            await accept(place)
-            if condition(report := await doctor(place, **variables)):
+            await accept(site)
+            if condition(report := await doctor(site, **variables)):
                 return report
 
 
@@ -41,8 +41,8 @@ def has_long_backlog(report: DoctorReport) -> bool:
 async def test_missing_workers_and_the_growing_backlog_are_named_and_then_a_worker_without_a_database(
     folder: Path, database: Postgres
 ) -> None:
-    async with site(folder, database) as place, place.running(["api"], {}):
-        report = await doctor_until(place, has_long_backlog)
+    async with start_site(folder, database) as site, site.running(["api"], {}):
+        report = await doctor_until(site, has_long_backlog)
         assert report.exit_code == 15
         fault = report.fault("workers")
         assert fault.startswith("No Workers polling the audit-queue Task Queue")
@@ -56,31 +56,31 @@ async def test_missing_workers_and_the_growing_backlog_are_named_and_then_a_work
         assert f"missing: {schedules}" in report.fault("schedules")
 
         # This worker runs, waits for its database, and does not poll.
-        worker = await place.start("worker", NO_DATABASE, logged=b'"waiting"')
+        worker = await site.start("worker", NO_DATABASE, logged=b'"waiting"')
         try:
-            report = await doctor(place, **NO_DATABASE)
+            report = await doctor(site, **NO_DATABASE)
             assert report.exit_code == 13
             assert report.fault("database").startswith("the database is unavailable: ")
             assert report.fault("workers").startswith("No Workers polling")
         finally:
             await worker.stop()
 
-        async with place.running(["worker"], {}):
-            report = await doctor_until(place, lambda report: not report.states("failed"))
+        async with site.running(["worker"], {}):
+            report = await doctor_until(site, lambda report: not report.states("failed"))
             assert report.findings["workers"]["cause"].startswith("1 worker polls audit-queue")
 
 
 async def test_workers_of_a_version_that_gets_no_work_are_named(folder: Path, database: Postgres) -> None:
     versioned = {"TRENOVA_WORKER__DEPLOYMENT_NAME": "audit", "TRENOVA_WORKER__BUILD_ID": "2"}
-    async with site(folder, database) as place, place.running(["worker"], versioned):
-        report = await doctor(place)
+    async with start_site(folder, database) as site, site.running(["worker"], versioned):
+        report = await doctor(site)
         assert report.exit_code == 15
         fault = report.fault("worker version")
         cause, command = fault.split(" → temporal ")
         assert cause == "workers of version audit 2 poll but get no work: the current version is none"
-        assert (await place.cli(*command.split(), "--yes")).exit_code == 0
+        assert (await site.cli(*command.split(), "--yes")).exit_code == 0
         async with asyncio.timeout(LIMIT_S):
-            while (report := await doctor(place)).findings["worker version"]["state"] != "ok":
+            while (report := await doctor(site)).findings["worker version"]["state"] != "ok":
                 pass
         assert report.findings["worker version"]["cause"] == "work goes to audit 2"
 
@@ -90,8 +90,8 @@ async def test_a_wrong_and_a_missing_key_and_a_stuck_workflow_are_named_in_the_w
 ) -> None:
     one, other = new_key(), new_key()
     right, wrong, missing = encrypting("a", a=one), encrypting("a", a=other), encrypting("b", b=other)
-    async with site(folder, database) as place, place.running(["api"], right):
-        await accept(place)
+    async with start_site(folder, database) as site, site.running(["api"], right):
+        await accept(site)
         for variables, words in (
             (wrong, "decryption failed with the key ID: a"),
             (missing, "encryption key not found for ID: a"),
@@ -99,7 +99,7 @@ async def test_a_wrong_and_a_missing_key_and_a_stuck_workflow_are_named_in_the_w
             # Without an API key: with one, the doctor finds that the API has other keys.
             unknown = {**variables, "TRENOVA_API_KEY": ""}
             async with asyncio.timeout(LIMIT_S):  # Temporal lists open workflows with a delay
-                while (report := await doctor(place, **unknown)).findings["keys of open workflows"]["state"] == "ok":
+                while (report := await doctor(site, **unknown)).findings["keys of open workflows"]["state"] == "ok":
                     pass
             assert report.exit_code == 14
             fault = report.fault("keys of open workflows")
@@ -107,9 +107,9 @@ async def test_a_wrong_and_a_missing_key_and_a_stuck_workflow_are_named_in_the_w
             assert ") → set TEMPORAL_ENCRYPTION_KEY_a to the key that they were encrypted with" in fault
             assert "trenova keys check" in fault
 
-        async with place.running(["worker"], wrong), asyncio.timeout(LIMIT_S):
+        async with site.running(["worker"], wrong), asyncio.timeout(LIMIT_S):
             # Temporal marks a workflow after some failed tasks: about a minute.
-            while (report := await doctor(place, **wrong)).findings["stuck workflows"]["state"] == "ok":
+            while (report := await doctor(site, **wrong)).findings["stuck workflows"]["state"] == "ok":
                 pass
         fault = report.fault("stuck workflows")
         assert fault.startswith("1 workflow is failing repeatedly: audit-batch-")
@@ -123,12 +123,12 @@ async def test_a_worker_with_another_key_under_the_same_id_is_named_even_if_othe
 ) -> None:
     right, wrong = encrypting("a", a=new_key()), encrypting("a", a=new_key())
     async with (
-        site(folder, database) as place,
-        place.running(["api", "worker"], right),
-        place.running(["worker"], wrong) as (mistaken,),
+        start_site(folder, database) as site,
+        site.running(["api", "worker"], right),
+        site.running(["worker"], wrong) as (mistaken,),
     ):
         named = f"worker {mistaken.process.pid}@"
-        report = await doctor_until(place, lambda report: named in report.findings["keys of workers"]["cause"], **right)
+        report = await doctor_until(site, lambda report: named in report.findings["keys of workers"]["cause"], **right)
         assert report.exit_code == 14
         fault = report.fault("keys of workers")
         assert fault.startswith(f"keys differ: {named}")

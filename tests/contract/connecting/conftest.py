@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from contract.connecting.cases import API_KEY, Case, write_files
-from fronts import answering, api_key_front, hanging_up, http2_answering, tls_front
+from temporal_fronts import answering_server, api_key_front, closing_server, http2_server, tls_front
 from trenova.config import Settings
 from trenova.dev.ports import choose
 from trenova.dev.temporal import Temporal
@@ -60,11 +60,11 @@ async def servers(temporal: Temporal, tmp_path_factory: pytest.TempPathFactory) 
             {
                 "plain": temporal.address,
                 "no server": no_server,
-                "http": await enter(answering(HTTP)),
-                "hanging up": await enter(answering(b"")),
-                "closing": await enter(hanging_up()),
-                **{f"HTTP {status}": await enter(http2_answering(status)) for status in (401, 403, 404, 503)},
-                **{f"page {status}": await enter(http2_answering(status, PAGE)) for status in (200, 403, 503)},
+                "http": await enter(answering_server(HTTP)),
+                "hanging up": await enter(answering_server(b"")),
+                "closing": await enter(closing_server()),
+                **{f"HTTP {status}": await enter(http2_server(status)) for status in (401, 403, 404, 503)},
+                **{f"page {status}": await enter(http2_server(status, PAGE)) for status in (200, 403, 503)},
                 "tls": await enter(tls_front(temporal.address, good)),
                 "named": await enter(tls_front(temporal.address, named)),
                 "expired": await enter(tls_front(temporal.address, expired)),

@@ -9,7 +9,7 @@ import pytest
 from conftest import GENEROUS_S, converter, new_tenant, serving
 from contract.connecting.cases import CASES, Case
 from contract.connecting.conftest import Servers
-from contract.lossy import LossyProxy
+from contract.lossy_proxy import LossyProxy
 from contract.test_group_commit import entries
 from examples import entry
 from trenova.config import MIB, Settings

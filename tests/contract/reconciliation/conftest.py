@@ -34,7 +34,7 @@ Handle = WorkflowHandle[ProcessAuditBatchWorkflow, BatchResult]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Site:
     client: Client
     store: Store
     owner_url: str
@@ -84,7 +84,7 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-async def place(folder: Path, postgres: Postgres) -> AsyncIterator[Place]:
+async def site(folder: Path, postgres: Postgres) -> AsyncIterator[Site]:
     async with (
         own_database(postgres) as database,
         Temporal(folder / f"reconcile-{uuid.uuid4().hex[:8]}").running() as temporal,
@@ -94,4 +94,4 @@ async def place(folder: Path, postgres: Postgres) -> AsyncIterator[Place]:
             {"temporal": {"hostPort": temporal.address}, "database": {"url": SecretStr(database.worker_url)}}
         )
         client = await Client.connect(temporal.address, data_converter=converter())
-        yield Place(client=client, store=store, owner_url=database.owner_url, settings=settings)
+        yield Site(client=client, store=store, owner_url=database.owner_url, settings=settings)

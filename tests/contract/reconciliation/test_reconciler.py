@@ -10,10 +10,10 @@ from temporalio.client import Client
 from temporalio.common import RawValue
 from temporalio.converter import DataConverter
 
-import stranger
-from contract.reconciliation.conftest import Handle, Place
+import foreign_worker
+from contract.reconciliation.conftest import Handle, Site
 from examples import bodies, body
-from poison import POISON, rule_of
+from poison_rule import POISON, with_poison_rule
 from trenova.codec.compose import data_converter_for
 from trenova.config import TASK_QUEUE, SecuritySettings
 from trenova.domain.batch import Batch, workflow_id
@@ -32,9 +32,9 @@ def encrypting_converter(**keys: str) -> DataConverter:
     )
 
 
-async def run_and_terminate(place: Place, payload: Payload, id_: str) -> str:
+async def run_and_terminate(site: Site, payload: Payload, id_: str) -> str:
     """A terminated run with this input."""
-    plain = await Client.connect(place.client.service_client.config.target_host, data_converter=DataConverter.default)
+    plain = await Client.connect(site.client.service_client.config.target_host, data_converter=DataConverter.default)
     handle = await plain.start_workflow("ProcessAuditBatchWorkflow", RawValue(payload), id=id_, task_queue=TASK_QUEUE)
     await handle.terminate()
     return str(handle.first_execution_run_id)
@@ -44,7 +44,7 @@ def as_json(data: bytes) -> Payload:
     return Payload(metadata={"encoding": b"json/plain"}, data=data)
 
 
-async def test_what_cannot_be_read_is_noted_and_stops_none_of_the_others(place: Place, tenant: str) -> None:
+async def test_what_cannot_be_read_is_noted_and_stops_none_of_the_others(site: Site, tenant: str) -> None:
     sent = bodies(tenant, 2)
     (locked,) = await encrypting_converter(theirs=KEY).encode([Batch(entries=[msgspec.Raw(sent[1])])])
     deep = b'{"batch_id":"x","entries":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}"
@@ -58,133 +58,131 @@ async def test_what_cannot_be_read_is_noted_and_stops_none_of_the_others(place: 
         Payload(),
     ]
     ids = {name: workflow_id(str(uuid.uuid4())) for name in names}
-    before = (await place.store.reconciliation.findings()).missing
-    runs = [await run_and_terminate(place, payload, ids[name]) for name, payload in zip(names, payloads, strict=True)]
+    before = (await site.store.reconciliation.findings()).missing
+    runs = [await run_and_terminate(site, payload, ids[name]) for name, payload in zip(names, payloads, strict=True)]
     # The same under an id that the API never assigns; and a valid one after them all.
-    runs.append(await run_and_terminate(place, locked, "by-hand\0" + "x" * 300))
-    good = await place.accept(sent[:1])
+    runs.append(await run_and_terminate(site, locked, "by-hand\0" + "x" * 300))
+    good = await site.accept(sent[:1])
     await good.terminate()
-    await place.wait_until_listed(*runs, good.first_execution_run_id)
+    await site.wait_until_listed(*runs, good.first_execution_run_id)
 
-    done = await place.reconcile()
+    done = await site.reconcile()
     # What can be read but is not a batch is parked, as a worker does.
     assert (done.stored, done.parked, done.missing, done.foreign) == (1, 3, 3, 1)
-    assert await place.stored_bodies(tenant) == sent[:1]
-    found = {run.workflow_id: run.reason for run in await place.store.reconciliation.missing(1000)}
+    assert await site.stored_bodies(tenant) == sent[:1]
+    found = {run.workflow_id: run.reason for run in await site.store.reconciliation.missing(1000)}
     assert found[ids["locked"]] == "encryption key not found for ID: theirs"
     assert found[ids["unknown"]] == found[ids["none"]] == "the input of the workflow is not a batch"
-    assert (await place.store.reconciliation.findings()).missing == before + 3
+    assert (await site.store.reconciliation.findings()).missing == before + 3
 
     # With the key it is stored; what was deleted in Temporal is given up.
     both = data_converter_for(
         SecuritySettings(), load_keyring(SecuritySettings(), {"TEMPORAL_ENCRYPTION_KEY_theirs": KEY})
     )
     for name in ("unknown", "none"):
-        await stranger.delete(place.client, ids[name], runs[names.index(name)])
-    while (done := await place.reconcile(data_converter=both, compare_all=False)).missing:
+        await foreign_worker.delete(site.client, ids[name], runs[names.index(name)])
+    while (done := await site.reconcile(data_converter=both, compare_all=False)).missing:
         pass
-    assert await place.stored_bodies(tenant) == sent
-    findings = await place.store.reconciliation.findings()
+    assert await site.stored_bodies(tenant) == sent
+    findings = await site.store.reconciliation.findings()
     assert findings.missing == before
     assert findings.lost >= 2
     assert findings.recovered_entries >= 2
 
 
 async def test_a_run_that_stored_another_batch_under_the_same_id_does_not_count_for_the_first(
-    place: Place, tenant: str
+    site: Site, tenant: str
 ) -> None:
     sent, forged = bodies(tenant, 3), body(tenant, id=str(uuid.uuid4()))
-    first = await place.accept(sent)
+    first = await site.accept(sent)
     await first.terminate()
     batch_id = first.id.removeprefix("audit-batch-")
-    second = await place.accept([forged], batch_id)
-    async with place.worker():
+    second = await site.accept([forged], batch_id)
+    async with site.worker():
         assert (await second.result()).stored == 1
-    await place.wait_until_listed(first.first_execution_run_id, second.first_execution_run_id)
-    assert (await place.reconcile()).stored == 3
-    assert await place.stored_bodies(tenant) == [forged, *sent]
-    (part,) = await place.store.batches.find(batch_id)
+    await site.wait_until_listed(first.first_execution_run_id, second.first_execution_run_id)
+    assert (await site.reconcile()).stored == 3
+    assert await site.stored_bodies(tenant) == [forged, *sent]
+    (part,) = await site.store.batches.find(batch_id)
     assert part.stored == 4
 
 
-async def test_a_batch_cannot_be_stored_under_the_id_of_another_workflow(place: Place, tenant: str) -> None:
+async def test_a_batch_cannot_be_stored_under_the_id_of_another_workflow(site: Site, tenant: str) -> None:
     """The id is in the payload, which the starter of a workflow writes."""
     sent, forged = bodies(tenant, 2), body(tenant, id=str(uuid.uuid4()))
-    first = await place.accept(sent)
+    first = await site.accept(sent)
     batch_id = first.id.removeprefix("audit-batch-")
     await first.terminate()
-    other = await place.client.start_workflow(
+    other = await site.client.start_workflow(
         "ProcessAuditBatchWorkflow",
         Batch(batch_id=batch_id, entries=[msgspec.Raw(forged)]),
         id="somebody-elses",
         task_queue=TASK_QUEUE,
     )
-    async with place.worker():
+    async with site.worker():
         await other.result()
-    assert await place.store.batches.find(batch_id) == []
-    assert [part.stored for part in await place.store.batches.find("somebody-elses")] == [1]
-    await place.wait_until_listed(first.first_execution_run_id, other.first_execution_run_id)
-    assert (await place.reconcile()).stored == 2
-    assert await place.stored_bodies(tenant) == [forged, *sent]
+    assert await site.store.batches.find(batch_id) == []
+    assert [part.stored for part in await site.store.batches.find("somebody-elses")] == [1]
+    await site.wait_until_listed(first.first_execution_run_id, other.first_execution_run_id)
+    assert (await site.reconcile()).stored == 2
+    assert await site.stored_bodies(tenant) == [forged, *sent]
 
 
-async def test_what_the_database_rejects_is_parked_once(place: Place, tenant: str) -> None:
+async def test_what_the_database_rejects_is_parked_once(site: Site, tenant: str) -> None:
     sent = [body(tenant, id=str(uuid.uuid4()), action=POISON), *bodies(tenant, 1)]
-    async with rule_of(place.owner_url):
-        handle = await place.accept(sent)
+    async with with_poison_rule(site.owner_url):
+        handle = await site.accept(sent)
         await handle.terminate()
-        only = await place.accept(sent[:1])
+        only = await site.accept(sent[:1])
         await only.terminate()
-        await place.wait_until_listed(handle.first_execution_run_id, only.first_execution_run_id)
-        done = await place.reconcile()
+        await site.wait_until_listed(handle.first_execution_run_id, only.first_execution_run_id)
+        done = await site.reconcile()
         assert (done.batches, done.stored, done.parked) == (2, 1, 2)
-        again = await place.reconcile()
+        again = await site.reconcile()
         assert (again.batches, again.stored, again.parked) == (0, 0, 0)
-        letters = await place.store.dead_letters.page(tenant=tenant, limit=10)
+        letters = await site.store.dead_letters.page(tenant=tenant, limit=10)
         assert [letter.body for letter in letters] == [sent[0]] * 2
     # An operator has replaced it by another entry: the rejected one does not come back.
     edited = body(tenant, id=str(uuid.uuid4()))
-    async with Store.open(place.owner_url) as operator:
+    async with Store.open(site.owner_url) as operator:
         key = await operator.api_keys.create(tenant=tenant, role="admin", name="ada", by="ada")
         for letter in letters:
             await operator.dead_letters.edit(
                 letter.id, tenant=tenant, entry_id=uuid.uuid4(), body=edited, edited_by=key.id
             )
-    assert (await place.reconcile()).batches == 0
-    assert await place.stored_bodies(tenant) == sent[1:]
+    assert (await site.reconcile()).batches == 0
+    assert await site.stored_bodies(tenant) == sent[1:]
 
 
-async def test_letters_of_another_run_under_the_same_id_do_not_count_for_the_first(place: Place, tenant: str) -> None:
+async def test_letters_of_another_run_under_the_same_id_do_not_count_for_the_first(site: Site, tenant: str) -> None:
     sent = [body(tenant, id=str(uuid.uuid4()), action=POISON)]
-    first = await place.accept(sent)
+    first = await site.accept(sent)
     await first.terminate()
-    second = await place.accept([b"{}"], first.id.removeprefix("audit-batch-"))
-    async with rule_of(place.owner_url):
-        async with place.worker():
+    second = await site.accept([b"{}"], first.id.removeprefix("audit-batch-"))
+    async with with_poison_rule(site.owner_url):
+        async with site.worker():
             assert (await second.result()).parked == 1
-        await place.wait_until_listed(first.first_execution_run_id, second.first_execution_run_id)
-        assert (await place.reconcile()).parked == 1
-        assert [letter.body for letter in await place.store.dead_letters.page(tenant=tenant, limit=10)] == sent
+        await site.wait_until_listed(first.first_execution_run_id, second.first_execution_run_id)
+        assert (await site.reconcile()).parked == 1
+        assert [letter.body for letter in await site.store.dead_letters.page(tenant=tenant, limit=10)] == sent
 
 
-async def test_after_a_crash_behind_the_append_the_next_run_still_reports_the_finding(
-    place: Place, tenant: str
-) -> None:
+async def test_after_a_crash_behind_the_append_the_next_run_still_reports_the_finding(site: Site, tenant: str) -> None:
     sent = bodies(tenant, 2)
-    handle = await place.accept(sent)
+    handle = await site.accept(sent)
     await handle.terminate()
-    await place.wait_until_listed(handle.first_execution_run_id)
+    await site.wait_until_listed(handle.first_execution_run_id)
     run = closed_run(handle)
-    await place.store.reconciliation.note_missing(run, None)
-    await place.store.entries.append(handle.id.removeprefix("audit-batch-"), sent, run_id=run.run_id)
-    before = await place.store.reconciliation.findings()
-    done = await place.reconcile(compare_all=False)
+    await site.store.reconciliation.note_missing(run, None)
+    await site.store.entries.append(handle.id.removeprefix("audit-batch-"), sent, run_id=run.run_id)
+    before = await site.store.reconciliation.findings()
+    done = await site.reconcile(compare_all=False)
     assert (done.batches, done.stored) == (1, 2)
-    findings = await place.store.reconciliation.findings()
+    findings = await site.store.reconciliation.findings()
     assert findings.recovered_batches == before.recovered_batches + 1
     assert findings.recovered_entries == before.recovered_entries + 2
     assert findings.missing == before.missing - 1
-    assert await place.stored_bodies(tenant) == sent
+    assert await site.stored_bodies(tenant) == sent
 
 
 def closed_run(handle: Handle) -> ClosedRun:
@@ -197,42 +195,42 @@ def closed_run(handle: Handle) -> ClosedRun:
 
 
 async def test_a_comparison_continues_where_the_last_one_ended_and_all_runs_are_compared_once_a_day(
-    place: Place, tenant: str
+    site: Site, tenant: str
 ) -> None:
-    async with place.worker():
-        handles = [await place.accept(bodies(tenant, 1)) for _ in range(3)]
+    async with site.worker():
+        handles = [await site.accept(bodies(tenant, 1)) for _ in range(3)]
         for handle in handles:
             await handle.result()
-    await place.wait_until_listed(*(handle.first_execution_run_id for handle in handles))
-    every = (await place.reconcile()).runs
+    await site.wait_until_listed(*(handle.first_execution_run_id for handle in handles))
+    every = (await site.reconcile()).runs
     assert every >= 3
-    late = await place.accept(bodies(tenant, 1))
+    late = await site.accept(bodies(tenant, 1))
     await late.terminate()
-    await place.wait_until_listed(late.first_execution_run_id)
-    assert (await place.reconcile(compare_all=False, overlap=timedelta(0))).runs < every
-    async with await psycopg.AsyncConnection.connect(place.owner_url, autocommit=True) as owner:
+    await site.wait_until_listed(late.first_execution_run_id)
+    assert (await site.reconcile(compare_all=False, overlap=timedelta(0))).runs < every
+    async with await psycopg.AsyncConnection.connect(site.owner_url, autocommit=True) as owner:
         await owner.execute("UPDATE reconciliations SET all_at = all_at - interval '25 hours'")
-    assert (await place.reconcile(compare_all=False, overlap=timedelta(0))).runs > every
-    until = await place.store.reconciliation.until()
+    assert (await site.reconcile(compare_all=False, overlap=timedelta(0))).runs > every
+    until = await site.store.reconciliation.until()
     assert until.since_all is not None
     assert until.since_all < timedelta(hours=1)
 
 
-async def test_batches_of_a_release_that_noted_no_run_do_not_count_as_missing(place: Place, tenant: str) -> None:
-    handle = await place.accept(bodies(tenant, 1))
+async def test_batches_of_a_release_that_noted_no_run_do_not_count_as_missing(site: Site, tenant: str) -> None:
+    handle = await site.accept(bodies(tenant, 1))
     sent = bodies(tenant, 1)
-    await place.store.entries.append(handle.id.removeprefix("audit-batch-"), sent)
-    await stranger.answer_task(place.client, stranger.COMPLETE)
-    await place.wait_until_listed(handle.first_execution_run_id)
-    assert (await place.reconcile()).batches == 0
-    assert await place.stored_bodies(tenant) == sent
+    await site.store.entries.append(handle.id.removeprefix("audit-batch-"), sent)
+    await foreign_worker.answer_task(site.client, foreign_worker.COMPLETE)
+    await site.wait_until_listed(handle.first_execution_run_id)
+    assert (await site.reconcile()).batches == 0
+    assert await site.stored_bodies(tenant) == sent
 
 
-async def test_without_closed_runs_there_is_nothing_to_do(place: Place) -> None:
-    handle = await place.client.start_workflow(
+async def test_without_closed_runs_there_is_nothing_to_do(site: Site) -> None:
+    handle = await site.client.start_workflow(
         "ProcessAuditBatchWorkflow", id=f"check-{uuid.uuid4()}", task_queue=TASK_QUEUE
     )
     await handle.terminate()
-    await place.wait_until_listed(handle.first_execution_run_id)
-    done = await place.reconcile()
+    await site.wait_until_listed(handle.first_execution_run_id)
+    done = await site.reconcile()
     assert (done.batches, done.missing) == (0, 0)

@@ -12,8 +12,8 @@ import pytest
 
 from conftest import Keys
 from contract.retention.conftest import DAYS, Owner, old_bodies, rows, run, store_bodies
+from contract.store.ledger_check import past_triggers
 from contract.store.test_feed import until
-from contract.store.whole_log import past_triggers
 from examples import SIGNER, append_as_system, ids
 from trenova.dev.postgres import Postgres
 from trenova.errors import InvalidConfiguration

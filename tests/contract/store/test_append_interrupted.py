@@ -38,7 +38,7 @@ async def process_waiting_for(owner: Owner, holder: int) -> int:
     return pid
 
 
-async def check_log(store: Store, owner: Owner, tenant: str, sent: list[bytes]) -> None:
+async def check_ledger(store: Store, owner: Owner, tenant: str, sent: list[bytes]) -> None:
     """Check that nothing is stored, and that the next attempt stores everything."""
     left = await owner.execute(
         "SELECT (SELECT count(*) FROM entries WHERE tenant = %(t)s), (SELECT size FROM heads WHERE tenant = %(t)s),"
@@ -64,7 +64,7 @@ async def test_a_connection_that_is_killed_leaves_nothing_and_the_next_attempt_s
         await owner.execute("SELECT pg_terminate_backend(%s)", [await process_waiting_for(owner, holder)])
         with pytest.raises(Unavailable, match="the database is unavailable"):
             await attempt
-    await check_log(store, owner, tenant, sent)
+    await check_ledger(store, owner, tenant, sent)
 
 
 async def test_an_attempt_that_is_cancelled_leaves_nothing_and_its_connection_is_usable_for_the_next(
@@ -78,7 +78,7 @@ async def test_an_attempt_that_is_cancelled_leaves_nothing_and_its_connection_is
             attempt.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await attempt
-        await check_log(store, owner, tenant, sent)
+        await check_ledger(store, owner, tenant, sent)
 
 
 async def test_connections_that_died_in_the_pool_are_replaced_without_an_error(

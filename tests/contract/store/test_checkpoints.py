@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from conftest import new_tenant
-from contract.store.whole_log import check_log, past_triggers
+from contract.store.ledger_check import check_ledger, past_triggers
 from databases import Database, own_database
 from examples import SIGNER, bodies
 from trenova.dev.postgres import Postgres
@@ -84,8 +84,8 @@ async def test_a_rotation_signs_quiet_ledgers_with_both_keys_and_busy_ones_with_
         assert signed_by(await newest(store, quiet), quiet, BOTH)
         assert not signed_by(await newest(store, busy), busy, OLD)
         assert signed_by(await newest(store, busy), busy, NEW)
-    assert await check_log(owner, quiet, signer=NEW) == [3]
-    assert await check_log(owner, busy, signer=BOTH) == [3, 4]
+    assert await check_ledger(owner, quiet, signer=NEW) == [3]
+    assert await check_ledger(owner, busy, signer=BOTH) == [3, 4]
 
 
 async def test_ledgers_that_were_never_signed_and_those_under_another_origin_are_signed(
@@ -95,11 +95,11 @@ async def test_ledgers_that_were_never_signed_and_those_under_another_origin_are
     elsewhere = replace(OLD, prefix="audit.example.com/log")
     async with Store.open(url, signer=elsewhere) as store:
         await store.checkpoints.sign_anew()
-        assert await check_log(owner, tenant, signer=elsewhere) == [3]
+        assert await check_ledger(owner, tenant, signer=elsewhere) == [3]
     await past_triggers(owner, "DELETE FROM checkpoints WHERE tenant = %s", tenant)
     async with Store.open(url, signer=OLD) as store:
         assert await store.checkpoints.sign_anew() >= 1
-    assert await check_log(owner, tenant) == [3]
+    assert await check_ledger(owner, tenant) == [3]
 
 
 async def test_a_witness_that_has_cosigned_stays_on_the_note(url: str, owner: Owner, tenant: str) -> None:
@@ -163,4 +163,4 @@ async def test_workers_that_start_together_sign_while_others_append(url: str, ow
 
     await asyncio.gather(*(sign() for _ in range(3)), *(write(tenants[at::2]) for at in range(2)))
     for tenant in tenants:
-        assert await check_log(owner, tenant, signer=BOTH) == [1, 2, 3, 4, 5, 6]
+        assert await check_ledger(owner, tenant, signer=BOTH) == [1, 2, 3, 4, 5, 6]

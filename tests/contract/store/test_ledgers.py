@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 
 from conftest import new_tenant
-from contract.store.whole_log import REMOVE, past_triggers
+from contract.store.ledger_check import REMOVE, past_triggers
 from examples import SIGNER, bodies, ids
 from trenova.ledger import hashing, prove, signing, tiles, verify
 from trenova.store import Store

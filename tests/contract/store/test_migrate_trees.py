@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from contract.store.whole_log import check_log
+from contract.store.ledger_check import check_ledger
 from databases import own_database
 from examples import SIGNER, bodies
 from trenova.dev.postgres import Postgres
@@ -49,12 +49,12 @@ async def test_stored_entries_become_the_leaves_of_trees_that_the_first_worker_s
         Store.open(old, signer=SIGNER) as store,
     ):
         for tenant in SIZES:
-            assert await check_log(owner, tenant) == []
+            assert await check_ledger(owner, tenant) == []
         assert await store.checkpoints.sign_anew() == 3
         for tenant, size in SIZES.items():
-            assert await check_log(owner, tenant) == ([size] if size else [])
+            assert await check_ledger(owner, tenant) == ([size] if size else [])
             await store.entries.append(str(uuid.uuid4()), bodies(tenant, 300))
-            assert await check_log(owner, tenant) == [*([size] if size else []), size + 300]
+            assert await check_ledger(owner, tenant) == [*([size] if size else []), size + 300]
     with processes(1) as workers:
         verifier = Verifier(url=old, keys=SIGNER.keys, workers=workers)
         assert [verdict.places async for verdict in verifier.logs(lambda *_: None)] == [[]] * len(SIZES)

@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from conftest import new_tenant
-from contract.store.whole_log import past_triggers
+from contract.store.ledger_check import past_triggers
 from examples import bodies, body
-from poison import POISON, Rule, rule_of
+from poison_rule import POISON, Rule, with_poison_rule
 from trenova.dev.postgres import Postgres
 from trenova.domain.dead_letters import RetryResult
 from trenova.errors import DatabaseFault, NotFound, RowRejected
@@ -27,7 +27,7 @@ MARKER = "nobody-may-read-this"
 
 @pytest.fixture
 async def rule(postgres: Postgres) -> AsyncIterator[Rule]:
-    async with rule_of(postgres.owner_url) as made:
+    async with with_poison_rule(postgres.owner_url) as made:
         yield made
 
 

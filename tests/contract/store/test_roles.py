@@ -23,7 +23,7 @@ NAMES = {roles.API: "api", roles.WORKER: "worker", roles.OPERATOR: "operator"}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Site:
     """A database for one test with rows to tamper with, and its logins."""
 
     database: Database
@@ -50,7 +50,7 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-async def place(postgres: Postgres) -> AsyncIterator[Place]:
+async def site(postgres: Postgres) -> AsyncIterator[Site]:
     async with (
         own_database(postgres) as database,
         await psycopg.AsyncConnection.connect(database.owner_url, autocommit=True) as owner,
@@ -62,7 +62,7 @@ async def place(postgres: Postgres) -> AsyncIterator[Place]:
         await operator.api_keys.revoke(made.id, by="ada")
         await worker.entries.append("one", [body("acme"), b"no entry"])
         await worker.records.append_pending()
-        yield Place(database, owner)
+        yield Site(database, owner)
 
 
 def statements(table: str, columns: list[str]) -> Iterator[tuple[str, str | None, sql.Composed]]:
@@ -103,11 +103,11 @@ def may(role: Role, table: str, kind: str, column: str | None) -> bool:
 
 @pytest.mark.parametrize("role", ROLES, ids=NAMES.get)
 async def test_a_login_can_do_with_each_table_and_column_what_its_role_lists_and_nothing_else(
-    place: Place, role: str
+    site: Site, role: str
 ) -> None:
     tried, wrong = 0, []
-    async with place.login(role) as connection:
-        for table, columns in (await place.columns()).items():
+    async with site.login(role) as connection:
+        for table, columns in (await site.columns()).items():
             for kind, column, statement in statements(table, columns):
                 tried += 1
                 refused = await is_refused(connection, statement)
@@ -127,8 +127,8 @@ async def is_refused(connection: Connection, statement: sql.Composed) -> bool:
 
 
 @pytest.mark.parametrize("role", ROLES, ids=NAMES.get)
-async def test_a_login_can_call_the_functions_that_its_role_lists_and_no_other_of_ours(place: Place, role: str) -> None:
-    found = await place.owner.execute(
+async def test_a_login_can_call_the_functions_that_its_role_lists_and_no_other_of_ours(site: Site, role: str) -> None:
+    found = await site.owner.execute(
         "SELECT p.oid::regprocedure::text, has_function_privilege(%s, p.oid, 'EXECUTE') FROM pg_proc AS p"
         " WHERE p.pronamespace = 'public'::regnamespace",
         [role],
@@ -138,18 +138,18 @@ async def test_a_login_can_call_the_functions_that_its_role_lists_and_no_other_o
     assert functions.keys() > ROLES[role].functions
 
 
-async def test_every_function_of_ours_sets_its_search_path(place: Place) -> None:
-    found = await place.owner.execute(
+async def test_every_function_of_ours_sets_its_search_path(site: Site) -> None:
+    found = await site.owner.execute(
         "SELECT p.oid::regprocedure::text, p.proconfig FROM pg_proc AS p WHERE p.pronamespace = 'public'::regnamespace"
     )
     pinned = "search_path=pg_catalog, public, pg_temp"
     assert [name for name, settings in await found.fetchall() if pinned not in (settings or ())] == []
 
 
-async def test_no_function_of_ours_is_public(place: Place) -> None:
+async def test_no_function_of_ours_is_public(site: Site) -> None:
     """Neither for a login without a role, nor for functions that a later migration makes."""
-    await place.owner.execute("CREATE FUNCTION made_later() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
-    found = await place.owner.execute(
+    await site.owner.execute("CREATE FUNCTION made_later() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
+    found = await site.owner.execute(
         "SELECT c.relname::text FROM pg_class AS c, aclexplode(c.relacl) AS a"
         " WHERE c.relnamespace = 'public'::regnamespace AND a.grantee = 0"
         " UNION ALL SELECT p.proname::text FROM pg_proc AS p,"
@@ -160,7 +160,7 @@ async def test_no_function_of_ours_is_public(place: Place) -> None:
         " UNION ALL SELECT 'database ' || a.privilege_type FROM pg_database AS d, aclexplode(d.datacl) AS a"
         " WHERE d.datname = current_database() AND a.grantee = 0 ORDER BY 1"
     )
-    await place.owner.execute("DROP FUNCTION made_later()")
+    await site.owner.execute("DROP FUNCTION made_later()")
     assert [name for (name,) in await found.fetchall()] == ["database CONNECT", "schema USAGE"]
 
 
@@ -235,8 +235,8 @@ FORGING = [
 
 
 @pytest.mark.parametrize("role", ROLES, ids=NAMES.get)
-async def test_no_login_can_forge_anything_or_get_around_its_rights(place: Place, role: str) -> None:
-    async with place.login(role) as connection:
+async def test_no_login_can_forge_anything_or_get_around_its_rights(site: Site, role: str) -> None:
+    async with site.login(role) as connection:
         assert await find_allowed(connection, FORGING) == []
 
 
@@ -253,8 +253,8 @@ async def find_allowed(connection: Connection, statements: Sequence[str]) -> lis
 
 
 @pytest.mark.parametrize("role", [roles.API, roles.OPERATOR], ids=NAMES.get)
-async def test_only_a_worker_makes_temporary_tables(place: Place, role: str) -> None:
-    async with place.login(role) as connection:
+async def test_only_a_worker_makes_temporary_tables(site: Site, role: str) -> None:
+    async with site.login(role) as connection:
         with pytest.raises(InsufficientPrivilege):
             await connection.execute("CREATE TEMPORARY TABLE mine (n integer)")
 
@@ -280,12 +280,12 @@ OF_THE_OWNER = [
 ]
 
 
-async def test_triggers_stop_even_the_owner(place: Place) -> None:
-    assert await find_allowed(place.owner, OF_THE_OWNER) == []
+async def test_triggers_stop_even_the_owner(site: Site) -> None:
+    assert await find_allowed(site.owner, OF_THE_OWNER) == []
 
 
-async def test_tables_and_functions_of_a_worker_in_place_of_ours_are_not_used(place: Place) -> None:
-    async with place.login(roles.WORKER) as connection:
+async def test_tables_and_functions_of_a_worker_in_place_of_ours_are_not_used(site: Site) -> None:
+    async with site.login(roles.WORKER) as connection:
         await connection.execute("CREATE TEMPORARY TABLE entries (LIKE public.entries)")
         await connection.execute("CREATE TEMPORARY TABLE system_records (LIKE public.system_records)")
         await connection.execute("INSERT INTO pg_temp.entries SELECT * FROM public.entries")
@@ -299,13 +299,13 @@ async def test_tables_and_functions_of_a_worker_in_place_of_ours_are_not_used(pl
             )
 
 
-async def test_each_login_has_exactly_the_rights_of_its_role(place: Place) -> None:
+async def test_each_login_has_exactly_the_rights_of_its_role(site: Site) -> None:
     for role, name in NAMES.items():
-        async with Pool.open(getattr(place.database, f"{name}_url"), size=1) as pool:
+        async with Pool.open(getattr(site.database, f"{name}_url"), size=1) as pool:
             assert await server_status.read_rights(pool) == server_status.Rights(roles=(role,), missing=(), spare=())
 
 
-async def test_missing_and_spare_rights_are_named(place: Place) -> None:
+async def test_missing_and_spare_rights_are_named(site: Site) -> None:
     changes = [
         ("GRANT {} TO trenova_api", "REVOKE {} FROM trenova_api", "UPDATE (body, sent) ON dead_letters"),
         ("GRANT {} TO trenova_api", "REVOKE {} FROM trenova_api", "DELETE ON entries"),
@@ -314,13 +314,13 @@ async def test_missing_and_spare_rights_are_named(place: Place) -> None:
         ("REVOKE {} FROM trenova_api", "GRANT {} TO trenova_api", "EXECUTE ON FUNCTION make_letters_due(text, uuid)"),
     ]
     for change, _, right in changes:
-        await place.owner.execute(change.format(right).encode())
+        await site.owner.execute(change.format(right).encode())
     try:
-        async with Pool.open(place.database.api_url, size=1) as pool:
+        async with Pool.open(site.database.api_url, size=1) as pool:
             found = await server_status.read_rights(pool)
     finally:
         for _, back, right in changes:
-            await place.owner.execute(back.format(right).encode())
+            await site.owner.execute(back.format(right).encode())
     assert found.missing == ("EXECUTE on make_letters_due(text,uuid)", "SELECT on tiles")
     assert found.spare == (
         "EXECUTE on revoke_api_key(text,text)",

@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from conftest import GENEROUS_S, new_tenant
-from contract.store.whole_log import check_log, past_triggers
+from contract.store.ledger_check import check_ledger, past_triggers
 from examples import SIGNER, bodies, body
 from trenova.dev.postgres import Postgres
 from trenova.errors import InvalidConfiguration, LedgerDamaged, Unavailable
@@ -40,7 +40,7 @@ async def test_a_ledger_grows_over_the_edges_of_tiles_and_every_append_is_signed
         assert signed is not None
         assert checkpoint.parse(note.parse(signed.note).text).root == b64decode(head.root)
         assert head.size == size
-    assert await check_log(owner, tenant) == sizes
+    assert await check_ledger(owner, tenant) == sizes
 
 
 async def test_a_batch_of_duplicates_only_signs_nothing_and_returns_the_stored_root(
@@ -52,7 +52,7 @@ async def test_a_batch_of_duplicates_only_signs_nothing_and_returns_the_stored_r
     again = await store.entries.append(batch_id(), sent)
     assert (again.stored, again.heads) == (0, first.heads)
     assert await store.ledgers.newest(tenant) == before
-    assert await check_log(owner, tenant) == [3]
+    assert await check_ledger(owner, tenant) == [3]
 
 
 async def test_many_writers_for_many_tenants_leave_trees_that_are_right_in_every_byte(
@@ -68,7 +68,7 @@ async def test_many_writers_for_many_tenants_leave_trees_that_are_right_in_every
     async with Store.open(postgres.worker_url, pool_size=WRITERS, signer=SIGNER) as store:
         await asyncio.gather(*(write(store) for _ in range(WRITERS)))
     for tenant in tenants:
-        sizes = await check_log(owner, tenant)
+        sizes = await check_ledger(owner, tenant)
         noted = await owner.execute(
             "SELECT first_index + stored FROM batches WHERE tenant = %s AND stored > 0 ORDER BY 1", [tenant]
         )
@@ -92,9 +92,9 @@ async def test_a_connection_that_is_killed_after_the_insert_leaves_nothing_of_th
         await owner.execute("SELECT pg_terminate_backend(%s)", [found[0]])
         with pytest.raises(Unavailable, match="the database is unavailable"):
             await attempt
-    assert await check_log(owner, tenant) == [5]
+    assert await check_ledger(owner, tenant) == [5]
     await store.entries.append(batch_id(), sent)
-    assert await check_log(owner, tenant) == [5, 405]
+    assert await check_ledger(owner, tenant) == [5, 405]
 
 
 @pytest.mark.parametrize(

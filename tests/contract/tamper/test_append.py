@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from contract.retention.conftest import old_bodies
-from contract.store.whole_log import check_log
+from contract.store.ledger_check import check_ledger
 from examples import SIGNER, bodies
 from trenova.dev.postgres import Postgres
 from trenova.errors import LedgerDamaged
@@ -122,7 +122,7 @@ async def test_what_a_trigger_changes_is_noticed_and_nothing_is_stored(  # noqa:
         assert "entries wait" in str(failure.value.hint)
     assert await counts(owner, tenant) == before
     assert (await store.entries.append(str(uuid.uuid4()), sent)).stored == 10
-    assert await check_log(owner, tenant) == [300, 310]
+    assert await check_ledger(owner, tenant) == [300, 310]
 
 
 async def test_a_row_that_is_dropped_among_duplicates_is_noticed(store: Store, owner: Owner, tenant: str) -> None:
@@ -133,7 +133,7 @@ async def test_a_row_that_is_dropped_among_duplicates_is_noticed(store: Store, o
             await store.entries.append(str(uuid.uuid4()), [*reversed(sent), *sent])
     result = await store.entries.append(str(uuid.uuid4()), [*reversed(sent), *sent])
     assert (result.stored, result.duplicate) == (5, 15)
-    assert await check_log(owner, tenant) == [5, 10]
+    assert await check_ledger(owner, tenant) == [5, 10]
 
 
 async def test_a_head_that_is_never_written_is_noticed(store: Store, owner: Owner, tenant: str) -> None:

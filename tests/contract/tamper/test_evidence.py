@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from contract.store.whole_log import REMOVE
+from contract.store.ledger_check import REMOVE
 from contract.tamper.conftest import COUNT, Victim, store_ledger
 from contract.tamper.test_live import OTHER_BODY, STRANGER, roll_back
 from examples import SIGNER

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from contract.store.whole_log import REMOVE
+from contract.store.ledger_check import REMOVE
 from contract.tamper.conftest import COUNT, Victim
 from examples import SIGNER, append_as_system, body
 from trenova.ledger import hashing, signing, tree

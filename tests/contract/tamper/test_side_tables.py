@@ -13,7 +13,7 @@ import pytest
 
 from conftest import new_tenant
 from contract.retention.conftest import old_bodies
-from contract.store.whole_log import REMOVE, Owner, past_triggers
+from contract.store.ledger_check import REMOVE, Owner, past_triggers
 from databases import Database, own_database
 from examples import SIGNER, bodies
 from trenova.dev.postgres import Postgres

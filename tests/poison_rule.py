@@ -34,7 +34,7 @@ class Rule:
 
 
 @asynccontextmanager
-async def rule_of(owner_url: str) -> AsyncIterator[Rule]:
+async def with_poison_rule(owner_url: str) -> AsyncIterator[Rule]:
     rule = Rule(owner_url, f"rule_{uuid.uuid4().hex[:8]}")
     await rule.make()
     yield rule

@@ -29,9 +29,9 @@ class Run:
         return key_id_of(payload)
 
 
-async def run_schedules(place: Site) -> dict[str, Run]:
+async def run_schedules(site: Site) -> dict[str, Run]:
     """Trigger every schedule, and give the runs once they have ended."""
-    client = await place.temporal.client()
+    client = await site.temporal.client()
     runs = await asyncio.gather(*(run_schedule(client, name) for name in SCHEDULES))
     return dict(zip(SCHEDULES, runs, strict=True))
 

@@ -60,7 +60,7 @@ def serve_tls(client: socket.socket, context: ssl.SSLContext, upstream: str) -> 
 
 
 @asynccontextmanager
-async def answering(answer: bytes) -> AsyncIterator[str]:
+async def answering_server(answer: bytes) -> AsyncIterator[str]:
     """A server that gives everybody the same answer, and hangs up."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -70,19 +70,19 @@ async def answering(answer: bytes) -> AsyncIterator[str]:
             await writer.drain()
         writer.close()
 
-    async with listening(await asyncio.start_server(serve, "127.0.0.1", 0)) as address:
+    async with address_of(await asyncio.start_server(serve, "127.0.0.1", 0)) as address:
         yield address
 
 
 @asynccontextmanager
-async def hanging_up() -> AsyncIterator[str]:
+async def closing_server() -> AsyncIterator[str]:
     """What Docker's port or a load balancer makes of a server that is down: it accepts, and closes at once."""
-    async with listening(await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)) as address:
+    async with address_of(await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)) as address:
         yield address
 
 
 @asynccontextmanager
-async def listening(server: asyncio.Server) -> AsyncIterator[str]:
+async def address_of(server: asyncio.Server) -> AsyncIterator[str]:
     try:
         yield f"localhost:{server.sockets[0].getsockname()[1]}"
     finally:
@@ -95,22 +95,24 @@ async def api_key_front(upstream: str, api_key: str, *, refused: str = "", times
 
     It refuses the first `times` calls of the method `refused`.
     """
-    async with in_node(str(API_KEY_FRONT), upstream, api_key, refused, str(times)) as address:
+    async with node_server(str(API_KEY_FRONT), upstream, api_key, refused, str(times)) as address:
         yield address
 
 
 @asynccontextmanager
-async def http2_answering(status: int, page: str = "") -> AsyncIterator[str]:
+async def http2_server(status: int, page: str = "") -> AsyncIterator[str]:
     """A proxy that answers each call itself, with a status of HTTP and a page."""
     answer = f"a.writeHead({status}, {{'content-type': 'text/html'}}); a.end('{page}')"
     server = f"const s = require('http2').createServer((_, a) => {{ {answer} }})"
     listen = "s.listen(0, '127.0.0.1', () => console.log(s.address().port))"
-    async with in_node("-e", f"{server}; {listen}; process.stdin.on('end', () => process.exit()).resume()") as address:
+    async with node_server(
+        "-e", f"{server}; {listen}; process.stdin.on('end', () => process.exit()).resume()"
+    ) as address:
         yield address
 
 
 @asynccontextmanager
-async def in_node(*command: str) -> AsyncIterator[str]:
+async def node_server(*command: str) -> AsyncIterator[str]:
     """A server that writes its port, and ends with this process."""
     process = await asyncio.create_subprocess_exec(
         NODE, *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE

@@ -20,7 +20,7 @@ async def rows(owner: Owner, query: LiteralString, tenant: str) -> list[tuple[An
     return await (await owner.execute(query, [tenant], binary=True)).fetchall()
 
 
-async def check_log(owner: Owner, tenant: str, *, signer: LedgerSigner = SIGNER) -> list[int]:
+async def check_ledger(owner: Owner, tenant: str, *, signer: LedgerSigner = SIGNER) -> list[int]:
     """The sizes at which the ledger was signed, after checking every commitment, tile, root and signature."""
     entries = await rows(
         owner, "SELECT index, salt, commitment, body FROM entries WHERE tenant = %s ORDER BY index", tenant

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from acceptance.conftest import LIMIT_S, entry_of
 from acceptance.doctor.conftest import doctor
-from acceptance.encrypted import site
+from acceptance.encrypted import start_site
 from acceptance.prometheus import objection
 from acceptance.test_worker_health import becomes, health_on, page
 from conftest import new_tenant
@@ -28,18 +28,18 @@ async def test_an_accepted_entry_whose_workflow_was_terminated_before_any_worker
     async with (
         own_database(postgres) as database,
         Store.open(database.operator_url) as store,
-        site(folder, postgres) as at,
+        start_site(folder, postgres) as at,
     ):
         key = await store.api_keys.create(tenant=None, role="admin", name="test", by="test")
-        place = replace(at, database_urls=urls_of(database), api_key=key.text)
+        site = replace(at, database_urls=urls_of(database), api_key=key.text)
         as_worker = {"TRENOVA_DATABASE__URL": database.worker_url}
-        async with place.running(["api"], {}), place.client() as client:
+        async with site.running(["api"], {}), site.client() as client:
 
             async def accept(id_: str, tenant: str) -> str:
                 answer = await client.post("/v1/entries", json={**entry_of(), "id": id_, "tenant": tenant})
                 assert answer.status_code == 202, answer.text
                 batch_id = str(answer.json()["batch_id"])
-                ended = await place.cli("workflow", "terminate", "--workflow-id", f"audit-batch-{batch_id}")
+                ended = await site.cli("workflow", "terminate", "--workflow-id", f"audit-batch-{batch_id}")
                 assert ended.exit_code == 0, ended
                 return batch_id
 
@@ -51,19 +51,19 @@ async def test_an_accepted_entry_whose_workflow_was_terminated_before_any_worker
             batch_id = await accept(other_id, by_hand)
             assert await state(batch_id) == ("accepted", "terminated", 0)
             async with asyncio.timeout(LIMIT_S):  # Temporal lists what is over a moment later
-                while not (ended := await place.command("reconcile", "--json", **as_worker)).json["recovered"][
+                while not (ended := await site.command("reconcile", "--json", **as_worker)).json["recovered"][
                     "batches"
                 ]:
                     pass
             assert (ended.exit_code, ended.json["missing"]) == (0, [])
             assert await state(batch_id) == ("stored", "terminated", 1)
-            ended = await place.command("reconcile", **as_worker)
+            ended = await site.command("reconcile", **as_worker)
             assert "no accepted batch is missing" in ended.out
 
             # And by itself, once one does.
             batch_id = await accept(entry_id, tenant)
             assert await state(batch_id) == ("accepted", "terminated", 0)
-            async with place.running(["worker"], health_on(port)):
+            async with site.running(["worker"], health_on(port)):
 
                 async def is_stored() -> bool:
                     return (await client.get(f"/v1/entries/{entry_id}", params={"tenant": tenant})).status_code == 200
@@ -79,7 +79,7 @@ async def test_an_accepted_entry_whose_workflow_was_terminated_before_any_worker
                 assert await state(batch_id) == ("stored", "terminated", 1)
                 assert len((await client.get("/v1/entries", params={"tenant": tenant})).json()["entries"]) == 1
                 await becomes(is_told)
-                found = await doctor(place)
+                found = await doctor(site)
                 fault = found.fault("reconciliation", "warning")
                 assert f"audit-batch-{batch_id} (terminated)" in fault
                 assert "find out who ends workflows" in fault

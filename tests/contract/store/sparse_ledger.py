@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from contract.store.whole_log import past_triggers
+from contract.store.ledger_check import past_triggers
 from examples import RECEIVED_AT, SIGNER, body
 from trenova.ledger import hashing
 
@@ -21,7 +21,7 @@ SALT = bytes(range(16))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WideLog:
+class SparseLedger:
     tenant: str
     size: int
     index: int
@@ -62,16 +62,16 @@ class WideLog:
 
 
 @asynccontextmanager
-async def with_wide_log(owner: Owner, tenant: str, *, size: int, index: int) -> AsyncIterator[WideLog]:
+async def with_sparse_ledger(owner: Owner, tenant: str, *, size: int, index: int) -> AsyncIterator[SparseLedger]:
     """Such a ledger, in the database until the block ends. Verifying all ledgers later would miss its entries."""
     yield await plant(owner, tenant, size=size, index=index)
     for table in ("entries", "tiles", "checkpoints", "heads"):
         await past_triggers(owner, f"DELETE FROM {table} WHERE tenant = %s", tenant)
 
 
-async def plant(owner: Owner, tenant: str, *, size: int, index: int) -> WideLog:
+async def plant(owner: Owner, tenant: str, *, size: int, index: int) -> SparseLedger:
     id_ = uuid.uuid4()
-    log = WideLog(tenant=tenant, size=size, index=index, id=id_, body=body(tenant, id=str(id_)))
+    log = SparseLedger(tenant=tenant, size=size, index=index, id=id_, body=body(tenant, id=str(id_)))
     await owner.execute("INSERT INTO heads VALUES (%s, %s, %s)", [tenant, size, bytes(32 * size.bit_count())])
     note = SIGNER.sign(tenant, size=size, root=log.root(0, size))
     await owner.execute("INSERT INTO checkpoints (tenant, size, note) VALUES (%s, %s, %s)", [tenant, size, note])

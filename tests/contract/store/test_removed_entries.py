@@ -5,8 +5,8 @@ from typing import Any
 
 import psycopg
 
+from contract.store.ledger_check import REMOVE, past_triggers
 from contract.store.test_feed import until
-from contract.store.whole_log import REMOVE, past_triggers
 from examples import bodies, ids
 from trenova.domain.entry import SealedEntry
 from trenova.store import Store
