@@ -244,7 +244,7 @@ class Blocked(Unavailable):
     """Another transaction holds a lock that this one needs, and this one was aborted."""
 
 
-class WitnessUnavailable(Unavailable):
+class WitnessUnavailable(Unavailable, failure_type="WitnessFails"):
     """A witness answers 429, or 500 and above: it cannot cosign now. It may still cosign other ledgers."""
 
 
@@ -279,7 +279,7 @@ class DatabaseFault(TrenovaError):
         self.code = code
 
 
-class RowRejected(TrenovaError):
+class RowRejected(TrenovaError, failure_type="RowRefused"):
     """The database rejects this row. `reason` may quote the row, so it may only be stored beside it."""
 
     def __init__(self, *, code: str, reason: str) -> None:
@@ -312,7 +312,7 @@ class VerificationError(TrenovaError):
     """A proof, checkpoint, signature or evidence file does not hold. The message says where, and what was expected."""
 
 
-class CheckpointConflict(VerificationError):
+class CheckpointConflict(VerificationError, failure_type="CheckpointRefused"):
     """A witness or a published file contradicts one of our checkpoints; `answer` is its content."""
 
     def __init__(self, message: str, *, status: int = 0, answer: bytes = b"") -> None:

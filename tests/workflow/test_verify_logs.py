@@ -56,7 +56,7 @@ async def test_damage_fails_the_workflow_with_the_places_and_is_an_error_in_the_
         await handle.result()
     cause = failure.value.cause
     assert isinstance(cause, ApplicationError)
-    assert (cause.type, cause.non_retryable) == ("LedgerDamaged", True)
+    assert (cause.type, cause.non_retryable) == ("LogDamaged", True)
     place = f"{tenant}: entry 3: expected actor_id as the body has it, got another"
     assert cause.message == f"damaged places in the ledgers: 1; the first: {place}"
     assert cause.details[0]["places"][0]["place"] == "entry 3"

@@ -9,7 +9,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from trenova.domain.verification import Verification
-from trenova.errors import PayloadError
+from trenova.errors import LedgerDamaged, PayloadError
 from trenova.workflows import VERIFY_SCHEDULE, VerifyLogsWorkflow
 
 log = structlog.get_logger()
@@ -45,7 +45,7 @@ async def verification_of(handle: WorkflowHandle[VerifyLogsWorkflow, Verificatio
         return await handle.result(follow_runs=False)
     except WorkflowFailureError as failure:
         cause = failure.cause
-        if isinstance(cause, ApplicationError) and cause.type == "LedgerDamaged" and cause.details:
+        if isinstance(cause, ApplicationError) and cause.type == LedgerDamaged.failure_type and cause.details:
             with suppress(msgspec.ValidationError):  # any worker of our task queue can fail a run with anything
                 return msgspec.convert(cause.details[0], Verification)
         return None

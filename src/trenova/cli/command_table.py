@@ -76,7 +76,7 @@ COMMANDS = {
         "dead_letters", "app", "List, edit and replay parked entries. Needs an API key with the role admin."
     ),
     "retention": listing("retention", "app", "Set how long entries are kept, and remove what is older."),
-    "hold": listing("holds", "app", "PlaceReport, list and release legal holds: what retention must not remove."),
+    "hold": listing("holds", "app", "Place, list and release legal holds: what retention must not remove."),
 }
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_REASON = 8192  # a reason becomes the comment of an entry, with the same limit
 
 app = typer.Typer(
-    help="PlaceReport, list and release legal holds: what retention must not remove.",
+    help="Place, list and release legal holds: what retention must not remove.",
     no_args_is_help=True,
     epilog="Example: trenova hold place --tenant acme --name 'Case 17' --reason 'Court order 4 O 12/26'",
 )

@@ -12,7 +12,7 @@ from trenova.doctor.checkup import Check
 from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failure, ok, warning
 from trenova.domain.verification import Verification
-from trenova.errors import PayloadError
+from trenova.errors import LedgerDamaged, PayloadError
 from trenova.keys.signing import HINT, VARIABLE, load_signer
 from trenova.runtime.phrases import many, span
 from trenova.store.checkpoints import Checkpoints
@@ -91,7 +91,7 @@ async def fetch_result(context: CheckContext, run: WorkflowExecution) -> Verific
     try:
         return await handle.result(follow_runs=False)
     except WorkflowFailureError as failure:
-        if isinstance(failure.cause, ApplicationError) and failure.cause.type == "LedgerDamaged":
+        if isinstance(failure.cause, ApplicationError) and failure.cause.type == LedgerDamaged.failure_type:
             return msgspec.convert(failure.cause.details[0], Verification)
         return None
 

@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from trenova.activities import VerificationActivities
     from trenova.domain.verification import Verification, VerifyRequest
+    from trenova.errors import LedgerDamaged
 
 # Every 4,096 entries send a heartbeat; on a machine that stalls they may take minutes.
 HEARTBEAT_TIMEOUT = timedelta(minutes=10)
@@ -32,7 +33,7 @@ class VerifyLogsWorkflow:
             raise ApplicationError(
                 f"damaged places in the ledgers: {verification.damaged}; the first: {verification.places[0]}",
                 verification,
-                type="LedgerDamaged",
+                type=LedgerDamaged.failure_type,
                 non_retryable=True,
             )
         return verification

@@ -6,13 +6,17 @@ import pytest
 
 from trenova.activities.failures import OPERATOR_RETRY_DELAY, activity_failure
 from trenova.errors import (
+    CheckpointConflict,
     DatabaseFault,
     InvalidConfiguration,
     LedgerDamaged,
     RowRejected,
     SchemaMismatch,
+    TemporalDenied,
+    TemporalUnreachable,
     TrenovaError,
     Unavailable,
+    WitnessUnavailable,
 )
 
 
@@ -37,3 +41,21 @@ def test_an_error_that_needs_an_operator_is_retried_rarely_but_never_given_up(er
     failure = activity_failure(error)
     assert not failure.non_retryable
     assert failure.next_retry_delay == OPERATOR_RETRY_DELAY == timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("error", "failure_type"),
+    [
+        (CheckpointConflict, "CheckpointRefused"),
+        (DatabaseFault, "DatabaseFault"),
+        (LedgerDamaged, "LogDamaged"),
+        (RowRejected, "RowRefused"),
+        (TemporalDenied, "TemporalRefuses"),
+        (TemporalUnreachable, "TemporalAway"),
+        (WitnessUnavailable, "WitnessFails"),
+    ],
+)
+def test_a_renamed_error_keeps_in_histories_the_name_of_its_first_release(
+    error: type[TrenovaError], failure_type: str
+) -> None:
+    assert error.failure_type == failure_type
