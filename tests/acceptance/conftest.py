@@ -1,4 +1,4 @@
-"""The product as its user has it: the command `trenova` as a process, and one `trenova dev` for all who type it."""
+"""The installed product: the command `trenova` as a process, and one `trenova dev` that all tests share."""
 
 import contextlib
 import json
@@ -29,31 +29,31 @@ LIMIT_S = 240
 BESIDE_PYTHON = Path(sys.executable).parent
 PARTS = ("worker", "api", "temporal", "postgres")
 SCRUBBED = ("TRENOVA_", "TEMPORAL_", "PG")
-# Longer than machines stall, and less than the minute after which our own client asks again.
+# Longer than a machine stalls, and shorter than the minute after which our own client retries.
 PATIENT = {"TRENOVA_API__WAIT_STORED_SECONDS": "50"}
-# Temporal is away for the moment, or storing takes longer than the API waits.
-ONCE_MORE = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.ACCEPTED}
+# Temporal is unreachable for a moment, or storing takes longer than the API waits.
+RETRYABLE = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.ACCEPTED}
 
 
-def until(true: Callable[[], object], what: Callable[[], object] = lambda: "") -> None:
-    """Wait for a condition; `what` is told when it does not come."""
+def until(condition: Callable[[], object], details: Callable[[], object] = lambda: "") -> None:
+    """Wait for a condition; if it does not become true, fail with the details."""
     deadline = time.monotonic() + LIMIT_S
-    while not true():
-        assert time.monotonic() < deadline, what()
+    while not condition():
+        assert time.monotonic() < deadline, details()
         time.sleep(0.05)
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The environment of whoever runs the tests without anything that concerns us, and plain output 80 columns wide."""
+    """The caller's environment without our settings, and with plain output 80 columns wide."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(SCRUBBED)}
     return {**inherited, "COLUMNS": "80", "NO_COLOR": "1", **PATIENT, **variables}
 
 
 def store(client: httpx.Client, *entries: dict[str, Any], status: int = httpx.codes.CREATED) -> httpx.Response:
-    """Send entries in one request until they are stored, as clients do on a machine that stalls; gives that answer."""
+    """Send entries in one request until they are stored, as clients retry on a slow machine."""
     request = client.build_request("POST", "/v1/entries?wait=stored", json=with_ids(entries))
     deadline = time.monotonic() + LIMIT_S
-    while (answer := client.send(request)).status_code in ONCE_MORE:
+    while (answer := client.send(request)).status_code in RETRYABLE:
         assert time.monotonic() < deadline, answer.text
         time.sleep(0.5)
     assert answer.status_code == status, answer.text
@@ -61,13 +61,13 @@ def store(client: httpx.Client, *entries: dict[str, Any], status: int = httpx.co
 
 
 def with_ids(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The entries with ids in their order, as the API itself makes them: sent again, they are stored once."""
+    """The entries with ordered ids, as the API assigns them: sent twice, they are stored once."""
     return [{"id": str(uuid_utils.uuid7()), **entry} for entry in entries]
 
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """A command that has ended."""
+    """Exit code and output of a command that has exited."""
 
     exit_code: int
     out: str
@@ -83,11 +83,11 @@ class CommandResult:
 
     @property
     def objects(self) -> list[Any]:
-        """Of `--json`, where it may be several: one a line."""
+        """The objects that `--json` printed, one per line."""
         return [json.loads(line) for line in self.lines]
 
     def error_and_hint(self, *, exit_code: int = 1) -> tuple[str, str]:
-        """What stands behind `error:` and `hint:`; fails unless that is all there is, on a line each."""
+        """The texts after `error:` and `hint:`; fails unless standard error is exactly these two lines."""
         assert self.exit_code == exit_code, self
         error, hint = self.err.splitlines()
         assert error.startswith("error: "), self.err
@@ -100,7 +100,7 @@ def run(argv: Sequence[str], folder: Path, stdin: bytes = b"", **variables: str)
 
 
 def run_in(env: Mapping[str, str], argv: Sequence[str], folder: Path, stdin: bytes = b"") -> CommandResult:
-    """What has become of a program in this environment: of `trenova` in a fork, where that makes no difference."""
+    """Run a program in this environment; `trenova` runs in a fork where that makes no difference."""
     if preloaded.is_possible(argv, env):
         code, out, err = preloaded.run(argv[1:], environment=env, folder=folder, stdin=stdin, limit_s=LIMIT_S)
         return CommandResult(code, out.decode(), err.decode())
@@ -110,7 +110,7 @@ def run_in(env: Mapping[str, str], argv: Sequence[str], folder: Path, stdin: byt
 
 @dataclass(frozen=True, slots=True)
 class Dev:
-    """A `trenova dev` and what its file says."""
+    """A running `trenova dev` and the content of its state file."""
 
     data_dir: Path
     supervisor: subprocess.Popen[bytes]
@@ -121,7 +121,7 @@ class Dev:
         return content
 
     def api(self) -> httpx.Client:
-        """The API itself, asked with the key of `trenova dev`."""
+        """A client of the API with the key of `trenova dev`."""
         return api_of(self.state)
 
     def parts(self) -> list[psutil.Process]:
@@ -135,9 +135,9 @@ def api_of(state: dict[str, Any]) -> httpx.Client:
 
 @contextmanager
 def dev_running(data_dir: Path, flags: Sequence[str], **variables: str) -> Iterator[Dev]:
-    """`trenova dev`, ready; stopped in the end if it still runs."""
+    """Run `trenova dev` within the block; it is ready."""
     output = data_dir.with_name("output")
-    # In a session of its own: a Ctrl-C at the tests must not stop it before them.
+    # In a separate session: a Ctrl-C must not stop it before the tests.
     with output.open("wb") as file:
         command = [str(BESIDE_PYTHON / "trenova"), "dev", "--data-dir", str(data_dir), *flags]
         supervisor = subprocess.Popen(
@@ -162,7 +162,7 @@ def free_ports() -> list[str]:
 
 @contextmanager
 def home() -> Iterator[Path]:
-    """A folder that PostgreSQL's own user may enter. What a failed test left running there is ended."""
+    """A folder that PostgreSQL's user may enter. Processes that a failed test left running in it are killed."""
     path = Path(tempfile.mkdtemp(prefix="trenova-test-", dir="/tmp"))
     path.chmod(0o755)
     try:
@@ -183,28 +183,28 @@ def dev() -> Iterator[Dev]:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who types commands, in a folder of their own, with `trenova dev` running in another."""
+    """A user who types commands in one folder while `trenova dev` runs in another."""
 
     folder: Path
     data_dir: Path
     tenant: str
 
     def __call__(self, *words: str, stdin: bytes = b"", **variables: str) -> CommandResult:
-        """Type `trenova` and these words."""
+        """Run `trenova` with these words."""
         variables = {"TRENOVA_DATA_DIR": str(self.data_dir), **variables}
         return run([str(BESIDE_PYTHON / "trenova"), *words], self.folder, stdin, **variables)
 
     def api(self) -> httpx.Client:
-        """The API itself, asked with the key of `trenova dev`."""
+        """A client of the API with the key of `trenova dev`."""
         return api_of(json.loads((self.data_dir / "dev.json").read_text()))
 
     def add(self, *entries: dict[str, Any]) -> None:
-        """Store entries of the tenant, each with what is not given filled in."""
+        """Store entries of the tenant; required fields that are missing are filled in."""
         with self.api() as client:
             store(client, *(entry_of(tenant=self.tenant, **entry) for entry in entries))
 
     def park(self, *entries: dict[str, Any]) -> None:
-        """Send entries of the tenant of which the database refuses some."""
+        """Send entries of the tenant, some of which the database rejects."""
         with self.api() as client:
             sent = [entry_of(tenant=self.tenant, **entry) for entry in entries]
             store(client, *sent, status=httpx.codes.MULTI_STATUS)
@@ -217,7 +217,7 @@ class User:
         return entries
 
     def start(self, *words: str, **variables: str) -> subprocess.Popen[bytes]:
-        """Type `trenova` and these words, and do not wait for the end."""
+        """Start `trenova` with these words and do not wait for it to exit."""
         return subprocess.Popen(
             [str(BESIDE_PYTHON / "trenova"), *words],
             cwd=self.folder,
@@ -248,5 +248,5 @@ def trenova(dev: Dev, tmp_path: Path) -> User:
 
 @pytest.fixture
 def newcomer(tmp_path: Path) -> User:
-    """Somebody who has nothing running, nothing set and nothing in their folder."""
+    """A user with no running servers, no settings and an empty folder."""
     return User(tmp_path, tmp_path / ".trenova", new_tenant())

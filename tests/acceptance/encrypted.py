@@ -1,4 +1,4 @@
-"""Trenova with encryption on, as processes, and ways to look at what Temporal keeps."""
+"""Trenova processes with encryption on, and functions that inspect what Temporal stores."""
 
 import asyncio
 import base64
@@ -19,7 +19,7 @@ import preloaded
 from acceptance.conftest import (
     BESIDE_PYTHON,
     LIMIT_S,
-    ONCE_MORE,
+    RETRYABLE,
     CommandResult,
     Dev,
     dev_running,
@@ -56,18 +56,18 @@ def encrypting(key_id: str, **keys: str) -> dict[str, str]:
 
 
 async def encrypting_client(address: str, key: str) -> Client:
-    """A client of Temporal that sends what the API would, under the key `default`."""
+    """A Temporal client that encrypts as the API does, with the key `default`."""
     security = SecuritySettings(enableEncryption=True)
     keyring = load_keyring(security, {"TEMPORAL_ENCRYPTION_KEY": key})
     return await Client.connect(address, data_converter=data_converter_for(security, keyring))
 
 
 def forms_of(marker: str) -> list[bytes]:
-    """The marker as it would be found in bytes, and in base64 wherever it begins in it."""
+    """The marker as plain bytes, and as base64 at each of the three possible offsets."""
     forms = [marker.encode()]
     for offset in range(3):
         encoded = base64.b64encode(b"\0" * offset + marker.encode())
-        # The first and the last signs also depend on the neighbours.
+        # The first and the last characters also depend on the neighbouring bytes.
         forms.append(encoded[4 if offset else 0 : -4])
     return forms
 
@@ -77,7 +77,7 @@ def holds(content: bytes, marker: str) -> bool:
 
 
 def temporal_cli(address: str, folder: Path, *words: str) -> CommandResult:
-    """Temporal's own command line, without any configuration of whoever runs the tests."""
+    """Run Temporal's command line without the configuration of the user who runs the tests."""
     argv = [str(BESIDE_PYTHON / "temporal"), *words, "--address", address]
     env = environment(HOME=str(folder), XDG_CONFIG_HOME=str(folder))
     ended = subprocess.run(argv, env=env, capture_output=True, timeout=LIMIT_S, check=False)
@@ -86,7 +86,7 @@ def temporal_cli(address: str, folder: Path, *words: str) -> CommandResult:
 
 @contextmanager
 def dev_with(**variables: str) -> Iterator[Dev]:
-    """A `trenova dev` of its own with these variables."""
+    """Run a separate `trenova dev` with these variables."""
     with home() as path, dev_running(path / "data", free_ports(), **variables) as running:
         yield running
 
@@ -98,7 +98,7 @@ def argument_of(process: psutil.Process, flag: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A `trenova api` or `trenova worker` that runs."""
+    """A running `trenova api` or `trenova worker`."""
 
     process: asyncio.subprocess.Process | preloaded.AsyncCommand
     log: Path
@@ -112,12 +112,12 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A PostgreSQL and a Temporal, to which programs with different keys are connected."""
+    """A PostgreSQL and a Temporal for programs with different keys."""
 
     folder: Path
     temporal: Temporal
     database_urls: Mapping[str, str]
-    """By program; `trenova` is the command line."""
+    """Keyed by program; `trenova` is the command line."""
     api_key: str
     api_port: int = field(default_factory=choose)
 
@@ -143,7 +143,7 @@ class Site:
         before: Sequence[str] = (),
         logged: bytes = b"worker started",
     ) -> Program:
-        """`trenova api` or `trenova worker`, ready; `before` is what stands before the command."""
+        """Start `trenova api` or `trenova worker` and wait until it is ready; `before` is prepended to the command."""
         log = self.folder / f"{name}-{len(list(self.folder.iterdir()))}.log"
         argv, env = [*before, str(BESIDE_PYTHON / "trenova"), name], self.environment(variables, name)
         process: asyncio.subprocess.Process | preloaded.AsyncCommand
@@ -164,7 +164,7 @@ class Site:
     async def running(
         self, names: Sequence[str], variables: Mapping[str, str], before: Sequence[str] = ()
     ) -> AsyncIterator[list[Program]]:
-        """Programs that are stopped in the end."""
+        """Run these programs within the block."""
         async with AsyncExitStack() as stack:
             programs = await asyncio.gather(*(self.start(name, variables, before) for name in names))
             for program in programs:
@@ -183,16 +183,16 @@ class Site:
         return httpx.AsyncClient(base_url=self.api_url, headers=headers, timeout=LIMIT_S, trust_env=False)
 
     async def store(self, *entries: dict[str, Any], status: int = httpx.codes.CREATED) -> httpx.Response:
-        """Send entries in one request until they are stored, as clients do on a machine that stalls."""
+        """Send entries in one request until they are stored, as clients retry on a slow machine."""
         async with self.client() as client, asyncio.timeout(LIMIT_S):
             request = client.build_request("POST", "/v1/entries?wait=stored", json=with_ids(entries))
-            while (answer := await client.send(request)).status_code in ONCE_MORE:  # noqa: ASYNC110 - as clients do
+            while (answer := await client.send(request)).status_code in RETRYABLE:  # noqa: ASYNC110 - as clients do
                 await asyncio.sleep(0.5)
         assert answer.status_code == status, answer.text
         return answer
 
     async def command(self, *words: str, **variables: str) -> CommandResult:
-        """`trenova` with these words, ended."""
+        """Run `trenova` with these words until it exits."""
         argv, env = [str(BESIDE_PYTHON / "trenova"), *words], self.environment(variables)
         return await asyncio.to_thread(run_in, env, argv, self.folder)
 
@@ -202,7 +202,7 @@ class Site:
 
 @asynccontextmanager
 async def start_site(folder: Path, postgres: Database | Postgres) -> AsyncIterator[Site]:
-    """A Temporal of its own for the test, beside the PostgreSQL of all tests or a database of its own."""
+    """Start a separate Temporal, beside the shared PostgreSQL or a separate database."""
     path = folder / f"site-{os.urandom(4).hex()}"
     path.mkdir()
     async with Store.open(postgres.operator_url) as store:

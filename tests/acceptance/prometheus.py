@@ -1,4 +1,4 @@
-"""What Prometheus would make of the pages of processes that run, by its own promtool and our own rules."""
+"""Evaluate our alert rules on the metrics pages of running processes, with Prometheus' own promtool."""
 
 import json
 import os
@@ -35,9 +35,9 @@ def promtool(*words: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def objection(pages: Mapping[str, str | None], alerts: set[str], folder: Path) -> str:
-    """Why not exactly these alerts fire when all stays as the pages say for a quarter of an hour; empty if they do.
+    """Why these alerts are not exactly those that fire if the pages stay the same for 15 minutes; empty if they are.
 
-    `pages` has the text of each job's page, None where nobody answers.
+    `pages` has the text of each job's page, or None for a job that does not answer.
     """
     expected = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(alerts)]
     test = {
@@ -52,7 +52,7 @@ def objection(pages: Mapping[str, str | None], alerts: set[str], folder: Path) -
 
 
 def series_of(job: str, text: str | None) -> Iterator[dict[str, str]]:
-    """The series of a page that rules ask for, each as it is now and will stay. An age grows."""
+    """The series of a page that the rules use, each constant at its present value; ages grow."""
     yield {"series": f'up{{job="{job}"}}', "values": f"{int(text is not None)}x20"}
     wanted = {name for rule in rules() for name in METRIC.findall(rule["expr"])}
     for family in text_string_to_metric_families(text or ""):

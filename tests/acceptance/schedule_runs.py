@@ -1,4 +1,4 @@
-"""Runs of the schedules, triggered and awaited."""
+"""Trigger the schedules and wait for their runs."""
 
 import asyncio
 from dataclasses import dataclass
@@ -17,29 +17,29 @@ FAILED, COMPLETED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, EventType.EV
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One that has ended by itself."""
+    """A run that has completed or failed."""
 
     started: WorkflowExecutionStartedEventAttributes
     completed: bool
 
     @property
     def result_under(self) -> str:
-        """The key id of the result that it was given of the run before; empty for a plain one."""
+        """The key id of the previous run's result, which Temporal passed to this run; empty if it was not encrypted."""
         (payload,) = self.started.last_completion_result.payloads
         return key_id_of(payload)
 
 
 async def run_schedules(site: Site) -> dict[str, Run]:
-    """Trigger every schedule, and give the runs once they have ended."""
+    """Trigger every schedule and return the finished runs by schedule name."""
     client = await site.temporal.client()
     runs = await asyncio.gather(*(run_schedule(client, name) for name in SCHEDULES))
     return dict(zip(SCHEDULES, runs, strict=True))
 
 
 async def run_schedule(client: Client, name: str) -> Run:
-    """One that began after this was called: Temporal skips a run while another one is under way.
+    """A run that started after this call: Temporal skips a run while another one is open.
 
-    The schedule is paused, so that no run begins by itself just before a test takes its worker away.
+    The schedule is paused, so that no other run starts just before a test stops its worker.
     """
     handle = client.get_schedule_handle(name)
     await handle.pause()
@@ -51,14 +51,14 @@ async def run_schedule(client: Client, name: str) -> Run:
             for run_id, workflow_id in (await latest_runs(handle)).items():
                 if run_id not in before:
                     run = await wait_for_run(client, workflow_id, run_id)
-                    # A second trigger may have begun another one.
-                    while (await handle.describe()).info.running_actions:  # noqa: ASYNC110 - of another process
+                    # A second trigger may have started another run.
+                    while (await handle.describe()).info.running_actions:  # noqa: ASYNC110 - no event for it
                         await asyncio.sleep(0.1)
                     return run
 
 
 async def latest_runs(handle: ScheduleHandle) -> dict[str, str]:
-    """The latest runs: their ids, and those of their workflows."""
+    """The workflow ids of the latest runs, by run id."""
     actions = [run.action for run in (await handle.describe()).info.recent_actions]
     return {
         action.first_execution_run_id: action.workflow_id

@@ -1,4 +1,4 @@
-"""An auditor types what docs/evidence.md, docs/proofs.md and docs/witnesses.md say, beside the files he was given."""
+"""An auditor types the commands of docs/evidence.md, docs/proofs.md and docs/witnesses.md beside the given files."""
 
 import re
 import subprocess
@@ -25,7 +25,7 @@ HERE = "<!-- run by tests/acceptance/test_auditor.py -->"
 
 
 def blocks(page: str, language: str = "sh|console") -> list[str]:
-    """What the page has typed here, without the prompts and what is answered."""
+    """The page's command blocks marked for this test, without prompts and output."""
     found = re.findall(
         rf"^{HERE}\n```({language})\n(.*?)^```$", (CHECKOUT / page).read_text(), re.DOTALL | re.MULTILINE
     )
@@ -38,7 +38,7 @@ def without_prompts(text: str) -> str:
 
 @pytest.fixture
 def shell(trenova: User, dev: Dev) -> Callable[..., CommandResult]:
-    """Have a shell type this in a folder, with what the pages' examples stand for."""
+    """A function that runs a script in a folder, with real values in place of the pages' examples."""
     today = datetime.now(UTC)
     real = {
         "--tenant acme ": f"--tenant {trenova.tenant} ",
@@ -69,10 +69,10 @@ def checkpoint_of(user: User) -> bytes:
 
 
 def auditors_python(folder: Path) -> Path:
-    """The programs of a Python that has our dependencies and nothing of Trenova."""
+    """The folder of programs of a Python that has our dependencies but not Trenova."""
     python = bare_python(folder)
     site = sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
-    # A folder named in a .pth is searched; what its own .pth files name, as an editable install does, is not.
+    # Python ignores .pth files, such as that of an editable install, in a folder that a .pth file names.
     (Path(site) / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     assert python_says(python, "import cryptography") == 0
     assert python_says(python, "import trenova") == 1
@@ -88,13 +88,13 @@ def python_says(python: Path, code: str) -> int:
     return subprocess.run([python, "-c", code], capture_output=True, check=False).returncode
 
 
-def test_the_pages_lead_from_the_database_to_the_verdict_of_an_auditor(
+def test_the_commands_of_the_pages_lead_from_the_database_to_an_auditors_verdict(
     trenova: User, shell: Callable[..., CommandResult], tmp_path: Path
 ) -> None:
     operator, auditor = trenova.folder, tmp_path / "auditor"
     auditor.mkdir()
     trenova.add(*({} for _ in range(150)))
-    # As a mail program hands it on.
+    # As a mail program may deliver it.
     (operator / "last-year.checkpoint").write_bytes(checkpoint_of(trenova).replace(b"\n", b"\r\n") + b"\r\n")
     trenova.add(*({} for _ in range(100)))
     writing, handing_out, verifying, reading_aloud, checking, keeping = blocks("docs/evidence.md")
@@ -113,14 +113,14 @@ def test_the_pages_lead_from_the_database_to_the_verdict_of_an_auditor(
     assert re.fullmatch(r"[0-9a-f]{64}  acme\.key", read_aloud)
     assert first.startswith("proved: 250 entries from 0 of the ledger ")
     assert second.startswith("proved: 251 entries from 0 of the ledger ")
-    # And the years the other way round.
+    # The same with the years swapped.
     swapped = keeping.replace("next-year", "this-year").replace("acme.evidence", "next-year.evidence")
     ended = shell(swapped.replace("this-year", "acme"), auditor, alone)
     assert (ended.exit_code, ended.lines[-1]) == (1, "NOT PROVED: 1 finding")
     assert ended.lines[0].startswith("older: ")
 
 
-def test_the_lines_of_the_page_check_a_receipt(trenova: User, shell: Callable[..., CommandResult]) -> None:
+def test_the_python_code_on_the_page_checks_a_receipt(trenova: User, shell: Callable[..., CommandResult]) -> None:
     trenova.add({}, {}, {})
     entry = trenova.stored_entries()[1]["id"]
     fetching, checking = blocks("docs/proofs.md")
@@ -137,7 +137,7 @@ def test_the_lines_of_the_page_check_a_receipt(trenova: User, shell: Callable[..
     assert (ended.exit_code, ended.out) == (1, "")
 
 
-def test_the_lines_of_the_page_show_a_fork(trenova: User, shell: Callable[..., CommandResult], dev: Dev) -> None:
+def test_the_commands_on_the_page_show_a_fork(trenova: User, shell: Callable[..., CommandResult], dev: Dev) -> None:
     file = dev.data_dir / "secrets" / "signing-key"
     signer = load_signer(Settings.model_validate({"ledger": {"signingKeyFile": file}}), {})
     trenova.add(*({} for _ in range(3)))
@@ -167,7 +167,7 @@ def script(python: Sequence[str | Path], *words: str | Path) -> CommandResult:
 
 
 def test_without_cryptography_the_script_says_what_to_install(tmp_path: Path) -> None:
-    """And nothing was checked then, which is not the exit code of damage."""
+    """Nothing was checked, so the exit code differs from that of damage."""
     evidence = tmp_path / "acme.evidence"
     evidence.write_bytes(sample_ledger(40).evidence())
     python = bare_python(tmp_path / "bare")
@@ -185,8 +185,8 @@ def test_without_cryptography_the_script_says_what_to_install(tmp_path: Path) ->
     assert outside.err.splitlines()[1:] == [hint]
 
 
-def test_the_wheel_brings_the_script(tmp_path: Path) -> None:
-    """Built and installed without a network; what it depends on is the tests' own."""
+def test_the_wheel_contains_the_script(tmp_path: Path) -> None:
+    """Built and installed without a network; its dependencies are those of the tests."""
     building = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "wheels")]
     assert run(building, CHECKOUT).exit_code == 0
     (wheel,) = (tmp_path / "wheels").iterdir()

@@ -10,7 +10,7 @@ def list_keys(trenova: User) -> dict[str, dict[str, str | None]]:
     return {key["id"]: key for key in trenova("api-key", "list", "--json").objects}
 
 
-def test_a_new_key_is_shown_once_on_standard_output_and_how_to_revoke_it_beside_it(trenova: User) -> None:
+def test_a_new_key_is_printed_once_and_standard_error_says_how_to_revoke_it(trenova: User) -> None:
     ended = trenova("api-key", "create", "--role", "writer", "--tenant", trenova.tenant, "--name", "billing")
     assert ended.exit_code == 0
     (key,) = ended.lines
@@ -59,7 +59,7 @@ def failed_import(trenova: User, server: dict[str, str]) -> tuple[str, str]:
     return ended.err.splitlines()[-1], ended.out
 
 
-def test_names_are_shown_harmless(trenova: User) -> None:
+def test_control_characters_in_names_are_invalid_and_markup_is_printed_literally(trenova: User) -> None:
     create = ("api-key", "create", "--role", "reader", "--tenant", trenova.tenant, "--name")
     assert trenova(*create, "[red]x").exit_code == 0
     assert "[red]x" in trenova("api-key", "list").out
@@ -69,13 +69,13 @@ def test_names_are_shown_harmless(trenova: User) -> None:
 
 
 @pytest.mark.parametrize("words", [(), ("--tenant", "acme", "--any-tenant")])
-def test_a_key_is_for_one_tenant_or_for_any_and_that_must_be_said(trenova: User, words: tuple[str, ...]) -> None:
+def test_a_key_needs_either_a_tenant_or_any_tenant(trenova: User, words: tuple[str, ...]) -> None:
     ended = trenova("api-key", "create", "--role", "writer", *words)
     assert ended.exit_code == 2
     assert "--any-tenant" in ended.err
 
 
-def test_mistakes_are_one_error_and_one_hint(trenova: User, newcomer: User) -> None:
+def test_a_mistake_is_reported_as_one_error_and_one_hint(trenova: User, newcomer: User) -> None:
     words = ("api-key", "create", "--role", "writer", "--tenant")
     assert trenova(*words, "two words").error_and_hint()[0] == "invalid tenant 'two words'"
     error, hint = trenova("api-key", "revoke", "0").error_and_hint()
@@ -86,7 +86,7 @@ def test_mistakes_are_one_error_and_one_hint(trenova: User, newcomer: User) -> N
     assert "make dev" in hint
 
 
-def test_a_database_that_is_away_is_one_error_and_one_hint_without_its_password(trenova: User) -> None:
+def test_an_unreachable_database_is_one_error_and_one_hint_without_its_password(trenova: User) -> None:
     url = "postgresql://u:hunter2@127.0.0.1:1/d"
     error, hint = trenova("api-key", "list", TRENOVA_DATABASE__URL=url).error_and_hint()
     assert error.startswith("the database is unavailable: ")

@@ -27,7 +27,7 @@ def target(name: str, **fields: Any) -> dict[str, Any]:
     return {"target": {"type": "shipment", "id": name}, **fields}
 
 
-def test_the_table_shows_who_did_what_to_which_when_and_how_it_went(trenova: User) -> None:
+def test_the_table_shows_actor_action_target_time_and_outcome(trenova: User) -> None:
     trenova.add(
         {
             "occurred_at": "2026-03-01T01:30:00+02:00",
@@ -93,7 +93,7 @@ def test_an_invalid_filter_is_an_error(trenova: User, words: tuple[str, str]) ->
     assert "Traceback" not in ended.err
 
 
-def test_hostile_text_is_shown_harmless_in_a_pipe_and_on_a_terminal(trenova: User) -> None:
+def test_hostile_text_is_escaped_in_a_pipe_and_on_a_terminal(trenova: User) -> None:
     trenova.add({"actor": {"type": HOSTILE, "id": HOSTILE}, "target": {"type": "[bold]t", "id": HOSTILE}})
     ended = trenova("entries", "--tenant", trenova.tenant)
     assert len(ended.lines) == 2

@@ -72,7 +72,7 @@ def kinds(ended: CommandResult) -> list[tuple[str, int | None]]:
 
 
 @pytest.mark.parametrize("name", ["whole.evidence", "whole.evidence.gz"])
-def test_a_whole_log_is_written_and_verified_by_both_verifiers(log: User, key: str, name: str) -> None:
+def test_a_whole_ledger_is_written_and_verified_by_both_verifiers(log: User, key: str, name: str) -> None:
     summary = log("evidence", "--tenant", log.tenant, "-o", name, "--json").json
     file = log.folder / name
     assert (summary["first"], summary["entries"], summary["size"]) == (0, COUNT, COUNT)
@@ -152,7 +152,7 @@ def test_a_time_includes_exactly_the_entries_received_by_then(log: User, key: st
     assert log("verify", "early.evidence", "--key", key, "--json").json["count"] == 250
 
 
-def test_an_older_checkpoint_is_proved_to_be_continued(log: User, key: str) -> None:
+def test_the_ledger_is_proved_to_extend_an_older_checkpoint(log: User, key: str) -> None:
     older = log.folder / "older.checkpoint"
     header = json.loads(write_evidence(log, "now.evidence", "--from", "580").read_text().splitlines()[0])
     older.write_text(header["checkpoint"])
@@ -164,9 +164,7 @@ def test_an_older_checkpoint_is_proved_to_be_continued(log: User, key: str) -> N
     assert (ended.exit_code, kinds(ended)) == (1, [("unproved", None)])
 
 
-def test_an_older_state_and_another_history_are_found_by_the_checkpoint_that_a_reader_kept(
-    log: User, key: str, signer: LedgerSigner
-) -> None:
+def test_a_rollback_and_a_fork_are_detected_by_an_earlier_checkpoint(log: User, key: str, signer: LedgerSigner) -> None:
     """Both are signed with the ledger's own key: only a reader with an earlier checkpoint can detect it."""
     write_evidence(log, "today.evidence")
     newer, fork = log.folder / "newer.checkpoint", log.folder / "fork.checkpoint"
@@ -214,7 +212,7 @@ def test_cosignatures_are_required_and_counted(log: User, key: str) -> None:
     assert log("verify", "cosigned.evidence", "--cosignatures", "1").exit_code == 2
 
 
-def test_nothing_is_left_of_a_file_that_was_not_completed(log: User) -> None:
+def test_an_interrupted_command_leaves_no_incomplete_file(log: User) -> None:
     # Ctrl-C as soon as there is a temporary file. If the command is quicker, the file is complete.
     folder = log.folder / "stopped"
     folder.mkdir()
@@ -228,7 +226,7 @@ def test_nothing_is_left_of_a_file_that_was_not_completed(log: User) -> None:
     assert content == b"what was there" or gzip.decompress(content).endswith(b"\n")
 
 
-def test_mistakes_are_one_error_and_one_hint(log: User) -> None:
+def test_a_mistake_is_reported_as_one_error_and_one_hint(log: User) -> None:
     words = ("evidence", "--tenant", log.tenant, "-o", "x.evidence")
     assert (
         log(*words, "--from", "yesterday").error_and_hint()[0] == "--from: expected an index or a time, got 'yesterday'"
@@ -245,7 +243,7 @@ def test_mistakes_are_one_error_and_one_hint(log: User) -> None:
     assert not (log.folder / "x.evidence").exists()
 
 
-def test_the_running_database_is_verified_with_all_its_logs(log: User) -> None:
+def test_live_verification_covers_every_ledger_of_the_database(log: User) -> None:
     one = log("verify", "--live", "--tenant", log.tenant, "--json").json
     assert one["size"] >= COUNT
     assert one["places"] == []
@@ -255,7 +253,7 @@ def test_the_running_database_is_verified_with_all_its_logs(log: User) -> None:
     assert re.fullmatch(r"sound: [\d,]+ ledgers? with [\d,]+ entries, [\d,]+ of them without a body", ended.lines[-1])
 
 
-async def test_what_a_superuser_does_is_named_live_and_in_evidence_which_cannot_tell_who_removed_bodies(
+async def test_tampering_by_a_superuser_is_reported_live_and_in_evidence_which_cannot_show_who_removed_bodies(
     trenova: User, signer: LedgerSigner, owner: psycopg.AsyncConnection[tuple[Any, ...]]
 ) -> None:
     trenova.add(*({"comment": f"entry {number}"} for number in range(300)))
@@ -283,5 +281,5 @@ async def test_what_a_superuser_does_is_named_live_and_in_evidence_which_cannot_
     await owner.execute("DELETE FROM entries WHERE tenant = %s AND index = 100", where)
     words = ("evidence", "--tenant", trenova.tenant, "-o", f"{uuid.uuid4()}.evidence")
     assert "some are missing" in trenova(*words).error_and_hint()[0]
-    for table in ("entries", "tiles", "checkpoints", "heads"):  # other tests verify all logs
+    for table in ("entries", "tiles", "checkpoints", "heads"):  # other tests verify all ledgers
         await owner.execute(f"DELETE FROM {table} WHERE tenant = %s".encode(), where)

@@ -1,4 +1,4 @@
-"""`--json` has one form in all commands: an object per line, errors too, as docs/command-line.md says."""
+"""`--json` has the same form in all commands: one object per line, including errors, as in docs/command-line.md."""
 
 import json
 import sys
@@ -10,9 +10,9 @@ from acceptance.conftest import User, run
 from acceptance.test_cli_help import COMMANDS
 from acceptance.test_cli_pipes import WALK_WITH_ERRORS
 
-# The format of servers' logs is a setting; `logs` prints lines of others, and `export` always prints JSON.
+# The log format of servers is a setting; `logs` prints lines of other programs, and `export` always prints JSON.
 WITHOUT = {"dev", "api", "worker", "witness", "logs", "dead-letters export"}
-# What each command needs to get as far as its settings, which are invalid.
+# The arguments with which each command gets as far as reading its settings, which are invalid.
 ARGUMENTS = {
     "import": "none.ndjson",
     "evidence": "--tenant acme -o acme.evidence",
@@ -29,7 +29,7 @@ ARGUMENTS = {
     "hold release": "3f9a0c1d-2e4b-4c5d-8e6f-7a8b9c0d1e2f --reason r",
     "keys generate": "--signing",
 }
-# Wrong settings are a finding of theirs, and not an error.
+# These report invalid settings as a finding, not as an error.
 FINDINGS = {"doctor", "preflight"}
 
 
@@ -38,7 +38,7 @@ def leaves() -> list[tuple[str, Any]]:
     return [(words, command) for words, command in found if not getattr(command, "commands", None)]
 
 
-def test_every_command_that_ends_by_itself_has_the_flag_with_the_same_help() -> None:
+def test_every_command_that_is_not_a_server_has_the_flag_with_the_same_help() -> None:
     flags = {words: [each.help for each in command.params if "--json" in each.opts] for words, command in leaves()}
     assert {words for words, helps in flags.items() if not helps} == WITHOUT
     assert len({text for helps in flags.values() for text in helps}) == 1

@@ -14,8 +14,8 @@ from acceptance.test_cli_help import COMMANDS
 from trenova.dev import ports
 
 READER_LEFT = 141
-# Every command, one after the other in a fork of one process, with a standard output without a reader. What is slow to
-# import is imported once.
+# Runs every command, one after the other, in a fork of one process, with a standard output without a reader. Slow
+# imports are done once.
 WALK = """
 import os, sys
 import typer.rich_utils
@@ -107,7 +107,7 @@ def test_a_command_that_follows_notices_that_its_reader_left_while_there_is_no_o
     assert run_without_reader(trenova, "tail", "--tenant", trenova.tenant) == (READER_LEFT, "")
 
 
-def test_it_is_the_same_without_buffers(trenova: User) -> None:
+def test_an_unbuffered_command_ends_quietly_without_a_reader(trenova: User) -> None:
     assert run_without_reader(trenova, "keys", "public", unbuffered=True) == (READER_LEFT, "")
 
 

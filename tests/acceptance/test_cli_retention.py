@@ -91,7 +91,7 @@ def test_a_hold_is_listed_until_it_is_released(trenova: User) -> None:
     assert list_hold("--released")[0]["release_reason"] == "Closed"
 
 
-def test_mistakes_are_one_error_and_one_hint(trenova: User) -> None:
+def test_a_mistake_is_reported_as_one_error_and_one_hint(trenova: User) -> None:
     words = ("--name", "x", "--reason", "x")
     assert "has no retention policy" in trenova("retention", "run", "--tenant", new_tenant()).error_and_hint()[0]
     assert "is not an id: it must be a UUID" in trenova("hold", "release", "x", "--reason", "x").error_and_hint()[0]

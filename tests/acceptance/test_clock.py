@@ -1,4 +1,4 @@
-"""The clock of a server is set back and forth under load: nothing is lost, doubled or out of its place."""
+"""The clock of a server is set back and forth under load: nothing is lost, stored twice or out of order."""
 
 import subprocess
 import uuid
@@ -22,7 +22,7 @@ SHIFTS = (0, -3600, 30 * 86400, -365 * 86400, 0)
 EACH = 10
 
 
-def test_a_clock_that_jumps_changes_times_and_nothing_else(servers: Servers) -> None:
+def test_a_jumping_clock_changes_times_and_nothing_else(servers: Servers) -> None:
     shift, clock = servers.folder / "shift", servers.folder / "shifted.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", str(clock), str(SOURCE), "-ldl"], check=True)
     set_clock(shift, 0)
@@ -39,18 +39,18 @@ def test_a_clock_that_jumps_changes_times_and_nothing_else(servers: Servers) -> 
         httpx.Client(base_url=url, headers=headers, timeout=LIMIT_S, trust_env=False) as client,
     ):
         until(lambda: answers(client), api.log.read_text)
-        worker.has_logged("worker started")
+        worker.wait_for_event("worker started")
         sent, followed = [], Feed(client, trenova.tenant)
         for seconds in SHIFTS:
             set_clock(shift, seconds)
-            # Ids of the caller, and ids that the server makes from its clock.
+            # Ids of the caller, and ids that the server derives from its clock.
             named = [entry_of(tenant=trenova.tenant, id=str(uuid.uuid4())) for _ in range(EACH)]
             unnamed = [entry_of(tenant=trenova.tenant) for _ in range(EACH)]
             own = client.post("/v1/entries?wait=stored", json=unnamed)
             assert own.status_code == 201, own.text
             for answer in (own, store(client, *named)):
                 sent += [entry["id"] for entry in answer.json()["entries"]]
-            # The same again, as after a lost answer, is found whatever the clock says.
+            # A retry, as after a lost answer, is recognised whatever the clock says.
             store(client, *named)
             followed.read(len(sent))
         assert len(set(sent)) == len(sent)
@@ -63,13 +63,13 @@ def test_a_clock_that_jumps_changes_times_and_nothing_else(servers: Servers) -> 
             "SELECT id::text, index, received_at FROM entries WHERE tenant = %s ORDER BY index", [trenova.tenant]
         ).fetchall()
     assert [(id_, index) for id_, index, _ in rows] == list(zip(sent, range(len(sent)), strict=True))
-    # The clock did jump.
+    # The clock really jumped.
     times = [received_at for _, _, received_at in rows]
     assert max(times).year > min(times).year
 
 
 class Feed:
-    """A follower in the order of storing, which goes on with its cursor."""
+    """A follower of the feed, which continues from its cursor."""
 
     def __init__(self, client: httpx.Client, tenant: str) -> None:
         self.client = client
@@ -77,7 +77,7 @@ class Feed:
         self.ids: list[str] = []
 
     def read(self, count: int) -> None:
-        """Read on until so many are there: a page ends before the first transaction that runs, whoever's it is."""
+        """Read until `count` entries have come: a page ends before the first transaction that is still running."""
         until(lambda: self.read_page() >= count)
 
     def read_page(self) -> int:
@@ -98,7 +98,7 @@ def read_pages(client: httpx.Client, tenant: str) -> Iterator[str]:
 
 
 def set_clock(file: Path, seconds: int) -> None:
-    """Shift the clock at once: a reader finds the old number or the new one, never half of it."""
+    """Set the offset of the clock atomically: a reader finds the old number or the new one."""
     new = file.with_suffix(".new")
     new.write_text(str(seconds))
     new.replace(file)

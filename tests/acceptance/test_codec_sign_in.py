@@ -30,7 +30,7 @@ HERE = "<!-- run by tests/acceptance/test_codec_sign_in.py -->"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A `trenova dev`, and beside it an API that asks for keys; the workflow that stored an entry of this actor."""
+    """A `trenova dev`, beside it an API that requires keys, and the workflow that stored an entry of this actor."""
 
     dev: Dev
     api_url: str
@@ -64,7 +64,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @contextmanager
 def guarded_api(dev: Dev, folder: Path, keys: dict[str, str]) -> Iterator[str]:
-    """Another API on the same database, which asks for keys, and lets in the pages of the Web UI of `trenova dev`."""
+    """Another API on the same database, which requires keys and allows the origin of `trenova dev`'s Web UI."""
     port = choose()
     variables = {
         "TRENOVA_DATABASE__URL": Postgres(dev.data_dir, port=make_url(dev.state["database_url"]).port).api_url,
@@ -114,7 +114,7 @@ async def sign_in(page: Page, site: Site, key: str) -> None:
 
 
 async def set_codec_server(page: Page, endpoint: str) -> None:
-    """As the page says: the Web UI's own dialogue, in this browser."""
+    """Set the endpoint in the Web UI's dialog, as the page says."""
     await (
         page.get_by_test_id("data-encoder-status")
         .or_(page.get_by_test_id("data-encoder-status-configured"))
@@ -128,7 +128,7 @@ async def set_codec_server(page: Page, endpoint: str) -> None:
 
 
 async def reload_undecoded(page: Page) -> None:
-    """The endpoint refuses, and the page goes on without it."""
+    """Reload the page: the endpoint denies access, and the payloads stay encoded."""
     async with page.expect_response(
         lambda each: "/codec/decode" in each.url and each.status == httpx.codes.UNAUTHORIZED
     ):
@@ -136,7 +136,7 @@ async def reload_undecoded(page: Page) -> None:
     await undecoded_payloads(page).wait_for(state="visible")
 
 
-async def test_an_admin_key_opens_the_web_ui_until_it_is_revoked(page: Page, site: Site, tmp_path: Path) -> None:
+async def test_an_admin_key_decodes_in_the_web_ui_until_it_is_revoked(page: Page, site: Site, tmp_path: Path) -> None:
     key_id, key = site.key(tmp_path)
     addresses: list[str] = []
     page.on("request", lambda request: addresses.append(request.url))
@@ -168,10 +168,8 @@ async def test_without_a_session_the_web_ui_shows_ciphertext(page: Page, site: S
     assert site.actor not in await page.content()
 
 
-async def test_a_page_of_this_machine_that_is_no_web_ui_cannot_use_the_session(
-    page: Page, site: Site, tmp_path: Path
-) -> None:
-    """It is of the same site, so that the browser sends the cookie along; but not of an origin that may call."""
+async def test_another_page_on_this_machine_cannot_use_the_session(page: Page, site: Site, tmp_path: Path) -> None:
+    """It is on the same site, so the browser sends the cookie; but its origin is not allowed to call."""
     await sign_in(page, site, site.key(tmp_path)[1])
     ask = """url => fetch(url, {method: 'POST', credentials: 'include', headers: {'content-type': 'application/json'},
         body: '{"payloads":[]}'}).then(answer => answer.text())"""
@@ -183,12 +181,12 @@ async def test_a_page_of_this_machine_that_is_no_web_ui_cannot_use_the_session(
         await page.evaluate(ask, url)
 
 
-def test_the_command_line_of_temporal_reads_as_the_page_says_and_not_without_a_key(site: Site, tmp_path: Path) -> None:
+def test_temporals_command_line_decodes_as_the_page_says_and_not_without_a_key(site: Site, tmp_path: Path) -> None:
     (block,) = re.findall(rf"^{HERE}\n```sh\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
     script = block.replace("https://audit.example.com", site.api_url).replace("audit-batch-…", site.workflow_id)
     where = {
         "PATH": f"{BESIDE_PYTHON}:/usr/local/bin:/usr/bin:/bin",
-        "HOME": str(tmp_path),  # no profile of whoever runs the tests
+        "HOME": str(tmp_path),  # without the profile of the user who runs the tests
         "USER": "operator",
         "TRENOVA_DATA_DIR": str(site.dev.data_dir),
         "TEMPORAL_ADDRESS": site.dev.state["temporal_address"],

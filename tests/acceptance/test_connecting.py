@@ -25,7 +25,7 @@ async def site(folder: Path, postgres: Postgres) -> AsyncIterator[Site]:
 
 
 async def wait_for_line(program: Program, words: str) -> str:
-    """The first line of its log with these words."""
+    """Wait for the first line of the program's log with these words and return it."""
     async with asyncio.timeout(LIMIT_S):
         while True:
             for line in program.log.read_text().splitlines():
@@ -35,7 +35,7 @@ async def wait_for_line(program: Program, words: str) -> str:
             await asyncio.sleep(0.05)
 
 
-async def test_a_namespace_that_is_missing_is_waited_for_and_named_by_all_of_them(site: Site) -> None:
+async def test_worker_and_api_wait_for_a_missing_namespace_and_every_command_names_it(site: Site) -> None:
     variables = {"TRENOVA_TEMPORAL__NAMESPACE": NAMESPACE}
     worker = await site.start("worker", variables, logged=b"waiting")
     try:
@@ -92,7 +92,7 @@ async def test_a_namespace_that_is_missing_is_waited_for_and_named_by_all_of_the
     ],
     ids=["port", "key"],
 )
-async def test_settings_that_cannot_work_end_worker_and_api_with_one_error_and_the_doctor_has_it_too(
+async def test_impossible_settings_stop_worker_and_api_with_one_error_and_the_doctor_reports_it(
     site: Site, tmp_path: Path, variables: dict[str, str], cause: str, next_step: str
 ) -> None:
     authority = Authority(tmp_path)

@@ -45,7 +45,7 @@ def make_secrets(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 async def empty_server(folder: Path) -> AsyncIterator[Postgres]:
-    """A server of its own with nothing in it: roles belong to the whole server."""
+    """A separate, empty server, because roles belong to the whole server."""
     async with Postgres(folder / "deployment").running() as server:
         async with await server.connect("postgres") as connection:
             await connection.execute("DROP DATABASE trenova")
@@ -54,7 +54,7 @@ async def empty_server(folder: Path) -> AsyncIterator[Postgres]:
 
 @pytest.fixture(scope="session")
 async def login_files(empty_server: Postgres, secrets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the files of the logins, which now lead to a database with the schema in it."""
+    """The folder with the service files of the logins, which lead to a database with the schema."""
     work = tmp_path_factory.mktemp("logins")
     script = (COMPOSE / "initdb" / "10-roles.sh").read_text()
     script = script.replace("/run/secrets", str(secrets)).replace("/etc/trenova", str(CHECKOUT / "deploy" / "postgres"))
@@ -76,7 +76,7 @@ def migrate(service_file: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=login, capture_output=True, text=True, check=False, timeout=LIMIT_S)
 
 
-async def test_each_login_does_its_part_in_what_the_owners_has_migrated(
+async def test_each_login_does_its_work_in_the_migrated_database(
     login_files: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def use_login(part: str) -> None:
@@ -97,7 +97,7 @@ async def test_each_login_does_its_part_in_what_the_owners_has_migrated(
         assert found.tenant == tenant
 
 
-async def test_the_login_that_migrates_is_no_superuser_and_those_that_run_own_nothing(
+async def test_the_migrating_login_is_not_a_superuser_and_the_running_logins_own_nothing(
     login_files: Path, empty_server: Postgres
 ) -> None:
     async with await empty_server.connect("trenova") as connection:
@@ -114,7 +114,7 @@ async def test_the_login_that_migrates_is_no_superuser_and_those_that_run_own_no
         ]
 
 
-async def test_the_command_of_the_page_makes_the_four_logins(folder: Path) -> None:
+async def test_the_command_on_the_page_creates_the_four_logins(folder: Path) -> None:
     (block,) = [block for block in blocks_of(CHECKOUT / "docs/deploying.md") if "roles.sql" in block.text]
     (typed,) = [command.text.replace("…", "a-password") for command in block.commands]
     async with Postgres(folder / "roles").running() as server:
@@ -137,14 +137,14 @@ async def test_migrating_again_changes_nothing(login_files: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["api", "worker", "operator"])
-async def test_a_login_that_runs_cannot_change_the_schema(login_files: Path, empty_server: Postgres, part: str) -> None:
+async def test_a_running_login_cannot_change_the_schema(login_files: Path, empty_server: Postgres, part: str) -> None:
     async with await empty_server.connect("trenova") as connection:
         await connection.execute(f"SET ROLE trenova_run_{part}".encode())
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             await connection.execute("CREATE TABLE mine ()")
 
 
-async def test_a_wrong_password_in_the_file_is_refused(
+async def test_a_wrong_password_in_the_file_is_an_error(
     login_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = tmp_path / "pg_service.conf"
@@ -156,7 +156,7 @@ async def test_a_wrong_password_in_the_file_is_refused(
             await store.check()
 
 
-def test_the_secrets_are_good_keys_and_nobody_else_may_enter_their_folder(secrets: Path) -> None:
+def test_the_secrets_are_valid_keys_in_a_folder_that_only_its_owner_may_enter(secrets: Path) -> None:
     environ = {"TRENOVA_LEDGER__SIGNING_KEY_FILE": str(secrets / "signing-key")}
     assert len(load_signer(load(environ, file=COMPOSE / "config.yaml"), environ).secrets) == 1
     security = SecuritySettings(
@@ -166,13 +166,13 @@ def test_the_secrets_are_good_keys_and_nobody_else_may_enter_their_folder(secret
     assert secrets.stat().st_mode & 0o777 == 0o700
 
 
-def test_every_secret_that_compose_mounts_is_made(secrets: Path) -> None:
+def test_every_secret_that_compose_mounts_is_created(secrets: Path) -> None:
     named = yaml.safe_load((COMPOSE / "compose.yaml").read_text())["secrets"].values()
     made = {str(path.relative_to(secrets)) for path in secrets.rglob("*") if path.is_file()}
     assert {each["file"].removeprefix("secrets/") for each in named} == made - {"encryption-keys/production"}
 
 
-def test_secrets_that_are_there_are_never_replaced(secrets: Path) -> None:
+def test_existing_secrets_are_never_replaced(secrets: Path) -> None:
     before = {path: path.read_bytes() for path in secrets.rglob("*") if path.is_file()}
     make_secrets(secrets)
     assert {path: path.read_bytes() for path in secrets.rglob("*") if path.is_file()} == before
@@ -199,7 +199,7 @@ def test_the_linter_names_every_mistake_in_these_files(tmp_path: Path) -> None:
     assert [found for _, _, found in FAULTS.values() if found not in ended.stderr] == []
 
 
-def test_the_linter_finds_nothing_wrong_with_what_is_delivered() -> None:
+def test_the_linter_finds_nothing_wrong_with_the_files_in_deploy() -> None:
     command = [sys.executable, str(CHECK)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT_S, env=dict(os.environ))
     assert (ended.returncode, ended.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""Stopping and rolling restarts: what was accepted is stored, once, and processes end in the time they were given."""
+"""Stops and rolling restarts: each accepted entry is stored once, and processes exit within their drain time."""
 
 import threading
 import time
@@ -30,14 +30,14 @@ BETWEEN = 5  # requests that must be accepted before the next process is stopped
 
 @dataclass(slots=True)
 class Load:
-    """Clients that send until they are told to stop, each request again until it is accepted."""
+    """Clients that send until they are stopped, and retry each request until it is accepted."""
 
     urls: Sequence[str]
     key: str
     tenant: str
     stop: threading.Event = field(default_factory=threading.Event)
     accepted: list[str] = field(default_factory=list)
-    """The id of every entry that was accepted; appending to a list is one step, also between threads."""
+    """The id of every accepted entry; appending to a list is atomic, also between threads."""
 
     def send(self) -> None:
         with ExitStack() as opened:
@@ -61,14 +61,14 @@ class Load:
             assert time.monotonic() < deadline
         self.accepted += [entry["id"] for entry in entries]
 
-    def goes_on(self) -> None:
-        """Return when more has been accepted than before."""
+    def wait_for_progress(self) -> None:
+        """Return once more requests have been accepted."""
         before = len(self.accepted)
         until(lambda: len(self.accepted) >= before + 3 * BETWEEN)
 
 
 @contextmanager
-def under(load: Load) -> Iterator[None]:
+def run_load(load: Load) -> Iterator[None]:
     with ThreadPoolExecutor(SENDERS) as pool:
         senders = [pool.submit(load.send) for _ in range(SENDERS)]
         try:
@@ -99,7 +99,7 @@ def ready(url: str) -> bool:
         return answers(client)
 
 
-def test_a_rolling_restart_under_load_loses_nothing_and_doubles_nothing(
+def test_a_rolling_restart_under_load_loses_nothing_and_stores_nothing_twice(
     servers: Servers,
 ) -> None:
     at = [ports.choose(), ports.choose()]
@@ -116,26 +116,26 @@ def test_a_rolling_restart_under_load_loses_nothing_and_doubles_nothing(
 
         def start_worker(_: int) -> Server:
             worker = running.enter_context(servers.running("worker"))
-            worker.has_logged("worker started")
+            worker.wait_for_event("worker started")
             return worker
 
         starts: list[Callable[[int], Server]] = [start_api, start_worker]
         up = {start: [start(0), start(1)] for start in starts}
-        with under(load):
+        with run_load(load):
             for start in (start_worker, start_api):
                 for which, old in enumerate(up[start]):
-                    load.goes_on()
+                    load.wait_for_progress()
                     old.stop()
-                    load.goes_on()
+                    load.wait_for_progress()
                     up[start][which] = start(which)
-            load.goes_on()
+            load.wait_for_progress()
         until(lambda: len(indexes(servers, tenant)) >= len(load.accepted))
     found = indexes(servers, tenant)
     assert sorted(id_ for id_, _ in found) == sorted(load.accepted)
     assert [index for _, index in found] == list(range(len(found)))
 
 
-def test_an_api_with_a_request_under_way_ends_in_the_time_that_is_set(servers: Servers) -> None:
+def test_an_api_with_an_open_request_exits_within_its_drain_time(servers: Servers) -> None:
     patient = {"TRENOVA_API__WAIT_STORED_SECONDS": str(10 * LIMIT_S), "TRENOVA_API__DRAIN_SECONDS": "1"}
     apart = servers.with_(**patient)
     url, tenant = f"http://127.0.0.1:{servers.variables['TRENOVA_API__PORT']}", new_tenant()
@@ -143,20 +143,20 @@ def test_an_api_with_a_request_under_way_ends_in_the_time_that_is_set(servers: S
     entry = entry_of(tenant=tenant, id=str(uuid.uuid4()))
     with apart.running("api") as api, ThreadPoolExecutor(1) as pool:
         until(lambda: ready(url), api.log.read_text)
-        # Nobody stores it, so it would be waited for ten times as long as this test may take.
+        # No worker runs, so the API would wait ten times as long as this test may take.
         waiting = pool.submit(
             httpx.post, f"{url}/v1/entries?wait=stored", json=entry, headers=headers, timeout=LIMIT_S, trust_env=False
         )
         until(lambda: batches_running(servers) == 1)
         api.stop()
-        told = outcome(waiting.result)
+        first_outcome = outcome(waiting.result)
     with apart.running("worker") as worker, apart.running("api") as api:
-        worker.has_logged("worker started")
+        worker.wait_for_event("worker started")
         until(lambda: len(indexes(servers, tenant)) == 1)
         until(lambda: ready(url), api.log.read_text)
         again = httpx.post(f"{url}/v1/entries?wait=stored", json=entry, headers=headers, timeout=LIMIT_S)
         assert again.status_code == 201
-    assert told in {202, 500, 503, "connection closed"}
+    assert first_outcome in {202, 500, 503, "connection closed"}
     assert len(indexes(servers, tenant)) == 1
 
 
@@ -174,16 +174,18 @@ def batches_running(servers: Servers) -> int:
 
 
 @pytest.mark.parametrize("command", ["api", "worker"])
-def test_a_process_that_finds_no_database_can_be_stopped(command: str, servers: Servers) -> None:
+def test_a_process_without_a_database_can_be_stopped(command: str, servers: Servers) -> None:
     nowhere = f"postgresql://trenova:x@127.0.0.1:{ports.choose()}/trenova"
     alone = servers.with_(TRENOVA_DATABASE__URL=nowhere)
     with alone.running(command) as process:
-        said: dict[str, Any] = process.has_logged("waiting" if command == "worker" else "started without a database")
-        assert said["error"].startswith("the database is unavailable: ")
+        line: dict[str, Any] = process.wait_for_event(
+            "waiting" if command == "worker" else "started without a database"
+        )
+        assert line["error"].startswith("the database is unavailable: ")
         process.stop()
 
 
-def test_a_worker_whose_batch_waits_for_a_lock_ends_in_the_time_that_is_set(
+def test_a_worker_whose_batch_waits_for_a_lock_exits_within_its_drain_time(
     servers: Servers,
 ) -> None:
     hurried = servers.with_(TRENOVA_WORKER__DRAIN_SECONDS="1")
@@ -194,19 +196,19 @@ def test_a_worker_whose_batch_waits_for_a_lock_ends_in_the_time_that_is_set(
         holder.execute("INSERT INTO heads (tenant) VALUES (%s)", [tenant])
         holder.commit()
         with hurried.running("worker") as worker:
-            worker.has_logged("worker started")
+            worker.wait_for_event("worker started")
             holder.execute("SELECT FROM heads WHERE tenant = %s FOR UPDATE", [tenant])
             answer = httpx.post(f"{url}/v1/entries", json=entry_of(tenant=tenant), headers=key, timeout=LIMIT_S)
             assert answer.status_code == 202, answer.text
-            until(lambda: somebody_waits_for(holder))
-            # The lock is held until after the end.
+            until(lambda: is_blocking(holder))
+            # The lock is held until after the exit.
             worker.stop()
         holder.rollback()
         with servers.running("worker") as worker:
-            worker.has_logged("worker started")
+            worker.wait_for_event("worker started")
             until(lambda: len(indexes(servers, tenant)) == 1, worker.log.read_text)
 
 
-def somebody_waits_for(holder: psycopg.Connection[Any]) -> bool:
+def is_blocking(holder: psycopg.Connection[Any]) -> bool:
     question = "SELECT FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
     return holder.execute(question).fetchone() is not None

@@ -51,7 +51,7 @@ class Dev:
         return httpx.AsyncClient(base_url=state["api_url"], headers=key, timeout=LIMIT_S, trust_env=False)
 
     async def send(self, target: str) -> int:
-        """The status of an entry that is sent again while a part that has just come back is not found yet."""
+        """Send an entry and return the status; retried while a restarted part is not reachable yet."""
         entry = {
             "tenant": "acme",
             "actor": {"type": "user", "id": "u-1"},
@@ -90,9 +90,9 @@ def flags() -> tuple[str, ...]:
     return tuple(word for name in names for word in (name, str(ports.choose())))
 
 
-async def until(true: Callable[[], bool], output: Path) -> None:
+async def until(condition: Callable[[], bool], output: Path) -> None:
     deadline = time.monotonic() + LIMIT_S
-    while not true():
+    while not condition():
         assert time.monotonic() < deadline, last_lines(output)
         await asyncio.sleep(0.05)
 
@@ -124,7 +124,7 @@ async def running(data_dir: Path, flags: tuple[str, ...]) -> AsyncIterator[Dev]:
         await dev.process.wait()
 
 
-async def test_it_is_ready_with_a_stored_probe_and_stops_everything_it_started(
+async def test_it_stores_a_probe_before_it_is_ready_and_stops_everything_it_started(
     data_dir: Path, flags: tuple[str, ...]
 ) -> None:
     async with running(data_dir, flags) as dev:
@@ -167,7 +167,9 @@ async def test_nothing_is_lost_when_the_supervisor_or_everything_is_killed(
         assert await dev.targets() == {"before-the-first-kill", "before-the-second-kill"}
 
 
-async def test_parts_that_die_come_back_and_entries_go_on(data_dir: Path, flags: tuple[str, ...]) -> None:
+async def test_parts_that_die_are_restarted_and_entries_are_stored_again(
+    data_dir: Path, flags: tuple[str, ...]
+) -> None:
     async with running(data_dir, flags) as dev:
         for part in PARTS:
             pid = dev.state["pids"][part]
@@ -177,9 +179,7 @@ async def test_parts_that_die_come_back_and_entries_go_on(data_dir: Path, flags:
         assert await dev.targets() == {f"after-{part}" for part in PARTS}
 
 
-async def test_a_second_run_on_the_folder_and_a_taken_port_are_one_error_and_one_hint(
-    data_dir: Path, flags: tuple[str, ...]
-) -> None:
+async def test_a_folder_or_a_port_in_use_is_one_error_and_one_hint(data_dir: Path, flags: tuple[str, ...]) -> None:
     async with running(data_dir, flags) as dev:
         children = dev.children()
         for folder, words in (
@@ -198,7 +198,9 @@ async def test_a_second_run_on_the_folder_and_a_taken_port_are_one_error_and_one
         assert await dev.send("still-there") == 201
 
 
-async def test_ctrl_c_while_it_starts_stops_what_was_started(data_dir: Path, flags: tuple[str, ...]) -> None:
+async def test_ctrl_c_during_the_start_stops_everything_that_was_started(
+    data_dir: Path, flags: tuple[str, ...]
+) -> None:
     dev = await launch(data_dir, flags)
     await until((data_dir / "run" / "postgres.json").exists, dev.output)
     postgres = psutil.Process(json.loads((data_dir / "run" / "postgres.json").read_text())["pid"])

@@ -27,7 +27,7 @@ def dev() -> Iterator[Dev]:
 
 @asynccontextmanager
 async def launch_browser() -> AsyncIterator[Browser]:
-    """The distribution's Chromium, with nothing kept from an earlier run."""
+    """Run the distribution's Chromium with an empty profile."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     assert program, "install Chromium: make browser"
     async with async_playwright() as playwright:
@@ -64,7 +64,7 @@ def address(dev: Dev, actor: str) -> str:
 
 
 def undecoded_payloads(page: Page) -> Locator:
-    """What the Web UI shows of payloads that nobody decodes for it: all of them in base64, or a word above their data.
+    """What the Web UI shows of encoded payloads: all of them in base64, or a word above their data.
 
     Which of the two depends on which of its own requests is answered first.
     """
@@ -79,16 +79,16 @@ async def test_the_web_ui_shows_the_decoded_input(page: Page, address: str, acto
     assert "binary/encrypted" not in await page.inner_text("body")
 
 
-async def test_the_web_ui_shows_ciphertext_alone_while_the_endpoint_is_away(
+async def test_the_web_ui_shows_only_ciphertext_while_the_endpoint_is_unreachable(
     page: Page, address: str, actor: str
 ) -> None:
     asked: list[str] = []
 
-    async def away(route: Route) -> None:
+    async def answer_unavailable(route: Route) -> None:
         asked.append(route.request.url)
         await route.abort()
 
-    await page.route("**/codec/**", away)
+    await page.route("**/codec/**", answer_unavailable)
     await page.goto(address)
     await undecoded_payloads(page).wait_for(state="visible")
     assert asked

@@ -1,4 +1,4 @@
-"""The documented change of the key, in its four steps, while entries are sent and read all the time.
+"""The documented key rotation, in its four steps, while entries are sent and read continuously.
 
 The steps, and the commands between them, are those of docs/encryption.md.
 """
@@ -31,15 +31,15 @@ from trenova.domain.schedules import VERIFY_SCHEDULE
 pytestmark = pytest.mark.long
 
 WRITERS = 2
-# So many between two steps, that each step meets work of the one before.
-SOME = 5
-# Slow enough that a busy machine is not busy with this alone.
+# Entries and reads between two steps: enough that each step meets work of the previous one.
+ENTRIES_PER_STEP = 5
+# Slow enough that this load alone does not saturate a busy machine.
 PACE_S = 1.0
 
 
 @dataclass
 class Traffic:
-    """Writers and a reader that never stop; `batches` has every acknowledged entry with its batch."""
+    """Writers and a reader that never stop; `batches` maps every acknowledged entry to its batch."""
 
     client: httpx.AsyncClient
     tenant: str = field(default_factory=new_tenant)
@@ -55,17 +55,17 @@ class Traffic:
             await asyncio.sleep(PACE_S)
 
     async def read(self) -> None:
-        """States of batches, which for an open workflow are read out of its payloads."""
+        """Read states of batches, which for an open workflow come from its payloads."""
         while True:
             if self.batches:
-                batch_id = random.choice([*self.batches.values()][-2 * SOME :])
+                batch_id = random.choice([*self.batches.values()][-2 * ENTRIES_PER_STEP :])
                 answer = await self.ask("GET", f"/v1/batches/{batch_id}")
                 assert answer.status_code == 200, answer.text
                 self.reads += 1
             await asyncio.sleep(PACE_S)
 
     async def ask(self, method: str, path: str, **content: Any) -> httpx.Response:
-        """The answer, asked for again while the API restarts."""
+        """Send a request and return the answer; retried while the API restarts."""
         async with asyncio.timeout(LIMIT_S):
             while True:
                 try:
@@ -77,9 +77,9 @@ class Traffic:
                     return answer
                 await asyncio.sleep(PACE_S)
 
-    async def some_more(self) -> None:
-        """Return when so many entries more are acknowledged and as many batches more were read."""
-        entries, reads = len(self.batches) + SOME, self.reads + SOME
+    async def wait_for_more(self) -> None:
+        """Return once `ENTRIES_PER_STEP` more entries are acknowledged and as many batches read."""
+        entries, reads = len(self.batches) + ENTRIES_PER_STEP, self.reads + ENTRIES_PER_STEP
         async with asyncio.timeout(LIMIT_S):
             while len(self.batches) < entries or self.reads < reads:  # noqa: ASYNC110 - no event for it
                 await asyncio.sleep(PACE_S)
@@ -95,8 +95,8 @@ class Traffic:
 
 
 @asynccontextmanager
-async def flowing(client: httpx.AsyncClient) -> AsyncIterator[Traffic]:
-    """Traffic; whatever one of its parts meets ends the test."""
+async def run_traffic(client: httpx.AsyncClient) -> AsyncIterator[Traffic]:
+    """Run traffic within the block; an error of a writer or the reader ends the test."""
     traffic = Traffic(client)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(traffic.write()) for _ in range(WRITERS)]
@@ -107,16 +107,16 @@ async def flowing(client: httpx.AsyncClient) -> AsyncIterator[Traffic]:
 
 
 async def restart_programs(site: Site, running: dict[str, Program], variables: dict[str, str]) -> None:
-    """Each program in turn, so that for a while they differ."""
+    """Restart one program after the other, so that for a while their keys differ."""
     for name in ("worker", "api"):
         await running[name].stop()
         running[name] = await site.start(name, variables)
 
 
 async def count_needs(site: Site, variables: dict[str, str]) -> dict[str, int]:
-    """What `trenova keys check` says open workflows need."""
+    """The number of open workflows by the key that they need, from `trenova keys check`."""
     ended = await site.command("keys", "check", "--json", **variables)
-    # A busy machine may not tell of everything that is closed.
+    # On a busy machine the check of closed workflows may be incomplete.
     assert ended.exit_code in {0, CHECKED_IN_PART}, ended
     report = ended.json["open_workflows"]
     assert report["complete"], report
@@ -125,31 +125,31 @@ async def count_needs(site: Site, variables: dict[str, str]) -> dict[str, int]:
     return found
 
 
-async def come_to_be_needed(site: Site, key_ids: set[str], variables: dict[str, str]) -> None:
-    """Return when open workflows need all of these keys; Temporal lists what is open a moment later."""
+async def wait_until_needed(site: Site, key_ids: set[str], variables: dict[str, str]) -> None:
+    """Return once open workflows need all of these keys; Temporal lists open workflows with a delay."""
     async with asyncio.timeout(LIMIT_S):
         while not key_ids <= (await count_needs(site, variables)).keys():
             pass
 
 
-async def no_longer_needed(site: Site, key_id: str, variables: dict[str, str]) -> None:
+async def wait_until_unneeded(site: Site, key_id: str, variables: dict[str, str]) -> None:
     async with asyncio.timeout(LIMIT_S):
         while key_id in await count_needs(site, variables):
             pass
 
 
-async def keys_check(site: Site, variables: dict[str, str]) -> tuple[int, Any, list[dict[str, Any]]]:
-    """Its exit code, and what it says of the old key: whether it is needed, and by what."""
+async def check_old_key(site: Site, variables: dict[str, str]) -> tuple[int, Any, list[dict[str, Any]]]:
+    """The exit code of `keys check`, whether the old key is needed, and by what."""
     ended = await site.command("keys", "check", "--json", **variables)
     (old,) = (key for key in ended.json["keys"] if key["id"] == "old")
     return ended.exit_code, old["needed"], old["needed_by"]
 
 
-async def forget_closed(site: Site, variables: dict[str, str]) -> None:
-    """What Temporal does when the retention is over: remove closed workflows, until nothing needs the old key."""
+async def remove_closed_workflows(site: Site, variables: dict[str, str]) -> None:
+    """Remove closed workflows, as Temporal does after its retention, until nothing needs the old key."""
     client = await site.temporal.client()
     async with asyncio.timeout(LIMIT_S):
-        while await keys_check(site, variables) != (0, None, []):
+        while await check_old_key(site, variables) != (0, None, []):
             async for run in client.list_workflows("CloseTime IS NOT NULL"):
                 if "old" in payloads_by_key_id(await read_events(client, run.id, run.run_id)):
                     which = WorkflowExecution(workflow_id=run.id, run_id=run.run_id)
@@ -157,7 +157,7 @@ async def forget_closed(site: Site, variables: dict[str, str]) -> None:
                     await client.workflow_service.delete_workflow_execution(gone)
 
 
-async def nothing_open(site: Site, variables: dict[str, str]) -> None:
+async def wait_until_none_open(site: Site, variables: dict[str, str]) -> None:
     async with asyncio.timeout(LIMIT_S):
         while await count_needs(site, variables):
             pass
@@ -169,51 +169,51 @@ async def key_ids_of_batch(site: Site, batch_id: str) -> set[str]:
     return {*payloads_by_key_id(await read_events(client, execution.id, execution.run_id))}
 
 
-async def test_the_key_is_changed_in_four_steps_and_nobody_notices(folder: Path, postgres: Postgres) -> None:
+async def test_the_key_is_rotated_in_four_steps_without_a_failed_request(folder: Path, postgres: Postgres) -> None:
     old, new = new_key(), new_key()
     before, added = encrypting("old", old=old), encrypting("old", old=old, new=new)
     switched, dropped = encrypting("new", old=old, new=new), encrypting("new", new=new)
     async with start_site(folder, postgres) as site, site.client() as client:
         running = {name: await site.start(name, before) for name in ("api", "worker")}
         try:
-            async with flowing(client) as traffic:
-                await traffic.some_more()
+            async with run_traffic(client) as traffic:
+                await traffic.wait_for_more()
                 await run_schedules(site)
 
-                # Step 1: everybody can read the new key, and nobody uses it.
+                # Step 1: every program can decrypt with the new key, and none encrypts with it.
                 await restart_programs(site, running, added)
-                await traffic.some_more()
+                await traffic.wait_for_more()
 
-                # Step 2: the new key encrypts. Work under the old one is still open when it does.
+                # Step 2: the new key encrypts, while workflows that need the old one are still open.
                 await running["worker"].stop()
-                await traffic.some_more()
-                await come_to_be_needed(site, {"old"}, added)
+                await traffic.wait_for_more()
+                await wait_until_needed(site, {"old"}, added)
                 await running["api"].stop()
                 running["api"] = await site.start("api", switched)
-                await traffic.some_more()
-                await come_to_be_needed(site, {"old", "new"}, switched)
+                await traffic.wait_for_more()
+                await wait_until_needed(site, {"old", "new"}, switched)
                 running["worker"] = await site.start("worker", switched)
 
-                # Step 3: nothing open needs the old key soon, closed workflows for as long as Temporal keeps them.
-                await no_longer_needed(site, "old", switched)
-                _, needed_at_all, by = await keys_check(site, switched)
+                # Step 3: soon no open workflow needs the old key; closed ones need it as long as Temporal keeps them.
+                await wait_until_unneeded(site, "old", switched)
+                _, needed_at_all, by = await check_old_key(site, switched)
                 assert needed_at_all is True
                 assert {each["what"] for each in by} <= {closed_workflows.NAME, schedules.RESULTS}
                 assert all(each["until"] for each in by)
                 await run_schedules(site)
                 ended = await site.command("reconcile", **switched, TRENOVA_DATABASE__URL=site.database_urls["worker"])
                 assert ended.exit_code == 0, ended
-                await forget_closed(site, switched)
+                await remove_closed_workflows(site, switched)
 
-                # Step 4: the old key goes.
+                # Step 4: the old key is removed.
                 await restart_programs(site, running, dropped)
-                await traffic.some_more()
+                await traffic.wait_for_more()
                 runs = await run_schedules(site)
                 assert all(run.completed for name, run in runs.items() if name != VERIFY_SCHEDULE)
                 assert (await client.get("/readyz")).status_code == httpx.codes.OK
                 assert "trenova_keys_wrong 0.0" in (await client.get("/metrics")).text
 
-            await nothing_open(site, dropped)
+            await wait_until_none_open(site, dropped)
             found = await traffic.stored_ids()
             assert len(found) == len(set(found))
             assert traffic.batches.keys() <= set(found)

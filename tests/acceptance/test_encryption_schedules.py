@@ -1,4 +1,4 @@
-"""Temporal gives each run of a schedule what the one before has left. None of ours waits for a key because of that."""
+"""Temporal passes the previous run's result to each run of a schedule; no run of ours waits for its key."""
 
 from pathlib import Path
 
@@ -35,39 +35,39 @@ def failed_schedules(runs: dict[str, Run]) -> set[str]:
     return {name for name, run in runs.items() if not run.completed}
 
 
-async def test_every_schedule_goes_on_whatever_has_become_of_the_key_of_its_last_run(
+async def test_every_schedule_continues_whatever_happened_to_the_key_of_its_last_run(
     folder: Path, postgres: Postgres
 ) -> None:
     tenant = new_tenant()
     new = encrypting("new", new=new_key())
-    # The verification reads every log, also those that other tests have damaged: here it must succeed once.
+    # The verification reads every ledger, including those that other tests damaged; here it must succeed once.
     async with own_database(postgres) as database, start_site(folder, database) as site:
         async with site.running(["api", "worker"], encrypting("old", old=TEXT)):
             await site.store({**entry_of(), "tenant": tenant})
             assert failed_schedules(await run_schedules(site)) == set()
-            # From now on the verification fails each time: Temporal hands its failure on, beside the last result.
+            # From now on the verification fails each time: Temporal passes on its failure beside the last result.
             await damage(database, tenant)
             assert failed_schedules(await run_schedules(site)) == {VERIFY_SCHEDULE}
 
         for before, variables in (
             ("old", {**encrypting("old", old=TEXT), **RAW}),  # the same id, another key
             ("old", {}),  # no key at all
-            ("", {**new, **STRICT}),  # plain results, which are refused
+            ("", {**new, **STRICT}),  # plain results, which strict mode refuses
         ):
             runs = await runs_with(site, variables)
             assert failed_schedules(runs) == {VERIFY_SCHEDULE}
-            # Temporal has given them what these keys do not open.
+            # Temporal passed them results that these keys do not decrypt.
             assert {name: run.result_under for name, run in runs.items() if run.completed} == dict.fromkeys(
                 set(SCHEDULES) - {VERIFY_SCHEDULE}, before
             )
             assert runs[VERIFY_SCHEDULE].result_under == "old"
             assert runs[VERIFY_SCHEDULE].started.HasField("continued_failure")
 
-        await goes_on(site, encrypting("another", another=new_key()), tenant)
+        await check_without_old_keys(site, encrypting("another", another=new_key()), tenant)
 
 
-async def goes_on(site: Site, variables: dict[str, str], tenant: str) -> None:
-    """The old keys are dropped: the API, too, does without what the schedules have left."""
+async def check_without_old_keys(site: Site, variables: dict[str, str], tenant: str) -> None:
+    """Without the old keys the API works too, although it cannot decrypt the schedules' last results."""
     async with site.running(["api", "worker"], variables), site.client() as client:
         page = await client.get("/metrics")
         assert page.status_code == httpx.codes.OK, page.text

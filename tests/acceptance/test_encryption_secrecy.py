@@ -1,4 +1,4 @@
-"""With encryption on, what entries hold is found nowhere on its way through Temporal, and found again with the key."""
+"""With encryption on, Temporal's files and the logs contain no content of entries, and the key decrypts it."""
 
 import gzip
 import json
@@ -33,8 +33,8 @@ CLOUDTRAIL = Path(__file__).parents[1] / "data" / "collections" / "cloudtrail-in
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """A `trenova dev` that encrypts, and its key."""
+class EncryptedDev:
+    """A `trenova dev` with encryption, and its key."""
 
     dev: Dev
     key: str
@@ -55,24 +55,27 @@ class World:
         return self.show(handle, *flags, "--codec-endpoint", f"{self.dev.state['api_url']}/codec")
 
     def post(self, *entries: dict[str, Any], status: int = httpx.codes.CREATED) -> str:
-        """Send entries in one request until they are stored, or parked; gives the batch's id."""
+        """Send entries in one request until they are stored or parked; returns the batch id."""
         with self.dev.api() as client:
             return str(store(client, *entries, status=status).json()["batch_id"])
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def encrypted_dev() -> Iterator[EncryptedDev]:
     key = new_key()
     with dev_with(**ENABLED, TEMPORAL_ENCRYPTION_KEY=key) as dev:
-        yield World(dev, key)
+        yield EncryptedDev(dev, key)
 
 
-def exposed_data(world: World) -> dict[str, bytes]:
-    """Everything that Temporal's database and the logs hold now, and all metrics pages."""
-    files = [*(world.dev.data_dir / "temporal").glob("temporal.db*"), *(world.dev.data_dir / "logs").iterdir()]
+def exposed_data(encrypted_dev: EncryptedDev) -> dict[str, bytes]:
+    """The content of Temporal's database and the logs, and all metrics pages."""
+    files = [
+        *(encrypted_dev.dev.data_dir / "temporal").glob("temporal.db*"),
+        *(encrypted_dev.dev.data_dir / "logs").iterdir(),
+    ]
     assert len(files) >= 5
     found = {str(file): file.read_bytes() for file in files}
-    state = world.dev.state
+    state = encrypted_dev.dev.state
     port = argument_of(psutil.Process(state["pids"]["temporal"]), "--metrics-port")
     headers = {"Authorization": f"Bearer {state['api_key']}"}
     for url in (state["metrics_url"], state["worker_metrics_url"], f"http://127.0.0.1:{port}/metrics"):
@@ -83,10 +86,12 @@ def exposed_data(world: World) -> dict[str, bytes]:
     return found
 
 
-async def test_a_marker_in_entries_and_failures_is_found_nowhere_but_through_the_codec_endpoint(world: World) -> None:
+async def test_a_marker_in_entries_and_failures_is_found_nowhere_but_through_the_codec_endpoint(
+    encrypted_dev: EncryptedDev,
+) -> None:
     marker, control = f"marker-{secrets.token_hex(12)}", f"control-{secrets.token_hex(12)}"
-    client = await encrypting_client(world.address, world.key)
-    batch_id = world.post(
+    client = await encrypting_client(encrypted_dev.address, encrypted_dev.key)
+    batch_id = encrypted_dev.post(
         {
             **entry_of(actor={"type": "user", "id": marker}, tenant=new_tenant()),
             "metadata": {"note": marker},
@@ -95,33 +100,33 @@ async def test_a_marker_in_entries_and_failures_is_found_nowhere_but_through_the
         }
     )
     stored = client.get_workflow_handle(workflow_id(batch_id))
-    parked = [await parking(world, broken) for broken in broken_entries(marker)]
-    postgres = Postgres(world.dev.data_dir, port=make_url(world.dev.state["database_url"]).port)
+    parked = [await parking(encrypted_dev, broken) for broken in broken_entries(marker)]
+    postgres = Postgres(encrypted_dev.dev.data_dir, port=make_url(encrypted_dev.dev.state["database_url"]).port)
     async with with_poison_rule(postgres.owner_url):
         refused = entry_of(action=POISON, actor={"type": "user", "id": marker}, tenant=new_tenant(), comment=marker)
-        refused_batch = world.post(refused, status=httpx.codes.MULTI_STATUS)
+        refused_batch = encrypted_dev.post(refused, status=httpx.codes.MULTI_STATUS)
         parked.append(client.get_workflow_handle(workflow_id(refused_batch)))
         assert (await parked[-1].result())["parked"] == 1
 
-    # What nobody encrypts is found: the search finds what is there.
-    ended = world.temporal(
+    # The search does find what is not encrypted.
+    ended = encrypted_dev.temporal(
         *("workflow", "execute", "--type", "ProcessAuditBatchWorkflow", "--task-queue", "audit-queue"),
         *("--workflow-id", f"plain-{uuid.uuid4()}", "--input", json.dumps({"batch_id": control, "entries": []})),
     )
     assert ended.exit_code == 0, ended
 
-    found = exposed_data(world)
+    found = exposed_data(encrypted_dev)
     assert any(holds(content, control) for name, content in found.items() if "temporal.db" in name)
     assert [name for name, content in found.items() if holds(content, marker)] == []
     for handle in (stored, *parked):
         for flags in ((), ("--detailed",), ("-o", "json")):
-            assert not holds(world.show(handle, *flags).encode(), marker)
+            assert not holds(encrypted_dev.show(handle, *flags).encode(), marker)
             if flags:
-                assert holds(world.through_endpoint(handle, *flags).encode(), marker)
+                assert holds(encrypted_dev.through_endpoint(handle, *flags).encode(), marker)
 
 
 def broken_entries(marker: str) -> Iterator[bytes]:
-    """Bodies that hold the marker and that the store refuses with different complaints."""
+    """Bodies with the marker that the store rejects, each with a different error."""
     sealed = json.loads(body(new_tenant()))
     yield json.dumps(marker).encode()
     for field in ("outcome", "id", "actor", "occurred_at"):
@@ -130,9 +135,9 @@ def broken_entries(marker: str) -> Iterator[bytes]:
     yield json.dumps({**sealed, "target": {"type": marker + "\0", "id": "x"}}).encode()
 
 
-async def parking(world: World, entry: bytes) -> WorkflowHandle[Any, Any]:
-    """A workflow that parks an entry that no API has sealed."""
-    client = await encrypting_client(world.address, world.key)
+async def parking(encrypted_dev: EncryptedDev, entry: bytes) -> WorkflowHandle[Any, Any]:
+    """Run a workflow that parks an entry that was not sealed by the API."""
+    client = await encrypting_client(encrypted_dev.address, encrypted_dev.key)
     batch = Batch(batch_id=str(uuid.uuid4()), entries=[msgspec.Raw(entry)])
     handle = await client.start_workflow(
         "ProcessAuditBatchWorkflow", batch, id=workflow_id(batch.batch_id), task_queue="audit-queue"
@@ -141,17 +146,17 @@ async def parking(world: World, entry: bytes) -> WorkflowHandle[Any, Any]:
     return handle
 
 
-async def test_500_real_entries_take_a_fifth_of_their_size_in_the_history_at_most(world: World) -> None:
+async def test_500_real_entries_take_a_fifth_of_their_size_in_the_history_at_most(encrypted_dev: EncryptedDev) -> None:
     tenant = new_tenant()
     to_entry = mapper("cloudtrail", tenant=tenant)
     with gzip.open(CLOUDTRAIL) as file:
         entries = [to_entry(json.loads(line)) for line, _ in zip(file, range(500), strict=False)]
-    world.post(*entries)
-    client = await encrypting_client(world.address, world.key)
+    encrypted_dev.post(*entries)
+    client = await encrypting_client(encrypted_dev.address, encrypted_dev.key)
     codec = client.data_converter.payload_codec
     assert codec is not None
     stored = plain = count = 0
-    for batch_id in batches_of(world, tenant):
+    for batch_id in batches_of(encrypted_dev, tenant):
         async for event in client.get_workflow_handle(workflow_id(batch_id)).fetch_history_events():
             for payload in payloads_in(event):
                 if encoding_of(payload) == ENCRYPTED:
@@ -163,12 +168,12 @@ async def test_500_real_entries_take_a_fifth_of_their_size_in_the_history_at_mos
                 (sent,) = await client.data_converter.decode(payloads, [Batch])
                 count += len(sent.entries)
     assert count == 500
-    print(f"{stored:,} bytes in the history for {plain:,}: {stored / plain:.1%}")  # noqa: T201 - see it with `-s`
+    print(f"{stored:,} bytes in the history for {plain:,}: {stored / plain:.1%}")  # noqa: T201 - shown with `-s`
     assert stored <= 0.2 * plain
 
 
-def batches_of(world: World, tenant: str) -> list[str]:
-    """The batches that have stored entries of the tenant, by the database: Temporal lists workflows a moment later."""
-    with psycopg.connect(world.dev.state["database_url"]) as connection:
+def batches_of(encrypted_dev: EncryptedDev, tenant: str) -> list[str]:
+    """The batches that stored entries of the tenant, from the database: Temporal lists workflows with a delay."""
+    with psycopg.connect(encrypted_dev.dev.state["database_url"]) as connection:
         found = connection.execute("SELECT batch_id FROM batches WHERE tenant = %s AND stored > 0", [tenant])
         return [batch_id for (batch_id,) in found.fetchall()]

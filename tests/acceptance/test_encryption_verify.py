@@ -1,4 +1,4 @@
-"""`trenova verify-encryption` and `trenova keys`: they say yes only where it is so, and name what is wrong."""
+"""`trenova verify-encryption` and `trenova keys`: they succeed only with working keys, and name each problem."""
 
 import asyncio
 import base64
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.long
 
 
 def not_verified(ended: CommandResult) -> list[str]:
-    """The problems; fails unless the command says in every way that it found some."""
+    """The reported problems; fails unless exit code and output say that verification failed."""
     assert ended.exit_code == 1, ended
     assert ended.lines[-1] == "encryption NOT verified"
     return [line.split(maxsplit=1)[1] for line in ended.lines if line.startswith("problem")]
@@ -32,11 +32,11 @@ async def open_ids(site: Site) -> list[str]:
     return [found.id async for found in client.list_workflows(own)]
 
 
-async def test_it_verifies_what_is_encrypted_and_nothing_else(folder: Path, postgres: Postgres) -> None:
+async def test_only_encrypted_payloads_are_verified(folder: Path, postgres: Postgres) -> None:
     one, other = new_key(), new_key()
     right = encrypting("a", a=one)
     async with start_site(folder, postgres) as site:
-        # The sender's key under the id of the workers': neither side can read the other, which takes a minute to say.
+        # The sender has another key under the workers' key id: neither can read the other, as reported after a minute.
         wrong = asyncio.create_task(site.command("verify-encryption", **encrypting("a", a=other)))
         async with site.running(["worker"], right):
             ended = await site.command("verify-encryption", **right)
@@ -48,14 +48,14 @@ async def test_it_verifies_what_is_encrypted_and_nothing_else(folder: Path, post
             assert found["payloads"] == found["encrypted"] > 1
             assert found["stored_bytes"] < found["plain_bytes"] / 4
 
-            # Without a key, and with encryption off, which sends in plain what a worker takes all the same.
+            # Without a key and with encryption off, it sends plain text, which a worker accepts.
             keyless = await site.command("verify-encryption", **ENABLED)
             assert "expected a configured key (none)" in keyless.error_and_hint()[0]
             off = not_verified(await site.command("verify-encryption", TEMPORAL_ENCRYPTION_KEY_a=one))
             assert "encryption is off: set temporal.security.enableEncryption" in off
             assert any("is not encrypted" in problem for problem in off)
 
-        # The worker holds both keys and uses the other one.
+        # The worker has both keys and encrypts with the other one.
         async with site.running(["worker"], encrypting("b", a=one, b=other)):
             problems = not_verified(await site.command("verify-encryption", **encrypting("a", a=one, b=other)))
             assert problems
@@ -63,7 +63,7 @@ async def test_it_verifies_what_is_encrypted_and_nothing_else(folder: Path, post
             unread = await site.command("verify-encryption", **right)
             assert unread.error_and_hint()[0] == "encryption key not found for ID: b"
 
-        # The worker reads what is encrypted and writes its results in plain.
+        # The worker decrypts its input and writes its results in plain text.
         async with site.running(["worker"], {"TEMPORAL_ENCRYPTION_KEY_a": one}):
             ended = await site.command("verify-encryption", "--json", **right)
             assert ended.exit_code == 1
@@ -76,11 +76,11 @@ async def test_it_verifies_what_is_encrypted_and_nothing_else(folder: Path, post
         assert re.fullmatch(r"the workflow audit-batch-\S+ did not finish within 60 s, and was terminated", error)
         assert "trenova keys check" in hint
         async with asyncio.timeout(LIMIT_S):
-            while await open_ids(site):  # noqa: ASYNC110 - Temporal lists what has ended a moment later
+            while await open_ids(site):  # noqa: ASYNC110 - Temporal lists closed workflows with a delay
                 await asyncio.sleep(0.1)
 
 
-async def test_keys_check_needs_temporal_unless_told_not_to_ask_it(newcomer: User) -> None:
+async def test_keys_check_needs_temporal_unless_offline(newcomer: User) -> None:
     key = new_key()
     nobody = {"TRENOVA_TEMPORAL__HOST_PORT": "127.0.0.1:1"}
     error, hint = run_command(newcomer, "keys", "check", **encrypting("k", k=key), **nobody).error_and_hint()
@@ -93,7 +93,7 @@ async def test_keys_check_needs_temporal_unless_told_not_to_ask_it(newcomer: Use
     assert key not in ended.out
 
 
-def test_keys_check_shows_how_each_key_was_read_and_no_key(newcomer: User) -> None:
+def test_keys_check_shows_how_each_key_was_read_but_not_the_key(newcomer: User) -> None:
     folder, secret = newcomer.folder / "keys", bytes(range(32))
     folder.mkdir()
     (folder / "in-a-file").write_text(secret.hex() + "\n")
@@ -129,7 +129,7 @@ def test_keys_check_without_keys_says_so(newcomer: User) -> None:
 @pytest.mark.parametrize(
     ("key_id", "variable"), [("default", "TEMPORAL_ENCRYPTION_KEY"), ("eu1", "TEMPORAL_ENCRYPTION_KEY_eu1")]
 )
-def test_a_generated_key_is_set_by_its_own_line(newcomer: User, key_id: str, variable: str) -> None:
+def test_a_generated_key_is_set_by_the_printed_line(newcomer: User, key_id: str, variable: str) -> None:
     ended = run_command(newcomer, "keys", "generate", "--id", key_id)
     assert ended.exit_code == 0, ended
     word, assignment = shlex.split(ended.out)
@@ -139,7 +139,7 @@ def test_a_generated_key_is_set_by_its_own_line(newcomer: User, key_id: str, var
     assert [key["id"] for key in checked.json["keys"]] == [key_id]
 
 
-def test_a_wrapped_key_opens_with_its_master_key_only(newcomer: User) -> None:
+def test_a_wrapped_key_is_unwrapped_by_its_master_key_only(newcomer: User) -> None:
     master, other = newcomer.folder / "master", newcomer.folder / "other"
     master.write_text(new_key() + "\n")
     other.write_text(new_key() + "\n")
@@ -157,7 +157,7 @@ def test_a_wrapped_key_opens_with_its_master_key_only(newcomer: User) -> None:
         assert complaint in ended.err
 
 
-def test_an_id_for_which_no_shell_has_a_variable_gives_the_bare_key_and_says_where_to_put_it(newcomer: User) -> None:
+def test_for_an_id_that_no_variable_can_have_the_bare_key_is_printed_with_where_to_put_it(newcomer: User) -> None:
     ended = run_command(newcomer, "keys", "generate", "--id", "eu-1")
     assert ended.exit_code == 0
     assert len(base64.b64decode(ended.out)) == 32

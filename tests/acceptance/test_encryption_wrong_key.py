@@ -1,4 +1,4 @@
-"""A wrong or missing key: refused at start where that can be noticed; otherwise work waits, and nothing is lost."""
+"""A wrong or missing key: an error at start where it can be detected; otherwise work waits, and nothing is lost."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from trenova.dev.postgres import Postgres
 
 
 async def accept(site: Site, tenant: str) -> str:
-    """The id of an entry that is accepted and not stored: no worker runs."""
+    """Have an entry accepted and return its id; it is not stored, because no worker runs."""
     entry = {**entry_of(), "id": str(uuid.uuid4()), "tenant": tenant}
     async with site.client() as client:
         answer = await client.post("/v1/entries", json=entry)
@@ -41,13 +41,13 @@ async def ready(site: Site) -> tuple[int, dict[str, Any]]:
     return answer.status_code, answer.json()
 
 
-async def becomes_ready(site: Site) -> None:
+async def wait_until_ready(site: Site) -> None:
     async with asyncio.timeout(LIMIT_S):
         while (await ready(site))[0] != 200:  # noqa: ASYNC110 - no event for it
             await asyncio.sleep(0.5)
 
 
-async def test_what_waits_for_a_wrong_or_missing_key_is_told_and_stored_when_the_key_is_back(
+async def test_entries_that_wait_for_a_wrong_or_missing_key_are_reported_and_stored_once_the_key_is_available_again(
     folder: Path, postgres: Postgres
 ) -> None:
     one, other, tenant = new_key(), new_key(), new_tenant()
@@ -55,8 +55,8 @@ async def test_what_waits_for_a_wrong_or_missing_key_is_told_and_stored_when_the
     async with start_site(folder, postgres) as site:
         async with site.running(["api"], right):
             waiting = [await accept(site, tenant) for _ in range(3)]
-            await becomes_ready(site)
-            async with asyncio.timeout(LIMIT_S):  # Temporal lists what is open a moment later
+            await wait_until_ready(site)
+            async with asyncio.timeout(LIMIT_S):  # Temporal lists open workflows with a delay
                 while await count_needs(site, right) != {"a": 3}:
                     pass
 
@@ -65,15 +65,15 @@ async def test_what_waits_for_a_wrong_or_missing_key_is_told_and_stored_when_the
             (missing, "encryption key not found for ID: a"),
         ):
             async with site.running(["api", "worker"], variables) as (_, worker):
-                # Entries of now are stored, so that the process is not simply broken.
+                # New entries are stored, so the process itself works.
                 await site.store({**entry_of(), "tenant": tenant})
                 async with site.client() as client:
                     assert [(await client.get(f"/v1/entries/{each}")).status_code for each in waiting] == [404] * 3
                 async with site.client() as client, asyncio.timeout(LIMIT_S):
                     while "trenova_keys_wrong 1.0" not in (await client.get("/metrics")).text:  # noqa: ASYNC110 - as above
                         await asyncio.sleep(0.5)
-                # Others may have sent what waits: no reason to take entries in no longer.
-                await becomes_ready(site)
+                # Someone else may have sent the waiting workflows: no reason to stop accepting entries.
+                await wait_until_ready(site)
                 _, parts = await ready(site)
                 assert parts["keys"] == "ok"
                 ended = await site.command("keys", "check", **variables)
@@ -94,13 +94,13 @@ async def test_what_waits_for_a_wrong_or_missing_key_is_told_and_stored_when_the
 
         async with site.running(["api", "worker"], right):
             await wait_until_stored(site, waiting)
-            await becomes_ready(site)
+            await wait_until_ready(site)
 
 
 @pytest.mark.parametrize("program", ["api", "worker"])
-def test_a_key_that_cannot_work_is_refused_at_start_with_all_problems_at_once(newcomer: User, program: str) -> None:
+def test_unusable_keys_are_an_error_at_start_that_lists_all_problems(newcomer: User, program: str) -> None:
     def start_program(variables: dict[str, str]) -> CommandResult:
-        # Nobody is there: it is refused before anything is asked.
+        # No server runs: the error comes before any connection.
         complete = {
             "TRENOVA_DATABASE__URL": "postgresql://nobody@127.0.0.1:1/none",
             "TRENOVA_SIGNING_KEY": SIGNER.secrets[0].secret_text,
@@ -125,7 +125,7 @@ def test_a_key_that_cannot_work_is_refused_at_start_with_all_problems_at_once(ne
     assert "requireEncryption: true with enableEncryption: false" in start_program(STRICT).error_and_hint()[0]
 
 
-async def test_strict_mode_refuses_a_plain_start_and_tells_its_sender_why(folder: Path, postgres: Postgres) -> None:
+async def test_strict_mode_refuses_a_plain_start_and_the_history_says_why(folder: Path, postgres: Postgres) -> None:
     variables = {
         **encrypting("k", k=new_key()),
         **STRICT,
@@ -138,7 +138,7 @@ async def test_strict_mode_refuses_a_plain_start_and_tells_its_sender_why(folder
     async with start_site(folder, postgres) as site, site.running(["api", "worker"], variables):
         endpoint = ("--codec-endpoint", f"{site.api_url}/codec", "--codec-auth", f"Bearer {site.api_key}")
         plain = asyncio.create_task(site.cli(*start, "--workflow-id", "plain"))
-        # The reason is in the history at once; the workflow itself waits, and nothing ends it but its sender.
+        # The reason is in the history at once; the workflow waits until its sender terminates it.
         async with asyncio.timeout(LIMIT_S):
             while "WORKFLOW_TASK_FAILED" not in (shown := await history(site, "plain", *endpoint)):
                 assert not plain.done(), plain.result()
@@ -146,22 +146,22 @@ async def test_strict_mode_refuses_a_plain_start_and_tells_its_sender_why(folder
         assert "the payload is not encrypted (encoding: json/plain), and requireEncryption is on" in reasons
         assert "its sender has encryption off or uses no codec" in reasons
         assert "give the Temporal CLI --codec-endpoint" in reasons
-        # The name of the mistake can be read without the key.
+        # The type of the failure is readable without the key.
         assert "PlaintextRefused" in await history(site, "plain")
         await site.cli("workflow", "terminate", "--workflow-id", "plain")
         assert (await plain).exit_code != 0
 
         good = await site.cli(*start, "--workflow-id", "good", *endpoint)
         assert good.exit_code == 0, good
-        # A batch is what its workflow is called, whatever its sender writes.
+        # The workflow id names the batch, whatever its sender writes.
         assert (good.json["status"], good.json["result"]["batch_id"]) == ("COMPLETED", "good")
         raw = await history(site, "good")
-        assert "binary/encrypted" not in raw  # it is there in base64
+        assert "binary/encrypted" not in raw  # it is in base64
         assert "YmluYXJ5L2VuY3J5cHRlZA==" in raw
 
 
 def messages_in(value: object) -> Iterator[str]:
-    """The messages of all failures, which are payloads themselves."""
+    """The messages of all failures, which are encoded as payloads."""
     if isinstance(value, dict):
         if "encodedAttributes" in value:
             yield json.loads(b64decode(value["encodedAttributes"]["data"]))["message"]
@@ -173,6 +173,6 @@ def messages_in(value: object) -> Iterator[str]:
 
 
 async def history(site: Site, workflow_id: str, *endpoint: str) -> str:
-    """The history as JSON, empty while there is none; through the endpoint with the failures decoded."""
+    """The history as JSON, empty while there is none; with the endpoint, failures are decoded."""
     ended = await site.cli("workflow", "show", "--workflow-id", workflow_id, "-o", "json", *endpoint)
     return ended.out if ended.exit_code == 0 else ""

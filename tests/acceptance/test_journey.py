@@ -1,6 +1,6 @@
-"""From the first start to the last stop: nothing that was acknowledged is lost, whatever is killed on the way.
+"""From the first start to the last stop: no acknowledged entry is lost, whichever process is killed.
 
-The processes are those that docs/running.md starts one by one.
+The processes are those that docs/running.md starts separately.
 """
 
 import json
@@ -55,7 +55,7 @@ def stored_bodies(trenova: User) -> list[str]:
     return ended.lines
 
 
-def test_everything_is_still_there_after_all_of_it_was_killed_and_nothing_runs_after_a_stop(home_folder: Path) -> None:
+def test_all_entries_survive_a_kill_of_every_process_and_nothing_runs_after_a_stop(home_folder: Path) -> None:
     data_dir, flags = home_folder / "data", free_ports()
     trenova = User(home_folder, data_dir, new_tenant())
     words = ("import", "--map", "cloudtrail", "--tenant", trenova.tenant, "--json", str(CLOUDTRAIL))
@@ -66,7 +66,7 @@ def test_everything_is_still_there_after_all_of_it_was_killed_and_nothing_runs_a
         for process in (psutil.Process(dev.supervisor.pid), *dev.parts()):
             process.kill()
         dev.supervisor.wait()
-    # The next start takes it away too, but the wait for that start must not see it.
+    # The next start removes it too, but the wait for that start must not see the old file.
     (data_dir / "dev.json").unlink()
 
     with dev_running(data_dir, flags) as dev:
@@ -87,13 +87,13 @@ def test_everything_is_still_there_after_all_of_it_was_killed_and_nothing_runs_a
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """A PostgreSQL and a Temporal that nobody supervises, as in production, and the settings for both."""
+    """A PostgreSQL and a Temporal without a supervisor, as in production, and the settings for both."""
 
     folder: Path
     variables: dict[str, str]
-    """Of the command line; API and worker have logins of their own."""
+    """Variables of the command line; API and worker have separate logins."""
     urls: Mapping[str, str]
-    """By program, the address of the database; where there is none the variables' is taken."""
+    """The database address by program; a program without one uses that of the variables."""
 
     def with_(self, **variables: str) -> "Servers":
         urls = {} if "TRENOVA_DATABASE__URL" in variables else self.urls
@@ -101,7 +101,7 @@ class Servers:
 
     @contextmanager
     def running(self, command: str) -> Iterator["Server"]:
-        """`trenova <command>`; killed in the end if it still runs."""
+        """Run `trenova <command>` within the block; it is killed afterwards."""
         log = self.folder / f"{command}-{uuid.uuid4()}.log"
         own = {"TRENOVA_DATABASE__URL": self.urls[command]} if command in self.urls else {}
         with log.open("wb") as file:
@@ -121,7 +121,7 @@ class Servers:
 
 
 def words_of(typed: str) -> list[str]:
-    """A command of the page as it is run here, without what the page says of it behind a `#`."""
+    """The words of a command on the page, without its `#` comment."""
     program, *words = shlex.split(typed, comments=True)
     return [str(BESIDE_PYTHON / program), *words]
 
@@ -140,11 +140,11 @@ class Server:
     log: Path
 
     def events(self) -> list[dict[str, Any]]:
-        """Every line of its log, each a JSON object."""
+        """All lines of its log, each a JSON object."""
         return [json.loads(line) for line in self.log.read_bytes().split(b"\n")[:-1]]
 
-    def has_logged(self, event: str) -> dict[str, Any]:
-        """The log line of this event, once it is there."""
+    def wait_for_event(self, event: str) -> dict[str, Any]:
+        """Wait for the log line of this event and return it."""
 
         def matching_events() -> list[dict[str, Any]]:
             return [line for line in self.events() if line["event"] == event]
@@ -154,7 +154,7 @@ class Server:
         return matching_events()[0]
 
     def stop(self) -> None:
-        """SIGTERM ends it well."""
+        """Stop it with SIGTERM; fails unless it exits with 0."""
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(LIMIT_S) == 0, self.log.read_text()
 
@@ -165,7 +165,7 @@ async def servers(home_folder: Path) -> AsyncIterator[Servers]:
     async with Postgres(folder).running() as postgres, Temporal(folder).running() as temporal:
         migrated = run(words_of(MIGRATE), home_folder, TRENOVA_DATABASE__OWNER_URL=postgres.owner_url)
         assert migrated.exit_code == 0, migrated
-        await schema.prepare(postgres)  # which finds the tables, and makes the logins
+        await schema.prepare(postgres)  # finds the tables and creates the logins
         made = run(words_of(KEY), home_folder)
         assert made.exit_code == 0, made
         yield Servers(
@@ -180,7 +180,7 @@ async def servers(home_folder: Path) -> AsyncIterator[Servers]:
         )
 
 
-def test_api_and_worker_run_on_their_own_and_what_was_accepted_without_a_worker_is_stored_by_the_next(
+def test_api_and_worker_run_separately_and_entries_accepted_without_a_worker_are_stored_by_the_next_one(
     servers: Servers,
 ) -> None:
     url = f"http://127.0.0.1:{servers.variables['TRENOVA_API__PORT']}"
@@ -202,14 +202,14 @@ def test_api_and_worker_run_on_their_own_and_what_was_accepted_without_a_worker_
         assert client.get("/v1/entries").json()["entries"] == []
 
         with servers.running(command_of(WORKER)) as worker:
-            started = worker.has_logged("worker started")
+            started = worker.wait_for_event("worker started")
             assert started["task_queue"] == "audit-queue"
             assert started["namespace"] == "default"
             assert started["address"] == servers.variables["TRENOVA_TEMPORAL__HOST_PORT"]
             assert started["level"] == "info"
             assert started["pid"] == worker.process.pid
             until(lambda: len(client.get("/v1/entries").json()["entries"]) == len(entries), worker.log.read_text)
-            # The same entries again: the client of a lost answer does this.
+            # The same entries again, as a client retries after a lost answer.
             store(client, *entries)
             found = client.get("/v1/entries").json()["entries"]
             assert sorted(entry["id"] for entry in found) == sorted(entry["id"] for entry in entries)
@@ -226,11 +226,11 @@ def answers(client: httpx.Client) -> bool:
         return False
 
 
-def test_a_worker_without_temporal_says_so_waits_and_can_be_stopped(servers: Servers) -> None:
+def test_a_worker_without_temporal_logs_it_waits_and_can_be_stopped(servers: Servers) -> None:
     address = f"127.0.0.1:{ports.choose()}"
     alone = servers.with_(TRENOVA_TEMPORAL__HOST_PORT=address)
     with alone.running(command_of(WORKER)) as worker:
-        waiting = worker.has_logged("waiting")
+        waiting = worker.wait_for_event("waiting")
         assert f"failed to dial temporal client at {address}" in waiting["error"]
         assert "temporal server start-dev" in waiting["hint"]
         worker.stop()

@@ -1,4 +1,4 @@
-"""The logs of the servers: one request can be followed through all of them, and none says what is secret."""
+"""The logs of the servers: a request can be followed through all of them, and none contains a secret."""
 
 import asyncio
 import json
@@ -21,18 +21,18 @@ DEBUG = {"TRENOVA_LOG__LEVEL": "debug", "TRENOVA_LOG__FORMAT": "json"}
 
 
 def lines(site: Site, name: str) -> Iterator[dict[str, Any]]:
-    """What the program has written; every line is an object, whoever in it wrote it. The last one may still grow."""
+    """The program's log lines, each a JSON object whichever library wrote it; the last may still be incomplete."""
     for file in site.folder.glob(f"{name}-*.log"):
         for line in file.read_text().split("\n")[:-1]:
             yield json.loads(line)
 
 
-async def stored_as_logged(site: Site) -> dict[str, Any]:
-    """The worker's line of the stored batch, once it is there. An attempt that was too slow is made and told again."""
+async def wait_for_stored_line(site: Site) -> dict[str, Any]:
+    """Wait for the worker's line about the stored batch; an attempt that was too slow is repeated and logged twice."""
     async with asyncio.timeout(LIMIT_S):
-        while not (told := [line for line in lines(site, "worker") if line["event"] == "batch stored"]):  # noqa: ASYNC110 - no event for it
+        while not (matching := [line for line in lines(site, "worker") if line["event"] == "batch stored"]):  # noqa: ASYNC110 - no event for it
             await asyncio.sleep(0.1)
-    return told[0]
+    return matching[0]
 
 
 async def test_a_request_is_followed_from_its_id_to_the_worker_that_stored_it(folder: Path, postgres: Postgres) -> None:
@@ -47,14 +47,14 @@ async def test_a_request_is_followed_from_its_id_to_the_worker_that_stored_it(fo
         (accepted,) = [line for line in lines(site, "api") if line["event"] == "batch accepted"]
         assert accepted["request_ids"] == [request_id]
         assert accepted["batch_id"] == answer.json()["batch_id"]
-        stored = await stored_as_logged(site)
+        stored = await wait_for_stored_line(site)
         assert stored["batch_id"] == accepted["batch_id"]
         assert stored["workflow_id"] == f"audit-batch-{accepted['batch_id']}"
         assert (stored["stored"], stored["duplicate"], stored["parked"]) == (1, 0, 0)
 
 
 @pytest.mark.parametrize("sent", [None, "", "two words", "x" * 129, "é", "a\tb"])
-async def test_a_request_without_a_good_id_is_given_one(
+async def test_a_request_without_a_valid_id_is_assigned_one(
     folder: Path, postgres: Postgres, sent: str | None, ids: Site
 ) -> None:
     headers = [] if sent is None else [(b"X-Request-Id", sent.encode())]
@@ -71,7 +71,7 @@ async def ids(folder: Path, postgres: Postgres) -> Any:
         yield site
 
 
-async def test_no_log_line_says_what_is_secret(folder: Path, postgres: Postgres) -> None:
+async def test_no_log_line_contains_a_secret(folder: Path, postgres: Postgres) -> None:
     marker, key, tenant = f"marker-{secrets.token_hex(12)}", new_key(), new_tenant()
     variables = {**DEBUG, **ENABLED, "TEMPORAL_ENCRYPTION_KEY": key}
     entry = {**entry_of(actor={"type": "user", "id": marker}), "tenant": tenant, "metadata": {"note": marker}}
@@ -89,7 +89,7 @@ async def test_no_log_line_says_what_is_secret(folder: Path, postgres: Postgres)
             assert (await client.get("/metrics")).status_code == 200
             refused = await client.get("/v1/entries", headers={"Authorization": f"Bearer {token}"})
             assert refused.status_code == 401
-            stored = await stored_as_logged(site)
+            stored = await wait_for_stored_line(site)
         written = {file.name: file.read_bytes() for file in site.folder.glob("*-*.log")}
         assert {line["level"] for line in lines(site, "api")} >= {"debug", "info"}
         assert (stored["stored"], stored["parked"]) == (1, 1)

@@ -1,4 +1,4 @@
-"""The set-up that `make` does, in two terminals at once: the real Makefile, with a Python that installs nothing."""
+"""The set-up by `make`, in two terminals at once: the real Makefile, with a Python that installs nothing."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ import pytest
 from acceptance.conftest import LIMIT_S, environment, until
 
 CHECKOUT = Path(__file__).parents[2]
-# Makes a virtual environment whose Python is itself. Its pip says when it begins and ends, and waits at the gate.
+# Creates a virtual environment whose Python is this script. Its pip logs its begin and end, and waits at the gate.
 PYTHON = """#!/bin/sh
 case "$1 $2" in
 "-m venv") mkdir -p "$3/bin" && cp "{stub}" "$3/bin/python" ;;
@@ -36,7 +36,7 @@ WAITS = "waiting for it"
 
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """A fresh clone, as far as the set-up goes."""
+    """The parts of a fresh clone that the set-up needs."""
 
     path: Path
     terminals: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -47,12 +47,12 @@ class Clone:
 
     @property
     def diary(self) -> list[str]:
-        """What every pip has said, each as `began` or `ended` and its process id."""
+        """The lines of every pip: `began` or `ended`, and its process id."""
         file = self.path / "diary"
         return file.read_text().splitlines() if file.exists() else []
 
     def type(self, target: str) -> Path:
-        """Type `make` and this target in a terminal of its own; gives the file with what is seen there."""
+        """Run `make` with this target in a new terminal; returns the file with its output."""
         output = self.path / f"output-{len(self.terminals)}"
         with output.open("wb") as file:
             words = ["make", "--no-print-directory", target, f"PYTHON={self.path / 'stub'}"]
@@ -66,8 +66,8 @@ class Clone:
     def pips(self, event: str) -> list[str]:
         return [line for line in self.diary if line.startswith(event)]
 
-    def one_after_the_other(self) -> bool:
-        """Whether no pip began before the one before it had ended."""
+    def ran_one_at_a_time(self) -> bool:
+        """Whether each pip began after the previous one had ended."""
         return [line.split()[0] for line in self.diary] == ["began", "ended"] * (len(self.diary) // 2)
 
 
@@ -97,18 +97,18 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
         yield made
 
 
-def test_two_make_at_once_on_a_fresh_clone_install_once_and_both_go_on(clone: Clone) -> None:
+def test_two_concurrent_makes_on_a_fresh_clone_install_once_and_both_continue(clone: Clone) -> None:
     outputs = [clone.type("run-worker"), clone.type("run")]
     until(lambda: any(WAITS in output.read_text() for output in outputs), lambda: clone.diary)
     until(lambda: clone.pips("began"))
     clone.gate.unlink()
     assert [terminal.wait(LIMIT_S) for terminal in clone.terminals] == [0, 0]
     assert len(clone.pips("ended")) == 2  # the requirements, and the program itself
-    assert clone.one_after_the_other()
+    assert clone.ran_one_at_a_time()
     assert [output.read_text().splitlines()[-1] for output in outputs] == ["trenova worker", "trenova api"]
 
 
-def test_a_make_after_one_that_was_killed_begins_with_an_empty_folder(clone: Clone) -> None:
+def test_a_make_after_a_killed_one_begins_with_an_empty_folder(clone: Clone) -> None:
     clone.type("run-worker")
     until(lambda: clone.pips("began"))
     os.killpg(clone.terminals[0].pid, signal.SIGKILL)
@@ -121,7 +121,7 @@ def test_a_make_after_one_that_was_killed_begins_with_an_empty_folder(clone: Clo
     assert not half_done.exists()
 
 
-def test_a_make_whose_pip_fails_leaves_what_is_there(clone: Clone) -> None:
+def test_a_make_whose_pip_fails_changes_nothing_else(clone: Clone) -> None:
     clone.gate.unlink()
     clone.type("run")
     assert clone.terminals[0].wait(LIMIT_S) == 0
@@ -141,13 +141,13 @@ def test_a_make_whose_pip_fails_leaves_what_is_there(clone: Clone) -> None:
     assert mine.exists()
 
 
-def test_the_pip_of_a_make_that_was_killed_is_waited_for(clone: Clone) -> None:
+def test_a_make_waits_for_the_pip_of_a_killed_one(clone: Clone) -> None:
     clone.type("run-worker")
     until(lambda: clone.pips("began"))
-    clone.terminals[0].kill()  # make alone: what it has started goes on
+    clone.terminals[0].kill()  # only make: its pip keeps running
     second = clone.type("run")
     until(lambda: WAITS in second.read_text())
     assert len(clone.pips("began")) == 1
     clone.gate.unlink()
     assert clone.terminals[1].wait(LIMIT_S) == 0
-    assert clone.one_after_the_other()
+    assert clone.ran_one_at_a_time()

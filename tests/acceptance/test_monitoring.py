@@ -1,4 +1,4 @@
-"""Alerts, dashboard and runbook fit together, and fit the pages of processes that run."""
+"""Alerts, dashboard and runbook agree with each other and with the metrics pages of running processes."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def queries() -> Iterator[str]:
             yield target["expr"]
 
 
-def test_every_alert_fires_on_its_fault_and_on_nothing_else() -> None:
+def test_every_alert_fires_on_its_fault_and_on_no_other() -> None:
     ended = promtool("test", "rules", str(ALERTS.with_name("alerts.test.yaml")))
     assert ended.returncode == 0, ended.stdout.decode() + ended.stderr.decode()
     tested = yaml.safe_load(ALERTS.with_name("alerts.test.yaml").read_text())["tests"]
@@ -47,7 +47,7 @@ def test_every_alert_fires_on_its_fault_and_on_nothing_else() -> None:
     assert fires == {rule["alert"]: {True, False} for rule in rules()}
 
 
-def test_every_query_of_the_dashboard_is_one(tmp_path: Path) -> None:
+def test_every_query_of_the_dashboard_is_valid(tmp_path: Path) -> None:
     recorded = [
         {"record": f"q:{at}", "expr": query.replace("$__rate_interval", "5m")} for at, query in enumerate(queries())
     ]
@@ -71,7 +71,7 @@ def test_every_alert_leads_to_its_section_of_the_runbook() -> None:
 
 @pytest.fixture(scope="module")
 async def exposed_metrics(folder: Path, postgres: Postgres) -> set[str]:
-    """The names on the pages of an API and a worker that encrypt, and have stored an entry."""
+    """The metric names of an API and a worker with encryption that have stored an entry."""
     port = choose()
     async with (
         start_site(folder, postgres) as site,
@@ -80,7 +80,7 @@ async def exposed_metrics(folder: Path, postgres: Postgres) -> set[str]:
     ):
         await site.store({**entry_of(), "tenant": new_tenant()})
         found: set[str] = set()
-        # The SDK counts some things a moment later, and is left out of a page when it is slow to answer.
+        # The SDK counts some events with a delay, and its metrics are left out of a page when it is slow to answer.
         deadline = time.monotonic() + LIMIT_S
         while expected_metrics() - found and time.monotonic() < deadline:
             text = (await client.get("/metrics")).text + (await page(port, "/metrics")).text
@@ -90,7 +90,7 @@ async def exposed_metrics(folder: Path, postgres: Postgres) -> set[str]:
 
 
 def expected_metrics() -> set[str]:
-    """All metrics of the alerts and of the dashboard."""
+    """All metrics that the alerts and the dashboard use."""
     return {name for expression in (*(rule["expr"] for rule in rules()), *queries()) for name in metrics_in(expression)}
 
 
@@ -104,7 +104,7 @@ async def test_every_metric_of_alerts_and_dashboard_is_on_a_page(exposed_metrics
     assert set().union(*map(metrics_in, queries())) - exposed_metrics == set()
 
 
-async def test_every_metric_of_ours_is_documented(exposed_metrics: set[str]) -> None:
+async def test_each_of_our_metrics_is_documented(exposed_metrics: set[str]) -> None:
     text = (CHECKOUT / "docs/monitoring.md").read_text()
     ours = {name for name in exposed_metrics if name.startswith("trenova_") and not name.endswith("_created")}
     assert {name for name in ours if name not in text} == set()

@@ -1,4 +1,4 @@
-"""What anyone with access to the namespace can start: nobody can work on it, it is an alarm, and no process suffers."""
+"""Unreadable workflows, which anyone with access to the namespace can start, raise an alert and stop no process."""
 
 import asyncio
 import json
@@ -33,15 +33,15 @@ PLAIN = Payload(metadata={"encoding": b"json/plain"}, data=b'{"batch_id":"x","en
 
 
 async def encrypt_payload(key_id: str, key: str, data: bytes, encoding: bytes = b"json/plain") -> Payload:
-    """What a holder of this key sends."""
+    """A payload as a holder of this key encrypts it."""
     security = SecuritySettings(enableEncryption=True, encryptionKeyID=key_id)
     keyring = load_keyring(security, {f"TEMPORAL_ENCRYPTION_KEY_{key_id}": key})
     (payload,) = await payload_codec(security, keyring).encode([Payload(metadata={"encoding": encoding}, data=data)])
     return payload
 
 
-async def poison_of(key: str) -> dict[str, Payload]:
-    """By what is wrong with it."""
+async def unreadable_payloads(key: str) -> dict[str, Payload]:
+    """Unreadable payloads by what is wrong with them."""
     damaged = await encrypt_payload("k", key, b'{"batch_id":"x","entries":[]}')
     damaged.data = damaged.data[:-1] + bytes([damaged.data[-1] ^ 1])
     bomb = Compression().wrap(Payload(metadata={"encoding": b"json/plain"}, data=b"0" * (80 * 1024 * 1024)))
@@ -55,8 +55,8 @@ async def poison_of(key: str) -> dict[str, Payload]:
 
 
 @asynccontextmanager
-async def start_poisoned(site: Site, payloads: Mapping[str, Payload]) -> AsyncIterator[dict[str, str]]:
-    """Workflows with these inputs, and one of a type that nobody has; gives their ids. Ended afterwards."""
+async def start_unreadable(site: Site, payloads: Mapping[str, Payload]) -> AsyncIterator[dict[str, str]]:
+    """Start workflows with these inputs and one of an unknown type; yield their ids and terminate them afterwards."""
     outsider = await Client.connect(site.temporal.address, data_converter=DataConverter.default)
     ids = {name: f"audit-batch-{uuid.uuid4()}" for name in (*payloads, "no-type")}
     handles = [
@@ -73,11 +73,11 @@ async def shows(client: httpx.AsyncClient, line: str) -> bool:
     return line in (await client.get("/metrics")).text.splitlines()
 
 
-async def takes_in(client: httpx.AsyncClient) -> bool:
+async def accepts_entries(client: httpx.AsyncClient) -> bool:
     return (await client.get("/readyz")).status_code == 200
 
 
-async def test_what_nobody_can_open_raises_an_alarm_that_names_it_and_takes_no_process_out_of_service(
+async def test_unreadable_workflows_raise_an_alert_that_names_them_and_every_process_stays_in_service(
     folder: Path, postgres: Postgres
 ) -> None:
     key, port = new_key(), choose()
@@ -88,16 +88,16 @@ async def test_what_nobody_can_open_raises_an_alarm_that_names_it_and_takes_no_p
         site.client() as client,
     ):
         await becomes(lambda: counts(port, "trenova_keys_wrong 0.0"))
-        async with start_poisoned(site, await poison_of(key)) as ids:
+        async with start_unreadable(site, await unreadable_payloads(key)) as ids:
             await becomes(lambda: shows(client, "trenova_keys_wrong 1.0"))
             await becomes(lambda: counts(port, "trenova_keys_wrong 1.0"))
             await becomes(lambda: is_ready(port))
-            await becomes(lambda: takes_in(client))
+            await becomes(lambda: accepts_entries(client))
             parts = (await client.get("/readyz")).json()
             assert (parts["ready"], parts["keys"]) == (True, "ok")
             await site.store({**entry_of(), "tenant": new_tenant()})
 
-            async with asyncio.timeout(LIMIT_S):  # Temporal lists what is open a moment later
+            async with asyncio.timeout(LIMIT_S):  # Temporal lists open workflows with a delay
                 while True:
                     found = await doctor(site, **variables)
                     fault = found.findings["keys of open workflows"]["cause"]

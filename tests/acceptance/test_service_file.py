@@ -1,4 +1,4 @@
-"""A login as a file: its host is looked up without holding up the process, and the rest is left to libpq."""
+"""A login in a service file: its host is resolved without blocking the process, and libpq reads the rest."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def file_for(folder: Path, settings: Mapping[str, object]) -> Path:
     return file
 
 
-def test_a_silent_name_server_does_not_hold_up_the_process(tmp_path: Path) -> None:
+def test_a_name_server_that_does_not_answer_does_not_block_the_process(tmp_path: Path) -> None:
     file = file_for(tmp_path, {"host": "database.silent", "dbname": "trenova", "user": "trenova"})
     environ = os.environ | {
         "PGSERVICEFILE": str(file),
@@ -61,12 +61,12 @@ def test_a_silent_name_server_does_not_hold_up_the_process(tmp_path: Path) -> No
     with subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
         said = json.loads(program.stdout.readline())
-        program.kill()  # the look-up itself goes on for its minute, and Python waits for it
+        program.kill()  # the lookup itself takes its full minute, and Python waits for it at exit
     assert said["said"] == "TimeoutError"
     assert said["stood_still_s"] < SILENT_S / 2
 
 
-async def test_everything_else_is_read_from_the_file(
+async def test_the_other_parameters_are_read_from_the_file(
     postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = make_url(postgres.worker_url)
@@ -83,16 +83,14 @@ async def test_everything_else_is_read_from_the_file(
 
 
 @pytest.mark.parametrize("address", ["postgresql://somewhere/trenova?service=trenova", "postgresql:///trenova"])
-def test_an_address_with_a_host_or_without_a_service_stays_as_it_is(
+def test_an_address_with_a_host_or_without_a_service_is_unchanged(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGSERVICEFILE", str(file_for(tmp_path, {"host": "elsewhere"})))
     assert with_host_of_service(make_url(address)) == make_url(address)
 
 
-def test_a_service_that_no_file_names_is_left_to_the_connection(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unknown_service_is_left_to_libpq(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "missing"))
     monkeypatch.setenv("HOME", str(tmp_path))
     assert "host" not in with_host_of_service(make_url(ADDRESS)).query

@@ -1,4 +1,4 @@
-"""The API with a spool, as a process, while Temporal is really away: what it acknowledges is stored exactly once."""
+"""An API process with a spool while Temporal does not run: each acknowledged entry is stored exactly once."""
 
 import asyncio
 import json
@@ -23,13 +23,13 @@ from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
 from trenova.store import Store
 
-# Root may write into folders that say no, unless it gives that right away.
+# Root may write into read-only folders unless it drops that capability.
 UNPRIVILEGED = ("setpriv", "--bounding-set", "-dac_override") if os.geteuid() == 0 else ()
 
 
 @pytest.fixture
 async def site(folder: Path, postgres: Postgres) -> Site:
-    """A site whose Temporal is away until a test starts it."""
+    """A site whose Temporal does not run until a test starts it."""
     path = folder / f"spool-{secrets.token_hex(4)}"
     path.mkdir()
     async with Store.open(postgres.operator_url) as store:
@@ -47,7 +47,7 @@ def entry(tenant: str, **fields: Any) -> dict[str, Any]:
 
 
 async def send_spooled(client: httpx.AsyncClient, *entries: dict[str, Any], wait: str = "") -> str:
-    """Send the entries, which are all spooled; gives the batch's id."""
+    """Send the entries, check that all are spooled, and return the batch id."""
     answer = await client.post(f"/v1/entries{wait}", json=entries)
     assert answer.status_code == 202, answer.text
     assert answer.json()["entries"] == [{"id": each["id"], "state": "spooled"} for each in entries]
@@ -78,13 +78,13 @@ async def stored_ids(client: httpx.AsyncClient, tenant: str) -> list[str]:
 
 
 def failed_requests(api: Program, words: str) -> set[str]:
-    """The ids of the requests of which the log says that they failed in these words."""
+    """The ids of the requests that failed with these words in the log."""
     lines = [json.loads(line) for line in api.log.read_text().splitlines()]
     return {line["request_id"] for line in lines if line["event"] == "request failed" and words in line["error"]}
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """What lies in the spool; the API may take away what it has delivered while this looks."""
+    """The files in the spool; the API may remove delivered ones at the same time."""
     found = {}
     for each in (folder / "spool").iterdir():
         if each.name != ".lock":
@@ -93,12 +93,12 @@ def files(folder: Path) -> dict[str, bytes]:
     return found
 
 
-def tear(folder: Path, batch_id: str) -> None:
+def truncate_file(folder: Path, batch_id: str) -> None:
     path = folder / "spool" / f"{batch_id}.batch"
     os.truncate(path, path.stat().st_size // 2)
 
 
-async def test_what_a_killed_api_has_spooled_is_stored_exactly_once(site: Site, variables: dict[str, str]) -> None:
+async def test_entries_spooled_by_a_killed_api_are_stored_exactly_once(site: Site, variables: dict[str, str]) -> None:
     tenant, marker = new_tenant(), f"marker-{secrets.token_hex(12)}"
     sent = [[entry(tenant, comment=marker, metadata={marker: number}) for number in range(3)] for _ in range(8)]
     api = await site.start("api", variables)
@@ -132,7 +132,7 @@ async def test_what_a_killed_api_has_spooled_is_stored_exactly_once(site: Site, 
     finally:
         await kill(api)
 
-    # Killed: they are found by the next process, still without a Temporal; SIGTERM leaves them as well.
+    # After a kill the next process finds them, still without Temporal; SIGTERM leaves them as well.
     again = await site.start("api", variables)
     async with site.client() as client:
         assert (await metrics(client))["trenova_spool_batches"] == 10
@@ -151,14 +151,14 @@ async def test_what_a_killed_api_has_spooled_is_stored_exactly_once(site: Site, 
         assert expected <= set(ids)
         states = [await batch(client, each) for each in batches]
         assert {(each["state"], each["stored"] + each["duplicate"]) for each in states} == {("stored", 3)}
-        async with asyncio.timeout(LIMIT_S):  # counted a moment after the file has gone
+        async with asyncio.timeout(LIMIT_S):  # counted a moment after the file is removed
             while (counted := await metrics(client))["trenova_entries_accepted_total"] < 28:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.1)
         assert (counted["trenova_spool_batches"], counted["trenova_entries_accepted_total"]) == (0, 28)
         await site.store(entry(tenant))
 
 
-async def test_a_torn_file_is_set_aside_and_told_and_the_others_are_stored(
+async def test_a_truncated_file_is_set_aside_and_reported_and_the_others_are_stored(
     site: Site, variables: dict[str, str]
 ) -> None:
     tenant = new_tenant()
@@ -166,7 +166,7 @@ async def test_a_torn_file_is_set_aside_and_told_and_the_others_are_stored(
     async with site.client() as client:
         batches = [await send_spooled(client, entry(tenant)) for _ in range(3)]
     await kill(api)
-    tear(site.folder, batches[0])
+    truncate_file(site.folder, batches[0])
     async with (
         site.temporal.running(),
         site.running(["api", "worker"], variables) as (api, _),
@@ -183,7 +183,7 @@ async def test_a_torn_file_is_set_aside_and_told_and_the_others_are_stored(
         assert (await client.get(f"/v1/batches/{batches[0]}")).status_code == 404
 
 
-async def test_a_full_spool_and_a_disk_that_takes_no_more_refuse_and_take_again(
+async def test_entries_are_not_accepted_while_the_spool_or_the_disk_is_full_and_accepted_afterwards(
     site: Site, variables: dict[str, str]
 ) -> None:
     tenant = new_tenant()
@@ -191,7 +191,7 @@ async def test_a_full_spool_and_a_disk_that_takes_no_more_refuse_and_take_again(
     limits = {**variables, "TRENOVA_API__SPOOL__MAX_BYTES": str(4 * 1024 * KIB)}
     async with site.running(["api"], limits) as (api,), site.client() as client:
         await send_spooled(client, entry(tenant))
-        # More than its log has by then, and less than the entry.
+        # More than the size of its log by then, and less than that of the entry.
         resource.prlimit(api.process.pid, resource.RLIMIT_FSIZE, (64 * KIB, resource.RLIM_INFINITY))
         answer = await client.post("/v1/entries", json=entry(tenant, **large))
         assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (503, True), answer.text
@@ -215,7 +215,7 @@ async def test_a_full_spool_and_a_disk_that_takes_no_more_refuse_and_take_again(
             await site.store(entry(tenant))
 
 
-async def test_a_folder_that_has_become_read_only_acknowledges_nothing(site: Site, variables: dict[str, str]) -> None:
+async def test_with_a_read_only_folder_nothing_is_acknowledged(site: Site, variables: dict[str, str]) -> None:
     tenant, folder = new_tenant(), site.folder / "spool"
     async with site.running(["api"], variables, before=UNPRIVILEGED) as (api,), site.client() as client:
         await send_spooled(client, entry(tenant))
@@ -229,7 +229,7 @@ async def test_a_folder_that_has_become_read_only_acknowledges_nothing(site: Sit
         assert len(files(site.folder)) == 2
 
 
-async def test_without_a_spool_requests_are_answered_at_once_while_temporal_is_away_and_taken_when_it_is_back(
+async def test_without_a_spool_requests_fail_fast_while_temporal_is_unreachable_and_are_accepted_afterwards(
     site: Site,
 ) -> None:
     tenant = new_tenant()
@@ -241,12 +241,12 @@ async def test_without_a_spool_requests_are_answered_at_once_while_temporal_is_a
                 assert "this server cannot do this at the moment" in answer.json()["detail"]
                 assert int(answer.headers["Retry-After"]) > 0
                 assert site.temporal.address not in answer.text
-        # By now it is known: nothing is sent, so nothing is in doubt.
+        # By now the API knows that Temporal is unreachable: it sends nothing, so no outcome is unknown.
         answer = await client.post("/v1/entries", json=entry(tenant))
         assert answer.json()["detail"].endswith("nothing of this request was accepted")
         ready = await client.get("/readyz")
         assert (ready.status_code, ready.json()["spool"]) == (503, "off")
-        # What an operator needs is there, and once in the log, not with every request.
+        # What an operator needs is logged once, not with every request.
         cause = f"failed to dial temporal client at {site.temporal.address}: no connection: Connection refused"
         assert ready.json()["temporal"] == cause
         assert "temporal server start-dev" in ready.json()["temporal_hint"]
@@ -259,7 +259,7 @@ async def test_without_a_spool_requests_are_answered_at_once_while_temporal_is_a
             assert answer.status_code == 201, answer.text
 
 
-async def test_a_second_api_on_the_folder_is_refused(site: Site, variables: dict[str, str]) -> None:
+async def test_a_second_api_on_the_folder_is_an_error(site: Site, variables: dict[str, str]) -> None:
     async with site.running(["api"], variables):
         ended = await site.command("api", **variables)
         error, hint = ended.error_and_hint()
@@ -267,7 +267,7 @@ async def test_a_second_api_on_the_folder_is_refused(site: Site, variables: dict
         assert hint.startswith("give each API process its own folder")
 
 
-def test_a_spool_without_encryption_is_refused_with_both_settings(newcomer: User) -> None:
+def test_a_spool_without_encryption_is_an_error_that_names_both_settings(newcomer: User) -> None:
     ended = newcomer(
         "api", TRENOVA_DATABASE__URL="postgresql://nobody@127.0.0.1:1/none", TRENOVA_API__SPOOL__FOLDER="spool"
     )

@@ -1,6 +1,6 @@
-"""A batch whose workflow somebody ends before a worker has seen it: stored all the same, and everybody is told.
+"""A batch whose workflow is terminated before a worker has seen it is stored anyway, and reported.
 
-The command that finds it is the one of docs/outages.md.
+The command that recovers it is the one of docs/outages.md.
 """
 
 import asyncio
@@ -47,10 +47,10 @@ async def test_an_accepted_entry_whose_workflow_was_terminated_before_any_worker
                 found = (await client.get(f"/v1/batches/{batch_id}")).json()
                 return found["state"], found["workflow_status"], found["stored"]
 
-            # By hand, while no worker runs.
+            # With the command, while no worker runs.
             batch_id = await accept(other_id, by_hand)
             assert await state(batch_id) == ("accepted", "terminated", 0)
-            async with asyncio.timeout(LIMIT_S):  # Temporal lists what is over a moment later
+            async with asyncio.timeout(LIMIT_S):  # Temporal lists closed workflows with a delay
                 while not (ended := await site.command("reconcile", "--json", **as_worker)).json["recovered"][
                     "batches"
                 ]:
@@ -60,7 +60,7 @@ async def test_an_accepted_entry_whose_workflow_was_terminated_before_any_worker
             ended = await site.command("reconcile", **as_worker)
             assert "no accepted batch is missing" in ended.out
 
-            # And by itself, once one does.
+            # By the worker, once one runs.
             batch_id = await accept(entry_id, tenant)
             assert await state(batch_id) == ("accepted", "terminated", 0)
             async with site.running(["worker"], health_on(port)):
@@ -68,7 +68,7 @@ async def test_an_accepted_entry_whose_workflow_was_terminated_before_any_worker
                 async def is_stored() -> bool:
                     return (await client.get(f"/v1/entries/{entry_id}", params={"tenant": tenant})).status_code == 200
 
-                async def is_told() -> bool:
+                async def is_reported() -> bool:
                     pages = {
                         "trenova-api": (await client.get("/metrics")).text,
                         "trenova-worker": (await page(port, "/metrics")).text,
@@ -78,7 +78,7 @@ async def test_an_accepted_entry_whose_workflow_was_terminated_before_any_worker
                 await becomes(is_stored)
                 assert await state(batch_id) == ("stored", "terminated", 1)
                 assert len((await client.get("/v1/entries", params={"tenant": tenant})).json()["entries"]) == 1
-                await becomes(is_told)
+                await becomes(is_reported)
                 found = await doctor(site)
                 fault = found.fault("reconciliation", "warning")
                 assert f"audit-batch-{batch_id} (terminated)" in fault

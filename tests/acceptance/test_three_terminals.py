@@ -1,4 +1,4 @@
-"""The three terminals of docs/running.md on a fresh clone: a Temporal, a worker, an API, and nothing else anywhere."""
+"""The three terminals of docs/running.md on a fresh clone: a Temporal, a worker and an API, and nothing else."""
 
 import json
 import os
@@ -38,38 +38,38 @@ from trenova.runtime.installation.folder import Folder
 pytestmark = pytest.mark.long
 
 CHECKOUT = Path(__file__).parents[2]
-# Longer than a worker takes to ask its database for something.
-MISSES_IT_S = 6
+# Longer than a worker takes between two queries.
+UNNOTICED_S = 6
 TEMPORAL, WORKER, API, SEND, VERIFY, LOGS = typed_by("tests/acceptance/test_three_terminals.py", "docs/running.md")
 
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """A terminal with the command that was typed in it."""
+    """A terminal with a running command."""
 
     process: subprocess.Popen[bytes]
     output: Path
 
-    def says(self, event: str) -> dict[str, Any] | None:
-        """What the program has logged with this event, once it has."""
+    def find_event(self, event: str) -> dict[str, Any] | None:
+        """The program's first log line of this event, or None."""
         lines = (line for line in self.output.read_text().splitlines() if line.startswith("{"))
         return next((line for line in map(json.loads, lines) if line.get("event") == event), None)
 
     def wait_for(self, event: str) -> dict[str, Any]:
-        until(lambda: self.says(event) or self.process.poll() is not None, lambda: last_lines(self.output))
-        said = self.says(event)
-        assert said is not None, last_lines(self.output)
-        return said
+        until(lambda: self.find_event(event) or self.process.poll() is not None, lambda: last_lines(self.output))
+        line = self.find_event(event)
+        assert line is not None, last_lines(self.output)
+        return line
 
     def signal(self, number: signal.Signals) -> None:
-        """As the terminal sends it: to make and to the program that make runs."""
+        """Send a signal as a terminal does: to make and to the program that make runs."""
         os.killpg(self.process.pid, number)
         self.process.wait(LIMIT_S)
 
 
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """A clone whose set-up is done, with ports of its own, and the terminals in it."""
+    """A clone after its set-up, with separate ports, and the terminals in it."""
 
     path: Path
     temporal_port: int
@@ -98,7 +98,7 @@ class Clone:
         return environment(PATH=f"{self.path}/.venv/bin:/usr/local/bin:/usr/bin:/bin", HOME=str(self.path))
 
     def shell(self, command: str) -> CommandResult:
-        """Type a command that ends by itself, with the port that the API has here."""
+        """Run a command until it exits, with this clone's API port."""
         typed = command.replace("127.0.0.1:8080", f"127.0.0.1:{self.api_port}")
         return run(["/bin/sh", "-c", typed], self.path, b"", **self.environment())
 
@@ -106,14 +106,14 @@ class Clone:
         return run([str(BESIDE_PYTHON / "trenova"), *words], self.path, b"", HOME=str(self.path), **variables)
 
     def start(self, *commands: str) -> list[Terminal]:
-        """Type the commands, each in a terminal, and wait until what they start is ready."""
+        """Run each command in a terminal and wait until its program is ready."""
         typed = [self.type(command) for command in commands]
         for terminal, command in zip(typed, commands, strict=True):
             terminal.wait_for("worker started" if command == WORKER else "Application startup complete.")
         return typed
 
     def api(self, key_file: str | None = None) -> httpx.Client:
-        """The API, asked with the key in the file that was named in the log."""
+        """A client of the API with the key in the file that the log named."""
         key = Path(key_file or self.folder.secret_file("api-key")).read_text()
         headers = {"Authorization": f"Bearer {key}"}
         return httpx.Client(
@@ -132,7 +132,7 @@ class Clone:
         return {entry["target"]["id"] for entry in answer.json()["entries"]}
 
     def ports(self) -> list[str]:
-        """For a `trenova dev` here, beside the Temporal of the first terminal."""
+        """Port flags for a `trenova dev` beside the Temporal of the first terminal."""
         words = {"--api-port": self.api_port, "--temporal-port": ports.choose(), "--ui-port": ports.choose()}
         return [str(word) for pair in words.items() for word in pair]
 
@@ -142,7 +142,7 @@ class Clone:
         return found
 
     def is_quiet(self) -> bool:
-        """Whether nothing of the data folder runs any more."""
+        """Whether no process of the data folder is running."""
         return not any(orphans.find(self.folder.record(name)) for name in ("keeper", "postgres"))
 
     def kill_all(self) -> None:
@@ -156,7 +156,7 @@ class Clone:
 
 @pytest.fixture(scope="module")
 def clone() -> Iterator[Clone]:
-    """One clone for all tests of this file; each begins with Temporal alone, and adds entries to what is there."""
+    """One clone for all tests of this file; each begins with only Temporal running, and adds entries."""
     with home() as path:
         made = Clone(path, ports.choose(), ports.choose())
         prepare(made)
@@ -168,7 +168,7 @@ def clone() -> Iterator[Clone]:
 
 
 def prepare(clone: Clone) -> None:
-    """What `make setup` leaves, and the configuration as it comes, with other ports."""
+    """Create what `make setup` creates, and the default configuration with other ports."""
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(CHECKOUT / name, clone.path)
     for name in ("requirements", "tools", "config"):
@@ -187,7 +187,7 @@ def prepare(clone: Clone) -> None:
 
 @pytest.fixture(autouse=True)
 def stop_terminals(clone: Clone) -> Iterator[None]:
-    """Each test begins with Temporal alone."""
+    """Each test begins with only Temporal running."""
     yield
     for terminal in clone.terminals[1:]:
         if terminal.process.poll() is None:
@@ -219,9 +219,9 @@ def test_the_fourth_terminal_stores_an_entry_proves_it_and_follows_the_logs(clon
     assert "Traceback" not in logs.output.read_text()
 
 
-def test_both_at_once_store_and_prove_an_entry_and_ctrl_c_ends_all(clone: Clone) -> None:
+def test_worker_and_api_started_at_once_store_and_prove_an_entry_and_ctrl_c_stops_everything(clone: Clone) -> None:
     worker, api = clone.start(WORKER, API)
-    ready = [terminal.says("PostgreSQL is ready") for terminal in (worker, api)]
+    ready = [terminal.find_event("PostgreSQL is ready") for terminal in (worker, api)]
     assert ready[0] is not None
     assert ready[1] is not None
     assert Path(ready[0]["data"], "PG_VERSION").exists()
@@ -243,7 +243,7 @@ def test_both_at_once_store_and_prove_an_entry_and_ctrl_c_ends_all(clone: Clone)
     assert not clone.folder.embedded.exists()
 
 
-def test_the_one_that_stays_keeps_its_database_when_the_one_that_started_it_stops(clone: Clone) -> None:
+def test_the_database_stays_up_when_the_program_that_started_it_stops_and_the_other_runs(clone: Clone) -> None:
     api, *_ = clone.start(API)
     clone.start(WORKER)
     clone.send("before-the-stop")
@@ -255,7 +255,7 @@ def test_the_one_that_stays_keeps_its_database_when_the_one_that_started_it_stop
     assert {"before-the-stop", "after-the-stop"} <= clone.targets()
 
 
-def test_a_kill_of_either_or_of_the_keeper_takes_no_database_away(clone: Clone) -> None:
+def test_killing_worker_api_or_keeper_does_not_leave_the_others_without_a_database(clone: Clone) -> None:
     worker, *_ = clone.start(WORKER)
     clone.start(API)
     clone.send("before-the-kills")
@@ -267,7 +267,7 @@ def test_a_kill_of_either_or_of_the_keeper_takes_no_database_away(clone: Clone) 
     until(lambda: not orphans.is_running(keeper))
     assert "before-the-kills" in clone.targets()  # PostgreSQL runs on
 
-    clone.start(WORKER)  # which ends that PostgreSQL, and starts it again
+    clone.start(WORKER)  # which stops that PostgreSQL and starts it again
     assert clone.keeper() != keeper
     clone.send("after-the-kills")
     assert {"before-the-kills", "after-the-kills"} <= clone.targets()
@@ -286,7 +286,7 @@ def test_nothing_stored_is_lost_when_everything_is_killed_at_once(clone: Clone) 
     assert "before-the-kill" in clone.targets()
 
 
-def test_trenova_dev_names_those_who_use_the_folder_and_leaves_them_alone(clone: Clone) -> None:
+def test_trenova_dev_names_the_programs_that_use_the_folder_and_leaves_them_running(clone: Clone) -> None:
     api, *_ = clone.start(API)
     error, hint = clone.trenova("dev").error_and_hint()
     assert re.search(r"is in use: its PostgreSQL runs for `trenova api` \(pid \d+\)$", error)
@@ -294,7 +294,7 @@ def test_trenova_dev_names_those_who_use_the_folder_and_leaves_them_alone(clone:
     clone.targets()
     assert api.process.poll() is None
 
-    # Whether the keeper is there or not: a start would end that PostgreSQL, and fail at the API's port.
+    # With or without a keeper: a start would stop that PostgreSQL and then fail at the API's port.
     keeper = clone.keeper()
     keeper.kill()
     until(lambda: not orphans.is_running(keeper))
@@ -302,16 +302,18 @@ def test_trenova_dev_names_those_who_use_the_folder_and_leaves_them_alone(clone:
     assert re.search(r"is in use: its PostgreSQL runs for `trenova api` \(pid \d+\)$", error)
     assert "Ctrl-C" in hint
     clone.targets()
-    clone.start(WORKER)  # with a keeper again, which ends with the last of them
+    clone.start(WORKER)  # with a keeper again, which exits with the last of them
 
 
-def test_a_worker_beside_trenova_dev_waits_when_that_stops_and_goes_on_with_the_next_start(clone: Clone) -> None:
+def test_a_worker_beside_trenova_dev_waits_while_that_is_stopped_and_continues_after_its_next_start(
+    clone: Clone,
+) -> None:
     dev = clone.type(f"make dev ARGS='{' '.join(clone.ports())}'")
     until(lambda: clone.folder.state.exists() or dev.process.poll() is not None, lambda: last_lines(dev.output))
     (worker,) = clone.start(WORKER)
     dev.signal(signal.SIGINT)
     until(clone.is_quiet)
-    time.sleep(MISSES_IT_S)
+    time.sleep(UNNOTICED_S)
     assert worker.process.poll() is None
 
     dev = clone.type(f"make dev ARGS='{' '.join(clone.ports())}'")
@@ -321,7 +323,7 @@ def test_a_worker_beside_trenova_dev_waits_when_that_stops_and_goes_on_with_the_
     until(clone.is_quiet)
 
     clone.start(API)
-    clone.send("after-the-restart")  # stored by that worker: there is no other at this Temporal
+    clone.send("after-the-restart")  # stored by that worker, the only one of this Temporal
     assert worker.process.poll() is None
     assert "after-the-restart" in clone.targets()
 
@@ -344,7 +346,7 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("variables", ELSEWHERE.values(), ids=ELSEWHERE)
-def test_elsewhere_nothing_is_started_and_one_error_names_everything_that_is_missing(
+def test_with_a_remote_temporal_nothing_is_started_and_one_error_names_everything_that_is_missing(
     tmp_path: Path, variables: dict[str, str]
 ) -> None:
     typed = [str(BESIDE_PYTHON / "trenova"), "worker"]
@@ -374,7 +376,7 @@ LEFT = {"embedded.json": {}, "dev.json": {"api_url": "http://127.0.0.1:1"}}
         ("worker", "an API key", "embedded.json"),
     ],
 )
-def test_elsewhere_the_database_of_the_data_folder_is_nobodys(
+def test_with_a_remote_temporal_the_database_of_the_data_folder_is_not_used(
     tmp_path: Path, command: str, where: str, file: str
 ) -> None:
     folder = Folder(tmp_path / ".trenova")
@@ -382,13 +384,13 @@ def test_elsewhere_the_database_of_the_data_folder_is_nobodys(
     (folder.path / file).write_text(json.dumps(content))
     folder.write_secret("signing-key", SIGNER.secrets[0].secret_text)
     typed = [str(BESIDE_PYTHON / "trenova"), command]
-    # Without a key for encryption neither gets anywhere, whatever it takes for its database.
+    # Without an encryption key neither starts, whatever its database is.
     ended = run(typed, tmp_path, b"", TRENOVA_TEMPORAL__SECURITY__ENABLE_ENCRYPTION="true", **ELSEWHERE[where])
     assert ended.exit_code == 1
     assert "database.url: nothing given" in ended.err
     assert ("no signing key" in ended.err) == (command == "worker")
 
 
-def test_a_flag_for_the_data_folder_comes_back_as_a_line_for_the_shell(tmp_path: Path) -> None:
+def test_a_data_folder_flag_is_printed_as_a_shell_line_that_sets_it(tmp_path: Path) -> None:
     ended = run([str(BESIDE_PYTHON / "trenova"), "entries", "--data-dir", str(tmp_path / "my data")], tmp_path)
     assert ended.err.splitlines()[-1].endswith(f"type first: export TRENOVA_DATA_DIR='{tmp_path}/my data'")

@@ -1,4 +1,4 @@
-"""Traces from a request to the database, as a collector receives them; by default there is nothing of them."""
+"""Traces from a request to the database, as a collector receives them; off by default."""
 
 import threading
 import uuid
@@ -27,7 +27,7 @@ WAY = [
     "POST /v1/entries",
 ]
 
-# All but OpenTelemetry's names: what measures, what sends, what carries through Temporal.
+# All but OpenTelemetry's API: its SDK, its exporters, and Temporal's interceptor.
 COSTLY = (
     "opentelemetry.sdk",
     "opentelemetry.exporter",
@@ -39,14 +39,14 @@ COSTLY = (
 
 @dataclass
 class Collector:
-    """Takes spans in by OTLP over HTTP."""
+    """Receives spans by OTLP over HTTP."""
 
     url: str
     received: list[bytes] = field(default_factory=list)
 
     @property
     def spans(self) -> dict[bytes, tuple[str, Span]]:
-        """Every span, and the service that it is of, by its id."""
+        """Service name and span, by span id."""
         found = {}
         for body in self.received:
             for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
@@ -58,13 +58,13 @@ class Collector:
         return found
 
     def span_of(self, name: str, trace_id: bytes) -> Span:
-        """One of this name: on a machine that stalls an attempt may have been made twice."""
+        """A span of this name; there may be several, because a slow machine repeats attempts."""
         return next(span for _, span in self.spans.values() if span.name == name and span.trace_id == trace_id)
 
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    class Door(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             found.received.append(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(200)
@@ -73,7 +73,7 @@ def collector() -> Iterator[Collector]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Door) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         found = Collector(f"http://127.0.0.1:{server.server_port}")
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -83,17 +83,17 @@ def collector() -> Iterator[Collector]:
 
 
 def imported_modules(program: Program) -> set[str]:
-    """The modules that a program has imported, by what Python writes of them: `import time: self | all | name`."""
+    """The modules that a program imported, from the lines `import time: self | all | name` that Python wrote."""
     lines = program.log.read_text().splitlines()
     return {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
 
 
-def sent_to(url: str) -> dict[str, str]:
+def exported_to(url: str) -> dict[str, str]:
     return {"OTEL_EXPORTER_OTLP_ENDPOINT": url}
 
 
 def with_tracing(url: str) -> dict[str, str]:
-    return {"TRENOVA_TELEMETRY__TRACES": "true", **sent_to(url)}
+    return {"TRENOVA_TELEMETRY__TRACES": "true", **exported_to(url)}
 
 
 async def store_one(site: Site, tenant: str, comment: str, **headers: str) -> None:
@@ -103,13 +103,13 @@ async def store_one(site: Site, tenant: str, comment: str, **headers: str) -> No
         assert answer.status_code == 201, answer.text
 
 
-async def test_a_trace_leads_from_the_callers_span_to_the_transaction_and_holds_nothing_of_the_entry(
+async def test_a_trace_leads_from_the_callers_span_to_the_transaction_and_contains_no_content_of_the_entry(
     folder: Path, postgres: Postgres, collector: Collector
 ) -> None:
     trace, caller = uuid.uuid4(), b"\x17" * 8
     tenant, marker, baggage = new_tenant(), f"marker-{uuid.uuid4().hex}", f"baggage-{uuid.uuid4().hex}"
     async with start_site(folder, postgres) as site:
-        # As in production: what carries the trace must pass where no plain payload does.
+        # As in production: the trace context must pass although strict mode refuses plain payloads.
         strict = {**encrypting("k1", k1=new_key()), **STRICT, **with_tracing(collector.url)}
         async with site.running(["api", "worker"], strict):
             headers = {"traceparent": f"00-{trace.hex}-{caller.hex()}-01", "baggage": f"word={baggage}"}
@@ -147,24 +147,24 @@ async def test_a_trace_leads_from_the_callers_span_to_the_transaction_and_holds_
     assert [word for word in (marker, baggage, tenant, key) if word.encode() in everything] == []
 
 
-async def test_by_default_nothing_is_sent_and_nothing_of_opentelemetry_is_imported(
+async def test_by_default_nothing_is_sent_and_the_opentelemetry_sdk_is_not_imported(
     folder: Path, postgres: Postgres, collector: Collector
 ) -> None:
-    # Python then writes every module that it imports to standard error.
-    variables = {"PYTHONPROFILEIMPORTTIME": "1", **sent_to(collector.url)}
+    # With this variable Python writes every imported module to standard error.
+    variables = {"PYTHONPROFILEIMPORTTIME": "1", **exported_to(collector.url)}
     async with start_site(folder, postgres) as site:
         async with site.running(["api", "worker"], variables) as programs:
             await store_one(site, new_tenant(), "not traced", traceparent=f"00-{uuid.uuid4().hex}-{'17' * 8}-01")
         api, worker = (imported_modules(program) for program in programs)
     assert {"temporalio.worker", "trenova.tracing"} <= worker
     assert {name for name in worker if "opentelemetry" in name} == set()
-    # Litestar takes the names of it by itself where they are installed. In the image they are not.
+    # Litestar imports its API if that is installed, which it is not in the image.
     assert {"litestar.app", "trenova.tracing"} <= api
     assert {name for name in api if name.startswith(COSTLY)} == set()
     assert collector.received == []
 
 
-async def test_a_collector_that_is_away_keeps_nobody_from_storing_and_no_process_from_ending(
+async def test_an_unreachable_collector_prevents_neither_storing_nor_a_clean_stop(
     folder: Path, postgres: Postgres
 ) -> None:
     async with start_site(folder, postgres) as site:

@@ -1,4 +1,4 @@
-"""A witness run as a user runs it: from the key that the log's owner hands over to a cosigned file in a folder.
+"""A witness as a user runs it: from the key that the ledger's owner hands over to a cosigned file in a folder.
 
 The command is that of docs/witnesses.md.
 """
@@ -51,7 +51,7 @@ def is_cosigned(checkpoint: Path, tenant_key: VerifierKey, witness: VerifierKey,
     return here and witness in verify.signatures(note, keys=[witness], check=signing.check)
 
 
-def test_a_witness_cosigns_is_killed_and_goes_on_where_it_was(dev: Dev, trenova: User) -> None:
+def test_a_killed_witness_continues_cosigning_from_its_saved_state(dev: Dev, trenova: User) -> None:
     service, log = (trenova("keys", "public", *of).lines[0] for of in ((), ("--tenant", trenova.tenant)))
     port = choose()
     stand = ["witness", "--name", NAME, "--state", "w", "--log", service, "--port", str(port)]
@@ -74,15 +74,15 @@ def test_a_witness_cosigns_is_killed_and_goes_on_where_it_was(dev: Dev, trenova:
             keys = notes.parse_key(log), notes.parse_key(key)
             trenova.add({})
             until(lambda: is_cosigned(checkpoint, *keys, 1), read_log)
-            # What is exported has the cosignature too: a reader can demand it.
+            # Exported evidence has the cosignature too: a reader can require it.
             assert trenova("evidence", "--tenant", trenova.tenant, "-o", "cosigned").exit_code == 0
             demand = ["--key", log, "--witness", key, "--cosignatures", "1"]
             assert trenova("verify", "cosigned", *demand).exit_code == 0
-            type_the_page(trenova, log, key, f"http://127.0.0.1:{port}")
+            run_commands_of_page(trenova, log, key, f"http://127.0.0.1:{port}")
             witness.kill()
             witness.wait()
             trenova.add({}, {})
-            until(lambda: cosigned_by_nobody(checkpoint, keys[0], 3), read_log)
+            until(lambda: has_no_cosignature(checkpoint, keys[0], 3), read_log)
             assert trenova("evidence", "--tenant", trenova.tenant, "-o", "uncosigned").exit_code == 0
             assert trenova("verify", "uncosigned", *demand).exit_code == 1
             with start_command(trenova, *stand):
@@ -91,8 +91,8 @@ def test_a_witness_cosigns_is_killed_and_goes_on_where_it_was(dev: Dev, trenova:
     assert not any(line for line in read_log().splitlines() if "refused" in line and trenova.tenant in line)
 
 
-def type_the_page(user: User, log: str, witness: str, url: str) -> None:
-    """What docs/witnesses.md has whoever checks type, who was given two keys and the evidence."""
+def run_commands_of_page(user: User, log: str, witness: str, url: str) -> None:
+    """Run the commands of docs/witnesses.md for a reader with two keys and the evidence."""
     assert user("evidence", "--tenant", user.tenant, "-o", "acme.evidence.gz").exit_code == 0
     (user.folder / "acme.key").write_text(f"{log}\n")
     (user.folder / "w1.key").write_text(f"{witness}\n")
@@ -107,13 +107,13 @@ def type_the_page(user: User, log: str, witness: str, url: str) -> None:
     assert len(blocks) == len([line for line in ended.lines if line.startswith("acme.evidence.gz: proved: 1 entry ")])
 
 
-def cosigned_by_nobody(checkpoint: Path, tenant_key: VerifierKey, size: int) -> bool:
+def has_no_cosignature(checkpoint: Path, tenant_key: VerifierKey, size: int) -> bool:
     note = checkpoint.read_bytes()
     head = verify.signed_checkpoint(note, origin=tenant_key.name, keys=[tenant_key], check=signing.check)
     return head.size == size and len(notes.parse(note).signatures) == 1
 
 
-def test_a_worker_with_a_spoiled_witness_key_does_not_start(newcomer: User, tmp_path: Path) -> None:
+def test_a_worker_with_an_invalid_witness_key_does_not_start(newcomer: User, tmp_path: Path) -> None:
     key = signing.Signer(name="x", seed=bytes(range(32))).secret_text
     ended = newcomer(
         "worker",

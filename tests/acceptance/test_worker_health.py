@@ -1,4 +1,4 @@
-"""What a worker says of itself: to probes, to Prometheus, to the service manager, to Temporal."""
+"""What a worker reports: to probes, to Prometheus, to the service manager and to Temporal."""
 
 import asyncio
 import copy
@@ -39,15 +39,15 @@ async def page(port: int, path: str) -> httpx.Response:
 
 
 async def ready(port: int) -> dict[str, Any]:
-    """The parts, with the status code."""
+    """The parts of `/readyz`, with the status code."""
     answer = await page(port, "/readyz")
     return {**answer.json(), "status": answer.status_code}
 
 
-async def becomes(true: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for a condition: less than the five minutes for which Temporal lists a poller that has gone."""
+async def becomes(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for a condition, for less than the five minutes for which Temporal lists a poller that stopped."""
     async with asyncio.timeout(LIMIT_S):
-        while not await true():  # noqa: ASYNC110 - another process has no event for it
+        while not await condition():  # noqa: ASYNC110 - another process has no event for it
             await asyncio.sleep(0.1)
 
 
@@ -57,7 +57,7 @@ async def is_ready(port: int) -> bool:
     return False
 
 
-async def tells(port: int, parts: dict[str, Any]) -> bool:
+async def reports(port: int, parts: dict[str, Any]) -> bool:
     with suppress(httpx.TransportError):
         return parts.items() <= (await ready(port)).items()
     return False
@@ -69,7 +69,7 @@ async def counts(port: int, line: str) -> bool:
 
 @asynccontextmanager
 async def far_site(folder: Path, postgres: Postgres) -> AsyncIterator[tuple[Site, LossyProxy, LossyProxy]]:
-    """A site whose programs reach Temporal and PostgreSQL through networks that a test may cut."""
+    """A site whose programs reach Temporal and PostgreSQL through proxies that a test may cut."""
     async with start_site(folder, postgres) as site:
         temporal = copy.copy(site.temporal)
         to_temporal, to_postgres = LossyProxy("127.0.0.1", temporal.port), LossyProxy("127.0.0.1", postgres.port)
@@ -79,7 +79,7 @@ async def far_site(folder: Path, postgres: Postgres) -> AsyncIterator[tuple[Site
             yield replace(site, temporal=temporal, database_urls=urls), to_temporal, to_postgres
 
 
-async def test_readiness_follows_the_polls_and_the_database_within_seconds_and_the_process_lives_on(
+async def test_readiness_follows_the_polls_and_the_database_within_seconds_and_the_process_keeps_running(
     folder: Path, postgres: Postgres
 ) -> None:
     port = choose()
@@ -87,13 +87,13 @@ async def test_readiness_follows_the_polls_and_the_database_within_seconds_and_t
         far_site(folder, postgres) as (site, to_temporal, to_postgres),
         site.running(["worker"], health_on(port)),
     ):
-        all_well = {"status": 200, "ready": True, "polls": "ok", "database": "ok", "keys": "ok"}
-        await becomes(lambda: tells(port, all_well))
+        healthy = {"status": 200, "ready": True, "polls": "ok", "database": "ok", "keys": "ok"}
+        await becomes(lambda: reports(port, healthy))
 
         to_temporal.mode = "refuse"
         to_temporal.cut()
         await becomes(lambda: unready(port, "polls", "failed to dial temporal client"))
-        await becomes(lambda: tells(port, {"status": 503, "ready": False, "database": "ok"}))
+        await becomes(lambda: reports(port, {"status": 503, "ready": False, "database": "ok"}))
         await becomes(lambda: counts(port, "trenova_worker_ready 0.0"))
         to_temporal.mode = "pass"
         await becomes(lambda: is_ready(port))
@@ -120,7 +120,9 @@ async def unready(port: int, part: str, reason: str) -> bool:
     return parts["status"] == 503 and parts["ready"] is False and parts[part].startswith(reason)
 
 
-async def test_a_worker_without_the_key_of_open_work_says_so_and_stays_ready(folder: Path, postgres: Postgres) -> None:
+async def test_a_worker_without_the_key_of_open_workflows_reports_it_and_stays_ready(
+    folder: Path, postgres: Postgres
+) -> None:
     one, other, port = new_key(), new_key(), choose()
     async with start_site(folder, postgres) as site:
         async with site.running(["api"], encrypting("a", a=one)), site.client() as client:
@@ -132,7 +134,7 @@ async def test_a_worker_without_the_key_of_open_work_says_so_and_stays_ready(fol
             assert 'trenova_encryption_key_info{id="b",use="encrypts"} 1.0' in (await page(port, "/metrics")).text
 
 
-async def test_a_worker_that_waits_at_its_start_lives_and_is_not_ready(folder: Path, postgres: Postgres) -> None:
+async def test_a_worker_that_waits_at_its_start_is_alive_but_not_ready(folder: Path, postgres: Postgres) -> None:
     port = choose()
     async with far_site(folder, postgres) as (site, _, to_postgres):
         to_postgres.mode = "refuse"
@@ -146,10 +148,10 @@ async def test_a_worker_that_waits_at_its_start_lives_and_is_not_ready(folder: P
             await (await starting).stop()
 
 
-async def test_a_worker_that_may_not_look_at_its_namespace_yet_waits_and_polls_when_it_may(
+async def test_a_worker_that_is_denied_its_namespace_waits_and_polls_once_it_is_allowed(
     folder: Path, postgres: Postgres
 ) -> None:
-    """That look is the SDK's, after the connection and before the first poll. It asks more than once."""
+    """The SDK describes the namespace after connecting and before the first poll, more than once."""
     port, key = choose(), {"TEMPORAL_API_KEY": "sesame", "TRENOVA_TEMPORAL__TLS__ENABLED": "false"}
     async with (
         start_site(folder, postgres) as site,
@@ -172,7 +174,7 @@ async def unready_while_starting(port: int) -> bool:
     return False
 
 
-async def test_one_page_has_what_the_sdk_measures_and_what_was_stored(folder: Path, postgres: Postgres) -> None:
+async def test_one_page_has_the_metrics_of_the_sdk_and_our_own(folder: Path, postgres: Postgres) -> None:
     port = choose()
     async with start_site(folder, postgres) as site, site.running(["api", "worker"], health_on(port)):
         entry = {**entry_of(), "id": "7b2c5a0e-4f0e-4d0a-9a53-3f6d0a3f8c11", "tenant": new_tenant()}
@@ -181,7 +183,7 @@ async def test_one_page_has_what_the_sdk_measures_and_what_was_stored(folder: Pa
 
         worker, api = f"http://127.0.0.1:{port}/metrics", f"{site.api_url}/metrics"
 
-        # What the SDK measures is left out of a page when it is slow to answer.
+        # The SDK's metrics are left out of a page when it is slow to answer.
         async def has_temporal_metrics() -> bool:
             stored = [line for line in await lines(site, worker) if line.startswith("temporal_workflow_completed_")]
             sent = [line for line in await lines(site, api) if "StartWorkflowExecution" in line]
@@ -189,7 +191,7 @@ async def test_one_page_has_what_the_sdk_measures_and_what_was_stored(folder: Pa
 
         await becomes(has_temporal_metrics)
         assert 'trenova_batches_waiting{age="600"} 0.0' in await lines(site, api)
-        # One for each of the two, and more where an attempt was too slow and was made again.
+        # One for each of the two, and more if a slow attempt was repeated.
         count = own_counts(await lines(site, worker))
         stored, duplicate = count["trenova_entries_stored_total"], count["trenova_entries_duplicate_total"]
         assert min(stored, duplicate) >= 1
@@ -208,7 +210,7 @@ async def lines(site: Site, url: str) -> list[str]:
 
 
 def own_counts(page: list[str]) -> dict[str, float]:
-    """Our own numbers that have no labels."""
+    """Our own metrics without labels."""
     ours = (line.split() for line in page if re.fullmatch(r"trenova_\w+ \S+", line))
     return {name: float(value) for name, value in ours}
 
@@ -224,7 +226,7 @@ async def test_temporal_lists_the_worker_by_its_heartbeats(folder: Path, postgre
         await becomes(is_listed)
 
 
-async def test_a_worker_whose_pollers_and_slots_follow_the_load_says_so_and_stores(
+async def test_a_worker_whose_pollers_and_slots_follow_the_load_reports_it_and_stores(
     folder: Path, postgres: Postgres
 ) -> None:
     tuned = {
@@ -248,7 +250,9 @@ async def test_a_worker_whose_pollers_and_slots_follow_the_load_says_so_and_stor
         await becomes(shows_tuning)
 
 
-async def test_more_pollers_wait_for_new_batches_and_one_for_later_tasks(folder: Path, postgres: Postgres) -> None:
+async def test_additional_pollers_wait_for_new_batches_and_one_for_later_tasks(
+    folder: Path, postgres: Postgres
+) -> None:
     port = choose()
     more = {"TRENOVA_WORKER__MAX_CONCURRENT_WORKFLOW_TASK_POLLERS": "5"}
     async with start_site(folder, postgres) as site, site.running(["worker"], {**health_on(port), **more}):
@@ -264,7 +268,7 @@ async def test_more_pollers_wait_for_new_batches_and_one_for_later_tasks(folder:
         await becomes(has_pollers)
 
 
-async def test_a_port_that_is_taken_is_named_at_start(folder: Path, postgres: Postgres) -> None:
+async def test_a_port_in_use_is_named_at_start(folder: Path, postgres: Postgres) -> None:
     async with start_site(folder, postgres) as site:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
@@ -276,7 +280,7 @@ async def test_a_port_that_is_taken_is_named_at_start(folder: Path, postgres: Po
 
 
 @pytest.mark.parametrize("name", ["api", "worker"])
-async def test_a_healthy_start_has_nothing_to_warn_of(folder: Path, postgres: Postgres, name: str) -> None:
+async def test_a_healthy_start_logs_no_warning(folder: Path, postgres: Postgres, name: str) -> None:
     port, key = choose(), new_key()
     async with (
         start_site(folder, postgres) as site,
@@ -289,7 +293,7 @@ async def test_a_healthy_start_has_nothing_to_warn_of(folder: Path, postgres: Po
 
 @pytest.fixture
 def manager() -> Iterator[socket.socket]:
-    """A service manager's socket. Paths of sockets are short, unlike those of pytest's folders."""
+    """A service manager's socket, in a folder with a shorter path than pytest's, because socket paths are limited."""
     with (
         tempfile.TemporaryDirectory(prefix="trenova-notify-") as path,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as opened,
@@ -300,14 +304,14 @@ def manager() -> Iterator[socket.socket]:
 
 
 @pytest.mark.parametrize("name", ["api", "worker"])
-async def test_the_service_manager_is_told_of_readiness_life_and_the_end(
+async def test_the_service_manager_is_notified_of_readiness_watchdog_and_stop(
     folder: Path, postgres: Postgres, manager: socket.socket, name: str
 ) -> None:
     async with start_site(folder, postgres) as site:
-        told = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "1000000"}
-        async with site.running([name], told):
+        notify = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "1000000"}
+        async with site.running([name], notify):
             messages = await asyncio.to_thread(receive_until, manager, b"READY=1")
-            # Some seconds of watchdog at least.
+            # At least some seconds of watchdog messages.
             for _ in range(3):
                 messages += await asyncio.to_thread(receive_until, manager, b"WATCHDOG=1")
             assert b"STOPPING=1" not in messages
@@ -315,7 +319,7 @@ async def test_the_service_manager_is_told_of_readiness_life_and_the_end(
 
 
 def receive_until(manager: socket.socket, until: bytes) -> list[bytes]:
-    """Everything that is said, up to and with this."""
+    """All messages up to and including this one."""
     found: list[bytes] = []
     while until not in found:
         found.append(manager.recv(100))

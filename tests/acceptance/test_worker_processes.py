@@ -1,4 +1,4 @@
-"""`trenova worker --processes`: a process that dies is started again, and none is left behind."""
+"""`trenova worker --processes`: a process that dies is restarted, and none is left behind."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.long
 
 
 def two_ports() -> int:
-    """The first of two free ports beside each other."""
+    """The first of two consecutive free ports."""
     port = choose()
     while not reserve(port + 1):
         port = choose()
@@ -64,15 +64,15 @@ def manager() -> Iterator[socket.socket]:
         yield opened
 
 
-async def test_a_killed_process_is_started_again_and_the_other_works_on(
+async def test_a_killed_process_is_restarted_and_the_other_keeps_working(
     folder: Path, postgres: Postgres, manager: socket.socket
 ) -> None:
     port = two_ports()
-    # No watchdog: its signs of life would fill the socket, which nobody reads until the end.
-    told = {"NOTIFY_SOCKET": manager.getsockname()}
+    # No watchdog: its messages would fill the socket, which is not read until the stop.
+    notify = {"NOTIFY_SOCKET": manager.getsockname()}
     async with (
         start_site(folder, postgres) as site,
-        two_workers(site, port, site.folder / "workers.log", **told) as parent,
+        two_workers(site, port, site.folder / "workers.log", **notify) as parent,
     ):
         await asyncio.to_thread(receive_until, manager, b"READY=1")
         await becomes(lambda: both_ready(port))
@@ -87,7 +87,7 @@ async def test_a_killed_process_is_started_again_and_the_other_works_on(
         await becomes(lambda: both_ready(port))
         assert "worker process started again" in (site.folder / "workers.log").read_text()
 
-        # While one of them waits to be started again.
+        # While one of them waits for its restart.
         other.kill()
 
         async def reports_exit() -> bool:
@@ -103,7 +103,7 @@ async def test_a_killed_process_is_started_again_and_the_other_works_on(
         assert b"STOPPING=1" in await asyncio.to_thread(receive_until, manager, b"STOPPING=1")
 
 
-async def test_a_process_that_the_system_refuses_is_started_when_it_does_not_and_the_other_works_on(
+async def test_a_process_that_the_system_cannot_start_is_started_later_and_the_other_keeps_working(
     folder: Path, postgres: Postgres
 ) -> None:
     port = two_ports()
@@ -113,7 +113,7 @@ async def test_a_process_that_the_system_refuses_is_started_when_it_does_not_and
         system = psutil.Process(parent.pid)
         one, other = system.children()
         files = system.rlimit(psutil.RLIMIT_NOFILE)
-        # Those that are open stay open.
+        # Open files stay open.
         system.rlimit(psutil.RLIMIT_NOFILE, (3, files[1]))
         one.kill()
 
@@ -128,7 +128,7 @@ async def test_a_process_that_the_system_refuses_is_started_when_it_does_not_and
         assert "Too many open files" in log.read_text()
 
 
-async def test_without_their_parent_the_processes_end(folder: Path, postgres: Postgres) -> None:
+async def test_without_their_parent_the_processes_exit(folder: Path, postgres: Postgres) -> None:
     port = two_ports()
     async with (
         start_site(folder, postgres) as site,
@@ -142,7 +142,7 @@ async def test_without_their_parent_the_processes_end(folder: Path, postgres: Po
         assert "the process that started this worker has ended" in (site.folder / "workers.log").read_text()
 
 
-async def test_a_process_that_cannot_start_ends_them_all_with_its_error(folder: Path, postgres: Postgres) -> None:
+async def test_a_process_that_cannot_start_stops_all_of_them_with_its_error(folder: Path, postgres: Postgres) -> None:
     port = two_ports()
     async with start_site(folder, postgres) as site:
         with socket.create_server(("127.0.0.1", port + 1)):
@@ -153,7 +153,7 @@ async def test_a_process_that_cannot_start_ends_them_all_with_its_error(folder: 
         assert "a worker process cannot start; its error is above" in log
 
 
-async def test_ports_beyond_the_last_are_refused_before_any_process_starts(folder: Path, postgres: Postgres) -> None:
+async def test_ports_beyond_the_last_are_an_error_before_any_process_starts(folder: Path, postgres: Postgres) -> None:
     async with start_site(folder, postgres) as site:
         ended = await site.command("worker", "--processes", "2", **health_on(65_535))
     assert ended.error_and_hint()[0].startswith(
@@ -161,7 +161,7 @@ async def test_ports_beyond_the_last_are_refused_before_any_process_starts(folde
     )
 
 
-async def test_a_process_that_does_not_end_is_killed_when_it_is_late(folder: Path, postgres: Postgres) -> None:
+async def test_a_process_that_does_not_exit_in_time_is_killed(folder: Path, postgres: Postgres) -> None:
     port = two_ports()
     at_once = {"TRENOVA_WORKER__DRAIN_SECONDS": "0"}
     async with (

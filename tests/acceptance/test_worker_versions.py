@@ -1,4 +1,4 @@
-"""A release is tried, made current and taken back with the commands of the page."""
+"""A release is tried, made current and rolled back with the commands of the page."""
 
 import asyncio
 import subprocess
@@ -17,13 +17,13 @@ START, *OPERATE = [command.text for command in BLOCK.commands]
 
 
 def version(build_id: str) -> dict[str, str]:
-    """What the page sets for a worker, and the version that stands for the release."""
+    """The variables that the page sets for a worker of this version."""
     name, value = START.split()[0].split("=")
     return {name: value, "TRENOVA_WORKER__BUILD_ID": build_id}
 
 
 async def run_command(site: Site, command: str) -> str:
-    """What a command answers. Temporal hears of a version with its worker's first poll, and refuses until then."""
+    """Run a command and return its output; repeated until Temporal knows the version from its worker's first poll."""
     env = environment(PATH=search_path(BESIDE_PYTHON), HOME=str(site.folder), TEMPORAL_ADDRESS=site.temporal.address)
     while True:
         ended = await asyncio.to_thread(
@@ -34,28 +34,28 @@ async def run_command(site: Site, command: str) -> str:
         await asyncio.sleep(0.5)
 
 
-async def test_the_commands_of_the_page_try_a_release_make_it_current_and_take_it_back(
+async def test_the_commands_of_the_page_try_a_release_make_it_current_and_roll_it_back(
     folder: Path, postgres: Postgres
 ) -> None:
     assert START.split("#")[0].split()[1:] == ["trenova", "worker"]
-    tried, made_current, described, taken_back = OPERATE
+    tried, made_current, described, rolled_back = OPERATE
     async with (
         asyncio.timeout(3 * LIMIT_S),
         start_site(folder, postgres) as site,
         site.running(["api", "worker"], version("0.1.0")),
         site.running(["worker"], version("0.2.0")),
     ):
-        await run_command(site, taken_back)
+        await run_command(site, rolled_back)
         await run_command(site, tried)
         assert routing(await run_command(site, described)) == {"current": "0.1.0", "ramping": "0.2.0"}
         await run_command(site, made_current)
         assert routing(await run_command(site, described)) == {"current": "0.2.0", "ramping": ""}
-        await run_command(site, taken_back)
+        await run_command(site, rolled_back)
         assert routing(await run_command(site, described)) == {"current": "0.1.0", "ramping": ""}
         await site.store({**entry_of(), "tenant": new_tenant()})
 
 
 def routing(description: str) -> dict[str, str]:
-    """The version that gets the work, and the one that gets a part of it."""
+    """The current version, and the ramping one, which gets a part of the work."""
     found = dict(line.split(maxsplit=1) for line in description.splitlines() if "VersionBuildID" in line)
     return {"current": found.get("CurrentVersionBuildID", ""), "ramping": found.get("RampingVersionBuildID", "")}

@@ -1,4 +1,4 @@
-"""A small stored set as a run of the fault test leaves it, in a database of its own that may be spoiled in any way."""
+"""A small set of entries as a run of the fault test leaves it, in a separate database that tests may damage."""
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -44,7 +44,7 @@ BULK, SINGLE, FEW = 0, 4, 7
 
 @dataclass(slots=True, kw_only=True)
 class SmallRun:
-    """756 entries of three tenants, acknowledged and stored, and one request that was sent and never came anywhere."""
+    """756 stored and acknowledged entries of three tenants, and one request that was sent but never arrived."""
 
     store: Store
     owner: psycopg.AsyncConnection[tuple[Any, ...]]
@@ -58,7 +58,7 @@ class SmallRun:
     kept: dict[str, list[bytes]] = field(default_factory=dict)
 
     async def acknowledge(self, author: int, request: int) -> None:
-        """As after a request that went well."""
+        """Record a request as sent, stored and acknowledged."""
         self.note("sent", author, request)
         await self.append(author, request)
         self.note("acknowledged", author, request)
@@ -80,7 +80,7 @@ class SmallRun:
         return httpx.AsyncClient(base_url=self.api_url, headers=headers, timeout=GENEROUS_S, trust_env=False)
 
     async def keep(self, tenant: str, place: Place) -> None:
-        """Keep the tenant's checkpoint and the entry's receipt, as somebody does while the run goes on."""
+        """Keep the tenant's checkpoint and the entry's receipt, as the auditor does during a run."""
         id_ = entries.id_of(RUN, place)
         async with self.http() as http:
             self.kept.setdefault(tenant, []).append((await http.get(f"/v1/log/{tenant}/checkpoint")).content)
@@ -93,7 +93,7 @@ class SmallRun:
         path.write_bytes(edit(path.read_bytes() if path.exists() else b""))
 
     async def tamper(self, statement: str) -> None:
-        """Run statements with all triggers off: what no fault should be able to do."""
+        """Run a statement with all triggers off, to cause damage that no fault should cause."""
         async with self.owner.transaction():
             await self.owner.execute("SET LOCAL session_replication_role = replica")
             await self.owner.execute(statement.encode())
@@ -124,8 +124,8 @@ async def own_temporal(folder: Path) -> AsyncIterator[Client]:
 
 
 @pytest.fixture(scope="session")
-async def quiet(folder: Path) -> AsyncIterator[Client]:
-    async with own_temporal(folder / "quiet") as client:
+async def idle_client(folder: Path) -> AsyncIterator[Client]:
+    async with own_temporal(folder / "idle-temporal") as client:
         yield client
 
 
@@ -136,7 +136,9 @@ def workers() -> Iterator[Executor]:
 
 
 @pytest.fixture
-async def small_run(postgres: Postgres, quiet: Client, workers: Executor, tmp_path: Path) -> AsyncIterator[SmallRun]:
+async def small_run(
+    postgres: Postgres, idle_client: Client, workers: Executor, tmp_path: Path
+) -> AsyncIterator[SmallRun]:
     async with (
         own_database(postgres) as database,
         await psycopg.AsyncConnection.connect(database.owner_url, autocommit=True) as owner,
@@ -147,7 +149,7 @@ async def small_run(postgres: Postgres, quiet: Client, workers: Executor, tmp_pa
         settings = Settings.model_validate(
             {"database": {"url": SecretStr(database.worker_url)}, "api": {"port": choose()}}
         )
-        async with serving(settings, api_store, quiet) as api_url:
+        async with serving(settings, api_store, idle_client) as api_url:
             key = (await operator.api_keys.create(tenant=None, role="admin", name="chaos", by="test")).text
             job = Job(
                 url=api_url,
@@ -165,7 +167,7 @@ async def small_run(postgres: Postgres, quiet: Client, workers: Executor, tmp_pa
                 workers=workers,
                 api_url=api_url,
                 api_key=key,
-                client=quiet,
+                client=idle_client,
                 load=Load(job, tmp_path / "log"),
                 journal=Journal(tmp_path / "journal"),
             )

@@ -1,4 +1,4 @@
-"""The checks find what they look for: each kind of damage, done to a small stored set, is reported."""
+"""Each kind of damage to a small set of stored entries is reported by its check."""
 
 import asyncio
 import uuid
@@ -16,27 +16,27 @@ LETTER = (
     "INSERT INTO dead_letters (id, batch_id, ordinal, body, code, reason, next_try_at)"
     " VALUES (gen_random_uuid(), 'b', 0, '{}', '23514', 'a rule', now())"
 )
-# The next index, and the head moved with it: a copy that only its id or its content gives away.
+# At the next index, with the head moved along: a copy that only its id or its content reveals.
 COPY = (
     "INSERT INTO entries SELECT tenant, {id}, 750, occurred_at, received_at, actor_type, actor_id, action,"
     " target_type, target_id, outcome, body, salt, commitment FROM entries WHERE tenant = 'tenant-0' AND index = 5"
 )
 
 
-async def test_a_set_that_nothing_happened_to_has_no_findings(small_run: SmallRun) -> None:
+async def test_an_undamaged_set_has_no_findings(small_run: SmallRun) -> None:
     checked = await small_run.check()
     assert checked.findings.counts == {}, checked.findings.examples
     assert (checked.sent, checked.acknowledged, checked.stored, checked.verified) == (757, 756, 756, 756)
-    assert (checked.checkpoints, checked.receipts) == (4, 3)  # three that were kept, and the one that is served now
+    assert (checked.checkpoints, checked.receipts) == (4, 3)  # three that were kept, and the current one
 
 
-async def test_what_was_stored_without_an_acknowledgement_is_nothing_wrong(small_run: SmallRun) -> None:
+async def test_entries_stored_without_an_acknowledgement_are_not_a_finding(small_run: SmallRun) -> None:
     await small_run.append(SINGLE, 3)
     checked = await small_run.check()
     assert (checked.findings.counts, checked.acknowledged, checked.stored) == ({}, 756, 757)
 
 
-async def test_an_acknowledged_entry_that_is_not_there_is_lost(small_run: SmallRun) -> None:
+async def test_a_missing_acknowledged_entry_is_lost(small_run: SmallRun) -> None:
     small_run.note("sent", BULK, 3)
     small_run.note("acknowledged", BULK, 3)
     checked = await small_run.check()
@@ -44,7 +44,7 @@ async def test_an_acknowledged_entry_that_is_not_there_is_lost(small_run: SmallR
     assert checked.findings.examples[0] == "lost: acknowledged and not stored: Place(author=0, request=3, position=0)"
 
 
-async def test_a_row_that_is_gone_is_lost_and_leaves_a_gap_and_a_damaged_log(small_run: SmallRun) -> None:
+async def test_a_deleted_row_is_a_lost_entry_a_gap_and_a_damaged_ledger(small_run: SmallRun) -> None:
     await small_run.tamper("DELETE FROM entries WHERE tenant = 'tenant-0' AND index = 300")
     found = await small_run.count_findings()
     assert (found["lost"], found["gap"], found["damaged"]) == (1, 1, 1)
@@ -59,7 +59,7 @@ async def test_an_entry_that_is_stored_twice_is_doubled(small_run: SmallRun) -> 
     assert "doubled: stored 2 times: Place(author=0, request=0, position=5)" in checked.findings.examples
 
 
-async def test_an_entry_that_nobody_sent_is_told(small_run: SmallRun) -> None:
+async def test_an_entry_that_was_never_sent_is_reported(small_run: SmallRun) -> None:
     await small_run.append(BULK, 9)
     assert await small_run.count_findings() == {"never sent": 250}
 
@@ -71,7 +71,7 @@ async def test_an_entry_that_nobody_sent_is_told(small_run: SmallRun) -> None:
         "replace(convert_from(body, 'UTF8'), 'as agreed', 'as agreed ')",
     ],
 )
-async def test_a_body_that_is_not_what_was_sent_is_changed(small_run: SmallRun, change: str) -> None:
+async def test_a_body_that_differs_from_what_was_sent_is_changed(small_run: SmallRun, change: str) -> None:
     await small_run.tamper(
         f"UPDATE entries SET body = convert_to({change}, 'UTF8') WHERE tenant = 'tenant-4' AND index = 1"
     )
@@ -79,7 +79,7 @@ async def test_a_body_that_is_not_what_was_sent_is_changed(small_run: SmallRun, 
     assert (found["changed"], found["damaged"]) == (1, 1)
 
 
-async def test_an_index_that_is_left_out_is_a_gap(small_run: SmallRun) -> None:
+async def test_a_skipped_index_is_a_gap(small_run: SmallRun) -> None:
     await small_run.tamper("UPDATE entries SET index = 9 WHERE tenant = 'tenant-4' AND index = 2")
     found = await small_run.count_findings()
     assert found["gap"] >= 1
@@ -99,39 +99,39 @@ async def test_a_wrong_tree_is_damage(small_run: SmallRun, statement: str) -> No
     assert (await small_run.count_findings())["damaged"] >= 1
 
 
-async def test_a_checkpoint_of_another_history_is_told_by_its_proof_and_by_the_trees(small_run: SmallRun) -> None:
+async def test_a_checkpoint_of_another_history_is_reported_by_its_proof_and_by_the_trees(small_run: SmallRun) -> None:
     small_run.kept["tenant-0"].append(SIGNER.sign("tenant-0", size=600, root=hashing.EMPTY_ROOT))
     found = await small_run.count_findings()
     assert found.keys() == {"checkpoint", "damaged"}
 
 
-async def test_a_checkpoint_that_nobody_signed_is_told(small_run: SmallRun) -> None:
+async def test_a_checkpoint_without_a_valid_signature_is_reported(small_run: SmallRun) -> None:
     small_run.kept["tenant-0"].append(small_run.kept["tenant-0"][0].replace(b"\n250\n", b"\n251\n"))
     assert await small_run.count_findings() == {"checkpoint": 1}
 
 
-async def test_a_receipt_that_does_not_hold_is_told(small_run: SmallRun) -> None:
+async def test_an_invalid_receipt_is_reported(small_run: SmallRun) -> None:
     small_run.edit_receipts(lambda lines: lines.replace(b'"index":0', b'"index":1'))
     assert await small_run.count_findings() == {"receipt": 1}
 
 
-async def test_a_receipt_of_an_entry_that_is_gone_is_told(small_run: SmallRun) -> None:
+async def test_a_receipt_of_a_missing_entry_is_reported(small_run: SmallRun) -> None:
     id_ = str(id_of(RUN, Place(BULK, 0, 0))).encode()
     small_run.edit_receipts(lambda lines: lines.replace(id_, str(uuid.uuid4()).encode()))
     assert await small_run.count_findings() == {"receipt": 1}
 
 
-async def test_a_request_that_was_refused_is_told(small_run: SmallRun) -> None:
+async def test_a_request_that_was_not_accepted_is_reported(small_run: SmallRun) -> None:
     small_run.note("refused", SINGLE, 3)
     assert await small_run.count_findings() == {"refused": 1}
 
 
-async def test_a_parked_entry_is_told(small_run: SmallRun) -> None:
+async def test_a_parked_entry_is_reported(small_run: SmallRun) -> None:
     await small_run.tamper(LETTER)
     assert await small_run.count_findings() == {"dead letter": 1}
 
 
-async def test_a_workflow_that_did_not_complete_is_told(small_run: SmallRun, folder: Path) -> None:
+async def test_a_workflow_that_did_not_complete_is_reported(small_run: SmallRun, folder: Path) -> None:
     async with own_temporal(folder / "spoiled") as client:
         small_run.client = client
         handle = await client.start_workflow(
@@ -139,6 +139,6 @@ async def test_a_workflow_that_did_not_complete_is_told(small_run: SmallRun, fol
         )
         await handle.terminate()
         async with asyncio.timeout(GENEROUS_S):
-            while (found := await small_run.count_findings()) == {}:  # noqa: ASYNC110 - Temporal lists what has ended a moment later
+            while (found := await small_run.count_findings()) == {}:  # noqa: ASYNC110 - Temporal lists closed workflows with a delay
                 await asyncio.sleep(0.2)
     assert found == {"workflow": 1}

@@ -1,4 +1,4 @@
-"""What is sent follows from its place, and the place from the id."""
+"""The content of an entry follows from its place in the run, and the place from its id."""
 
 import uuid
 
@@ -10,13 +10,13 @@ PLACES = [Place(0, 0, 0), Place(7, 123_456, 249), Place(4095, (1 << 42) - 1, (1 
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_an_id_holds_its_place(place: Place) -> None:
+def test_an_id_encodes_its_place(place: Place) -> None:
     id_ = entries.id_of(5, place)
     assert (id_.version, id_.variant) == (8, uuid.RFC_4122)
     assert entries.place_of(5, id_) == place
 
 
-def test_an_id_of_another_run_or_of_nobody_is_none_of_ours() -> None:
+def test_an_id_of_another_run_or_of_no_run_has_no_place() -> None:
     assert entries.place_of(5, entries.id_of(6, PLACES[0])) is None
     assert entries.place_of(5, uuid.uuid4()) is None
 

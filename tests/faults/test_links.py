@@ -1,4 +1,4 @@
-"""The relay between two parts passes everything on, and spoils what it is told to."""
+"""The link between two parts passes everything on, and disturbs connections on demand."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ from trenova.dev.ports import LOCALHOST, choose
 
 @asynccontextmanager
 async def open_link() -> AsyncIterator[tuple[Link, asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection through a link to somebody who answers with what he is told."""
+    """A connection through a link to an echo server."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(1 << 16):
@@ -45,7 +45,9 @@ async def test_a_cut_resets_the_connection_and_the_next_one_passes() -> None:
         writer.write(b"x")
         await reader.readexactly(1)
         link.cut()
-        with suppress(ConnectionResetError):  # which it is, or the end, where the reset came while nobody read
+        with suppress(
+            ConnectionResetError
+        ):  # a reset, or the end of the stream if the reset came while nothing was being read
             assert await reader.read() == b""
         again, other = await asyncio.open_connection(LOCALHOST, link.port)
         other.write(b"y")
@@ -53,8 +55,8 @@ async def test_a_cut_resets_the_connection_and_the_next_one_passes() -> None:
         other.transport.abort()
 
 
-async def test_a_reset_behind_it_is_a_reset_before_it() -> None:
-    """Somebody who waits for an answer must learn that nobody is left who could give it."""
+async def test_a_reset_by_the_server_reaches_the_client_as_a_reset() -> None:
+    """A client that waits for an answer must learn that the server is gone."""
 
     async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(1)
@@ -83,7 +85,7 @@ async def test_nothing_passes_while_it_hangs() -> None:
         assert await answer == b"x"
 
 
-async def test_nobody_behind_it_is_a_connection_that_ends_at_once() -> None:
+async def test_without_a_server_the_connection_is_closed_at_once() -> None:
     async with Link("test", choose()).open() as link, asyncio.timeout(GENEROUS_S):
         reader, writer = await asyncio.open_connection(LOCALHOST, link.port)
         with suppress(ConnectionResetError):

@@ -14,7 +14,7 @@ from trenova.errors import InvalidRequest
 PAGE = Path(__file__).parents[2] / "docs/faults.md"
 
 
-def test_a_report_takes_the_place_of_the_run_on_the_page_and_of_nothing_else() -> None:
+def test_a_report_replaces_only_the_section_of_its_run_on_the_page() -> None:
     findings = Findings()
     findings.add("lost", "acknowledged and not stored")
     counts = {"sent": 7, "acknowledged": 7, "stored": 6, "verified": 6, "checkpoints": 1, "receipts": 0}
@@ -40,12 +40,12 @@ def test_a_report_takes_the_place_of_the_run_on_the_page_and_of_nothing_else() -
     assert report.replace_section(page_with_report, made) == page_with_report
 
 
-def test_the_command_is_told_without_the_place_of_its_report() -> None:
+def test_the_command_is_shown_without_the_path_of_its_report() -> None:
     argv = ["--minutes", "20", "--report", "/home/me/faults.md", "--storage"]
     assert command_of(argv) == 'make chaos ARGS="--minutes 20 --storage"'
     assert command_of(["--report", "faults.md"]) == "make chaos"
 
 
-def test_what_is_no_report_replaces_nothing() -> None:
+def test_a_text_that_is_not_a_report_replaces_nothing() -> None:
     with pytest.raises(InvalidRequest, match="there is no section"):
         report.replace_section(PAGE.read_text(), "# Another page\n")

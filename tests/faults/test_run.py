@@ -1,4 +1,4 @@
-"""The fault test itself, small: every part dies under load, and everything it has started ends with it.
+"""The fault test itself, on a small scale: every part dies under load, and all its processes end with it.
 
 The runs of docs/faults.md are the same, and longer.
 """
@@ -28,7 +28,7 @@ ENTRIES, RATE = 3_000, 250
 WITHOUT_POSTGRES = 500
 
 
-async def test_nothing_acknowledged_is_lost_or_doubled_whatever_dies() -> None:
+async def test_no_acknowledged_entry_is_lost_or_stored_twice_whatever_dies() -> None:
     outage = replace(plan.outage(0, least=WITHOUT_POSTGRES), number=len(plan.SHORT_DECK) + 1)
     schedule = (*plan.faults(SEED, len(plan.SHORT_DECK), plan.SHORT_DECK), outage)
     outcome = await run.run_from_scratch(
@@ -44,7 +44,7 @@ async def test_nothing_acknowledged_is_lost_or_doubled_whatever_dies() -> None:
     assert outcome.given_up <= 1, outcome.deaths
 
 
-async def test_a_run_that_waits_in_vain_ends_and_shows_how_every_part_is(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_run_that_times_out_ends_and_shows_the_state_of_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faults, "DATABASE_LIMIT_S", 1)
     folder = new_folder()
     try:
@@ -80,7 +80,7 @@ def of_folder(folder: str) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_stopped_leaves_nothing(how: signal.Signals, tmp_path: Path) -> None:
+def test_a_stopped_run_leaves_nothing_behind(how: signal.Signals, tmp_path: Path) -> None:
     output = tmp_path / "output"
     with output.open("wb") as file:
         argv = [sys.executable, "-m", "chaos.run", "--seed", "1", "--minutes", "10"]
@@ -100,7 +100,7 @@ def test_a_run_that_is_stopped_leaves_nothing(how: signal.Signals, tmp_path: Pat
     assert not Path(folder).exists()
 
 
-def test_a_missing_strace_is_told_before_anything_starts(tmp_path: Path) -> None:
+def test_a_missing_strace_is_an_error_before_anything_starts(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "chaos.run", "--storage"],
         cwd=CHECKOUT,
