@@ -1,7 +1,7 @@
 """The entries that every contestant gets: a real CloudTrail collection, mapped as `trenova import` maps it.
 
 The collection is repeated until there are enough; each copy has a new random id. Random ids are what applications with
-their own keys send, and the dearest for an index, for everybody alike.
+their own keys send, and the most expensive ones for an index; all contestants get them.
 """
 
 import itertools

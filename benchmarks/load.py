@@ -1,8 +1,8 @@
 """The load generator: a separate process that sends prepared request bodies and records when they are answered.
 
 Raw asyncio with httptools, because a full HTTP client costs more CPU than the API it measures. It reads nothing of an
-answer but its status and its bytes; they are decoded after the last one. Run by `load.send`, which reports its CPU, so
-that everybody can see that it was not the bottleneck.
+answer but its status and its bytes; they are decoded after the last one. Run by `load.send`, which reports its CPU, to
+show that it was not the bottleneck.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """What the worker's settings bring: one worker and the same backlog, with Temporal near or far away.
 
-The backlog is started while nobody works. Then one real worker begins: seconds go from the first batch seen in
+The backlog is started while no worker runs. Then one real worker starts: seconds go from the first batch seen in
 `batches` to the last. Between worker and Temporal is a relay, also where it adds no delay. Each run begins with empty
 tables and has a worker of its own, so that memory and processor time are those of its settings. Processor time has that
 of its start in it, which is the same for all.

@@ -93,7 +93,7 @@ async def cycle(store: Store, owner: Owner, entries: int) -> Cycle:
 
 @asynccontextmanager
 async def writing(store: Store) -> AsyncIterator[list[float]]:
-    """Append small batches meanwhile; the list gains the milliseconds that each took."""
+    """Append small batches during the block; the list gains the milliseconds that each took."""
     took_ms: list[float] = []
     stop = asyncio.Event()
 

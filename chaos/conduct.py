@@ -1,4 +1,4 @@
-"""One run: load and faults together, then calm."""
+"""One run: load and faults together, then a wait until everything accepted is stored."""
 
 import asyncio
 import time

@@ -29,7 +29,7 @@ TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InjectedFault:
-    """A fault that was injected: it struck at `struck` and everything was back, and ready, at `back` (wall clock)."""
+    """An injected fault: it struck at `struck`, and every part was ready again at `back` (wall clock)."""
 
     fault: Fault
     struck: float

@@ -39,7 +39,7 @@ Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 
 async def count(owner: Connection, tenants: Sequence[str], findings: Findings) -> dict[str, int]:
-    """Rows of each tenant. Each log must have every index from 0 to its head's size once, and every id once."""
+    """Rows of each tenant. Each ledger must have every index from 0 to its head's size once, and every id once."""
     rows = await (await owner.execute(PLACES, [list(tenants)])).fetchall()
     for tenant, number, indexes, ids, first, last, size in rows:
         if not number == indexes == last - first + 1 == size or first != 0:
@@ -52,7 +52,7 @@ async def count(owner: Connection, tenants: Sequence[str], findings: Findings) -
 
 
 async def letters(owner: Connection, findings: Findings) -> int:
-    """How many entries are parked. None of ours should be, and one without a reason helps nobody."""
+    """How many entries are parked. None of ours should be, and each must have a reason."""
     ((parked, nameless),) = await (await owner.execute(LETTERS)).fetchall()
     if nameless:
         findings.add("dead letter", f"{nameless} have no reason")
@@ -86,7 +86,7 @@ async def logs(
 ) -> int:
     """Verify everything stored against the trees, and the checkpoints that were kept with it.
 
-    Returns the entries, without those of the system's own log: nobody sent them.
+    Returns the number of entries, without those of the system's own ledger, which no writer sent.
     """
 
     def keys_of(tenant: str) -> Sequence[VerifierKey]:

@@ -45,15 +45,22 @@ Result = TypeVar("Result")
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="chaos", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=MINUTES, help=f"of load and faults (default {MINUTES:.0f})")
-    parser.add_argument("--faults", type=int, default=FAULTS, help=f"how many (default {FAULTS})")
-    parser.add_argument("--entries", type=int, default=ENTRIES, help=f"acknowledged at the least (default {ENTRIES})")
-    parser.add_argument("--seed", type=int, help="repeats a schedule (default: a new one)")
+    parser.add_argument(
+        "--minutes", type=float, default=MINUTES, help=f"minutes of load and faults (default {MINUTES:.0f})"
+    )
+    parser.add_argument("--faults", type=int, default=FAULTS, help=f"number of faults (default {FAULTS})")
+    parser.add_argument(
+        "--entries", type=int, default=ENTRIES, help=f"entries to acknowledge, at least (default {ENTRIES})"
+    )
+    parser.add_argument("--seed", type=int, help="seed of the schedule, to repeat one (default: a new one)")
     parser.add_argument("--storage", action="store_true", help="PostgreSQL's system calls fail too (needs strace)")
     parser.add_argument(
-        "--outage", type=float, metavar="SECONDS", help="PostgreSQL is shut down for so long, and nothing else happens"
+        "--outage",
+        type=float,
+        metavar="SECONDS",
+        help="shut PostgreSQL down once for this long, and inject nothing else",
     )
-    parser.add_argument("--report", type=Path, help="a Markdown file; the same as JSON beside it")
+    parser.add_argument("--report", type=Path, help="Markdown file for the report; JSON goes next to it")
     return parser.parse_args()
 
 

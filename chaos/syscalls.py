@@ -65,9 +65,9 @@ async def failing(pids: Sequence[int], target: str, nth: int, log: Path) -> Asyn
 
 
 def resend_signals(server: int) -> None:
-    """Have PostgreSQL look for what strace may have kept from it: detaching, it swallows a signal now and then.
+    """Send PostgreSQL the signals that may have been lost: strace sometimes swallows one when it detaches.
 
-    Both only say "look": at which children have ended, and at what they asked for.
+    Both are harmless when nothing was lost: the server checks which children have exited, and what they requested.
     """
     for signal in (Signals.SIGCHLD, Signals.SIGUSR1):
         with suppress(ProcessLookupError):

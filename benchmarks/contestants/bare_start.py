@@ -1,6 +1,6 @@
 """The other physical limit: how long Temporal takes to persist a batch of one entry on an idle server.
 
-One call after the other, on a queue that nobody polls, so that only the start itself is measured. An acknowledgement of
+One call after the other, on a queue without a poller, so that only the start itself is measured. An acknowledgement of
 ours contains such a call and cannot be faster; it competes with the workflows that it starts, these do not.
 """
 
@@ -17,7 +17,7 @@ from trenova.domain.batch import Batch
 from trenova.workflows import ProcessAuditBatchWorkflow
 
 NAME = "bare start"
-NOTE = "start_workflow with a batch of one entry, one after the other, on an idle server and a queue nobody polls"
+NOTE = "start_workflow with a batch of one entry, one after the other, on an idle server and a queue without a poller"
 QUEUE = "bench-nobody"
 
 

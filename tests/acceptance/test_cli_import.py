@@ -105,7 +105,7 @@ def test_a_second_content_under_an_id_is_reported_and_the_first_stays(trenova: U
     trenova.add({**same_id, "comment": "first"})
     ended = trenova("import", "-", "--tenant", trenova.tenant, stdin=ndjson({**same_id, "comment": "second"}))
     assert ended.exit_code == 0
-    assert "1 duplicates differ from the stored entry with the same id, which stays unchanged" in ended.out
+    assert "1 duplicate differs from the stored entry with the same id, which stays unchanged" in ended.out
     assert [entry["comment"] for entry in trenova.stored_entries()] == ["first"]
 
 

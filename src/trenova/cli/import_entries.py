@@ -12,6 +12,7 @@ import typer
 from trenova.cli import api_client, options
 from trenova.cli.terminal import json_output
 from trenova.errors import InvalidRequest, TrenovaError
+from trenova.runtime.phrases import many
 
 if TYPE_CHECKING:
     import asyncio
@@ -184,7 +185,8 @@ def print_summary(tally: Tally, *, as_json: bool) -> None:
     )
     print(f"{counts} · {tally.seconds():.1f} s")
     if tally.differing:
-        print(f"{tally.differing:,} duplicates differ from the stored entry with the same id, which stays unchanged")
+        differing = many(tally.differing, "duplicate differs", "duplicates differ")
+        print(f"{differing} from the stored entry with the same id, which stays unchanged")
     if tally.spooled:
         print("Temporal is unreachable: spooled entries wait on the API's disk until it is available again")
     if tally.parked:

@@ -35,7 +35,7 @@ def show(
     data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
     as_json: options.Json = False,
 ) -> None:
-    """Show the policies, the default (*) first. Without either, a tenant's entries are kept forever.
+    """Show the policies, the default (*) first. Entries that none of them covers are kept forever.
 
     Example: trenova retention show
     """

@@ -132,7 +132,9 @@ async def check_same_temporal(context: CheckContext) -> Verdict:
         return ok("is the one of these settings")
     is_clear = answer.status_code in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
     if not is_clear or (answer.status_code == HTTPStatus.NOT_FOUND and not await reads_any_tenant(context)):
-        return not_checked(f"this API key may not read batches of any tenant (the API answered {answer.status_code})")
+        return not_checked(
+            f"this API key may not read the batches of every tenant (the API answered {answer.status_code})"
+        )
     return failure(
         f"the API uses another Temporal or namespace than these settings: it does not know {latest}, which is in these",
         "compare the API's temporal.hostPort and temporal.namespace with those here and with those of the workers",

@@ -8,7 +8,7 @@ from trenova.publishing.witnesses import witnesses_of
 
 
 async def check_configuration(context: CheckContext) -> Verdict:
-    """There is a context, so the settings have been read; what is left is what no type can say."""
+    """The settings are valid, or there would be no context. This checks what their types cannot express."""
     witnesses_of(context.settings.ledger)
     return ok("is complete")
 
@@ -25,5 +25,5 @@ DOCTOR = (
     *ledger.CHECKS,
     *publishing.CHECKS,
 )
-# A pipeline asks the doctor first: what is to run must be well.
+# The checks of the doctor come first: preflight needs a working installation for its own.
 PREFLIGHT = (*DOCTOR, *deployment.CHECKS)

@@ -25,7 +25,7 @@ def set_up() -> None:
 
 
 def pause(seconds: float) -> None:
-    """Sleep between two looks at something followed. Raises ReaderLeft: while nothing is written, no write would."""
+    """Sleep, for commands that follow something. Raises ReaderLeft, which only a write would notice otherwise."""
     time.sleep(seconds)
     check_reader()
 

@@ -30,7 +30,7 @@ def literal(text: str) -> Text:
 
 @contextmanager
 def entries_progress(description: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on standard error if that is a terminal. Call the yielded function with entries done and in all."""
+    """Show a bar on standard error if that is a terminal. Call the yielded function with the entries done, and all."""
     console = stderr_console()
     columns = [
         TextColumn("{task.description}"),
