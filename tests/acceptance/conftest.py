@@ -28,7 +28,8 @@ from trenova.dev.process import last_lines
 LIMIT_S = 240
 BESIDE_PYTHON = Path(sys.executable).parent
 PARTS = ("worker", "api", "temporal", "postgres")
-SCRUBBED = ("TRENOVA_", "TEMPORAL_", "PG")
+# Settings of ours, and what `make test` hands on to a `make` that a test types.
+SCRUBBED = ("TRENOVA_", "TEMPORAL_", "PG", "MAKE", "MFLAGS")
 # Longer than a machine stalls, and shorter than the minute after which our own client retries.
 PATIENT = {"TRENOVA_API__WAIT_STORED_SECONDS": "50"}
 # Temporal is unreachable for a moment, or storing takes longer than the API waits.

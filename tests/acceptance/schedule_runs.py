@@ -29,20 +29,21 @@ class Run:
         return key_id_of(payload)
 
 
-async def run_schedules(site: Site) -> dict[str, Run]:
+async def run_schedules(site: Site, *, pause: bool = False) -> dict[str, Run]:
     """Trigger every schedule and return the finished runs by schedule name."""
     client = await site.temporal.client()
-    runs = await asyncio.gather(*(run_schedule(client, name) for name in SCHEDULES))
+    runs = await asyncio.gather(*(run_schedule(client, name, pause=pause) for name in SCHEDULES))
     return dict(zip(SCHEDULES, runs, strict=True))
 
 
-async def run_schedule(client: Client, name: str) -> Run:
+async def run_schedule(client: Client, name: str, *, pause: bool) -> Run:
     """A run that started after this call: Temporal skips a run while another one is open.
 
-    The schedule is paused, so that no other run starts just before a test stops its worker.
+    With `pause` the schedule is paused first, so that no other run starts just before a test stops its worker.
     """
     handle = client.get_schedule_handle(name)
-    await handle.pause()
+    if pause:
+        await handle.pause()
     before = await latest_runs(handle)
     async with asyncio.timeout(LIMIT_S):
         while True:

@@ -28,7 +28,7 @@ async def damage(database: Database, tenant: str) -> None:
 
 async def runs_with(site: Site, variables: dict[str, str]) -> dict[str, Run]:
     async with site.running(["worker"], variables):
-        return await run_schedules(site)
+        return await run_schedules(site, pause=True)
 
 
 def failed_schedules(runs: dict[str, Run]) -> set[str]:
@@ -44,10 +44,10 @@ async def test_every_schedule_continues_whatever_happened_to_the_key_of_its_last
     async with own_database(postgres) as database, start_site(folder, database) as site:
         async with site.running(["api", "worker"], encrypting("old", old=TEXT)):
             await site.store({**entry_of(), "tenant": tenant})
-            assert failed_schedules(await run_schedules(site)) == set()
+            assert failed_schedules(await run_schedules(site, pause=True)) == set()
             # From now on the verification fails each time: Temporal passes on its failure beside the last result.
             await damage(database, tenant)
-            assert failed_schedules(await run_schedules(site)) == {VERIFY_SCHEDULE}
+            assert failed_schedules(await run_schedules(site, pause=True)) == {VERIFY_SCHEDULE}
 
         for before, variables in (
             ("old", {**encrypting("old", old=TEXT), **RAW}),  # the same id, another key
@@ -74,7 +74,7 @@ async def check_without_old_keys(site: Site, variables: dict[str, str], tenant: 
         ready = await client.get("/readyz")
         assert ready.status_code == httpx.codes.OK, ready.text
         await site.store({**entry_of(), "tenant": tenant})
-        assert failed_schedules(await run_schedules(site)) == {VERIFY_SCHEDULE}
+        assert failed_schedules(await run_schedules(site, pause=True)) == {VERIFY_SCHEDULE}
         page = await client.get("/metrics")
         assert [line for line in page.text.splitlines() if line.startswith("trenova_schedule_stuck")] == [
             f'trenova_schedule_stuck{{schedule="{name}"}} 0.0' for name in SCHEDULES
