@@ -1,4 +1,4 @@
-"""An authority for tests, and certificates and keys that it makes."""
+"""A certificate authority for tests, and the certificates and keys that it issues."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ class Pair:
 
 
 class Authority:
-    """Its certificate is `<name>.pem` in the folder; those that it signs are `<file>.pem` and `<file>.key`."""
+    """A certificate authority; its certificate is `<name>.pem`, those it issues are `<file>.pem` and `<file>.key`."""
 
     def __init__(self, folder: Path, name: str = "authority") -> None:
         self.folder = folder

@@ -1,6 +1,6 @@
-"""The real parts that tests run on: one PostgreSQL and one Temporal for the whole run, each test in tenants of its own.
+"""The servers that tests run on: one PostgreSQL and one Temporal for the whole run; each test uses its own tenants.
 
-Nothing is skipped where a part is missing: the project's own dependencies bring both servers.
+No test is skipped for a missing server: the project's dependencies include both.
 """
 
 import asyncio
@@ -46,8 +46,8 @@ from trenova.store.api_keys import Role
 from trenova.worker import process, schedules
 from trenova.worker.polls import wait_for_polls
 
-# Machines stall: a test waits for a condition this long before it fails, and examples have no deadline, nor a limit to
-# how long it takes to think of them. They are the same in every run: what fails is a change, never chance.
+# Machines stall: a test waits for a condition this long before it fails, and Hypothesis has no deadline and no health
+# check for slow generation. Its examples are the same in every run, so that only a change can make a test fail.
 GENEROUS_S = 120
 hypothesis_settings.register_profile(
     "trenova", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -56,19 +56,19 @@ hypothesis_settings.load_profile("trenova")
 
 
 def pytest_configure() -> None:
-    """No test sees the settings of whoever runs it."""
+    """Remove the caller's settings from the environment."""
     for name in [name for name in os.environ if name.startswith(("TRENOVA_", "TEMPORAL_", "PG"))]:
         del os.environ[name]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with a test that takes minutes are started first, so that no process runs on alone at the end."""
+    """Run tests that take minutes first, so that no process is left running alone at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
-    """A folder that PostgreSQL's own user may enter, unlike pytest's."""
+    """A folder that PostgreSQL's user may enter, unlike pytest's."""
     path = Path(tempfile.mkdtemp(prefix="trenova-test-"))
     path.chmod(0o755)
     yield path
@@ -90,7 +90,7 @@ async def temporal(folder: Path) -> AsyncIterator[Temporal]:
 
 @pytest.fixture(scope="session")
 async def store(postgres: Postgres) -> AsyncIterator[Store]:
-    """The store with the login of a worker, but API keys with that of the command line."""
+    """The store with a worker's login, except for API keys, which use the login of the command line."""
     async with (
         Store.open(postgres.worker_url, search_pool_size=4, signer=SIGNER) as opened,
         Store.open(postgres.operator_url, pool_size=2) as operator,
@@ -100,14 +100,14 @@ async def store(postgres: Postgres) -> AsyncIterator[Store]:
 
 @pytest.fixture(scope="session")
 async def api_store(postgres: Postgres) -> AsyncIterator[Store]:
-    """The store with the login of the API."""
+    """The store with the API's login."""
     async with Store.open(postgres.api_url, search_pool_size=4) as opened:
         yield opened
 
 
 @pytest.fixture
 async def owner(postgres: Postgres) -> AsyncIterator[psycopg.AsyncConnection[tuple[Any, ...]]]:
-    """The owner of the tables, to look at them from outside; each statement a transaction."""
+    """A connection as the owner of the tables, in autocommit mode."""
     async with await psycopg.AsyncConnection.connect(postgres.owner_url, autocommit=True) as connection:
         yield connection
 
@@ -129,7 +129,7 @@ def settings(postgres: Postgres, temporal: Temporal) -> Settings:
 
 
 def converter(*, compressed: bool = True) -> DataConverter:
-    """The API's, without encryption."""
+    """The API's data converter, without encryption."""
     return data_converter_for(SecuritySettings(enableCompression=compressed), Keyring(), max_sent_bytes=MAX_SENT_BYTES)
 
 
@@ -148,7 +148,7 @@ async def worker(client: Client, store: Store, settings: Settings) -> AsyncItera
 
 @pytest.fixture
 async def installed_schedules(client: Client) -> AsyncIterator[None]:
-    """The schedules, gone afterwards with all that they started: none of it may run on into another test."""
+    """Create the schedules; afterwards wait for their runs and delete them, so that none runs into another test."""
     await schedules.ensure_schedules(client)
     yield
     async with asyncio.timeout(GENEROUS_S):
@@ -164,8 +164,8 @@ async def installed_schedules(client: Client) -> AsyncIterator[None]:
 
 @pytest.fixture(scope="session")
 def sandbox() -> SandboxedWorkflowRunner:
-    """Temporal's sandbox, which forbids what cannot be replayed. Workers do without it; here it watches every call."""
-    # The messages must be the same classes inside the sandbox and outside, or msgspec does not know them.
+    """Temporal's sandbox, which forbids calls that cannot be replayed. Our workers run without it."""
+    # Messages must be the same classes inside and outside the sandbox, or msgspec does not recognise them.
     restrictions = SandboxRestrictions.default.with_passthrough_modules(
         "msgspec", "trenova.domain", "trenova.activities"
     )
@@ -173,7 +173,7 @@ def sandbox() -> SandboxedWorkflowRunner:
 
 
 def replayer(workflows: Sequence[type], runner: SandboxedWorkflowRunner, data_converter: DataConverter) -> Replayer:
-    """Replays without the detector of deadlocks, which takes two seconds of a stall for one."""
+    """A replayer without the deadlock detector, which mistakes a stall of two seconds for a deadlock."""
     return Replayer(workflows=workflows, workflow_runner=runner, data_converter=data_converter, debug_mode=True)
 
 
@@ -181,7 +181,7 @@ def replayer(workflows: Sequence[type], runner: SandboxedWorkflowRunner, data_co
 async def serving(
     settings: Settings, store: Store, client: Client, remote: RemoteCodec | None = None, spool: Spool | None = None
 ) -> AsyncIterator[str]:
-    """The API on a real port of this machine; gives its address."""
+    """Serve the API on a real port within the block; yield its address."""
     api = app.create(settings, store, client, public_keys_of(SIGNER), remote, spool=spool)
     server = uvicorn.Server(server_config(api, drain_s=settings.api.drain_seconds, port=settings.api.port))
     running = asyncio.create_task(server.serve())
@@ -231,7 +231,7 @@ async def keys(store: Store) -> Keys:
 
 @pytest.fixture
 async def api(api_url: str, keys: Keys) -> AsyncIterator[httpx.AsyncClient]:
-    """The API, asked with the admin key of the test's own tenant."""
+    """A client of the API with the admin key of the test's tenant."""
     headers = {"Authorization": f"Bearer {keys.admin}"}
     async with httpx.AsyncClient(base_url=api_url, headers=headers, timeout=GENEROUS_S) as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""Databases of their own, for tests that others would disturb, or that would disturb others."""
+"""Separate databases for tests that would disturb others or be disturbed by them."""
 
 import asyncio
 import uuid
@@ -27,7 +27,7 @@ class Database:
 
 
 def urls_of(database: Database | Postgres, port: int | None = None) -> dict[str, str]:
-    """By program, the address with its login; `trenova` is the command line. `port`: of a link that leads there."""
+    """The address with the login of each program; `trenova` is the command line. `port`: of a proxy to the database."""
     urls = {"api": database.api_url, "worker": database.worker_url, "trenova": database.operator_url}
     if port is None:
         return urls
@@ -36,7 +36,7 @@ def urls_of(database: Database | Postgres, port: int | None = None) -> dict[str,
 
 @asynccontextmanager
 async def own_database(postgres: Postgres, revision: str | None = None) -> AsyncIterator[Database]:
-    """A new database, gone afterwards, with our schema as of this revision, or with the latest."""
+    """A new database with our schema at this revision, or the latest; dropped afterwards."""
     async with empty_database(postgres) as made:
         await asyncio.to_thread(upgrade, made.owner_url, revision or schema.latest())
         yield made

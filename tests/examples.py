@@ -1,4 +1,4 @@
-"""Entries for tests: as a client sends them, and sealed as the API hands them on."""
+"""Entries for tests: as a client sends them, and as the API seals them."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def entry(**fields: Any) -> dict[str, Any]:
 
 
 def seal(tenant: str, *, received_at: datetime = RECEIVED_AT, **fields: Any) -> SealedEntry:
-    """The entry as the API seals it for this tenant; names that are the system's own are taken as well."""
+    """The entry as the API seals it for this tenant; reserved names are allowed."""
     context = intake.RequestContext(received_at=received_at, tenant=tenant, system=True)
     return intake.seal(json.dumps(entry(**fields)).encode(), 0, context, LimitSettings())
 
@@ -49,7 +49,7 @@ def ids(found: list[bytes]) -> list[uuid.UUID]:
 
 
 async def append_as_system(store: Store, *sealed: bytes) -> None:
-    """Append bodies past the check of names, as only the program itself does, or whoever runs code of his own."""
+    """Append bodies without the check of reserved names, as only the program itself does, or an attacker's code."""
     batch = read_batch(sealed, os.urandom(SALT_BYTES * len(sealed)), lambda body: decode_sealed(body, LimitSettings()))
     async with store.pool.cursor() as cursor:
         await append(cursor, SIGNER, f"system-{uuid.uuid4()}", batch)

@@ -1,4 +1,4 @@
-"""Somebody with access to the namespace and without our keys: takes workflow tasks from our queue and ends runs."""
+"""A worker with access to the namespace but without our keys: it takes workflow tasks of our queue and closes runs."""
 
 import asyncio
 import uuid
@@ -39,7 +39,7 @@ CANCEL = Command(
     command_type=CommandType.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION,
     cancel_workflow_execution_command_attributes=CancelWorkflowExecutionCommandAttributes(),
 )
-# Into a run without any input, which completes with zero counts.
+# Continues as a run without input, which completes with zero counts.
 CONTINUE = Command(
     command_type=CommandType.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION,
     continue_as_new_workflow_execution_command_attributes=ContinueAsNewWorkflowExecutionCommandAttributes(
@@ -49,7 +49,7 @@ CONTINUE = Command(
 
 
 async def answer_task(client: Client, command: Command) -> PollWorkflowTaskQueueResponse:
-    """Take one workflow task, whoever's it is, and answer it with this command."""
+    """Take the next workflow task of the queue and answer it with this command."""
     poll = PollWorkflowTaskQueueRequest(
         namespace=client.namespace, task_queue=TaskQueue(name=TASK_QUEUE), identity="stranger"
     )
@@ -65,7 +65,7 @@ async def answer_task(client: Client, command: Command) -> PollWorkflowTaskQueue
 
 
 async def reset(client: Client, workflow_id: str, run_id: str) -> str:
-    """Have a run that a worker has answered begin anew beside itself; gives the new run."""
+    """Reset a run whose first task was answered; returns the id of the new run."""
     answer = await client.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
             namespace=client.namespace,

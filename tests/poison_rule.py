@@ -1,4 +1,4 @@
-"""A rule of the database's operator that refuses some rows for their own sake."""
+"""A constraint, added by the database's operator, that rejects some rows."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 POISON = "poison.pill"
-"""The action that the rule refuses."""
+"""The action that the rule rejects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,13 @@ class Rule:
         )
 
     async def _execute(self, statement: sql.Composed) -> None:
-        """Never in the way of the event loop: who holds a lock that this waits for may run in it."""
+        """Asynchronous, because the holder of a lock that this waits for may run in the same event loop."""
         async with await psycopg.AsyncConnection.connect(self.owner_url, autocommit=True) as connection:
             await connection.execute(statement)
 
 
 @asynccontextmanager
-async def with_poison_rule(owner_url: str) -> AsyncIterator[Rule]:
+async def poison_rule(owner_url: str) -> AsyncIterator[Rule]:
     rule = Rule(owner_url, f"rule_{uuid.uuid4().hex[:8]}")
     await rule.make()
     yield rule

@@ -1,7 +1,7 @@
-"""Commands at a fraction of their start: forks of one process that has already imported what commands import.
+"""Run commands without their slow start: as forks of one process that has already imported their modules.
 
-A fork runs the program's own `main` with arguments, environment, folder and streams of its own, and ends with its own
-exit code, or by a signal; only Python's start is left out. Tests of that start run the installed script.
+A fork runs the program's `main` with the command's arguments, environment, folder and streams, and exits with its exit
+code or by a signal; only Python's start is left out. Tests of that start run the installed script.
 """
 
 import asyncio
@@ -20,19 +20,19 @@ from typing import IO
 
 SERVER = Path(__file__).with_name("preloaded_server.py")
 SCRIPT = Path(sys.executable).with_name("trenova")
-# They act on the start of Python or of the process, which a fork has behind it.
-LOOK_EVERY_S = 0.02
-OF_THE_START = ("PYTHON", "LD_", "MALLOC_")
+POLL_S = 0.02
+# Variables that affect the start of Python or of the process, which a fork skips.
+STARTUP_PREFIXES = ("PYTHON", "LD_", "MALLOC_")
 
 
 def is_possible(argv: Sequence[str], environment: Mapping[str, str]) -> bool:
-    """Whether a fork does what a new process with these arguments and variables would."""
+    """Whether a fork behaves like a new process with these arguments and variables."""
     own = {name for name, value in environment.items() if os.environ.get(name) != value}
-    return argv[0] == str(SCRIPT) and not any(name.startswith(OF_THE_START) for name in own)
+    return argv[0] == str(SCRIPT) and not any(name.startswith(STARTUP_PREFIXES) for name in own)
 
 
 class Command:
-    """A command that runs or has ended: what tests use of `subprocess.Popen`."""
+    """A command that runs or has exited: the part of `subprocess.Popen` that tests use."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
@@ -51,7 +51,7 @@ class Command:
         line = b""
         while not line.endswith(b"\n"):
             part = self.connection.recv(1)
-            assert part, "the process that forks commands has ended"
+            assert part, "the process that forks commands has exited"
             line += part
         return int(line)
 
@@ -81,7 +81,7 @@ class Command:
 
 
 class AsyncCommand:
-    """What tests use of `asyncio.subprocess.Process`."""
+    """The part of `asyncio.subprocess.Process` that tests use."""
 
     def __init__(self, command: Command) -> None:
         self.command = command
@@ -93,7 +93,7 @@ class AsyncCommand:
 
     async def wait(self) -> int:
         while self.command.returncode is None:  # noqa: ASYNC110 - the answer comes from another process
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_S)
         return self.command.returncode
 
     def send_signal(self, number: int) -> None:
@@ -105,7 +105,7 @@ class AsyncCommand:
 
 @functools.cache
 def server() -> tuple[subprocess.Popen[bytes], str]:
-    """The process that forks, and the address at which it listens. It ends with this one."""
+    """The forking process and the address of its socket. It exits with this process."""
     folder = tempfile.mkdtemp(prefix="trenova-test-")
     address = f"{folder}/preloaded"
     with socket.socket(socket.AF_UNIX) as listener:
@@ -114,7 +114,7 @@ def server() -> tuple[subprocess.Popen[bytes], str]:
         own = ("TRENOVA_", "TEMPORAL_", "PG")
         process = subprocess.Popen(
             [sys.executable, str(SERVER), str(listener.fileno()), address],
-            stdin=subprocess.PIPE,  # its end ends the process
+            stdin=subprocess.PIPE,  # closing it stops the process
             pass_fds=[listener.fileno()],
             env={name: value for name, value in os.environ.items() if not name.startswith(own)},
             cwd="/",
@@ -136,7 +136,7 @@ def start(
     folder: Path,
     streams: Sequence[IO[bytes]],
 ) -> Command:
-    """Begin `trenova` with these arguments; `streams` are its standard input, output and error."""
+    """Start `trenova` with these arguments; `streams` are its standard input, output and error."""
     _, address = server()
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(address)
@@ -150,7 +150,7 @@ def start(
 def start_logging(
     arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: IO[bytes]
 ) -> AsyncCommand:
-    """Begin a server, whose output goes to a file."""
+    """Start a server whose output goes to a file."""
     with Path(os.devnull).open("rb") as nothing:
         streams = (nothing, log, log)
         return AsyncCommand(start(arguments, environment=environment, folder=folder, streams=streams))
@@ -159,7 +159,7 @@ def start_logging(
 def run(
     arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path, stdin: bytes, limit_s: float
 ) -> tuple[int, bytes, bytes]:
-    """Exit code, standard output and standard error of `trenova` with these arguments."""
+    """Run `trenova` with these arguments; returns exit code, standard output and standard error."""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         given.write(stdin)
         given.seek(0)

@@ -1,8 +1,8 @@
-"""The process behind `preloaded`: it has imported what commands import, and forks itself for each one.
+"""The process behind `preloaded`: it imports the modules of all commands once, and forks for each command.
 
-Run as `python preloaded_server.py LISTENING_FD ADDRESS`. It ends when the process that started it does, which closes
-its standard input. A request is a line of JSON with the arguments, the environment and the folder, and comes with
-three descriptors: the streams of the command. The answers are two lines: the pid, and later the exit code.
+Run as `python preloaded_server.py LISTENING_FD ADDRESS`. It exits when its standard input is closed, that is
+when its parent exits. A request is a line of JSON with the arguments, the environment and the folder, together with three
+descriptors: the streams of the command. The answer is two lines: the pid, and later the exit code.
 """
 
 import importlib
@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-# What is slow to import. None of our modules that define metrics: a server shows only those of what it imports itself.
+# Slow imports. None of our modules that define metrics: a server shows only the metrics of modules it imports itself.
 MODULES = (
     "alembic.command",
     "cryptography.hazmat.primitives.asymmetric.ed25519",
@@ -59,7 +59,7 @@ def serve(listener: socket.socket) -> dict[str, Any]:
         end.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
-    # Ctrl-C at the tests is for them: they end this process by their own end.
+    # Ctrl-C is for the tests: this process exits when they do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     running: dict[int, socket.socket] = {}
     with selectors.DefaultSelector() as selector:
@@ -69,7 +69,7 @@ def serve(listener: socket.socket) -> dict[str, Any]:
             ready = {key.fileobj for key, _ in selector.select()}
             if wake in ready:
                 wake.recv(4096)
-                report_ended(running)
+                report_exits(running)
             if listener in ready:
                 connection, _ = listener.accept()
                 request = fork(connection, running)
@@ -83,7 +83,7 @@ def serve(listener: socket.socket) -> dict[str, Any]:
                 os._exit(0)
 
 
-def report_ended(running: dict[int, socket.socket]) -> None:
+def report_exits(running: dict[int, socket.socket]) -> None:
     while running:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
@@ -92,11 +92,11 @@ def report_ended(running: dict[int, socket.socket]) -> None:
             try:
                 connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
             except OSError:
-                continue  # nobody waits for this one
+                continue  # no test waits for this command
 
 
 def fork(connection: socket.socket, running: dict[int, socket.socket]) -> dict[str, Any] | None:
-    """None in this process, the request in the new one."""
+    """Fork for a request; returns None in this process and the request in the new one."""
     connection.setblocking(True)
     data, streams, *_ = socket.recv_fds(connection, MAX_REQUEST_BYTES, 3)
     while not data.endswith(b"\n"):
@@ -119,8 +119,8 @@ def fork(connection: socket.socket, running: dict[int, socket.socket]) -> dict[s
     return request
 
 
-def become(request: dict[str, Any]) -> None:
-    """Be the process that was asked for, in all that a new one has of its own."""
+def take_over(request: dict[str, Any]) -> None:
+    """Turn this fork into the requested process: signals, folder, environment, arguments."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(request["folder"])
@@ -135,12 +135,12 @@ def become(request: dict[str, Any]) -> None:
 def main() -> None:
     for module in MODULES:
         importlib.import_module(module)
-    from prometheus_client import REGISTRY  # noqa: PLC0415 - after what could define metrics
+    from prometheus_client import REGISTRY  # noqa: PLC0415 - after the modules that could define metrics
 
     assert not [name for name in REGISTRY._names_to_collectors if name.startswith("trenova_")]
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         request = serve(listener)
-    become(request)
+    take_over(request)
     from trenova.cli.main import main as trenova  # noqa: PLC0415 - imported above
 
     trenova()

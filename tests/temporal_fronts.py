@@ -1,4 +1,4 @@
-"""What may stand where Temporal is looked for: TLS before a real server, one that asks for a key, other servers."""
+"""Servers that may answer at Temporal's address: a TLS proxy, one that requires an API key, and other programs."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ API_KEY_FRONT = Path(__file__).with_name("api_key_front.mjs")
 
 @asynccontextmanager
 async def tls_front(upstream: str, server: Pair, clients_of: Path | None = None) -> AsyncIterator[str]:
-    """A real server behind TLS; with `clients_of` it lets in only clients whose certificate that authority signed."""
+    """A TLS proxy before a real server; with `clients_of` it admits only clients certified by that authority."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=clients_of)
     context.load_cert_chain(server.certificate, server.key)
     context.set_alpn_protocols(["h2"])
@@ -42,7 +42,7 @@ def accept(listener: socket.socket, context: ssl.SSLContext, upstream: str) -> N
 
 
 def serve_tls(client: socket.socket, context: ssl.SSLContext, upstream: str) -> None:
-    """With sockets, not with asyncio: that hangs up on a client it refuses before it has told it why."""
+    """Uses sockets because asyncio closes the connection of a rejected client before sending the TLS alert."""
     host, _, port = upstream.rpartition(":")
     with (
         suppress(OSError),
@@ -61,7 +61,7 @@ def serve_tls(client: socket.socket, context: ssl.SSLContext, upstream: str) -> 
 
 @asynccontextmanager
 async def answering_server(answer: bytes) -> AsyncIterator[str]:
-    """A server that gives everybody the same answer, and hangs up."""
+    """A server that sends the same answer to every client and closes the connection."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -76,7 +76,7 @@ async def answering_server(answer: bytes) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def closing_server() -> AsyncIterator[str]:
-    """What Docker's port or a load balancer makes of a server that is down: it accepts, and closes at once."""
+    """A server that accepts and closes at once, like Docker's port or a load balancer before a stopped server."""
     async with address_of(await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)) as address:
         yield address
 
@@ -91,9 +91,9 @@ async def address_of(server: asyncio.Server) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def api_key_front(upstream: str, api_key: str, *, refused: str = "", times: int = 0) -> AsyncIterator[str]:
-    """A real server that answers only calls with this key, as Temporal Cloud does; end it and it is gone.
+    """A proxy before a real server that answers only calls with this API key, as Temporal Cloud does.
 
-    It refuses the first `times` calls of the method `refused`.
+    It denies the first `times` calls of the method `refused`.
     """
     async with node_server(str(API_KEY_FRONT), upstream, api_key, refused, str(times)) as address:
         yield address
@@ -101,7 +101,7 @@ async def api_key_front(upstream: str, api_key: str, *, refused: str = "", times
 
 @asynccontextmanager
 async def http2_server(status: int, page: str = "") -> AsyncIterator[str]:
-    """A proxy that answers each call itself, with a status of HTTP and a page."""
+    """A proxy that answers each call itself with an HTTP status and a page."""
     answer = f"a.writeHead({status}, {{'content-type': 'text/html'}}); a.end('{page}')"
     server = f"const s = require('http2').createServer((_, a) => {{ {answer} }})"
     listen = "s.listen(0, '127.0.0.1', () => console.log(s.address().port))"
@@ -113,7 +113,7 @@ async def http2_server(status: int, page: str = "") -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def node_server(*command: str) -> AsyncIterator[str]:
-    """A server that writes its port, and ends with this process."""
+    """Run a Node.js server that prints its port; it is killed afterwards."""
     process = await asyncio.create_subprocess_exec(
         NODE, *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )

@@ -7,14 +7,12 @@ verb (`open_store`), a noun (`open_files`) or a question (`is_open`). Properties
 import ast
 import builtins
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[1]
 FOLDERS = ("src", "benchmarks", "chaos", "tools", "tests")
-BASELINE = CHECKOUT / "tools" / "names_baseline.txt"
 
 # Past participles that do not end in -ed. Those that are spelled as their verb (read, put, set, split, cut, shut, hit,
 # let, quit, run) are not here: as a function's name they are imperatives.
@@ -120,51 +118,18 @@ def last_name(node: ast.expr) -> str:
     return ""
 
 
-def read_baseline(file: Path) -> Counter[str]:
-    """How many offenders of each name are known: lines `NAME COUNT`. A missing file knows none."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    pairs = [line.split() for line in lines if line and not line.startswith("#")]
-    return Counter({name: int(count) for name, count in pairs})
-
-
-def beyond_baseline(found: Sequence[Offender], baseline: Counter[str]) -> list[Offender]:
-    """All offenders of each name that occurs more often than the baseline allows."""
-    counts = Counter(each.name for each in found)
-    return [each for each in found if counts[each.name] > baseline[each.name]]
-
-
-def write_baseline(file: Path, found: Sequence[Offender], baseline: Counter[str]) -> None:
-    """Lower the counts to what is left. Never raises one; an empty baseline is deleted."""
-    left = Counter(each.name for each in found) & baseline
-    lines = [f"{name} {count}\n" for name, count in sorted(left.items())]
-    if not lines:
-        file.unlink(missing_ok=True)
-        return
-    head = (
-        "# Names that are still bare past participles: NAME COUNT. `tools/check_names.py --shrink` lowers the counts.\n"
-    )
-    file.write_text(head + "".join(lines), encoding="utf-8")
-
-
-def main(arguments: Sequence[str], root: Path = CHECKOUT, baseline_file: Path = BASELINE) -> int:
+def main(root: Path = CHECKOUT) -> int:
     found = sorted(offenders(parse(root)))
-    baseline = read_baseline(baseline_file)
-    if "--list" in arguments:
-        print(*found, sep="\n")
-        return 0
-    if "--shrink" in arguments:
-        write_baseline(baseline_file, found, baseline)
-    new = beyond_baseline(found, baseline)
-    for each in new:
+    for each in found:
         print(each, file=sys.stderr)
-    if new:
+    if found:
         print(
             "hint: name a function by a verb, a noun or a question: open_store, open_files, is_open. A state of the"
             " domain, or a name that a library calls, belongs in the lists of tools/check_names.py, with its reason",
             file=sys.stderr,
         )
-    return 1 if new else 0
+    return 1 if found else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

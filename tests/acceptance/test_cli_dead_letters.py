@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from acceptance.conftest import Dev, User, entry_of
-from poison_rule import POISON, Rule, with_poison_rule
+from poison_rule import POISON, Rule, poison_rule
 from trenova.dev.postgres import Postgres
 
 
@@ -19,7 +19,7 @@ from trenova.dev.postgres import Postgres
 def rule(dev: Dev) -> Iterator[Rule]:
     postgres = Postgres(dev.data_dir, port=make_url(dev.state["database_url"]).port)
     with asyncio.Runner() as runner:
-        context = with_poison_rule(postgres.owner_url)
+        context = poison_rule(postgres.owner_url)
         yield runner.run(context.__aenter__())
         runner.run(context.__aexit__(None, None, None))
 

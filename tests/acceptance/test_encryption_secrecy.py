@@ -21,7 +21,7 @@ from acceptance.conftest import LIMIT_S, CommandResult, Dev, entry_of, store
 from acceptance.encrypted import ENABLED, argument_of, dev_with, encrypting_client, holds, new_key, temporal_cli
 from conftest import new_tenant
 from examples import body
-from poison_rule import POISON, with_poison_rule
+from poison_rule import POISON, poison_rule
 from trenova.codec.encryption import ENCRYPTED
 from trenova.codec.key_usage.open_workflows import payloads_in
 from trenova.codec.layer import encoding_of
@@ -102,7 +102,7 @@ async def test_a_marker_in_entries_and_failures_is_found_nowhere_but_through_the
     stored = client.get_workflow_handle(workflow_id(batch_id))
     parked = [await parking(encrypted_dev, broken) for broken in broken_entries(marker)]
     postgres = Postgres(encrypted_dev.dev.data_dir, port=make_url(encrypted_dev.dev.state["database_url"]).port)
-    async with with_poison_rule(postgres.owner_url):
+    async with poison_rule(postgres.owner_url):
         refused = entry_of(action=POISON, actor={"type": "user", "id": marker}, tenant=new_tenant(), comment=marker)
         refused_batch = encrypted_dev.post(refused, status=httpx.codes.MULTI_STATUS)
         parked.append(client.get_workflow_handle(workflow_id(refused_batch)))

@@ -14,7 +14,7 @@ from acceptance.conftest import LIMIT_S, entry_of
 from acceptance.encrypted import ENABLED, Site, holds, new_key, start_site
 from conftest import new_tenant
 from examples import SIGNER
-from poison_rule import POISON, with_poison_rule
+from poison_rule import POISON, poison_rule
 from trenova.dev.postgres import Postgres
 
 DEBUG = {"TRENOVA_LOG__LEVEL": "debug", "TRENOVA_LOG__FORMAT": "json"}
@@ -77,7 +77,7 @@ async def test_no_log_line_contains_a_secret(folder: Path, postgres: Postgres) -
     entry = {**entry_of(actor={"type": "user", "id": marker}), "tenant": tenant, "metadata": {"note": marker}}
     token = f"token-{secrets.token_hex(12)}"
     async with start_site(folder, postgres) as site, site.running(["api", "worker"], variables):
-        async with site.client() as client, with_poison_rule(postgres.owner_url):
+        async with site.client() as client, poison_rule(postgres.owner_url):
             answer = await client.post("/v1/entries?wait=stored", json=[entry, {**entry, "action": POISON}])
             assert answer.status_code in {207, 202}, answer.text
             for wrong in ({**entry, "action": f"{marker} {marker}"}, {**entry, marker: 1}):

@@ -118,10 +118,10 @@ async def test_entries_spooled_by_a_killed_api_are_stored_exactly_once(site: Sit
                 "workflow_status": "unknown",
             }
             async with asyncio.timeout(LIMIT_S):
-                while (told := await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - no event for it
+                while (readiness := await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - no event for it
                     await asyncio.sleep(0.5)
-            assert told.json()["spool"] == "10 batches wait for Temporal"
-            assert told.json()["temporal"].startswith("failed to dial temporal client at ")
+            assert readiness.json()["spool"] == "10 batches wait for Temporal"
+            assert readiness.json()["temporal"].startswith("failed to dial temporal client at ")
             counted = await metrics(client)
             assert (counted["trenova_spool_batches"], counted["trenova_spooled_entries_total"]) == (10, 28)
             assert counted["trenova_spool_bytes"] >= sum(map(len, files(site.folder).values()))

@@ -1,4 +1,4 @@
-"""A real TCP proxy in front of a server that loses requests or answers on demand."""
+"""A TCP proxy before a server; it loses requests or answers on demand."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -12,14 +12,14 @@ import pytest
 
 from conftest import GENEROUS_S, Keys
 from examples import entry
-from poison_rule import POISON, Rule, with_poison_rule
+from poison_rule import POISON, Rule, poison_rule
 from trenova.dev.postgres import Postgres
 from trenova.store import Store
 
 
 @pytest.fixture
 async def rule(postgres: Postgres) -> AsyncIterator[Rule]:
-    async with with_poison_rule(postgres.owner_url) as made:
+    async with poison_rule(postgres.owner_url) as made:
         yield made
 
 

@@ -13,7 +13,7 @@ from temporalio.client import Client
 from conftest import GENEROUS_S, Keys, new_tenant, serving
 from contract import tlog_reader
 from contract.store.ledger_check import REMOVE, past_triggers
-from contract.store.sparse_ledger import with_sparse_ledger
+from contract.store.sparse_ledger import sparse_ledger
 from contract.tlog_reader import Fetch
 from examples import SIGNER, append_as_system, bodies
 from trenova.config import Settings
@@ -97,7 +97,7 @@ async def test_the_tiles_of_a_log_of_ten_million_entries_have_long_names(
     api: httpx.AsyncClient, keys: Keys, owner: Owner
 ) -> None:
     fetch = fetch_from(api, keys.tenant)
-    async with with_sparse_ledger(owner, keys.tenant, size=10_000_000, index=4_999_999) as log:
+    async with sparse_ledger(owner, keys.tenant, size=10_000_000, index=4_999_999) as log:
         tiles = {
             tlog_reader.path(str(row), index, len(hashes) // 32): hashes for (row, index), hashes in log.tiles().items()
         }

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from conftest import Keys, new_tenant
 from contract.store.ledger_check import REMOVE, past_triggers
-from contract.store.sparse_ledger import with_sparse_ledger
+from contract.store.sparse_ledger import sparse_ledger
 from examples import SIGNER, bodies, entry, ids
 from trenova.ledger import hashing, receipt, signing, verify
 from trenova.ledger.checkpoint import Checkpoint
@@ -278,7 +278,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 async def test_an_entry_among_ten_million_is_proved_with_five_reads_of_the_database(
     api: httpx.AsyncClient, keys: Keys, owner: Owner, reads: list[tuple[str, int]], index: int
 ) -> None:
-    async with with_sparse_ledger(owner, keys.tenant, size=TEN_MILLION, index=index) as log:
+    async with sparse_ledger(owner, keys.tenant, size=TEN_MILLION, index=index) as log:
         reads.clear()
         proof = (await api.get(f"/v1/entries/{log.id}/proof")).json()
         seen = list(reads)

@@ -1,4 +1,4 @@
-"""A reader of logs, written from the texts of C2SP (signed-note, tlog-checkpoint, tlog-tiles) and RFC 6962 alone."""
+"""A reader of transparency logs, written from C2SP (signed-note, tlog-checkpoint, tlog-tiles) and RFC 6962 alone."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ def sha256(*parts: bytes) -> bytes:
 
 
 def tree_hash(leaves: list[bytes]) -> bytes:
-    """RFC 6962 §2.1, as it stands there."""
+    """The Merkle tree hash of RFC 6962 §2.1."""
     if len(leaves) < 2:
         return leaves[0] if leaves else sha256()
     half = 1
@@ -32,7 +32,7 @@ class Head:
 
 
 def read_checkpoint(note: bytes, key: str) -> Head:
-    """The checkpoint in a note that is signed with this verifier key."""
+    """The checkpoint in a note; fails unless it is signed with this verifier key."""
     text, _, signatures = note.decode().rpartition("\n\n")
     name, key_id, public = key.split("+", 2)
     kind_and_key = base64.b64decode(public)
@@ -71,7 +71,7 @@ def records(bundle: bytes) -> list[bytes]:
 
 
 async def walk(fetch: Fetch, head: Head) -> list[bytes]:
-    """The log's entries (commitments), after checking every tile of the log against them, and them against the root."""
+    """The log's entries (commitments), after checking every tile and the root against them."""
     entries = [each for bundle in await row_of_tiles(fetch, "entries", head.size) for each in records(bundle)]
     leaves = [sha256(b"\0", entry) for entry in entries]
     assert len(leaves) == head.size

@@ -35,7 +35,7 @@ from trenova.workflows import (
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from examples import SIGNER, body
-from poison_rule import POISON, with_poison_rule
+from poison_rule import POISON, poison_rule
 
 HISTORIES = Path(__file__).with_name("histories")
 IDS = (f"0199a0c0-0000-7000-8000-{number:012}" for number in range(100))
@@ -92,7 +92,7 @@ async def record_gated(client: Client, postgres: Postgres) -> None:
 async def record_parked(client: Client, postgres: Postgres) -> None:
     """A batch with an entry that the database rejects, and the retry that stores it."""
     entries = [msgspec.Raw(body("acme", id=next(IDS), action=action)) for action in ("shipment.update", POISON)]
-    async with with_poison_rule(postgres.owner_url):
+    async with poison_rule(postgres.owner_url):
         await run(client, Batch(batch_id="parked", entries=entries))
         await save(client, "parked")
     async with await postgres.connect(DATABASE) as operator:

@@ -9,7 +9,7 @@ from temporalio.client import Client, ScheduleOverlapPolicy
 
 from conftest import GENEROUS_S
 from examples import body
-from poison_rule import POISON, with_poison_rule
+from poison_rule import POISON, poison_rule
 from trenova.dev.postgres import Postgres
 from trenova.store import Store
 from trenova.workflows import RETRY_SCHEDULE
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("worker", "installed_schedules")
 async def test_the_schedule_stores_parked_entries_that_the_database_accepts_by_now(
     client: Client, store: Store, api_store: Store, postgres: Postgres, tenant: str
 ) -> None:
-    async with with_poison_rule(postgres.owner_url):
+    async with poison_rule(postgres.owner_url):
         await store.entries.append(str(uuid.uuid4()), [body(tenant, action=POISON)])
     await api_store.dead_letters.make_due(tenant=tenant)
     schedule = client.get_schedule_handle(RETRY_SCHEDULE)

@@ -15,7 +15,7 @@ from acceptance.test_worker_health import far_site, health_on, is_ready, page
 from conftest import new_tenant
 from databases import urls_of
 from examples import entry
-from poison_rule import POISON, with_poison_rule
+from poison_rule import POISON, poison_rule
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.store import schema
@@ -132,7 +132,7 @@ async def test_parked_entries_and_a_damaged_ledger_raise_an_alert_though_everyth
     async with start_site(folder, database) as site:
         monitored = MonitoredSite(site, choose(), tmp_path)
         async with site.running(["api", "worker"], health_on(monitored.worker_port)):
-            async with with_poison_rule(database.owner_url):
+            async with poison_rule(database.owner_url):
                 answer = await monitored.send("?wait=stored", action=POISON, tenant=tenant)
                 assert answer.json()["entries"][0]["state"] == "parked", answer.text
                 await monitored.wait_for_alerts("TrenovaEntriesParked")

@@ -18,7 +18,7 @@ from acceptance.encrypted import ENABLED, STRICT, Site
 from certificates import Authority
 from conftest import new_tenant
 from examples import entry
-from poison_rule import POISON, with_poison_rule
+from poison_rule import POISON, poison_rule
 from temporal_fronts import tls_front
 from trenova.config import LedgerSettings
 from trenova.dev.ports import choose
@@ -302,7 +302,7 @@ async def test_pages_that_a_browser_would_not_let_call_the_codec_endpoint_are_na
 
 
 async def test_parked_entries_are_counted(site: Site, database: Postgres) -> None:
-    async with with_poison_rule(database.owner_url):
+    async with poison_rule(database.owner_url):
         answer = await site.store({**entry(action=POISON), "tenant": new_tenant()}, status=207)
         assert answer.json()["entries"][0]["state"] == "parked", answer.text
     report = await doctor(site)

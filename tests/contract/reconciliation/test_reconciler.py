@@ -13,7 +13,7 @@ from temporalio.converter import DataConverter
 import foreign_worker
 from contract.reconciliation.conftest import Handle, Site
 from examples import bodies, body
-from poison_rule import POISON, with_poison_rule
+from poison_rule import POISON, poison_rule
 from trenova.codec.compose import data_converter_for
 from trenova.config import TASK_QUEUE, SecuritySettings
 from trenova.domain.batch import Batch, workflow_id
@@ -130,7 +130,7 @@ async def test_a_batch_cannot_be_stored_under_the_id_of_another_workflow(site: S
 
 async def test_what_the_database_rejects_is_parked_once(site: Site, tenant: str) -> None:
     sent = [body(tenant, id=str(uuid.uuid4()), action=POISON), *bodies(tenant, 1)]
-    async with with_poison_rule(site.owner_url):
+    async with poison_rule(site.owner_url):
         handle = await site.accept(sent)
         await handle.terminate()
         only = await site.accept(sent[:1])
@@ -159,7 +159,7 @@ async def test_letters_of_another_run_under_the_same_id_do_not_count_for_the_fir
     first = await site.accept(sent)
     await first.terminate()
     second = await site.accept([b"{}"], first.id.removeprefix("audit-batch-"))
-    async with with_poison_rule(site.owner_url):
+    async with poison_rule(site.owner_url):
         async with site.worker():
             assert (await second.result()).parked == 1
         await site.wait_until_listed(first.first_execution_run_id, second.first_execution_run_id)

@@ -1,4 +1,4 @@
-"""Checking a stored ledger from its bytes alone, without the code that stored it."""
+"""Checks a stored ledger from its bytes alone, without the code that stored it."""
 
 from typing import Any, LiteralString
 
@@ -9,7 +9,7 @@ from trenova.ledger import hashing, signing, tree, verify
 from trenova.ledger.ledger_signer import LedgerSigner
 
 Owner = psycopg.AsyncConnection[tuple[Any, ...]]
-# What a removal does to a row; the condition follows.
+# What a removal does to a row; the condition is appended.
 REMOVE: LiteralString = (
     "UPDATE entries SET occurred_at = NULL, actor_type = NULL, actor_id = NULL, action = NULL, target_type = NULL,"
     " target_id = NULL, outcome = NULL, salt = NULL, body = NULL WHERE tenant = %s AND "
@@ -21,7 +21,7 @@ async def rows(owner: Owner, query: LiteralString, tenant: str) -> list[tuple[An
 
 
 async def check_ledger(owner: Owner, tenant: str, *, signer: LedgerSigner = SIGNER) -> list[int]:
-    """The sizes at which the ledger was signed, after checking every commitment, tile, root and signature."""
+    """Check every commitment, tile, root and signature; return the sizes at which the ledger was signed."""
     entries = await rows(
         owner, "SELECT index, salt, commitment, body FROM entries WHERE tenant = %s ORDER BY index", tenant
     )
@@ -44,7 +44,7 @@ async def check_ledger(owner: Owner, tenant: str, *, signer: LedgerSigner = SIGN
 
 
 async def check_tiles(owner: Owner, tenant: str, leaves: list[bytes]) -> None:
-    """Each row of tiles holds just the roots of its complete subtrees."""
+    """Check that each row of tiles contains exactly the roots of its complete subtrees."""
     stored: dict[int, bytes] = {}
     for level, index, hashes in await rows(
         owner, "SELECT level, index, hashes FROM tiles WHERE tenant = %s ORDER BY level, index", tenant

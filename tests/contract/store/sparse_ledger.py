@@ -1,4 +1,4 @@
-"""A ledger of any size, of which only the tiles are stored that prove one of its entries.
+"""A ledger of any size with one stored entry, and only the tiles that prove it.
 
 All other nodes are random hashes, so that no hash can stand in for another one; the root is that of RFC 6962 over them.
 """
@@ -32,13 +32,13 @@ class SparseLedger:
     def commitment(self) -> bytes:
         return hashing.commitment(SALT, self.body)
 
-    def stored_hash(self, level: int, place: int) -> bytes:
-        """The hash at `place` in row `level` of the tiles."""
-        if self.index >> 8 * level != place:
-            return hashlib.sha256(f"{self.tenant} {level} {place}".encode()).digest()
+    def stored_hash(self, level: int, position: int) -> bytes:
+        """The hash at `position` in row `level` of the tiles."""
+        if self.index >> 8 * level != position:
+            return hashlib.sha256(f"{self.tenant} {level} {position}".encode()).digest()
         if level == 0:
             return hashing.leaf(self.commitment)
-        return self.root(place << 8 * level, (place + 1) << 8 * level, below=level)
+        return self.root(position << 8 * level, (position + 1) << 8 * level, below=level)
 
     def root(self, start: int, end: int, *, below: int = 64) -> bytes:
         """The root over the leaves from `start` up to `end`, from stored hashes of rows under `below`."""
@@ -50,20 +50,20 @@ class SparseLedger:
         return hashing.node(self.root(start, start + half, below=below), self.root(start + half, end, below=below))
 
     def tiles(self) -> dict[tuple[int, int], bytes]:
-        """The tiles over the entry, and those at the right edge."""
+        """The tiles above the entry, and those at the right edge."""
         found = {}
         for level in range(-(-self.size.bit_length() // 8)):
             width = self.size >> 8 * level
             for index in {self.index >> 8 * (level + 1), width // 256}:
-                places = range(index * 256, min(width, index * 256 + 256))
-                if places:
-                    found[level, index] = b"".join(self.stored_hash(level, place) for place in places)
+                positions = range(index * 256, min(width, index * 256 + 256))
+                if positions:
+                    found[level, index] = b"".join(self.stored_hash(level, position) for position in positions)
         return found
 
 
 @asynccontextmanager
-async def with_sparse_ledger(owner: Owner, tenant: str, *, size: int, index: int) -> AsyncIterator[SparseLedger]:
-    """Such a ledger, in the database until the block ends. Verifying all ledgers later would miss its entries."""
+async def sparse_ledger(owner: Owner, tenant: str, *, size: int, index: int) -> AsyncIterator[SparseLedger]:
+    """Store such a ledger until the block ends: verifying all ledgers later would report its missing entries."""
     yield await plant(owner, tenant, size=size, index=index)
     for table in ("entries", "tiles", "checkpoints", "heads"):
         await past_triggers(owner, f"DELETE FROM {table} WHERE tenant = %s", tenant)

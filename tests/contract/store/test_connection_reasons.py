@@ -1,4 +1,4 @@
-"""Why a real database accepts no connection, decided by its own words."""
+"""The reason why a database accepts no connection, recognised by its own words."""
 
 import asyncio
 import os
@@ -21,15 +21,15 @@ from trenova.runtime.installation import logins
 from trenova.store import Store, connection_errors
 
 
-async def until(true: Callable[[], Awaitable[bool]]) -> None:
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     deadline = time.monotonic() + GENEROUS_S
-    while not await true():
+    while not await condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
 
 
 async def reason(url: str) -> str:
-    """The name of the reason; fails unless the error brings its next step."""
+    """The name of the reason; fails unless the error has that reason's next step as its hint."""
     async with Store.open(url) as store:
         with pytest.raises(Unavailable) as refused:
             await store.check()
@@ -39,7 +39,7 @@ async def reason(url: str) -> str:
 
 
 async def suspend_startup(server: int) -> psutil.Process:
-    """The server's startup process, stopped as soon as it exists."""
+    """Suspend the server's startup process as soon as it exists, and return it."""
     found: list[psutil.Process] = []
 
     async def stops() -> bool:
@@ -66,29 +66,29 @@ async def test_every_reason_why_a_database_accepts_no_connection_has_a_name_and_
             with psycopg.connect(postgres.owner_url, autocommit=True) as owner:
                 owner.execute("CREATE TABLE large AS SELECT g, repeat('x', 200) FROM generate_series(1, 100000) g")
                 os.kill(owner.info.backend_pid, signal.SIGKILL)
-            held = await suspend_startup(server.pid)
+            startup = await suspend_startup(server.pid)
             assert await reason(postgres.worker_url) == "recovering"
-            held.resume()
-            await until(lets_in(postgres))
+            startup.resume()
+            await until(accepts_connections(postgres))
             async with await postgres.connect("trenova"):
                 os.kill(server.pid, signal.SIGTERM)  # a smart shutdown waits for us
-                await until(lets_in(postgres, "shutting down"))
+                await until(accepts_connections(postgres, "shutting down"))
                 assert await reason(postgres.worker_url) == "stopping"
         assert await reason(postgres.worker_url) == "unreachable"
 
 
-def lets_in(postgres: Postgres, refusal: str | None = None) -> Callable[[], Awaitable[bool]]:
-    """Whether it accepts a connection, or rejects it in these words."""
+def accepts_connections(postgres: Postgres, refusal: str | None = None) -> Callable[[], Awaitable[bool]]:
+    """A condition: PostgreSQL accepts a connection, or rejects it with these words."""
 
-    async def look() -> bool:
-        said = await postgres.connection_problem()
-        return said is None if refusal is None else refusal in (said or "")
+    async def check() -> bool:
+        problem = await postgres.connection_problem()
+        return problem is None if refusal is None else refusal in (problem or "")
 
-    return look
+    return check
 
 
 def test_the_words_of_postgresql_and_of_the_system_are_known() -> None:
-    said = {
+    reasons = {
         "FATAL:  the database system is in recovery mode": "recovering",
         "FATAL:  the database system is not yet accepting connections": "recovering",
         "FATAL:  the database system is not accepting connections": "recovering",
@@ -102,4 +102,4 @@ def test_the_words_of_postgresql_and_of_the_system_are_known() -> None:
         "could not translate host name": "unreachable",
         "No space left on device": "other",
     }
-    assert {words: connection_errors.reason_of(words).name for words in said} == said
+    assert {words: connection_errors.reason_of(words).name for words in reasons} == reasons

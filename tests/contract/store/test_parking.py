@@ -12,7 +12,7 @@ import pytest
 from conftest import new_tenant
 from contract.store.ledger_check import past_triggers
 from examples import bodies, body
-from poison_rule import POISON, Rule, with_poison_rule
+from poison_rule import POISON, Rule, poison_rule
 from trenova.dev.postgres import Postgres
 from trenova.domain.dead_letters import RetryResult
 from trenova.errors import DatabaseFault, NotFound, RowRejected
@@ -27,7 +27,7 @@ MARKER = "nobody-may-read-this"
 
 @pytest.fixture
 async def rule(postgres: Postgres) -> AsyncIterator[Rule]:
-    async with with_poison_rule(postgres.owner_url) as made:
+    async with poison_rule(postgres.owner_url) as made:
         yield made
 
 
