@@ -334,7 +334,7 @@ def test_a_postgresql_that_cannot_start_is_one_error_with_the_cause(clone: Clone
     memory.write_text('{"data": "gone", "complete": true}')
     ended = clone.trenova("worker", "--data-dir", str(memory.parent))
     error, hint = ended.err.splitlines()[-2:]
-    assert "PostgreSQL of the data folder cannot be started: PostgreSQL's data is not where it was" in error
+    assert "cannot be started: PostgreSQL's data is missing" in error
     assert hint.startswith("hint: move it back to that place")
 
 
