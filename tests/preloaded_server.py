@@ -1,7 +1,7 @@
 """The process behind `preloaded`: it imports the modules of all commands once, and forks for each command.
 
-Run as `python preloaded_server.py LISTENING_FD ADDRESS`. It exits when its standard input is closed, that is
-when its parent exits. A request is a line of JSON with the arguments, the environment and the folder, together with three
+Run as `python preloaded_server.py LISTENING_FD ADDRESS`. It exits when its standard input is closed, that is when its
+parent exits. A request is a line of JSON with the arguments, the environment and the folder, together with three
 descriptors: the streams of the command. The answer is two lines: the pid, and later the exit code.
 """
 
