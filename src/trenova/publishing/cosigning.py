@@ -23,9 +23,8 @@ log = structlog.get_logger()
 
 PAGE = 100  # ledgers read at a time
 MAX_CONCURRENT_REQUESTS = 4  # requests to one witness, and so at most as many connections to the database
-MAX_ATTEMPTS = (
-    3  # with the size we know, with the size that the witness answers, and once more in case of another worker
-)
+# With the size that we know, with the size that the witness answers, and once more if another worker came between.
+MAX_ATTEMPTS = 3
 FIRST_BACKOFF_S, MAX_DECLINED_BACKOFF_S = 10, 3600  # of a ledger that the witness declined
 MAX_FAILED_BACKOFF_S = 300  # of a ledger for which the witness failed
 

@@ -18,7 +18,10 @@ MAX_ANSWER_BYTES = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict:
-    """A checkpoint that was declined, and why. `place` is a witness's id or FOLDER, `status` that of its answer."""
+    """A checkpoint that was declined, and why.
+
+    `place` is a witness's id or FOLDER; `status` is that of the witness's HTTP answer, 0 without one.
+    """
 
     origin: str
     place: str

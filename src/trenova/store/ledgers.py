@@ -78,7 +78,7 @@ class Ledgers:
         return await self._checkpoint(CHECKPOINT, {"tenant": tenant, "size": size})
 
     async def tiles(self, tenant: str, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-        """Joined 32-byte hashes by (level, index), as `ledger.tiles.reader` takes them; absent tiles are left out.
+        """Joined 32-byte hashes by (level, index), as `ledger.tiles.node_reader` takes them; absent tiles are left out.
 
         A tile at the right edge may have more hashes than at the time of a checkpoint that was read before.
         """

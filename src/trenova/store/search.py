@@ -151,7 +151,7 @@ class Search:
                 return rows
         except StatementTimeout:
             raise SearchTooWide(
-                f"the search was stopped: it did not get through its entries in {SEARCH_LIMIT_MS // 1000} s",
+                f"the search was stopped after {SEARCH_LIMIT_MS // 1000} s: it scans too many entries",
                 hint="narrow it by tenant, actor, target or action, or else by from and to",
             ) from None
 

@@ -138,7 +138,7 @@ async def test_nothing_is_found_in_untouched_tables_while_everything_goes_on(sit
         ),
         (
             "UPDATE retention_positions SET index = 17 WHERE tenant = %s",
-            "entry 15: expected no content, as retention has come to 17 and nothing keeps it, got a body",
+            "entry 15: expected no content, as retention has reached index 17 and nothing keeps it, got a body",
         ),
         (
             "UPDATE retention_policies SET days = 900 WHERE tenant = %s",

@@ -136,7 +136,7 @@ class _HeadReader:
     def check_keys(self, header: Header) -> None:
         """Check that the keys in the file are those that signed its checkpoint, in the order of their lines, each once.
 
-        So nobody can change them unnoticed when the verifier uses keys of his own.
+        So they cannot be changed unnoticed even if the verifier uses its own keys.
         """
         parsed = note.parse(header.checkpoint.encode())
         try:

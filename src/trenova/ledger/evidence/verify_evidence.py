@@ -225,7 +225,7 @@ def check_signatures(origin: str, text: str, signatures: list[tuple[str, bytes]]
             good.append(key)
     if not good:
         given = ", ".join(dict.fromkeys(key[0] for key in keys))
-        raise Invalid(f"not signed for the ledger {origin} by a key of {given or 'anybody'}")
+        raise Invalid(f"not signed for the ledger {origin} by {f'a key of {given}' if given else 'any known key'}")
     return good
 
 

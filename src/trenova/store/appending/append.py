@@ -127,7 +127,7 @@ async def extend_trees(
     return await run_off_loop(lambda: trees.grow_trees(signer, heads, new_commitments), large=leaves > OFF_LOOP_LEAVES)
 
 
-async def write(  # noqa: PLR0913, PLR0917 - all that the transaction has come to
+async def write(  # noqa: PLR0913, PLR0917 - everything that the transaction has produced
     connection: Connection,
     batch_id: str,
     run_id: str | None,

@@ -93,7 +93,7 @@ class LedgerCheck:
 
     def add_overdue(self, indexes: Sequence[int]) -> None:
         """Add entries before the position of retention that nothing keeps: the position was set beyond them."""
-        expected = f"no content, as retention has come to {self.position} and nothing keeps it"
+        expected = f"no content, as retention has reached index {self.position} and nothing keeps it"
         self.places += merge_neighbours(
             DamagedPlace(tenant=self.tenant, place=f"entry {index}", expected=expected, got="a body")
             for index in indexes
@@ -107,7 +107,7 @@ class LedgerCheck:
         if self.stored_frontier != b"".join((*self.tile_roots.hashes, *self.edge)):
             self.add("head", "the frontier of the tree in the tiles", "another")
         if self.size and not self.is_newest_signed:
-            names = ", ".join(f"{key.name} ({key.id.hex()})" for key in self.keys) or "any key: none was given"
+            names = ", ".join(f"{key.name} ({key.id.hex()})" for key in self.keys) or "a key (none was given)"
             self.add(f"checkpoint {self.size}", f"the newest one, with a valid signature of {names}", "none")
         self.add_wrong_claims()
         return LedgerVerdict(

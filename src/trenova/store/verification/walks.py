@@ -103,7 +103,7 @@ async def compare_index(cursor: Cursor, span: Span, index: str, expected: dict[s
     ((plan,),) = await cursor.fetchall()
     if f'"Index Name": "{index}"' not in json.dumps(plan):
         return [
-            damaged_place("", f"database: index {index}", "one that a walk in its order reads", "another plan", index)
+            damaged_place("", f"database: index {index}", "a plan that reads it in its order", "another plan", index)
         ]
     await cursor.execute(DIGESTS.format(walk=walk), span)
     met = {tenant: (count, digest) for tenant, count, digest in await cursor.fetchall()}
