@@ -81,6 +81,8 @@ async def check_open_workflows(context: CheckContext) -> Verdict:
         waits.append(f"{NO_BATCH} ({first_few(work.no_batches)})")
     if waits:
         return failure(f"open workflows wait: {'; '.join(waits[:MOST_REASONS])}", " ".join(next_steps(work)))
+    if not work.looked_at:
+        return ok("no workflow is open")
     used = ", ".join(name for name in work.key_ids if name != PLAIN)
     return ok(
         f"{many(work.looked_at, 'open workflow needs', 'open workflows need')} {used or 'no key'}, and can be read"

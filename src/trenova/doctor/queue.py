@@ -235,6 +235,8 @@ async def check_open_batches(context: CheckContext) -> Verdict:
             "fix the other problems named here (workers, database, keys); nothing is lost, and storing continues by "
             "itself",
         )
+    if not total:
+        return ok("no batch waits to be stored")
     return ok(f"{many(total, 'batch is', 'batches are')} being stored, none for more than {span(LONG_OPEN)}")
 
 
