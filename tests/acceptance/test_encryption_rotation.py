@@ -153,8 +153,8 @@ async def remove_closed_workflows(site: Site, variables: dict[str, str]) -> None
             async for run in client.list_workflows("CloseTime IS NOT NULL"):
                 if "old" in payloads_by_key_id(await read_events(client, run.id, run.run_id)):
                     which = WorkflowExecution(workflow_id=run.id, run_id=run.run_id)
-                    gone = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=which)
-                    await client.workflow_service.delete_workflow_execution(gone)
+                    deletion = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=which)
+                    await client.workflow_service.delete_workflow_execution(deletion)
 
 
 async def wait_until_none_open(site: Site, variables: dict[str, str]) -> None:

@@ -131,9 +131,9 @@ def test_a_make_whose_pip_fails_changes_nothing_else(clone: Clone) -> None:
     later = (clone.path / ".venv" / ".installed").stat().st_mtime + 1
     os.utime(clone.path / "requirements" / "dev.txt", (later, later))
     for number in (1, 2):
-        said = clone.type("run")
+        output = clone.type("run")
         assert clone.terminals[number].wait(LIMIT_S) != 0
-        assert "error: pip could not install the dependencies" in said.read_text()
+        assert "error: pip could not install the dependencies" in output.read_text()
         assert mine.exists()
     no_network.unlink()
     clone.type("run")

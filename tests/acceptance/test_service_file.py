@@ -18,13 +18,13 @@ from trenova.store.service_file import with_host_of_service
 
 ADDRESS = "postgresql:///?service=trenova"
 SILENT_S = 60  # as in silent.c
-STANDS_STILL = """
+MEASURE_STALLS = """
 import asyncio, json, sys, time
 import uvloop
 from trenova.errors import TrenovaError
 from trenova.store import Store
 
-async def look():
+async def check():
     async with Store.open(sys.argv[1]) as store:
         try:
             async with asyncio.timeout(3):
@@ -33,12 +33,12 @@ async def look():
             return type(error).__name__
 
 async def main():
-    looking, longest = asyncio.create_task(look()), 0.0
+    looking, longest = asyncio.create_task(check()), 0.0
     while not looking.done():
         before = time.monotonic()
         await asyncio.sleep(0.05)
         longest = max(longest, time.monotonic() - before)
-    print(json.dumps({"stood_still_s": longest, "said": looking.result()}), flush=True)
+    print(json.dumps({"stalled_s": longest, "error": looking.result()}), flush=True)
 
 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
     runner.run(main())
@@ -57,13 +57,13 @@ def test_a_name_server_that_does_not_answer_does_not_block_the_process(tmp_path:
         "PGSERVICEFILE": str(file),
         "LD_PRELOAD": shim(SHIMS / "doctor" / "silent.c", tmp_path),
     }
-    words = [sys.executable, "-c", STANDS_STILL, ADDRESS]
+    words = [sys.executable, "-c", MEASURE_STALLS, ADDRESS]
     with subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
-        said = json.loads(program.stdout.readline())
+        printed = json.loads(program.stdout.readline())
         program.kill()  # the lookup itself takes its full minute, and Python waits for it at exit
-    assert said["said"] == "TimeoutError"
-    assert said["stood_still_s"] < SILENT_S / 2
+    assert printed["error"] == "TimeoutError"
+    assert printed["stalled_s"] < SILENT_S / 2
 
 
 async def test_the_other_parameters_are_read_from_the_file(

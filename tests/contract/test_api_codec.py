@@ -202,9 +202,9 @@ async def test_a_page_of_any_other_origin_may_not(local_http: httpx.AsyncClient,
     assert cors_headers(answer) == {}
     # Only the operator learns which setting decides it.
     assert "api.codec" not in answer.text
-    (told,) = [line for line in logged if line["event"] == "request denied"]
-    assert "api.codec.uiOrigins" in told["note"]
-    assert told["request_id"] == answer.headers["X-Request-Id"]
+    (line,) = [line for line in logged if line["event"] == "request denied"]
+    assert "api.codec.uiOrigins" in line["note"]
+    assert line["request_id"] == answer.headers["X-Request-Id"]
 
 
 async def test_an_admin_key_does_not_open_it_to_a_page_of_another_origin(

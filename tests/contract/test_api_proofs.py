@@ -186,8 +186,8 @@ async def test_a_proof_that_does_not_hold_is_never_returned(
         response = await api.get(f"/v1/entries/{id_}/proof")
     assert response.status_code == 500
     assert response.json()["detail"].startswith("the stored ledger contradicts itself")
-    (told,) = [line for line in logged if line["request_id"] == response.json()["request_id"]]
-    assert told["error"].startswith(f"the ledger of {keys.tenant} cannot be proved: ")
+    (logged_line,) = [line for line in logged if line["request_id"] == response.json()["request_id"]]
+    assert logged_line["error"].startswith(f"the ledger of {keys.tenant} cannot be proved: ")
     (again,) = await send(api, entry(id=str(id_)))
     assert (again["state"], again["index"], again["duplicate"]) == ("stored", 1, True)
     assert again.keys().isdisjoint({"proof", "tree_size", "checkpoint"})

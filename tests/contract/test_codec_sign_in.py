@@ -147,13 +147,13 @@ async def test_an_older_browser_is_identified_by_its_origin(api: httpx.AsyncClie
 
 @pytest.mark.parametrize("origin", ["http://[", "https://a]", "http://[::1", "http://a\N{ACCOUNT OF}b", "//", "%"])
 async def test_an_origin_that_is_not_a_url_is_a_403(api: httpx.AsyncClient, keys: Keys, origin: str) -> None:
-    told: list[dict[str, str]] = [{}, {"Sec-Fetch-Site": "same-origin"}]
-    for said in told:
+    header_sets: list[dict[str, str]] = [{}, {"Sec-Fetch-Site": "same-origin"}]
+    for extra in header_sets:
         for path in ("sign-in", "sign-out"):
             answer = await api.post(
                 f"/codec/{path}",
                 data={"key": keys.any_tenant},
-                headers=httpx.Headers({"Origin": origin, **said}, encoding="utf-8"),
+                headers=httpx.Headers({"Origin": origin, **extra}, encoding="utf-8"),
             )
             assert answer.status_code == 403
 

@@ -53,8 +53,8 @@ async def silent_behind_its_door(reader: asyncio.StreamReader, writer: asyncio.S
             return
         if code != CANCEL:
             settings = {"server_version": "18.0", "client_encoding": "UTF8", "standard_conforming_strings": "on"}
-            said = b"".join(message(b"S", f"{key}\0{value}\0".encode()) for key, value in settings.items())
-            writer.write(message(b"R", bytes(4)) + said + message(b"K", bytes(8)) + message(b"Z", b"I"))
+            parameters = b"".join(message(b"S", f"{key}\0{value}\0".encode()) for key, value in settings.items())
+            writer.write(message(b"R", bytes(4)) + parameters + message(b"K", bytes(8)) + message(b"Z", b"I"))
         await reader.read()
     writer.close()
 

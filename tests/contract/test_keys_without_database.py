@@ -60,16 +60,16 @@ class Api:
     async def until(self, key: str, status: int, path: str = "/readyz") -> httpx.Response:
         """The first answer with this status."""
         async with asyncio.timeout(GENEROUS_S):
-            while (answer := await self.ask(key, path=path)).status_code != status:  # noqa: ASYNC110 - it tells nobody
+            while (answer := await self.ask(key, path=path)).status_code != status:  # noqa: ASYNC110 - no event for it
                 await asyncio.sleep(0.05)
             return answer
 
-    async def until_said(self, said: str) -> dict[str, Any]:
-        """The answer of /readyz, once it says this of the database."""
+    async def until_database_is(self, text: str) -> dict[str, Any]:
+        """Wait until `/readyz` reports this about the database; returns its answer."""
         async with asyncio.timeout(GENEROUS_S):
             while True:
                 parts: dict[str, Any] = (await self.http.get("/readyz")).json()
-                if parts["database"].startswith(said):
+                if parts["database"].startswith(text):
                     return parts
                 await asyncio.sleep(0.05)
 
@@ -132,8 +132,8 @@ async def test_recently_used_keys_can_send_entries_and_do_nothing_else(  # noqa:
         assert decoded.status_code == REFUSED
 
         ready = await api.until(keys.writer, 200)
-        told = {"refuse": "nothing accepts connections at its address", "lose answers": "it does not answer"}[mode]
-        assert ready.json()["database"] == f"unreachable: {told}"
+        reason = {"refuse": "nothing accepts connections at its address", "lose answers": "it does not answer"}[mode]
+        assert ready.json()["database"] == f"unreachable: {reason}"
         address = make_url(api.url)
         for secret in (str(address.port), str(address.username), str(address.database), "127.0.0.1"):
             assert secret not in ready.text
@@ -150,7 +150,7 @@ async def test_recently_used_keys_can_send_entries_and_do_nothing_else(  # noqa:
         ):
             other = Api(network=api.network, http=http, settings=far, url=api.url)
             assert (await other.send(keys.writer, keys.tenant)).status_code == REFUSED
-            assert not (await other.until_said("unreachable"))["ready"]
+            assert not (await other.until_database_is("unreachable"))["ready"]
 
         api.give_database_back()
         await api.until(keys.writer, 403, "/v1/entries")
@@ -170,7 +170,7 @@ async def test_with_0_seconds_no_key_works_without_the_database(
         assert (await api.send(keys.writer, keys.tenant)).status_code == WRITING
         api.lose_database("refuse")
         assert (await api.send(keys.writer, keys.tenant)).status_code == REFUSED
-        assert not (await api.until_said("unreachable"))["ready"]
+        assert not (await api.until_database_is("unreachable"))["ready"]
 
 
 @pytest.fixture

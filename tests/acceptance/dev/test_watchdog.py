@@ -133,12 +133,12 @@ async def test_a_postgres_with_a_long_recovery_and_a_suspended_one_are_left_alon
         for process in slowed:
             with suppress(psutil.NoSuchProcess):
                 process.suspend()
-        said = await Postgres.connection_problem(postgres)
-        answers_seen.append(said is not None)
+        problem = await Postgres.connection_problem(postgres)
+        answers_seen.append(problem is not None)
         for process in slowed:
             with suppress(psutil.NoSuchProcess):
                 process.resume()
-        return said
+        return problem
 
     monkeypatch.setattr(postgres, "connection_problem", connection_problem)
     async with postgres.part() as part, run_parts(part) as running:

@@ -238,8 +238,8 @@ async def test_a_tenant_whose_files_cannot_be_written_or_read_does_not_stop_othe
             await public.run_round()
             await public.run_round()
     assert (public.path / good / NEWEST).exists()
-    said = [(line["event"], line["tenant"]) for line in logged if line.get("tenant") in {blocked, damaged}]
-    assert said == [("checkpoint not written", blocked), ("published checkpoint contradicted", damaged)]
+    events = [(line["event"], line["tenant"]) for line in logged if line.get("tenant") in {blocked, damaged}]
+    assert events == [("checkpoint not written", blocked), ("published checkpoint contradicted", damaged)]
     (public.path / blocked).unlink()
     await public.run_round()
     assert (public.path / blocked / NEWEST).exists()

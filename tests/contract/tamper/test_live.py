@@ -276,8 +276,8 @@ async def test_bodies_that_were_removed_without_the_ledger_are_named_and_everyth
     await victim.tamper(REMOVE + "index IN (8, 9, 400)")
     verdict = await victim.verdict()
     assert verdict.removed == 3
-    said = "expected a body, or an entry retention.remove that reports it, got neither"
-    assert await victim.places() == [f"entries 8–9: {said}", f"entry 400: {said}"]
+    expected = "expected a body, or an entry retention.remove that reports it, got neither"
+    assert await victim.places() == [f"entries 8–9: {expected}", f"entry 400: {expected}"]
 
 
 async def test_an_entry_that_a_client_sent_reports_no_removal(victim: Victim) -> None:

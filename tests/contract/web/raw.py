@@ -26,9 +26,9 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
         body += message.get("body", b"")
         if not message.get("more_body"):
             break
-    told = {"method": scope["method"], "path": scope["path"], "query": scope["query_string"].decode()}
+    request = {"method": scope["method"], "path": scope["path"], "query": scope["query_string"].decode()}
     headers = [name.decode() for name, _ in scope["headers"]]
-    answer = json.dumps({**told, "body": body.decode(), "headers": headers}).encode()
+    answer = json.dumps({**request, "body": body.decode(), "headers": headers}).encode()
     if scope["path"] == "/large":
         answer = bytes(16 << 20)
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(answer))]})

@@ -22,10 +22,10 @@ REQUEST = cast(
     ],
 )
 def test_it_says_whether_anything_was_changed(error: TrenovaError, changed: str) -> None:
-    told = client_message(REQUEST, error)
-    assert told.detail.endswith(changed)
-    assert told.hint is not None
-    assert told.hint.startswith("send the same request again")
+    message = client_message(REQUEST, error)
+    assert message.detail.endswith(changed)
+    assert message.hint is not None
+    assert message.hint.startswith("send the same request again")
 
 
 def test_a_hint_for_the_client_is_shown() -> None:
