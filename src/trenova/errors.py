@@ -79,7 +79,7 @@ class TrenovaError(Exception):
     retryable = False
     effect: Effect = "unknown"
     """What the request has changed when this is raised: nothing, or it is not known."""
-    failure_type: ClassVar[str]
+    failure_type: ClassVar[str] = "TrenovaError"
     """How Temporal names it in failures. Part of histories, so a class keeps the name of its first release."""
 
     def __init_subclass__(cls, *, failure_type: str | None = None) -> None:

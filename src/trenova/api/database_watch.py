@@ -101,7 +101,8 @@ class DatabaseWatch:
         known, self.reason, self.error_text = self.reason, reason_of(error), error
         self.is_known.set()
         if known is None:
-            log.warning("database is unreachable", error=error, hint=self.reason.next_step)
+            outage = Unavailable(error, hint=self.reason.next_step)
+            log.warning("database is unreachable", error=outage.message, hint=outage.hint)
             self.on_lost()
 
     async def probe_error(self) -> str | None:

@@ -120,9 +120,9 @@ async def poll_or_explain(
         # In its own task, since the SDK cancels the task in which a worker fails.
         await asyncio.create_task(poll(client, store, settings, stop, observers))
     except ExceptionGroup as failures:
-        first = failures.exceptions[0]
-        if isinstance(first, RuntimeError) and str(first).startswith(NOT_VALIDATED):
-            raise await connection.explain(client, first) from None
+        for failure in failures.exceptions:
+            if isinstance(failure, RuntimeError) and str(failure).startswith(NOT_VALIDATED):
+                raise await connection.explain(client, failure) from None
         for failure in failures.exceptions:
             log.error("worker task failed", exc_info=failure)  # noqa: TRY400 - each with its own cause
         raise TrenovaError(

@@ -51,6 +51,8 @@ async def ensure_schedules(client: Client) -> None:
             await create_or_update(client, name, schedule)
         except RPCError as error:
             log.error("schedule not created", schedule=name, error=" ".join(str(error).split()))  # noqa: TRY400 - our stack adds nothing
+        except Exception:  # whatever others have made of a schedule, the worker must not stop
+            log.exception("schedule not created", schedule=name)
 
 
 def all_schedules() -> dict[str, Schedule]:

@@ -1,6 +1,6 @@
 """The workflows: deterministic code that calls activities and nothing else.
 
-May import: activities, domain. These imports pass through Temporal's sandbox unchanged.
+May import: activities, domain, errors. These imports pass through Temporal's sandbox unchanged.
 """
 
 from trenova.domain.schedules import RECONCILE_SCHEDULE, RETENTION_SCHEDULE, RETRY_SCHEDULE, VERIFY_SCHEDULE

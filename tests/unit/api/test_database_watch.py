@@ -178,4 +178,6 @@ async def test_a_watch_that_ends_logs_nothing_about_the_database() -> None:
         async with watching(Database(*[CLOSED] * 100_000)) as watch:
             await watch.find_out()
         assert not watch.is_unreachable
-    assert [each["event"] for each in logged] == ["database is unreachable"]
+    assert [(each["event"], each["hint"]) for each in logged] == [
+        ("database is unreachable", "start PostgreSQL, or correct database.url")
+    ]
