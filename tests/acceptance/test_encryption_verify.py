@@ -82,13 +82,13 @@ async def test_only_encrypted_payloads_are_verified(folder: Path, postgres: Post
 
 async def test_keys_check_needs_temporal_unless_offline(newcomer: User) -> None:
     key = new_key()
-    nobody = {"TRENOVA_TEMPORAL__HOST_PORT": "127.0.0.1:1"}
-    error, hint = run_command(newcomer, "keys", "check", **encrypting("k", k=key), **nobody).error_and_hint()
+    unreachable = {"TRENOVA_TEMPORAL__HOST_PORT": "127.0.0.1:1"}
+    error, hint = run_command(newcomer, "keys", "check", **encrypting("k", k=key), **unreachable).error_and_hint()
     assert error.startswith("failed to dial temporal client at 127.0.0.1:1")
     assert "make dev" in hint
-    error, _ = run_command(newcomer, "verify-encryption", **encrypting("k", k=key), **nobody).error_and_hint()
+    error, _ = run_command(newcomer, "verify-encryption", **encrypting("k", k=key), **unreachable).error_and_hint()
     assert error.startswith("failed to dial temporal client at 127.0.0.1:1")
-    ended = run_command(newcomer, "keys", "check", "--offline", **encrypting("k", k=key), **nobody)
+    ended = run_command(newcomer, "keys", "check", "--offline", **encrypting("k", k=key), **unreachable)
     assert ended.exit_code == 0
     assert key not in ended.out
 

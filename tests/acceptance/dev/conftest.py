@@ -22,7 +22,7 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def stranger() -> Iterator[psutil.Popen]:
+def unrelated_process() -> Iterator[psutil.Popen]:
     """An unrelated program, run by the user that runs PostgreSQL."""
     user = users.ensure_user() if os.geteuid() == 0 else None
     with psutil.Popen(["/bin/sleep", "600"], cwd="/", **users.run_as(user)) as process:

@@ -49,12 +49,14 @@ async def test_servers_of_a_killed_run_are_ended_and_nothing_is_lost(folder: Pat
 
 
 async def test_a_process_that_has_the_recorded_pid_by_chance_is_left_alone(
-    folder: Path, stranger: psutil.Popen
+    folder: Path, unrelated_process: psutil.Popen
 ) -> None:
     record = Folder(folder).record("temporal")
-    record.write_text(json.dumps({"pid": stranger.pid, "started": 1e9, "folder": orphans.folder_identity(record)}))
+    record.write_text(
+        json.dumps({"pid": unrelated_process.pid, "started": 1e9, "folder": orphans.folder_identity(record)})
+    )
     async with Temporal(folder).running():
-        assert stranger.is_running()
+        assert unrelated_process.is_running()
 
 
 async def test_a_copy_of_a_folder_in_use_does_not_end_the_servers_of_the_original(folder: Path) -> None:

@@ -69,18 +69,18 @@ async def test_a_killed_initdb_is_repeated(folder: Path) -> None:
 
 
 async def test_a_lock_file_with_the_pid_of_another_program_does_not_stop_postgres(
-    folder: Path, stranger: psutil.Popen
+    folder: Path, unrelated_process: psutil.Popen
 ) -> None:
     lock_file = folder / "postgres" / "data" / "postmaster.pid"
     async with Postgres(folder).running() as postgres:
         store_one(postgres)
         owner = lock_file.stat()
         left = lock_file.read_text().splitlines()
-    lock_file.write_text("\n".join([str(stranger.pid), *left[1:], ""]))
+    lock_file.write_text("\n".join([str(unrelated_process.pid), *left[1:], ""]))
     os.chown(lock_file, owner.st_uid, owner.st_gid)
     async with Postgres(folder).running() as postgres:
         assert count_stored(postgres) == 1
-    assert stranger.is_running()
+    assert unrelated_process.is_running()
 
 
 @as_root

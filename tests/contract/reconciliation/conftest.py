@@ -1,4 +1,4 @@
-"""A Temporal and a database for these tests alone, so that every closed run and every stored batch is theirs."""
+"""A separate Temporal and database, so that every closed run and every stored batch belongs to these tests."""
 
 import asyncio
 import uuid

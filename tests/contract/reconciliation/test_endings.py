@@ -1,4 +1,4 @@
-"""However the workflow of an accepted batch ended: its entries are stored once from the history."""
+"""However the workflow of an accepted batch was closed, its entries are stored once from its history."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -28,38 +28,38 @@ async def fail_run(site: Site, handle: Handle) -> list[str | None]:
     return [handle.first_execution_run_id]
 
 
-async def completed_by_a_stranger(site: Site, handle: Handle) -> list[str | None]:
+async def complete_by_foreign_worker(site: Site, handle: Handle) -> list[str | None]:
     await foreign_worker.answer_task(site.client, foreign_worker.COMPLETE)
     return [handle.first_execution_run_id]
 
 
-async def continued_as_new_by_a_stranger(site: Site, handle: Handle) -> list[str | None]:
+async def continue_as_new_by_foreign_worker(site: Site, handle: Handle) -> list[str | None]:
     await foreign_worker.answer_task(site.client, foreign_worker.CONTINUE)
     task = await foreign_worker.answer_task(site.client, foreign_worker.COMPLETE)
     return [handle.first_execution_run_id, task.workflow_execution.run_id]
 
 
-async def reset_and_terminated(site: Site, handle: Handle) -> list[str | None]:
+async def reset_and_terminate(site: Site, handle: Handle) -> list[str | None]:
     await foreign_worker.answer_task(site.client, foreign_worker.COMPLETE)
     run_id = await foreign_worker.reset(site.client, handle.id, str(handle.first_execution_run_id))
     await site.client.get_workflow_handle(handle.id, run_id=run_id).terminate()
     return [handle.first_execution_run_id, run_id]
 
 
-async def reset_and_left_open(site: Site, handle: Handle) -> list[str | None]:
+async def reset_and_leave_open(site: Site, handle: Handle) -> list[str | None]:
     await foreign_worker.answer_task(site.client, foreign_worker.COMPLETE)
     await foreign_worker.reset(site.client, handle.id, str(handle.first_execution_run_id))
     return [handle.first_execution_run_id]
 
 
-async def signalled_and_terminated(_: Site, handle: Handle) -> list[str | None]:
+async def signal_and_terminate(_: Site, handle: Handle) -> list[str | None]:
     for number in range(3):
         await handle.signal("anything", number)
     await handle.terminate()
     return [handle.first_execution_run_id]
 
 
-async def started_again_without_input(site: Site, handle: Handle) -> list[str | None]:
+async def start_again_without_input(site: Site, handle: Handle) -> list[str | None]:
     """The terminated run is no longer the latest one of its id, and the latest one completes like any other."""
     await handle.terminate()
     again = await site.client.start_workflow("ProcessAuditBatchWorkflow", id=handle.id, task_queue="audit-queue")
@@ -74,12 +74,12 @@ async def started_again_without_input(site: Site, handle: Handle) -> list[str | 
         terminate_run,
         cancel_run,
         fail_run,
-        completed_by_a_stranger,
-        continued_as_new_by_a_stranger,
-        reset_and_terminated,
-        reset_and_left_open,
-        signalled_and_terminated,
-        started_again_without_input,
+        complete_by_foreign_worker,
+        continue_as_new_by_foreign_worker,
+        reset_and_terminate,
+        reset_and_leave_open,
+        signal_and_terminate,
+        start_again_without_input,
     ],
 )
 async def test_a_batch_whose_workflow_ended_without_storing_it_is_stored_once(

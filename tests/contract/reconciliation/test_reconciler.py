@@ -1,4 +1,4 @@
-"""What is compared, what is noted of it, and that no foreign input stops the comparison of the rest."""
+"""What the reconciler compares and records, and that unreadable input does not stop the comparison of the rest."""
 
 import uuid
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Appending: every entry once, at the next index of its tenant's ledger, however often it comes."""
+"""Appending: every entry is stored once, at the next index of its tenant's ledger, however often it is sent."""
 
 import uuid
 from typing import Any

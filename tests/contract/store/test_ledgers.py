@@ -81,9 +81,9 @@ async def test_checkpoints_are_found_where_appends_ended(store: Store, tenant: s
 
 async def test_what_does_not_exist_is_not_found(store: Store, tenant: str) -> None:
     await store.entries.append(str(uuid.uuid4()), bodies(tenant, 1))
-    nobody = new_tenant()
-    assert await store.ledgers.newest(nobody) is None
+    unknown_tenant = new_tenant()
+    assert await store.ledgers.newest(unknown_tenant) is None
     assert await store.ledgers.find(tenant, uuid.uuid4()) is None
     assert list(await store.ledgers.tiles(tenant, [(0, 0), (0, 1), (1, 0)])) == [(0, 0)]
     assert await store.ledgers.tiles(tenant, []) == {}
-    assert await leaves(store, nobody, 0, 10) == []
+    assert await leaves(store, unknown_tenant, 0, 10) == []

@@ -1,4 +1,4 @@
-"""A session that wants a table to itself while another reads it for long: neither waits for ever or blocks others."""
+"""A session that locks a table exclusively while another reads it for long: neither waits forever or blocks others."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""A database with entries from before the trees gets the trees of its ledgers."""
+"""A database with entries from before the trees gets a tree for each ledger."""
 
 import asyncio
 import uuid

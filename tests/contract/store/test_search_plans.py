@@ -222,19 +222,19 @@ PAGES = {
     "text in some": (page(tenant="large", text="failure"), 60 * PAGE),
     "text of an actor": (page(tenant="large", actor="auditor", text="nowhere"), PAGE),
     "text and time": (page(tenant="large", text="nowhere", **HOUR), 3600),
-    "everybody": (page(), PAGE),
-    "everybody, deep": (page(after=deep("large")), PAGE),
-    "everybody and time": (page(**HOUR), PAGE),
-    "everybody, busy action": (page(action="shipment.update"), 5 * PAGE),
-    "everybody, failure": (page(outcome="failure"), 60 * PAGE),
-    "everybody, rare actor": (page(actor="auditor"), 4 * PAGE),
-    "everybody, busy actor, deep": (page(after=deep("large"), actor="user-0"), 50 * PAGE),
-    "everybody, target": (page(target="s-77"), PAGE),
+    "all tenants": (page(), PAGE),
+    "all tenants, deep": (page(after=deep("large")), PAGE),
+    "all tenants and time": (page(**HOUR), PAGE),
+    "all tenants, busy action": (page(action="shipment.update"), 5 * PAGE),
+    "all tenants, failure": (page(outcome="failure"), 60 * PAGE),
+    "all tenants, rare actor": (page(actor="auditor"), 4 * PAGE),
+    "all tenants, busy actor, deep": (page(after=deep("large"), actor="user-0"), 50 * PAGE),
+    "all tenants, target": (page(target="s-77"), PAGE),
 }
 # Each row is in a page of the table; the rest are steps down indexes, of a few pages each.
 STEPS = 60
 LOGS = SMALL_TENANTS + 4
-A_STEP_FOR_EACH_LOG = {"everybody, rare actor", "everybody, busy actor, deep", "everybody, target"}
+A_STEP_FOR_EACH_LOG = {"all tenants, rare actor", "all tenants, busy actor, deep", "all tenants, target"}
 
 
 @pytest.mark.parametrize("name", PAGES)
