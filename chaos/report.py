@@ -51,7 +51,7 @@ def counts(outcome: Outcome) -> dict[str, int]:
         "receipts checked": checked.receipts,
         "attempts without an acknowledgement": outcome.retries,
         f"recoveries over {LIMIT_S:.0f} s": len(recovery.over_limit(outcome.recoveries)),
-        "faults before the recovery from the last one": sum(
+        "faults that struck before the recovery from the previous one": sum(
             each.acknowledged_s is None or each.stored_s is None for each in outcome.recoveries
         ),
         "parts that exited on their own": len(outcome.deaths) - outcome.given_up,

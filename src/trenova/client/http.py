@@ -33,9 +33,14 @@ def http_options(url: str, api_key: str) -> dict[str, Any]:
     """The arguments of both HTTP clients. Raises InvalidConfiguration for an address or a key that cannot work."""
     if not is_address(url):
         raise InvalidConfiguration([f"{url!r} given as the API's address, expected one like http://localhost:8080"])
-    if not (api_key.isascii() and api_key.isprintable()):
+    if not is_api_key(api_key):
         raise InvalidConfiguration(["the API key contains a line end or another character that no API key has"])
     return {"base_url": url, "timeout": TIMEOUT, "headers": {"Authorization": f"Bearer {api_key}"}}
+
+
+def is_api_key(text: str) -> bool:
+    """Whether a header can hold the text. Libraries quote a header that is not valid, and with it the key."""
+    return text.isascii() and text.isprintable()
 
 
 def is_address(url: str) -> bool:

@@ -9,5 +9,6 @@ and `publishing`. Those that only preflight has are in `deployment`; they run wo
 the content of an entry.
 
 No terminal: it returns findings, and `cli` prints them. It never imports `cli`, `dev`, `typer` or `rich`. May import:
-worker, importing, witness, ingest, workflows, publishing, store, runtime, codec, keys, ledger, domain, config, errors.
+worker, importing, client, witness, ingest, workflows, publishing, store, runtime, codec, keys, ledger, domain, config,
+errors.
 """

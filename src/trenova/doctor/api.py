@@ -8,6 +8,7 @@ from http import HTTPStatus
 import httpx
 import msgspec
 
+from trenova.client.http import is_api_key
 from trenova.doctor.checkup import Check
 from trenova.doctor.context import CheckContext
 from trenova.doctor.finding import Kind, Verdict, failure, not_checked, ok, warning
@@ -82,6 +83,12 @@ async def check_api_key(context: CheckContext) -> Verdict:
     """Requests an entry that cannot exist: any key may do so, it costs nothing, and it does not need Temporal."""
     if context.options.api_key is None:
         return not_checked("no API key is given (TRENOVA_API_KEY)")
+    if not is_api_key(context.options.api_key):
+        return failure(
+            "the API key contains a line end or another character that no API key has",
+            "copy the API key again, and set TRENOVA_API_KEY",
+            stands_alone=True,
+        )
     answer = await context.api.get(f"/v1/entries/{uuid.UUID(int=0)}")
     if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return failure(

@@ -11,6 +11,7 @@ import httpx
 from temporalio.client import Client
 from temporalio.converter import DataConverter
 
+from trenova.client.http import is_api_key
 from trenova.codec.compose import load_converter
 from trenova.config import Settings
 from trenova.doctor.worker_queries import WorkerQueries
@@ -82,7 +83,9 @@ class CheckContext:
                 with name_database_setting(LOGIN, settings):
                     store = Store.open(database_url(settings), pool_size=POOL_SIZE)
                     database = await stack.enter_async_context(store)
-            key = {"Authorization": f"Bearer {options.api_key}"} if options.api_key else {}
+            # The check `api key` reports a key that cannot be sent.
+            can_send = options.api_key is not None and is_api_key(options.api_key)
+            key = {"Authorization": f"Bearer {options.api_key}"} if can_send else {}
             # No proxy from the user's shell. No timeout here, as each check has its own limit.
             api = httpx.AsyncClient(base_url=options.api_url, headers=key, timeout=None, trust_env=False)  # noqa: S113
             yield cls(

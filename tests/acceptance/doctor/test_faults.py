@@ -146,6 +146,15 @@ async def test_a_revoked_api_key_is_named(site: Site, database: Postgres) -> Non
     assert made.text not in str(report)
 
 
+@pytest.mark.parametrize("text", ["trn_of_windows\r", "trn_é"])
+async def test_an_api_key_that_cannot_be_sent_is_named_and_never_shown(site: Site, text: str) -> None:
+    report = await doctor(site, TRENOVA_API_KEY=text)
+    assert report.exit_code == 16
+    assert report.fault("api key").startswith("the API key contains a line end or another character")
+    assert report.findings["api readiness"]["state"] == "ok"
+    assert text.strip() not in str(report)
+
+
 async def test_a_missing_encryption_key_is_named_in_the_words_of_the_symptom(site: Site) -> None:
     report = await doctor(site, **ENABLED)
     assert report.exit_code == 14
