@@ -89,5 +89,5 @@ def test_a_mistake_is_reported_as_one_error_and_one_hint(trenova: User, newcomer
 def test_an_unreachable_database_is_one_error_and_one_hint_without_its_password(trenova: User) -> None:
     url = "postgresql://u:hunter2@127.0.0.1:1/d"
     error, hint = trenova("api-key", "list", TRENOVA_DATABASE__URL=url).error_and_hint()
-    assert error.startswith("the database is unavailable: ")
+    assert error.startswith("the database is unreachable: ")
     assert "hunter2" not in error + hint

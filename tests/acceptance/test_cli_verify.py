@@ -137,4 +137,4 @@ async def test_a_lost_database_does_not_take_back_damage_that_was_reported(postg
             assert (ended.exit_code, "trigger" in ended.out) == (1, True), ended
             error = json.loads(ended.err) if as_json else {"error": ended.err.splitlines()[0]}
             assert error.get("exit_code", 1) == 1
-            assert error["error"].removeprefix("error: ").startswith("the database is unavailable: ")
+            assert error["error"].removeprefix("error: ").startswith("the database is unreachable: ")

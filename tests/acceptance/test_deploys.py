@@ -181,7 +181,7 @@ def test_a_process_without_a_database_can_be_stopped(command: str, servers: Serv
         line: dict[str, Any] = process.wait_for_event(
             "waiting" if command == "worker" else "started without a database"
         )
-        assert line["error"].startswith("the database is unavailable: ")
+        assert line["error"].startswith("the database is unreachable: ")
         process.stop()
 
 

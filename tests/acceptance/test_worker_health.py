@@ -107,7 +107,7 @@ async def test_readiness_follows_the_polls_and_the_database_within_seconds_and_t
 
         to_postgres.mode = "refuse"
         to_postgres.cut()
-        await becomes(lambda: unready(port, "database", "the database is unavailable"))
+        await becomes(lambda: unready(port, "database", "the database is unreachable"))
         assert (await page(port, "/livez")).text == "ok"
         await becomes(lambda: counts(port, 'trenova_database_closed{reason="unreachable"} 1.0'))
         to_postgres.mode = "pass"

@@ -32,8 +32,8 @@ async def test_a_batch_waits_in_its_first_attempt_and_is_stored_when_the_databas
 ) -> None:
     async with servers.worker() as store, asyncio.timeout(GENEROUS_S):
         handle = await servers.start(tenant)
-        assert (await wait_until_waiting(handle, why="the database is unavailable: ")).startswith(
-            "the database is unavailable: "
+        assert (await wait_until_waiting(handle, why="the database is unreachable: ")).startswith(
+            "the database is unreachable: "
         )
         assert not (await pending_attempt(handle)).failed
         servers.network.mode = "pass"

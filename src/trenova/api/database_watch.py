@@ -90,7 +90,7 @@ class DatabaseWatch:
                     self.mark_unreachable(error)
                 await asyncio.sleep(PROBE_EVERY_S)
             if self.reason is not None:
-                log.info("database is reachable again")
+                log.info("database is available again")
         except Exception:  # a bug: the next doubt begins anew
             log.exception("probing the database failed")
         finally:
@@ -102,7 +102,8 @@ class DatabaseWatch:
         self.is_known.set()
         if known is None:
             outage = Unavailable(error, hint=self.reason.next_step)
-            log.warning("database is unreachable", error=outage.message, hint=outage.hint)
+            event = "database is unavailable" if self.reason.is_of_server else "database is unreachable"
+            log.warning(event, error=outage.message, hint=outage.hint)
             self.on_lost()
 
     async def probe_error(self) -> str | None:

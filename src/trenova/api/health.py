@@ -150,7 +150,7 @@ async def check_database(store: Store, watch: DatabaseWatch) -> str:
             watch.doubt()
         finally:
             doubt.cancel()
-    return NO_ANSWER if watch.reason is None else f"unreachable: {watch.reason.plain}"
+    return NO_ANSWER if watch.reason is None else watch.reason.public_text
 
 
 async def query_database(store: Store, watch: DatabaseWatch) -> str:
@@ -162,9 +162,9 @@ async def query_database(store: Store, watch: DatabaseWatch) -> str:
     except Unavailable as error:
         await watch.find_out()
         if watch.reason is not None:
-            return f"unreachable: {watch.reason.plain}"
+            return watch.reason.public_text
         log.warning("database is not ready", error=error.message, hint=error.hint)
-        return f"unavailable: {reason_of(error.message).plain}"
+        return reason_of(error.message).public_text
     except DatabaseFault as error:
         log.warning("database is not ready", error=error.message, hint=error.hint)
         return "it rejects this program; the log says why"

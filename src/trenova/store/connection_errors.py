@@ -26,6 +26,15 @@ class Reason:
     is_of_server: bool = True
     """Whether the server itself answers so. Otherwise the network does, or nothing answers."""
 
+    @property
+    def state(self) -> str:
+        """`unavailable` if the server answers but cannot serve us, else `unreachable`."""
+        return "unavailable" if self.is_of_server else "unreachable"
+
+    @property
+    def public_text(self) -> str:
+        return f"{self.state}: {self.plain}"
+
 
 REASONS = (
     Reason(

@@ -71,7 +71,8 @@ def unavailable(error: psycopg.Error) -> Unavailable:
             f"the database is read-only: {reason}",
             hint=f"point {DATABASE_SETTING} at the primary, or make this server writable again",
         )
-    return Unavailable(f"the database is unavailable: {reason}", hint=reason_of(reason).next_step)
+    outage = reason_of(reason)
+    return Unavailable(f"the database is {outage.state}: {reason}", hint=outage.next_step)
 
 
 def fault(error: psycopg.Error) -> DatabaseFault:

@@ -114,7 +114,7 @@ CASES = {
     "PostgreSQL stopped": Case(
         make=lambda installation: installation.while_stopped("postgres"),
         cause="database",
-        words="the database is unavailable",
+        words="the database is unreachable",
     ),
     "PostgreSQL frozen": Case(
         make=lambda installation: freeze(installation, "postgres"),

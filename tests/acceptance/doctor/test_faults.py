@@ -177,7 +177,7 @@ async def test_an_unreachable_database_is_named_without_its_password(site: Site)
     report = await doctor(site, TRENOVA_DATABASE__URL="postgresql://trenova:hunter2@127.0.0.1:1/trenova")
     assert report.exit_code == 13
     fault = report.fault("database")
-    assert fault.startswith("the database is unavailable: ")
+    assert fault.startswith("the database is unreachable: ")
     assert "start PostgreSQL, or correct database.url" in fault
     assert "hunter2" not in str(report)
     assert report.findings["parked entries"]["cause"] == "`database` failed"

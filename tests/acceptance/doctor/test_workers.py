@@ -60,7 +60,7 @@ async def test_missing_workers_and_the_growing_backlog_are_named_and_then_a_work
         try:
             report = await doctor(site, **NO_DATABASE)
             assert report.exit_code == 13
-            assert report.fault("database").startswith("the database is unavailable: ")
+            assert report.fault("database").startswith("the database is unreachable: ")
             assert report.fault("workers").startswith("No Workers polling")
         finally:
             await worker.stop()

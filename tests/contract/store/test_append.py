@@ -175,11 +175,11 @@ async def test_a_body_that_is_not_a_sealed_entry_is_parked_with_its_position_and
     assert await parked.fetchall() == [(1, bad, "not_sealed")]
 
 
-async def test_appending_without_a_database_says_that_it_is_unavailable_and_never_shows_the_password(
+async def test_appending_without_a_database_says_that_it_is_unreachable_and_never_shows_the_password(
     tenant: str,
 ) -> None:
     async with Store.open(f"postgresql://somebody:secret-word@127.0.0.1:{choose()}/trenova", signer=SIGNER) as nowhere:
-        with pytest.raises(Unavailable, match="the database is unavailable") as failure:
+        with pytest.raises(Unavailable, match="the database is unreachable") as failure:
             await nowhere.entries.append(batch_id(), bodies(tenant, 1))
     assert failure.value.retryable
     assert "secret-word" not in f"{failure.value.message} {failure.value.hint}"

@@ -35,6 +35,7 @@ async def reason(url: str) -> str:
             await store.check()
     found = connection_errors.reason_of(refused.value.message)
     assert refused.value.raw_hint == found.next_step
+    assert refused.value.message.startswith(f"the database is {found.state}: ")
     return found.name
 
 
@@ -103,3 +104,16 @@ def test_the_words_of_postgresql_and_of_the_system_are_known() -> None:
         "No space left on device": "other",
     }
     assert {words: connection_errors.reason_of(words).name for words in reasons} == reasons
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        ("Connection refused", "unreachable: nothing accepts connections at its address"),
+        ("connection timeout expired", "unreachable: it does not answer"),
+        ("FATAL:  the database system is starting up", "unavailable: it is starting up"),
+        ("FATAL:  role is not permitted to log in", "unavailable: it denies this process a connection"),
+    ],
+)
+def test_a_database_is_unreachable_only_if_it_does_not_answer(error: str, text: str) -> None:
+    assert connection_errors.reason_of(error).public_text == text

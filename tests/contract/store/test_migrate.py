@@ -100,7 +100,7 @@ async def test_a_schema_of_a_newer_release_is_an_error_and_left_unchanged(empty:
 
 
 async def test_migrating_where_no_database_answers_says_so() -> None:
-    with pytest.raises(Unavailable, match="the database is unavailable"):
+    with pytest.raises(Unavailable, match="the database is unreachable"):
         await asyncio.to_thread(migrate.upgrade, f"postgresql://somebody@127.0.0.1:{choose()}/trenova")
 
 

@@ -14,7 +14,7 @@ from trenova.api.database_watch import DatabaseWatch
 from trenova.errors import DatabaseFault, StatementTimeout, Unavailable
 
 REFUSED = "the database is unavailable: connection failed: connection to server at 10.0.0.1, port 5432 failed: "
-CLOSED = Unavailable(f"{REFUSED}Connection refused")
+CLOSED = Unavailable("the database is unreachable: connection failed: Connection refused")
 
 
 @pytest.fixture(autouse=True)
