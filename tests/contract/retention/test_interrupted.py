@@ -29,7 +29,7 @@ async def test_a_step_whose_connection_is_killed_leaves_nothing_and_the_next_run
     async with hold_head(postgres, owner, tenant) as holder:
         attempt = asyncio.create_task(run(store, tenant))
         await owner.execute("SELECT pg_terminate_backend(%s)", [await process_waiting_for(owner, holder)])
-        with pytest.raises(Unavailable, match="the database is (unavailable|unreachable)"):
+        with pytest.raises(Unavailable, match=r"the database is (unavailable|unreachable)"):
             await attempt
     assert await rows(owner, tenant) == before
     await run(store, tenant)

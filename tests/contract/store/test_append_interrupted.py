@@ -62,7 +62,7 @@ async def test_a_connection_that_is_killed_leaves_nothing_and_the_next_attempt_s
     async with hold_head(postgres, owner, tenant) as holder:
         attempt = asyncio.create_task(store.entries.append(str(uuid.uuid4()), sent))
         await owner.execute("SELECT pg_terminate_backend(%s)", [await process_waiting_for(owner, holder)])
-        with pytest.raises(Unavailable, match="the database is (unavailable|unreachable)"):
+        with pytest.raises(Unavailable, match=r"the database is (unavailable|unreachable)"):
             await attempt
     await check_ledger(store, owner, tenant, sent)
 

@@ -90,7 +90,7 @@ async def test_a_connection_that_is_killed_after_the_insert_leaves_nothing_of_th
             while not (found := await (await owner.execute(blocked, [holder.info.backend_pid])).fetchone()):  # noqa: ASYNC110 - PostgreSQL has no event for it
                 await asyncio.sleep(0.02)
         await owner.execute("SELECT pg_terminate_backend(%s)", [found[0]])
-        with pytest.raises(Unavailable, match="the database is (unavailable|unreachable)"):
+        with pytest.raises(Unavailable, match=r"the database is (unavailable|unreachable)"):
             await attempt
     assert await check_ledger(owner, tenant) == [5]
     await store.entries.append(batch_id(), sent)
