@@ -2,19 +2,24 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from trenova.config import Settings
 from trenova.errors import InvalidConfiguration
+from trenova.runtime.event_loop import PAUSE_S
 from trenova.runtime.heap import limit_heaps
 
 
 def run_to_end(program: Coroutine[Any, Any, None]) -> None:
-    """Run the program of this process until it returns."""
+    """Run the program of this process until it returns, with time for the SDK's threads to finish."""
     limit_heaps()
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(program)
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(program)
+    finally:
+        time.sleep(PAUSE_S)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

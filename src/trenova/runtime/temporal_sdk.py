@@ -20,6 +20,10 @@ from temporalio.runtime import (
 )
 
 LOOPBACK = "127.0.0.1"
+# Keeps each runtime until the process ends. Dropping the last reference waits for the SDK's threads while it holds the
+# interpreter, and a thread that is about to deliver the end of a cancelled call waits for the interpreter: the process
+# would never end. Without this, the last reference was that of the very call which the end of the loop cancels.
+STARTED: list[Runtime] = []
 ATTEMPTS = 5
 FETCH_LIMIT_S = 2.0
 # After this time `temporal worker list` shows a lost worker.
@@ -58,7 +62,13 @@ def telemetry_config(metrics: PrometheusConfig | None = None) -> TelemetryConfig
 
 
 def start(*, with_metrics: bool) -> SdkRuntime:
-    """Start the SDK's runtime and its threads, once per process."""
+    """Start the SDK's runtime and its threads, once per process. It lives as long as the process."""
+    sdk = new_runtime(with_metrics=with_metrics)
+    STARTED.append(sdk.runtime)
+    return sdk
+
+
+def new_runtime(*, with_metrics: bool) -> SdkRuntime:
     if not with_metrics:
         return SdkRuntime(runtime=Runtime(telemetry=telemetry_config(), worker_heartbeat_interval=HEARTBEAT))
     for attempts_left in reversed(range(ATTEMPTS)):
