@@ -49,7 +49,7 @@ class Outside:
 
     def http(self) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {self.api_key}"}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=LIMIT_S, trust_env=False)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=LIMIT_S, trust_env=False, verify=False)
 
     async def bodies(self, tenant: str) -> AsyncIterator[list[bytes]]:
         """Every stored entry of the tenant, in pages, as bytes."""

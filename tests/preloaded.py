@@ -1,4 +1,4 @@
-"""Run commands without their slow start: as forks of one process that has already imported their modules.
+"""Run commands without their slow start: as forks of a process that has already imported their modules.
 
 A fork runs the program's `main` with the command's arguments, environment, folder and streams, and exits with its exit
 code or by a signal; only Python's start is left out. Tests of that start run the installed script.
@@ -20,6 +20,7 @@ from typing import IO
 
 SERVER = Path(__file__).with_name("preloaded_server.py")
 SCRIPT = Path(sys.executable).with_name("trenova")
+SERVERS = ("api", "worker")
 POLL_S = 0.02
 # Variables that affect the start of Python or of the process, which a fork skips.
 STARTUP_PREFIXES = ("PYTHON", "LD_", "MALLOC_")
@@ -104,8 +105,11 @@ class AsyncCommand:
 
 
 @functools.cache
-def server() -> tuple[subprocess.Popen[bytes], str]:
-    """The forking process and the address of its socket. It exits with this process."""
+def server(program: str) -> tuple[subprocess.Popen[bytes], str]:
+    """The forking process for `api`, for `worker` or for other commands, and the address of its socket.
+
+    It exits with this process.
+    """
     folder = tempfile.mkdtemp(prefix="trenova-test-")
     address = f"{folder}/preloaded"
     with socket.socket(socket.AF_UNIX) as listener:
@@ -113,7 +117,7 @@ def server() -> tuple[subprocess.Popen[bytes], str]:
         listener.listen()
         own = ("TRENOVA_", "TEMPORAL_", "PG")
         process = subprocess.Popen(
-            [sys.executable, str(SERVER), str(listener.fileno()), address],
+            [sys.executable, str(SERVER), program, str(listener.fileno()), address],
             stdin=subprocess.PIPE,  # closing it stops the process
             pass_fds=[listener.fileno()],
             env={name: value for name, value in os.environ.items() if not name.startswith(own)},
@@ -137,7 +141,7 @@ def start(
     streams: Sequence[IO[bytes]],
 ) -> Command:
     """Start `trenova` with these arguments; `streams` are its standard input, output and error."""
-    _, address = server()
+    _, address = server(arguments[0] if arguments and arguments[0] in SERVERS else "")
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(address)
     request = {"arguments": list(arguments), "environment": dict(environment), "folder": str(folder)}

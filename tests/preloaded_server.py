@@ -1,8 +1,8 @@
-"""The process behind `preloaded`: it imports the modules of all commands once, and forks for each command.
+"""A process behind `preloaded`: it imports the modules of a server or of the commands once, and forks for each start.
 
-Run as `python preloaded_server.py LISTENING_FD ADDRESS`. It exits when its standard input is closed, that is when its
-parent exits. A request is a line of JSON with the arguments, the environment and the folder, together with three
-descriptors: the streams of the command. The answer is two lines: the pid, and later the exit code.
+Run as `python preloaded_server.py PROGRAM LISTENING_FD ADDRESS`. It exits when its standard input is closed, that is
+when its parent exits. A request is a line of JSON with the arguments, the environment and the folder, together with
+three descriptors: the streams of the command. The answer is two lines: the pid, and later the exit code.
 """
 
 import importlib
@@ -18,8 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-# Slow imports. None of our modules that define metrics: a server shows only the metrics of modules it imports itself.
-MODULES = (
+# Slow imports of all programs. None of our modules that define metrics: a server shows the metrics of each module that
+# is imported, and must not show those of another program.
+SHARED = (
     "alembic.command",
     "cryptography.hazmat.primitives.asymmetric.ed25519",
     "cryptography.hazmat.primitives.ciphers.aead",
@@ -49,6 +50,12 @@ MODULES = (
     "trenova.runtime.installation.settings",
     "trenova.store",
 )
+# What each program imports when it starts, and nothing else. The last is for all commands: they show no metrics.
+OWN = {
+    "api": ("trenova.api.server",),
+    "worker": ("trenova.worker.process",),
+    "": ("trenova.dev.supervisor", "trenova.doctor.checks", "trenova.importing"),
+}
 MAX_REQUEST_BYTES = 1024 * 1024
 
 
@@ -79,7 +86,7 @@ def serve(listener: socket.socket) -> dict[str, Any]:
                         each.close()
                     return request
             if sys.stdin in ready:
-                shutil.rmtree(Path(sys.argv[2]).parent)
+                shutil.rmtree(Path(sys.argv[3]).parent)
                 os._exit(0)
 
 
@@ -133,12 +140,14 @@ def take_over(request: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    for module in MODULES:
+    for module in SHARED:
         importlib.import_module(module)
     from prometheus_client import REGISTRY  # noqa: PLC0415 - after the modules that could define metrics
 
     assert not [name for name in REGISTRY._names_to_collectors if name.startswith("trenova_")]
-    with socket.socket(fileno=int(sys.argv[1])) as listener:
+    for module in OWN[sys.argv[1]]:
+        importlib.import_module(module)
+    with socket.socket(fileno=int(sys.argv[2])) as listener:
         request = serve(listener)
     take_over(request)
     from trenova.cli.main import main as trenova  # noqa: PLC0415 - imported above

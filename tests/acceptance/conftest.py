@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +24,8 @@ import preloaded
 from conftest import new_tenant
 from trenova.dev import orphans, ports
 from trenova.dev.process import last_lines
+from waiting import LIMIT_S, until
 
-LIMIT_S = 240
 BESIDE_PYTHON = Path(sys.executable).parent
 PARTS = ("worker", "api", "temporal", "postgres")
 # Settings of ours, and what `make test` hands on to a `make` that a test types.
@@ -34,14 +34,6 @@ SCRUBBED = ("TRENOVA_", "TEMPORAL_", "PG", "MAKE", "MFLAGS")
 PATIENT = {"TRENOVA_API__WAIT_STORED_SECONDS": "50"}
 # Temporal is unreachable for a moment, or storing takes longer than the API waits.
 RETRYABLE = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.ACCEPTED}
-
-
-def until(condition: Callable[[], object], details: Callable[[], object] = lambda: "") -> None:
-    """Wait for a condition; if it does not become true, fail with the details."""
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline, details()
-        time.sleep(0.05)
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -131,7 +123,7 @@ class Dev:
 
 def api_of(state: dict[str, Any]) -> httpx.Client:
     key = {"Authorization": f"Bearer {state['api_key']}"}
-    return httpx.Client(base_url=state["api_url"], headers=key, timeout=LIMIT_S, trust_env=False)
+    return httpx.Client(base_url=state["api_url"], headers=key, timeout=LIMIT_S, trust_env=False, verify=False)
 
 
 @contextmanager

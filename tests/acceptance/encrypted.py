@@ -18,7 +18,6 @@ from temporalio.client import Client
 import preloaded
 from acceptance.conftest import (
     BESIDE_PYTHON,
-    LIMIT_S,
     RETRYABLE,
     CommandResult,
     Dev,
@@ -40,6 +39,7 @@ from trenova.dev.temporal import Temporal
 from trenova.keys.encryption import generate_key
 from trenova.keys.loading import load_keyring
 from trenova.store import Store
+from waiting import LIMIT_S
 
 ENABLED = {"TRENOVA_TEMPORAL__SECURITY__ENABLE_ENCRYPTION": "true"}
 STRICT = {"TRENOVA_TEMPORAL__SECURITY__REQUIRE_ENCRYPTION": "true"}
@@ -172,7 +172,7 @@ class Site:
             yield list(programs)
 
     async def answers(self) -> bool:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=False) as client:
             try:
                 return (await client.get(f"{self.api_url}/livez", timeout=LIMIT_S)).is_success
             except httpx.TransportError:
@@ -180,7 +180,7 @@ class Site:
 
     def client(self) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {self.api_key}"}
-        return httpx.AsyncClient(base_url=self.api_url, headers=headers, timeout=LIMIT_S, trust_env=False)
+        return httpx.AsyncClient(base_url=self.api_url, headers=headers, timeout=LIMIT_S, trust_env=False, verify=False)
 
     async def store(self, *entries: dict[str, Any], status: int = httpx.codes.CREATED) -> httpx.Response:
         """Send entries in one request until they are stored, as clients retry on a slow machine."""

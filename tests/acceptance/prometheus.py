@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from acceptance.conftest import BESIDE_PYTHON, LIMIT_S
+from acceptance.conftest import BESIDE_PYTHON
+from waiting import LIMIT_S
 
 ALERTS = Path(__file__).parents[2] / "deploy/prometheus/alerts.yaml"
 # Longer than any `for` but the spool's and the nightly check's.

@@ -7,10 +7,10 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEventAttributes
 from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, ScheduleHandle
 
-from acceptance.conftest import LIMIT_S
 from acceptance.encrypted import Site
 from trenova.codec.key_usage.open_workflows import key_id_of
 from trenova.domain.schedules import SCHEDULES
+from waiting import LIMIT_S
 
 FAILED, COMPLETED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED
 

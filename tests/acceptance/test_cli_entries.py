@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from acceptance.conftest import BESIDE_PYTHON, User, environment, until
+from acceptance.conftest import BESIDE_PYTHON, User, environment
 from trenova.dev import ports
+from waiting import until
 
 HOSTILE = "\x1b[31m\x1b]0;owned\x07[red]x[/red] [/]\u202e\u009b2J\r\n\t\x00"[:-1]
 

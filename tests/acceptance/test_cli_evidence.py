@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from acceptance.conftest import CommandResult, Dev, User, until
+from acceptance.conftest import CommandResult, Dev, User
 from conftest import new_tenant
 from contract.store.ledger_check import REMOVE
 from trenova.config import Settings
@@ -23,6 +23,7 @@ from trenova.ledger import signing
 from trenova.ledger.ledger_signer import LedgerSigner
 from trenova.ledger.note import COSIGNATURE, parse
 from trenova.ledger.signing import Signer
+from waiting import until
 
 pytestmark = pytest.mark.long
 

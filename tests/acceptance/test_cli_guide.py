@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from acceptance.conftest import BESIDE_PYTHON, CommandResult, Dev, User, run, until
+from acceptance.conftest import BESIDE_PYTHON, CommandResult, Dev, User, run
+from waiting import until
 
 Temporal = Callable[..., CommandResult]
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, User, environment, run, until
+from acceptance.conftest import BESIDE_PYTHON, User, environment, run
 from acceptance.test_cli_help import COMMANDS
 from trenova.dev import ports
+from waiting import LIMIT_S, until
 
 READER_LEFT = 141
 # Runs every command, one after the other, in a fork of one process, with a standard output without a reader. Slow
@@ -155,6 +156,6 @@ def test_a_server_whose_log_has_no_reader_continues_to_serve(trenova: User) -> N
 
 def answers(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/livez", timeout=LIMIT_S, trust_env=False).is_success
+        return httpx.get(f"http://127.0.0.1:{port}/livez", timeout=LIMIT_S, trust_env=False, verify=False).is_success
     except httpx.TransportError:
         return False

@@ -10,9 +10,10 @@ import httpx
 import psycopg
 
 from acceptance import test_journey
-from acceptance.conftest import LIMIT_S, User, entry_of, store, until
+from acceptance.conftest import User, entry_of, store
 from acceptance.test_journey import Servers, answers
 from conftest import new_tenant
+from waiting import LIMIT_S, until
 
 home_folder, servers = test_journey.home_folder, test_journey.servers
 
@@ -36,7 +37,7 @@ def test_a_jumping_clock_changes_times_and_nothing_else(servers: Servers) -> Non
     with (
         jumping.running("api") as api,
         jumping.running("worker") as worker,
-        httpx.Client(base_url=url, headers=headers, timeout=LIMIT_S, trust_env=False) as client,
+        httpx.Client(base_url=url, headers=headers, timeout=LIMIT_S, trust_env=False, verify=False) as client,
     ):
         until(lambda: answers(client), api.log.read_text)
         worker.wait_for_event("worker started")

@@ -14,13 +14,14 @@ import pytest
 from playwright.async_api import Browser, Error, Page
 from sqlalchemy.engine import make_url
 
-from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, Dev, User, entry_of, environment, run, store, until
+from acceptance.conftest import BESIDE_PYTHON, Dev, User, entry_of, environment, run, store
 from acceptance.encrypted import ENABLED, dev_with, new_key, temporal_cli
 from acceptance.test_encryption_browser import launch_browser, undecoded_payloads
 from conftest import new_tenant
 from trenova.api.sessions import COOKIE
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
+from waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.long
 
@@ -87,7 +88,7 @@ def guarded_api(dev: Dev, folder: Path, keys: dict[str, str]) -> Iterator[str]:
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=LIMIT_S, trust_env=False).is_success
+        return httpx.get(url, timeout=LIMIT_S, trust_env=False, verify=False).is_success
     except httpx.TransportError:
         return False
 

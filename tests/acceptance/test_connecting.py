@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.conftest import LIMIT_S
 from acceptance.encrypted import Program, Site, start_site
 from certificates import Authority
 from conftest import new_tenant
 from examples import entry
 from trenova.dev.postgres import Postgres
+from waiting import LIMIT_S
 
 NAMESPACE = "audit"
 MISSING = f"the namespace {NAMESPACE} does not exist: Namespace {NAMESPACE} is not found."

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import yaml
 
-from acceptance.conftest import BESIDE_PYTHON, LIMIT_S
+from acceptance.conftest import BESIDE_PYTHON
 from acceptance.docs.blocks import blocks_of
 from examples import SIGNER, body
 from trenova.config import SecuritySettings, load
@@ -23,6 +23,7 @@ from trenova.keys.loading import load_keyring
 from trenova.keys.signing import load_signer
 from trenova.runtime.installation.logins import OWNER
 from trenova.store import Store
+from waiting import LIMIT_S
 
 CHECKOUT = Path(__file__).parents[2]
 COMPOSE = CHECKOUT / "deploy" / "compose"

@@ -15,16 +15,18 @@ import psycopg
 import pytest
 
 from acceptance import test_journey
-from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, User, entry_of, run, until
+from acceptance.conftest import BESIDE_PYTHON, User, entry_of, run
 from acceptance.test_journey import Server, Servers, answers
 from conftest import new_tenant
 from trenova.dev import ports
+from waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.long
 
 home_folder, servers = test_journey.home_folder, test_journey.servers
 
 SENDERS = 2
+PACE_S = 0.1  # so that the senders leave the processor to what is restarted
 BETWEEN = 5  # requests that must be accepted before the next process is stopped
 
 
@@ -41,7 +43,7 @@ class Load:
 
     def send(self) -> None:
         with ExitStack() as opened:
-            clients = [httpx.Client(base_url=url, timeout=LIMIT_S, trust_env=False) for url in self.urls]
+            clients = [httpx.Client(base_url=url, timeout=LIMIT_S, trust_env=False, verify=False) for url in self.urls]
             turns = cycle([opened.enter_context(client) for client in clients])
             while not self.stop.is_set():
                 self.send_one(turns)
@@ -60,6 +62,7 @@ class Load:
                 assert answer.status_code == 503, answer.text
             assert time.monotonic() < deadline
         self.accepted += [entry["id"] for entry in entries]
+        time.sleep(PACE_S)
 
     def wait_for_progress(self) -> None:
         """Return once more requests have been accepted."""
@@ -95,7 +98,7 @@ def indexes(servers: Servers, tenant: str) -> list[tuple[str, int]]:
 
 
 def ready(url: str) -> bool:
-    with httpx.Client(base_url=url, timeout=LIMIT_S, trust_env=False) as client:
+    with httpx.Client(base_url=url, timeout=LIMIT_S, trust_env=False, verify=False) as client:
         return answers(client)
 
 
@@ -154,7 +157,7 @@ def test_an_api_with_an_open_request_exits_within_its_drain_time(servers: Server
         worker.wait_for_event("worker started")
         until(lambda: len(indexes(servers, tenant)) == 1)
         until(lambda: ready(url), api.log.read_text)
-        again = httpx.post(f"{url}/v1/entries?wait=stored", json=entry, headers=headers, timeout=LIMIT_S)
+        again = httpx.post(f"{url}/v1/entries?wait=stored", json=entry, headers=headers, timeout=LIMIT_S, verify=False)
         assert again.status_code == 201
     assert first_outcome in {202, 500, 503, "connection closed"}
     assert len(indexes(servers, tenant)) == 1
@@ -198,7 +201,9 @@ def test_a_worker_whose_batch_waits_for_a_lock_exits_within_its_drain_time(
         with hurried.running("worker") as worker:
             worker.wait_for_event("worker started")
             holder.execute("SELECT FROM heads WHERE tenant = %s FOR UPDATE", [tenant])
-            answer = httpx.post(f"{url}/v1/entries", json=entry_of(tenant=tenant), headers=key, timeout=LIMIT_S)
+            answer = httpx.post(
+                f"{url}/v1/entries", json=entry_of(tenant=tenant), headers=key, timeout=LIMIT_S, verify=False
+            )
             assert answer.status_code == 202, answer.text
             until(lambda: is_blocking(holder))
             # The lock is held until after the exit.

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Error, Locator, Page, Route, async_playwright
 
-from acceptance.conftest import LIMIT_S, Dev, entry_of, store
+from acceptance.conftest import Dev, entry_of, store
 from acceptance.encrypted import ENABLED, dev_with, new_key
 from conftest import new_tenant
+from waiting import LIMIT_S
 
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),

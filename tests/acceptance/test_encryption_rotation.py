@@ -17,7 +17,7 @@ import pytest
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 
-from acceptance.conftest import LIMIT_S, entry_of
+from acceptance.conftest import entry_of
 from acceptance.encrypted import Program, Site, encrypting, new_key, start_site
 from acceptance.schedule_runs import run_schedules
 from conftest import new_tenant
@@ -27,6 +27,7 @@ from trenova.codec.key_usage.open_workflows import payloads_by_key_id, read_even
 from trenova.dev.postgres import Postgres
 from trenova.domain.batch import workflow_id
 from trenova.domain.schedules import VERIFY_SCHEDULE
+from waiting import LIMIT_S, becomes
 
 pytestmark = pytest.mark.long
 
@@ -127,15 +128,18 @@ async def count_needs(site: Site, variables: dict[str, str]) -> dict[str, int]:
 
 async def wait_until_needed(site: Site, key_ids: set[str], variables: dict[str, str]) -> None:
     """Return once open workflows need all of these keys; Temporal lists open workflows with a delay."""
-    async with asyncio.timeout(LIMIT_S):
-        while not key_ids <= (await count_needs(site, variables)).keys():
-            pass
+
+    async def are_needed() -> bool:
+        return key_ids <= (await count_needs(site, variables)).keys()
+
+    await becomes(are_needed)
 
 
 async def wait_until_unneeded(site: Site, key_id: str, variables: dict[str, str]) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while key_id in await count_needs(site, variables):
-            pass
+    async def is_unneeded() -> bool:
+        return key_id not in await count_needs(site, variables)
+
+    await becomes(is_unneeded)
 
 
 async def check_old_key(site: Site, variables: dict[str, str]) -> tuple[int, Any, list[dict[str, Any]]]:
@@ -158,9 +162,10 @@ async def remove_closed_workflows(site: Site, variables: dict[str, str]) -> None
 
 
 async def wait_until_none_open(site: Site, variables: dict[str, str]) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while await count_needs(site, variables):
-            pass
+    async def is_none_open() -> bool:
+        return not await count_needs(site, variables)
+
+    await becomes(is_none_open)
 
 
 async def key_ids_of_batch(site: Site, batch_id: str) -> set[str]:

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy.engine import make_url
 from temporalio.client import WorkflowHandle
 
-from acceptance.conftest import LIMIT_S, CommandResult, Dev, entry_of, store
+from acceptance.conftest import CommandResult, Dev, entry_of, store
 from acceptance.encrypted import ENABLED, argument_of, dev_with, encrypting_client, holds, new_key, temporal_cli
 from conftest import new_tenant
 from examples import body
@@ -28,6 +28,7 @@ from trenova.codec.layer import encoding_of
 from trenova.dev.postgres import Postgres
 from trenova.domain.batch import Batch, workflow_id
 from trenova.importing.maps import mapper
+from waiting import LIMIT_S
 
 CLOUDTRAIL = Path(__file__).parents[1] / "data" / "collections" / "cloudtrail-invictus-stratus-attack.ndjson.gz"
 
@@ -80,7 +81,7 @@ def exposed_data(encrypted_dev: EncryptedDev) -> dict[str, bytes]:
     headers = {"Authorization": f"Bearer {state['api_key']}"}
     for url in (state["metrics_url"], state["worker_metrics_url"], f"http://127.0.0.1:{port}/metrics"):
         sent = headers if url == state["metrics_url"] else {}
-        response = httpx.get(url, headers=sent, timeout=LIMIT_S, trust_env=False)
+        response = httpx.get(url, headers=sent, timeout=LIMIT_S, trust_env=False, verify=False)
         assert response.status_code == 200, response.text
         found[url] = response.content
     return found

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.conftest import LIMIT_S, CommandResult, User
+from acceptance.conftest import CommandResult, User
 from acceptance.encrypted import ENABLED, STRICT, Site, encrypting, new_key, start_site
 from trenova.dev.postgres import Postgres
+from waiting import LIMIT_S
 
 pytestmark = pytest.mark.long
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from acceptance.conftest import LIMIT_S, CommandResult, User, entry_of
+from acceptance.conftest import CommandResult, User, entry_of
 from acceptance.encrypted import STRICT, Site, encrypting, new_key, start_site
 from acceptance.test_encryption_rotation import count_needs
 from conftest import new_tenant
 from examples import SIGNER
 from trenova.dev.postgres import Postgres
+from waiting import LIMIT_S, becomes
 
 
 async def accept(site: Site, tenant: str) -> str:
@@ -56,9 +57,11 @@ async def test_entries_that_wait_for_a_wrong_or_missing_key_are_reported_and_sto
         async with site.running(["api"], right):
             waiting = [await accept(site, tenant) for _ in range(3)]
             await wait_until_ready(site)
-            async with asyncio.timeout(LIMIT_S):  # Temporal lists open workflows with a delay
-                while await count_needs(site, right) != {"a": 3}:
-                    pass
+
+            async def are_listed() -> bool:
+                return await count_needs(site, right) == {"a": 3}
+
+            await becomes(are_listed)  # Temporal lists open workflows with a delay
 
         for variables, reason in (
             (wrong, "decryption failed with the key ID: a"),

@@ -18,25 +18,14 @@ import httpx
 import psutil
 import pytest
 
-from acceptance.conftest import (
-    BESIDE_PYTHON,
-    LIMIT_S,
-    User,
-    dev_running,
-    entry_of,
-    environment,
-    free_ports,
-    home,
-    run,
-    store,
-    until,
-)
+from acceptance.conftest import BESIDE_PYTHON, User, dev_running, entry_of, environment, free_ports, home, run, store
 from acceptance.docs.blocks import typed_by
 from conftest import new_tenant
 from databases import urls_of
 from trenova.dev import orphans, ports, schema
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
+from waiting import LIMIT_S, until
 
 MIGRATE, KEY, API, WORKER = typed_by("tests/acceptance/test_journey.py", "docs/running.md")
 CLOUDTRAIL = Path(__file__).parents[1] / "data" / "importing" / "cloudtrail.ndjson"
@@ -193,7 +182,7 @@ def test_api_and_worker_run_separately_and_entries_accepted_without_a_worker_are
 
     with (
         servers.running(command_of(API)) as api,
-        httpx.Client(base_url=url, headers=key, timeout=LIMIT_S, trust_env=False) as client,
+        httpx.Client(base_url=url, headers=key, timeout=LIMIT_S, trust_env=False, verify=False) as client,
     ):
         until(lambda: answers(client), api.log.read_text)
         answer = client.post("/v1/entries", json=entries)

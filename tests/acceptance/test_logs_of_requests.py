@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from acceptance.conftest import LIMIT_S, entry_of
+from acceptance.conftest import entry_of
 from acceptance.encrypted import ENABLED, Site, holds, new_key, start_site
 from conftest import new_tenant
 from examples import SIGNER
 from poison_rule import POISON, poison_rule
 from trenova.dev.postgres import Postgres
+from waiting import LIMIT_S
 
 DEBUG = {"TRENOVA_LOG__LEVEL": "debug", "TRENOVA_LOG__FORMAT": "json"}
 

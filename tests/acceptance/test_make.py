@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.conftest import LIMIT_S, environment, until
+from acceptance.conftest import environment
+from waiting import LIMIT_S, until
 
 CHECKOUT = Path(__file__).parents[2]
 # Creates a virtual environment whose Python is this script. Its pip logs its begin and end, and waits at the gate.

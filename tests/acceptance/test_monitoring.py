@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
-from acceptance.conftest import LIMIT_S, entry_of
+from acceptance.conftest import entry_of
 from acceptance.encrypted import encrypting, new_key, start_site
 from acceptance.prometheus import ALERTS, METRIC, promtool, rules
 from acceptance.test_worker_health import health_on, page
 from conftest import new_tenant
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
+from waiting import LIMIT_S
 
 CHECKOUT = Path(__file__).parents[2]
 DASHBOARD = CHECKOUT / "deploy/grafana/dashboard.json"

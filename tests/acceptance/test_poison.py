@@ -14,10 +14,10 @@ from temporalio.client import Client
 from temporalio.common import RawValue
 from temporalio.converter import DataConverter
 
-from acceptance.conftest import LIMIT_S, entry_of
+from acceptance.conftest import entry_of
 from acceptance.doctor.conftest import doctor
 from acceptance.encrypted import STRICT, Site, encrypting, new_key, start_site
-from acceptance.test_worker_health import becomes, counts, health_on, is_ready
+from acceptance.test_worker_health import counts, health_on, is_ready
 from conftest import new_tenant
 from trenova.codec.compose import payload_codec
 from trenova.codec.compression import Compression
@@ -26,6 +26,7 @@ from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.domain.batch import BATCH_WORKFLOW
 from trenova.keys.loading import load_keyring
+from waiting import LIMIT_S, becomes
 
 pytestmark = pytest.mark.long
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from acceptance.conftest import LIMIT_S, User, entry_of
+from acceptance.conftest import User, entry_of
 from acceptance.encrypted import Program, Site, encrypting, holds, new_key
 from conftest import new_tenant
 from databases import urls_of
@@ -22,6 +22,7 @@ from trenova.config import KIB
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
 from trenova.store import Store
+from waiting import LIMIT_S
 
 # Root may write into read-only folders unless it drops that capability.
 UNPRIVILEGED = ("setpriv", "--bounding-set", "-dac_override") if os.geteuid() == 0 else ()

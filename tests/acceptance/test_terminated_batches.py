@@ -8,16 +8,17 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
-from acceptance.conftest import LIMIT_S, entry_of
+from acceptance.conftest import entry_of
 from acceptance.doctor.conftest import doctor
 from acceptance.encrypted import start_site
 from acceptance.prometheus import objection
-from acceptance.test_worker_health import becomes, health_on, page
+from acceptance.test_worker_health import health_on, page
 from conftest import new_tenant
 from databases import own_database, urls_of
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.store import Store
+from waiting import LIMIT_S, becomes
 
 
 async def test_an_accepted_entry_whose_workflow_was_terminated_before_any_worker_ran_is_stored_once(

@@ -17,23 +17,13 @@ import psutil
 import pytest
 import yaml
 
-from acceptance.conftest import (
-    BESIDE_PYTHON,
-    LIMIT_S,
-    PARTS,
-    CommandResult,
-    entry_of,
-    environment,
-    home,
-    run,
-    store,
-    until,
-)
+from acceptance.conftest import BESIDE_PYTHON, PARTS, CommandResult, entry_of, environment, home, run, store
 from acceptance.docs.blocks import typed_by
 from examples import SIGNER
 from trenova.dev import orphans, ports
 from trenova.dev.process import last_lines
 from trenova.runtime.installation.folder import Folder
+from waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.long
 
@@ -117,7 +107,11 @@ class Clone:
         key = Path(key_file or self.folder.secret_file("api-key")).read_text()
         headers = {"Authorization": f"Bearer {key}"}
         return httpx.Client(
-            base_url=f"http://127.0.0.1:{self.api_port}", headers=headers, timeout=LIMIT_S, trust_env=False
+            base_url=f"http://127.0.0.1:{self.api_port}",
+            headers=headers,
+            timeout=LIMIT_S,
+            trust_env=False,
+            verify=False,
         )
 
     def send(self, target: str) -> None:

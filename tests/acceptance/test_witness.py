@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from acceptance.conftest import BESIDE_PYTHON, Dev, User, environment, run, until
+from acceptance.conftest import BESIDE_PYTHON, Dev, User, environment, run
 from trenova.dev.ports import choose
 from trenova.ledger import note as notes
 from trenova.ledger import signing, verify
 from trenova.ledger.note import VerifierKey
+from waiting import until
 
 NAME = "witness.example.com/w1"
 PAGE = (Path(__file__).parents[2] / "docs/witnesses.md").read_text()

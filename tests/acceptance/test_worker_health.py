@@ -7,7 +7,7 @@ import os
 import re
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from acceptance.conftest import LIMIT_S, entry_of
+from acceptance.conftest import entry_of
 from acceptance.encrypted import Site, encrypting, new_key, start_site
 from conftest import new_tenant
 from contract.lossy_proxy import LossyProxy
@@ -25,6 +25,7 @@ from temporal_fronts import api_key_front
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.worker.health_page import PORT_SETTING
+from waiting import LIMIT_S, becomes
 
 pytestmark = pytest.mark.long
 
@@ -34,7 +35,7 @@ def health_on(port: int, **variables: str) -> dict[str, str]:
 
 
 async def page(port: int, path: str) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False, timeout=LIMIT_S) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=LIMIT_S, verify=False) as client:
         return await client.get(f"http://127.0.0.1:{port}{path}")
 
 
@@ -42,13 +43,6 @@ async def ready(port: int) -> dict[str, Any]:
     """The parts of `/readyz`, with the status code."""
     answer = await page(port, "/readyz")
     return {**answer.json(), "status": answer.status_code}
-
-
-async def becomes(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for a condition, for less than the five minutes for which Temporal lists a poller that stopped."""
-    async with asyncio.timeout(LIMIT_S):
-        while not await condition():  # noqa: ASYNC110 - another process has no event for it
-            await asyncio.sleep(0.1)
 
 
 async def is_ready(port: int) -> bool:

@@ -12,11 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from acceptance.conftest import BESIDE_PYTHON, LIMIT_S
+from acceptance.conftest import BESIDE_PYTHON
 from acceptance.encrypted import Site, start_site
-from acceptance.test_worker_health import becomes, health_on, is_ready, receive_until
+from acceptance.test_worker_health import health_on, is_ready, receive_until
 from trenova.dev.ports import choose, reserve
 from trenova.dev.postgres import Postgres
+from waiting import LIMIT_S, becomes
 
 pytestmark = pytest.mark.long
 

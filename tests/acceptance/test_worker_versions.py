@@ -4,12 +4,13 @@ import asyncio
 import subprocess
 from pathlib import Path
 
-from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, entry_of, environment
+from acceptance.conftest import BESIDE_PYTHON, entry_of, environment
 from acceptance.docs.blocks import CHECKOUT, blocks_of
 from acceptance.docs.page_setups import search_path
 from acceptance.encrypted import Site, start_site
 from conftest import new_tenant
 from trenova.dev.postgres import Postgres
+from waiting import LIMIT_S
 
 PAGE = CHECKOUT / "docs/deploys.md"
 BLOCK = next(block for block in blocks_of(PAGE) if "set-ramping-version" in block.text)

@@ -43,7 +43,7 @@ async def codec_serving(
     settings = settings.model_copy(update={"api": api})
     async with (
         serving(settings, store, client, remote_codec(api, ON, keyring())) as url,
-        httpx.AsyncClient(base_url=url, timeout=GENEROUS_S, trust_env=False) as http,
+        httpx.AsyncClient(base_url=url, timeout=GENEROUS_S, trust_env=False, verify=False) as http,
     ):
         yield http
 

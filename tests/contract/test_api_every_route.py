@@ -146,7 +146,7 @@ async def site_of(configuration: Configuration, parts: Parts) -> AsyncIterator[S
         spool = held.enter_context(Spool.open(parts.folder, 8 * MIB)) if configuration.spool else None
         async with (
             serving(*made, remote, spool) as url,
-            httpx.AsyncClient(base_url=url, timeout=GENEROUS_S, trust_env=False) as http,
+            httpx.AsyncClient(base_url=url, timeout=GENEROUS_S, trust_env=False, verify=False) as http,
         ):
             same = app.create(*made, public_keys_of(SIGNER), remote, spool=spool)
             yield Site(http, same, configuration)

@@ -88,7 +88,7 @@ async def far_api(postgres: Postgres, client: Client, settings: Settings, **of_a
         store = await opened.enter_async_context(Store.open(url, pool_size=2, search_pool_size=2))
         remote = remote_codec(far.api, SecuritySettings(), Keyring())
         address = await opened.enter_async_context(serving(far, store, client, remote))
-        http = await opened.enter_async_context(httpx.AsyncClient(base_url=address, timeout=GENEROUS_S))
+        http = await opened.enter_async_context(httpx.AsyncClient(base_url=address, timeout=GENEROUS_S, verify=False))
         yield Api(network=network, http=http, settings=far, url=url)
 
 
@@ -146,7 +146,7 @@ async def test_recently_used_keys_can_send_entries_and_do_nothing_else(  # noqa:
         async with (
             Store.open(api.url, pool_size=2, search_pool_size=2) as other_store,
             serving(far, other_store, client) as other_url,
-            httpx.AsyncClient(base_url=other_url, timeout=GENEROUS_S) as http,
+            httpx.AsyncClient(base_url=other_url, timeout=GENEROUS_S, verify=False) as http,
         ):
             other = Api(network=api.network, http=http, settings=far, url=api.url)
             assert (await other.send(keys.writer, keys.tenant)).status_code == REFUSED

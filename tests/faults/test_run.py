@@ -17,8 +17,9 @@ from chaos import faults, plan, run
 from chaos.conduct import RunPlan
 from chaos.rig import new_folder, rig_running
 
-from acceptance.conftest import environment, until
+from acceptance.conftest import environment
 from trenova.errors import PartFailed
+from waiting import until
 
 pytestmark = pytest.mark.long
 

@@ -12,6 +12,7 @@ from trenova.config import TASK_QUEUE
 from trenova.dev.temporal import ANSWER_LIMIT, Temporal
 from trenova.domain.reserved import PROBE_ACTION, PROBE_ACTOR, SELF_TEST_TARGET, SYSTEM_TENANT
 from trenova.errors import PartFailed
+from trenova.runtime.http.loopback import loopback_client
 from trenova.worker.polls import QUEUES, recent_pollers
 
 PROBE_LIMIT_S = 180
@@ -23,7 +24,7 @@ DELIVERED = {httpx.codes.CREATED, httpx.codes.MULTI_STATUS}
 
 async def answers_ok(url: str) -> bool:
     try:
-        async with httpx.AsyncClient(trust_env=False, timeout=ANSWER_LIMIT.total_seconds()) as client:
+        async with loopback_client(timeout_s=ANSWER_LIMIT.total_seconds()) as client:
             return (await client.get(url)).is_success
     except httpx.HTTPError:
         return False
@@ -51,7 +52,7 @@ async def send_probe(api_url: str, api_key: str) -> None:
     }
     deadline = time.monotonic() + PROBE_LIMIT_S
     headers = {"Authorization": f"Bearer {api_key}"}
-    async with httpx.AsyncClient(trust_env=False, timeout=PROBE_REQUEST_LIMIT_S, headers=headers) as client:
+    async with loopback_client(timeout_s=PROBE_REQUEST_LIMIT_S, headers=headers) as client:
         while (answer := await send_once(client, f"{api_url}/v1/entries?wait=stored", entry)) not in DELIVERED:
             is_final = isinstance(answer, int) and httpx.codes.is_client_error(answer)
             if is_final or time.monotonic() > deadline:

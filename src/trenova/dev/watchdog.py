@@ -11,6 +11,7 @@ import httpx
 
 from trenova.dev import process_state
 from trenova.dev.process_state import Key, ProcessState
+from trenova.runtime.http.loopback import loopback_client
 
 CHECK_EVERY_S = 5.0
 ANSWER_LIMIT_S = 5.0
@@ -104,7 +105,7 @@ def made_progress(before: Mapping[Key, ProcessState], now: Mapping[Key, ProcessS
 async def responds(url: str) -> bool:
     """Whether any response comes back, whatever its status."""
     try:
-        async with httpx.AsyncClient(trust_env=False, timeout=ANSWER_LIMIT_S) as client:
+        async with loopback_client(timeout_s=ANSWER_LIMIT_S) as client:
             await client.get(url)
     except httpx.HTTPError:
         return False

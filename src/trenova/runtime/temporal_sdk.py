@@ -19,6 +19,8 @@ from temporalio.runtime import (
     TelemetryFilter,
 )
 
+from trenova.runtime.http.loopback import loopback_client
+
 LOOPBACK = "127.0.0.1"
 # Keeps each runtime until the process ends. Dropping the last reference waits for the SDK's threads while it holds the
 # interpreter, and a thread that is about to deliver the end of a cancelled call waits for the interpreter: the process
@@ -45,8 +47,7 @@ class SdkRuntime:
         if self.metrics_url is None:
             return b""
         try:
-            # No proxy for a loopback address. Over plain HTTP there is no certificate to verify, and no store to load.
-            async with httpx.AsyncClient(trust_env=False, verify=False, timeout=FETCH_LIMIT_S) as http:  # noqa: S501
+            async with loopback_client(timeout_s=FETCH_LIMIT_S) as http:
                 return (await http.get(self.metrics_url)).content
         except httpx.HTTPError:
             return b""

@@ -10,11 +10,12 @@ from itertools import groupby, takewhile
 import pytest
 import yaml
 
-from acceptance.conftest import BESIDE_PYTHON, LIMIT_S, Dev, environment, run, until
+from acceptance.conftest import BESIDE_PYTHON, Dev, environment, run
 from acceptance.docs.blocks import ALL, CHECKOUT, NOT_RUN, RUN_BY, TYPED, Block, Command
 from acceptance.docs.page_setups import search_path, setup_of
 from acceptance.encrypted import dev_with
 from trenova.config import Settings
+from waiting import LIMIT_S, until
 
 MARK = "==== command"
 PRELUDE = """

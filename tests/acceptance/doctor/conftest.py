@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from acceptance.conftest import CommandResult, Dev
 from acceptance.encrypted import Site, dev_with, start_site
 from trenova.dev import schema
 from trenova.dev.postgres import Postgres
+from waiting import becomes
 
 SHIMS = Path(__file__).parents[1]
 
@@ -47,6 +48,20 @@ async def doctor(site: Site, **variables: str) -> DoctorReport:
     return report_of(await site.command("doctor", "--json", **{"TRENOVA_API_KEY": site.api_key, **variables}))
 
 
+async def doctor_until(site: Site, condition: Callable[[DoctorReport], object], **variables: str) -> DoctorReport:
+    """The report of the doctor once the condition is true."""
+    report: DoctorReport | None = None
+
+    async def is_reported() -> bool:
+        nonlocal report
+        report = await doctor(site, **variables)
+        return bool(condition(report))
+
+    await becomes(is_reported, lambda: report)
+    assert report is not None
+    return report
+
+
 @pytest.fixture(scope="module")
 async def database(folder: Path) -> AsyncIterator[Postgres]:
     """A database for these tests only, because they damage it."""
@@ -56,10 +71,22 @@ async def database(folder: Path) -> AsyncIterator[Postgres]:
 
 
 @pytest.fixture(scope="module")
-async def site(folder: Path, database: Postgres) -> AsyncIterator[Site]:
+async def running_site(folder: Path, database: Postgres) -> AsyncIterator[Site]:
     """A site with an API and a worker."""
     async with start_site(folder, database) as made, made.running(["api", "worker"], {}):
         yield made
+
+
+@pytest.fixture
+async def site(running_site: Site) -> Site:
+    """The same once its API is ready, whatever the test before has done to its database."""
+    async with running_site.client() as client:
+
+        async def is_ready() -> bool:
+            return (await client.get("/readyz")).is_success
+
+        await becomes(is_ready)
+    return running_site
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Each fault at run time raises its alert and no other while it lasts, evaluated on the real metrics pages."""
 
-import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import httpx
 import psycopg
 import pytest
 
-from acceptance.conftest import LIMIT_S
 from acceptance.encrypted import Site, encrypting, new_key, start_site
 from acceptance.prometheus import objection
 from acceptance.test_worker_health import far_site, health_on, is_ready, page
@@ -19,6 +17,7 @@ from poison_rule import POISON, poison_rule
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.store import schema
+from waiting import becomes
 
 pytestmark = pytest.mark.long
 
@@ -48,12 +47,13 @@ class MonitoredSite:
     async def wait_for_alerts(self, *alerts: str) -> None:
         """Return when the pages, if they stayed as they are, would raise exactly these alerts."""
         problem = ""
-        try:
-            async with asyncio.timeout(LIMIT_S):
-                while problem := objection(await self.pages(), set(alerts), self.folder):  # noqa: ASYNC110 - no event for it
-                    await asyncio.sleep(0.5)
-        except TimeoutError:
-            pytest.fail(problem)
+
+        async def are_raised() -> bool:
+            nonlocal problem
+            problem = objection(await self.pages(), set(alerts), self.folder)
+            return not problem
+
+        await becomes(are_raised, lambda: problem)
 
     async def api_is_ready(self) -> bool:
         async with self.site.client() as client:

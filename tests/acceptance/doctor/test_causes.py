@@ -3,7 +3,6 @@
 The command is that of docs/doctor.md.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -13,12 +12,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from acceptance.conftest import LIMIT_S
 from acceptance.doctor.installation import Installation, run_installation
 from acceptance.encrypted import STRICT, encrypting, new_key
 from trenova.doctor.causes import causes
 from trenova.doctor.finding import Finding, State
 from trenova.runtime.installation import logins
+from waiting import becomes
 
 pytestmark = pytest.mark.long
 
@@ -38,14 +37,13 @@ async def wait_for_causes(
 ) -> list[Finding]:
     """The findings of the doctor once it names exactly these causes."""
     findings: list[Finding] = []
-    try:
-        async with asyncio.timeout(LIMIT_S):
-            while True:
-                findings = await installation.examine(variables)
-                if [finding.check for finding in causes(findings)] == named:
-                    return findings
-    except TimeoutError:
-        pytest.fail(str([finding for finding in findings if finding.state in {State.FAILED, State.WARNING}]))
+
+    async def are_named() -> bool:
+        findings[:] = await installation.examine(variables)
+        return [finding.check for finding in causes(findings)] == named
+
+    await becomes(are_named, lambda: [each for each in findings if each.state in {State.FAILED, State.WARNING}])
+    return findings
 
 
 async def wait_until_healthy(installation: Installation) -> None:

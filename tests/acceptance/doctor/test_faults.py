@@ -1,6 +1,5 @@
 """Faults in settings, and in parts that are repaired afterwards: each is named with its cause and its next step."""
 
-import asyncio
 import json
 import socket
 import time
@@ -12,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from acceptance.conftest import LIMIT_S, User
-from acceptance.doctor.conftest import SHIMS, doctor, report_of, shim
+from acceptance.conftest import User
+from acceptance.doctor.conftest import SHIMS, doctor, doctor_until, report_of, shim
 from acceptance.encrypted import ENABLED, STRICT, Site
 from certificates import Authority
 from conftest import new_tenant
@@ -360,9 +359,8 @@ async def test_a_changed_schedule_is_named_and_restored_by_the_next_worker(site:
     assert report.exit_code == 17
     fault = report.fault("schedules")
     assert "trenova-reconcile (what it starts, when, limit of runs)" in fault
-    async with site.running(["worker"], {}), asyncio.timeout(LIMIT_S):
-        while (report := await doctor(site)).findings["schedules"]["state"] != "ok":
-            pass
+    async with site.running(["worker"], {}):
+        await doctor_until(site, lambda report: report.findings["schedules"]["state"] == "ok")
 
 
 async def test_a_ledger_that_was_tampered_with_is_named(site: Site, owner: Owner) -> None:
@@ -373,9 +371,7 @@ async def test_a_ledger_that_was_tampered_with_is_named(site: Site, owner: Owner
         await owner.execute("UPDATE entries SET body = body || '\\x20' WHERE tenant = %s", [tenant])
     trigger = ("schedule", "trigger", "--schedule-id", "trenova-verify")
     assert (await site.cli(*trigger)).exit_code == 0
-    async with asyncio.timeout(LIMIT_S):
-        while (report := await doctor(site)).findings["verification"]["state"] == "ok":
-            pass
+    report = await doctor_until(site, lambda report: report.findings["verification"]["state"] != "ok")
     assert report.exit_code == 17
     fault = report.fault("verification")
     assert f"1 damaged place was found: {tenant}: entry 0: expected" in fault

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.conftest import LIMIT_S, Dev, User
+from acceptance.conftest import Dev, User
 from acceptance.doctor.conftest import DoctorReport, report_of
+from waiting import LIMIT_S
 
 OWN_CONFIGURATION = Path(__file__).parents[3] / "config" / "config.yaml"
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.conftest import LIMIT_S
 from acceptance.doctor.conftest import DoctorReport, report_of
 from acceptance.encrypted import STRICT, Site, encrypting, new_key, start_site
 from trenova.dev.postgres import Postgres
+from waiting import LIMIT_S
 
 # What a test machine cannot have: a production Temporal, and a worker on another machine.
 EXPECTED = {"cluster": "failed", "two workers": "warning"}

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from acceptance.conftest import LIMIT_S
-from acceptance.doctor.conftest import DoctorReport, doctor
+from acceptance.doctor.conftest import DoctorReport, doctor, doctor_until
 from acceptance.encrypted import Site, encrypting, new_key, start_site
 from conftest import new_tenant
 from examples import entry
@@ -15,6 +15,7 @@ from trenova.dev.postgres import Postgres
 
 pytestmark = pytest.mark.long
 
+PACE_S = 0.5
 NO_DATABASE = {"TRENOVA_DATABASE__URL": "postgresql://trenova@127.0.0.1:1/trenova"}
 
 
@@ -24,13 +25,21 @@ async def accept(site: Site) -> None:
     assert answer.status_code == 202, answer.text
 
 
-async def doctor_until(site: Site, condition: Callable[[DoctorReport], bool], **variables: str) -> DoctorReport:
-    """The report of the doctor once the condition is true; one more entry is accepted before each attempt."""
-    async with asyncio.timeout(LIMIT_S):
+async def doctor_under_load(site: Site, condition: Callable[[DoctorReport], bool], **variables: str) -> DoctorReport:
+    """The report of the doctor once the condition is true, while entries are sent."""
+
+    async def send() -> None:
         while True:
             await accept(site)
-            if condition(report := await doctor(site, **variables)):
-                return report
+            await asyncio.sleep(PACE_S)
+
+    sending = asyncio.create_task(send())
+    try:
+        return await doctor_until(site, condition, **variables)
+    finally:
+        sending.cancel()
+        with suppress(asyncio.CancelledError):
+            await sending
 
 
 def has_long_backlog(report: DoctorReport) -> bool:
@@ -42,7 +51,7 @@ async def test_missing_workers_and_the_growing_backlog_are_named_and_then_a_work
     folder: Path, database: Postgres
 ) -> None:
     async with start_site(folder, database) as site, site.running(["api"], {}):
-        report = await doctor_until(site, has_long_backlog)
+        report = await doctor_under_load(site, has_long_backlog)
         assert report.exit_code == 15
         fault = report.fault("workers")
         assert fault.startswith("No Workers polling the audit-queue Task Queue")
@@ -66,7 +75,7 @@ async def test_missing_workers_and_the_growing_backlog_are_named_and_then_a_work
             await worker.stop()
 
         async with site.running(["worker"], {}):
-            report = await doctor_until(site, lambda report: not report.states("failed"))
+            report = await doctor_under_load(site, lambda report: not report.states("failed"))
             assert report.findings["workers"]["cause"].startswith("1 worker polls audit-queue")
 
 
@@ -79,9 +88,7 @@ async def test_workers_of_a_version_that_gets_no_work_are_named(folder: Path, da
         cause, command = fault.split(" → temporal ")
         assert cause == "workers of version audit 2 poll but get no work: the current version is none"
         assert (await site.cli(*command.split(), "--yes")).exit_code == 0
-        async with asyncio.timeout(LIMIT_S):
-            while (report := await doctor(site)).findings["worker version"]["state"] != "ok":
-                pass
+        report = await doctor_until(site, lambda report: report.findings["worker version"]["state"] == "ok")
         assert report.findings["worker version"]["cause"] == "work goes to audit 2"
 
 
@@ -98,19 +105,21 @@ async def test_a_wrong_and_a_missing_key_and_a_stuck_workflow_are_named_in_the_w
         ):
             # Without an API key: with one, the doctor finds that the API has other keys.
             unknown = {**variables, "TRENOVA_API_KEY": ""}
-            async with asyncio.timeout(LIMIT_S):  # Temporal lists open workflows with a delay
-                while (report := await doctor(site, **unknown)).findings["keys of open workflows"]["state"] == "ok":
-                    pass
+            # Temporal lists open workflows with a delay.
+            report = await doctor_until(
+                site, lambda report: report.findings["keys of open workflows"]["state"] != "ok", **unknown
+            )
             assert report.exit_code == 14
             fault = report.fault("keys of open workflows")
             assert fault.startswith(f"open workflows wait: {words} (audit-batch-")
             assert ") → set TEMPORAL_ENCRYPTION_KEY_a to the key that they were encrypted with" in fault
             assert "trenova keys check" in fault
 
-        async with site.running(["worker"], wrong), asyncio.timeout(LIMIT_S):
+        async with site.running(["worker"], wrong):
             # Temporal marks a workflow after some failed tasks: about a minute.
-            while (report := await doctor(site, **wrong)).findings["stuck workflows"]["state"] == "ok":
-                pass
+            report = await doctor_until(
+                site, lambda report: report.findings["stuck workflows"]["state"] != "ok", **wrong
+            )
         fault = report.fault("stuck workflows")
         assert fault.startswith("1 workflow is failing repeatedly: audit-batch-")
         assert "decryption failed with the key ID: a" in fault
@@ -128,7 +137,9 @@ async def test_a_worker_with_another_key_under_the_same_id_is_named_even_if_othe
         site.running(["worker"], wrong) as (mistaken,),
     ):
         named = f"worker {mistaken.process.pid}@"
-        report = await doctor_until(site, lambda report: named in report.findings["keys of workers"]["cause"], **right)
+        report = await doctor_under_load(
+            site, lambda report: named in report.findings["keys of workers"]["cause"], **right
+        )
         assert report.exit_code == 14
         fault = report.fault("keys of workers")
         assert fault.startswith(f"keys differ: {named}")

@@ -40,7 +40,10 @@ async def test_when_temporal_denies_access_nothing_is_spooled_and_readiness_name
     client = await connect(case_settings.temporal, converter(), lazy=True)
     key = await store.api_keys.create(tenant=None, role="writer", name="test", by="test")
     with Spool.open(tmp_path, 8 * MIB) as spool:
-        async with serving(case_settings, store, client, spool=spool) as url, httpx.AsyncClient(base_url=url) as api:
+        async with (
+            serving(case_settings, store, client, spool=spool) as url,
+            httpx.AsyncClient(base_url=url, verify=False) as api,
+        ):
             page = await api.get("/readyz", timeout=GENEROUS_S)
             assert page.status_code == 503
             assert servers.fill_in(case, case.cause) in page.json()["temporal"]
@@ -64,7 +67,10 @@ async def test_when_temporal_is_unreachable_entries_are_spooled_and_the_api_stay
     client = await connect(case_settings.temporal, converter(), lazy=True)
     key = await store.api_keys.create(tenant=None, role="writer", name="test", by="test")
     with Spool.open(tmp_path, 8 * MIB) as spool:
-        async with serving(case_settings, store, client, spool=spool) as url, httpx.AsyncClient(base_url=url) as api:
+        async with (
+            serving(case_settings, store, client, spool=spool) as url,
+            httpx.AsyncClient(base_url=url, verify=False) as api,
+        ):
             page = await api.get("/readyz", timeout=GENEROUS_S)
             assert (page.status_code, page.json()["ready"]) == (200, True)
             assert servers.fill_in(case, case.cause) in page.json()["temporal"]

@@ -45,7 +45,7 @@ def witness(tmp_path: Path) -> Stand:
 
 @pytest.fixture
 async def http(witness: Stand) -> AsyncIterator[httpx.AsyncClient]:
-    async with witness.serving(), httpx.AsyncClient(base_url=witness.url, timeout=GENEROUS_S) as client:
+    async with witness.serving(), httpx.AsyncClient(base_url=witness.url, timeout=GENEROUS_S, verify=False) as client:
         yield client
 
 
@@ -124,7 +124,7 @@ async def test_a_restarted_witness_remembers(witness: Stand, tmp_path: Path) -> 
     witness.service.add_checkpoint(request_to(0, 7).encode())
     again = stand(tmp_path, NAME, SIGNER)
     assert again.service.signer == witness.service.signer
-    async with again.serving(), httpx.AsyncClient(base_url=again.url, timeout=GENEROUS_S) as http:
+    async with again.serving(), httpx.AsyncClient(base_url=again.url, timeout=GENEROUS_S, verify=False) as http:
         assert (await send(http, request_to(0, 40))).content == b"7\n"
         assert (await send(http, request_to(7, 40))).status_code == 200
 
@@ -259,7 +259,7 @@ async def test_the_state_of_an_earlier_release_is_read_and_served(tmp_path: Path
         connection.execute("INSERT INTO logs VALUES (?, ?, ?, ?)", columns)
     again = stand(tmp_path, NAME, SIGNER)
     key = again.service.signer.key
-    async with again.serving(), httpx.AsyncClient(base_url=again.url, timeout=GENEROUS_S) as http:
+    async with again.serving(), httpx.AsyncClient(base_url=again.url, timeout=GENEROUS_S, verify=False) as http:
         served = notes.parse((await http.get(ADDRESS)).content)
         assert served.text == notes.parse(remembered).text
         assert verify.signatures(served, keys=[key], check=signing.check) == (key,)

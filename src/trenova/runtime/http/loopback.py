@@ -1,0 +1,10 @@
+"""Requests to our own processes on this machine, over plain HTTP."""
+
+from collections.abc import Mapping
+
+import httpx
+
+
+def loopback_client(*, timeout_s: float, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:
+    """A client that uses no proxy and loads no certificates, which takes 20 ms and is in vain over plain HTTP."""
+    return httpx.AsyncClient(trust_env=False, verify=False, timeout=timeout_s, headers=headers)  # noqa: S501
