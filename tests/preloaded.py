@@ -66,6 +66,9 @@ class Command:
             self.connection.settimeout(None)
         return True
 
+    def poll(self) -> int | None:
+        return self.returncode
+
     def wait(self, limit_s: float | None = None) -> int:
         if self.exit_code is None and not self.has_ended(limit_s):
             raise subprocess.TimeoutExpired("trenova", limit_s or 0)
@@ -76,6 +79,9 @@ class Command:
     def send_signal(self, number: int) -> None:
         if self.returncode is None:
             os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
@@ -151,13 +157,10 @@ def start(
     return Command(connection)
 
 
-def start_logging(
-    arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: IO[bytes]
-) -> AsyncCommand:
+def start_logging(arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: IO[bytes]) -> Command:
     """Start a server whose output goes to a file."""
     with Path(os.devnull).open("rb") as nothing:
-        streams = (nothing, log, log)
-        return AsyncCommand(start(arguments, environment=environment, folder=folder, streams=streams))
+        return start(arguments, environment=environment, folder=folder, streams=(nothing, log, log))
 
 
 def run(

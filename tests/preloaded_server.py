@@ -5,6 +5,8 @@ when its parent exits. A request is a line of JSON with the arguments, the envir
 three descriptors: the streams of the command. The answer is two lines: the pid, and later the exit code.
 """
 
+import atexit
+import gc
 import importlib
 import json
 import os
@@ -14,9 +16,11 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 import time
+import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 # Slow imports of all programs. None of our modules that define metrics: a server shows the metrics of each module that
 # is imported, and must not show those of another program.
@@ -128,6 +132,7 @@ def fork(connection: socket.socket, running: dict[int, socket.socket]) -> dict[s
 
 def take_over(request: dict[str, Any]) -> None:
     """Turn this fork into the requested process: signals, folder, environment, arguments."""
+    os.setsid()  # Ctrl-C at the tests' terminal must not stop it before the tests end
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(request["folder"])
@@ -139,6 +144,25 @@ def take_over(request: dict[str, Any]) -> None:
     sys.path[0] = str(Path(sys.executable).parent)  # as Python sets it for a script
 
 
+def run_to_exit() -> NoReturn:
+    """Run the command and exit as Python does, except that it frees nothing: that takes longer than most commands."""
+    from trenova.cli.main import main as trenova  # noqa: PLC0415 - imported by then
+
+    code: object
+    try:
+        trenova()
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:  # noqa: BLE001 - printed as Python prints it
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
 def main() -> None:
     for module in SHARED:
         importlib.import_module(module)
@@ -147,12 +171,12 @@ def main() -> None:
     assert not [name for name in REGISTRY._names_to_collectors if name.startswith("trenova_")]
     for module in OWN[sys.argv[1]]:
         importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # a collection in a fork need not copy what is imported here
     with socket.socket(fileno=int(sys.argv[2])) as listener:
         request = serve(listener)
     take_over(request)
-    from trenova.cli.main import main as trenova  # noqa: PLC0415 - imported above
-
-    trenova()
+    run_to_exit()
 
 
 if __name__ == "__main__":

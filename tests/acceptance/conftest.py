@@ -106,7 +106,7 @@ class Dev:
     """A running `trenova dev` and the content of its state file."""
 
     data_dir: Path
-    supervisor: subprocess.Popen[bytes]
+    supervisor: preloaded.Command
 
     @property
     def state(self) -> dict[str, Any]:
@@ -130,11 +130,10 @@ def api_of(state: dict[str, Any]) -> httpx.Client:
 def dev_running(data_dir: Path, flags: Sequence[str], **variables: str) -> Iterator[Dev]:
     """Run `trenova dev` within the block; it is ready."""
     output = data_dir.with_name("output")
-    # In a separate session: a Ctrl-C must not stop it before the tests.
     with output.open("wb") as file:
-        command = [str(BESIDE_PYTHON / "trenova"), "dev", "--data-dir", str(data_dir), *flags]
-        supervisor = subprocess.Popen(
-            command, stdout=file, stderr=file, env=environment(**variables), cwd=data_dir.parent, start_new_session=True
+        words = ["dev", "--data-dir", str(data_dir), *flags]
+        supervisor = preloaded.start_logging(
+            words, environment=environment(**variables), folder=data_dir.parent, log=file
         )
     try:
         until(

@@ -149,7 +149,9 @@ class Site:
         process: asyncio.subprocess.Process | preloaded.AsyncCommand
         with log.open("wb") as file:
             if preloaded.is_possible(argv, env):
-                process = preloaded.start_logging(argv[1:], environment=env, folder=self.folder, log=file)
+                process = preloaded.AsyncCommand(
+                    preloaded.start_logging(argv[1:], environment=env, folder=self.folder, log=file)
+                )
             else:
                 process = await asyncio.create_subprocess_exec(
                     *argv, stdout=file, stderr=file, env=env, cwd=self.folder

@@ -57,6 +57,13 @@ def test_the_name_alone_lists_the_commands_and_says_where_to_start(newcomer: Use
         assert words in ended.out + ended.err
 
 
+@pytest.mark.parametrize("group", [None, "api-key", "keys", "dead-letters", "retention", "hold"])
+def test_a_list_of_commands_truncates_no_line(newcomer: User, group: str | None) -> None:
+    ended = newcomer(*([group] if group else []), "--help")
+    assert "Commands:" in ended.lines
+    assert "..." not in ended.out.partition("Commands:")[2]
+
+
 def test_the_version_is_shown(newcomer: User) -> None:
     ended = newcomer("--version")
     assert (ended.exit_code, ended.out) == (0, f"trenova {package.__version__}\n")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import pytest
 from playwright.async_api import Browser, Error, Page
 from sqlalchemy.engine import make_url
 
+import preloaded
 from acceptance.conftest import BESIDE_PYTHON, Dev, User, entry_of, environment, run, store
 from acceptance.encrypted import ENABLED, dev_with, new_key, temporal_cli
 from acceptance.test_encryption_browser import launch_browser, undecoded_payloads
@@ -76,8 +76,7 @@ def guarded_api(dev: Dev, folder: Path, keys: dict[str, str]) -> Iterator[str]:
         **keys,
     }
     with (folder / "api.log").open("wb") as log:
-        command = [str(BESIDE_PYTHON / "trenova"), "api"]
-        api = subprocess.Popen(command, cwd=folder, env=environment(**variables), stdout=log, stderr=log)
+        api = preloaded.start_logging(["api"], environment=environment(**variables), folder=folder, log=log)
         try:
             until(lambda: answers(f"http://127.0.0.1:{port}/livez"), (folder / "api.log").read_text)
             yield f"http://127.0.0.1:{port}"

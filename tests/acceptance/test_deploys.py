@@ -23,7 +23,7 @@ from waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.long
 
-home_folder, servers = test_journey.home_folder, test_journey.servers
+servers = test_journey.servers
 
 SENDERS = 2
 PACE_S = 0.1  # so that the senders leave the processor to what is restarted

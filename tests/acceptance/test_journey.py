@@ -148,25 +148,28 @@ class Server:
         assert self.process.wait(LIMIT_S) == 0, self.log.read_text()
 
 
-@pytest.fixture
-async def servers(home_folder: Path) -> AsyncIterator[Servers]:
-    folder = home_folder / "servers"
-    async with Postgres(folder).running() as postgres, Temporal(folder).running() as temporal:
-        migrated = run(words_of(MIGRATE), home_folder, TRENOVA_DATABASE__OWNER_URL=postgres.owner_url)
-        assert migrated.exit_code == 0, migrated
-        await schema.prepare(postgres)  # finds the tables and creates the logins
-        made = run(words_of(KEY), home_folder)
-        assert made.exit_code == 0, made
-        yield Servers(
-            home_folder,
-            {
-                "TRENOVA_DATABASE__URL": postgres.operator_url,
-                "TRENOVA_TEMPORAL__HOST_PORT": temporal.address,
-                "TRENOVA_API__PORT": str(ports.choose()),
-                "TRENOVA_SIGNING_KEY": made.out,
-            },
-            urls_of(postgres),
-        )
+@pytest.fixture(scope="module")
+async def servers() -> AsyncIterator[Servers]:
+    with home() as folder:
+        async with (
+            Postgres(folder / "servers").running() as postgres,
+            Temporal(folder / "servers").running() as temporal,
+        ):
+            migrated = run(words_of(MIGRATE), folder, TRENOVA_DATABASE__OWNER_URL=postgres.owner_url)
+            assert migrated.exit_code == 0, migrated
+            await schema.prepare(postgres)  # finds the tables and creates the logins
+            made = run(words_of(KEY), folder)
+            assert made.exit_code == 0, made
+            yield Servers(
+                folder,
+                {
+                    "TRENOVA_DATABASE__URL": postgres.operator_url,
+                    "TRENOVA_TEMPORAL__HOST_PORT": temporal.address,
+                    "TRENOVA_API__PORT": str(ports.choose()),
+                    "TRENOVA_SIGNING_KEY": made.out,
+                },
+                urls_of(postgres),
+            )
 
 
 def test_api_and_worker_run_separately_and_entries_accepted_without_a_worker_are_stored_by_the_next_one(

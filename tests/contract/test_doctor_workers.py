@@ -31,6 +31,7 @@ from trenova.doctor.worker_queries import WorkerQueries
 from trenova.domain.batch import BATCH_WORKFLOW
 from trenova.keys.encryption import generate_key
 from trenova.keys.loading import load_keyring
+from waiting import becomes, eventually
 
 RUNNING, SHUTDOWN = WorkerStatus.WORKER_STATUS_RUNNING, WorkerStatus.WORKER_STATUS_SHUTDOWN
 IN_A_CONTAINER = "1@host"
@@ -89,9 +90,7 @@ async def test_a_restarted_worker_with_the_identity_of_its_predecessor_counts_as
     assert not await is_polling(doctor)
     async with working(await process(server)):
         await wait_until_listed(doctor, [RUNNING, stopping])
-        async with asyncio.timeout(GENEROUS_S):
-            while not await is_polling(doctor):
-                pass
+        await becomes(lambda: is_polling(doctor))
     await wait_until_listed(doctor, [stopping, stopping])
     assert not await is_polling(doctor)
 
@@ -151,9 +150,9 @@ async def test_no_worker_is_blamed_for_a_batch_whose_key_was_dropped_everywhere(
 
     async def check_with(*key_ids: str) -> Verdict:
         context = context_with(await process(server, *key_ids, identity="doctor"))
-        async with asyncio.timeout(GENEROUS_S):
-            while (answers := await WorkerQueries(context.client).answers()) is None or not answers.failures:
-                pass
+        await eventually(
+            lambda: WorkerQueries(context.client).answers(), lambda answers: answers is not None and answers.failures
+        )
         return await keys.check_worker_keys(context)
 
     async with working(await process(server, "new")):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Create, list and revoke API keys.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     epilog="Example: trenova api-key create --tenant acme --role writer",
 )
 
@@ -42,7 +43,9 @@ def create(
     data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
     as_json: options.Json = False,
 ) -> None:
-    """Create an API key and print it, only this once: the database has only its hash. The change is audited.
+    """Create an API key and print it, this once only.
+
+    The database has only its hash. The change is audited.
 
     Needs a database login with the role trenova_operator, from database.operatorUrl or database.url.
 

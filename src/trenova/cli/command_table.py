@@ -27,21 +27,17 @@ def listing(module: str, attribute: str, text: str) -> Listing:
 
 
 COMMANDS = {
-    "dev": listing(
-        "dev", "dev", "Run PostgreSQL, Temporal with its Web UI, the API and a worker on this machine, until Ctrl-C."
-    ),
+    "dev": listing("dev", "dev", "Run the whole system on this machine, until Ctrl-C."),
     "api": listing("servers", "api", "Run the API server."),
     "worker": listing("servers", "worker", "Run a worker on the task queue audit-queue."),
     "migrate": listing("servers", "migrate", "Bring the database schema up to date."),
-    "witness": listing("witness", "witness", "Cosign the checkpoints of others' logs, as long as each only grows."),
+    "witness": listing("witness", "witness", "Cosign others' checkpoints while their logs only grow."),
     "doctor": listing(
         "doctor",
         "doctor",
-        "Check the installation: report what is wrong, why, and what to do next. Changes nothing.",
+        "Report what is wrong here, why, and what to do next.",
     ),
-    "preflight": listing(
-        "preflight", "preflight", "Run the production checklist: every item is checked by doing it, on the real parts."
-    ),
+    "preflight": listing("preflight", "preflight", "Run the production checklist."),
     "import": listing(
         "import_entries", "import_files", "Import audit events from files. Importing a file again stores nothing twice."
     ),
@@ -49,34 +45,34 @@ COMMANDS = {
     "tail": listing(
         "entries", "tail", "Print entries as they are stored, until Ctrl-C. None is left out, none is repeated."
     ),
-    "logs": listing("logs", "logs", "Show the logs of everything that runs on the data folder."),
+    "logs": listing("logs", "logs", "Show the logs of all that runs on the data folder."),
     "evidence": listing(
         "evidence",
         "evidence",
-        "Write evidence of a tenant's entries, which anyone can verify offline.",
+        "Write evidence that anyone can verify offline.",
     ),
     "verify": listing(
         "verify",
         "verify",
-        "Verify evidence files offline, or with --live the database. Names every damaged place.",
+        "Verify evidence offline, or the database with --live.",
     ),
     "reconcile": listing(
         "reconcile",
         "reconcile",
-        "Compare the batches that Temporal has with the database, and store what is missing.",
+        "Store what Temporal has and the database lacks.",
     ),
     "verify-encryption": listing(
         "verify_encryption",
         "verify_encryption",
-        "Prove that payloads are encrypted: run a workflow and inspect its raw history.",
+        "Prove that payloads in Temporal are encrypted.",
     ),
     "api-key": listing("api_keys", "app", "Create, list and revoke API keys."),
-    "keys": listing("keys", "app", "Generate keys, and show which encryption keys are still needed."),
+    "keys": listing("keys", "app", "Generate keys, and show which are still needed."),
     "dead-letters": listing(
         "dead_letters", "app", "List, edit and replay parked entries. Needs an API key with the role admin."
     ),
-    "retention": listing("retention", "app", "Set how long entries are kept, and remove what is older."),
-    "hold": listing("holds", "app", "Place, list and release legal holds: what retention must not remove."),
+    "retention": listing("retention", "app", "Set how long entries are kept, and remove older ones."),
+    "hold": listing("holds", "app", "Place, list and release legal holds."),
 }
 
 
@@ -88,7 +84,7 @@ def load_command(name: str) -> Command:
     if isinstance(target, Typer):
         command = cast("Command", get_group(target))
     else:
-        single = Typer(add_completion=False)
+        single = Typer(add_completion=False, rich_markup_mode=None)
         single.command(name)(target)
         command = cast("Command", get_command(single))
     command.name = name

@@ -29,6 +29,7 @@ STILL_PARKED = 3  # exit code: done in part
 app = typer.Typer(
     help="List, edit and replay parked entries. Needs an API key with the role admin.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     epilog="Example: trenova dead-letters list",
 )
 
@@ -176,7 +177,9 @@ def export(
     api_key: options.ApiKeyText = None,
     data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
 ) -> None:
-    """Write all parked entries, one JSON object per line, each with the entry's exact bytes in base64 (`body`).
+    """Write all parked entries with their exact bytes.
+
+    One JSON object per line; `body` has the bytes in base64.
 
     Example: trenova dead-letters export parked.ndjson --tenant acme
     """

@@ -17,7 +17,9 @@ def dev(
     temporal_port: Annotated[int, port_option("Temporal")] = 7233,
     ui_port: Annotated[int, port_option("Temporal's Web UI")] = 8233,
 ) -> None:
-    """Run PostgreSQL, Temporal with its Web UI, the API and a worker on this machine, until Ctrl-C.
+    """Run the whole system on this machine, until Ctrl-C.
+
+    That is PostgreSQL, Temporal with its Web UI, the API and a worker.
 
     All data is in the data folder: whether stopped or killed, the next start on the same folder continues with it.
 

@@ -26,7 +26,9 @@ def doctor(
     api_key: options.ApiKeyText = None,
     as_json: options.Json = False,
 ) -> None:
-    """Check the installation: report what is wrong, why, and what to do next. Changes nothing.
+    """Report what is wrong here, why, and what to do next.
+
+    Checks every part of the installation and changes nothing.
 
     The first line is the cause to fix first. Exit code 0: no problem; 3: warnings only; else the kind of that cause:
     10 configuration, 11 this machine, 12 Temporal, 13 database, 14 encryption keys, 15 workers, 16 API, 17 ledgers.

@@ -47,7 +47,9 @@ def evidence(
     data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
     as_json: options.Json = False,
 ) -> None:
-    """Write evidence of a tenant's entries, which anyone can verify offline.
+    """Write evidence that anyone can verify offline.
+
+    It holds a tenant's entries, or a part of them, with their proofs.
 
     Times are those of receipt, in RFC 3339 with an offset. The file appears only when it is complete.
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 MAX_REASON = 8192  # a reason becomes the comment of an entry, with the same limit
 
 app = typer.Typer(
-    help="Place, list and release legal holds: what retention must not remove.",
+    help="Place, list and release legal holds.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     epilog="Example: trenova hold place --tenant acme --name 'Case 17' --reason 'Court order 4 O 12/26'",
 )
 
@@ -47,7 +48,9 @@ def place(
     data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
     as_json: options.Json = False,
 ) -> None:
-    """Keep all entries that match every filter, however old, until the hold is released. Prints the hold's id.
+    """Keep matching entries until the hold is released.
+
+    An entry is kept, however old, if it matches every filter. Prints the hold's id.
 
     Once this returns, nothing that it matches is removed; what was removed before cannot be restored. Needs the
     database login that owns the tables, from database.ownerUrl or database.url. The hold is audited in the tenant's

@@ -11,8 +11,9 @@ from trenova.cli import options
 from trenova.cli.terminal import json_output
 
 app = typer.Typer(
-    help="Generate keys, and show which encryption keys are still needed.",
+    help="Generate keys, and show which are still needed.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     epilog="Example: trenova keys generate --id eu1",
 )
 
@@ -58,7 +59,9 @@ def public(
     tenant: Annotated[str | None, typer.Option(help="Print the keys of this tenant's ledger.")] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Print the keys that verify checkpoints, for auditors and witnesses: one per line, the ledger's own first.
+    """Print the keys that verify checkpoints.
+
+    They are for auditors and witnesses: one per line, the ledger's own first.
 
     Without a tenant they are named after ledger.origin, and stand for the ledgers of all tenants below it.
 
@@ -84,7 +87,9 @@ def check(
     data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
     as_json: options.Json = False,
 ) -> None:
-    """Test every configured key, and list what still needs it and until when.
+    """Test every configured key, and list what needs it.
+
+    The list says until when, where that is known.
 
     Checks open and closed workflows, schedules, and the spool of this machine's API. Names what it could not check.
 

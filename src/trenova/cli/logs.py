@@ -13,7 +13,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option(min=0, help="How many earlier lines to show of each process.")] = 20,
 ) -> None:
-    """Show the logs of everything that runs on the data folder.
+    """Show the logs of all that runs on the data folder.
 
     That is what `trenova dev` runs; or PostgreSQL, and the API and workers that use it.
 

@@ -19,10 +19,10 @@ app = typer.Typer(
     cls=LazyGroup,
     help="An audit log that loses nothing and can prove it.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start here: [bold]trenova dev[/bold]. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part.",
+    epilog="Start here: trenova dev. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part.",
 )
 
 

@@ -22,7 +22,9 @@ def preflight(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Run the production checklist: every item is checked by doing it, on the real parts.
+    """Run the production checklist.
+
+    Every item is checked by doing it, on the real parts.
 
     Stores a few entries of the system's own tenant and runs a few workflows. Exit codes are those of trenova doctor.
 

@@ -31,7 +31,7 @@ def reconcile(
     data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
     as_json: options.Json = False,
 ) -> None:
-    """Compare the batches that Temporal has with the database, and store what is missing.
+    """Store what Temporal has and the database lacks.
 
     The workers do this every five minutes. This command needs what a worker needs (its login, the signing key, the
     encryption keys), and no running worker.

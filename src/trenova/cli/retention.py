@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 MAX_DAYS = 36500
 
 app = typer.Typer(
-    help="Set how long entries are kept, and remove what is older.",
+    help="Set how long entries are kept, and remove older ones.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     epilog="Example: trenova retention set --tenant acme --days 365",
 )
 
@@ -148,7 +149,9 @@ def run(
     data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
     as_json: options.Json = False,
 ) -> None:
-    """Remove the content of entries that are older than their policy and under no hold, as the nightly run does.
+    """Remove content that is older than its policy.
+
+    Entries under a hold are kept. This is what runs every night.
 
     Needs a database login with the role trenova_worker in database.url, and the signing key.
 

@@ -65,7 +65,9 @@ def verify(
         ),
     ] = False,
 ) -> None:
-    """Verify evidence files offline, or with --live the database. Names every damaged place.
+    """Verify evidence offline, or the database with --live.
+
+    Names every damaged place.
 
     Exit code 0: proved. 1: not proved. 2: nothing was checked. 3: a file is consistent, but signed by a key that nobody
     vouched for: without --key the keys in the file itself are used. --live uses the configured signing keys.

@@ -16,7 +16,9 @@ def verify_encryption(
     data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
     as_json: options.Json = False,
 ) -> None:
-    """Prove that payloads are encrypted: run a workflow and inspect its raw history.
+    """Prove that payloads in Temporal are encrypted.
+
+    Runs a workflow and inspects its raw history.
 
     Exit code 1 if any payload is in plain text, encrypted with another key, or cannot be decoded, or if the payloads
     are not compressed.

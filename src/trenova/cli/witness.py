@@ -16,7 +16,7 @@ def witness(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8070,
 ) -> None:
-    """Cosign the checkpoints of others' logs, as long as each only grows.
+    """Cosign others' checkpoints while their logs only grow.
 
     Run it where the owner of the logs has no access: its word is worth only as much as its independence. It logs its
     own verifier key when it starts.

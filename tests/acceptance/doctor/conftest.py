@@ -14,7 +14,7 @@ from acceptance.conftest import CommandResult, Dev
 from acceptance.encrypted import Site, dev_with, start_site
 from trenova.dev import schema
 from trenova.dev.postgres import Postgres
-from waiting import becomes
+from waiting import becomes, eventually
 
 SHIMS = Path(__file__).parents[1]
 
@@ -50,16 +50,7 @@ async def doctor(site: Site, **variables: str) -> DoctorReport:
 
 async def doctor_until(site: Site, condition: Callable[[DoctorReport], object], **variables: str) -> DoctorReport:
     """The report of the doctor once the condition is true."""
-    report: DoctorReport | None = None
-
-    async def is_reported() -> bool:
-        nonlocal report
-        report = await doctor(site, **variables)
-        return bool(condition(report))
-
-    await becomes(is_reported, lambda: report)
-    assert report is not None
-    return report
+    return await eventually(lambda: doctor(site, **variables), condition)
 
 
 @pytest.fixture(scope="module")

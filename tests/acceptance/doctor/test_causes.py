@@ -17,7 +17,7 @@ from acceptance.encrypted import STRICT, encrypting, new_key
 from trenova.doctor.causes import causes
 from trenova.doctor.finding import Finding, State
 from trenova.runtime.installation import logins
-from waiting import becomes
+from waiting import eventually
 
 pytestmark = pytest.mark.long
 
@@ -36,14 +36,10 @@ async def wait_for_causes(
     installation: Installation, named: list[str], variables: Mapping[str, str] | None = None
 ) -> list[Finding]:
     """The findings of the doctor once it names exactly these causes."""
-    findings: list[Finding] = []
-
-    async def are_named() -> bool:
-        findings[:] = await installation.examine(variables)
-        return [finding.check for finding in causes(findings)] == named
-
-    await becomes(are_named, lambda: [each for each in findings if each.state in {State.FAILED, State.WARNING}])
-    return findings
+    return await eventually(
+        lambda: installation.examine(variables),
+        lambda findings: [finding.check for finding in causes(findings)] == named,
+    )
 
 
 async def wait_until_healthy(installation: Installation) -> None:

@@ -1,6 +1,5 @@
 """Which keys closed workflows, schedules and spooled batches need, and what of them is not seen."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -16,7 +15,6 @@ from temporalio.client import Client, Schedule, ScheduleActionStartWorkflow, Sch
 from temporalio.common import Priority
 from temporalio.worker import Worker
 
-from conftest import GENEROUS_S
 from trenova.cli import keys_check
 from trenova.cli.keys_check import KeyNeeds
 from trenova.codec.compose import data_converter_for
@@ -30,6 +28,7 @@ from trenova.ingest.spool import BLOCK_BYTES, Spool
 from trenova.ingest.start import Parcel
 from trenova.keys.encryption import KeyReport, generate_key
 from trenova.keys.loading import load_keyring
+from waiting import eventually
 
 KEYS = {name: generate_key().text for name in ("old", "new")}
 NO_OTHERS: Mapping[str, str] = {}
@@ -68,11 +67,9 @@ async def run(client: Client) -> None:
 
 async def wait_until_listed(client: Client, count: int) -> PlaceReport:
     """What is closed, once Temporal lists so many."""
-    async with asyncio.timeout(GENEROUS_S):
-        while True:
-            place = await closed_workflows.examine_closed_workflows(client)
-            if place.looked_at == count:
-                return place
+    return await eventually(
+        lambda: closed_workflows.examine_closed_workflows(client), lambda place: place.looked_at == count
+    )
 
 
 async def test_a_closed_workflow_needs_its_key_until_its_retention_is_over(server: Temporal) -> None:
@@ -120,9 +117,7 @@ async def test_a_schedule_needs_the_key_of_what_it_starts_a_workflow_with_and_of
     async with Worker(new, task_queue=TASK_QUEUE, workflows=[Echo]):
         for name in ("trenova-reconcile", OURS):
             await new.get_schedule_handle(name).trigger()
-        async with asyncio.timeout(GENEROUS_S):
-            while (await schedules.examine_schedules(new))[1].uses.keys() != {"new"}:
-                pass
+        await eventually(lambda: schedules.examine_schedules(new), lambda places: places[1].uses.keys() == {"new"})
         await wait_until_listed(new, 2)
     place, results = await schedules.examine_schedules(new)
     assert (place.uses, place.unseen) == ({"old": KeyUse(count=1)}, None)
@@ -134,9 +129,7 @@ async def test_a_handed_on_result_needs_its_key_and_is_not_seen_once_its_run_is_
     started = ScheduleActionStartWorkflow("Echo", id="theirs", task_queue=TASK_QUEUE)
     handle = await old.create_schedule("theirs", Schedule(action=started, spec=ScheduleSpec()))
     await handle.trigger()
-    async with asyncio.timeout(GENEROUS_S):
-        while not (await handle.describe()).info.running_actions:
-            pass
+    await eventually(handle.describe, lambda described: described.info.running_actions)
     # It may have left nothing yet.
     assert (await schedules.examine_schedules(new))[0].unseen is None
     async with Worker(old, task_queue=TASK_QUEUE, workflows=[Echo]):
@@ -193,9 +186,7 @@ async def test_a_run_of_a_schedule_is_not_reported_for_payloads_that_it_does_not
         await wait_until_listed(old, 1)
     # Nobody works on this one.
     await handle.trigger()
-    async with asyncio.timeout(GENEROUS_S):
-        while (work := await examine_open_workflows(strict)).looked_at == 0:
-            pass
+    work = await eventually(lambda: examine_open_workflows(strict), lambda work: work.looked_at)
     assert work == OpenWorkflows(key_ids={}, looked_at=1)
 
 

@@ -20,6 +20,7 @@ from trenova.config import TASK_QUEUE, SecuritySettings
 from trenova.dev.temporal import Temporal
 from trenova.keys.encryption import generate_key
 from trenova.keys.loading import load_keyring
+from waiting import eventually
 
 OLD, NEW = generate_key().text, generate_key().text
 
@@ -55,11 +56,7 @@ async def start(client: Client, queue: str = TASK_QUEUE) -> WorkflowHandle[Waiti
 
 async def wait_until_listed(client: Client, count: int, most: int = 100) -> OpenWorkflows:
     """What is open, once Temporal lists so many; its list is a moment behind."""
-    async with asyncio.timeout(GENEROUS_S):
-        while True:
-            work = await examine_open_workflows(client, most=most)
-            if work.looked_at == count:
-                return work
+    return await eventually(lambda: examine_open_workflows(client, most=most), lambda work: work.looked_at == count)
 
 
 async def test_open_workflows_are_counted_by_the_key_of_their_input(server: Temporal) -> None:
@@ -88,15 +85,18 @@ async def test_the_key_of_a_misconfigured_worker_is_not_needed(server: Temporal)
     handle = await start(right)
     async with Worker(wrong, task_queue=TASK_QUEUE, workflows=[Waiting], activities=[wait_for_ever]):
         async with asyncio.timeout(GENEROUS_S):
-            while EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED not in await kinds(handle):  # noqa: ASYNC110 - no event for it
-                await asyncio.sleep(0.1)
+            await reaches(handle, EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED)
     work = await wait_until_listed(right, 1)
     assert work.key_ids == {"old": 1}
     assert work.unreadable == {}
 
 
-async def kinds(handle: WorkflowHandle[Waiting, None]) -> set[int]:
-    return {event.event_type async for event in handle.fetch_history_events()}
+async def reaches(handle: WorkflowHandle[Waiting, None], kind: EventType.ValueType) -> None:
+    """Return once the history has such an event."""
+    async for event in handle.fetch_history_events(wait_new_event=True):
+        if event.event_type == kind:
+            return
+    pytest.fail("the workflow has ended")
 
 
 async def test_a_key_that_only_the_worker_used_is_needed_too(server: Temporal) -> None:
@@ -105,9 +105,7 @@ async def test_a_key_that_only_the_worker_used_is_needed_too(server: Temporal) -
     slow = await connect_with_keys(server, "old", old=OLD, new=NEW)
     async with Worker(slow, task_queue=TASK_QUEUE, workflows=[Waiting], activities=[wait_for_ever]):
         handle = await start(sender)
-        async with asyncio.timeout(GENEROUS_S):
-            while (await wait_until_listed(sender, 1)).key_ids != {"old": 1, "new": 1}:
-                pass
+        await eventually(lambda: wait_until_listed(sender, 1), lambda work: work.key_ids == {"old": 1, "new": 1})
         await handle.terminate()
 
 
@@ -152,12 +150,9 @@ async def test_a_key_that_only_a_heartbeat_needs_is_needed_by_the_next_attempt(s
     async with Worker(sender, task_queue=TASK_QUEUE, workflows=[Waiting]):
         handle = await start(sender)
         async with asyncio.timeout(GENEROUS_S):
-            while EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED not in await kinds(handle):  # noqa: ASYNC110 - no event for it
-                await asyncio.sleep(0.1)
+            await reaches(handle, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
     async with Worker(slow, task_queue=TASK_QUEUE, activities=[beats]):
-        async with asyncio.timeout(GENEROUS_S):
-            while (await wait_until_listed(sender, 1)).key_ids != {"old": 1, "new": 1}:
-                pass
+        await eventually(lambda: wait_until_listed(sender, 1), lambda work: work.key_ids == {"old": 1, "new": 1})
         await handle.terminate()
 
 

@@ -1,6 +1,5 @@
 """A separate Temporal and database, so that every closed run and every stored batch belongs to these tests."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +14,7 @@ from pydantic import SecretStr
 from temporalio.client import Client, WorkflowHandle
 from temporalio.converter import DataConverter
 
-from conftest import GENEROUS_S, converter
+from conftest import converter
 from databases import own_database
 from examples import SIGNER
 from trenova.config import TASK_QUEUE, Settings
@@ -29,6 +28,7 @@ from trenova.reconciliation.runs import closed_runs
 from trenova.store import Store
 from trenova.worker import process
 from trenova.workflows import ProcessAuditBatchWorkflow
+from waiting import becomes
 
 Handle = WorkflowHandle[ProcessAuditBatchWorkflow, BatchResult]
 
@@ -60,9 +60,11 @@ class Site:
 
     async def wait_until_listed(self, *run_ids: str | None) -> None:
         """Wait until Temporal lists these runs as closed; its list lags for a moment."""
-        async with asyncio.timeout(GENEROUS_S):
-            while not set(run_ids) <= {run.run_id async for page in closed_runs(self.client, None) for run in page}:
-                pass
+
+        async def are_listed() -> bool:
+            return set(run_ids) <= {run.run_id async for page in closed_runs(self.client, None) for run in page}
+
+        await becomes(are_listed)
 
     async def reconcile(
         self, *, compare_all: bool = True, overlap: timedelta = OVERLAP, data_converter: DataConverter | None = None

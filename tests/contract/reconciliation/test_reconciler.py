@@ -21,6 +21,7 @@ from trenova.keys.encryption import generate_key
 from trenova.keys.loading import load_keyring
 from trenova.store import Store
 from trenova.store.reconciliation import ClosedRun
+from waiting import eventually
 
 KEY = generate_key().text
 
@@ -81,8 +82,7 @@ async def test_what_cannot_be_read_is_noted_and_stops_none_of_the_others(site: S
     )
     for name in ("unknown", "none"):
         await foreign_worker.delete(site.client, ids[name], runs[names.index(name)])
-    while (done := await site.reconcile(data_converter=both, compare_all=False)).missing:
-        pass
+    await eventually(lambda: site.reconcile(data_converter=both, compare_all=False), lambda result: not result.missing)
     assert await site.stored_bodies(tenant) == sent
     findings = await site.store.reconciliation.findings()
     assert findings.missing == before
