@@ -55,8 +55,9 @@ run-worker: $(STAMP) ## Run the worker (configuration: config/config.yaml)
 logs: $(STAMP) ## Follow the logs of everything that runs on this machine
 	@exec $(BIN)/trenova logs --follow $(ARGS)
 
-# Four at a time, also on two cores: most tests wait for a process half of their time.
-PYTEST = $(BIN)/python -m pytest $(if $(findstring ::,$(ARGS)),,--numprocesses 4 --dist loadfile --no-loadscope-reorder)
+# Four at a time, also on two cores: most tests wait for a process half of their time. Bytecode is written even where the
+# caller's environment forbids it, or each program that a test starts would compile ours again.
+PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(if $(findstring ::,$(ARGS)),,--numprocesses 4 --dist loadfile --no-loadscope-reorder)
 
 test: $(STAMP) programs promtool ## Run all tests against real servers (one: ARGS=tests/unit/test_config.py::test_name)
 	@$(PYTEST) $(ARGS)

@@ -1,14 +1,13 @@
 """`--json` has the same form in all commands: one object per line, including errors, as in docs/command-line.md."""
 
 import json
-import sys
+import shlex
 from typing import Any
 
 import pytest
 
-from acceptance.conftest import User, run
+from acceptance.conftest import User
 from acceptance.test_cli_help import COMMANDS
-from acceptance.test_cli_pipes import WALK_WITH_ERRORS
 
 # The log format of servers is a setting; `logs` prints lines of other programs, and `export` always prints JSON.
 WITHOUT = {"dev", "api", "worker", "witness", "logs", "dead-letters export"}
@@ -48,21 +47,17 @@ def test_an_error_of_every_command_is_one_object_on_standard_error(newcomer: Use
     words = [words for words, _ in leaves() if words not in WITHOUT | FINDINGS]
     (newcomer.folder / ".trenova").mkdir()
     (newcomer.folder / ".trenova" / "dev.json").write_text("{")
-    lines = "\n".join(f"{each} --json {ARGUMENTS.get(each, '')}" for each in words)
-    ended = run([sys.executable, "-c", WALK_WITH_ERRORS], newcomer.folder, lines.encode(), TRENOVA_API__PORT="x")
-    assert ended.exit_code == 0, ended.err
-    results = ended.objects
-    assert [each["words"].split(" --json")[0] for each in results] == words
-    for each in results:
-        assert each["out"] == "", each
-        *_, last = each["err"].splitlines()
+    for each in words:
+        ended = newcomer(*each.split(), "--json", *shlex.split(ARGUMENTS.get(each, "")), TRENOVA_API__PORT="x")
+        assert ended.out == "", (each, ended)
+        *_, last = ended.err.splitlines()
         error = json.loads(last)
-        assert error.keys() == {"error", "problems", "hint", "exit_code"}, each
+        assert error.keys() == {"error", "problems", "hint", "exit_code"}, (each, ended)
         # A verification that could not run has no verdict.
-        code = 2 if each["words"].startswith("verify --json") else 1
-        assert (error["exit_code"], each["exit_code"]) == (code, code), each
-        assert "invalid configuration: " in error["error"], each
-        assert error["problems"], each
+        code = 2 if each == "verify" else 1
+        assert (error["exit_code"], ended.exit_code) == (code, code), (each, ended)
+        assert "invalid configuration: " in error["error"], (each, ended)
+        assert error["problems"], (each, ended)
 
 
 def test_wrong_usage_has_the_same_form(newcomer: User) -> None:

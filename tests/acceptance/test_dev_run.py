@@ -8,7 +8,6 @@ import signal
 import stat
 import sys
 import tempfile
-import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -20,12 +19,14 @@ import httpx
 import psutil
 import pytest
 
+from acceptance import conftest
+from acceptance.conftest import User
 from trenova.dev import orphans, ports
 from trenova.dev.process import last_lines
+from waiting import LIMIT_S, becomes
 
 pytestmark = pytest.mark.long
 
-LIMIT_S = 240
 PARTS = ("worker", "api", "temporal", "postgres")
 
 
@@ -91,10 +92,10 @@ def flags() -> tuple[str, ...]:
 
 
 async def until(condition: Callable[[], bool], output: Path) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline, last_lines(output)
-        await asyncio.sleep(0.05)
+    async def is_true() -> bool:
+        return condition()
+
+    await becomes(is_true, lambda: last_lines(output))
 
 
 async def launch(data_dir: Path, flags: tuple[str, ...]) -> Dev:
@@ -179,23 +180,18 @@ async def test_parts_that_die_are_restarted_and_entries_are_stored_again(
         assert await dev.targets() == {f"after-{part}" for part in PARTS}
 
 
-async def test_a_folder_or_a_port_in_use_is_one_error_and_one_hint(data_dir: Path, flags: tuple[str, ...]) -> None:
-    async with running(data_dir, flags) as dev:
-        children = dev.children()
-        for folder, words in (
-            (data_dir, "is in use by another trenova dev"),
-            (data_dir.with_name("o"), "is already in use by"),
-        ):
-            command = ("-m", "trenova", "dev", "--data-dir", str(folder), *flags)
-            pipe = asyncio.subprocess.PIPE
-            second = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=pipe, stderr=pipe)
-            _, complaint = await second.communicate()
-            assert second.returncode != 0
-            lines = complaint.decode().splitlines()
-            assert [line.split(":")[0] for line in lines] == ["error", "hint"]
-            assert words in lines[0]
-        assert all(orphans.is_running(child) for child in children)
-        assert await dev.send("still-there") == 201
+def test_a_folder_or_a_port_in_use_is_one_error_and_one_hint(dev: conftest.Dev, trenova: User) -> None:
+    parts, state = dev.parts(), dev.state
+    ports_of = {"--api-port": "api_url", "--temporal-port": "temporal_address", "--ui-port": "ui_url"}
+    flags = [word for flag, name in ports_of.items() for word in (flag, state[name].rpartition(":")[2])]
+    for folder, words in (
+        (dev.data_dir, "is in use by another trenova dev"),
+        (dev.data_dir.with_name("o"), "is already in use by"),
+    ):
+        error, _ = trenova("dev", "--data-dir", str(folder), *flags).error_and_hint()
+        assert words in error
+    assert all(orphans.is_running(part) for part in parts)
+    trenova.add({"comment": "still there"})
 
 
 async def test_ctrl_c_during_the_start_stops_everything_that_was_started(

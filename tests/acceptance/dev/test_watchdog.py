@@ -64,7 +64,8 @@ async def run_parts(*parts: Part) -> AsyncIterator[RunningParts]:
     finally:
         for process in map(psutil.Process, running.supervisor.pids.values()):
             for each in (process, *process.children()):
-                each.resume()
+                with suppress(psutil.NoSuchProcess):
+                    each.resume()
         running.supervisor.hurry()
         await running.supervisor.stop()
 
