@@ -25,7 +25,10 @@ from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, Work
 from temporalio.converter import DataConverter
 from temporalio.worker import Replayer
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from xdist.remote import Producer
+from xdist.scheduler import Scheduling
 
+import distribution
 from examples import SIGNER
 from trenova.api import app
 from trenova.api.codec import RemoteCodec
@@ -63,7 +66,11 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run tests that take minutes first, so that no process is left running alone at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    items.sort(key=lambda item: not distribution.starts_first(item))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    return distribution.make_scheduler(config, log)
 
 
 @pytest.fixture(scope="session")
