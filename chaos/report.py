@@ -97,8 +97,8 @@ def section(command: str, run_plan: RunPlan, outcome: Outcome, machine: str) -> 
 def replace_section(page: str, report: str) -> str:
     """The page with this report's run in place of the one that it has. A page has one, and ends with it."""
     before, found, _ = page.partition(f"{TITLE}\n")
-    _, told, run = report.partition(f"{TITLE}\n")
-    if not found or not told:
+    _, title, run = report.partition(f"{TITLE}\n")
+    if not found or not title:
         raise InvalidRequest(f"there is no section {TITLE!r}", hint="give a report of make chaos, and a page with one")
     return f"{before}{TITLE}\n{run.partition(NEXT)[0].rstrip()}\n"
 
@@ -135,7 +135,7 @@ def document(command: str, run_plan: RunPlan, outcome: Outcome) -> dict[str, Any
         "seconds": outcome.seconds,
         "counts": counts(outcome),
         "accepted to stored": None if outcome.waits is None else asdict(outcome.waits),
-        "findings": {"counts": outcome.checked.findings.counts, "told": outcome.checked.findings.examples},
+        "findings": {"counts": outcome.checked.findings.counts, "examples": outcome.checked.findings.examples},
         "deaths": list(outcome.deaths),
         "faults": [asdict(each) for each in outcome.recoveries],
     }

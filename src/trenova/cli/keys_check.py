@@ -45,7 +45,7 @@ class KeyNeeds:
     """What this command can never check."""
 
     @property
-    def unchecked(self) -> list[str]:
+    def unseen(self) -> list[str]:
         """What should have been checked, and could not be."""
         return [f"{place.name}: {place.unseen}" for place in self.places if place.unseen]
 
@@ -65,7 +65,7 @@ class KeyNeeds:
     def exit_code(self) -> int:
         if any(place.unreadable for place in self.places):
             return UNREADABLE
-        return CHECKED_IN_PART if self.unchecked else 0
+        return CHECKED_IN_PART if self.unseen else 0
 
 
 def configured_keys(settings: Settings) -> tuple[encryption.KeyReport, ...]:
@@ -120,7 +120,7 @@ def as_data(keys: tuple[encryption.KeyReport, ...], needs: KeyNeeds | None) -> d
             for place in needs.places
             for key_id, reason in place.unreadable.items()
         ],
-        "not_seen": ["Temporal: not asked"] if needs is None else [*needs.unchecked, needs.out_of_reach],
+        "not_seen": ["Temporal: not asked"] if needs is None else [*needs.unseen, needs.out_of_reach],
         "open_workflows": None
         if needs is None
         else {
@@ -155,7 +155,7 @@ def need_word(needs: KeyNeeds | None, key: encryption.KeyReport) -> str:
         return "?"
     if key.encrypts or needs.is_needed(key.id):
         return "yes"
-    return "unknown" if needs.unchecked else "no use seen"
+    return "unknown" if needs.unseen else "no use seen"
 
 
 def styled_lines(keys: Sequence[encryption.KeyReport], needs: KeyNeeds | None) -> Iterator[tuple[str, str]]:
@@ -171,7 +171,7 @@ def styled_lines(keys: Sequence[encryption.KeyReport], needs: KeyNeeds | None) -
     spare = [key.id for key in keys if not key.encrypts]
     for key_id in spare:
         if not needs.of(key_id):
-            yield no_need_seen(key_id, everything_checked=not needs.unchecked), ""
+            yield no_need_seen(key_id, everything_checked=not needs.unseen), ""
     if spare:
         yield f"out of reach from here: {needs.out_of_reach}", ""
 
@@ -185,7 +185,7 @@ def problem_lines(keys: Sequence[encryption.KeyReport], needs: KeyNeeds) -> Iter
         for key_id, reason in place.unreadable.items():
             stuck = f"{place.name} with this key are stuck until the right key is configured"
             yield f"key {key_id or '(none)'}: {reason}; {stuck}", "red"
-    for what in needs.unchecked:
+    for what in needs.unseen:
         yield f"not checked: {what}", "yellow"
 
 

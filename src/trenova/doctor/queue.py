@@ -149,7 +149,7 @@ async def check_workers(context: CheckContext) -> Verdict:
         )
     answers = await context.workers.answers()
     silent = answers.silent if answers else 0
-    if answers and silent and not answers.answered:
+    if answers and silent and not answers.answer_count:
         listed = sorted({*polling_for["workflow"], *polling_for["activity"]})
         return failure(
             f"no worker answers on the {TASK_QUEUE} Task Queue: {', '.join(listed[:SHOWN])} polled recently, but "

@@ -52,7 +52,7 @@ class Answers:
     """How many queries were not answered in time."""
 
     @property
-    def answered(self) -> int:
+    def answer_count(self) -> int:
         return len(self.replies) + len(self.failures)
 
 
