@@ -29,6 +29,7 @@ from xdist.remote import Producer
 from xdist.scheduler import Scheduling
 
 import distribution
+import prepared
 from examples import SIGNER
 from trenova.api import app
 from trenova.api.codec import RemoteCodec
@@ -36,7 +37,6 @@ from trenova.api.ledger_keys import public_keys_of
 from trenova.codec.compose import data_converter_for
 from trenova.codec.layered_codec import MAX_SENT_BYTES
 from trenova.config import SecuritySettings, Settings
-from trenova.dev import schema
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
@@ -84,14 +84,13 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 async def postgres(folder: Path) -> AsyncIterator[Postgres]:
-    async with Postgres(folder / "servers").running() as server:
-        await schema.prepare(server)
+    async with Postgres(prepared.prepare(folder / "postgres")).running() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 async def temporal(folder: Path) -> AsyncIterator[Temporal]:
-    async with Temporal(folder / "servers").running() as server:
+    async with Temporal(folder / "temporal").running() as server:
         yield server
 
 

@@ -21,6 +21,7 @@ import pytest
 import uuid_utils
 
 import preloaded
+import prepared
 from conftest import new_tenant
 from trenova.dev import orphans, ports
 from trenova.dev.process import last_lines
@@ -169,7 +170,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def dev() -> Iterator[Dev]:
-    with home() as path, dev_running(path / "data", free_ports()) as running:
+    with home() as path, dev_running(prepared.prepare(path / "data"), free_ports()) as running:
         yield running
 
 

@@ -16,6 +16,7 @@ import psutil
 from temporalio.client import Client
 
 import preloaded
+import prepared
 from acceptance.conftest import (
     BESIDE_PYTHON,
     RETRYABLE,
@@ -87,7 +88,7 @@ def temporal_cli(address: str, folder: Path, *words: str) -> CommandResult:
 @contextmanager
 def dev_with(**variables: str) -> Iterator[Dev]:
     """Run a separate `trenova dev` with these variables."""
-    with home() as path, dev_running(path / "data", free_ports(), **variables) as running:
+    with home() as path, dev_running(prepared.prepare(path / "data"), free_ports(), **variables) as running:
         yield running
 
 

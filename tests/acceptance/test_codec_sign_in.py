@@ -155,7 +155,7 @@ async def test_an_admin_key_decodes_in_the_web_ui_until_it_is_revoked(page: Page
     await sign_in(page, site, site.key(tmp_path)[1])
     await page.goto(site.page)
     await page.get_by_text(site.actor).first.wait_for(state="visible")
-    secret = key.rpartition("_")[2]
+    secret = key.split("_", 2)[2]  # which may contain an underscore
     assert not [each for each in addresses if secret in each]
     assert secret not in site.log.read_text()
     assert secret not in json.dumps(await page.context.storage_state())

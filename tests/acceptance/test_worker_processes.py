@@ -50,6 +50,12 @@ async def two_workers(site: Site, port: int, log: Path, **variables: str) -> Asy
         await process.wait()
 
 
+@pytest.fixture(scope="module")
+async def site(folder: Path, postgres: Postgres) -> AsyncIterator[Site]:
+    async with start_site(folder, postgres) as started:
+        yield started
+
+
 async def both_ready(port: int) -> bool:
     return await is_ready(port) and await is_ready(port + 1)
 
@@ -66,15 +72,13 @@ def manager() -> Iterator[socket.socket]:
 
 
 async def test_a_killed_process_is_restarted_and_the_other_keeps_working(
-    folder: Path, postgres: Postgres, manager: socket.socket
+    site: Site, manager: socket.socket, tmp_path: Path
 ) -> None:
     port = two_ports()
     # No watchdog: its messages would fill the socket, which is not read until the stop.
     notify = {"NOTIFY_SOCKET": manager.getsockname()}
-    async with (
-        start_site(folder, postgres) as site,
-        two_workers(site, port, site.folder / "workers.log", **notify) as parent,
-    ):
+    log = tmp_path / "workers.log"
+    async with two_workers(site, port, log, **notify) as parent:
         await asyncio.to_thread(receive_until, manager, b"READY=1")
         await becomes(lambda: both_ready(port))
         one, other = psutil.Process(parent.pid).children()
@@ -86,16 +90,14 @@ async def test_a_killed_process_is_restarted_and_the_other_keeps_working(
 
         await becomes(is_replaced)
         await becomes(lambda: both_ready(port))
-        assert "worker process started again" in (site.folder / "workers.log").read_text()
+        assert "worker process started again" in log.read_text()
 
         # While one of them waits for its restart.
         other.kill()
 
         async def reports_exit() -> bool:
             fields = f'"pid": {other.pid}, "exit_code": -9, "again_in_s": 1.0'
-            return (
-                f'{fields}, "event": "a worker process ended unexpectedly"' in (site.folder / "workers.log").read_text()
-            )
+            return f'{fields}, "event": "a worker process ended unexpectedly"' in log.read_text()
 
         await becomes(reports_exit)
         parent.send_signal(signal.SIGTERM)
@@ -105,11 +107,10 @@ async def test_a_killed_process_is_restarted_and_the_other_keeps_working(
 
 
 async def test_a_process_that_the_system_cannot_start_is_started_later_and_the_other_keeps_working(
-    folder: Path, postgres: Postgres
+    site: Site, tmp_path: Path
 ) -> None:
-    port = two_ports()
-    log = folder / "workers.log"
-    async with start_site(folder, postgres) as site, two_workers(site, port, log) as parent:
+    port, log = two_ports(), tmp_path / "workers.log"
+    async with two_workers(site, port, log) as parent:
         await becomes(lambda: both_ready(port))
         system = psutil.Process(parent.pid)
         one, other = system.children()
@@ -129,52 +130,41 @@ async def test_a_process_that_the_system_cannot_start_is_started_later_and_the_o
         assert "Too many open files" in log.read_text()
 
 
-async def test_without_their_parent_the_processes_exit(folder: Path, postgres: Postgres) -> None:
-    port = two_ports()
-    async with (
-        start_site(folder, postgres) as site,
-        two_workers(site, port, site.folder / "workers.log") as parent,
-    ):
+async def test_without_their_parent_the_processes_exit(site: Site, tmp_path: Path) -> None:
+    port, log = two_ports(), tmp_path / "workers.log"
+    async with two_workers(site, port, log) as parent:
         await becomes(lambda: both_ready(port))
         children = psutil.Process(parent.pid).children()
         parent.kill()
         _, alive = await asyncio.to_thread(psutil.wait_procs, children, LIMIT_S)
         assert alive == []
-        assert "the process that started this worker has ended" in (site.folder / "workers.log").read_text()
+        assert "the process that started this worker has ended" in log.read_text()
 
 
-async def test_a_process_that_cannot_start_stops_all_of_them_with_its_error(folder: Path, postgres: Postgres) -> None:
-    port = two_ports()
-    async with start_site(folder, postgres) as site:
-        with socket.create_server(("127.0.0.1", port + 1)):
-            async with two_workers(site, port, site.folder / "workers.log") as parent, asyncio.timeout(LIMIT_S):
-                assert await parent.wait() == 1
-        log = (site.folder / "workers.log").read_text()
-        assert f"error: invalid configuration: port {port + 1} on 127.0.0.1 is already in use" in log
-        assert "a worker process cannot start; its error is above" in log
+async def test_a_process_that_cannot_start_stops_all_of_them_with_its_error(site: Site, tmp_path: Path) -> None:
+    port, log = two_ports(), tmp_path / "workers.log"
+    with socket.create_server(("127.0.0.1", port + 1)):
+        async with two_workers(site, port, log) as parent, asyncio.timeout(LIMIT_S):
+            assert await parent.wait() == 1
+    assert f"error: invalid configuration: port {port + 1} on 127.0.0.1 is already in use" in log.read_text()
+    assert "a worker process cannot start; its error is above" in log.read_text()
 
 
-async def test_ports_beyond_the_last_are_an_error_before_any_process_starts(folder: Path, postgres: Postgres) -> None:
-    async with start_site(folder, postgres) as site:
-        ended = await site.command("worker", "--processes", "2", **health_on(65_535))
+async def test_ports_beyond_the_last_are_an_error_before_any_process_starts(site: Site) -> None:
+    ended = await site.command("worker", "--processes", "2", **health_on(65_535))
     assert ended.error_and_hint()[0].startswith(
         "invalid configuration: worker.health.port: 65535 given for 2 processes"
     )
 
 
-async def test_a_process_that_does_not_exit_in_time_is_killed(folder: Path, postgres: Postgres) -> None:
-    port = two_ports()
+async def test_a_process_that_does_not_exit_in_time_is_killed(site: Site, tmp_path: Path) -> None:
+    port, log = two_ports(), tmp_path / "workers.log"
     at_once = {"TRENOVA_WORKER__DRAIN_SECONDS": "0"}
-    async with (
-        start_site(folder, postgres) as site,
-        two_workers(site, port, site.folder / "workers.log", **at_once) as parent,
-    ):
+    async with two_workers(site, port, log, **at_once) as parent:
         await becomes(lambda: both_ready(port))
         stuck, _ = psutil.Process(parent.pid).children()
         stuck.suspend()
         parent.send_signal(signal.SIGTERM)
         async with asyncio.timeout(LIMIT_S):
             assert await parent.wait() == 1
-        assert (
-            f'"pid": {stuck.pid}, "event": "a worker process does not stop' in (site.folder / "workers.log").read_text()
-        )
+        assert f'"pid": {stuck.pid}, "event": "a worker process does not stop' in log.read_text()

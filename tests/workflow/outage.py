@@ -16,7 +16,6 @@ from conftest import GENEROUS_S, converter
 from contract.lossy_proxy import LossyProxy
 from examples import SIGNER, bodies
 from trenova.config import TASK_QUEUE, Settings
-from trenova.dev import schema
 from trenova.dev.postgres import Postgres
 from trenova.dev.temporal import Temporal
 from trenova.domain.batch import Batch, BatchResult, workflow_id
@@ -123,11 +122,9 @@ async def wait_until_scheduled(handle: Handle) -> None:
 
 
 @asynccontextmanager
-async def open_servers(folder: Path, *, prepared: bool = False) -> AsyncIterator[Servers]:
-    """Start the servers in this folder. If it is `prepared`, it has the tables already."""
+async def open_servers(folder: Path) -> AsyncIterator[Servers]:
+    """Start the servers in this data folder, which is prepared."""
     async with Postgres(folder).running() as postgres, Temporal(folder).running() as temporal:
-        if not prepared:
-            await schema.prepare(postgres)
         network = LossyProxy("127.0.0.1", postgres.port)
         async with network.running():
             url = postgres.worker_url.replace(f":{postgres.port}/", f":{network.port}/")

@@ -9,10 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import prepared
 from conftest import GENEROUS_S, new_tenant
 from trenova.api.database_watch import DatabaseWatch
 from trenova.api.health import NO_ANSWER, check_database
-from trenova.dev import schema
 from trenova.dev.postgres import DATABASE, Postgres
 from workflow.outage import Servers, open_servers, pending_attempt, wait_until_scheduled, wait_until_waiting
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture
 async def servers(folder: Path) -> AsyncIterator[Servers]:
-    async with open_servers(folder / f"bad-day-{uuid.uuid4()}") as servers:
+    async with open_servers(prepared.prepare(folder / f"bad-day-{uuid.uuid4()}")) as servers:
         yield servers
 
 
@@ -71,12 +71,11 @@ async def test_a_batch_waits_until_the_operator_has_fixed_the_database(
 
 async def test_a_batch_waits_at_a_standby_until_it_is_promoted(folder: Path, tenant: str) -> None:
     """A failover to a server that was not promoted."""
-    place = folder / f"standby-{uuid.uuid4()}"
+    place = prepared.prepare(folder / f"standby-{uuid.uuid4()}")
     async with Postgres(place).running() as postgres:
-        await schema.prepare(postgres)
         data = await data_folder(postgres)
     (data / "standby.signal").touch()
-    async with open_servers(place, prepared=True) as servers, servers.worker() as store, asyncio.timeout(GENEROUS_S):
+    async with open_servers(place) as servers, servers.worker() as store, asyncio.timeout(GENEROUS_S):
         handle = await servers.start(tenant)
         assert (await wait_until_waiting(handle, why=ONLY_READS)).startswith(ONLY_READS)
         # Reads succeed, so lists and proofs work; repeated if the machine is too slow for an answer in time.

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from temporalio.testing import ActivityEnvironment
 
+import prepared
 from conftest import GENEROUS_S
 from trenova.worker import store_gate
 from workflow.outage import Handle, Servers, open_servers, pending_attempt, wait_until_scheduled, wait_until_waiting
@@ -22,7 +23,7 @@ SLOTS = 10
 @pytest.fixture
 async def servers(folder: Path) -> AsyncIterator[Servers]:
     """Servers whose database accepts no connection."""
-    async with open_servers(folder / f"unreachable-{uuid.uuid4()}") as servers:
+    async with open_servers(prepared.prepare(folder / f"unreachable-{uuid.uuid4()}")) as servers:
         servers.network.mode = "refuse"
         yield servers
 

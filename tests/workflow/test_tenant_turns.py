@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import prepared
 from conftest import GENEROUS_S, new_tenant
 from examples import seal
 from trenova.domain.entry import SealedEntry
@@ -20,7 +21,7 @@ LARGE_ENTRIES, LARGE_BODY = 5, 200_000
 
 @pytest.fixture
 async def servers(folder: Path) -> AsyncIterator[Servers]:
-    async with open_servers(folder / f"turns-{uuid.uuid4()}") as servers:
+    async with open_servers(prepared.prepare(folder / f"turns-{uuid.uuid4()}")) as servers:
         yield servers
 
 

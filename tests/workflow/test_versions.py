@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from temporalio.api.enums.v1 import EventType
 
+import prepared
 from conftest import GENEROUS_S
 from trenova.config import TASK_QUEUE, Settings
 from trenova.worker import process
@@ -21,7 +22,7 @@ DEPLOYMENT = "trenova"
 
 @pytest.fixture
 async def servers(folder: Path) -> AsyncIterator[Servers]:
-    async with open_servers(folder / f"versions-{uuid.uuid4()}") as servers:
+    async with open_servers(prepared.prepare(folder / f"versions-{uuid.uuid4()}")) as servers:
         yield servers
 
 

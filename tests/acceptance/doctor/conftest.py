@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
+import prepared
 from acceptance.conftest import CommandResult, Dev
 from acceptance.encrypted import Site, dev_with, start_site
-from trenova.dev import schema
 from trenova.dev.postgres import Postgres
 from waiting import becomes, eventually
 
@@ -56,8 +56,7 @@ async def doctor_until(site: Site, condition: Callable[[DoctorReport], object], 
 @pytest.fixture(scope="module")
 async def database(folder: Path) -> AsyncIterator[Postgres]:
     """A database for these tests only, because they damage it."""
-    async with Postgres(folder / f"doctor-{os.urandom(4).hex()}").running() as server:
-        await schema.prepare(server)
+    async with Postgres(prepared.prepare(folder / f"doctor-{os.urandom(4).hex()}")).running() as server:
         yield server
 
 

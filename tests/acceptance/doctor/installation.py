@@ -10,13 +10,13 @@ from pathlib import Path
 
 import psutil
 
+import prepared
 from acceptance.encrypted import Program, Site, encrypting, new_key
 from conftest import new_tenant
 from databases import urls_of
 from examples import entry
 from trenova.cli.doctor import run_checks
 from trenova.config import load
-from trenova.dev import schema
 from trenova.dev.part import Part
 from trenova.dev.postgres import Postgres
 from trenova.dev.process import Process
@@ -128,7 +128,7 @@ async def run_installation(folder: Path) -> AsyncIterator[Installation]:
     """A healthy installation, in which one entry is stored."""
     path = folder / f"installation-{os.urandom(4).hex()}"
     path.mkdir(mode=0o755)
-    postgres, temporal = Postgres(path / "database"), Temporal(path / "temporal")
+    postgres, temporal = Postgres(prepared.prepare(path / "database")), Temporal(path / "temporal")
     key = encrypting("a", a=new_key())
     async with AsyncExitStack() as stack:
         parts = {
@@ -139,8 +139,6 @@ async def run_installation(folder: Path) -> AsyncIterator[Installation]:
         running = Installation(site=without_key, postgres=postgres, parts=parts, variables=key)
         stack.push_async_callback(running.stop_everything)
         await asyncio.gather(*(running.start(name) for name in SERVERS))
-        await postgres.create_database()
-        await schema.prepare(postgres)
         async with Store.open(postgres.operator_url) as store:
             api_key = (await store.api_keys.create(tenant=None, role="admin", name="test", by="test")).text
         running.site = replace(without_key, api_key=api_key)
