@@ -1,7 +1,7 @@
 """Which tests run in the same process of a run with several.
 
 Whole files, because fixtures of a file and of the session start servers. Files that use the running `trenova dev` form
-two groups, so that two processes start one instead of all of them.
+two groups, so that two processes start one instead of all of them; those that use one with encryption form another.
 """
 
 import re
@@ -11,11 +11,14 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 USES_DEV = re.compile(r"tests/acceptance/(docs/|test_cli_|test_auditor|test_signing_keys|test_witness)")
+USES_ENCRYPTING_DEV = re.compile(r"tests/acceptance/test_(codec_sign_in|encryption_browser|encryption_secrecy)")
 GROUPS = 2
 
 
 def group_of(file: str) -> str:
     """The file itself, or the group of files that it belongs to."""
+    if USES_ENCRYPTING_DEV.match(file):
+        return "dev with encryption"
     return f"dev {sum(file.encode()) % GROUPS}" if USES_DEV.match(file) else file
 
 

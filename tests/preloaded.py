@@ -1,4 +1,4 @@
-"""Run commands without their slow start: as forks of a process that has already imported their modules.
+"""Run programs without their slow start: as forks of a process that has already imported their modules.
 
 A fork runs the program's `main` with the command's arguments, environment, folder and streams, and exits with its exit
 code or by a signal; only Python's start is left out. Tests of that start run the installed script.
@@ -15,12 +15,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
 SERVER = Path(__file__).with_name("preloaded_server.py")
 SCRIPT = Path(sys.executable).with_name("trenova")
-SERVERS = ("api", "worker")
+OTHER = "commands"
+PROGRAMS = ("api", "worker", OTHER)
 POLL_S = 0.02
 # Variables that affect the start of Python or of the process, which a fork skips.
 STARTUP_PREFIXES = ("PYTHON", "LD_", "MALLOC_")
@@ -111,26 +113,32 @@ class AsyncCommand:
 
 
 @functools.cache
-def server(program: str) -> tuple[subprocess.Popen[bytes], str]:
-    """The forking process for `api`, for `worker` or for other commands, and the address of its socket.
+def start_servers() -> Path:
+    """Start the forking processes, one for each of PROGRAMS; returns the folder of their sockets.
 
-    It exits with this process.
+    They exit with this process.
     """
-    folder = tempfile.mkdtemp(prefix="trenova-test-")
-    address = f"{folder}/preloaded"
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(address)
-        listener.listen()
+    folder = Path(tempfile.mkdtemp(prefix="trenova-test-"))
+    with ExitStack() as opened:
+        listeners = {name: opened.enter_context(socket.socket(socket.AF_UNIX)) for name in PROGRAMS}
+        for name, listener in listeners.items():
+            listener.bind(str(folder / name))
+            listener.listen()
         own = ("TRENOVA_", "TEMPORAL_", "PG")
         process = subprocess.Popen(
-            [sys.executable, str(SERVER), program, str(listener.fileno()), address],
-            stdin=subprocess.PIPE,  # closing it stops the process
-            pass_fds=[listener.fileno()],
+            [
+                sys.executable,
+                str(SERVER),
+                str(folder),
+                *(f"{name}={each.fileno()}" for name, each in listeners.items()),
+            ],
+            stdin=subprocess.PIPE,  # closing it stops the processes
+            pass_fds=[each.fileno() for each in listeners.values()],
             env={name: value for name, value in os.environ.items() if not name.startswith(own)},
             cwd="/",
         )
     atexit.register(end, process)
-    return process, address
+    return folder
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -147,9 +155,9 @@ def start(
     streams: Sequence[IO[bytes]],
 ) -> Command:
     """Start `trenova` with these arguments; `streams` are its standard input, output and error."""
-    _, address = server(arguments[0] if arguments and arguments[0] in SERVERS else "")
+    program = arguments[0] if arguments and arguments[0] in PROGRAMS else OTHER
     connection = socket.socket(socket.AF_UNIX)
-    connection.connect(address)
+    connection.connect(str(start_servers() / program))
     request = {"arguments": list(arguments), "environment": dict(environment), "folder": str(folder)}
     data = json.dumps(request).encode() + b"\n"
     sent = socket.send_fds(connection, [data], [stream.fileno() for stream in streams])

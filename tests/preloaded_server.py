@@ -1,8 +1,9 @@
-"""A process behind `preloaded`: it imports the modules of a server or of the commands once, and forks for each start.
+"""The processes behind `preloaded`: each imports the modules of its program once, and forks for each start of it.
 
-Run as `python preloaded_server.py PROGRAM LISTENING_FD ADDRESS`. It exits when its standard input is closed, that is
-when its parent exits. A request is a line of JSON with the arguments, the environment and the folder, together with
-three descriptors: the streams of the command. The answer is two lines: the pid, and later the exit code.
+Run as `python preloaded_server.py FOLDER PROGRAM=LISTENING_FD …`. The first process imports what all programs share,
+then forks one for each but the last, which it serves itself. They exit when their standard input is closed, that is when
+their parent exits. A request is a line of JSON with the arguments, the environment and the folder, together with three
+descriptors: the streams of the command. The answer is two lines: the pid, and later the exit code.
 """
 
 import atexit
@@ -19,6 +20,7 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -54,11 +56,11 @@ SHARED = (
     "trenova.runtime.installation.settings",
     "trenova.store",
 )
-# What each program imports when it starts, and nothing else. The last is for all commands: they show no metrics.
+# What each program imports when it starts, and nothing else. The commands have one process: they show no metrics.
 OWN = {
     "api": ("trenova.api.server",),
     "worker": ("trenova.worker.process",),
-    "": ("trenova.dev.supervisor", "trenova.doctor.checks", "trenova.importing"),
+    "commands": ("trenova.dev.supervisor", "trenova.doctor.checks", "trenova.importing"),
 }
 MAX_REQUEST_BYTES = 1024 * 1024
 
@@ -90,7 +92,7 @@ def serve(listener: socket.socket) -> dict[str, Any]:
                         each.close()
                     return request
             if sys.stdin in ready:
-                shutil.rmtree(Path(sys.argv[3]).parent)
+                shutil.rmtree(sys.argv[1], ignore_errors=True)
                 os._exit(0)
 
 
@@ -99,11 +101,10 @@ def report_exits(running: dict[int, socket.socket]) -> None:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
             return
-        with running.pop(pid) as connection:
-            try:
-                connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
-            except OSError:
-                continue  # no test waits for this command
+        if (connection := running.pop(pid, None)) is None:
+            continue  # a process that forks another program, at the end of the tests
+        with connection, suppress(OSError):  # no test waits for this command
+            connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
 
 
 def fork(connection: socket.socket, running: dict[int, socket.socket]) -> dict[str, Any] | None:
@@ -169,12 +170,19 @@ def main() -> None:
     from prometheus_client import REGISTRY  # noqa: PLC0415 - after the modules that could define metrics
 
     assert not [name for name in REGISTRY._names_to_collectors if name.startswith("trenova_")]
-    for module in OWN[sys.argv[1]]:
+    listeners = {name: socket.socket(fileno=int(fd)) for name, fd in (word.split("=") for word in sys.argv[2:])}
+    *forked, program = listeners
+    for name in forked:
+        if os.fork() == 0:
+            program = name
+            break
+    for module in OWN[program]:
         importlib.import_module(module)
     gc.collect()
     gc.freeze()  # a collection in a fork need not copy what is imported here
-    with socket.socket(fileno=int(sys.argv[2])) as listener:
-        request = serve(listener)
+    for name in listeners.keys() - {program}:
+        listeners[name].close()
+    request = serve(listeners[program])
     take_over(request)
     run_to_exit()
 

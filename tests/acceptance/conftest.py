@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import psutil
@@ -25,9 +25,11 @@ import prepared
 from conftest import new_tenant
 from trenova.dev import orphans, ports
 from trenova.dev.process import last_lines
+from trenova.keys.encryption import generate_key
 from waiting import LIMIT_S, until
 
 BESIDE_PYTHON = Path(sys.executable).parent
+ENABLED = {"TRENOVA_TEMPORAL__SECURITY__ENABLE_ENCRYPTION": "true"}
 PARTS = ("worker", "api", "temporal", "postgres")
 # Settings of ours, and what `make test` hands on to a `make` that a test types.
 SCRUBBED = ("TRENOVA_", "TEMPORAL_", "PG", "MAKE", "MFLAGS")
@@ -168,10 +170,36 @@ def home() -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+@contextmanager
+def dev_with(**variables: str) -> Iterator[Dev]:
+    """Run a separate `trenova dev` with these variables."""
+    with home() as path, dev_running(prepared.prepare(path / "data"), free_ports(), **variables) as running:
+        yield running
+
+
 @pytest.fixture(scope="session")
 def dev() -> Iterator[Dev]:
-    with home() as path, dev_running(prepared.prepare(path / "data"), free_ports()) as running:
+    with dev_with() as running:
         yield running
+
+
+class EncryptingDev(NamedTuple):
+    """A `trenova dev` with encryption on, and its key."""
+
+    dev: Dev
+    key: str
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {**ENABLED, "TEMPORAL_ENCRYPTION_KEY": self.key}
+
+
+@pytest.fixture(scope="session")
+def encrypting_dev() -> Iterator[EncryptingDev]:
+    """One for all tests that need such a `trenova dev`; they run in the same process."""
+    key = generate_key().text
+    with dev_with(**ENABLED, TEMPORAL_ENCRYPTION_KEY=key) as running:
+        yield EncryptingDev(running, key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ import base64
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,12 @@ import psutil
 from temporalio.client import Client
 
 import preloaded
-import prepared
 from acceptance.conftest import (
     BESIDE_PYTHON,
+    ENABLED,
     RETRYABLE,
     CommandResult,
-    Dev,
-    dev_running,
     environment,
-    free_ports,
-    home,
     run_in,
     with_ids,
 )
@@ -42,7 +38,6 @@ from trenova.keys.loading import load_keyring
 from trenova.store import Store
 from waiting import LIMIT_S
 
-ENABLED = {"TRENOVA_TEMPORAL__SECURITY__ENABLE_ENCRYPTION": "true"}
 STRICT = {"TRENOVA_TEMPORAL__SECURITY__REQUIRE_ENCRYPTION": "true"}
 
 
@@ -83,13 +78,6 @@ def temporal_cli(address: str, folder: Path, *words: str) -> CommandResult:
     env = environment(HOME=str(folder), XDG_CONFIG_HOME=str(folder))
     ended = subprocess.run(argv, env=env, capture_output=True, timeout=LIMIT_S, check=False)
     return CommandResult(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
-
-
-@contextmanager
-def dev_with(**variables: str) -> Iterator[Dev]:
-    """Run a separate `trenova dev` with these variables."""
-    with home() as path, dev_running(prepared.prepare(path / "data"), free_ports(), **variables) as running:
-        yield running
 
 
 def argument_of(process: psutil.Process, flag: str) -> str:

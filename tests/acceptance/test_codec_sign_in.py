@@ -14,8 +14,8 @@ from playwright.async_api import Browser, Error, Page
 from sqlalchemy.engine import make_url
 
 import preloaded
-from acceptance.conftest import BESIDE_PYTHON, Dev, User, entry_of, environment, run, store
-from acceptance.encrypted import ENABLED, dev_with, new_key, temporal_cli
+from acceptance.conftest import BESIDE_PYTHON, Dev, EncryptingDev, User, entry_of, environment, run, store
+from acceptance.encrypted import temporal_cli
 from acceptance.test_encryption_browser import launch_browser, undecoded_payloads
 from conftest import new_tenant
 from trenova.api.sessions import COOKIE
@@ -54,10 +54,9 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    keys = {**ENABLED, "TEMPORAL_ENCRYPTION_KEY": new_key()}
-    folder, actor = tmp_path_factory.mktemp("guarded"), f"actor-{uuid.uuid4().hex}"
-    with dev_with(**keys) as dev, guarded_api(dev, folder, keys) as url:
+def site(encrypting_dev: EncryptingDev, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    dev, folder, actor = encrypting_dev.dev, tmp_path_factory.mktemp("guarded"), f"actor-{uuid.uuid4().hex}"
+    with guarded_api(dev, folder, encrypting_dev.variables) as url:
         with dev.api() as client:
             stored = store(client, {**entry_of(actor={"type": "user", "id": actor}), "tenant": new_tenant()})
         yield Site(dev, url, folder / "api.log", actor, f"audit-batch-{stored.json()['batch_id']}")

@@ -2,15 +2,14 @@
 
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Error, Locator, Page, Route, async_playwright
 
-from acceptance.conftest import Dev, entry_of, store
-from acceptance.encrypted import ENABLED, dev_with, new_key
+from acceptance.conftest import Dev, EncryptingDev, entry_of, store
 from conftest import new_tenant
 from waiting import LIMIT_S
 
@@ -21,9 +20,8 @@ FLAGS = (
 
 
 @pytest.fixture(scope="module")
-def dev() -> Iterator[Dev]:
-    with dev_with(**ENABLED, TEMPORAL_ENCRYPTION_KEY=new_key()) as running:
-        yield running
+def dev(encrypting_dev: EncryptingDev) -> Dev:
+    return encrypting_dev.dev
 
 
 @asynccontextmanager

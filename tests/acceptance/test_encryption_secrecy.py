@@ -17,8 +17,8 @@ import pytest
 from sqlalchemy.engine import make_url
 from temporalio.client import WorkflowHandle
 
-from acceptance.conftest import CommandResult, Dev, entry_of, store
-from acceptance.encrypted import ENABLED, argument_of, dev_with, encrypting_client, holds, new_key, temporal_cli
+from acceptance.conftest import CommandResult, Dev, EncryptingDev, entry_of, store
+from acceptance.encrypted import argument_of, encrypting_client, holds, temporal_cli
 from conftest import new_tenant
 from examples import body
 from poison_rule import POISON, poison_rule
@@ -62,10 +62,8 @@ class EncryptedDev:
 
 
 @pytest.fixture(scope="module")
-def encrypted_dev() -> Iterator[EncryptedDev]:
-    key = new_key()
-    with dev_with(**ENABLED, TEMPORAL_ENCRYPTION_KEY=key) as dev:
-        yield EncryptedDev(dev, key)
+def encrypted_dev(encrypting_dev: EncryptingDev) -> EncryptedDev:
+    return EncryptedDev(*encrypting_dev)
 
 
 def exposed_data(encrypted_dev: EncryptedDev) -> dict[str, bytes]:

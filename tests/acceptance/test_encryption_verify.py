@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.conftest import CommandResult, User
-from acceptance.encrypted import ENABLED, STRICT, Site, encrypting, new_key, start_site
+from acceptance.conftest import ENABLED, CommandResult, User
+from acceptance.encrypted import STRICT, Site, encrypting, new_key, start_site
 from trenova.dev.postgres import Postgres
 from waiting import LIMIT_S
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from acceptance.conftest import entry_of
-from acceptance.encrypted import ENABLED, Site, holds, new_key, start_site
+from acceptance.conftest import ENABLED, entry_of
+from acceptance.encrypted import Site, holds, new_key, start_site
 from conftest import new_tenant
 from examples import SIGNER
 from poison_rule import POISON, poison_rule

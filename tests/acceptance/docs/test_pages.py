@@ -10,10 +10,9 @@ from itertools import groupby, takewhile
 import pytest
 import yaml
 
-from acceptance.conftest import BESIDE_PYTHON, Dev, environment, run
+from acceptance.conftest import BESIDE_PYTHON, Dev, dev_with, environment, run
 from acceptance.docs.blocks import ALL, CHECKOUT, NOT_RUN, RUN_BY, TYPED, Block, Command
 from acceptance.docs.page_setups import search_path, setup_of
-from acceptance.encrypted import dev_with
 from trenova.config import Settings
 from waiting import LIMIT_S, until
 

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 import prepared
-from acceptance.conftest import CommandResult, Dev
-from acceptance.encrypted import Site, dev_with, start_site
+from acceptance.conftest import CommandResult, Dev, dev_with
+from acceptance.encrypted import Site, start_site
 from trenova.dev.postgres import Postgres
 from waiting import becomes, eventually
 

@@ -11,9 +11,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from acceptance.conftest import User
+from acceptance.conftest import ENABLED, User
 from acceptance.doctor.conftest import SHIMS, doctor, doctor_until, report_of, shim
-from acceptance.encrypted import ENABLED, STRICT, Site
+from acceptance.encrypted import STRICT, Site
 from certificates import Authority
 from conftest import new_tenant
 from examples import entry
