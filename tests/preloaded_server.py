@@ -1,9 +1,9 @@
 """The processes behind `preloaded`: each imports the modules of its program once, and forks for each start of it.
 
 Run as `python preloaded_server.py FOLDER PROGRAM=LISTENING_FD …`. The first process imports what all programs share,
-then forks one for each but the last, which it serves itself. They exit when their standard input is closed, that is when
-their parent exits. A request is a line of JSON with the arguments, the environment and the folder, together with three
-descriptors: the streams of the command. The answer is two lines: the pid, and later the exit code.
+then forks one for each but the last, which it serves itself. They exit when their standard input is closed, that is
+when their parent exits. A request is a line of JSON with the arguments, the environment and the folder, together with
+three descriptors: the streams of the command. The answer is two lines: the pid, and later the exit code.
 """
 
 import atexit
