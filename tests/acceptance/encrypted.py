@@ -36,7 +36,7 @@ from trenova.dev.temporal import Temporal
 from trenova.keys.encryption import generate_key
 from trenova.keys.loading import load_keyring
 from trenova.store import Store
-from waiting import LIMIT_S
+from waiting import LIMIT_S, becomes
 
 STRICT = {"TRENOVA_TEMPORAL__SECURITY__REQUIRE_ENCRYPTION": "true"}
 
@@ -92,6 +92,11 @@ class Program:
     process: asyncio.subprocess.Process | preloaded.AsyncCommand
     log: Path
 
+    async def kill(self) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+
     async def stop(self) -> None:
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
@@ -145,10 +150,16 @@ class Site:
                 process = await asyncio.create_subprocess_exec(
                     *argv, stdout=file, stderr=file, env=env, cwd=self.folder
                 )
-        async with asyncio.timeout(LIMIT_S):
-            while not (await self.answers() if name == "api" else logged in log.read_bytes()):
-                assert process.returncode is None, last_lines(log)
-                await asyncio.sleep(0.05)
+
+        async def is_ready() -> bool:
+            assert process.returncode is None, last_lines(log)
+            return await self.answers() if name == "api" else logged in log.read_bytes()
+
+        try:
+            await becomes(is_ready, lambda: last_lines(log))
+        except AssertionError:
+            await Program(process, log).kill()
+            raise
         return Program(process, log)
 
     @asynccontextmanager
