@@ -1,5 +1,6 @@
 """Transactions on pooled connections to PostgreSQL, with its errors as this project's own."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ class Pool:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that commits when the block ends and vanishes when it raises."""
-        with translate_errors():
+        with translate_errors(), prefer_cancellation():
             async with self.engine.begin() as connection:
                 try:
                     yield connection
@@ -105,6 +106,22 @@ def sqlalchemy_url(url: str) -> URL:
 def is_read_only(error: psycopg.Error | sqlalchemy.exc.DBAPIError) -> bool:
     original = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
     return isinstance(original, psycopg.errors.ReadOnlySqlTransaction)
+
+
+@contextmanager
+def prefer_cancellation() -> Iterator[None]:
+    """Raise CancelledError in place of an error of the database, if the current task has been cancelled.
+
+    A query that is cancelled a second time, as when a timeout and the end of a task group coincide, fails with an error
+    of its connection. A task that retries such errors would never end.
+    """
+    try:
+        yield
+    except (psycopg.Error, sqlalchemy.exc.SQLAlchemyError):
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError from None
+        raise
 
 
 @contextmanager

@@ -135,9 +135,6 @@ async def poll(client: Client, store: Store, settings: Settings, stop: asyncio.E
     """Raises an exception group when the worker or a background task fails; the others are cancelled then."""
     gate = StoreGate()
     worker = create_worker(client, store, settings, gate)
-    # On a stop every task is cancelled once and waited for. A query that is cancelled a second time raises that its
-    # connection is closed. The tasks would take that for an unreachable database and retry: they, and the process,
-    # would never end.
     async with asyncio.TaskGroup() as background:
         until_drained = [
             background.create_task(keep_collecting()),
