@@ -4,11 +4,12 @@ No test is skipped for a missing server: the project's dependencies include both
 """
 
 import asyncio
+import gc
 import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,6 +63,17 @@ def pytest_configure() -> None:
     """Remove the caller's settings from the environment."""
     for name in [name for name in os.environ if name.startswith(("TRENOVA_", "TEMPORAL_", "PG"))]:
         del os.environ[name]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Leave what is imported and collected to the end of the run: Python would look for garbage in it again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +21,16 @@ if TYPE_CHECKING:
 HIGHEST_PORT = 65_535
 
 
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Import without looking for garbage in between: there is none, and it takes a tenth of a server's start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def api(config: options.ConfigFile = None, data_dir: options.DataDir = options.DEFAULT_DATA_DIR) -> None:
     """Run the API server.
 
@@ -27,10 +40,11 @@ def api(config: options.ConfigFile = None, data_dir: options.DataDir = options.D
 
     Example: trenova api --config config/config.yaml
     """
-    from trenova.api import server
-    from trenova.config import load
-    from trenova.dev import server_requirements
-    from trenova.runtime import log_output
+    with without_collecting():
+        from trenova.api import server
+        from trenova.config import load
+        from trenova.dev import server_requirements
+        from trenova.runtime import log_output
 
     loaded = load(os.environ, file=config)
     log_output.set_up(loaded.log)
@@ -51,11 +65,12 @@ def worker(
 
     Example: trenova worker --config config/config.yaml
     """
-    from trenova.config import load
-    from trenova.dev import server_requirements
-    from trenova.runtime import log_output
-    from trenova.worker import process
-    from trenova.worker import processes as worker_processes
+    with without_collecting():
+        from trenova.config import load
+        from trenova.dev import server_requirements
+        from trenova.runtime import log_output
+        from trenova.worker import process
+        from trenova.worker import processes as worker_processes
 
     loaded = load(os.environ, file=config)
     log_output.set_up(loaded.log)

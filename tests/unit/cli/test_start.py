@@ -34,6 +34,14 @@ for name in sys.argv[1:]:
     importlib.import_module(name)
 print(*sys.modules)
 """
+# What is registered first runs last.
+EXIT = """
+import atexit, gc, sys
+atexit.register(lambda: print(gc.get_freeze_count() > 10_000))
+sys.argv = ["trenova", "--version"]
+from trenova.cli.main import main
+main()
+"""
 HELP = """
 import sys
 from trenova.cli import main
@@ -96,3 +104,8 @@ def test_the_shell_completes_commands_options_and_values(words: str, proposals: 
         timeout=60,
     )
     assert set(ended.stdout.split()) == proposals
+
+
+def test_at_its_exit_python_does_not_look_for_garbage_among_what_was_imported() -> None:
+    ended = subprocess.run([sys.executable, "-c", EXIT], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "True"

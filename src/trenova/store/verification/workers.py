@@ -1,5 +1,7 @@
 """Processes to verify in: SHA-256 is quick, but the Python around it keeps a core busy."""
 
+import atexit
+import gc
 import multiprocessing
 import os
 import signal
@@ -22,6 +24,7 @@ def processes(count: int) -> Iterator[Executor]:
 def begin() -> None:
     """Leave Ctrl-C to the parent process, and end with it, also when it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    atexit.register(gc.freeze)  # as in cli/main
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
