@@ -67,7 +67,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Leave what is imported and collected to the end of the run: Python would look for garbage in it again and again."""
+    """Keep the garbage collector from searching what is imported and collected, which stays to the end."""
     gc.disable()
     try:
         return (yield)
