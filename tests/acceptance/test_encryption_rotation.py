@@ -27,7 +27,7 @@ from trenova.codec.key_usage.open_workflows import payloads_by_key_id, read_even
 from trenova.dev.postgres import Postgres
 from trenova.domain.batch import workflow_id
 from trenova.domain.schedules import VERIFY_SCHEDULE
-from waiting import LIMIT_S, becomes
+from waiting import LIMIT_S, becomes, pauses
 
 pytestmark = pytest.mark.long
 
@@ -152,13 +152,15 @@ async def check_old_key(site: Site, variables: dict[str, str]) -> tuple[int, Any
 async def remove_closed_workflows(site: Site, variables: dict[str, str]) -> None:
     """Remove closed workflows, as Temporal does after its retention, until nothing needs the old key."""
     client = await site.temporal.client()
-    async with asyncio.timeout(LIMIT_S):
-        while await check_old_key(site, variables) != (0, None, []):
-            async for run in client.list_workflows("CloseTime IS NOT NULL"):
-                if "old" in payloads_by_key_id(await read_events(client, run.id, run.run_id)):
-                    which = WorkflowExecution(workflow_id=run.id, run_id=run.run_id)
-                    deletion = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=which)
-                    await client.workflow_service.delete_workflow_execution(deletion)
+    for pause in pauses():
+        if await check_old_key(site, variables) == (0, None, []):
+            return
+        async for run in client.list_workflows("CloseTime IS NOT NULL"):
+            if "old" in payloads_by_key_id(await read_events(client, run.id, run.run_id)):
+                which = WorkflowExecution(workflow_id=run.id, run_id=run.run_id)
+                deletion = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=which)
+                await client.workflow_service.delete_workflow_execution(deletion)
+        await asyncio.sleep(pause)
 
 
 async def wait_until_none_open(site: Site, variables: dict[str, str]) -> None:

@@ -16,7 +16,7 @@ from acceptance.test_encryption_rotation import count_needs
 from conftest import new_tenant
 from examples import SIGNER
 from trenova.dev.postgres import Postgres
-from waiting import LIMIT_S, becomes
+from waiting import LIMIT_S, becomes, eventually
 
 
 async def accept(site: Site, tenant: str) -> str:
@@ -142,9 +142,10 @@ async def test_strict_mode_refuses_a_plain_start_and_the_history_says_why(folder
         endpoint = ("--codec-endpoint", f"{site.api_url}/codec", "--codec-auth", f"Bearer {site.api_key}")
         plain = asyncio.create_task(site.cli(*start, "--workflow-id", "plain"))
         # The reason is in the history at once; the workflow waits until its sender terminates it.
-        async with asyncio.timeout(LIMIT_S):
-            while "WORKFLOW_TASK_FAILED" not in (shown := await history(site, "plain", *endpoint)):
-                assert not plain.done(), plain.result()
+        shown = await eventually(
+            lambda: history(site, "plain", *endpoint), lambda shown: "WORKFLOW_TASK_FAILED" in shown or plain.done()
+        )
+        assert not plain.done(), plain.result()
         reasons = " ".join(messages_in(json.loads(shown)))
         assert "the payload is not encrypted (encoding: json/plain), and requireEncryption is on" in reasons
         assert "its sender has encryption off or uses no codec" in reasons

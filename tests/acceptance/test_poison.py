@@ -1,6 +1,5 @@
 """Unreadable workflows, which anyone with access to the namespace can start, raise an alert and stop no process."""
 
-import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -15,7 +14,7 @@ from temporalio.common import RawValue
 from temporalio.converter import DataConverter
 
 from acceptance.conftest import entry_of
-from acceptance.doctor.conftest import doctor
+from acceptance.doctor.conftest import DoctorReport, doctor_until
 from acceptance.encrypted import STRICT, Site, encrypting, new_key, start_site
 from acceptance.test_worker_health import counts, health_on, is_ready
 from conftest import new_tenant
@@ -26,7 +25,7 @@ from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.domain.batch import BATCH_WORKFLOW
 from trenova.keys.loading import load_keyring
-from waiting import LIMIT_S, becomes
+from waiting import becomes
 
 pytestmark = pytest.mark.long
 
@@ -98,12 +97,11 @@ async def test_unreadable_workflows_raise_an_alert_that_names_them_and_every_pro
             assert (parts["ready"], parts["keys"]) == (True, "ok")
             await site.store({**entry_of(), "tenant": new_tenant()})
 
-            async with asyncio.timeout(LIMIT_S):  # Temporal lists open workflows with a delay
-                while True:
-                    found = await doctor(site, **variables)
-                    fault = found.findings["keys of open workflows"]["cause"]
-                    if all(ids[name] in fault for name in ("foreign-key", "plain", "damaged", "strange", "bomb")):
-                        break
+            def names_all(report: DoctorReport) -> bool:
+                cause = report.findings["keys of open workflows"]["cause"]
+                return all(ids[name] in cause for name in ("foreign-key", "plain", "damaged", "strange", "bomb"))
+
+            found = await doctor_until(site, names_all, **variables)  # Temporal lists open workflows with a delay
             fault = found.fault("keys of open workflows")
             assert f"encryption key not found for ID: theirs ({ids['foreign-key']})" in fault
             assert "decryption failed with the key ID: k (" in fault

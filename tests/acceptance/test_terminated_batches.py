@@ -3,7 +3,6 @@
 The command that recovers it is the one of docs/outages.md.
 """
 
-import asyncio
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from databases import own_database, urls_of
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
 from trenova.store import Store
-from waiting import LIMIT_S, becomes
+from waiting import becomes, eventually
 
 
 async def test_an_accepted_entry_whose_workflow_was_terminated_before_any_worker_ran_is_stored_once(
@@ -51,11 +50,10 @@ async def test_an_accepted_entry_whose_workflow_was_terminated_before_any_worker
             # With the command, while no worker runs.
             batch_id = await accept(other_id, by_hand)
             assert await state(batch_id) == ("accepted", "terminated", 0)
-            async with asyncio.timeout(LIMIT_S):  # Temporal lists closed workflows with a delay
-                while not (ended := await site.command("reconcile", "--json", **as_worker)).json["recovered"][
-                    "batches"
-                ]:
-                    pass
+            ended = await eventually(  # Temporal lists closed workflows with a delay
+                lambda: site.command("reconcile", "--json", **as_worker),
+                lambda ended: ended.json["recovered"]["batches"],
+            )
             assert (ended.exit_code, ended.json["missing"]) == (0, [])
             assert await state(batch_id) == ("stored", "terminated", 1)
             ended = await site.command("reconcile", **as_worker)

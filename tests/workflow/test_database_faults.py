@@ -14,6 +14,7 @@ from conftest import GENEROUS_S, new_tenant
 from trenova.api.database_watch import DatabaseWatch
 from trenova.api.health import NO_ANSWER, check_database
 from trenova.dev.postgres import DATABASE, Postgres
+from waiting import pauses
 from workflow.outage import Servers, open_servers, pending_attempt, wait_until_scheduled, wait_until_waiting
 
 pytestmark = pytest.mark.long
@@ -114,8 +115,12 @@ async def test_a_cancelled_statement_delays_no_other_tenant(servers: Servers, te
         async with lock_head(servers, tenant) as holder:
             handle = await servers.start(tenant)
             await wait_until_scheduled(handle)
-            while not (failed := (await pending_attempt(handle)).failed):
+            failed = ""
+            for pause in pauses():
+                if failed := (await pending_attempt(handle)).failed:
+                    break
                 await servers.execute(f"SELECT pg_cancel_backend({await blocked_process(servers, holder)})")
+                await asyncio.sleep(pause)
             assert failed.startswith("the database is too slow: ")
             assert (await (await servers.start(other)).result()).stored == 3
         assert (await handle.result()).stored == 3

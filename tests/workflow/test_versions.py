@@ -15,6 +15,7 @@ from conftest import GENEROUS_S
 from trenova.config import TASK_QUEUE, Settings
 from trenova.worker import process
 from trenova.worker.polls import wait_for_polls
+from waiting import becomes, pauses
 from workflow.outage import Handle, Servers, open_servers, wait_until_scheduled, wait_until_waiting
 
 DEPLOYMENT = "trenova"
@@ -38,16 +39,17 @@ async def make_current(servers: Servers, build_id: str) -> None:
         *("worker", "deployment", "set-current-version", "--yes", "--address", servers.settings.temporal.host_port),
         *("--deployment-name", DEPLOYMENT, "--build-id", build_id),
     )
-    async with asyncio.timeout(GENEROUS_S):
-        while True:
-            command_process = await asyncio.create_subprocess_exec(
-                Path(sys.executable).with_name("temporal"),
-                *command,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-            )
-            if await command_process.wait() == 0:
-                return
+
+    async def is_accepted() -> bool:
+        command_process = await asyncio.create_subprocess_exec(
+            Path(sys.executable).with_name("temporal"),
+            *command,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        return await command_process.wait() == 0
+
+    await becomes(is_accepted)
 
 
 async def versions_of(handle: Handle) -> set[str]:
@@ -64,12 +66,14 @@ async def test_new_batches_go_to_the_current_version(servers: Servers, tenant: s
         batches = 0
         for build_id in ("1.0", "1.1", "1.0"):
             await make_current(servers, build_id)
-            versions: set[str] = set()
             # It takes the server a moment to inform all partitions of the queue.
-            while versions != {build_id}:
+            for pause in pauses():
                 handle = await servers.start(tenant)
                 assert (await handle.result()).stored == 3
-                batches, versions = batches + 1, await versions_of(handle)
+                batches += 1
+                if await versions_of(handle) == {build_id}:
+                    break
+                await asyncio.sleep(pause)
     await servers.check_stored_once(tenant, 3 * batches)
 
 
