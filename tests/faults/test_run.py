@@ -25,7 +25,7 @@ pytestmark = pytest.mark.long
 
 CHECKOUT = Path(__file__).parents[2]
 SEED = 20
-ENTRIES, RATE = 3_000, 60
+ENTRIES, RATE = 3_000, 100
 WITHOUT_POSTGRES = 500
 
 

@@ -187,7 +187,7 @@ def parts_of(batch: IncomingBatch, heads: Mapping[str, Frontier], grown: Sequenc
             tenant=tenant,
             first_index=heads[tenant].size,
             stored=stored.get(tenant, 0),
-            received=batch.entries_of[tenant],
+            received=batch.entry_counts[tenant],
         )
         for tenant in batch.tenants
     ]

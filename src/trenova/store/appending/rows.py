@@ -82,14 +82,14 @@ class IncomingBatch:
     unreadable: Sequence[RejectedRow]
 
     @cached_property
-    def entries_of(self) -> Counter[str]:
+    def entry_counts(self) -> Counter[str]:
         """How many entries each tenant has in the batch, without the unreadable ones."""
         return Counter(map(attrgetter("tenant"), chain(self.rows, self.repeats)))
 
     @cached_property
     def tenants(self) -> list[str]:
         """Sorted, which is the order in which heads are locked."""
-        return sorted(self.entries_of)
+        return sorted(self.entry_counts)
 
 
 def read_batch(bodies: Sequence[bytes], salts: bytes, read_entry: ReadEntry) -> IncomingBatch:
