@@ -7,6 +7,8 @@ start on the folder ends that server first and starts a new one on the same port
 """
 
 import asyncio
+import atexit
+import gc
 import json
 import os
 import sys
@@ -137,6 +139,7 @@ def run(data_dir: Path) -> tuple[int, TrenovaError | None]:
 
 def main(data_dir: Path) -> int:
     """Like `run`; writes an error to the log, and as JSON to standard output for the process that started it."""
+    atexit.register(gc.freeze)  # as in cli/main
     code, error = run(data_dir)
     if error is not None:
         log_error(error)

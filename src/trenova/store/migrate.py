@@ -1,14 +1,17 @@
 """Migrating the database to the schema of this program."""
 
+from typing import TYPE_CHECKING
+
 import stamina
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 
 from trenova.errors import Blocked
 from trenova.store import schema
 from trenova.store.pool import sqlalchemy_url, translate_errors
 from trenova.store.sql import sql
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 LOCK_MIGRATIONS, SET_LOCK_TIMEOUT = sql("lock_migrations"), sql("lock_timeout")
 
@@ -46,12 +49,21 @@ def migrate(engine: Engine) -> None:
         connection.exec_driver_sql(LOCK_MIGRATIONS, {"lock": MIGRATION_LOCK})
         connection.exec_driver_sql(SET_LOCK_TIMEOUT, {"timeout": LOCK_TIMEOUT})
         schema.check_not_newer(connection)
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        if schema.current(connection) != schema.latest():
+            run_migrations(connection)
 
 
-def alembic_config() -> Config:
+def run_migrations(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - slow to import, and most starts find the latest schema
+
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def alembic_config() -> "Config":
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
     config = Config()
     config.set_main_option("script_location", "trenova.store:migrations")
     return config

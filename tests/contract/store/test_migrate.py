@@ -1,6 +1,8 @@
 """Migrating databases to the schema of this program; each test has its own database."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -35,6 +37,12 @@ TABLES = {
     "unstored_runs",
 }
 
+UPGRADE = """
+import sys
+from trenova.store import migrate
+print(migrate.upgrade(sys.argv[1]), "alembic" in sys.modules)
+"""
+
 
 @pytest.fixture
 async def empty(postgres: Postgres) -> AsyncIterator[str]:
@@ -60,6 +68,13 @@ async def test_an_empty_database_gets_the_schema_and_a_second_run_changes_nothin
         assert await tables(empty) == TABLES
     async with Store.open(empty) as store:
         await store.check()
+
+
+def test_the_latest_schema_is_found_without_the_slow_import_of_alembic(postgres: Postgres) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", UPGRADE, postgres.owner_url], capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.split() == [schema.latest(), "False"]
 
 
 def test_the_revisions_are_those_that_alembic_knows() -> None:
