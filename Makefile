@@ -59,7 +59,7 @@ logs: $(STAMP) ## Follow the logs of everything that runs on this machine
 # caller's environment forbids it, or each program that a test starts would compile ours again.
 PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(if $(findstring ::,$(ARGS)),,--numprocesses 4 --dist loadfile --no-loadscope-reorder)
 
-test: $(STAMP) programs promtool ## Run all tests against real servers (one: ARGS=tests/unit/test_config.py::test_name)
+test: $(STAMP) programs promtool ## Run all tests against real servers (one: ARGS=tests/unit/config/test_sources.py::test_name)
 	@$(PYTEST) $(ARGS)
 
 test-fast: $(STAMP) ## Run the tests that need no server, in under a minute (ARGS as for test)

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +15,14 @@ import uvicorn
 from litestar import Litestar
 
 from conftest import GENEROUS_S, new_tenant
-from examples import SIGNER
+from examples import SIGNER, bodies
 from trenova.config import LedgerSettings
 from trenova.dev.ports import choose
 from trenova.dev.postgres import Postgres
-from trenova.ledger import hashing, tree
+from trenova.ledger import hashing, signing, tree, verify
+from trenova.ledger import note as notes
 from trenova.ledger.ledger_signer import LedgerSigner
+from trenova.ledger.note import VerifierKey
 from trenova.ledger.tree import Frontier
 from trenova.publishing.cosigning import WitnessPublisher
 from trenova.publishing.witnesses import WitnessClient, witnesses_of
@@ -173,3 +175,24 @@ Witnessing = Callable[[Stand], WitnessPublisher]
 def witnessing(logs: Store, signer: LedgerSigner, http: httpx.AsyncClient) -> Witnessing:
     """What a worker does for one witness."""
     return lambda to: WitnessPublisher(witness=to.witness, prefix=signer.prefix, store=logs, http=http)
+
+
+async def append(logs: Store, tenant: str, count: int) -> None:
+    await logs.entries.append(str(uuid.uuid4()), bodies(tenant, count))
+
+
+async def signed_by(logs: Store, tenant: str, size: int, keys: list[VerifierKey]) -> set[VerifierKey]:
+    """Those of the keys that have signed the checkpoint as it is handed out; a false line would raise."""
+    message = await logs.cosignatures.cosigned_note(tenant, size)
+    assert message is not None
+    note = notes.parse(message)
+    if not {line.key_id for line in note.signatures} & {key.id for key in keys}:
+        return set()
+    return set(verify.signatures(note, keys=keys, check=signing.check))
+
+
+def refusals(logged: list[MutableMapping[str, Any]]) -> list[tuple[str, int, str]]:
+    """Tenant, size and reason of each ledger that is logged as declined."""
+    found = [line for line in logged if line["event"] == "witness declined"]
+    assert all(line["log_level"] == "error" for line in found)
+    return [(line["tenant"], line["size"], line["reason"]) for line in found]

@@ -1,4 +1,9 @@
-"""One corpus of valid and mutated files, on each of which all verifiers agree."""
+"""One corpus of valid and mutated files, on each of which all verifiers agree.
+
+The same bytes each time, from `unit.ledger.sample_ledgers`. Every case is given to every verifier: the package,
+`trenova verify`, verify_evidence.py, and the lines of docs/proofs.md. A rule that one of them does not know shows
+here first, so add a case to the corpus, not a test to one verifier.
+"""
 
 import io
 import json
@@ -12,7 +17,9 @@ from typing import Any
 import pytest
 
 from contract.ledger.test_standalone import ALONE
-from contract.tamper import corpus
+from contract.tamper.corpus.evidence_files import Evidence, evidence
+from contract.tamper.corpus.parties import KEY
+from contract.tamper.corpus.receipts import Receipt, all_receipts
 from trenova.cli.verify_files import CONSISTENT, NOT_PROVED, PROVED
 from trenova.errors import VerificationError
 from trenova.ledger import note, receipt, signing
@@ -24,28 +31,28 @@ PAGE = Path(__file__).parents[3] / "docs" / "proofs.md"
 
 
 @pytest.fixture(scope="module")
-def receipts() -> list[corpus.Receipt]:
-    return list(corpus.receipts())
+def receipts() -> list[Receipt]:
+    return list(all_receipts())
 
 
 @pytest.fixture(scope="module")
-def files() -> list[corpus.Evidence]:
-    return list(corpus.evidence())
+def files() -> list[Evidence]:
+    return list(evidence())
 
 
-def test_the_corpus_holds_each_case_once(receipts: list[corpus.Receipt], files: list[corpus.Evidence]) -> None:
+def test_the_corpus_holds_each_case_once(receipts: list[Receipt], files: list[Evidence]) -> None:
     for cases in (receipts, files):
         names = [case.name for case in cases]
         assert sorted(set(names)) == sorted(names)
         assert {case.refused for case in cases} == {True, False}
 
 
-def test_package_and_page_agree_on_each_receipt(receipts: list[corpus.Receipt]) -> None:
+def test_package_and_page_agree_on_each_receipt(receipts: list[Receipt]) -> None:
     opinions = {case.name: (refused_by_package(case), refused_by_hand(case)) for case in receipts}
     assert opinions == {case.name: (case.refused, case.refused) for case in receipts}
 
 
-def refused_by_package(case: corpus.Receipt) -> bool:
+def refused_by_package(case: Receipt) -> bool:
     try:
         keys = [note.parse_key(case.key)]
         receipt.check(receipt.parse(case.data), body=case.body, origin=keys[0].name, keys=keys, check=signing.check)
@@ -54,7 +61,7 @@ def refused_by_package(case: corpus.Receipt) -> bool:
     return False
 
 
-def refused_by_hand(case: corpus.Receipt) -> bool:
+def refused_by_hand(case: Receipt) -> bool:
     found = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert found is not None
     try:
@@ -65,7 +72,7 @@ def refused_by_hand(case: corpus.Receipt) -> bool:
 
 
 def test_package_and_script_agree_on_each_file(
-    files: list[corpus.Evidence],
+    files: list[Evidence],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -87,16 +94,16 @@ def test_package_and_script_agree_on_each_file(
     assert opinions == {case.name: (case.refused, case.refused) for case in files}
 
 
-def verdict_of(case: corpus.Evidence) -> Verdict:
+def verdict_of(case: Evidence) -> Verdict:
     keys = None if case.key is None else [note.parse_key(case.key)]
     return checking.check(io.BytesIO(case.data), check_signature=signing.check, keys=keys)
 
 
-def refused_by_checker(case: corpus.Evidence) -> bool:
+def refused_by_checker(case: Evidence) -> bool:
     return not verdict_of(case).holds
 
 
-def agree(case: corpus.Evidence, theirs: dict[str, Any]) -> None:
+def agree(case: Evidence, theirs: dict[str, Any]) -> None:
     """Both name the same kinds of damage; but which of many come before a limit need not be the same."""
     ours = {str(damage.kind) for damage in verdict_of(case).damages}
     found = {damage["kind"] for damage in theirs["damages"]}
@@ -109,7 +116,7 @@ def harmless(text: str) -> None:
     assert all(len(line) <= 600 or line.startswith("{") for line in text.splitlines())
 
 
-def test_the_command_agrees_and_prints_nothing_harmful(files: list[corpus.Evidence], tmp_path: Path) -> None:
+def test_the_command_agrees_and_prints_nothing_harmful(files: list[Evidence], tmp_path: Path) -> None:
     by_key: dict[str | None, list[tuple[str, bool]]] = defaultdict(list)
     for number, case in enumerate(files):
         (tmp_path / f"{number}.evidence").write_bytes(case.data)
@@ -125,8 +132,8 @@ def test_the_command_agrees_and_prints_nothing_harmful(files: list[corpus.Eviden
         assert found == dict(of_this), key
         if key is None:
             run(tmp_path, *names, *of_key)
-    some = [name for name, _ in by_key[corpus.KEY]]
-    assert any(ORIGIN in line for line in run(tmp_path, *some, "--key", corpus.KEY))
+    some = [name for name, _ in by_key[KEY]]
+    assert any(ORIGIN in line for line in run(tmp_path, *some, "--key", KEY))
 
 
 def run(folder: Path, *arguments: str) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contract.ledger.test_standalone import ALONE
-from contract.tamper.corpus import ACME, GLOBEX, KEY
+from contract.tamper.corpus.parties import ACME, GLOBEX, KEY
 from trenova.cli import main
 from unit.ledger.sample_ledgers import STRANGER
 
