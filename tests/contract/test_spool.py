@@ -65,7 +65,7 @@ async def test_a_damaged_file_is_set_aside_and_counted_now_and_after_a_restart(t
         for each in (good, torn, changed):
             await spool.put(each)
         spool.path(torn.batch_id).write_bytes(pack(torn)[:-10])
-        spool.path(changed.batch_id).write_bytes(pack(changed)[:-1] + b"x")
+        spool.path(changed.batch_id).write_bytes(pack(changed)[:-1] + bytes([pack(changed)[-1] ^ 1]))
         spool.path(changed.batch_id).rename(tmp_path / "no-batch.batch")
     with Spool.open(tmp_path, ROOM) as spool:
         assert await spool.read(torn.batch_id) is None

@@ -6,8 +6,6 @@ digest is looked up for every request: a session ends with its key. It also ends
 after eight hours in any case.
 """
 
-import base64
-import binascii
 import os
 import time
 from collections.abc import Callable
@@ -19,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from trenova.api import base64url
 from trenova.keys.keyring import Keyring
 from trenova.store.api_keys import PresentedKey
 
@@ -78,7 +77,7 @@ class Sessions:
         plain = msgspec.json.encode(SessionFields(key_id, digest, session.opened_at, session.used_at))
         nonce = os.urandom(NONCE_BYTES)
         sealed = nonce + AESGCM(self.secrets[0]).encrypt(nonce, plain, PURPOSE)
-        return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+        return base64url.encode(sealed)
 
     def read(self, text: str) -> Session | None:
         """The session in a cookie; None if this service has not sealed it, or it has ended."""
@@ -93,11 +92,11 @@ class Sessions:
         return Session(key=key, opened_at=sealed.opened_at, used_at=sealed.used_at)
 
     def unseal(self, text: str) -> bytes | None:
-        if len(text) > MAX_COOKIE_CHARACTERS or not text.isascii():
+        if len(text) > MAX_COOKIE_CHARACTERS:
             return None
         try:
-            data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        except binascii.Error:
+            data = base64url.decode(text)
+        except ValueError:
             return None
         for secret in self.secrets:
             try:

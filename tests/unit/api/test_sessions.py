@@ -1,6 +1,7 @@
 """Browser sessions: which process accepts them, and when they end."""
 
 import base64
+import string
 from dataclasses import dataclass, replace
 
 import pytest
@@ -12,6 +13,7 @@ from trenova.keys.keyring import Keyring
 from trenova.store.api_keys import PresentedKey, parse_key
 
 KEY = parse_key("trn_0123456789ab_secret")
+LETTERS = string.ascii_letters + string.digits + "-_"
 
 
 @dataclass
@@ -43,6 +45,12 @@ def test_every_process_with_the_keys_accepts_a_session(clock: Clock) -> None:
     assert session is not None
     assert session.key == KEY
     assert of(clock, "new", encrypting="new").read(text) is None
+
+
+def test_a_cookie_with_a_changed_last_character_opens_nothing(clock: Clock) -> None:
+    ours = of(clock, "k")
+    text = ours.seal(ours.open(KEY))
+    assert [letter for letter in LETTERS if ours.read(text[:-1] + letter)] == [text[-1]]
 
 
 def test_without_encryption_keys_only_one_process_accepts_a_session(clock: Clock) -> None:
